@@ -1,0 +1,1 @@
+//! The Redis-speaking server: commands, pub/sub, streams, ledger operations.

@@ -1,0 +1,1 @@
+//! A gateway's link to a broker.

@@ -1,0 +1,1 @@
+//! WebSocket sessions speaking the Centrifuge client protocol, and HTTP.

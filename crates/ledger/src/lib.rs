@@ -1,0 +1,1 @@
+//! Conversations, inboxes and cursors as a pure model.

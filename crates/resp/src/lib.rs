@@ -1,0 +1,1 @@
+//! Redis wire format: bytes to frames and back. Pure.

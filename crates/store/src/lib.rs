@@ -1,0 +1,1 @@
+//! What survives: a durable log with group commit and recovery.
