@@ -1,0 +1,228 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use ahash::RandomState;
+
+use crate::{
+    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Socket, Topic, Wire,
+    limits::{READ_BYTES_MAX, TURN_BYTES_MAX},
+    link::Flusher,
+    mailbox::Letter,
+    subscribers::Subscribers,
+};
+
+/// One thread and what it owns: its peers, their subscriptions, their outboxes.
+pub struct Core<W: Wire> {
+    id: CoreId,
+    directory: Arc<Directory<W>>,
+    shared: Arc<W::Shared>,
+    local: W::Local,
+    peers: RefCell<HashMap<PeerId, Rc<W::Peer>, RandomState>>,
+    subscribers: RefCell<Subscribers<W>>,
+    /// Letters taken from the mailbox and not yet handled.
+    letters: RefCell<VecDeque<Letter<W>>>,
+    /// Letters are being handled further up this stack.
+    handling: Cell<bool>,
+    flusher: Rc<Flusher>,
+    read_buffer: RefCell<Box<[u8]>>,
+    stopping: Cell<bool>,
+}
+
+impl<W: Wire> Core<W> {
+    pub(crate) fn new(id: CoreId, directory: Arc<Directory<W>>, shared: Arc<W::Shared>) -> Rc<Self> {
+        Rc::new(Core {
+            id,
+            local: W::local(id, &shared),
+            directory,
+            shared,
+            peers: RefCell::default(),
+            subscribers: RefCell::new(Subscribers::new()),
+            letters: RefCell::default(),
+            handling: Cell::new(false),
+            flusher: Rc::default(),
+            read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
+            stopping: Cell::new(false),
+        })
+    }
+
+    /// Which core this is.
+    pub fn id(&self) -> CoreId {
+        self.id
+    }
+
+    /// What all cores share of the protocol.
+    pub fn shared(&self) -> &Arc<W::Shared> {
+        &self.shared
+    }
+
+    /// What this core owns of the protocol.
+    pub fn local(&self) -> &W::Local {
+        &self.local
+    }
+
+    /// The way to all cores.
+    pub fn directory(&self) -> &Arc<Directory<W>> {
+        &self.directory
+    }
+
+    /// A buffer of [`READ_BYTES_MAX`] to read into between two awaits, so that a silent connection holds none.
+    pub fn read_buffer(&self) -> &RefCell<Box<[u8]>> {
+        &self.read_buffer
+    }
+
+    /// Whether peers are asked to finish.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// An id for a new peer.
+    pub fn next_peer(&self) -> PeerId {
+        self.directory.next_peer()
+    }
+
+    /// Wraps a peer's socket; what is written into the link is flushed by this core.
+    pub fn link(&self, socket: Socket, limit: OutboxLimit) -> Rc<Link> {
+        Link::new(socket, limit, self.flusher.clone())
+    }
+
+    /// Makes a peer known, so that it can subscribe and be found by its id.
+    pub fn insert(&self, peer: Rc<W::Peer>) {
+        self.peers.borrow_mut().insert(peer.id(), peer);
+    }
+
+    /// The peer of this core with that id.
+    pub fn peer(&self, id: PeerId) -> Option<Rc<W::Peer>> {
+        self.peers.borrow().get(&id).cloned()
+    }
+
+    /// Calls `visit` with each peer of this core, in no order.
+    pub fn each_peer(&self, mut visit: impl FnMut(&Rc<W::Peer>)) {
+        let peers: Vec<_> = self.peers.borrow().values().cloned().collect();
+        peers.iter().for_each(&mut visit);
+    }
+
+    /// Ends a peer: it leaves `topics`, its link is closed, its id is forgotten.
+    pub fn remove(self: &Rc<Self>, peer: &Rc<W::Peer>, topics: impl IntoIterator<Item = Topic>) {
+        for topic in topics {
+            self.directory.leave(self.id, peer.id(), topic);
+        }
+        self.handle_letters(usize::MAX);
+        peer.link().close();
+        self.peers.borrow_mut().remove(&peer.id());
+    }
+
+    /// To be called once for every connection given to [`Wire::accept`], when it has ended.
+    pub fn released(&self) {
+        self.directory.released(self.id);
+    }
+
+    /// Subscribes a peer that is not subscribed yet; [`Peer::subscribed`] is called at the place in the order of all
+    /// publications from where it counts. Whether it is the topic's first subscriber on any core.
+    pub fn subscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
+        let first = self.directory.join(self.id, peer, topic);
+        self.handle_letters(usize::MAX);
+        first
+    }
+
+    /// Ends a subscription that exists, with [`Peer::unsubscribed`]. Whether it was the topic's last on any core.
+    pub fn unsubscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
+        let last = self.directory.leave(self.id, peer, topic);
+        self.handle_letters(usize::MAX);
+        last
+    }
+
+    /// The core's life: handle letters, flush, let tasks run; ends when it was stopped and its peers are gone, or
+    /// `grace` has passed since.
+    pub(crate) async fn run(self: Rc<Self>, grace: Duration) {
+        let mut deadline = None;
+        loop {
+            let turn = poll_fn(|context| {
+                // Both wakers, always: either side may wake the core.
+                self.flusher.wake_with(context.waker());
+                let letters = self.directory.mailbox(self.id).wake_with(context.waker());
+                if letters || !self.letters.borrow().is_empty() || !self.flusher.is_clean() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            });
+            match deadline {
+                None => turn.await,
+                // While stopping, look again now and then: peers end without a letter.
+                Some(_) => drop(tokio::time::timeout(Duration::from_millis(10), turn).await),
+            }
+            self.turn();
+            if self.stopping.get() {
+                let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + grace);
+                if self.peers.borrow().is_empty() || tokio::time::Instant::now() >= deadline {
+                    return;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn turn(self: &Rc<Self>) {
+        self.handle_letters(TURN_BYTES_MAX);
+        self.flusher.flush();
+    }
+
+    /// Handles letters in order until none waits or `budget` bytes are spent. Within itself it does nothing: the
+    /// outer call goes on with what has been pushed meanwhile.
+    fn handle_letters(self: &Rc<Self>, budget: usize) {
+        if self.handling.replace(true) {
+            return;
+        }
+        let mailbox = self.directory.mailbox(self.id);
+        let mut spent = 0;
+        while spent < budget {
+            let Some(letter) = self.next_letter() else { break };
+            spent += letter.bytes();
+            self.handle(letter);
+        }
+        mailbox.handled(spent);
+        self.handling.set(false);
+    }
+
+    fn next_letter(&self) -> Option<Letter<W>> {
+        let mut letters = self.letters.borrow_mut();
+        if letters.is_empty() {
+            self.directory.mailbox(self.id).take(&mut letters);
+        }
+        letters.pop_front()
+    }
+
+    fn handle(self: &Rc<Self>, letter: Letter<W>) {
+        match letter {
+            Letter::Publish { channel, publication } => {
+                self.subscribers.borrow().deliver(&channel, &publication);
+            }
+            Letter::Join { peer, topic } => {
+                if let Some(peer) = self.peer(peer) {
+                    peer.subscribed(&topic);
+                    self.subscribers.borrow_mut().join(peer, &topic);
+                }
+            }
+            Letter::Leave { peer, topic } => {
+                self.subscribers.borrow_mut().leave(peer, &topic);
+                if let Some(peer) = self.peer(peer) {
+                    peer.unsubscribed(&topic);
+                }
+            }
+            Letter::Accept(_) if self.stopping.get() => self.released(),
+            Letter::Accept(incoming) => W::accept(self, incoming),
+            Letter::Mail(mail) => W::receive(self, mail),
+            Letter::Stop => {
+                self.stopping.set(true);
+                W::stop(self);
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use ahash::RandomState;
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    CoreId, Incoming, PeerId, Topic, Wire,
+    limits::DIRECTORY_SHARDS,
+    mailbox::{Letter, Mailbox},
+    matches,
+};
+
+/// Subscribers of one topic, counted by core.
+struct Counts(Box<[u32]>);
+
+impl Counts {
+    fn new(cores: usize) -> Self {
+        Counts(vec![0; cores].into())
+    }
+
+    fn total(&self) -> usize {
+        self.0.iter().map(|&count| count as usize).sum()
+    }
+}
+
+struct Pattern {
+    glob: Bytes,
+    counts: Counts,
+}
+
+/// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
+/// another. See the crate's invariants for what its locks order.
+pub struct Directory<W: Wire> {
+    shards: Box<[Mutex<HashMap<Bytes, Counts, RandomState>>]>,
+    /// Locked for reading by whoever holds a shard's lock, never the other way round.
+    patterns: RwLock<Vec<Pattern>>,
+    /// Length of `patterns`, so that publishing need not lock it while there are none.
+    pattern_count: AtomicUsize,
+    mailboxes: Box<[Mailbox<W>]>,
+    connections: Box<[AtomicUsize]>,
+    last_peer: AtomicU64,
+    hasher: RandomState,
+}
+
+impl<W: Wire> Directory<W> {
+    pub(crate) fn new(cores: usize) -> Self {
+        let hasher = RandomState::new();
+        Directory {
+            shards: (0..DIRECTORY_SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect(),
+            patterns: RwLock::new(Vec::new()),
+            pattern_count: AtomicUsize::new(0),
+            mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
+            connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
+            last_peer: AtomicU64::new(0),
+            hasher,
+        }
+    }
+
+    fn shard(&self, channel: &[u8]) -> &Mutex<HashMap<Bytes, Counts, RandomState>> {
+        &self.shards[self.hasher.hash_one(channel) as usize % DIRECTORY_SHARDS]
+    }
+
+    /// Publishes what `make` makes, if anyone is there to hear it; answers how many are.
+    pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> (Bytes, W::Publication)) -> usize {
+        let shard = self.shard(channel).lock();
+        let subscribers = shard.get(channel);
+        let patterns = (self.pattern_count.load(Ordering::Acquire) > 0).then(|| self.patterns.read());
+        let matching: Vec<&Pattern> = patterns
+            .iter()
+            .flat_map(|patterns| patterns.iter())
+            .filter(|pattern| matches(&pattern.glob, channel))
+            .collect();
+        let receivers = subscribers.map_or(0, Counts::total)
+            + matching.iter().map(|pattern| pattern.counts.total()).sum::<usize>();
+        if receivers == 0 {
+            return 0;
+        }
+        let (channel, publication) = make();
+        for (core, mailbox) in self.mailboxes.iter().enumerate() {
+            let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
+                || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
+            if here {
+                mailbox.push(Letter::Publish { channel: channel.clone(), publication: publication.clone() });
+            }
+        }
+        receivers
+    }
+
+    /// Counts one more subscriber on `core` and tells the core in the same breath. Whether it is the topic's first.
+    pub(crate) fn join(&self, core: CoreId, peer: PeerId, topic: Topic) -> bool {
+        let mailbox = &self.mailboxes[core.0];
+        match &topic {
+            Topic::Channel(channel) => {
+                let mut shard = self.shard(channel).lock();
+                let counts =
+                    shard.entry(channel.clone()).or_insert_with(|| Counts::new(self.mailboxes.len()));
+                let first = counts.total() == 0;
+                counts.0[core.0] += 1;
+                mailbox.push(Letter::Join { peer, topic });
+                first
+            }
+            Topic::Pattern(glob) => {
+                let mut patterns = self.patterns.write();
+                let known = patterns.iter().position(|pattern| pattern.glob == glob);
+                let at = known.unwrap_or_else(|| {
+                    patterns.push(Pattern { glob: glob.clone(), counts: Counts::new(self.mailboxes.len()) });
+                    patterns.len() - 1
+                });
+                patterns[at].counts.0[core.0] += 1;
+                self.pattern_count.store(patterns.len(), Ordering::Release);
+                mailbox.push(Letter::Join { peer, topic });
+                known.is_none()
+            }
+        }
+    }
+
+    /// Undoes one [`Self::join`]. Whether it was the topic's last subscriber.
+    pub(crate) fn leave(&self, core: CoreId, peer: PeerId, topic: Topic) -> bool {
+        let mailbox = &self.mailboxes[core.0];
+        match &topic {
+            Topic::Channel(channel) => {
+                let mut shard = self.shard(channel).lock();
+                let counts = shard.get_mut(channel).expect("who leaves a channel has joined it");
+                counts.0[core.0] -= 1;
+                let last = counts.total() == 0;
+                if last {
+                    shard.remove(channel);
+                }
+                mailbox.push(Letter::Leave { peer, topic });
+                last
+            }
+            Topic::Pattern(glob) => {
+                let mut patterns = self.patterns.write();
+                let at = patterns
+                    .iter()
+                    .position(|pattern| pattern.glob == glob)
+                    .expect("who leaves a pattern has joined it");
+                patterns[at].counts.0[core.0] -= 1;
+                let last = patterns[at].counts.total() == 0;
+                if last {
+                    patterns.remove(at);
+                }
+                self.pattern_count.store(patterns.len(), Ordering::Release);
+                mailbox.push(Letter::Leave { peer, topic });
+                last
+            }
+        }
+    }
+
+    /// Subscribers of the channel itself, on all cores.
+    pub fn subscribers(&self, channel: &[u8]) -> usize {
+        self.shard(channel).lock().get(channel).map_or(0, Counts::total)
+    }
+
+    /// Channels with subscribers, those that match `glob` if one is given, in no order.
+    pub fn channels(&self, glob: Option<&[u8]>) -> Vec<Bytes> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            found.extend(shard.keys().filter(|name| glob.is_none_or(|glob| matches(glob, name))).cloned());
+        }
+        found
+    }
+
+    /// Distinct patterns with subscribers.
+    pub fn pattern_count(&self) -> usize {
+        self.pattern_count.load(Ordering::Acquire)
+    }
+
+    /// Connections on all cores.
+    pub fn connections(&self) -> usize {
+        self.connections.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many cores there are; their ids are the numbers below.
+    pub fn cores(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// Sends `mail` to a core, after everything this thread sent it before.
+    pub fn send(&self, core: CoreId, mail: W::Mail) {
+        self.mailboxes[core.0].push(Letter::Mail(mail));
+    }
+
+    /// Waits while some mailbox holds more than its bound. Call it before executing what publishes.
+    pub async fn relieved(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.relieved().await;
+        }
+    }
+
+    /// Whether [`Self::relieved`] would wait.
+    pub fn is_congested(&self) -> bool {
+        self.mailboxes.iter().any(Mailbox::is_congested)
+    }
+
+    /// Gives a connection to the core that has the fewest.
+    pub fn adopt(&self, incoming: Incoming) {
+        let least = (0..self.cores()).min_by_key(|&core| self.connections[core].load(Ordering::Relaxed));
+        let core = least.expect("a set has at least one core");
+        self.connections[core].fetch_add(1, Ordering::Relaxed);
+        self.mailboxes[core].push(Letter::Accept(incoming));
+    }
+
+    pub(crate) fn released(&self, core: CoreId) {
+        self.connections[core.0].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn next_peer(&self) -> PeerId {
+        PeerId(self.last_peer.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(crate) fn mailbox(&self, core: CoreId) -> &Mailbox<W> {
+        &self.mailboxes[core.0]
+    }
+
+    pub(crate) fn stop(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.push(Letter::Stop);
+        }
+    }
+}

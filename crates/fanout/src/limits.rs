@@ -1,0 +1,29 @@
+//! Bounds of the fan-out, with their reasons.
+
+/// Bytes of publications waiting in one core's mailbox before publishers' sockets are no longer read. Small enough
+/// that a burst cannot push a subscriber that keeps up over its outbox limit.
+pub const MAILBOX_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of publications a core takes from its mailbox before it flushes and lets its other tasks run.
+pub const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// What one letter counts towards the two bounds above, beside its payload.
+pub const LETTER_BYTES: usize = 128;
+
+/// Bytes a read may return at once; the buffer is the core's, not the connection's.
+pub const READ_BYTES_MAX: usize = 64 << 10;
+
+/// From this size on a payload is shared between outboxes instead of copied into each.
+pub const SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// Output buffers a core keeps for reuse, so that an idle connection holds none.
+pub const SPARE_BUFFERS_MAX: usize = 256;
+
+/// A buffer that grew beyond this is freed instead of kept for reuse.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Lock shards of the channel directory.
+pub const DIRECTORY_SHARDS: usize = 64;
+
+const _: () = assert!(TURN_BYTES_MAX <= MAILBOX_BYTES_MAX);
+const _: () = assert!(DIRECTORY_SHARDS.is_power_of_two());

@@ -1,0 +1,225 @@
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSlice},
+    net::Shutdown,
+    rc::Rc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    Outbox, Socket,
+    outbox::{Spares, Writer},
+};
+
+/// Slices handed to the kernel in one write.
+const SLICES_MAX: usize = 16;
+
+/// How much may wait for a peer before it counts as slow: Redis's `client-output-buffer-limit`.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimit {
+    /// Over this it is slow at once.
+    pub hard_bytes: usize,
+    /// Over this for longer than `soft_time` it is slow.
+    pub soft_bytes: usize,
+    /// See `soft_bytes`.
+    pub soft_time: Duration,
+}
+
+/// The peer reads too slowly: its outbox is over the limit. Nothing was skipped yet; end the connection.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the peer reads too slowly")]
+pub struct Slow;
+
+/// Outboxes of a core that have something to write, and what the core lends them.
+#[derive(Default)]
+pub(crate) struct Flusher {
+    dirty: RefCell<Vec<Rc<Link>>>,
+    spares: RefCell<Spares>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Flusher {
+    fn add(&self, link: Rc<Link>) {
+        self.dirty.borrow_mut().push(link);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.dirty.borrow().is_empty()
+    }
+
+    pub(crate) fn wake_with(&self, waker: &Waker) {
+        *self.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Writes what waits in every dirty outbox, one write each.
+    pub(crate) fn flush(&self) {
+        let mut batch = std::mem::take(&mut *self.dirty.borrow_mut());
+        for link in batch.drain(..) {
+            link.flush();
+        }
+        let mut dirty = self.dirty.borrow_mut();
+        if dirty.is_empty() {
+            *dirty = batch;
+        }
+    }
+}
+
+/// A peer's socket and outbox. Whatever is written into the outbox is flushed by the core at the end of its turn; a
+/// peer that does not keep up gets a task of its own that waits for the socket.
+pub struct Link {
+    socket: Socket,
+    outbox: RefCell<Outbox>,
+    flusher: Rc<Flusher>,
+    limit: Cell<OutboxLimit>,
+    over_soft_since: Cell<Option<Instant>>,
+    /// In the flusher's list, or owned by the task that waits for the socket.
+    scheduled: Cell<bool>,
+    closed: Cell<bool>,
+    emptied: Notify,
+}
+
+impl Link {
+    pub(crate) fn new(socket: Socket, limit: OutboxLimit, flusher: Rc<Flusher>) -> Rc<Link> {
+        Rc::new(Link {
+            socket,
+            outbox: RefCell::default(),
+            flusher,
+            limit: Cell::new(limit),
+            over_soft_since: Cell::new(None),
+            scheduled: Cell::new(false),
+            closed: Cell::new(false),
+            emptied: Notify::new(),
+        })
+    }
+
+    /// The socket, for reading and for addresses.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Changes how much may wait.
+    pub fn set_limit(&self, limit: OutboxLimit) {
+        self.limit.set(limit);
+    }
+
+    /// Bytes that wait for the peer.
+    pub fn queued(&self) -> usize {
+        self.outbox.borrow().queued()
+    }
+
+    /// Appends with `write`; the core flushes at the end of its turn. After [`Slow`] the caller ends the connection.
+    /// Writing to a closed link does nothing.
+    pub fn write(self: &Rc<Self>, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
+        if self.closed.get() {
+            return Ok(());
+        }
+        let queued = {
+            let mut outbox = self.outbox.borrow_mut();
+            let mut spares = self.flusher.spares.borrow_mut();
+            let mut writer = outbox.writer(&mut spares);
+            write(&mut writer);
+            writer.queued()
+        };
+        if !self.scheduled.replace(true) {
+            self.flusher.add(self.clone());
+        }
+        self.check(queued)
+    }
+
+    fn check(&self, queued: usize) -> Result<(), Slow> {
+        let limit = self.limit.get();
+        if queued <= limit.soft_bytes {
+            self.over_soft_since.set(None);
+            return Ok(());
+        }
+        if queued > limit.hard_bytes {
+            return Err(Slow);
+        }
+        let now = Instant::now();
+        match self.over_soft_since.get() {
+            Some(since) if now.duration_since(since) > limit.soft_time => Err(Slow),
+            Some(_) => Ok(()),
+            None => {
+                self.over_soft_since.set(Some(now));
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(self: &Rc<Self>) {
+        match self.write_out() {
+            Ok(()) => self.scheduled.set(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // `scheduled` stays set: the task owns the outbox until it is empty.
+                tokio::task::spawn_local(self.clone().write_when_possible());
+            }
+            Err(_) => self.close(),
+        }
+    }
+
+    async fn write_when_possible(self: Rc<Self>) {
+        loop {
+            if self.socket.writable().await.is_err() {
+                return self.close();
+            }
+            match self.write_out() {
+                Ok(()) => return self.scheduled.set(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(_) => return self.close(),
+            }
+        }
+    }
+
+    fn write_out(&self) -> io::Result<()> {
+        let mut outbox = self.outbox.borrow_mut();
+        let mut spares = self.flusher.spares.borrow_mut();
+        while let Some(front) = outbox.front() {
+            let written = if outbox.is_single() {
+                self.socket.try_write(front)?
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let count = outbox.slices(&mut slices);
+                self.socket.try_write_vectored(&slices[..count])?
+            };
+            outbox.advance(written, &mut spares);
+        }
+        self.emptied.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits until all that was written has been handed to the kernel, or the link is closed.
+    pub async fn flushed(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.closed.get() || self.outbox.borrow().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Ends reading: the peer's task finds the end of the stream once it has read what had arrived.
+    pub fn shutdown_read(&self) {
+        self.socket.shutdown(Shutdown::Read);
+    }
+
+    /// Ends the connection at once and drops what waits. The peer's task finds the end of the stream.
+    pub fn close(&self) {
+        if !self.closed.replace(true) {
+            self.socket.shutdown(Shutdown::Both);
+            self.outbox.borrow_mut().clear(&mut self.flusher.spares.borrow_mut());
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Whether [`Link::close`] was called or writing failed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+}

@@ -1,0 +1,70 @@
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use tokio::sync::watch;
+
+use crate::{Directory, Incoming, Wire};
+
+/// Connections the kernel may hold for us until we accept them (Redis's `tcp-backlog` is 511).
+const BACKLOG: i32 = 1024;
+
+/// How long to wait after accepting failed, as it does while the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A bound TCP port, accepting nothing yet.
+pub struct Listener {
+    inner: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let inner: TcpListener = socket.into();
+        let address = inner.local_addr()?;
+        Ok(Listener { inner, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts connections and gives each to the core with the fewest, until `stop` changes or its sender is gone.
+    /// Needs a Tokio runtime with I/O; one such task serves all cores.
+    pub async fn run<W: Wire>(
+        self,
+        directory: Arc<Directory<W>>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.inner)?;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.changed() => return Ok(()),
+            };
+            match accepted.and_then(|(stream, _)| prepare(stream)) {
+                Ok(incoming) => directory.adopt(incoming),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn prepare(stream: tokio::net::TcpStream) -> io::Result<Incoming> {
+    stream.set_nodelay(true)?;
+    stream.into_std().map(Incoming::Tcp)
+}

@@ -1,0 +1,107 @@
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Waker,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    Incoming, PeerId, Publication, Topic, Wire,
+    limits::{LETTER_BYTES, MAILBOX_BYTES_MAX},
+};
+
+/// What can be sent to a core.
+pub(crate) enum Letter<W: Wire> {
+    Publish { channel: Bytes, publication: W::Publication },
+    Join { peer: PeerId, topic: Topic },
+    Leave { peer: PeerId, topic: Topic },
+    Accept(Incoming),
+    Mail(W::Mail),
+    Stop,
+}
+
+impl<W: Wire> Letter<W> {
+    pub(crate) fn bytes(&self) -> usize {
+        LETTER_BYTES
+            + match self {
+                Letter::Publish { channel, publication } => channel.len() + publication.bytes(),
+                _ => 0,
+            }
+    }
+}
+
+struct Queue<W: Wire> {
+    letters: VecDeque<Letter<W>>,
+    /// Set while the core sleeps.
+    waker: Option<Waker>,
+}
+
+/// Leads into one core. Publications are bounded in bytes: over [`MAILBOX_BYTES_MAX`] it is *congested*, and those
+/// who would publish wait before they read their next commands. Everything else is bounded by the requests it answers.
+pub(crate) struct Mailbox<W: Wire> {
+    queue: Mutex<Queue<W>>,
+    bytes: AtomicUsize,
+    relieved: Notify,
+}
+
+impl<W: Wire> Mailbox<W> {
+    pub(crate) fn new() -> Self {
+        Mailbox {
+            queue: Mutex::new(Queue { letters: VecDeque::new(), waker: None }),
+            bytes: AtomicUsize::new(0),
+            relieved: Notify::new(),
+        }
+    }
+
+    pub(crate) fn push(&self, letter: Letter<W>) {
+        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
+        let waker = {
+            let mut queue = self.queue.lock();
+            queue.letters.push_back(letter);
+            queue.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes all that waits into `batch`, which is empty. Its letters count as waiting until they are [`Self::handled`].
+    pub(crate) fn take(&self, batch: &mut VecDeque<Letter<W>>) {
+        debug_assert!(batch.is_empty());
+        std::mem::swap(&mut self.queue.lock().letters, batch);
+    }
+
+    pub(crate) fn handled(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > MAILBOX_BYTES_MAX && before - bytes <= MAILBOX_BYTES_MAX {
+            self.relieved.notify_waiters();
+        }
+    }
+
+    /// True if letters wait; else `waker` is woken by the next.
+    pub(crate) fn wake_with(&self, waker: &Waker) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.letters.is_empty() {
+            queue.waker = Some(waker.clone());
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > MAILBOX_BYTES_MAX
+    }
+
+    pub(crate) async fn relieved(&self) {
+        loop {
+            let relieved = self.relieved.notified();
+            if !self.is_congested() {
+                return;
+            }
+            relieved.await;
+        }
+    }
+}

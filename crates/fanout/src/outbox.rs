@@ -1,0 +1,197 @@
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::Bytes;
+
+use crate::limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+
+/// Buffers of a core that no outbox needs right now.
+#[derive(Default)]
+pub(crate) struct Spares(Vec<Vec<u8>>);
+
+impl Spares {
+    fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn put(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+enum Chunk {
+    Copied(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Chunk::Copied(bytes) => bytes,
+            Chunk::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Bytes waiting for one peer. Small writes are copied into one contiguous buffer, large ones are shared. `queued` is
+/// the sum of what is in `chunks` less `written`, the bytes of the front chunk that have left already.
+#[derive(Default)]
+pub struct Outbox {
+    chunks: VecDeque<Chunk>,
+    written: usize,
+    queued: usize,
+}
+
+impl Outbox {
+    /// Bytes that wait.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queued == 0
+    }
+
+    pub(crate) fn writer<'a>(&'a mut self, spares: &'a mut Spares) -> Writer<'a> {
+        Writer { outbox: self, spares }
+    }
+
+    /// What to write next, as one slice or several.
+    pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.written;
+        let count = into.len().min(self.chunks.len());
+        for (slot, chunk) in into.iter_mut().zip(&self.chunks) {
+            *slot = IoSlice::new(&chunk.as_slice()[skip..]);
+            skip = 0;
+        }
+        count
+    }
+
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        self.chunks.front().map(|chunk| &chunk.as_slice()[self.written..])
+    }
+
+    pub(crate) fn is_single(&self) -> bool {
+        self.chunks.len() == 1
+    }
+
+    /// Forgets the first `count` bytes: they have been written.
+    pub(crate) fn advance(&mut self, count: usize, spares: &mut Spares) {
+        debug_assert!(count <= self.queued);
+        self.queued -= count;
+        self.written += count;
+        while let Some(front) = self.chunks.front() {
+            let len = front.as_slice().len();
+            if self.written < len {
+                break;
+            }
+            self.written -= len;
+            if let Some(Chunk::Copied(buffer)) = self.chunks.pop_front() {
+                spares.put(buffer);
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self, spares: &mut Spares) {
+        let queued = self.queued;
+        self.advance(queued, spares);
+    }
+}
+
+/// Appends to an [`Outbox`].
+pub struct Writer<'a> {
+    outbox: &'a mut Outbox,
+    spares: &'a mut Spares,
+}
+
+impl Writer<'_> {
+    /// Copies `bytes` to the end.
+    pub fn copy(&mut self, bytes: &[u8]) {
+        self.encode(|buffer| buffer.extend_from_slice(bytes));
+    }
+
+    /// Lets `encode` append to the contiguous buffer at the end. It must not touch what is there already.
+    pub fn encode(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        if !matches!(self.outbox.chunks.back(), Some(Chunk::Copied(_))) {
+            self.outbox.chunks.push_back(Chunk::Copied(self.spares.take()));
+        }
+        let Some(Chunk::Copied(buffer)) = self.outbox.chunks.back_mut() else { return };
+        let before = buffer.len();
+        encode(buffer);
+        self.outbox.queued += buffer.len() - before;
+    }
+
+    /// Adds `bytes` without copying them if they are many.
+    pub fn share(&mut self, bytes: &Bytes) {
+        if bytes.len() < SHARED_BYTES_MIN {
+            return self.copy(bytes);
+        }
+        self.outbox.chunks.push_back(Chunk::Shared(bytes.clone()));
+        self.outbox.queued += bytes.len();
+    }
+
+    /// Bytes that wait, with those just added.
+    pub fn queued(&self) -> usize {
+        self.outbox.queued
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained(outbox: &mut Outbox, spares: &mut Spares, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let count = outbox.slices(&mut slices);
+            let joined: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+            let taken = joined.len().min(step);
+            all.extend_from_slice(&joined[..taken]);
+            outbox.advance(taken, spares);
+        }
+        all
+    }
+
+    #[test]
+    fn bytes_leave_in_the_order_they_came_whatever_the_write_sizes() {
+        for step in [1, 7, 1000, 40_000, usize::MAX] {
+            let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+            let large = Bytes::from(vec![b'L'; SHARED_BYTES_MIN]);
+            let mut expected = Vec::new();
+            for round in 0..3u8 {
+                let mut writer = outbox.writer(&mut spares);
+                writer.copy(&[round; 10]);
+                writer.share(&large);
+                writer.encode(|buffer| buffer.push(round));
+                expected.extend_from_slice(&[round; 10]);
+                expected.extend_from_slice(&large);
+                expected.push(round);
+            }
+            assert_eq!(outbox.queued(), expected.len());
+            assert_eq!(drained(&mut outbox, &mut spares, step), expected);
+        }
+    }
+
+    #[test]
+    fn an_empty_outbox_holds_no_buffer_and_the_next_one_reuses_it() {
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.writer(&mut spares).copy(b"hello");
+        outbox.clear(&mut spares);
+        assert!(outbox.chunks.is_empty());
+        assert_eq!(spares.0.len(), 1);
+        outbox.writer(&mut spares).copy(b"again");
+        assert!(spares.0.is_empty());
+    }
+
+    #[test]
+    fn a_buffer_that_grew_large_is_freed() {
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.writer(&mut spares).copy(&vec![0; SPARE_BUFFER_BYTES_MAX + 1]);
+        outbox.clear(&mut spares);
+        assert!(spares.0.is_empty());
+    }
+}
