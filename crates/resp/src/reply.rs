@@ -187,3 +187,68 @@ fn format_double(value: f64, space: &mut [u8; 32]) -> &[u8] {
     let unused = rest.len();
     &space[..32 - unused]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(write: impl Fn(&mut ReplyWriter<'_, Vec<u8>>)) -> [String; 2] {
+        [Version::Resp2, Version::Resp3].map(|version| {
+            let mut out = Vec::new();
+            write(&mut ReplyWriter::new(&mut out, version));
+            String::from_utf8(out).unwrap()
+        })
+    }
+
+    #[test]
+    fn each_version_has_its_spelling() {
+        assert_eq!(both(|w| w.null()), ["$-1\r\n", "_\r\n"]);
+        assert_eq!(both(|w| w.null_array()), ["*-1\r\n", "_\r\n"]);
+        assert_eq!(both(|w| w.array(2)), ["*2\r\n", "*2\r\n"]);
+        assert_eq!(both(|w| w.map(2)), ["*4\r\n", "%2\r\n"]);
+        assert_eq!(both(|w| w.set(2)), ["*2\r\n", "~2\r\n"]);
+        assert_eq!(both(|w| w.push(2)), ["*2\r\n", ">2\r\n"]);
+        assert_eq!(both(|w| w.boolean(true)), [":1\r\n", "#t\r\n"]);
+        assert_eq!(both(|w| w.boolean(false)), [":0\r\n", "#f\r\n"]);
+        assert_eq!(both(|w| w.double(1.5)), ["$3\r\n1.5\r\n", ",1.5\r\n"]);
+        assert_eq!(both(|w| w.verbatim("a\nb")), ["$3\r\na\nb\r\n", "=7\r\ntxt:a\nb\r\n"]);
+        assert_eq!(both(|w| w.integer(i64::MIN)), [":-9223372036854775808\r\n"; 2]);
+        assert_eq!(both(|w| w.bulk("a\r\nb")), ["$4\r\na\r\nb\r\n"; 2]);
+    }
+
+    #[test]
+    fn a_message_differs_in_its_first_byte_only() {
+        let body = "$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n";
+        assert_eq!(both(|w| w.message("c", "hi")), [format!("*3\r\n{body}"), format!(">3\r\n{body}")]);
+        let body = "$8\r\npmessage\r\n$2\r\nc*\r\n$1\r\nc\r\n$2\r\nhi\r\n";
+        assert_eq!(
+            both(|w| w.pattern_message("c*", "c", "hi")),
+            [format!("*4\r\n{body}"), format!(">4\r\n{body}")]
+        );
+    }
+
+    #[test]
+    fn a_line_cannot_be_broken_from_inside() {
+        assert_eq!(both(|w| w.error("ERR a\r\n+OK\nb")), ["-ERR a  +OK b\r\n"; 2]);
+        assert_eq!(both(|w| w.simple("\rOK\n")), ["+ OK \r\n"; 2]);
+    }
+
+    #[test]
+    fn doubles_of_every_size_fit() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e17"),
+            (-1.2345678901234567e-5, "-0.000012345678901234568"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (f64::MIN, "-1.7976931348623157e308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(both(|w| w.double(value))[1], format!(",{text}\r\n"));
+        }
+    }
+}

@@ -244,3 +244,95 @@ fn big_number(text: &[u8]) -> Result<&[u8], MalformedReply> {
     let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     valid.then_some(text).ok_or(MalformedReply::Number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &[u8]) -> Result<Option<(Value, usize)>, MalformedReply> {
+        ReplyParser::default().next(input)
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read() {
+        let text = |text: &str| text.as_bytes().to_vec();
+        for (input, value) in [
+            ("+OK\r\n", Value::Simple(text("OK"))),
+            ("-ERR no\r\n", Value::Error(text("ERR no"))),
+            ("!6\r\nERR\r\na\r\n", Value::Error(text("ERR\r\na"))),
+            (":-3\r\n", Value::Integer(-3)),
+            ("$2\r\nhi\r\n", Value::Bulk(text("hi"))),
+            ("$-1\r\n", Value::Null),
+            ("*-1\r\n", Value::Null),
+            ("_\r\n", Value::Null),
+            ("#t\r\n", Value::Boolean(true)),
+            (",-inf\r\n", Value::Double(f64::NEG_INFINITY)),
+            (",1.5e3\r\n", Value::Double(1500.0)),
+            (
+                "(-340282366920938463463374607431768211456\r\n",
+                Value::BigNumber(text("-340282366920938463463374607431768211456")),
+            ),
+            ("=7\r\ntxt:a b\r\n", Value::Verbatim(text("a b"))),
+            ("*0\r\n", Value::Array(vec![])),
+            (
+                "*2\r\n*1\r\n:1\r\n~0\r\n",
+                Value::Array(vec![Value::Array(vec![Value::Integer(1)]), Value::Set(vec![])]),
+            ),
+            (
+                "%1\r\n+a\r\n>1\r\n:1\r\n",
+                Value::Map(vec![(Value::Simple(text("a")), Value::Push(vec![Value::Integer(1)]))]),
+            ),
+            ("|1\r\n+ttl\r\n*1\r\n:9\r\n:1\r\n", Value::Integer(1)),
+            (
+                "*2\r\n|1\r\n+a\r\n+b\r\n:1\r\n|0\r\n:2\r\n",
+                Value::Array(vec![Value::Integer(1), Value::Integer(2)]),
+            ),
+        ] {
+            assert_eq!(read(input.as_bytes()), Ok(Some((value, input.len()))), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_refused() {
+        for (input, error) in [
+            ("HTTP/1.1 400 Bad Request\r\n", MalformedReply::Kind(b'H')),
+            ("\r\n", MalformedReply::LineBreak),
+            ("+OK\n", MalformedReply::LineBreak),
+            ("$1\r\nabc", MalformedReply::LineBreak),
+            (":1.5\r\n", MalformedReply::Number),
+            ("#x\r\n", MalformedReply::Number),
+            ("_x\r\n", MalformedReply::Number),
+            (",x\r\n", MalformedReply::Number),
+            ("(1e3\r\n", MalformedReply::Number),
+            ("$x\r\n", MalformedReply::Length),
+            ("$-2\r\n", MalformedReply::Length),
+            ("%-1\r\n", MalformedReply::Length),
+            ("$?\r\n", MalformedReply::Length),
+            ("*99999999999999999999\r\n", MalformedReply::Length),
+            ("=3\r\ntxt\r\n", MalformedReply::Length),
+            ("$536870913\r\n", MalformedReply::TooLong),
+            ("*9223372036854775807\r\n", MalformedReply::TooLong),
+            ("%9223372036854775807\r\n", MalformedReply::TooLong),
+        ] {
+            assert_eq!(read(input.as_bytes()), Err(error), "{input:?}");
+        }
+        assert_eq!(read(&[b'+'; 64 * 1024 + 1]), Err(MalformedReply::TooLong));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth| ["*1\r\n".repeat(depth), ":1\r\n".to_owned()].concat();
+        assert!(read(nested(32).as_bytes()).unwrap().is_some());
+        assert_eq!(read(nested(33).as_bytes()), Err(MalformedReply::TooDeep));
+        assert_eq!(read("|1\r\n".repeat(1_000_000).as_bytes()), Err(MalformedReply::TooDeep));
+    }
+
+    #[test]
+    fn what_is_only_announced_takes_no_memory() {
+        let mut parser = ReplyParser::default();
+        assert!(parser.next(b"*16777216\r\n").unwrap().is_none());
+        assert_eq!(parser.open[0].elements.capacity(), 0);
+        assert!(parser.next(b"*16777216\r\n$536870912\r\n").unwrap().is_none());
+        assert_eq!(parser.open[0].elements.capacity(), 0);
+    }
+}

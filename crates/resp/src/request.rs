@@ -254,3 +254,70 @@ impl RequestParser {
         consumed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_only_announced_takes_no_memory() {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        assert!(parser.next(b"*1048576\r\n").unwrap().is_none());
+        assert_eq!(parser.arguments.capacity(), 0);
+        assert!(parser.next(b"*1048576\r\n$536870912\r\n").unwrap().is_none());
+        assert_eq!((parser.arguments.capacity(), parser.text.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn what_a_large_command_took_is_given_back() {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        let words = b"a ".repeat(30_000);
+        let line = [&words[..], b"\r\n"].concat();
+        assert_eq!(parser.next(&line).unwrap().map(|(command, _)| command.len()), Some(30_000));
+        assert!(parser.next(b"*1\r\n$1\r\na\r\n").unwrap().is_some());
+        assert!(parser.arguments.capacity() <= KEPT_ARGUMENTS_MAX);
+        assert!(parser.text.capacity() <= KEPT_TEXT_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_long_line_is_searched_once_however_it_arrives() {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        for length in 0..1000 {
+            assert!(parser.next(&vec![b'a'; length]).unwrap().is_none());
+            assert_eq!(parser.searched, length);
+        }
+    }
+
+    #[test]
+    fn limits_hold_to_the_byte() {
+        let limits =
+            Limits { bulk_bytes_max: 3, arguments_max: 2, inline_bytes_max: 9, unauthenticated: false };
+        let read = |input: &[u8]| RequestParser::new(limits).next(input).map(|read| read.is_some());
+        assert_eq!(read(b"*2\r\n$3\r\nabc\r\n$0\r\n\r\n"), Ok(true));
+        assert_eq!(read(b"*3\r\n"), Err(Malformed::MultibulkLength));
+        assert_eq!(read(b"*1\r\n$4\r\n"), Err(Malformed::BulkLength));
+        assert_eq!(read(b"PING abcd\n"), Ok(true));
+        assert_eq!(read(b"PING abcde\n"), Err(Malformed::InlineLine));
+        assert_eq!(read(b"*123456789"), Err(Malformed::MultibulkLine));
+    }
+
+    #[test]
+    fn signing_in_lifts_the_limits_for_the_next_command() {
+        let mut parser = RequestParser::new(Limits::unauthenticated());
+        let eleven = [&b"*11\r\n"[..], &b"$1\r\na\r\n".repeat(11)].concat();
+        assert!(parser.next(b"*1\r\n$1\r\na\r\n").unwrap().is_some());
+        parser.set_limits(Limits::authenticated());
+        assert_eq!(
+            parser.next(&eleven).unwrap().map(|(command, used)| (command.len(), used)),
+            Some((11, 82))
+        );
+    }
+
+    #[test]
+    fn a_buffer_that_shrank_does_not_panic() {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        assert!(parser.next(b"*2\r\n$4\r\nECHO\r\n$1").unwrap().is_none());
+        assert!(parser.next(b"*2").unwrap().is_none());
+        assert!(parser.next(b"").unwrap().is_none());
+    }
+}
