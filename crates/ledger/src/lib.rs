@@ -1,1 +1,62 @@
-//! Conversations, inboxes and cursors as a pure model.
+//! Conversations, inboxes and cursors as a pure model: operations on state, and nothing else. There is no
+//! I/O, no clock and no randomness here; time comes in as [`Millis`], randomness as the [`Epoch`].
+//!
+//! A message is stored once, in the log of its [`Conversation`], where it gets its [`Seq`]. An inbox copies
+//! nothing: it is a row of pointers into those logs, each with the user's own running number, its [`Useq`].
+//! A [`Device`] has one cumulative cursor in useq, and coming back means reading what lies above it.
+//!
+//! Start reading at [`Ledger`]. Every operation first decides on the state as it is, then records each change
+//! as an [`Effect`]: applied to the state, and handed to the caller, who makes it durable **before** anybody
+//! hears of the outcome. [`Ledger::apply`] is the only code that changes what is durable, and it is what a
+//! restart uses: the effects, applied in the order they were recorded, give an equal ledger, and so does
+//! every prefix of them give a ledger that can go on.
+//!
+//! # Invariants
+//!
+//! - A conversation's log has the numbers 1, 2, 3, … and times that never go back, whatever the clock does.
+//! - A sender's client id is in a log once. A retry is recognised for at least 24 hours, at most 48.
+//! - An inbox has the numbers 1, 2, 3, …; it holds each message of a conversation once, in the order of the log,
+//!   without holes.
+//! - A cursor never goes back and never passes the head. A pointer leaves the inbox only after every device
+//!   the ledger still knows has acknowledged it.
+//! - An operation that changes nothing records nothing: a repeat costs no write.
+//! - Numbers are never given twice, also over a restart.
+//!
+//! # Left to others
+//!
+//! Durability and batching are the store's, encodings and sockets the broker's, who may write to whom the
+//! gateway's. Which server holds a user ([`Ledger::route`]) is kept here because a delivery names those servers, but
+//! it is volatile: no effects, no part of equality.
+//!
+//! # Absent on purpose, in this first form
+//!
+//! - The conversation index (the fallback for a cursor far behind): pointers are kept until the slowest live
+//!   device has acknowledged them, and those of a user who never had a device are kept all.
+//! - Retention: logs are kept whole, bodies in memory.
+//! - Edits, deletions, read marks, mentions, rooms and membership: the participants of a direct conversation
+//!   are read from its id.
+//! - The jump ahead after a failover that lost a tail: this ledger has one store, which has no such failover.
+#![forbid(unsafe_code)]
+
+mod body;
+mod conversation;
+mod dedupe;
+mod effect;
+mod entry;
+mod inbox;
+mod ledger;
+pub mod limits;
+mod log;
+mod names;
+mod position;
+mod routes;
+mod state;
+
+pub use body::Body;
+pub use conversation::{Conversation, ConversationError};
+pub use effect::Effect;
+pub use entry::{Batch, Entry, Portion};
+pub use ledger::{Append, Appended, Delivery, Ledger, Pending, Refused, Resume, Sent};
+pub use names::{ClientId, Device, Epoch, NameError, Server, User};
+pub use position::{Millis, Position, Seq, Useq};
+pub use state::Misfit;

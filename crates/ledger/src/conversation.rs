@@ -1,0 +1,236 @@
+//! What a conversation is called, and who takes part in it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+use crate::names::{NameError, Parsed, User};
+
+const DIRECT: &str = "dm:";
+
+/// The id of a conversation between two people, or of one person's notes to themselves. Cheap to clone.
+///
+/// As text it is `dm:alice:bob`: the two names in the order of their bytes, with `%` and `:` in them written as
+/// `%25` and `%3A`. So there is one id for a pair whoever writes first, and one pair for an id whatever the
+/// names contain.
+#[derive(Clone)]
+pub struct Conversation(Arc<Direct>);
+
+struct Direct {
+    id: Box<str>,
+    participants: [User; 2],
+}
+
+/// Why a text is no conversation id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConversationError {
+    /// Another kind of conversation, or none.
+    #[error("a conversation id begins with `dm:`, as in `dm:alice:bob`")]
+    NotDirect,
+    /// Not two names.
+    #[error("a conversation id names two users after `dm:`, separated by one `:`, as in `dm:alice:bob`")]
+    NotTwo,
+    /// One of the two is no user name.
+    #[error("in a conversation id, {0}")]
+    Name(#[from] NameError),
+    /// The names are right, the spelling is not: an id has one spelling.
+    #[error("the names in a conversation id are in byte order, with only `%` and `:` escaped: `{0}`")]
+    Spelling(Conversation),
+}
+
+impl Conversation {
+    /// The conversation of two people, in either order.
+    pub fn direct(one: &User, other: &User) -> Conversation {
+        let (first, second) = if one <= other { (one, other) } else { (other, one) };
+        let mut id = String::with_capacity(DIRECT.len() + first.as_str().len() + 1 + second.as_str().len());
+        id.push_str(DIRECT);
+        escape(first.as_str(), &mut id);
+        id.push(':');
+        escape(second.as_str(), &mut id);
+        Conversation(Arc::new(Direct { id: id.into(), participants: [first.clone(), second.clone()] }))
+    }
+
+    /// Reads an id, in its one spelling.
+    pub fn parse(id: &str) -> Result<Conversation, ConversationError> {
+        let names = id.strip_prefix(DIRECT).ok_or(ConversationError::NotDirect)?;
+        let (first, second) = names.split_once(':').ok_or(ConversationError::NotTwo)?;
+        if second.contains(':') {
+            return Err(ConversationError::NotTwo);
+        }
+        let parsed = Conversation::direct(&User::parse(&unescape(first))?, &User::parse(&unescape(second))?);
+        if parsed.as_str() == id { Ok(parsed) } else { Err(ConversationError::Spelling(parsed)) }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The two who take part, in byte order; equal when it is a note to oneself.
+    pub fn participants(&self) -> &[User; 2] {
+        &self.0.participants
+    }
+
+    /// Whether `user` takes part.
+    pub fn has(&self, user: &User) -> bool {
+        self.0.participants.contains(user)
+    }
+
+    /// The one `user` talks to: the other participant, or the same one in notes to oneself. For someone who
+    /// takes no part it is the first.
+    pub fn other(&self, user: &User) -> &User {
+        let [first, second] = &self.0.participants;
+        if first == user { second } else { first }
+    }
+}
+
+fn escape(name: &str, id: &mut String) {
+    for char in name.chars() {
+        match char {
+            '%' => id.push_str("%25"),
+            ':' => id.push_str("%3A"),
+            _ => id.push(char),
+        }
+    }
+}
+
+/// Undoes `escape`. The order matters: `%253A` is the name `%3A`.
+fn unescape(name: &str) -> String {
+    name.replace("%3A", ":").replace("%25", "%")
+}
+
+impl PartialEq for Conversation {
+    fn eq(&self, other: &Conversation) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.id == other.0.id
+    }
+}
+
+impl Eq for Conversation {}
+
+impl PartialOrd for Conversation {
+    fn partial_cmp(&self, other: &Conversation) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Conversation {
+    fn cmp(&self, other: &Conversation) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+impl Hash for Conversation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.id)
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conversation({:?})", self.0.id)
+    }
+}
+
+impl Serialize for Conversation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.id)
+    }
+}
+
+impl<'de> Deserialize<'de> for Conversation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Conversation, D::Error> {
+        deserializer.deserialize_str(Parsed { what: "a conversation id", parse: Conversation::parse })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn user(name: &str) -> User {
+        User::parse(name).unwrap()
+    }
+
+    fn direct(one: &str, other: &str) -> Conversation {
+        Conversation::direct(&user(one), &user(other))
+    }
+
+    #[test]
+    fn an_id_is_the_same_whoever_writes_first() {
+        assert_eq!(direct("bob", "alice").as_str(), "dm:alice:bob");
+        assert_eq!(direct("alice", "bob"), direct("bob", "alice"));
+        assert_eq!(direct("alice", "bob").other(&user("bob")), &user("alice"));
+        assert_eq!(direct("alice", "bob").other(&user("alice")), &user("bob"));
+        assert_eq!(direct("me", "me").as_str(), "dm:me:me");
+        assert_eq!(direct("me", "me").other(&user("me")), &user("me"));
+    }
+
+    #[test]
+    fn separators_in_names_are_escaped() {
+        assert_eq!(direct("a:b", "c%").as_str(), "dm:a%3Ab:c%25");
+        assert_ne!(direct("a:b", "c"), direct("a", "b:c"));
+        assert_eq!(Conversation::parse("dm:%253A:x").unwrap(), direct("%3A", "x"));
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        for (id, text) in [
+            ("room:7", "begins with `dm:`"),
+            ("DM:a:b", "begins with `dm:`"),
+            ("", "begins with `dm:`"),
+            ("dm:alice", "names two users"),
+            ("dm:a:b:c", "names two users"),
+            ("dm::b", "this one is empty"),
+            ("dm:a:b\n", "contains U+000A"),
+            ("dm:bob:alice", "`dm:alice:bob`"),
+            ("dm:%61:b", "`dm:%2561:b`"),
+            ("dm:a%3ab:c", "`dm:a%253ab:c`"),
+            ("dm:100%:b", "`dm:100%25:b`"),
+        ] {
+            let error = Conversation::parse(id).unwrap_err().to_string();
+            assert!(error.contains(text), "{id}: {error}");
+        }
+    }
+
+    fn hostile_name() -> impl Strategy<Value = User> {
+        "[%:25A3a한]{1,6}".prop_map(|name| user(&name))
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_undoes_formatting(one in hostile_name(), other in hostile_name()) {
+            let conversation = Conversation::direct(&one, &other);
+            let parsed = Conversation::parse(conversation.as_str()).unwrap();
+            prop_assert_eq!(&parsed, &conversation);
+            prop_assert_eq!(parsed.participants(), conversation.participants());
+            prop_assert!(parsed.has(&one) && parsed.has(&other));
+        }
+
+        #[test]
+        fn different_pairs_have_different_ids(
+            a in hostile_name(), b in hostile_name(), c in hostile_name(), d in hostile_name(),
+        ) {
+            let same = (&a, &b) == (&c, &d) || (&a, &b) == (&d, &c);
+            prop_assert_eq!(same, Conversation::direct(&a, &b) == Conversation::direct(&c, &d));
+        }
+
+        #[test]
+        fn any_text_parses_to_its_own_spelling_or_not_at_all(id in "dm:[%:25A3a]{0,12}") {
+            if let Ok(conversation) = Conversation::parse(&id) {
+                prop_assert_eq!(conversation.as_str(), id);
+            }
+        }
+    }
+}
