@@ -1,4 +1,5 @@
 //! The corners of each operation.
+#![allow(clippy::unwrap_used, reason = "a test, its helpers included")]
 
 use naru_ledger::limits::{BATCH_ENTRIES_MAX, BODY_BYTES_MAX, DEVICES_MAX, PAGE_BYTES_MAX};
 use naru_ledger::*;
