@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_steps_back_does_not_make_a_device_look_longer_unseen() {
+        let mut inbox = inbox(2);
+        inbox.see(&device("only"), Millis(50));
+        inbox.ack(&device("only"), Useq(2), Millis(10));
+        assert_eq!(inbox.device(&device("only")), Some(Standing { cursor: Useq(2), seen: Millis(50) }));
+    }
+
+    #[test]
     fn a_read_backlog_does_not_keep_its_memory() {
         let mut inbox = inbox(100_000);
         inbox.ack(&device("only"), Useq(100_000), Millis(0));

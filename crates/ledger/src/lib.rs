@@ -8,13 +8,13 @@
 //! Start reading at [`Ledger`]. Every operation first decides on the state as it is, then records each change
 //! as an [`Effect`]: applied to the state, and handed to the caller, who makes it durable **before** anybody
 //! hears of the outcome. [`Ledger::apply`] is the only code that changes what is durable, and it is what a
-//! restart uses: the effects, applied in the order they were recorded, give an equal ledger, and so does
-//! every prefix of them give a ledger that can go on.
+//! restart uses: the effects, applied in the order they were recorded, give an equal ledger. A prefix of them
+//! gives a ledger that can be gone on from; what it cut off in a fan-out is [`Ledger::pending`].
 //!
 //! # Invariants
 //!
 //! - A conversation's log has the numbers 1, 2, 3, … and times that never go back, whatever the clock does.
-//! - A sender's client id is in a log once. A retry is recognised for at least 24 hours, at most 48.
+//! - A sender's client id is in a log once, for as long as a retry is recognised: 24 hours at least, 48 at most.
 //! - An inbox has the numbers 1, 2, 3, …; it holds each message of a conversation once, in the order of the log,
 //!   without holes.
 //! - A cursor never goes back and never passes the head. A pointer leaves the inbox only after every device
