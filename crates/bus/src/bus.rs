@@ -1,0 +1,154 @@
+//! The handle on a link.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use naru_ledger::{Server, User};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Value};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::ask::ask;
+use crate::desired::{Change, Changes, Step};
+use crate::error::BusError;
+use crate::event::{Event, Events};
+use crate::limits::{CALL_TIMEOUT, CHANGES_MAX};
+use crate::link::Link;
+use crate::reply;
+use crate::target::{Place, Target};
+
+/// A gateway's link to a broker. Cheap to clone; usable from any thread's Tokio runtime that has its timer on.
+///
+/// The link ends with [`Bus::stop`], or when the last handle is dropped.
+#[derive(Clone)]
+pub struct Bus {
+    current: Arc<Current>,
+    changes: mpsc::Sender<Change>,
+    stop: watch::Sender<bool>,
+}
+
+/// The connection calls are asked on: there while the link is up.
+#[derive(Default)]
+pub(crate) struct Current(Mutex<Option<MultiplexedConnection>>);
+
+impl Current {
+    pub(crate) fn set(&self, connection: Option<MultiplexedConnection>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    fn get(&self) -> Option<MultiplexedConnection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Bus {
+    /// Starts the link's own thread, `naru-bus`, and returns at once. The thread connects, and connects again
+    /// after a loss, for ever, with growing pauses of random length up to 5 s.
+    ///
+    /// `events` is called on that thread in the order things came. While it runs nothing else happens on the
+    /// link, calls included, so it may block a little, which makes the broker wait, and must not wait for a call.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::BadTarget`] when the address is none.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system gives no thread or no event loop, as [`std::thread::spawn`] does.
+    pub fn start(
+        target: Target,
+        server: Server,
+        events: impl Fn(Event) + Send + 'static,
+    ) -> Result<Bus, BusError> {
+        let place = Place::parse(target)?;
+        let current = Arc::new(Current::default());
+        let (changes, waiting) = mpsc::channel(CHANGES_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let events = Arc::new(Events::new(&server, Box::new(events)));
+        let link = Link::new(place, server, events, Arc::clone(&current), Changes::new(waiting));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the operating system gives an event loop");
+        thread::Builder::new()
+            .name("naru-bus".to_owned())
+            .spawn(move || runtime.block_on(link.run(stopped)))
+            .expect("the operating system gives a thread");
+        Ok(Bus { current, changes, stop })
+    }
+
+    /// Whether calls have a broker to go to at this moment.
+    pub fn is_up(&self) -> bool {
+        self.current.get().is_some()
+    }
+
+    /// Publishes on a live channel; answers how many subscribers the broker passed it to.
+    pub async fn publish(&self, channel: &str, payload: Bytes) -> Result<u64, BusError> {
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(channel).arg(&payload[..]);
+        reply::number(self.call(&command).await?)
+    }
+
+    /// Subscribes to a live channel; returns when the broker has confirmed it. From then on it is subscribed to
+    /// again after every loss of the link. After an error it is not wanted.
+    ///
+    /// Calls are applied in the order in which they were first polled. The caller counts its own subscribers, and
+    /// unsubscribes if it drops this future unfinished.
+    pub async fn subscribe(&self, channel: &str) -> Result<(), BusError> {
+        self.add(Step::Subscribe, channel).await
+    }
+
+    /// Unsubscribes from a live channel. It is not wanted any more whatever the answer is; while the link is down
+    /// that is all there is to do.
+    pub async fn unsubscribe(&self, channel: &str) -> Result<(), BusError> {
+        self.remove(Step::Unsubscribe, channel).await
+    }
+
+    /// Says that this server holds a connection of the user, so that the broker sends it what comes into the
+    /// user's inbox. Wanted, and restored, as a subscription is.
+    pub async fn route(&self, user: &User) -> Result<(), BusError> {
+        self.add(Step::Route, user.as_str()).await
+    }
+
+    /// Says that this server holds no connection of the user any more.
+    pub async fn unroute(&self, user: &User) -> Result<(), BusError> {
+        self.remove(Step::Unroute, user.as_str()).await
+    }
+
+    /// Ends the link and its thread, soon. Calls that wait for an answer fail, as do all later ones.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
+        let mut connection = self.current.get().ok_or(BusError::Unreachable)?;
+        ask(&mut connection, command).await
+    }
+
+    async fn add(&self, step: Step, name: &str) -> Result<(), BusError> {
+        let (change, answer) = Change::new(step, name);
+        let queued = timeout(CALL_TIMEOUT, self.changes.send(change)).await;
+        queued.map_err(|_| BusError::Unreachable)?.map_err(|_| BusError::Unreachable)?;
+        answered(answer).await
+    }
+
+    /// Waits for room as long as it takes: what is not wanted any more must not stay for lack of room.
+    async fn remove(&self, step: Step, name: &str) -> Result<(), BusError> {
+        let (change, answer) = Change::new(step, name);
+        self.changes.send(change).await.map_err(|_| BusError::Unreachable)?;
+        answered(answer).await
+    }
+}
+
+/// Waits for the link's answer. Once this gave up, the link sees that nobody waits and undoes an addition.
+async fn answered(mut answer: oneshot::Receiver<Result<(), BusError>>) -> Result<(), BusError> {
+    match timeout(CALL_TIMEOUT, &mut answer).await {
+        Ok(answer) => answer.unwrap_or(Err(BusError::Unreachable)),
+        Err(_) => {
+            answer.close();
+            answer.try_recv().unwrap_or(Err(BusError::Unreachable))
+        }
+    }
+}

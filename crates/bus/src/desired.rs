@@ -1,0 +1,180 @@
+//! What this gateway wants to hear, and the changes of that.
+
+use std::collections::HashSet;
+use std::future::pending;
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ask::{ask, in_time};
+use crate::error::BusError;
+use crate::limits::BATCH_NAMES_MAX;
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Subscribe,
+    Unsubscribe,
+    Route,
+    Unroute,
+}
+
+/// Something to hear or not to hear any more, and who waits to know that the broker agreed.
+pub(crate) struct Change {
+    step: Step,
+    name: Arc<str>,
+    answer: oneshot::Sender<Result<(), BusError>>,
+}
+
+impl Change {
+    pub(crate) fn new(step: Step, name: &str) -> (Change, oneshot::Receiver<Result<(), BusError>>) {
+        let (answer, answered) = oneshot::channel();
+        (Change { step, name: name.into(), answer }, answered)
+    }
+}
+
+/// Changes in the order they were asked for. Those taken off the queue are kept here until they are applied, so
+/// that a link lost in between leaves none unanswered.
+pub(crate) struct Changes {
+    queue: mpsc::Receiver<Change>,
+    taken: Vec<Change>,
+}
+
+impl Changes {
+    pub(crate) fn new(queue: mpsc::Receiver<Change>) -> Changes {
+        Changes { queue, taken: Vec::new() }
+    }
+
+    /// The next changes that do the same thing: at least one, at most [`BATCH_NAMES_MAX`]. Waits for ever when all
+    /// handles are gone. Nothing is lost if the future is dropped.
+    pub(crate) async fn batch(&mut self) -> (Step, Vec<Change>) {
+        if self.taken.is_empty() && self.queue.recv_many(&mut self.taken, BATCH_NAMES_MAX).await == 0 {
+            pending::<()>().await;
+        }
+        let step = self.taken[0].step;
+        let same = self.taken.iter().take_while(|change| change.step == step).count();
+        (step, self.taken.drain(..same).collect())
+    }
+}
+
+/// What is wanted: in force at the broker while the link is up, asked for again when it is made again.
+#[derive(Default)]
+pub(crate) struct Desired {
+    channels: HashSet<Arc<str>>,
+    users: HashSet<Arc<str>>,
+}
+
+impl Desired {
+    /// Answers changes while there is no broker: what is new is refused, what is not wanted any more is forgotten.
+    pub(crate) fn refuse(&mut self, step: Step, changes: Vec<Change>) {
+        self.forget(step, &changes);
+        for change in changes {
+            let outcome = match step {
+                Step::Subscribe | Step::Route => Err(BusError::Unreachable),
+                Step::Unsubscribe | Step::Unroute => Ok(()),
+            };
+            // Whoever stopped waiting counts it as failed, which an addition is, and a removal does not mind.
+            let _ = change.answer.send(outcome);
+        }
+    }
+
+    /// Makes changes that do the same thing, and answers them. An error means that the link is of no use any more;
+    /// additions are then not wanted, removals are made.
+    pub(crate) async fn apply(
+        &mut self,
+        step: Step,
+        mut changes: Vec<Change>,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), BusError> {
+        self.forget(step, &changes);
+        if matches!(step, Step::Subscribe | Step::Route) {
+            changes.retain(|change| !change.answer.is_closed());
+        }
+        match tell(step, &names(&changes), connection).await {
+            Ok(()) => self.answer(step, changes, connection).await,
+            // One name that the broker does not take must not cost the others theirs.
+            Err(BusError::Refused { .. }) if changes.len() > 1 => {
+                for change in changes {
+                    Box::pin(self.apply(step, vec![change], connection)).await?;
+                }
+                Ok(())
+            }
+            Err(refused @ BusError::Refused { .. }) => {
+                for change in changes {
+                    let _ = change.answer.send(Err(refused.clone()));
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the broker for everything wanted, on a new connection.
+    pub(crate) async fn restore(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+        for (step, wanted) in [(Step::Route, &self.users), (Step::Subscribe, &self.channels)] {
+            let wanted: Vec<&str> = wanted.iter().map(|name| &**name).collect();
+            for names in wanted.chunks(BATCH_NAMES_MAX) {
+                tell(step, names, connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker has confirmed: what somebody still waits for is wanted; what was given up meanwhile is undone.
+    async fn answer(
+        &mut self,
+        step: Step,
+        changes: Vec<Change>,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), BusError> {
+        let (wanted, undo) = match step {
+            Step::Subscribe => (&mut self.channels, Step::Unsubscribe),
+            Step::Route => (&mut self.users, Step::Unroute),
+            Step::Unsubscribe | Step::Unroute => {
+                for change in changes {
+                    let _ = change.answer.send(Ok(()));
+                }
+                return Ok(());
+            }
+        };
+        let mut given_up = Vec::new();
+        for Change { name, answer, .. } in changes {
+            match answer.send(Ok(())) {
+                Ok(()) => drop(wanted.insert(name)),
+                Err(_) => given_up.push(name),
+            }
+        }
+        let given_up: Vec<&str> =
+            given_up.iter().filter(|name| !wanted.contains(*name)).map(|name| &**name).collect();
+        tell(undo, &given_up, connection).await
+    }
+
+    fn forget(&mut self, step: Step, changes: &[Change]) {
+        let wanted = match step {
+            Step::Unsubscribe => &mut self.channels,
+            Step::Unroute => &mut self.users,
+            Step::Subscribe | Step::Route => return,
+        };
+        for change in changes {
+            wanted.remove(&change.name);
+        }
+    }
+}
+
+fn names(changes: &[Change]) -> Vec<&str> {
+    changes.iter().map(|change| &*change.name).collect()
+}
+
+/// Tells the broker, which answers when it is done.
+async fn tell(step: Step, names: &[&str], connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    match step {
+        Step::Subscribe => in_time(connection.subscribe(names)).await,
+        Step::Unsubscribe => in_time(connection.unsubscribe(names)).await,
+        Step::Route => ask(connection, redis::cmd("NARU.ROUTE").arg(names)).await.map(drop),
+        Step::Unroute => ask(connection, redis::cmd("NARU.UNROUTE").arg(names)).await.map(drop),
+    }
+}

@@ -1,0 +1,116 @@
+//! What the link tells the gateway, and how the broker's pushes become that.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use naru_ledger::Server;
+use redis::{PushInfo, PushKind, Value};
+use serde::Deserialize;
+
+use crate::entry::Entry;
+
+/// What happened on a link, in order.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Something was published on a live channel this bus has subscribed to.
+    Published {
+        /// The channel.
+        channel: String,
+        /// What was published, as it was.
+        payload: Bytes,
+    },
+    /// A message came into the inbox of a user this server holds a connection of.
+    Delivered {
+        /// Whose inbox.
+        user: String,
+        /// The life of the ledger that the entry's offset belongs to.
+        epoch: String,
+        /// The message, with its offset.
+        entry: Entry,
+    },
+    /// The link is ready: this server is registered, its routes and subscriptions are in force.
+    Up {
+        /// Whether the link was down before, or not there yet when it was wanted: what was published meanwhile was
+        /// not heard, so heads have to be compared.
+        again: bool,
+    },
+    /// The link is down, and being made again. Said once, and again when the reason changes.
+    Down {
+        /// Why, and what to do about it.
+        reason: String,
+    },
+}
+
+/// Where events go: the gateway's handler, called on the link's thread only.
+pub(crate) struct Events {
+    /// Never contended: the lock is what makes a `Send` handler shareable with the driver.
+    handler: Mutex<Box<dyn Fn(Event) + Send>>,
+    /// This server's own channel, on which the broker names users and their new entries.
+    inbox_channel: String,
+    /// Whether anything was pushed since [`Events::forget`].
+    heard: AtomicBool,
+}
+
+/// What the broker publishes on a server's own channel.
+#[derive(Deserialize)]
+struct Delivery {
+    user: String,
+    epoch: String,
+    entry: Entry,
+}
+
+impl Events {
+    pub(crate) fn new(server: &Server, handler: Box<dyn Fn(Event) + Send>) -> Events {
+        Events {
+            handler: Mutex::new(handler),
+            inbox_channel: format!("naru:server:{server}"),
+            heard: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn inbox_channel(&self) -> &str {
+        &self.inbox_channel
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        self.handler.lock().unwrap_or_else(PoisonError::into_inner)(event);
+    }
+
+    /// Starts listening for a sign of life.
+    pub(crate) fn forget(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the broker pushed. Confirmations of subscriptions answer calls and are no events; the end of
+    /// the connection is noticed by the driver's end.
+    pub(crate) fn pushed(&self, push: PushInfo) {
+        self.heard.store(true, Ordering::Relaxed);
+        if push.kind != PushKind::Message {
+            return;
+        }
+        match self.read(push.data) {
+            Ok(event) => self.tell(event),
+            // Positions repair it: the next entry of that user shows the gap.
+            Err(fault) => tracing::error!(fault, "the broker pushed what is not understood"),
+        }
+    }
+
+    fn read(&self, data: Vec<Value>) -> Result<Event, String> {
+        let Ok([Value::BulkString(channel), Value::BulkString(payload)]) = <[Value; 2]>::try_from(data)
+        else {
+            return Err("a message is a channel and a payload".to_owned());
+        };
+        let channel = String::from_utf8(channel).map_err(|error| error.to_string())?;
+        if channel != self.inbox_channel {
+            return Ok(Event::Published { channel, payload: payload.into() });
+        }
+        let Delivery { user, epoch, entry } =
+            serde_json::from_slice(&payload).map_err(|error| error.to_string())?;
+        Ok(Event::Delivered { user, epoch, entry })
+    }
+}

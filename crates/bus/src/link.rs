@@ -1,0 +1,252 @@
+//! The life of the link: connect, register, restore, serve, watch; and all over again.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Instant;
+
+use naru_ledger::Server;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::ask::{ask, in_time};
+use crate::backoff::Backoff;
+use crate::bus::Current;
+use crate::desired::{Changes, Desired};
+use crate::error::BusError;
+use crate::event::{Event, Events};
+use crate::limits::{CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
+use crate::reply;
+use crate::target::{Address, Place};
+
+/// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
+type Driver = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Everything the link's thread owns.
+pub(crate) struct Link {
+    place: Place,
+    server: Server,
+    events: Arc<Events>,
+    current: Arc<Current>,
+    changes: Changes,
+    desired: Desired,
+    /// What was last said about being down.
+    down: Option<String>,
+    /// Whether the link was up or said to be down before.
+    known: bool,
+}
+
+impl Link {
+    pub(crate) fn new(
+        place: Place,
+        server: Server,
+        events: Arc<Events>,
+        current: Arc<Current>,
+        changes: Changes,
+    ) -> Link {
+        let desired = Desired::default();
+        Link { place, server, events, current, changes, desired, down: None, known: false }
+    }
+
+    /// Runs until it is told to stop or nobody has a handle any more. Calls in hand fail, because their answers'
+    /// senders are dropped with the driver.
+    pub(crate) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            never = self.keep() => match never {},
+        }
+        self.current.set(None);
+    }
+
+    async fn keep(&mut self) -> Infallible {
+        let mut backoff = Backoff::new();
+        loop {
+            let begun = Instant::now();
+            let reason = self.live().await;
+            self.current.set(None);
+            self.tell_down(reason);
+            if begun.elapsed() > PAUSE_MAX {
+                backoff.reset();
+            }
+            let pause = backoff.pause(getrandom::u32().unwrap_or(u32::MAX));
+            select! {
+                () = sleep(pause) => {}
+                never = refuse(&mut self.changes, &mut self.desired) => match never {},
+            }
+        }
+    }
+
+    /// One connection, from the attempt to the loss; answers why it came to that.
+    async fn live(&mut self) -> String {
+        let connected = select! {
+            connected = timeout(CONNECT_TIMEOUT, connect(&self.place, &self.events)) => connected,
+            never = refuse(&mut self.changes, &mut self.desired) => match never {},
+        };
+        let (connection, driver) = match connected {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(reason)) => return reason,
+            Err(_) => return format!("the broker at {} does not answer; trying again", self.place),
+        };
+        let mut driver = pin!(driver);
+        select! {
+            // First, so that answers and pushes are taken in before anybody is found late.
+            biased;
+            () = &mut driver => format!("the connection to the broker at {} was closed; trying again", self.place),
+            reason = self.hold(connection) => reason,
+        }
+    }
+
+    async fn hold(&mut self, mut connection: MultiplexedConnection) -> String {
+        if let Err(reason) = self.open(&mut connection).await {
+            return reason;
+        }
+        self.current.set(Some(connection.clone()));
+        tracing::info!(broker = %self.place, "connected to the broker");
+        self.down = None;
+        self.events.tell(Event::Up { again: std::mem::replace(&mut self.known, true) });
+        select! {
+            () = watch_over(connection.clone(), &self.events) => {
+                format!("the broker at {} does not answer any more; trying again", self.place)
+            }
+            error = serve(connection, &mut self.changes, &mut self.desired) => {
+                format!("the link to the broker at {} failed: {error}", self.place)
+            }
+        }
+    }
+
+    /// Makes a new connection this server's, and asks for everything that is wanted.
+    async fn open(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        let place = &self.place;
+        let failed = |error: BusError| format!("the broker at {place} does not take this server in: {error}");
+        // The library keeps the answer to its own HELLO to itself.
+        let hello = ask(connection, redis::cmd("HELLO").arg(3)).await.map_err(failed)?;
+        let (name, version) = who(hello);
+        if name != "naru" {
+            return Err(format!(
+                "the server at {place} is {name} {version}, not a Naru broker: Redis and Valkey are not supported \
+                 yet; start one with `naru broker`"
+            ));
+        }
+        ask(connection, redis::cmd("NARU.SERVER").arg(self.server.as_str())).await.map_err(failed)?;
+        in_time(connection.subscribe(self.events.inbox_channel())).await.map_err(failed)?;
+        self.desired.restore(connection).await.map_err(failed)
+    }
+
+    /// Says that the link is down, once for each reason.
+    fn tell_down(&mut self, reason: String) {
+        if self.down.as_ref() == Some(&reason) {
+            return;
+        }
+        tracing::warn!("{reason}");
+        self.down = Some(reason.clone());
+        self.known = true;
+        self.events.tell(Event::Down { reason });
+    }
+}
+
+/// A stream to the broker with the protocol set up on it, or why there is none.
+async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConnection, Driver), String> {
+    match &place.address {
+        Address::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| {
+                format!(
+                    "no broker at {place} ({error}); start one with `naru broker`, or correct the address; trying again"
+                )
+            })?;
+            // Without it small commands only wait longer: no reason to give up the connection.
+            let _ = stream.set_nodelay(true);
+            set_up(place, events, stream).await
+        }
+        Address::Embedded(connect) => {
+            let stream = connect().and_then(|stream| {
+                stream.set_nonblocking(true)?;
+                UnixStream::from_std(stream)
+            });
+            let stream =
+                stream.map_err(|error| format!("the broker in this process takes no connection: {error}"))?;
+            set_up(place, events, stream).await
+        }
+    }
+}
+
+async fn set_up<S>(
+    place: &Place,
+    events: &Arc<Events>,
+    stream: S,
+) -> Result<(MultiplexedConnection, Driver), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let events = Arc::clone(events);
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_concurrency_limit(CALLS_MAX)
+        .set_push_sender(move |push: PushInfo| {
+            events.pushed(push);
+            Ok::<(), Infallible>(())
+        });
+    let (connection, driver) = MultiplexedConnection::new_with_config(&place.login, stream, config)
+        .await
+        .map_err(|error| format!("the broker at {place} does not let this server in: {error}"))?;
+    Ok((connection, Box::pin(driver)))
+}
+
+/// Makes changes as they come, until the link is of no use any more.
+async fn serve(
+    mut connection: MultiplexedConnection,
+    changes: &mut Changes,
+    desired: &mut Desired,
+) -> BusError {
+    loop {
+        let (step, batch) = changes.batch().await;
+        if let Err(error) = desired.apply(step, batch, &mut connection).await {
+            return error;
+        }
+    }
+}
+
+/// Answers changes while there is no broker.
+async fn refuse(changes: &mut Changes, desired: &mut Desired) -> Infallible {
+    loop {
+        let (step, batch) = changes.batch().await;
+        desired.refuse(step, batch);
+    }
+}
+
+/// Asks the broker for a sign of life every so often; ends when there is none.
+async fn watch_over(mut connection: MultiplexedConnection, events: &Events) {
+    loop {
+        sleep(PROBE_EVERY).await;
+        events.forget();
+        let answer = timeout(PROBE_TIMEOUT, connection.send_packed_command(&redis::cmd("PING"))).await;
+        match answer {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return,
+            // Pushes that came in are life enough: the answer is queued behind them.
+            Err(_) if events.heard() => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The server's name and version, from its answer to HELLO.
+fn who(hello: Value) -> (String, String) {
+    let (mut name, mut version) = ("an unknown server".to_owned(), "of an unknown version".to_owned());
+    if let Value::Map(fields) = hello {
+        for (key, value) in fields {
+            match (reply::text(key).as_deref(), reply::text(value)) {
+                (Ok("server"), Ok(text)) => name = text,
+                (Ok("version"), Ok(text)) => version = text,
+                _ => {}
+            }
+        }
+    }
+    (name, version)
+}
