@@ -178,3 +178,143 @@ async fn tell(step: Step, names: &[&str], connection: &mut MultiplexedConnection
         Step::Unroute => ask(connection, redis::cmd("NARU.UNROUTE").arg(names)).await.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use naru_ledger::Server;
+    use tokio::join;
+
+    use super::*;
+    use crate::event::Events;
+    use crate::played::{self, hears, says};
+
+    fn confirmed(kind: &str, channel: &str) -> String {
+        format!(">3\r\n+{kind}\r\n${}\r\n{channel}\r\n:1\r\n", channel.len())
+    }
+
+    fn silent() -> Arc<Events> {
+        Arc::new(Events::new(&Server::parse("s1").unwrap(), Box::new(|_| ())))
+    }
+
+    fn asked<const N: usize>(
+        step: Step,
+        names: [&str; N],
+    ) -> (Vec<Change>, [oneshot::Receiver<Result<(), BusError>>; N]) {
+        let mut changes = Vec::new();
+        let answers = names.map(|name| {
+            let (change, answer) = Change::new(step, name);
+            changes.push(change);
+            answer
+        });
+        (changes, answers)
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_what_does_the_same_in_a_row() {
+        let (sender, receiver) = mpsc::channel(16);
+        let mut changes = Changes::new(receiver);
+        for (step, name) in [
+            (Step::Subscribe, "a"),
+            (Step::Subscribe, "b"),
+            (Step::Unsubscribe, "a"),
+            (Step::Subscribe, "a"),
+            (Step::Route, "a"),
+        ] {
+            sender.send(Change::new(step, name).0).await.unwrap();
+        }
+        let mut batches = Vec::new();
+        for _ in 0..4 {
+            let (step, batch) = changes.batch().await;
+            batches.push((step, names(&batch).join(" ")));
+        }
+        let expected =
+            [(Step::Subscribe, "a b"), (Step::Unsubscribe, "a"), (Step::Subscribe, "a"), (Step::Route, "a")];
+        assert_eq!(batches, expected.map(|(step, names)| (step, names.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_refused_name_does_not_cost_the_others_theirs() {
+        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let (changes, [a, b]) = asked(Step::Subscribe, ["a", "b"]);
+        let mut desired = Desired::default();
+        let broker = async {
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE a b");
+            says(&mut broker, "-NOPERM not both\r\n").await;
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE a");
+            says(&mut broker, "-NOPERM not a\r\n").await;
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE b");
+            says(&mut broker, &confirmed("subscribe", "b")).await;
+        };
+        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &mut connection), broker);
+        applied.unwrap();
+        let refused = BusError::Refused { code: "NOPERM".to_owned(), message: "not a".to_owned() };
+        assert_eq!(a.await.unwrap(), Err(refused));
+        assert_eq!(b.await.unwrap(), Ok(()));
+        assert_eq!(desired.channels, HashSet::from(["b".into()]));
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_before_it_was_asked_is_never_asked() {
+        let (mut connection, _broker) = played::connection(&silent()).await;
+        let (changes, answers) = asked(Step::Route, ["bob"]);
+        drop(answers);
+        let mut desired = Desired::default();
+        desired.apply(Step::Route, changes, &mut connection).await.unwrap();
+        assert!(desired.users.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_while_it_was_asked_is_undone_unless_another_wants_it() {
+        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let (changes, [a, again, b]) = asked(Step::Subscribe, ["a", "a", "b"]);
+        let mut desired = Desired::default();
+        let broker = async {
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE a a b");
+            drop((a, b));
+            let confirmations = ["a", "a", "b"].map(|name| confirmed("subscribe", name)).concat();
+            says(&mut broker, &confirmations).await;
+            assert_eq!(hears(&mut broker).await, "UNSUBSCRIBE b");
+            says(&mut broker, &confirmed("unsubscribe", "b")).await;
+        };
+        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &mut connection), broker);
+        applied.unwrap();
+        assert_eq!(again.await.unwrap(), Ok(()));
+        assert_eq!(desired.channels, HashSet::from(["a".into()]));
+    }
+
+    #[tokio::test]
+    async fn a_link_lost_while_asking_leaves_additions_unwanted_and_removals_made() {
+        let (mut connection, broker) = played::connection(&silent()).await;
+        drop(broker);
+        let mut desired = Desired::default();
+        desired.channels.insert("old".into());
+        let (changes, [removed]) = asked(Step::Unsubscribe, ["old"]);
+        let lost = desired.apply(Step::Unsubscribe, changes, &mut connection).await;
+        assert_eq!(lost, Err(BusError::Unreachable));
+        let (changes, [added]) = asked(Step::Subscribe, ["new"]);
+        let lost = desired.apply(Step::Subscribe, changes, &mut connection).await;
+        assert_eq!(lost, Err(BusError::Unreachable));
+        assert!(desired.channels.is_empty());
+        assert!(removed.await.is_err() && added.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_is_asked_for_512_names_at_a_time() {
+        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let mut desired = Desired::default();
+        desired.users.extend((0..1100).map(|user| Arc::from(user.to_string())));
+        desired.channels.insert("room".into());
+        let broker = async {
+            for names in [512, 512, 76] {
+                let command = hears(&mut broker).await;
+                assert!(command.starts_with("NARU.ROUTE "));
+                assert_eq!(command.split(' ').count(), 1 + names);
+                says(&mut broker, "+OK\r\n").await;
+            }
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE room");
+            says(&mut broker, &confirmed("subscribe", "room")).await;
+        };
+        let (restored, ()) = join!(desired.restore(&mut connection), broker);
+        restored.unwrap();
+    }
+}

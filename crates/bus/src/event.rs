@@ -114,3 +114,51 @@ impl Events {
         Ok(Event::Delivered { user, epoch, entry })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+
+    fn events() -> (Events, Receiver<Event>) {
+        let (sender, receiver) = sync_channel(8);
+        let server = Server::parse("s1").unwrap();
+        (Events::new(&server, Box::new(move |event| sender.send(event).unwrap())), receiver)
+    }
+
+    fn push(kind: PushKind, channel: &str, payload: &str) -> PushInfo {
+        let data = [channel, payload].map(|text| Value::BulkString(text.into()));
+        PushInfo { kind, data: data.into() }
+    }
+
+    #[test]
+    fn a_message_on_a_live_channel_is_passed_on_as_it_is() {
+        let (events, heard) = events();
+        events.pushed(push(PushKind::Message, "public:room", "{any"));
+        let Event::Published { channel, payload } = heard.try_recv().unwrap() else { panic!() };
+        assert_eq!((channel.as_str(), &payload[..]), ("public:room", &b"{any"[..]));
+    }
+
+    #[test]
+    fn a_message_on_the_servers_own_channel_is_a_delivery() {
+        let (events, heard) = events();
+        let json = r#"{"user":"bob","epoch":"e1","entry":{"offset":3,"conversation":"dm:alice:bob","seq":1,
+            "from":"alice","to":"bob","id":"c1","at":5,"body":{"text": "hi"}}}"#;
+        events.pushed(push(PushKind::Message, "naru:server:s1", json));
+        let Event::Delivered { user, epoch, entry } = heard.try_recv().unwrap() else { panic!() };
+        assert_eq!((user.as_str(), epoch.as_str(), entry.offset), ("bob", "e1", Some(3)));
+        assert_eq!(entry.body.get(), r#"{"text": "hi"}"#);
+    }
+
+    #[test]
+    fn what_is_no_delivery_and_what_answers_a_call_is_no_event_but_a_sign_of_life() {
+        let (events, heard) = events();
+        assert!(!events.heard());
+        events.pushed(push(PushKind::Message, "naru:server:s1", "{}"));
+        events.pushed(PushInfo { kind: PushKind::Message, data: vec![Value::Int(1)] });
+        events.pushed(push(PushKind::Subscribe, "public:room", "1"));
+        assert!(events.heard());
+        assert!(heard.try_recv().is_err());
+    }
+}

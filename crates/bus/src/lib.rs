@@ -31,6 +31,8 @@ mod error;
 mod event;
 mod limits;
 mod link;
+#[cfg(test)]
+mod played;
 mod reply;
 mod target;
 

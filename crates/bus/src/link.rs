@@ -26,7 +26,7 @@ use crate::reply;
 use crate::target::{Address, Place};
 
 /// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
-type Driver = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Everything the link's thread owns.
 pub(crate) struct Link {
@@ -176,7 +176,7 @@ async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConn
     }
 }
 
-async fn set_up<S>(
+pub(crate) async fn set_up<S>(
     place: &Place,
     events: &Arc<Events>,
     stream: S,
@@ -194,7 +194,13 @@ where
         });
     let (connection, driver) = MultiplexedConnection::new_with_config(&place.login, stream, config)
         .await
-        .map_err(|error| format!("the broker at {place} does not let this server in: {error}"))?;
+        .map_err(|error| {
+            format!(
+                "the broker at {place} does not let this server in ({}); check that it is a Naru broker, and the \
+                 user and password in its address",
+                BusError::from(error)
+            )
+        })?;
     Ok((connection, Box::pin(driver)))
 }
 
@@ -249,4 +255,59 @@ fn who(hello: Value) -> (String, String) {
         }
     }
     (name, version)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::played;
+
+    async fn played_link() -> (MultiplexedConnection, DuplexStream, Arc<Events>, Receiver<Event>) {
+        let (heard, events) = sync_channel(64);
+        let server = Server::parse("s1").unwrap();
+        let handler = Events::new(&server, Box::new(move |event| heard.send(event).unwrap()));
+        let handler = Arc::new(handler);
+        let (connection, broker) = played::connection(&handler).await;
+        (connection, broker, handler, events)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_answers_is_watched_for_ever_and_a_silent_one_for_5_seconds() {
+        let (connection, mut broker, events, _) = played_link().await;
+        let begun = tokio::time::Instant::now();
+        let broker = async move {
+            for _ in 0..100 {
+                assert_eq!(played::hears(&mut broker).await, "PING");
+                played::says(&mut broker, "+PONG\r\n").await;
+            }
+            assert_eq!(played::hears(&mut broker).await, "PING");
+            std::future::pending::<()>().await
+        };
+        select! {
+            () = watch_over(connection, &events) => {}
+            () = broker => {}
+        }
+        assert_eq!(begun.elapsed(), 101 * PROBE_EVERY + PROBE_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_busy_pushing_is_alive_although_its_answer_is_late() {
+        let (connection, mut broker, events, pushed) = played_link().await;
+        let begun = tokio::time::Instant::now();
+        let broker = async move {
+            assert_eq!(played::hears(&mut broker).await, "PING");
+            played::says(&mut broker, ">3\r\n$7\r\nmessage\r\n$4\r\nroom\r\n$2\r\nhi\r\n").await;
+            std::future::pending::<()>().await
+        };
+        select! {
+            () = watch_over(connection, &events) => {}
+            () = broker => {}
+        }
+        assert_eq!(begun.elapsed(), 2 * (PROBE_EVERY + PROBE_TIMEOUT));
+        assert!(matches!(pushed.try_recv().unwrap(), Event::Published { .. }));
+    }
 }

@@ -74,3 +74,51 @@ impl fmt::Display for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Place, BusError> {
+        Place::parse(Target::Url(url.to_owned()))
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_perhaps_a_login() {
+        for (url, text) in [
+            ("redis://127.0.0.1:7000", "127.0.0.1:7000"),
+            ("redis://broker.example:6379/", "broker.example:6379"),
+            ("redis://broker.example", "broker.example:6379"),
+            ("redis://[::1]:7000/0", "[::1]:7000"),
+        ] {
+            let place = parse(url).unwrap();
+            assert_eq!(place.to_string(), text);
+            assert_eq!((place.login.username(), place.login.password()), (None, None));
+        }
+        let place = parse("redis://ann:p%40ss@host:1").unwrap();
+        assert_eq!(place.to_string(), "host:1");
+        assert_eq!((place.login.username(), place.login.password()), (Some("ann"), Some("p@ss")));
+        assert_eq!(parse("redis://:secret@host:1").unwrap().login.password(), Some("secret"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_the_form_and_what_broke_it_but_not_repeated() {
+        for (url, fault) in [
+            ("", "does not begin with redis://"),
+            ("localhost:6379", "does not begin with redis://"),
+            ("http://host:1", "does not begin with redis://"),
+            ("rediss://:secret@host:1", "does not begin with redis://"),
+            ("redis://", "this one"),
+            ("redis://:secret@", "this one"),
+            ("redis://:secret@host:99999", "this one"),
+            ("redis://:secret@host:port", "this one"),
+            ("redis://:secret@host:1/3", "names a database"),
+            ("redis://:secret@host:1/x", "this one is wrong"),
+            ("redis://:secret@0.0.0.0:1", "wildcard"),
+        ] {
+            let Err(BusError::BadTarget(text)) = parse(url) else { panic!("{url} was understood") };
+            assert!(text.starts_with(FORM) && text.contains(fault), "{url}: {text}");
+            assert!(!text.contains("secret"), "{url}: {text}");
+        }
+    }
+}
