@@ -12,7 +12,7 @@ export default {
   'signIn.serveLead': 'Sign in to {server} with your token.',
   'signIn.name': 'Your name',
   'signIn.token': 'Token',
-  'signIn.tokenHint': 'Made on the server with {command}',
+  'signIn.tokenHint': 'Made on the server with',
   'signIn.button': 'Sign in',
   'signIn.busy': 'Signing in…',
   'signIn.noServer': 'The server does not answer. Is it running? This page keeps trying.',

@@ -12,7 +12,7 @@ export default {
   'signIn.serveLead': '{server}에 토큰으로 로그인해 주세요.',
   'signIn.name': '이름',
   'signIn.token': '토큰',
-  'signIn.tokenHint': '서버에서 다음 명령으로 만들 수 있습니다: {command}',
+  'signIn.tokenHint': '서버에서 다음 명령으로 만드실 수 있습니다',
   'signIn.button': '로그인',
   'signIn.busy': '로그인하는 중…',
   'signIn.noServer': '서버가 응답하지 않습니다. 서버가 실행 중인지 확인해 주세요. 계속 다시 시도하고 있습니다.',

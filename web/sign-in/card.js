@@ -59,7 +59,6 @@ export class SignInCard {
     button.textContent = t(this.#busy ? 'signIn.busy' : 'signIn.button');
     button.disabled = this.#busy || !this.#server;
     find('sign-in-error').textContent = this.#error ? t(this.#error.key, this.#error.values) : '';
-    find('sign-in-hint').textContent = t('signIn.tokenHint', { command: 'naru token --secret … --user …' });
     if (!this.#server) return;
     const { demo, server } = this.#server;
     find('sign-in-by-name').hidden = !demo;

@@ -7,19 +7,27 @@ const NEAR_END_PX = 80;
 export class Messages {
   #list;
   #scroll;
+  #atEnd = true;
   /** Rows by message, each with what it was drawn from, so that only what changed is drawn again. */
   #rows = new Map();
 
   constructor(list, scroll) {
     this.#list = list;
     this.#scroll = scroll;
+    scroll.addEventListener('scroll', () => {
+      this.#atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END_PX;
+    });
+    // A reader at the end stays there when a phone's keyboard or a notice takes some of the room.
+    new ResizeObserver(() => {
+      if (this.#atEnd) scroll.scrollTop = scroll.scrollHeight;
+    }).observe(scroll);
   }
 
   /** Shows `items`, oldest first. `toEnd`: scroll to the newest, wherever the reader is. */
   draw(items, me, { toEnd = false } = {}) {
     const scroll = this.#scroll;
     const fromEnd = scroll.scrollHeight - scroll.scrollTop;
-    const follow = toEnd || fromEnd - scroll.clientHeight < NEAR_END_PX;
+    const follow = toEnd || this.#atEnd;
 
     const nodes = [];
     items.forEach((item, index) => {
