@@ -92,13 +92,13 @@ impl Link {
         let (connection, driver) = match connected {
             Ok(Ok(connected)) => connected,
             Ok(Err(reason)) => return reason,
-            Err(_) => return format!("the broker at {} does not answer; trying again", self.place),
+            Err(_) => return format!("the broker {} does not answer; trying again", self.place),
         };
         let mut driver = pin!(driver);
         select! {
             // First, so that answers and pushes are taken in before anybody is found late.
             biased;
-            () = &mut driver => format!("the connection to the broker at {} was closed; trying again", self.place),
+            () = &mut driver => format!("the connection to the broker {} was closed; trying again", self.place),
             reason = self.hold(connection) => reason,
         }
     }
@@ -108,15 +108,15 @@ impl Link {
             return reason;
         }
         self.current.set(Some(connection.clone()));
-        tracing::info!(broker = %self.place, "connected to the broker");
+        tracing::info!("connected to the broker {}", self.place);
         self.down = None;
         self.events.tell(Event::Up { again: std::mem::replace(&mut self.known, true) });
         select! {
             () = watch_over(connection.clone(), &self.events) => {
-                format!("the broker at {} does not answer any more; trying again", self.place)
+                format!("the broker {} does not answer any more; trying again", self.place)
             }
             error = serve(connection, &mut self.changes, &mut self.desired) => {
-                format!("the link to the broker at {} failed: {error}", self.place)
+                format!("the broker {} is of no use: {}; trying again", self.place, fault(error))
             }
         }
     }
@@ -124,13 +124,15 @@ impl Link {
     /// Makes a new connection this server's, and asks for everything that is wanted.
     async fn open(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
         let place = &self.place;
-        let failed = |error: BusError| format!("the broker at {place} does not take this server in: {error}");
+        let failed = |error| {
+            format!("the broker {place} does not take this server in: {}; trying again", fault(error))
+        };
         // The library keeps the answer to its own HELLO to itself.
         let hello = ask(connection, redis::cmd("HELLO").arg(3)).await.map_err(failed)?;
         let (name, version) = who(hello);
         if name != "naru" {
             return Err(format!(
-                "the server at {place} is {name} {version}, not a Naru broker: Redis and Valkey are not supported \
+                "the server {place} is {name} {version}, not a Naru broker: Redis and Valkey are not supported \
                  yet; start one with `naru broker`"
             ));
         }
@@ -157,7 +159,7 @@ async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConn
         Address::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| {
                 format!(
-                    "no broker at {place} ({error}); start one with `naru broker`, or correct the address; trying again"
+                    "no broker {place} ({error}); start one with `naru broker`, or correct the address; trying again"
                 )
             })?;
             // Without it small commands only wait longer: no reason to give up the connection.
@@ -169,8 +171,8 @@ async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConn
                 stream.set_nonblocking(true)?;
                 UnixStream::from_std(stream)
             });
-            let stream =
-                stream.map_err(|error| format!("the broker in this process takes no connection: {error}"))?;
+            let stream = stream
+                .map_err(|error| format!("the broker {place} takes no connection: {error}; trying again"))?;
             set_up(place, events, stream).await
         }
     }
@@ -196,9 +198,9 @@ where
         .await
         .map_err(|error| {
             format!(
-                "the broker at {place} does not let this server in ({}); check that it is a Naru broker, and the \
-                 user and password in its address",
-                BusError::from(error)
+                "the broker {place} does not let this server in ({}); check that it is a Naru broker, and the \
+                 user and password in its address; trying again",
+                fault(error.into())
             )
         })?;
     Ok((connection, Box::pin(driver)))
@@ -239,6 +241,14 @@ async fn watch_over(mut connection: MultiplexedConnection, events: &Events) {
             Err(_) if events.heard() => {}
             Err(_) => return,
         }
+    }
+}
+
+/// What went wrong, said of the broker.
+fn fault(error: BusError) -> String {
+    match error {
+        BusError::Unreachable => "it gives no answer".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Target {
     Embedded(Connect),
 }
 
-/// A target that was understood. As text it is for people, without the password.
+/// A target that was understood. As text it says where, `at host:port` or `in this process`, without the password.
 pub(crate) struct Place {
     pub(crate) address: Address,
     pub(crate) login: RedisConnectionInfo,
@@ -68,9 +68,9 @@ fn parse_url(url: &str) -> Result<(Address, RedisConnectionInfo), String> {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
-            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Address::Embedded(_) => f.write_str("this process"),
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "at [{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "at {host}:{port}"),
+            Address::Embedded(_) => f.write_str("in this process"),
         }
     }
 }
@@ -92,11 +92,11 @@ mod tests {
             ("redis://[::1]:7000/0", "[::1]:7000"),
         ] {
             let place = parse(url).unwrap();
-            assert_eq!(place.to_string(), text);
+            assert_eq!(place.to_string(), format!("at {text}"));
             assert_eq!((place.login.username(), place.login.password()), (None, None));
         }
         let place = parse("redis://ann:p%40ss@host:1").unwrap();
-        assert_eq!(place.to_string(), "host:1");
+        assert_eq!(place.to_string(), "at host:1");
         assert_eq!((place.login.username(), place.login.password()), (Some("ann"), Some("p@ss")));
         assert_eq!(parse("redis://:secret@host:1").unwrap().login.password(), Some("secret"));
     }
