@@ -30,7 +30,6 @@ export default {
   'state.connecting': 'Connecting…',
   'state.offline': 'Offline',
   'state.ended': 'Ended',
-  'state.label': 'Connection',
   'offline.switch': 'Go offline',
   'offline.away': 'You are offline. What you write now is sent when you are back.',
   'offline.hint': 'Closes the connection until you switch it back on',

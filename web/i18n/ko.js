@@ -30,7 +30,6 @@ export default {
   'state.connecting': '연결하는 중…',
   'state.offline': '오프라인',
   'state.ended': '연결 종료',
-  'state.label': '연결 상태',
   'offline.switch': '오프라인으로 전환',
   'offline.away': '오프라인입니다. 지금 쓰시는 메시지는 다시 온라인이 되면 전송됩니다.',
   'offline.hint': '다시 켤 때까지 연결을 끊습니다',
