@@ -202,6 +202,7 @@ export class Chat {
   }
 }
 
+// A `#` in a channel's name would start a list of users who may enter, so it is escaped, as is what escapes it.
 function plainChannel(user) {
-  return `public:to:${user}`;
+  return `public:to:${user.replace(/[%#]/g, encodeURIComponent)}`;
 }
