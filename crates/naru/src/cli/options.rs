@@ -1,0 +1,130 @@
+//! The command line of `naru cli`.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::connection::Endpoint;
+use super::format::Style;
+
+/// A prompt in the manner of redis-cli: type commands, see replies.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// Where the broker is.
+    #[arg(short = 'h', long, value_name = "HOST", default_value = "127.0.0.1")]
+    host: String,
+
+    /// The broker's port.
+    #[arg(short = 'p', long, value_name = "PORT", default_value_t = 6379)]
+    port: u16,
+
+    /// Password to sign in with. Others on this machine can see it here: REDISCLI_AUTH in the environment
+    /// is safer.
+    #[arg(short = 'a', long = "pass", value_name = "PASSWORD")]
+    password: Option<Password>,
+
+    /// Speak RESP3: maps and sets are shown as such.
+    #[arg(short = '3', long)]
+    resp3: bool,
+
+    /// Print replies as they are, without quotes, types and numbers. So it is when the output is no terminal.
+    #[arg(long, conflicts_with = "no_raw")]
+    raw: bool,
+
+    /// Print replies with quotes, types and numbers even if the output is no terminal.
+    #[arg(long)]
+    no_raw: bool,
+
+    /// Print help.
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+
+    /// A command to run instead of showing a prompt.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+impl Options {
+    pub(super) fn endpoint(&self) -> Endpoint {
+        let from_environment = || std::env::var_os("REDISCLI_AUTH").map(Password);
+        let password = self.password.clone().or_else(from_environment);
+        Endpoint {
+            host: self.host.clone(),
+            port: self.port,
+            password: password.map(|Password(password)| password.into_vec()),
+            resp3: self.resp3,
+        }
+    }
+
+    pub(super) fn style(&self, output_is_terminal: bool) -> Style {
+        if self.raw || !self.no_raw && !output_is_terminal { Style::Raw } else { Style::Formatted }
+    }
+
+    /// The command as bytes, for it need not be UTF-8.
+    pub(super) fn command(&self) -> Vec<Vec<u8>> {
+        self.command.iter().cloned().map(OsString::into_vec).collect()
+    }
+}
+
+/// A password, kept out of debug output.
+#[derive(Clone)]
+struct Password(OsString);
+
+impl From<OsString> for Password {
+    fn from(text: OsString) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        CommandLine::try_parse_from(["cli"].into_iter().chain(line.split_whitespace()))
+            .map(|line| line.options)
+    }
+
+    #[test]
+    fn h_is_the_host_and_everything_after_the_command_belongs_to_it() {
+        let options = parse("-h example.org -p 7000 -3 XADD s MAXLEN -p -h --raw *").unwrap();
+        assert_eq!(options.endpoint().to_string(), "example.org:7000");
+        assert!(options.resp3 && !options.raw);
+        assert_eq!(options.command().len(), 7);
+        assert_eq!(parse("--help").unwrap_err().kind(), clap::error::ErrorKind::DisplayHelp);
+    }
+
+    #[test]
+    fn output_is_formatted_for_a_terminal_unless_told_otherwise() {
+        for (line, terminal, style) in [
+            ("", true, Style::Formatted),
+            ("", false, Style::Raw),
+            ("--raw", true, Style::Raw),
+            ("--no-raw", false, Style::Formatted),
+        ] {
+            assert_eq!(parse(line).unwrap().style(terminal), style, "{line} {terminal}");
+        }
+        assert!(parse("--raw --no-raw").is_err());
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let options = parse("-a hunter2").unwrap();
+        assert_eq!(options.endpoint().password.as_deref(), Some(&b"hunter2"[..]));
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+}
