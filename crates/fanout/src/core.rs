@@ -108,13 +108,13 @@ impl<W: Wire> Core<W> {
         peers.iter().for_each(&mut visit);
     }
 
-    /// Ends a peer: it leaves `topics`, its link is closed, its id is forgotten.
+    /// Ends a peer: its link is closed, it leaves `topics`, its id is forgotten.
     pub fn remove(self: &Rc<Self>, peer: &Rc<W::Peer>, topics: impl IntoIterator<Item = Topic>) {
+        peer.link().close();
         for topic in topics {
             self.directory.leave(self.id, peer.id(), topic);
         }
         self.handle_letters(usize::MAX);
-        peer.link().close();
         self.peers.borrow_mut().remove(&peer.id());
     }
 

@@ -29,7 +29,7 @@ pub struct OutboxLimit {
 }
 
 /// The peer reads too slowly: its outbox is over the limit. Nothing was skipped yet; end the connection.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the peer reads too slowly")]
 pub struct Slow;
 

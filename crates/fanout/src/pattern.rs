@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn a_hostile_glob_costs_no_more_than_the_product_of_the_lengths() {
-        let glob = b"*a".repeat(2_000);
-        let name = [b'a'; 20_000];
+        let glob = b"*a".repeat(200);
+        let name = [b'a'; 2_000];
         assert!(matches(&glob, &name));
         let glob = [glob.as_slice(), b"b"].concat();
         assert!(!matches(&glob, &name));

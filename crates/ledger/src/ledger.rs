@@ -284,6 +284,11 @@ impl Ledger {
         Resume { epoch, cursor, head, start, recovered, entries, more }
     }
 
+    /// The last number in a user's inbox.
+    pub fn head(&self, user: &User) -> Useq {
+        self.state.inbox(user).map_or(Useq::ZERO, Inbox::head)
+    }
+
     /// Reads on in an inbox. If entries after `after` are gone, the first one read is not `after + 1`: whoever
     /// reads for a device of its own sees that only after that device has acknowledged them or was forgotten.
     pub fn entries(&self, user: &User, after: Useq, portion: Portion) -> Batch {
