@@ -1,1 +1,27 @@
-//! The Redis-speaking server: commands, pub/sub, streams, ledger operations.
+//! The Redis-speaking server: commands, pub/sub, streams, and the ledger's operations as native commands.
+//!
+//! Connections live on the cores of `naru_fanout` ([`wire`], [`connection`]); a command is found in the table of
+//! [`command`] and run on the spot, or handed to the [`keeper`], the one thread that owns what is stored. Replies
+//! leave in the order of their commands ([`replies`]).
+//!
+//! What is stored leaves in a reply or a message only once its record is on disk.
+//!
+//! Start at [`Broker`], then `connection`.
+
+#![forbid(unsafe_code)]
+
+mod broker;
+mod client;
+mod command;
+mod connection;
+mod keeper;
+mod limits;
+mod message;
+mod profile;
+mod replies;
+mod streams;
+mod version;
+mod wire;
+
+pub use broker::{Broker, Failed, Options, StartError};
+pub use keeper::Storage;

@@ -1,0 +1,159 @@
+use std::{
+    io,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use naru_fanout::{Cores, Directory, Incoming, Listener};
+use naru_store::{OpenError, WriteError};
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    keeper::{Keeper, Storage},
+    limits::STOP_GRACE,
+    profile::Profiles,
+    wire::{Resp, Shared, Statistics},
+};
+
+/// What a broker is started with.
+pub struct Options {
+    /// Where it listens for Redis clients; none for a broker that is reached inside the process only.
+    pub listener: Option<Listener>,
+    /// Where what is stored is kept.
+    pub storage: Storage,
+    /// Threads that serve connections, at least 1.
+    pub cores: usize,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used; the text says why and what to do.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log is whole, but a record does not follow from those before.
+    #[error(
+        "the data folder {} holds record {record} which cannot be taken in: {reason}. It was not written by this \
+         version of Naru, or by a faulty one: restore a backup, or start with another --data",
+        folder.display()
+    )]
+    Misfit {
+        /// The data folder.
+        folder: PathBuf,
+        /// The record's number in the log.
+        record: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The first record of a new data folder cannot be written.
+    #[error("the new data folder cannot be written: {0}")]
+    FirstRecord(String),
+    /// The operating system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+    /// A thread or its runtime cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The end of a broker that nobody asked for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the log cannot be written any more, so nothing further can be promised and the broker stops: {0}. What was \
+     acknowledged is on disk; make sure there is space and the disk is well, then start again"
+)]
+pub struct Failed(WriteError);
+
+/// A running broker.
+pub struct Broker {
+    cores: Cores<Resp>,
+    keeper: Keeper,
+    acceptor: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    stopped: Option<oneshot::Receiver<Result<(), WriteError>>>,
+}
+
+impl Broker {
+    /// Opens the storage and starts serving. With a folder this reads the whole log first.
+    pub fn start(options: Options) -> Result<Broker, StartError> {
+        let opened = Keeper::open(&options.storage)?;
+        let port = options.listener.as_ref().map_or(0, |listener| listener.address().port());
+        let shared = Arc::new(Shared {
+            profiles: Profiles::default(),
+            keeper: opened.jobs(),
+            statistics: Statistics::default(),
+            started: Instant::now(),
+            port,
+            run_id: run_id()?,
+            durable: matches!(options.storage, Storage::Folder(_)),
+        });
+        let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
+        let (keeper, stopped) = opened.start(cores.directory().clone())?;
+        let acceptor =
+            options.listener.map(|listener| accept(listener, cores.directory().clone())).transpose()?;
+        Ok(Broker { cores, keeper, acceptor, stopped: Some(stopped) })
+    }
+
+    /// A connection from inside the process.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        self.connector()()
+    }
+
+    /// Makes connections from inside the process, for as long as the broker runs.
+    pub fn connector(&self) -> impl Fn() -> io::Result<UnixStream> + Send + Sync + Clone + 'static {
+        // Weak, so that who can connect does not keep a stopped broker's memory.
+        let directory = Arc::downgrade(self.cores.directory());
+        move || {
+            let directory = directory.upgrade().ok_or(io::ErrorKind::ConnectionRefused)?;
+            let (ours, theirs) = UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            theirs.set_nonblocking(true)?;
+            directory.adopt(Incoming::Unix(ours));
+            Ok(theirs)
+        }
+    }
+
+    /// Waits until the broker fails by itself; for ever if it does not. To be awaited once.
+    pub async fn failed(&mut self) -> Failed {
+        let Some(stopped) = self.stopped.take() else { return std::future::pending().await };
+        match stopped.await {
+            Ok(Err(error)) => Failed(error),
+            // Stopped as asked to; a keeper that panicked has taken the process with it.
+            Ok(Ok(())) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops accepting, gives clients what they are owed, closes the log. Takes at most a few seconds.
+    pub fn stop(self) {
+        if let Some((stop, thread)) = self.acceptor {
+            drop(stop);
+            // Whatever became of it, it accepts no more.
+            let _ = thread.join();
+        }
+        self.cores.stop();
+        self.keeper.join();
+    }
+}
+
+fn accept(
+    listener: Listener,
+    directory: Arc<Directory<Resp>>,
+) -> io::Result<(watch::Sender<bool>, JoinHandle<()>)> {
+    let (stop, stopped) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = thread::Builder::new().name("naru-accept".into()).spawn(move || {
+        if let Err(error) = runtime.block_on(listener.run(directory, stopped)) {
+            tracing::error!(%error, "no more connections can be accepted");
+        }
+    })?;
+    Ok((stop, thread))
+}
+
+/// Forty random hexadecimal digits, Redis's `run_id`.
+fn run_id() -> Result<String, StartError> {
+    let mut random = [0; 20];
+    getrandom::fill(&mut random).map_err(|error| StartError::Random(error.to_string()))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

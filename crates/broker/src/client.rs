@@ -1,0 +1,243 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    rc::Rc,
+    sync::Arc,
+    sync::atomic::Ordering,
+};
+
+use ahash::RandomState;
+use bytes::Bytes;
+use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Topic};
+use naru_resp::{ReplyWriter, Version};
+use tokio::sync::Notify;
+
+use crate::{
+    limits::{OUTBOX_NORMAL, OUTBOX_PUBSUB},
+    message::Frame,
+    profile::Profile,
+    replies::{Replies, Ticket},
+    wire::Resp,
+};
+
+/// A connection, on its core.
+pub(crate) struct Client {
+    link: Rc<Link>,
+    profile: Arc<Profile>,
+    version: Cell<Version>,
+    replies: RefCell<Replies>,
+    subscriptions: RefCell<Subscriptions>,
+    /// Rung when a missing reply has come.
+    answered: Notify,
+    /// The keeper holds something of this client that must end with it.
+    held_by_keeper: Cell<bool>,
+    /// Subscriptions end without being confirmed.
+    silent: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    channels: HashSet<Bytes, RandomState>,
+    patterns: HashSet<Bytes, RandomState>,
+}
+
+impl Subscriptions {
+    fn of(&mut self, topic: &Topic) -> &mut HashSet<Bytes, RandomState> {
+        match topic {
+            Topic::Channel(_) => &mut self.channels,
+            Topic::Pattern(_) => &mut self.patterns,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+}
+
+impl Client {
+    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>) -> Rc<Self> {
+        Rc::new(Client {
+            link,
+            profile,
+            version: Cell::default(),
+            replies: RefCell::default(),
+            subscriptions: RefCell::default(),
+            answered: Notify::new(),
+            held_by_keeper: Cell::new(false),
+            silent: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version.get()
+    }
+
+    pub(crate) fn set_version(&self, version: Version) {
+        self.version.set(version);
+        self.profile.resp.store(if version == Version::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Writes a reply or a push, behind everything the client is still owed.
+    pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
+        let version = self.version.get();
+        let encode = |out: &mut Vec<u8>| write(&mut ReplyWriter::new(out, version));
+        let mut replies = self.replies.borrow_mut();
+        if replies.is_empty() {
+            self.ended_if(self.link.write(|writer| writer.encode(encode)));
+        } else {
+            replies.append(encode);
+        }
+    }
+
+    /// Keeps the place of a reply that the keeper will make.
+    pub(crate) fn reserve(&self) -> Ticket {
+        self.replies.borrow_mut().reserve()
+    }
+
+    /// Fills a place that was kept.
+    pub(crate) fn answer(&self, ticket: Ticket, reply: Vec<u8>) {
+        let mut written = Ok(());
+        self.replies.borrow_mut().fill(ticket, reply, |bytes| {
+            written = self.link.write(|writer| writer.copy(bytes)).and(written);
+        });
+        self.ended_if(written);
+        self.answered.notify_waiters();
+    }
+
+    /// Waits until at most `most` slots wait for the keeper.
+    pub(crate) async fn answered_down_to(&self, most: usize) {
+        loop {
+            let answered = self.answered.notified();
+            if self.link.is_closed() || self.replies.borrow().waiting().0 <= most {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// What the client is owed: slots, and bytes that wait behind them.
+    pub(crate) fn owed(&self) -> (usize, usize) {
+        self.replies.borrow().waiting()
+    }
+
+    pub(crate) fn hold_in_keeper(&self) {
+        self.held_by_keeper.set(true);
+    }
+
+    pub(crate) fn is_held_by_keeper(&self) -> bool {
+        self.held_by_keeper.get()
+    }
+
+    /// Adds a subscription; false if there was one.
+    pub(crate) fn add(&self, topic: &Topic) -> bool {
+        let fresh = self.subscriptions.borrow_mut().of(topic).insert(topic.name().clone());
+        self.subscriptions_changed();
+        fresh
+    }
+
+    /// Takes a subscription away; false if there was none.
+    pub(crate) fn forget(&self, topic: &Topic) -> bool {
+        let known = self.subscriptions.borrow_mut().of(topic).remove(topic.name());
+        self.subscriptions_changed();
+        known
+    }
+
+    pub(crate) fn channels(&self) -> Vec<Topic> {
+        self.subscriptions.borrow().channels.iter().cloned().map(Topic::Channel).collect()
+    }
+
+    pub(crate) fn patterns(&self) -> Vec<Topic> {
+        self.subscriptions.borrow().patterns.iter().cloned().map(Topic::Pattern).collect()
+    }
+
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.subscriptions.borrow().len()
+    }
+
+    /// Under RESP2 a subscriber may only change its subscriptions, since replies could not be told from messages.
+    pub(crate) fn is_in_subscribed_mode(&self) -> bool {
+        self.version.get() == Version::Resp2 && self.subscription_count() > 0
+    }
+
+    fn subscriptions_changed(&self) {
+        let subscriptions = self.subscriptions.borrow();
+        self.profile.channels.store(subscriptions.channels.len(), Ordering::Relaxed);
+        self.profile.patterns.store(subscriptions.patterns.len(), Ordering::Relaxed);
+        let limit: OutboxLimit = if subscriptions.len() > 0 { OUTBOX_PUBSUB } else { OUTBOX_NORMAL };
+        self.link.set_limit(limit);
+    }
+
+    /// Runs `change`, whose changes of the subscriptions are not confirmed.
+    pub(crate) fn without_confirmations(&self, change: impl FnOnce()) {
+        self.silent.set(true);
+        change();
+        self.silent.set(false);
+    }
+
+    /// Confirms one change of the subscriptions.
+    pub(crate) fn confirm(&self, kind: &str, name: Option<&Bytes>) {
+        if self.silent.get() {
+            return;
+        }
+        let count = self.subscription_count();
+        self.reply(|writer| {
+            writer.push(3);
+            writer.bulk(kind);
+            match name {
+                Some(name) => writer.bulk(name),
+                None => writer.null(),
+            }
+            writer.integer(count as i64);
+        });
+    }
+
+    fn ended_if(&self, written: Result<(), Slow>) {
+        if let Err(slow) = written {
+            tracing::warn!(client = %self.profile.id, address = %self.profile.address, "closed: {slow}");
+            self.link.close();
+        }
+    }
+}
+
+impl Peer<Resp> for Client {
+    fn id(&self) -> PeerId {
+        self.profile.id
+    }
+
+    fn link(&self) -> &Rc<Link> {
+        &self.link
+    }
+
+    fn deliver(&self, frame: &Frame) {
+        let version = self.version.get();
+        let mut replies = self.replies.borrow_mut();
+        if replies.is_empty() {
+            self.ended_if(self.link.write(|writer| frame.write(version, writer)));
+        } else {
+            replies.append(|out| frame.copy_to(version, out));
+            if replies.waiting().1 > OUTBOX_PUBSUB.hard_bytes {
+                self.ended_if(Err(Slow));
+            }
+        }
+    }
+
+    fn subscribed(&self, topic: &Topic) {
+        let kind = match topic {
+            Topic::Channel(_) => "subscribe",
+            Topic::Pattern(_) => "psubscribe",
+        };
+        self.confirm(kind, Some(topic.name()));
+    }
+
+    fn unsubscribed(&self, topic: &Topic) {
+        let kind = match topic {
+            Topic::Channel(_) => "unsubscribe",
+            Topic::Pattern(_) => "punsubscribe",
+        };
+        self.confirm(kind, Some(topic.name()));
+    }
+}

@@ -1,0 +1,126 @@
+use naru_fanout::Peer;
+use naru_resp::{Command, Version};
+
+use super::{
+    Context, Flow, Outcome, Refusal,
+    arguments::{Arguments, integer, syntax_error, wrong_number},
+    client::set_name,
+    pubsub,
+};
+use crate::version::{NARU_VERSION, REDIS_VERSION};
+
+pub(super) fn ping(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    if command.len() > 2 {
+        return Err(wrong_number("ping"));
+    }
+    let text = command.get(1);
+    if context.client.is_in_subscribed_mode() {
+        return context.reply(|writer| {
+            writer.array(2);
+            writer.bulk("pong");
+            writer.bulk(text.unwrap_or_default());
+        });
+    }
+    context.reply(|writer| match text {
+        None => writer.simple("PONG"),
+        Some(text) => writer.bulk(text),
+    })
+}
+
+pub(super) fn echo(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    context.reply(|writer| writer.bulk(command.arg(1)))
+}
+
+/// `HELLO [version [AUTH user password] [SETNAME name]]`. The reply's `version` is the Redis version whose behaviour
+/// clients may expect, since that is what they derive from it; ours is in `INFO`.
+pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let mut arguments = Arguments::of(command);
+    let mut version = context.client.version();
+    if arguments.peek().is_some() {
+        let wanted = arguments
+            .next_integer()
+            .map_err(|_| Refusal::from("ERR Protocol version is not an integer or out of range"))?;
+        version = match wanted {
+            2 => Version::Resp2,
+            3 => Version::Resp3,
+            _ => return Err("NOPROTO unsupported protocol version".into()),
+        };
+    }
+    let mut name = None;
+    while arguments.left() > 0 {
+        if arguments.takes("auth") && arguments.left() >= 2 {
+            let (user, _) = (arguments.next()?, arguments.next()?);
+            accept_default_user(user)?;
+        } else if arguments.takes("setname") && arguments.left() >= 1 {
+            name = Some(arguments.next()?);
+        } else {
+            let option = String::from_utf8_lossy(arguments.peek().unwrap_or(b"hello")).into_owned();
+            return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
+        }
+    }
+    if let Some(name) = name {
+        set_name(context.client, name)?;
+    }
+    context.client.set_version(version);
+    let id = context.client.id().0 as i64;
+    context.reply(|writer| {
+        writer.map(8);
+        for (key, text) in [("server", "naru"), ("version", REDIS_VERSION), ("naru_version", NARU_VERSION)] {
+            writer.bulk(key);
+            writer.bulk(text);
+        }
+        writer.bulk("proto");
+        writer.integer(if version == Version::Resp3 { 3 } else { 2 });
+        writer.bulk("id");
+        writer.integer(id);
+        for (key, text) in [("mode", "standalone"), ("role", "master")] {
+            writer.bulk(key);
+            writer.bulk(text);
+        }
+        writer.bulk("modules");
+        writer.array(0);
+    })
+}
+
+/// There are no passwords yet: the default user may do everything, as in a Redis without `requirepass`.
+fn accept_default_user(user: &[u8]) -> Result<(), Refusal> {
+    if user == b"default" {
+        return Ok(());
+    }
+    Err("WRONGPASS invalid username-password pair or user is disabled.".into())
+}
+
+pub(super) fn auth(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    match command.len() {
+        2 => Err(
+            "ERR AUTH <password> called without any password configured for the default user. Are you sure \
+                  your configuration is correct?"
+                .into(),
+        ),
+        3 => {
+            accept_default_user(command.arg(1))?;
+            context.reply(|writer| writer.simple("OK"))
+        }
+        _ => Err(syntax_error()),
+    }
+}
+
+pub(super) fn select(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    if integer(command.arg(1))? != 0 {
+        return Err("ERR DB index is out of range".into());
+    }
+    context.reply(|writer| writer.simple("OK"))
+}
+
+pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
+    context.client.reply(|writer| writer.simple("OK"));
+    Ok(Flow::End)
+}
+
+/// Back to how a connection starts: no subscriptions, no name, RESP2.
+pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
+    pubsub::drop_all(context);
+    context.client.set_version(Version::Resp2);
+    set_name(context.client, b"")?;
+    context.reply(|writer| writer.simple("RESET"))
+}

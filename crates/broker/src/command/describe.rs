@@ -1,0 +1,118 @@
+//! What clients ask about the server itself before they begin.
+
+use naru_fanout::matches;
+use naru_resp::{Command, ReplyWriter};
+
+use super::{
+    Context, Outcome,
+    arguments::{unknown_subcommand, wrong_number},
+    table::{self, Entry, TABLE},
+};
+
+type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
+
+pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let Some(subcommand) = command.get(1) else {
+        return context.reply(|writer| write_all(writer, TABLE.iter().map(Some), write_entry));
+    };
+    let named = || command.iter().skip(2).map(table::find);
+    match subcommand.to_ascii_lowercase().as_slice() {
+        b"count" => context.reply(|writer| writer.integer(TABLE.len() as i64)),
+        b"info" if command.len() == 2 => {
+            context.reply(|writer| write_all(writer, TABLE.iter().map(Some), write_entry))
+        }
+        b"info" => context.reply(|writer| write_all(writer, named(), write_entry)),
+        b"list" => context.reply(|writer| {
+            writer.array(TABLE.len());
+            TABLE.iter().for_each(|entry| writer.bulk(entry.name));
+        }),
+        b"docs" => {
+            let entries: Vec<&Entry> =
+                if command.len() == 2 { TABLE.iter().collect() } else { named().flatten().collect() };
+            context.reply(|writer| {
+                writer.map(entries.len());
+                for entry in entries {
+                    write_docs(writer, entry);
+                }
+            })
+        }
+        _ => Err(unknown_subcommand("COMMAND", subcommand)),
+    }
+}
+
+fn write_all(
+    writer: &mut Writer<'_>,
+    entries: impl Iterator<Item = Option<&'static Entry>>,
+    write: fn(&mut Writer<'_>, &Entry),
+) {
+    let entries: Vec<_> = entries.collect();
+    writer.array(entries.len());
+    for entry in entries {
+        match entry {
+            Some(entry) => write(writer, entry),
+            None => writer.null_array(),
+        }
+    }
+}
+
+fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
+    let (first, last, step) = entry.keys;
+    writer.array(10);
+    writer.bulk(entry.name);
+    writer.integer(entry.arity.as_integer());
+    writer.set(entry.flags.len());
+    entry.flags.iter().for_each(|flag| writer.simple(flag));
+    writer.integer(first);
+    writer.integer(last);
+    writer.integer(step);
+    writer.set(1);
+    writer.simple(format!("@{}", entry.group));
+    // Tips, key specifications, subcommands: none are given.
+    (0..3).for_each(|_| writer.array(0));
+}
+
+fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
+    writer.bulk(entry.name);
+    writer.map(2);
+    writer.bulk("summary");
+    writer.bulk(entry.summary);
+    writer.bulk("group");
+    writer.bulk(entry.group);
+}
+
+/// `CONFIG GET pattern [pattern ...]`, for those who ask before they begin. Nothing can be set here.
+pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    if !command.arg(1).eq_ignore_ascii_case(b"get") {
+        return Err(unknown_subcommand("CONFIG", command.arg(1)));
+    }
+    if command.len() < 3 {
+        return Err(wrong_number("config|get"));
+    }
+    let shared = context.core.shared();
+    let port = shared.port.to_string();
+    let durable = shared.durable;
+    let parameters = [
+        ("appendfsync", if durable { "always" } else { "no" }),
+        ("appendonly", if durable { "yes" } else { "no" }),
+        ("client-output-buffer-limit", "normal 0 0 0 slave 0 0 0 pubsub 33554432 8388608 60"),
+        ("databases", "1"),
+        ("maxmemory", "0"),
+        ("maxmemory-policy", "noeviction"),
+        ("port", &port),
+        ("proto-max-bulk-len", "536870912"),
+        ("save", ""),
+    ];
+    let wanted: Vec<_> = parameters
+        .into_iter()
+        .filter(|(name, _)| {
+            command.iter().skip(2).any(|glob| matches(&glob.to_ascii_lowercase(), name.as_bytes()))
+        })
+        .collect();
+    context.reply(|writer| {
+        writer.map(wanted.len());
+        for (name, value) in wanted {
+            writer.bulk(name);
+            writer.bulk(value);
+        }
+    })
+}

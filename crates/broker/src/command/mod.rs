@@ -1,0 +1,130 @@
+//! The commands: one file a family, one table entry a command.
+
+mod arguments;
+mod client;
+mod connection;
+mod describe;
+mod info;
+mod keys;
+mod ledger;
+mod pubsub;
+mod streams;
+mod table;
+
+use std::rc::Rc;
+
+use naru_fanout::{Core, Peer};
+use naru_resp::{Command, ReplyWriter};
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::{
+    client::Client,
+    keeper::{Job, Op},
+    wire::Resp,
+};
+
+/// Where a command is executed: on a core, for a client.
+pub(crate) struct Context<'a> {
+    pub(crate) core: &'a Rc<Core<Resp>>,
+    pub(crate) client: &'a Rc<Client>,
+}
+
+/// How to go on after a command.
+pub(crate) enum Flow {
+    /// With the next one.
+    Next,
+    /// With the next one, once the keeper has answered everything.
+    Wait,
+    /// With the next one, once the keeper has room for this.
+    Full(Job),
+    /// Not at all: the client gets what it is owed, and the connection ends.
+    End,
+}
+
+/// Why a command was not executed, as the client is told.
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Refusal(text)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(text: &str) -> Self {
+        Refusal(text.into())
+    }
+}
+
+impl Refusal {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What most handlers return.
+pub(crate) type Outcome = Result<Flow, Refusal>;
+
+impl Context<'_> {
+    /// Writes the reply, in the order of the commands.
+    pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) -> Outcome {
+        self.client.reply(write);
+        Ok(Flow::Next)
+    }
+
+    /// Lets the keeper make the reply, in the order of the commands.
+    fn keep(&self, op: Op) -> Outcome {
+        let job = Job {
+            client: self.client.id(),
+            core: self.core.id(),
+            version: self.client.version(),
+            ticket: Some(self.client.reserve()),
+            op,
+        };
+        match self.core.shared().keeper.try_send(job) {
+            Ok(()) => Ok(Flow::Next),
+            Err(TrySendError::Full(job)) => Ok(Flow::Full(job)),
+            // The broker is stopping; the place kept will not be filled any more.
+            Err(TrySendError::Closed(_)) => Ok(Flow::End),
+        }
+    }
+}
+
+/// Executes one command that has a name. Its name as the table has it, and how to go on.
+pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> (&'static str, Flow) {
+    let Some(entry) = table::find(command.name()) else {
+        return ("", refuse_unknown(context, command));
+    };
+    let outcome = if !entry.arity.accepts(command.len()) {
+        Err(arguments::wrong_number(entry.name))
+    } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
+        Err(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            entry.name
+        )
+        .into())
+    } else {
+        (entry.run)(context, command)
+    };
+    let flow = outcome.unwrap_or_else(|refusal| {
+        context.client.reply(|writer| writer.error(refusal.text()));
+        Flow::Next
+    });
+    (entry.name, flow)
+}
+
+/// Redis's text for an unknown command, and its defence against browsers that were made to speak to it.
+fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
+    let name = command.name();
+    if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
+        tracing::warn!(
+            address = %context.client.profile().address,
+            "closed: HTTP came in on the RESP port, possibly sent by a browser that was made to"
+        );
+        return Flow::End;
+    }
+    context.client.reply(|writer| writer.error(arguments::unknown_command(command)));
+    Flow::Next
+}

@@ -1,0 +1,396 @@
+use std::{collections::HashMap, sync::LazyLock};
+
+use naru_resp::Command;
+
+use super::{Context, Outcome, client, connection, describe, info, keys, ledger, pubsub, streams};
+
+/// How many arguments a command takes, its name included.
+#[derive(Clone, Copy)]
+pub(crate) enum Arity {
+    Exactly(usize),
+    AtLeast(usize),
+}
+
+impl Arity {
+    pub(crate) fn accepts(self, count: usize) -> bool {
+        match self {
+            Arity::Exactly(wanted) => count == wanted,
+            Arity::AtLeast(least) => count >= least,
+        }
+    }
+
+    /// As `COMMAND INFO` has it: negative for "at least".
+    pub(crate) fn as_integer(self) -> i64 {
+        match self {
+            Arity::Exactly(wanted) => wanted as i64,
+            Arity::AtLeast(least) => -(least as i64),
+        }
+    }
+}
+
+/// One command: what it is called, takes, does.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) arity: Arity,
+    /// Redis's flags, as `COMMAND INFO` has them.
+    pub(crate) flags: &'static [&'static str],
+    /// First key, last key, step; all 0 without keys.
+    pub(crate) keys: (i64, i64, i64),
+    pub(crate) group: &'static str,
+    pub(crate) summary: &'static str,
+    /// Allowed to a RESP2 subscriber.
+    pub(crate) in_subscribed_mode: bool,
+    pub(crate) run: fn(&Context<'_>, &Command<'_>) -> Outcome,
+}
+
+/// The longest name, and so the most that is looked at of a stranger's.
+const NAME_BYTES_MAX: usize = 32;
+
+/// The command called `name`, in any case.
+pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
+    static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Entry, ahash::RandomState>> =
+        LazyLock::new(|| TABLE.iter().map(|entry| (entry.name.as_bytes(), entry)).collect());
+    let mut lower = [0; NAME_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    BY_NAME.get(&*lower).copied()
+}
+
+const fn entry(
+    name: &'static str,
+    arity: Arity,
+    group: &'static str,
+    flags: &'static [&'static str],
+    run: fn(&Context<'_>, &Command<'_>) -> Outcome,
+    summary: &'static str,
+) -> Entry {
+    Entry { name, arity, flags, keys: (0, 0, 0), group, summary, in_subscribed_mode: false, run }
+}
+
+impl Entry {
+    const fn keys(mut self, first: i64, last: i64, step: i64) -> Self {
+        self.keys = (first, last, step);
+        self
+    }
+
+    const fn in_subscribed_mode(mut self) -> Self {
+        self.in_subscribed_mode = true;
+        self
+    }
+}
+
+use Arity::{AtLeast, Exactly};
+
+/// Every command there is.
+pub(crate) static TABLE: &[Entry] = &[
+    // Connection
+    entry(
+        "ping",
+        AtLeast(1),
+        "connection",
+        &["fast"],
+        connection::ping,
+        "Returns the server's liveliness response.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "echo",
+        Exactly(2),
+        "connection",
+        &["loading", "stale", "fast"],
+        connection::echo,
+        "Returns the given string.",
+    ),
+    entry(
+        "hello",
+        AtLeast(1),
+        "connection",
+        &["noscript", "fast", "no_auth"],
+        connection::hello,
+        "Handshakes with the server.",
+    ),
+    entry(
+        "auth",
+        AtLeast(2),
+        "connection",
+        &["noscript", "fast", "no_auth"],
+        connection::auth,
+        "Authenticates the connection.",
+    ),
+    entry(
+        "select",
+        Exactly(2),
+        "connection",
+        &["loading", "stale", "fast"],
+        connection::select,
+        "Changes the selected database.",
+    ),
+    entry(
+        "quit",
+        AtLeast(1),
+        "connection",
+        &["noscript", "fast", "no_auth"],
+        connection::quit,
+        "Closes the connection.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "reset",
+        Exactly(1),
+        "connection",
+        &["noscript", "fast", "no_auth"],
+        connection::reset,
+        "Resets the connection.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "client",
+        AtLeast(2),
+        "connection",
+        &["noscript", "loading"],
+        client::client,
+        "Describes and names connections.",
+    ),
+    // Server
+    entry(
+        "command",
+        AtLeast(1),
+        "server",
+        &["loading", "stale"],
+        describe::command,
+        "Returns detailed information about all commands.",
+    ),
+    entry(
+        "config",
+        AtLeast(2),
+        "server",
+        &["admin", "noscript"],
+        describe::config,
+        "Reads configuration parameters.",
+    ),
+    entry(
+        "info",
+        AtLeast(1),
+        "server",
+        &["loading", "stale"],
+        info::info,
+        "Returns information and statistics about the server.",
+    ),
+    entry(
+        "time",
+        Exactly(1),
+        "server",
+        &["loading", "stale", "fast"],
+        info::time,
+        "Returns the server time.",
+    ),
+    // Pub/sub
+    entry(
+        "subscribe",
+        AtLeast(2),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::subscribe,
+        "Listens for messages published to channels.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "unsubscribe",
+        AtLeast(1),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::unsubscribe,
+        "Stops listening to messages posted to channels.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "psubscribe",
+        AtLeast(2),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::psubscribe,
+        "Listens for messages published to channels that match one or more patterns.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "punsubscribe",
+        AtLeast(1),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::punsubscribe,
+        "Stops listening to messages published to channels that match one or more patterns.",
+    )
+    .in_subscribed_mode(),
+    entry(
+        "publish",
+        Exactly(3),
+        "pubsub",
+        &["pubsub", "loading", "stale", "fast"],
+        pubsub::publish,
+        "Posts a message to a channel.",
+    ),
+    entry(
+        "pubsub",
+        AtLeast(2),
+        "pubsub",
+        &["pubsub", "loading", "stale"],
+        pubsub::pubsub,
+        "Looks at channels and patterns.",
+    ),
+    // Keys
+    entry("del", AtLeast(2), "generic", &["write"], keys::del, "Deletes one or more keys.").keys(1, -1, 1),
+    entry(
+        "exists",
+        AtLeast(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::exists,
+        "Determines whether one or more keys exist.",
+    )
+    .keys(1, -1, 1),
+    entry(
+        "type",
+        Exactly(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::kind,
+        "Determines the type of value stored at a key.",
+    )
+    .keys(1, 1, 1),
+    // Streams
+    entry(
+        "xadd",
+        AtLeast(5),
+        "stream",
+        &["write", "denyoom", "fast"],
+        streams::xadd,
+        "Appends a new message to a stream. Creates the key if it doesn't exist.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xlen",
+        Exactly(2),
+        "stream",
+        &["readonly", "fast"],
+        streams::xlen,
+        "Returns the number of messages in a stream.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xrange",
+        AtLeast(4),
+        "stream",
+        &["readonly"],
+        streams::xrange,
+        "Returns the messages from a stream within a range of IDs.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xrevrange",
+        AtLeast(4),
+        "stream",
+        &["readonly"],
+        streams::xrevrange,
+        "Returns the messages from a stream within a range of IDs in reverse order.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xread",
+        AtLeast(4),
+        "stream",
+        &["readonly", "blocking", "movablekeys"],
+        streams::xread,
+        "Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a message is available otherwise.",
+    ),
+    entry(
+        "xtrim",
+        AtLeast(4),
+        "stream",
+        &["write"],
+        streams::xtrim,
+        "Deletes messages from the beginning of a stream.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xdel",
+        AtLeast(3),
+        "stream",
+        &["write", "fast"],
+        streams::xdel,
+        "Returns the number of messages after removing them from a stream.",
+    )
+    .keys(1, 1, 1),
+    // Ledger
+    entry(
+        "naru.server",
+        Exactly(2),
+        "naru",
+        &["noscript"],
+        ledger::server,
+        "Makes this connection a chat server's: its routes end with it.",
+    ),
+    entry(
+        "naru.route",
+        AtLeast(2),
+        "naru",
+        &["fast"],
+        ledger::route,
+        "This connection's server holds connections of these users.",
+    ),
+    entry(
+        "naru.unroute",
+        AtLeast(2),
+        "naru",
+        &["fast"],
+        ledger::unroute,
+        "This connection's server no longer holds connections of these users.",
+    ),
+    entry(
+        "naru.send",
+        Exactly(5),
+        "naru",
+        &["write"],
+        ledger::send,
+        "Stores a message between two users once and puts it into their inboxes.",
+    ),
+    entry(
+        "naru.resume",
+        Exactly(6),
+        "naru",
+        &["write"],
+        ledger::resume,
+        "Says where a device stands and what its user's inbox holds from there.",
+    ),
+    entry("naru.entries", Exactly(4), "naru", &["readonly"], ledger::entries, "Reads on in a user's inbox."),
+    entry("naru.ack", Exactly(4), "naru", &["write"], ledger::ack, "Moves a device's cursor forward."),
+    entry(
+        "naru.history",
+        Exactly(5),
+        "naru",
+        &["readonly"],
+        ledger::history,
+        "Reads a page of a conversation's log.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_short_lower_case_and_unique() {
+        for entry in TABLE {
+            assert!(entry.name.len() <= NAME_BYTES_MAX);
+            assert_eq!(entry.name, entry.name.to_lowercase());
+            assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        assert!(find(b"PuBlIsH").is_some());
+        assert!(find(b"publishe").is_none());
+        assert!(find(&[b'x'; 1000]).is_none());
+    }
+}

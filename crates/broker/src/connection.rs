@@ -1,0 +1,272 @@
+use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering};
+
+use naru_fanout::{Core, Incoming, Link, Peer};
+use naru_resp::{Limits, RequestParser};
+
+use crate::{
+    client::Client,
+    command::{self, Context, Flow},
+    keeper::Job,
+    limits::{OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, REPLIES_OWED_MAX},
+    profile::Profile,
+    wire::Resp,
+};
+
+/// What a peer from another machine gets while there is no password: Redis's protected mode, in our words for our
+/// options.
+const DENIED: &[u8] = b"-DENIED Naru is running in protected mode because no password is set. In this mode \
+connections are only accepted from the loopback interface. Connect from the same machine, or put the broker behind \
+something that authenticates its clients.\r\n";
+
+/// The life of one connection.
+pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
+    if let Ok(socket) = incoming.into_socket() {
+        let (address, local_address) = (socket.peer_name(), socket.local_name());
+        let denied = !socket.is_local();
+        let link = core.link(socket, OUTBOX_NORMAL);
+        if denied {
+            refuse(&core, &link, &address).await;
+        } else {
+            let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
+            core.shared().profiles.add(profile.clone());
+            let client = Client::new(link, profile);
+            core.insert(client.clone());
+            Conversation { core: core.clone(), client: client.clone(), parser: parser(), input: Vec::new() }
+                .hold()
+                .await;
+            end(&core, &client).await;
+        }
+    }
+    core.released();
+}
+
+async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, address: &str) {
+    core.shared().statistics.rejected.fetch_add(1, Ordering::Relaxed);
+    tracing::warn!(address, "refused: not from this machine, and no password is set");
+    // Nothing else can wait for this peer, so the limit cannot be passed.
+    let _ = link.write(|writer| writer.copy(DENIED));
+    link.flushed().await;
+    link.close();
+}
+
+/// Gives the client what it is still owed, then forgets it.
+async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
+    client.answered_down_to(0).await;
+    client.link().flushed().await;
+    let topics = client.channels().into_iter().chain(client.patterns());
+    core.remove(client, topics);
+    let id = client.profile().id;
+    core.shared().profiles.remove(id);
+    if client.is_held_by_keeper() {
+        // The keeper is gone only when the broker stops, and then holds nothing for anybody.
+        let _ = core.shared().keeper.send(Job::gone(id)).await;
+    }
+}
+
+fn parser() -> RequestParser {
+    RequestParser::new(Limits::default())
+}
+
+struct Conversation {
+    core: Rc<Core<Resp>>,
+    client: Rc<Client>,
+    parser: RequestParser,
+    /// What was read and not executed yet.
+    input: Vec<u8>,
+}
+
+/// Why executing commands stopped.
+enum Pause {
+    /// All complete commands are done.
+    Hungry,
+    /// The next command waits for the keeper to answer all before it.
+    Blocked,
+    /// The keeper's queue is full; this is what did not fit.
+    Full(Job),
+    /// Enough is under way for now.
+    Busy,
+    /// The connection ends once the client has its replies.
+    Ended,
+}
+
+impl Conversation {
+    async fn hold(mut self) {
+        loop {
+            let pause = if self.input.is_empty() {
+                match self.read().await {
+                    Ok(pause) => pause,
+                    Err(_) => return,
+                }
+            } else {
+                self.execute_input()
+            };
+            match pause {
+                Pause::Hungry if self.input.is_empty() => {}
+                Pause::Hungry => match self.read_more().await {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {}
+                },
+                Pause::Blocked => {
+                    if !self.unblocked().await {
+                        return;
+                    }
+                }
+                Pause::Full(job) => {
+                    if self.core.shared().keeper.send(job).await.is_err() {
+                        return;
+                    }
+                }
+                Pause::Busy => {
+                    if self.client.link().queued() > OUTBOX_BYTES_READ_MAX {
+                        self.client.link().flushed().await;
+                    }
+                    self.client.answered_down_to(REPLIES_OWED_MAX / 2).await;
+                    self.core.directory().relieved().await;
+                }
+                Pause::Ended => return,
+            }
+        }
+    }
+
+    /// Reads into the core's buffer and executes from there; only what is incomplete is kept by the connection.
+    async fn read(&mut self) -> io::Result<Pause> {
+        let core = self.core.clone();
+        loop {
+            self.client.link().socket().readable().await?;
+            let mut buffer = core.read_buffer().borrow_mut();
+            match self.client.link().socket().try_read(&mut buffer) {
+                Ok(0) => return Ok(Pause::Ended),
+                Ok(count) => {
+                    self.heard(count);
+                    let (consumed, pause) = self.execute(&buffer[..count]);
+                    self.input.extend_from_slice(&buffer[consumed..count]);
+                    return Ok(pause);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads behind what is kept; how much.
+    async fn read_more(&mut self) -> io::Result<usize> {
+        loop {
+            self.client.link().socket().readable().await?;
+            let mut buffer = self.core.read_buffer().borrow_mut();
+            match self.client.link().socket().try_read(&mut buffer) {
+                Ok(count) => {
+                    self.heard(count);
+                    self.input.extend_from_slice(&buffer[..count]);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn heard(&self, count: usize) {
+        self.core.shared().statistics.input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    fn execute_input(&mut self) -> Pause {
+        let mut input = std::mem::take(&mut self.input);
+        let (consumed, pause) = self.execute(&input);
+        // A drained buffer is dropped: a silent connection holds none.
+        if consumed < input.len() {
+            input.drain(..consumed);
+            self.input = input;
+        }
+        pause
+    }
+
+    /// Executes the complete commands at the front of `input`; how many bytes they took, and why it stopped.
+    fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
+        let mut consumed = 0;
+        let mut executed = 0;
+        let mut last = "";
+        let pause = loop {
+            if self.is_busy() {
+                break Pause::Busy;
+            }
+            let (command, taken) = match self.parser.next(&input[consumed..]) {
+                Ok(Some(next)) => next,
+                Ok(None) => break Pause::Hungry,
+                Err(malformed) => {
+                    self.client.reply(|writer| writer.error(format!("ERR {malformed}")));
+                    consumed = input.len();
+                    break Pause::Ended;
+                }
+            };
+            consumed += taken;
+            if command.is_empty() {
+                continue;
+            }
+            executed += 1;
+            let context = Context { core: &self.core, client: &self.client };
+            let (name, flow) = command::execute(&context, &command);
+            last = name;
+            match flow {
+                Flow::Next => {}
+                Flow::Wait => break Pause::Blocked,
+                Flow::Full(job) => break Pause::Full(job),
+                Flow::End => {
+                    consumed = input.len();
+                    break Pause::Ended;
+                }
+            }
+        };
+        if executed > 0 {
+            self.core.shared().statistics.commands.fetch_add(executed, Ordering::Relaxed);
+            self.client.profile().active(last);
+        }
+        (consumed, pause)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.client.owed().0 >= REPLIES_OWED_MAX
+            || self.client.link().queued() > OUTBOX_BYTES_READ_MAX
+            || self.core.directory().is_congested()
+    }
+
+    /// Waits for a blocking command's answer; false if the client went away meanwhile.
+    async fn unblocked(&mut self) -> bool {
+        loop {
+            tokio::select! {
+                () = self.client.answered_down_to(0) => return !self.client.link().is_closed(),
+                // Losing this read loses nothing: what arrives is kept as input.
+                read = read_beside(&self.core, &self.client), if self.input.len() < OUTBOX_BYTES_READ_MAX => match read {
+                    Ok(bytes) if bytes.is_empty() => {
+                        self.cancel().await;
+                        return false;
+                    }
+                    Ok(bytes) => self.input.extend_from_slice(&bytes),
+                    Err(_) => {
+                        self.cancel().await;
+                        return false;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Ends what the keeper holds for the client; its blocked command is answered then.
+    async fn cancel(&self) {
+        // The keeper is gone only when the broker stops; then nothing is blocked any more.
+        let _ = self.core.shared().keeper.send(Job::gone(self.client.profile().id)).await;
+    }
+}
+
+/// Reads while a command blocks, so that the end of the connection is noticed. Cancel-safe: it reads only when it
+/// returns.
+async fn read_beside(core: &Rc<Core<Resp>>, client: &Rc<Client>) -> io::Result<Vec<u8>> {
+    loop {
+        client.link().socket().readable().await?;
+        let mut buffer = core.read_buffer().borrow_mut();
+        match client.link().socket().try_read(&mut buffer) {
+            Ok(count) => return Ok(buffer[..count].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The keeper: the one thread that owns everything that is stored. Cores send it jobs; it runs them in order, records
+//! what they change in the log, and lets their replies leave once that is on disk.
+//!
+//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams` or `ledger` (the operation) → `store` (the change
+//! is recorded and applied) → `held` (until the record is durable) → the reply goes to the client's core, the
+//! message to the servers that hold its recipients.
+
+mod blocked;
+mod change;
+mod clock;
+mod entry;
+mod held;
+mod ledger;
+mod start;
+mod store;
+mod streams;
+mod turn;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use naru_fanout::{CoreId, PeerId};
+use naru_ledger::{Append, Conversation, Device, Position, Seq, Server, Useq, User};
+use naru_resp::Version;
+
+use crate::{
+    replies::Ticket,
+    streams::{Fields, IdRequest, StreamId, Trim},
+};
+
+pub(crate) use start::Keeper;
+pub use start::Storage;
+
+/// One thing for the keeper to do.
+pub(crate) struct Job {
+    pub(crate) client: PeerId,
+    pub(crate) core: CoreId,
+    pub(crate) version: Version,
+    /// The place of its reply; none if it has none.
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) op: Op,
+}
+
+impl Job {
+    /// Ends what is held for a client.
+    pub(crate) fn gone(client: PeerId) -> Job {
+        Job { client, core: CoreId(0), version: Version::Resp2, ticket: None, op: Op::Gone }
+    }
+}
+
+/// What to do.
+pub(crate) enum Op {
+    Keys(KeyOp),
+    Stream(StreamOp),
+    Ledger(LedgerOp),
+    /// The client has gone: its blocked command ends, and if it was a chat server, so do its routes.
+    Gone,
+}
+
+pub(crate) enum KeyOp {
+    Delete(Vec<Bytes>),
+    Exists(Vec<Bytes>),
+    Type(Bytes),
+}
+
+pub(crate) enum StreamOp {
+    Add {
+        key: Bytes,
+        id: IdRequest,
+        fields: Fields,
+        trim: Option<Trim>,
+        create: bool,
+    },
+    Len {
+        key: Bytes,
+    },
+    Range {
+        key: Bytes,
+        start: StreamId,
+        end: StreamId,
+        count: Option<usize>,
+        reverse: bool,
+    },
+    /// `block`: wait if there is nothing; for ever if it holds no time.
+    Read {
+        streams: Vec<(Bytes, After)>,
+        count: Option<usize>,
+        block: Option<Option<Duration>>,
+    },
+    Trim {
+        key: Bytes,
+        trim: Trim,
+    },
+    Delete {
+        key: Bytes,
+        ids: Vec<StreamId>,
+    },
+}
+
+/// From where XREAD reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum After {
+    Id(StreamId),
+    /// `$`: what is added from now on.
+    Last,
+    /// `+`: the newest entry there is.
+    BeforeNewest,
+}
+
+pub(crate) enum LedgerOp {
+    Server(Server),
+    Route(Vec<User>),
+    Unroute(Vec<User>),
+    Send(Append),
+    Resume { user: User, device: Device, from: Option<Position>, entries_max: usize },
+    Entries { user: User, after: Useq, entries_max: usize },
+    Ack { user: User, device: Device, useq: Useq },
+    History { user: User, conversation: Conversation, before: Option<Seq>, entries_max: usize },
+}

@@ -1,0 +1,38 @@
+//! Bounds of the broker, with their reasons.
+
+use std::time::Duration;
+
+use naru_fanout::OutboxLimit;
+
+/// What may wait for a subscriber: Redis's default `client-output-buffer-limit pubsub 32mb 8mb 60`.
+pub(crate) const OUTBOX_PUBSUB: OutboxLimit =
+    OutboxLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_time: Duration::from_secs(60) };
+
+/// What may wait for any other client: no limit, as in Redis, since a client that does not read its replies is not
+/// read either (`OUTBOX_BYTES_READ_MAX`).
+pub(crate) const OUTBOX_NORMAL: OutboxLimit =
+    OutboxLimit { hard_bytes: usize::MAX, soft_bytes: usize::MAX, soft_time: Duration::from_secs(60) };
+
+/// With more than this waiting for it, a client's next commands are not read.
+pub(crate) const OUTBOX_BYTES_READ_MAX: usize = 1 << 20;
+
+/// Replies a client may be owed by the keeper before its next commands are not read.
+pub(crate) const REPLIES_OWED_MAX: usize = 1024;
+
+/// Jobs waiting for the keeper, of all clients together. A client whose job finds no place waits.
+pub(crate) const JOBS_MAX: usize = 16 * 1024;
+
+/// Jobs the keeper takes up in one turn, before what they changed goes to the log.
+pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
+
+/// How long clients get to take their last replies when the broker stops.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Messages a page of an inbox or a history holds at most.
+pub(crate) const PAGE_ENTRIES_MAX: usize = 256;
+
+/// Bytes of bodies a page holds at most, unless a single message is larger.
+pub(crate) const PAGE_BYTES_MAX: usize = 256 << 10;
+
+/// How long nothing is asked of the keeper before it has the log note that all is well.
+pub(crate) const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);

@@ -1,0 +1,109 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An entry's id: milliseconds, and a number within them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct StreamId {
+    pub(crate) millis: u64,
+    pub(crate) sequence: u64,
+}
+
+/// Redis's text for an id that is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ERR Invalid stream ID specified as stream command argument")]
+pub(crate) struct InvalidId;
+
+impl StreamId {
+    pub(crate) const MIN: StreamId = StreamId { millis: 0, sequence: 0 };
+    pub(crate) const MAX: StreamId = StreamId { millis: u64::MAX, sequence: u64::MAX };
+
+    /// Reads `millis-sequence` or `millis`, which then stands for the sequence given.
+    pub(crate) fn parse(text: &[u8], missing_sequence: u64) -> Result<StreamId, InvalidId> {
+        let mut parts = text.splitn(2, |&byte| byte == b'-');
+        let millis = parts.next().and_then(number).ok_or(InvalidId)?;
+        let sequence = match parts.next() {
+            None => missing_sequence,
+            Some(part) => number(part).ok_or(InvalidId)?,
+        };
+        Ok(StreamId { millis, sequence })
+    }
+
+    /// The id right after this one; none after the last.
+    pub(crate) fn next(self) -> Option<StreamId> {
+        match self.sequence.checked_add(1) {
+            Some(sequence) => Some(StreamId { sequence, ..self }),
+            None => Some(StreamId { millis: self.millis.checked_add(1)?, sequence: 0 }),
+        }
+    }
+
+    /// The id right before this one; none before the first.
+    pub(crate) fn previous(self) -> Option<StreamId> {
+        match self.sequence.checked_sub(1) {
+            Some(sequence) => Some(StreamId { sequence, ..self }),
+            None => Some(StreamId { millis: self.millis.checked_sub(1)?, sequence: u64::MAX }),
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.millis, self.sequence)
+    }
+}
+
+/// The id that XADD asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdRequest {
+    /// `*`
+    Auto,
+    /// `millis-*`
+    AutoSequence(u64),
+    /// The id itself.
+    Exactly(StreamId),
+}
+
+impl IdRequest {
+    pub(crate) fn parse(text: &[u8]) -> Result<IdRequest, InvalidId> {
+        if text == b"*" {
+            return Ok(IdRequest::Auto);
+        }
+        if let Some(millis) = text.strip_suffix(b"-*") {
+            return number(millis).map(IdRequest::AutoSequence).ok_or(InvalidId);
+        }
+        StreamId::parse(text, 0).map(IdRequest::Exactly)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_parse_as_in_redis() {
+        let id = |millis, sequence| Ok(StreamId { millis, sequence });
+        assert_eq!(StreamId::parse(b"5", 0), id(5, 0));
+        assert_eq!(StreamId::parse(b"5", u64::MAX), id(5, u64::MAX));
+        assert_eq!(StreamId::parse(b"5-7", 0), id(5, 7));
+        assert_eq!(StreamId::parse(b"18446744073709551615-18446744073709551615", 0), Ok(StreamId::MAX));
+        for bad in ["", "-", "-1", "1-", "a", "1-a", "1-2-3", "+1", "18446744073709551616", " 1"] {
+            assert_eq!(StreamId::parse(bad.as_bytes(), 0), Err(InvalidId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_neighbours_of_an_id_carry_over() {
+        let edge = StreamId { millis: 4, sequence: u64::MAX };
+        assert_eq!(edge.next(), Some(StreamId { millis: 5, sequence: 0 }));
+        assert_eq!(edge.next().and_then(StreamId::previous), Some(edge));
+        assert_eq!(StreamId::MAX.next(), None);
+        assert_eq!(StreamId::MIN.previous(), None);
+    }
+}
