@@ -1,2 +1,42 @@
-//! The `naru` binary.
-fn main() {}
+//! `naru`: configuration, command line, wiring. Each subcommand is a module.
+
+mod broker;
+mod cli;
+mod cores;
+mod listen;
+mod logging;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chat and notifications across servers, on the Redis wire, losing nothing.
+#[derive(Parser)]
+#[command(name = "naru", version, arg_required_else_help = true, infer_subcommands = false)]
+struct CommandLine {
+    #[command(flatten)]
+    logging: logging::Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the broker: speaks Redis, keeps queues and inboxes on disk.
+    Broker(broker::Options),
+    /// A prompt in the manner of redis-cli.
+    Cli(cli::Options),
+}
+
+fn main() -> ExitCode {
+    let CommandLine { logging, command } = CommandLine::parse();
+    let outcome = match command {
+        Command::Broker(options) => logging.start().and_then(|()| broker::run(&options)),
+        Command::Cli(options) => cli::run(options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("naru: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,54 @@
+//! `naru broker`
+
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use naru_broker::{Broker, Storage};
+
+use crate::{cores, listen, signals};
+
+/// Exit status after the log could not be written any more.
+const EXIT_LOG_FAILED: u8 = 70;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    bind: IpAddr,
+    /// Port for Redis clients; 0 takes a free one.
+    #[arg(short, long, default_value_t = 6379)]
+    port: u16,
+    /// Folder for what must last.
+    #[arg(long, default_value = "naru-data", value_name = "DIR", conflicts_with = "memory")]
+    data: PathBuf,
+    /// Keep everything in memory: fast, and gone with the process.
+    #[arg(long)]
+    memory: bool,
+    /// Threads that serve connections [default: one a processor].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    cores: Option<u16>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let listener = listen::bind(options.bind, options.port, "--port")?;
+    let address = listener.address();
+    let storage = if options.memory { Storage::Memory } else { Storage::Folder(options.data.clone()) };
+    let cores = options.cores.map_or_else(cores::default_count, usize::from);
+    let mut broker = Broker::start(naru_broker::Options { listener: Some(listener), storage, cores })?;
+    tracing::info!(%address, cores, "the broker is ready");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let failed = runtime.block_on(async {
+        tokio::select! {
+            asked = signals::asked_to_end() => asked.map(|()| None),
+            failed = broker.failed() => Ok(Some(failed)),
+        }
+    })?;
+    if let Some(failed) = failed {
+        tracing::error!("{failed}");
+        return Ok(ExitCode::from(EXIT_LOG_FAILED));
+    }
+    tracing::info!("asked to end: clients get what they are owed");
+    broker.stop();
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,39 @@
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use anyhow::anyhow;
+use naru_fanout::Listener;
+
+/// Binds a port, or says what to do. `flag` is the option that chooses another port.
+pub(crate) fn bind(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener> {
+    let address = SocketAddr::new(ip, port);
+    Listener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow!("{address} is taken by another program: stop it, or choose another port with {flag} (0: any free one)")
+        }
+        io::ErrorKind::PermissionDenied => {
+            anyhow!("{address} may not be used by this user: choose a port above 1023 with {flag}")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            anyhow!("{ip} is no address of this machine: choose another with --bind, such as 127.0.0.1 or 0.0.0.0")
+        }
+        _ => anyhow!("{address} cannot be listened on: {error}"),
+    })
+}
+
+/// How many ports are tried above a default one that is taken.
+const TRIES: u16 = 100;
+
+/// Binds a default port, or the next free one above it.
+pub(crate) fn bind_from(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener> {
+    for candidate in port..=port.saturating_add(TRIES) {
+        match Listener::bind(SocketAddr::new(ip, candidate)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Ok(listener) => return Ok(listener),
+            Err(_) => return bind(ip, candidate, flag),
+        }
+    }
+    bind(ip, port, flag)
+}

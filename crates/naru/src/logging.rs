@@ -1,0 +1,48 @@
+use std::io::IsTerminal;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How the process logs. Message bodies never reach a log.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// What to log: a level (error, warn, info, debug), or directives such as `info,naru_gateway=debug`.
+    #[arg(long, global = true, env = "NARU_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Lines for people, or one JSON object a line.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Options {
+    /// Starts logging to standard error.
+    pub(crate) fn start(&self) -> anyhow::Result<()> {
+        self.start_with(tracing_subscriber::layer::Identity::new())
+    }
+
+    /// As [`Self::start`], with one more reader of everything that is logged.
+    pub(crate) fn start_with<L>(&self, also: L) -> anyhow::Result<()>
+    where
+        L: Layer<tracing_subscriber::Registry> + Send + Sync,
+    {
+        let filter = EnvFilter::try_new(&self.log).map_err(|error| {
+            anyhow::anyhow!("--log {}: {error}. Give a level such as info, or crate=level pairs", self.log)
+        })?;
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .with_target(false);
+        let lines = match self.log_format {
+            Format::Text => lines.boxed(),
+            Format::Json => lines.json().flatten_event(true).with_target(true).boxed(),
+        };
+        tracing_subscriber::registry().with(also).with(lines.with_filter(filter)).init();
+        Ok(())
+    }
+}
