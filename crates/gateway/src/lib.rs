@@ -1,1 +1,45 @@
-//! WebSocket sessions speaking the Centrifuge client protocol, and HTTP.
+//! Chat servers: WebSocket sessions that speak the Centrifuge client protocol in JSON, and HTTP beside them.
+//!
+//! A connection arrives on one core of the fan-out and stays there. It begins as HTTP (`http.rs`); on the WebSocket
+//! path it becomes a **session** (`session/`), one task with a socket, a clock, a list of channels and a position in
+//! its user's inbox. What is published comes from the bus (`events.rs`), is made into a WebSocket frame once
+//! (`publication.rs`) and handed to the directory; the cores do the rest.
+//!
+//! # Invariants
+//!
+//! - This gateway is subscribed at the broker to a channel, and routed there for a user, while a session of it needs
+//!   that, and the reply that says so leaves after the broker's confirmation (`interests.rs`).
+//! - An inbox's publications reach a connection in order, without a hole, each once. Whatever cannot be pushed at
+//!   once is not queued but read again from the broker (`session/inbox.rs`).
+//! - Commands of one connection take effect in order, and are answered in order.
+//! - What waits for a client is bounded; a live subscriber over the bound is cut off, an inbox reader waits.
+//! - No message body reaches a log.
+//!
+//! # Left to others
+//!
+//! Storing messages and telling who is where is the broker's, reached through `naru-bus` only. TLS, and the pages
+//! served beside the protocol, are the caller's.
+//!
+//! Start at [`Gateway`], then `session/mod.rs`.
+#![forbid(unsafe_code)]
+
+mod channels;
+mod codes;
+mod crossing;
+mod events;
+mod gateway;
+mod http;
+mod interests;
+pub mod limits;
+mod origin;
+mod protocol;
+mod publication;
+mod rpc;
+mod session;
+mod token;
+mod websocket;
+mod wire;
+
+pub use channels::{BadNamespace, Rules};
+pub use gateway::{Gateway, Options, StartError};
+pub use token::{EmptySecret, TokenKey};

@@ -1,0 +1,189 @@
+//! What a client is told when something does not work: client-protocol.md, section 10.
+
+use std::borrow::Cow;
+
+use naru_bus::BusError;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Something on our side; trying again helps.
+    Internal = 100,
+    UnknownChannel = 102,
+    PermissionDenied = 103,
+    MethodNotFound = 104,
+    AlreadySubscribed = 105,
+    LimitExceeded = 106,
+    BadRequest = 107,
+    NotAvailable = 108,
+    TokenExpired = 109,
+}
+
+impl Code {
+    fn text(self) -> &'static str {
+        match self {
+            Code::Internal => "internal server error",
+            Code::UnknownChannel => "unknown channel",
+            Code::PermissionDenied => "permission denied",
+            Code::MethodNotFound => "method not found",
+            Code::AlreadySubscribed => "already subscribed",
+            Code::LimitExceeded => "limit exceeded",
+            Code::BadRequest => "bad request",
+            Code::NotAvailable => "not available",
+            Code::TokenExpired => "token expired",
+        }
+    }
+
+    fn is_temporary(self) -> bool {
+        self == Code::Internal
+    }
+}
+
+/// The error member of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: Code,
+    message: Cow<'static, str>,
+}
+
+impl Refused {
+    /// A bad request, with what is wrong about it.
+    pub(crate) fn bad(what: impl std::fmt::Display) -> Refused {
+        Refused { code: Code::BadRequest, message: format!("bad request: {what}").into() }
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Refused {
+        Refused { code, message: code.text().into() }
+    }
+}
+
+impl From<BusError> for Refused {
+    fn from(error: BusError) -> Refused {
+        match error {
+            BusError::Unreachable => {
+                Refused { code: Code::Internal, message: "broker unreachable, try again".into() }
+            }
+            BusError::Refused { code, message } => match code.as_str() {
+                "FORBIDDEN" => Code::PermissionDenied.into(),
+                "INVALID" | "TOOBIG" => Refused::bad(message),
+                _ => {
+                    tracing::warn!(code, message, "the broker refused");
+                    Code::Internal.into()
+                }
+            },
+            error @ (BusError::Protocol(_) | BusError::BadTarget(_)) => {
+                tracing::error!(%error, "the broker cannot be understood");
+                Code::Internal.into()
+            }
+        }
+    }
+}
+
+impl Serialize for Refused {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let temporary = self.code.is_temporary();
+        let mut fields = serializer.serialize_struct("Error", 2 + usize::from(temporary))?;
+        fields.serialize_field("code", &(self.code as u32))?;
+        fields.serialize_field("message", &self.message)?;
+        if temporary {
+            fields.serialize_field("temporary", &true)?;
+        }
+        fields.end()
+    }
+}
+
+/// Why a connection is closed by us: the code and the reason of the close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disconnect {
+    ConnectionClosed = 3000,
+    Shutdown = 3001,
+    Expired = 3005,
+    InsufficientState = 3010,
+    NoPong = 3012,
+    InvalidToken = 3500,
+    BadRequest = 3501,
+    Stale = 3502,
+    ChannelLimit = 3505,
+    NotAvailable = 3508,
+}
+
+impl Disconnect {
+    pub(crate) fn code(self) -> u16 {
+        self as u16
+    }
+
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Disconnect::ConnectionClosed => "connection closed",
+            Disconnect::Shutdown => "shutdown",
+            Disconnect::Expired => "expired",
+            Disconnect::InsufficientState => "insufficient state",
+            Disconnect::NoPong => "no pong",
+            Disconnect::InvalidToken => "invalid token",
+            Disconnect::BadRequest => "bad request",
+            Disconnect::Stale => "stale",
+            Disconnect::ChannelLimit => "channel limit",
+            Disconnect::NotAvailable => "not available",
+        }
+    }
+}
+
+/// How a command fails: the client is told and stays, or it is sent away.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Refused(Refused),
+    Disconnect(Disconnect),
+}
+
+impl<T: Into<Refused>> From<T> for Failure {
+    fn from(refused: T) -> Failure {
+        Failure::Refused(refused.into())
+    }
+}
+
+impl From<Disconnect> for Failure {
+    fn from(disconnect: Disconnect) -> Failure {
+        Failure::Disconnect(disconnect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(refused: impl Into<Refused>) -> String {
+        serde_json::to_string(&refused.into()).unwrap()
+    }
+
+    #[test]
+    fn errors_carry_the_protocols_code_and_text() {
+        assert_eq!(json(Code::UnknownChannel), r#"{"code":102,"message":"unknown channel"}"#);
+        assert_eq!(json(Code::TokenExpired), r#"{"code":109,"message":"token expired"}"#);
+        assert_eq!(json(Refused::bad("no id")), r#"{"code":107,"message":"bad request: no id"}"#);
+    }
+
+    #[test]
+    fn what_the_broker_refuses_is_the_clients_fault_or_ours() {
+        let code =
+            |code: &str| Refused::from(BusError::Refused { code: code.into(), message: "why".into() }).code;
+        assert_eq!(code("FORBIDDEN"), Code::PermissionDenied);
+        assert_eq!(code("INVALID"), Code::BadRequest);
+        assert_eq!(code("TOOBIG"), Code::BadRequest);
+        assert_eq!(code("DISKFULL"), Code::Internal);
+    }
+
+    #[test]
+    fn only_errors_that_pass_are_temporary() {
+        assert_eq!(
+            json(Code::Internal),
+            r#"{"code":100,"message":"internal server error","temporary":true}"#
+        );
+        assert_eq!(
+            json(BusError::Unreachable),
+            r#"{"code":100,"message":"broker unreachable, try again","temporary":true}"#
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! A running chat server.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use axum::{Json, Router, routing::get};
+use naru_bus::{Bus, BusError, Target};
+use naru_fanout::{Cores, Directory, Listener};
+use naru_ledger::Server;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    channels::Rules,
+    events,
+    interests::Interests,
+    limits::REPLAYS_MAX,
+    token::TokenKey,
+    wire::{Gate, Shared},
+};
+
+/// What a chat server is started with.
+pub struct Options {
+    /// Where clients connect.
+    pub listener: Listener,
+    /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
+    pub server: Server,
+    /// What connection tokens are signed with.
+    pub token: TokenKey,
+    /// Routes beside `/connection/websocket` and `/health`, as the web client.
+    pub pages: Router,
+    /// Which channels clients may use.
+    pub rules: Rules,
+    /// Web pages that may connect beside those of the same host, as `https://app.example.com`; `*` for all.
+    pub origins: Vec<String>,
+    /// Threads that serve clients; at least one.
+    pub cores: usize,
+    /// How long clients have to go when the server stops. Closing takes up to 2 s.
+    pub grace: Duration,
+}
+
+/// Why a chat server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operator's fault: the broker's address.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The system gave no thread or event loop.
+    #[error("no thread for the chat server")]
+    Threads(#[from] io::Error),
+}
+
+/// A running chat server. It runs until it is stopped.
+pub struct Gateway {
+    address: SocketAddr,
+    bus: Bus,
+    cores: Cores<Gate>,
+    stop: watch::Sender<bool>,
+    door: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts serving. The broker need not be there yet: clients are told to come again until it is.
+    pub fn start(options: Options, target: Target) -> Result<Gateway, StartError> {
+        let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
+        let address = listener.address();
+        let directory = Arc::new(OnceLock::new());
+        let bus = Bus::start(target, server.clone(), events::handler(server.clone(), directory.clone()))?;
+        let interests = Interests::new(bus.clone());
+        let shared = Shared {
+            server,
+            bus: bus.clone(),
+            interests: interests.clone(),
+            token,
+            rules,
+            origins,
+            router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
+            replays: Semaphore::new(REPLAYS_MAX),
+        };
+        let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
+            directory.get_or_init(|| made.clone());
+            Arc::new(shared)
+        })
+        .inspect_err(|_| bus.stop())?;
+        let (stop, stopped) = watch::channel(false);
+        let door = start_door(listener, cores.directory().clone(), interests, stopped)
+            .inspect_err(|_| bus.stop())?;
+        Ok(Gateway { address, bus, cores, stop, door })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
+    /// that sends its client to another server. Takes as long as the grace at most.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        // The door ends at once; one that panicked has said so on its own thread.
+        let _ = self.door.join();
+        self.cores.stop();
+        self.bus.stop();
+    }
+}
+
+/// A thread that accepts connections, and withdraws what no session needs any more.
+fn start_door(
+    listener: Listener,
+    directory: Arc<Directory<Gate>>,
+    interests: Arc<Interests>,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("naru-door".into()).spawn(move || {
+        let accepted = runtime.block_on(async {
+            tokio::select! {
+                accepted = listener.run(directory, stopped) => accepted,
+                () = interests.settle() => Ok(()),
+            }
+        });
+        if let Err(error) = accepted {
+            tracing::error!(%error, "no connection can be accepted any more");
+        }
+    })
+}

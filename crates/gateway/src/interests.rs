@@ -1,0 +1,144 @@
+//! What this gateway wants to hear from the broker: counted by its holders, said when the first comes, withdrawn
+//! when the last has gone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use ahash::RandomState;
+use futures_util::{StreamExt, stream};
+use naru_bus::{Bus, BusError};
+use naru_ledger::User;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::limits::WITHDRAWALS_MAX;
+
+/// Something to hear.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Interest {
+    /// What is published in a live channel.
+    Channel(Arc<str>),
+    /// What comes into a user's inbox.
+    User(User),
+}
+
+/// What the broker knows of an interest.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Said {
+    #[default]
+    No,
+    /// We were stopped while saying it.
+    Perhaps,
+    Yes,
+}
+
+#[derive(Default)]
+struct Entry {
+    holders: usize,
+    /// Locked while the broker is being told, so that telling and withdrawing come one after the other.
+    said: Arc<tokio::sync::Mutex<Said>>,
+}
+
+/// The interests of one gateway. An entry exists while it has holders, or until [`Self::settle`] has withdrawn it.
+pub(crate) struct Interests {
+    bus: Bus,
+    entries: Mutex<HashMap<Interest, Entry, RandomState>>,
+    /// Those without holders, to be withdrawn; at most as many as there are entries.
+    left: Mutex<HashSet<Interest, RandomState>>,
+    some_left: Notify,
+}
+
+/// One holder's share in an interest, given back when dropped.
+pub(crate) struct Hold {
+    interests: Arc<Interests>,
+    interest: Interest,
+}
+
+impl Interests {
+    pub(crate) fn new(bus: Bus) -> Arc<Interests> {
+        Arc::new(Interests {
+            bus,
+            entries: Mutex::default(),
+            left: Mutex::default(),
+            some_left: Notify::new(),
+        })
+    }
+
+    /// Takes a share; returns when the broker has confirmed. Dropping the future gives the share back.
+    pub(crate) async fn hold(self: &Arc<Self>, interest: Interest) -> Result<Hold, BusError> {
+        let said = {
+            let mut entries = self.entries.lock();
+            let entry = entries.entry(interest.clone()).or_default();
+            entry.holders += 1;
+            entry.said.clone()
+        };
+        // From here on an error or the end of this future gives the share back.
+        let hold = Hold { interests: self.clone(), interest };
+        let mut said = said.lock().await;
+        if *said != Said::Yes {
+            *said = Said::Perhaps;
+            match &hold.interest {
+                Interest::Channel(channel) => self.bus.subscribe(channel).await?,
+                Interest::User(user) => self.bus.route(user).await?,
+            }
+            *said = Said::Yes;
+        }
+        Ok(hold)
+    }
+
+    /// Withdraws what nobody holds any more, for ever. One such task serves all cores.
+    pub(crate) async fn settle(&self) {
+        loop {
+            let left = std::mem::take(&mut *self.left.lock());
+            if left.is_empty() {
+                self.some_left.notified().await;
+                continue;
+            }
+            stream::iter(left).for_each_concurrent(WITHDRAWALS_MAX, |interest| self.withdraw(interest)).await;
+        }
+    }
+
+    async fn withdraw(&self, interest: Interest) {
+        let Some(said) = self.entries.lock().get(&interest).map(|entry| entry.said.clone()) else { return };
+        let mut said = said.lock().await;
+        if self.is_held(&interest) {
+            return;
+        }
+        if *said != Said::No {
+            let withdrawn = match &interest {
+                Interest::Channel(channel) => self.bus.unsubscribe(channel).await,
+                Interest::User(user) => self.bus.unroute(user).await,
+            };
+            // Whatever the answer, the bus does not ask for it again; the broker forgets it with the connection.
+            if let Err(error) = withdrawn {
+                tracing::debug!(%error, ?interest, "an interest could not be withdrawn");
+            }
+            *said = Said::No;
+        }
+        let mut entries = self.entries.lock();
+        if entries.get(&interest).is_some_and(|entry| entry.holders == 0) {
+            entries.remove(&interest);
+        }
+    }
+
+    fn is_held(&self, interest: &Interest) -> bool {
+        self.entries.lock().get(interest).is_some_and(|entry| entry.holders > 0)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let left = {
+            let mut entries = self.interests.entries.lock();
+            let entry = entries.get_mut(&self.interest).expect("an entry stays while it has holders");
+            entry.holders -= 1;
+            entry.holders == 0
+        };
+        if left {
+            self.interests.left.lock().insert(self.interest.clone());
+            self.interests.some_left.notify_one();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Bounds of the gateway, with their reasons. Those of the client protocol have its documents as their source.
+
+use std::time::Duration;
+
+use naru_fanout::OutboxLimit;
+
+/// Bytes of one incoming WebSocket message; a larger one closes the connection with 1009.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
+pub const TURN_BYTES_MAX: usize = 16 << 10;
+
+/// What the WebSocket decoder keeps for a silent connection.
+pub const DECODER_BYTES: usize = 256;
+
+/// Bytes of live publications that may wait for one client; over it the client is cut off as slow.
+pub const LIVE_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes that may wait for a client before its commands are no longer read, and its inbox no longer pushed. What a
+/// stalled reader costs beside its three numbers.
+pub const PAUSE_BYTES: usize = 64 << 10;
+
+/// Commands of one client whose answers are under way; the next is read when the first of them is answered.
+pub const IN_HAND_MAX: usize = 64;
+
+/// All that may wait for one client. Live publications stop at [`LIVE_BYTES_MAX`], replies at [`PAUSE_BYTES`] and one
+/// page of history, so this is only the net below them.
+pub const OUTBOX_LIMIT: OutboxLimit =
+    OutboxLimit { hard_bytes: 8 << 20, soft_bytes: 8 << 20, soft_time: Duration::ZERO };
+
+/// Bytes in a channel name.
+pub const CHANNEL_BYTES_MAX: usize = 255;
+
+/// Channels of one client.
+pub const CHANNELS_MAX: usize = 128;
+
+/// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
+pub const OFFSET_MAX: u64 = (1 << 53) - 1;
+
+/// Inbox entries read at once for one session.
+pub const REPLAY_ENTRIES_MAX: u32 = 64;
+
+/// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
+pub const REPLAYS_MAX: usize = 32;
+
+/// Entries in a page of history, when the client names no number, and at most.
+pub const HISTORY_ENTRIES: u32 = 50;
+/// See [`HISTORY_ENTRIES`].
+pub const HISTORY_ENTRIES_MAX: u32 = 100;
+
+/// Interests withdrawn at the broker at once.
+pub const WITHDRAWALS_MAX: usize = 32;
+
+/// Time between two pings. The first comes after half of this or more, so that a mass reconnect is not in step.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// Time a client has for its pong.
+pub const PONG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time a client has for its connect command.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time an expired connection has for its refresh.
+pub const EXPIRY_GRACE: Duration = Duration::from_secs(25);
+
+/// The longest time to live that is announced; a client refreshes at least this often.
+pub const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Clocks of ours and of whoever signs tokens may differ by this.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+
+/// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Time for a client's HTTP headers, and for its next request on a connection it keeps.
+pub const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// HTTP headers of one request.
+pub const HEADERS_MAX: usize = 64;
+
+/// Bytes of HTTP headers of one request.
+pub const HEADERS_BYTES_MAX: usize = 8 << 10;
+
+/// What hyper may buffer of one HTTP connection.
+pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
+
+const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
+const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
+const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

@@ -1,0 +1,165 @@
+//! Reading commands and answering them, in order.
+//!
+//! What the broker answers is not waited for: many sends are under way at once, and their replies leave in the order of
+//! the commands. Only what changes the session itself (connect, subscribe, unsubscribe, refresh) has it to itself.
+
+use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use tokio::select;
+
+use super::{Ending, Session};
+use crate::{
+    codes::{Code, Disconnect, Failure},
+    limits::{IN_HAND_MAX, PAUSE_BYTES},
+    protocol::{
+        command::{self, Request},
+        reply::{Outcome, Reply},
+    },
+    rpc,
+    websocket::WebSocket,
+};
+
+/// The outcome of a command, once the broker has answered.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Result<Outcome, Failure>>>>;
+
+/// Commands whose outcomes are awaited, with their ids.
+type InHand = FuturesOrdered<Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>>>;
+
+impl Session {
+    /// Takes commands until the client goes, is sent away, or the server stops.
+    pub(super) async fn take_commands(self: &Rc<Self>, socket: &mut WebSocket) -> Ending {
+        let mut in_hand = InHand::new();
+        match self.serve(socket, &mut in_hand).await {
+            Ok(never) => match never {},
+            Err(Ending::Close(Disconnect::Shutdown)) => {
+                self.settle(&mut in_hand).await.err().unwrap_or(Disconnect::Shutdown.into())
+            }
+            Err(ending) => ending,
+        }
+    }
+
+    async fn serve(
+        self: &Rc<Self>,
+        socket: &mut WebSocket,
+        in_hand: &mut InHand,
+    ) -> Result<std::convert::Infallible, Ending> {
+        loop {
+            let message = select! {
+                biased;
+                () = self.finishing.wait() => return Err(Disconnect::Shutdown.into()),
+                Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => {
+                    self.answer(id, outcome)?;
+                    continue;
+                }
+                message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
+                () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
+            };
+            self.take(&message, in_hand).await?;
+        }
+    }
+
+    /// Takes the commands of one message.
+    async fn take(self: &Rc<Self>, message: &Bytes, in_hand: &mut InHand) -> Result<(), Ending> {
+        for line in command::lines(message) {
+            if in_hand.len() >= IN_HAND_MAX
+                && let Some((id, outcome)) = in_hand.next().await
+            {
+                self.answer(id, outcome)?;
+            }
+            // A client that does not read its answers is not read either.
+            if self.link.queued() > PAUSE_BYTES {
+                self.link.flushed().await;
+            }
+            if self.finishing.is_set() {
+                return Err(Disconnect::Shutdown.into());
+            }
+            if self.is_refused.get() {
+                return Ok(());
+            }
+            let command = command::decode(line).map_err(|_| Disconnect::BadRequest)?;
+            self.start(command.id, command.request, in_hand).await?;
+        }
+        Ok(())
+    }
+
+    async fn start(
+        self: &Rc<Self>,
+        id: u32,
+        request: Request<'_>,
+        in_hand: &mut InHand,
+    ) -> Result<(), Ending> {
+        let is_connect = matches!(request, Request::Connect(_));
+        if is_connect == self.member.get().is_some() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let later = match request {
+            Request::Connect(connect) => {
+                return self.connect(id, connect).await;
+            }
+            Request::Subscribe(subscribe) => {
+                self.settle(in_hand).await?;
+                return self.subscribe(id, subscribe).await;
+            }
+            Request::Unsubscribe(unsubscribe) => {
+                self.settle(in_hand).await?;
+                return self.answer(id, self.unsubscribe(&unsubscribe));
+            }
+            Request::Refresh(refresh) => {
+                self.settle(in_hand).await?;
+                return self.answer(id, self.refresh(&refresh));
+            }
+            Request::Pong => return self.pong(),
+            Request::Send => return Err(Disconnect::NotAvailable.into()),
+            Request::Publish(publish) => self.publish(&publish),
+            Request::Rpc(rpc) if rpc::is_alone(&rpc) => {
+                self.settle(in_hand).await?;
+                let outcome = match rpc::call(self, &rpc) {
+                    Ok(later) => later.await,
+                    Err(failure) => Err(failure),
+                };
+                return self.answer(id, outcome);
+            }
+            Request::Rpc(rpc) => rpc::call(self, &rpc),
+            Request::NotOffered => Err(Code::NotAvailable.into()),
+            Request::Unknown => Err(Code::MethodNotFound.into()),
+        };
+        let mut outcome: Later = later.unwrap_or_else(|failure| Box::pin(async { Err(failure) }));
+        // Started here, so that commands reach the broker in order whatever the order in which they are awaited.
+        let begun = poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))).await;
+        match begun {
+            Poll::Ready(outcome) if in_hand.is_empty() => self.answer(id, outcome),
+            Poll::Ready(outcome) => {
+                in_hand.push_back(Box::pin(async move { (id, outcome) }));
+                Ok(())
+            }
+            Poll::Pending => {
+                in_hand.push_back(Box::pin(async move { (id, outcome.await) }));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for everything in hand and answers it.
+    async fn settle(&self, in_hand: &mut InHand) -> Result<(), Ending> {
+        while let Some((id, outcome)) = in_hand.next().await {
+            self.answer(id, outcome)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Failure::Refused(refused)) => Outcome::Error(refused),
+            Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
+        };
+        self.send(&Reply { id, outcome });
+        Ok(())
+    }
+
+    fn pong(&self) -> Result<(), Ending> {
+        if self.clock.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest.into()) }
+    }
+}

@@ -1,0 +1,206 @@
+//! Who is there: connect and refresh (client-protocol.md, section 4).
+
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+
+use naru_bus::Position;
+use naru_ledger::{Device, Epoch};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Ending, Member, Session, Subscription, VERSION, topic};
+use crate::{
+    channels::{inbox_of, is_grantable},
+    codes::{Code, Disconnect, Failure, Refused},
+    crossing,
+    interests::{Hold, Interest},
+    limits::{CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_ENTRIES_MAX},
+    protocol::{
+        command::{Connect, Refresh, Standing},
+        reply::{ConnectResult, Outcome, RefreshResult, Reply, ServerData, SubscribeResult},
+    },
+    token::{BadToken, Identity, unix_seconds},
+};
+
+/// What we read of the data a client connects with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ConnectData {
+    device: Option<String>,
+}
+
+impl Session {
+    pub(super) async fn connect(self: &Rc<Self>, id: u32, connect: Connect<'_>) -> Result<(), Ending> {
+        match self.admit(id, connect).await {
+            Err(Failure::Refused(refused)) => {
+                self.is_refused.set(true);
+                self.answer(id, Err(refused.into()))
+            }
+            Err(Failure::Disconnect(disconnect)) => Err(disconnect.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn admit(self: &Rc<Self>, id: u32, connect: Connect<'_>) -> Result<(), Failure> {
+        if connect.token.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let identity =
+            self.shared().token.verify(&connect.token, unix_seconds()).map_err(|bad| match bad {
+                BadToken::Invalid => Failure::from(Disconnect::InvalidToken),
+                BadToken::Expired => Code::TokenExpired.into(),
+            })?;
+        let device = device(connect.data)?;
+        let granted = self.hold_granted(&identity.channels).await?;
+        let route = self.shared().interests.hold(Interest::User(identity.user.clone())).await?;
+
+        // First listen, then read: whatever comes meanwhile raises the head that is read up to.
+        let inbox = inbox_of(identity.user.as_str());
+        self.join_inbox(&inbox);
+        let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
+        let resumed = self
+            .shared()
+            .bus
+            .resume(&identity.user, &device, standing.and_then(position), REPLAY_ENTRIES_MAX)
+            .await?;
+
+        let Identity { user, expires_at, info, channels } = identity;
+        crossing::online(&self.shared().server, &user, &device);
+        crossing::resume(&self.shared().server, &user, &device, &resumed);
+        let mut subs: BTreeMap<String, SubscribeResult> =
+            granted.keys().map(|channel| (channel.to_string(), SubscribeResult::default())).collect();
+        let recoverable = SubscribeResult {
+            recoverable: true,
+            positioned: true,
+            epoch: resumed.epoch.clone(),
+            offset: resumed.start,
+            was_recovering: standing.is_some(),
+            recovered: standing.is_some() && resumed.recovered,
+        };
+        subs.insert(inbox, recoverable);
+        let result = ConnectResult {
+            client: self.client.clone(),
+            version: VERSION,
+            expiry: self.clock.expire_at(expires_at),
+            data: ServerData { server: self.shared().server.as_str().to_owned() },
+            subs,
+            ping: PING_INTERVAL.as_secs(),
+            pong: true,
+        };
+        let member = Member { user, device, info, granted: channels, _route: route };
+        if self.member.set(member).is_err() {
+            unreachable!("a second connect is refused before it gets here");
+        }
+        // The reply comes before any publication.
+        self.send(&Reply { id, outcome: Outcome::Connect(Box::new(result)) });
+        self.subscribe_granted(granted);
+        self.begin_inbox(resumed);
+        self.clock.connected();
+        Ok(())
+    }
+
+    /// Makes sure that this server hears the channels a token names.
+    async fn hold_granted(&self, channels: &[String]) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
+        let mut granted = BTreeMap::new();
+        for channel in channels {
+            if !is_grantable(channel) {
+                return Err(Refused::bad("the token names a channel that no client can have").into());
+            }
+            if granted.len() >= CHANNELS_MAX {
+                return Err(Disconnect::ChannelLimit.into());
+            }
+            let channel: Arc<str> = channel.as_str().into();
+            let hold = self.shared().interests.hold(Interest::Channel(channel.clone())).await?;
+            granted.insert(channel, hold);
+        }
+        Ok(granted)
+    }
+
+    fn subscribe_granted(self: &Rc<Self>, granted: BTreeMap<Arc<str>, Hold>) {
+        for (channel, hold) in granted {
+            let topic = topic(&channel);
+            let subscription = Subscription { _hold: hold, is_server_side: true };
+            self.subscriptions.borrow_mut().insert(channel, subscription);
+            self.core.subscribe(self.id, topic);
+        }
+    }
+
+    pub(super) fn refresh(&self, refresh: &Refresh<'_>) -> Result<Outcome, Failure> {
+        if refresh.token.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let identity =
+            self.shared().token.verify(&refresh.token, unix_seconds()).map_err(|bad| match bad {
+                BadToken::Invalid => Disconnect::InvalidToken,
+                // The client comes back and asks for a new token.
+                BadToken::Expired => Disconnect::Expired,
+            })?;
+        let member = self.member();
+        if identity.user != member.user {
+            return Err(Disconnect::InvalidToken.into());
+        }
+        if identity.channels != member.granted {
+            // The client comes back and is subscribed to the new ones.
+            return Err(Disconnect::InsufficientState.into());
+        }
+        Ok(Outcome::Refresh(RefreshResult {
+            client: self.client.clone(),
+            version: VERSION,
+            expiry: self.clock.expire_at(identity.expires_at),
+        }))
+    }
+}
+
+/// The device a client says it is: `data.device` of its connect command, a name. Without one, the default.
+fn device(data: Option<&RawValue>) -> Result<Device, Refused> {
+    let Some(data) = data else { return Ok(Device::default()) };
+    if !data.get().starts_with('{') {
+        return Ok(Device::default());
+    }
+    let ConnectData { device } = serde_json::from_str(data.get())
+        .map_err(|_| Refused::bad("data.device of connect is a device name, as text"))?;
+    match device {
+        Some(name) => Device::parse(&name).map_err(Refused::bad),
+        None => Ok(Device::default()),
+    }
+}
+
+/// Where a client says it stands. What is no epoch of ours, or no number we gave, is no position: it reads from its
+/// cursor then, and is told that it was not recovered.
+fn position(standing: &Standing) -> Option<Position> {
+    let epoch = Epoch::parse(&standing.epoch).ok()?;
+    let position = Position { epoch: epoch.as_str().to_owned(), offset: standing.offset };
+    (standing.offset <= OFFSET_MAX).then_some(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(data: &str) -> Result<String, Code> {
+        let data: Box<RawValue> = serde_json::from_str(data).unwrap();
+        device(Some(&data)).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)
+    }
+
+    #[test]
+    fn a_device_is_named_in_the_connect_data_or_is_the_default() {
+        assert_eq!(named(r#"{"device":"phone","x":1}"#).as_deref(), Ok("phone"));
+        assert_eq!(named(r#"{"a":[]}"#).as_deref(), Ok("default"));
+        for data in ["null", "1", "[]", r#""phone""#, "{}", r#"{"device":null}"#] {
+            assert_eq!(named(data).as_deref(), Ok("default"), "{data}");
+        }
+        for data in [r#"{"device":""}"#, r#"{"device":7}"#, r#"{"device":"a\nb"}"#] {
+            assert_eq!(named(data), Err(Code::BadRequest), "{data}");
+        }
+    }
+
+    #[test]
+    fn a_position_that_cannot_be_ours_is_none() {
+        let at = |epoch: &str, offset| {
+            position(&Standing { recover: true, epoch: epoch.into(), offset }).map(|position| position.offset)
+        };
+        assert_eq!(at("abc", 7), Some(7));
+        assert_eq!(at("", 7), None);
+        assert_eq!(at(&"x".repeat(33), 7), None);
+        assert_eq!(at("abc", u64::MAX), None);
+    }
+}

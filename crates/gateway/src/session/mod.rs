@@ -1,0 +1,263 @@
+//! A gateway client: one task on one core, from the WebSocket handshake to its end.
+//!
+//! Three loops run in it side by side: `commands.rs` reads and answers, `clock.rs` pings and lets expire, `inbox.rs`
+//! pushes what the inbox holds. The first that ends, ends the session. Live publications are written by the core
+//! itself, through [`Peer::deliver`].
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use ahash::RandomState;
+use bytes::Bytes;
+use naru_fanout::{Core, Link, Peer, PeerId, Socket, Topic};
+use naru_ledger::{Device, User};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::{select, sync::Notify};
+
+use crate::{
+    codes::Disconnect,
+    crossing,
+    interests::Hold,
+    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    protocol::{frame, reply::ClientInfo},
+    publication::{Kind, Publication},
+    websocket::WebSocket,
+    wire::{Gate, Shared},
+};
+
+mod clock;
+mod commands;
+mod connect;
+mod inbox;
+mod publishing;
+mod subscriptions;
+
+pub(crate) use commands::Later;
+
+/// What a client is told it talks to.
+const VERSION: &str = concat!("Naru ", env!("CARGO_PKG_VERSION"));
+
+/// One client's connection.
+pub(crate) struct Session {
+    id: PeerId,
+    core: Rc<Core<Gate>>,
+    link: Rc<Link>,
+    /// What others know this connection by.
+    client: String,
+    /// Set when the client has connected.
+    member: OnceCell<Member>,
+    /// Its connect command was refused; it is expected to go.
+    is_refused: Cell<bool>,
+    clock: clock::Clock,
+    /// By name; server-side ones among them, the inbox not.
+    subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    inbox: inbox::Inbox,
+    finishing: Signal,
+    ended: Cell<Option<Ending>>,
+    ended_changed: Notify,
+}
+
+/// Who has connected.
+pub(crate) struct Member {
+    pub(crate) user: User,
+    pub(crate) device: Device,
+    info: Option<Box<RawValue>>,
+    /// The channels its token names, to see whether a new token names others.
+    granted: Vec<String>,
+    /// Keeps this server routed for the user.
+    _route: Hold,
+}
+
+struct Subscription {
+    /// Keeps this server subscribed to the channel.
+    _hold: Hold,
+    is_server_side: bool,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client has gone, or said that it goes.
+    Gone,
+    /// We close it and say why, in the protocol's words.
+    Close(Disconnect),
+    /// It broke the rules of WebSocket: a close code of those, and the reason.
+    Faulty(u16, &'static str),
+    /// It does not read, so no close frame would reach it.
+    Slow,
+}
+
+impl Ending {
+    pub(crate) fn close_frame(self) -> Option<(u16, &'static str)> {
+        match self {
+            Ending::Close(disconnect) => Some((disconnect.code(), disconnect.reason())),
+            Ending::Faulty(code, reason) => Some((code, reason)),
+            Ending::Gone | Ending::Slow => None,
+        }
+    }
+}
+
+impl From<Disconnect> for Ending {
+    fn from(disconnect: Disconnect) -> Ending {
+        Ending::Close(disconnect)
+    }
+}
+
+/// Something that is set once and waited for.
+#[derive(Default)]
+struct Signal {
+    is_set: Cell<bool>,
+    changed: Notify,
+}
+
+impl Signal {
+    fn set(&self) {
+        self.is_set.set(true);
+        self.changed.notify_waiters();
+    }
+
+    fn is_set(&self) -> bool {
+        self.is_set.get()
+    }
+
+    async fn wait(&self) {
+        while !self.is_set() {
+            // One thread: nothing sets it between the question and the wait.
+            self.changed.notified().await;
+        }
+    }
+}
+
+impl Session {
+    /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
+    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, read: &[u8]) {
+        let link = core.link(socket, OUTBOX_LIMIT);
+        let session = Rc::new(Session {
+            id: core.next_peer(),
+            core: core.clone(),
+            link: link.clone(),
+            client: uuid::Uuid::new_v4().to_string(),
+            member: OnceCell::new(),
+            is_refused: Cell::new(false),
+            clock: clock::Clock::default(),
+            subscriptions: RefCell::default(),
+            inbox: inbox::Inbox::default(),
+            finishing: Signal::default(),
+            ended: Cell::new(None),
+            ended_changed: Notify::new(),
+        });
+        core.insert(session.clone());
+        if core.is_stopping() {
+            session.finish();
+        }
+        let mut socket = WebSocket::new(core.clone(), link, read);
+        let ending = select! {
+            biased;
+            ending = session.ended() => ending,
+            ending = session.keep_time() => ending,
+            ending = session.keep_inbox() => ending,
+            ending = session.take_commands(&mut socket) => ending,
+        };
+        session.leave(&mut socket, ending).await;
+    }
+
+    async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
+        // No publication behind the close frame, and nobody else waits for this client any longer.
+        for channel in self.subscriptions.take().into_keys() {
+            self.core.unsubscribe(self.id, topic(&channel));
+        }
+        self.leave_inbox();
+        if let Some(member) = self.member.get() {
+            crossing::offline(&self.shared().server, &member.user, &member.device);
+        }
+        tracing::debug!(client = self.client, ?ending, "a session ended");
+        socket.close(ending).await;
+        self.core.remove(self, []);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        self.core.shared()
+    }
+
+    /// Who this is; commands other than connect are only taken from those who have connected.
+    pub(crate) fn member(&self) -> &Member {
+        self.member.get().expect("commands are taken after connect only")
+    }
+
+    /// As others see this client.
+    fn info(&self) -> ClientInfo {
+        let member = self.member();
+        ClientInfo {
+            user: member.user.as_str().to_owned(),
+            client: self.client.clone(),
+            conn_info: member.info.clone(),
+        }
+    }
+
+    /// Ends the session as soon as its task runs; the first reason counts.
+    fn end(&self, ending: impl Into<Ending>) {
+        if self.ended.get().is_none() {
+            self.ended.set(Some(ending.into()));
+            self.ended_changed.notify_one();
+        }
+    }
+
+    async fn ended(&self) -> Ending {
+        loop {
+            if let Some(ending) = self.ended.get() {
+                return ending;
+            }
+            self.ended_changed.notified().await;
+        }
+    }
+
+    /// Lets the session finish the commands it has in hand, and then end because the server stops.
+    pub(crate) fn finish(&self) {
+        self.finishing.set();
+    }
+
+    fn send(&self, message: &impl Serialize) {
+        self.send_frame(&frame::text(message));
+    }
+
+    fn send_frame(&self, frame: &Bytes) {
+        if self.link.write(|writer| writer.share(frame)).is_err() {
+            self.end(Ending::Slow);
+        }
+    }
+}
+
+/// A channel as the directory knows it.
+fn topic(channel: &str) -> Topic {
+    Topic::Channel(Bytes::copy_from_slice(channel.as_bytes()))
+}
+
+impl Peer<Gate> for Session {
+    fn id(&self) -> PeerId {
+        self.id
+    }
+
+    fn link(&self) -> &Rc<Link> {
+        &self.link
+    }
+
+    fn deliver(&self, publication: &Publication) {
+        match &publication.kind {
+            Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
+                self.end(Ending::Slow);
+            }
+            Kind::Live => self.send_frame(&publication.frame),
+            Kind::Inbox { epoch, offset } => self.deliver_inbox(epoch, *offset, &publication.frame),
+        }
+    }
+
+    // Replies are written before the fan-out is asked, so there is nothing to tell.
+    fn subscribed(&self, _: &Topic) {}
+
+    fn unsubscribed(&self, _: &Topic) {}
+}

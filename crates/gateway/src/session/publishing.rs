@@ -1,0 +1,48 @@
+//! Live publications by a client, as a command or by rpc.
+
+use std::rc::Rc;
+
+use naru_bus::BusError;
+use serde_json::value::RawValue;
+
+use super::{Later, Session};
+use crate::{
+    codes::{Disconnect, Failure, Refused},
+    crossing,
+    protocol::{
+        command::Publish,
+        reply::{Empty, Outcome},
+    },
+    publication,
+};
+
+impl Session {
+    pub(super) fn publish(self: &Rc<Self>, publish: &Publish<'_>) -> Result<Later, Failure> {
+        if publish.channel.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let published = self.publish_live(&publish.channel, publish.data)?;
+        Ok(Box::pin(async move {
+            published.await?;
+            Ok(Outcome::Publish(Empty {}))
+        }))
+    }
+
+    /// Publishes in a channel that this client may use; answers how many servers listened.
+    pub(crate) fn publish_live(
+        self: &Rc<Self>,
+        channel: &str,
+        data: Option<&RawValue>,
+    ) -> Result<impl Future<Output = Result<u64, BusError>> + use<>, Refused> {
+        let data = data.ok_or_else(|| Refused::bad("a publication has data"))?;
+        self.shared().rules.check(channel)?;
+        let payload = publication::signed(self.info(), data);
+        let channel = channel.to_owned();
+        let session = self.clone();
+        Ok(async move {
+            let receivers = session.shared().bus.publish(&channel, payload).await?;
+            crossing::publish(&session.shared().server, &session.member().user, &channel, receivers);
+            Ok(receivers)
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! The WebSocket of a session: frames in, close handshake. Frames out are written into the link by those who have
+//! something to say; only pongs and close frames come from here.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    rc::Rc,
+};
+
+use bytes::Bytes;
+use naru_fanout::{Core, Link};
+use tokio::time::timeout;
+use tungstenite::{
+    Error, Message,
+    error::ProtocolError,
+    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
+};
+
+use crate::{
+    limits::{CLOSE_PATIENCE, DECODER_BYTES, MESSAGE_BYTES_MAX, TURN_BYTES_MAX},
+    session::Ending,
+    wire::Gate,
+};
+
+pub(crate) struct WebSocket {
+    core: Rc<Core<Gate>>,
+    link: Rc<Link>,
+    context: WebSocketContext,
+    /// Messages decoded and not yet handled: those of one turn.
+    waiting: VecDeque<Bytes>,
+    /// Why nothing more will come, once the waiting ones are handled.
+    ended: Option<Ending>,
+}
+
+impl WebSocket {
+    /// Takes over a link after the handshake; `read` is what has come already.
+    pub(crate) fn new(core: Rc<Core<Gate>>, link: Rc<Link>, read: &[u8]) -> WebSocket {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(DECODER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let context = WebSocketContext::new(Role::Server, Some(config));
+        let mut socket = WebSocket { core, link, context, waiting: VecDeque::new(), ended: None };
+        socket.decode(read);
+        socket
+    }
+
+    /// The next message. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Bytes, Ending> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
+            if let Some(ended) = self.ended {
+                return Err(ended);
+            }
+            if self.link.socket().readable().await.is_err() {
+                return Err(Ending::Gone);
+            }
+            self.read();
+        }
+    }
+
+    fn read(&mut self) {
+        let core = self.core.clone();
+        let mut buffer = core.read_buffer().borrow_mut();
+        match self.link.socket().try_read(&mut buffer[..TURN_BYTES_MAX]) {
+            Ok(0) => self.ended = Some(Ending::Gone),
+            Ok(count) => self.decode(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.ended = Some(Ending::Gone),
+        }
+    }
+
+    fn decode(&mut self, bytes: &[u8]) {
+        let mut pipe = Pipe { read: bytes, link: &self.link };
+        while self.ended.is_none() {
+            match self.context.read(&mut pipe) {
+                Ok(Message::Text(text)) => self.waiting.push_back(text.into()),
+                Ok(Message::Binary(bytes)) => self.waiting.push_back(bytes),
+                // Pongs and the answer to a close are written by the next read.
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => self.ended = Some(ending(&error)),
+            }
+        }
+    }
+
+    /// Ends the connection: says why, waits a little for the client to have read it, and closes.
+    pub(crate) async fn close(&mut self, ending: Ending) {
+        if let Some((code, reason)) = ending.close_frame() {
+            let frame = CloseFrame { code: code.into(), reason: reason.into() };
+            let mut pipe = Pipe { read: &[], link: &self.link };
+            if self.context.close(&mut pipe, Some(frame)).is_ok() {
+                // Closing while the client still sends would reset the connection before it has read the frame.
+                let _ = timeout(CLOSE_PATIENCE, self.drain()).await;
+            }
+        } else if ending == Ending::Gone {
+            // The answer to the client's close frame may still wait.
+            let _ = timeout(CLOSE_PATIENCE, self.link.flushed()).await;
+        }
+        self.link.close();
+    }
+
+    /// Reads until the client has answered the close frame, or has gone.
+    async fn drain(&mut self) {
+        let faulty = self.ended.is_some();
+        while !self.link.is_closed() && self.link.socket().readable().await.is_ok() {
+            if faulty {
+                // The decoder cannot go on.
+                let core = self.core.clone();
+                let mut buffer = core.read_buffer().borrow_mut();
+                match self.link.socket().try_read(&mut buffer) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                    Ok(_) | Err(_) => {}
+                }
+            } else {
+                self.read();
+                self.waiting.clear();
+                if self.ended.is_some() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.
+fn ending(error: &Error) -> Ending {
+    match error {
+        Error::Capacity(_) => Ending::Faulty(1009, "message too big: 64 KiB at most"),
+        Error::Utf8(_) => Ending::Faulty(1007, "text is UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
+        Error::Protocol(_) => Ending::Faulty(1002, "protocol error"),
+        _ => Ending::Gone,
+    }
+}
+
+/// What was read, and the way into the outbox, as the decoder wants them.
+struct Pipe<'a> {
+    read: &'a [u8],
+    link: &'a Rc<Link>,
+}
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.read.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.read.read(into)
+    }
+}
+
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.link.write(|writer| writer.copy(bytes)) {
+            Ok(()) => Ok(bytes.len()),
+            Err(slow) => Err(io::Error::other(slow)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! The gateway as a protocol on top of the fan-out.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use naru_bus::Bus;
+use naru_fanout::{Core, CoreId, Incoming, Wire};
+use naru_ledger::Server;
+use tokio::sync::Semaphore;
+
+use crate::{
+    channels::Rules, http, interests::Interests, publication::Publication, session::Session, token::TokenKey,
+};
+
+/// WebSocket sessions on the cores.
+pub(crate) struct Gate;
+
+/// What all cores share.
+pub(crate) struct Shared {
+    pub(crate) server: Server,
+    pub(crate) bus: Bus,
+    pub(crate) interests: Arc<Interests>,
+    pub(crate) token: TokenKey,
+    pub(crate) rules: Rules,
+    pub(crate) origins: Vec<String>,
+    /// What is served beside the WebSocket.
+    pub(crate) router: axum::Router,
+    /// Taken while an inbox is read.
+    pub(crate) replays: Semaphore,
+}
+
+/// What is sent to a core beside publications.
+pub(crate) enum Mail {
+    /// The bus was down: every session compares its inbox with the broker's.
+    CompareHeads,
+}
+
+impl Wire for Gate {
+    type Shared = Shared;
+    type Local = ();
+    type Peer = Session;
+    type Publication = Publication;
+    type Frame = Publication;
+    type Mail = Mail;
+
+    fn local(_: CoreId, _: &Arc<Shared>) {}
+
+    fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
+        http::serve(core.clone(), incoming);
+    }
+
+    fn receive(core: &Rc<Core<Gate>>, mail: Mail) {
+        match mail {
+            Mail::CompareHeads => core.each_peer(|session| session.compare_heads()),
+        }
+    }
+
+    fn frame(publication: &Publication, _: Option<&Bytes>) -> Publication {
+        publication.clone()
+    }
+
+    fn stop(core: &Rc<Core<Gate>>) {
+        core.each_peer(|session| session.finish());
+    }
+}
+
+/// A connection's place on its core, given back when its last part is dropped.
+pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.released();
+    }
+}
