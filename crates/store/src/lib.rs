@@ -1,1 +1,64 @@
 //! What survives: a durable log with group commit and recovery.
+//!
+//! A [`Log`] takes records (bytes; what they mean is the caller's) and says when they are on disk. One thread, the
+//! executor, owns the `Log` and the state that its records describe; a second one, the writer, does one write and
+//! one sync for everything that gathered while it was busy. After a crash [`Log::open`] hands every stored record
+//! back, in order.
+//!
+//! # Invariants
+//!
+//! - A record is reported durable only after its frame was written *and* synced, in order, without gaps.
+//! - At most one frame is in flight, so a crash can tear at most one frame: the last, which nobody was told of.
+//! - What recovery hands back has been synced again first, so what a caller shows after a restart stays.
+//! - Damage to what was acknowledged is never passed over: opening is refused, and the file and place are named.
+//! - After a failed write or sync nothing more is ever acknowledged, since the kernel may have dropped the data and
+//!   reported success for it next time. The caller fails what waits, and exits; the next start recovers.
+//!
+//! # On disk
+//!
+//! ```text
+//! data/
+//!   FORMAT  LOCK
+//!   shard-00/
+//!     0000000000000001.seg       sealed
+//!     0000000000000002.seg       the tail
+//!     0000000000000003.seg       the next one, already allocated: a full disk shows here, not in a commit
+//!     torn-0000000000000042      what recovery cut off, kept to be looked at (newest four)
+//! ```
+//!
+//! One hole is known: damage to the *very last* frame looks as if it had been torn, and is cut and reported. A clean
+//! [`Log::close`], and [`Log::mark`] when idle, write a mark behind it, which closes the hole for everything before.
+//! The same holds for whole tail segments that somebody deletes.
+//!
+//! # Absent on purpose, for now
+//!
+//! No checkpoint (every record since the beginning is replayed), no reclaim of dead segments, one shard, no salvage
+//! tool, no reserve for a full disk, no reading of single records outside of replay.
+//!
+//! # Where to start
+//!
+//! [`Log`], then `tail` (writing), `recovery` (reading), `frame` and `segment` (the bytes). [`Vfs`] is the disk.
+
+mod batch;
+mod error;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+mod folder;
+mod frame;
+mod log;
+mod lsn;
+mod real_fs;
+mod recovery;
+mod segment;
+mod tail;
+mod vfs;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{AppendError, Damage, OpenError, WriteError};
+pub use log::{Log, OnDurable, Options};
+pub use lsn::Lsn;
+pub use real_fs::RealFs;
+pub use recovery::{Recovery, Torn};
+pub use vfs::{Vfs, VfsFile};

@@ -1,0 +1,128 @@
+//! The end of the log: where frames are written, one at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::error::WriteError;
+use crate::lsn::Lsn;
+use crate::segment::{HEAD_BYTES, SegmentHead, file_name};
+use crate::vfs::{Vfs, VfsFile};
+
+/// Where the next frame goes, in what it is chained to and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) next: Lsn,
+    pub(crate) chain: u32,
+}
+
+/// How new segments are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentPlan {
+    pub(crate) bytes: u64,
+    pub(crate) salt: fn() -> u64,
+}
+
+impl SegmentPlan {
+    pub(crate) fn head(&self, number: u64, first: Lsn, chain: u32) -> SegmentHead {
+        SegmentHead { number, salt: (self.salt)(), first, bytes: self.bytes, chain }
+    }
+}
+
+/// The segment that is written to, and the one that will follow it.
+///
+/// After an error it must not be used again: what of the frame is on disk is unknown.
+pub(crate) struct Tail {
+    fs: Arc<dyn Vfs>,
+    shard: PathBuf,
+    plan: SegmentPlan,
+    head: SegmentHead,
+    path: PathBuf,
+    file: Box<dyn VfsFile>,
+    place: Place,
+    /// The next segment: allocated, its name synced, all zeros.
+    spare: Option<Box<dyn VfsFile>>,
+}
+
+impl Tail {
+    pub(crate) fn new(
+        fs: Arc<dyn Vfs>,
+        shard: PathBuf,
+        plan: SegmentPlan,
+        head: SegmentHead,
+        file: Box<dyn VfsFile>,
+        place: Place,
+    ) -> Self {
+        let path = shard.join(file_name(head.number));
+        Self { fs, shard, plan, head, path, file, place, spare: None }
+    }
+
+    /// The last record on disk.
+    pub(crate) fn durable(&self) -> Lsn {
+        self.place.next.before()
+    }
+
+    /// Writes the batch as one frame and answers its last record once it is on disk.
+    pub(crate) fn commit(&mut self, batch: &mut Batch) -> Result<Lsn, WriteError> {
+        assert!(batch.first() == self.place.next, "frames are written in order");
+        if self.place.offset + batch.frame_bytes() as u64 > self.head.frames_end() {
+            self.roll()?;
+        }
+        let crc = batch.seal(self.head.salt, self.durable(), self.place.chain);
+        self.file.write_at(batch.bytes(), self.place.offset).map_err(WriteError::io("write", &self.path))?;
+        self.file.sync().map_err(WriteError::io("sync", &self.path))?;
+        self.place.offset += batch.bytes().len() as u64;
+        self.place.next = batch.next();
+        self.place.chain = crc;
+        Ok(self.durable())
+    }
+
+    /// Has the next segment ready, so that a full disk shows before the tail is full. `false`: there is no space;
+    /// asking again later is fine.
+    pub(crate) fn prepare_next(&mut self) -> Result<bool, WriteError> {
+        if self.spare.is_some() {
+            return Ok(true);
+        }
+        let path = self.shard.join(file_name(self.head.number + 1));
+        match allocate(&*self.fs, &self.shard, &path, self.plan.bytes) {
+            Ok(file) => {
+                self.spare = Some(file);
+                Ok(true)
+            }
+            Err(WriteError::Full { .. }) => {
+                // Gives back what was taken. If even that fails, the next attempt empties the file, and so does
+                // the next start.
+                let _ = self.fs.remove(&path);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes over to the next segment, in the order that `segment` tells. All that was written is durable here.
+    fn roll(&mut self) -> Result<(), WriteError> {
+        let head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain);
+        let path = self.shard.join(file_name(head.number));
+        let file = match self.spare.take() {
+            Some(file) => file,
+            None => allocate(&*self.fs, &self.shard, &path, self.plan.bytes)?,
+        };
+        file.write_at(&head.encode(), 0).map_err(WriteError::io("write", &path))?;
+        file.sync().map_err(WriteError::io("sync", &path))?;
+        let foot = head.foot_before().encode();
+        self.file.write_at(&foot, self.head.frames_end()).map_err(WriteError::io("write", &self.path))?;
+        self.file.sync().map_err(WriteError::io("sync", &self.path))?;
+        self.place.offset = HEAD_BYTES as u64;
+        (self.head, self.path, self.file) = (head, path, file);
+        Ok(())
+    }
+}
+
+fn allocate(fs: &dyn Vfs, shard: &Path, path: &Path, bytes: u64) -> Result<Box<dyn VfsFile>, WriteError> {
+    let file = fs.create(path).map_err(WriteError::io("create", path))?;
+    file.allocate(bytes).map_err(WriteError::io("allocate", path))?;
+    file.sync().map_err(WriteError::io("sync", path))?;
+    fs.sync_folder(shard).map_err(WriteError::io("sync", shard))?;
+    Ok(file)
+}
