@@ -14,6 +14,7 @@ mod broker;
 mod client;
 mod command;
 mod connection;
+mod crossing;
 mod keeper;
 mod limits;
 mod message;

@@ -11,7 +11,7 @@ use super::{
     entry::{delivery, write_entry},
     store::{Store, StoreError},
 };
-use crate::limits::PAGE_BYTES_MAX;
+use crate::{crossing, limits::PAGE_BYTES_MAX};
 
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
@@ -149,6 +149,7 @@ fn portion(entries_max: usize) -> Portion {
 fn told(store: &Store, deliveries: &[Delivery]) -> Vec<Told> {
     let mut told = Vec::new();
     for Delivery { user, servers, entry, .. } in deliveries {
+        crossing::queued(user, entry, servers);
         if servers.is_empty() {
             continue;
         }
