@@ -8,7 +8,7 @@ use naru_broker::{Broker, Storage};
 use crate::{cores, listen, signals};
 
 /// Exit status after the log could not be written any more.
-const EXIT_LOG_FAILED: u8 = 70;
+pub(crate) const EXIT_LOG_FAILED: u8 = 70;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -37,17 +37,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut broker = Broker::start(naru_broker::Options { listener: Some(listener), storage, cores })?;
     tracing::info!(%address, cores, "the broker is ready");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let failed = runtime.block_on(async {
-        tokio::select! {
-            asked = signals::asked_to_end() => asked.map(|()| None),
-            failed = broker.failed() => Ok(Some(failed)),
-        }
-    })?;
-    if let Some(failed) = failed {
+    if let Some(failed) = runtime.block_on(signals::asked_to_end_or_failed(Some(&mut broker)))? {
         tracing::error!("{failed}");
         return Ok(ExitCode::from(EXIT_LOG_FAILED));
     }
-    tracing::info!("asked to end: clients get what they are owed");
     broker.stop();
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)

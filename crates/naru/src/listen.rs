@@ -23,12 +23,17 @@ pub(crate) fn bind(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener
     })
 }
 
-/// How many ports are tried above a default one that is taken.
+/// How many ports are tried instead of a default one that is taken.
 const TRIES: u16 = 100;
 
 /// Binds a default port, or the next free one above it.
 pub(crate) fn bind_from(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener> {
-    for candidate in port..=port.saturating_add(TRIES) {
+    bind_or_from(ip, port, port.saturating_add(1), flag)
+}
+
+/// Binds a default port, or the first free one from `next` on.
+pub(crate) fn bind_or_from(ip: IpAddr, port: u16, next: u16, flag: &str) -> anyhow::Result<Listener> {
+    for candidate in std::iter::once(port).chain(next..next.saturating_add(TRIES)) {
         match Listener::bind(SocketAddr::new(ip, candidate)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             Ok(listener) => return Ok(listener),

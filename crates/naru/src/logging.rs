@@ -7,8 +7,9 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// What to log: a level (error, warn, info, debug), or directives such as `info,naru_gateway=debug`.
-    #[arg(long, global = true, env = "NARU_LOG", default_value = "info", value_name = "FILTER")]
-    log: String,
+    /// [default: info, and warn for the demo]
+    #[arg(long, global = true, env = "NARU_LOG", value_name = "FILTER")]
+    log: Option<String>,
     /// Lines for people, or one JSON object a line.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     log_format: Format,
@@ -23,16 +24,17 @@ enum Format {
 impl Options {
     /// Starts logging to standard error.
     pub(crate) fn start(&self) -> anyhow::Result<()> {
-        self.start_with(tracing_subscriber::layer::Identity::new())
+        self.start_beside("info", tracing_subscriber::layer::Identity::new())
     }
 
-    /// As [`Self::start`], with one more reader of everything that is logged.
-    pub(crate) fn start_with<L>(&self, also: L) -> anyhow::Result<()>
+    /// As [`Self::start`], with another default, and beside another reader of all events.
+    pub(crate) fn start_beside<L>(&self, default: &str, also: L) -> anyhow::Result<()>
     where
         L: Layer<tracing_subscriber::Registry> + Send + Sync,
     {
-        let filter = EnvFilter::try_new(&self.log).map_err(|error| {
-            anyhow::anyhow!("--log {}: {error}. Give a level such as info, or crate=level pairs", self.log)
+        let directives = self.log.as_deref().unwrap_or(default);
+        let filter = EnvFilter::try_new(directives).map_err(|error| {
+            anyhow::anyhow!("--log {directives}: {error}. Give a level such as info, or crate=level pairs")
         })?;
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())

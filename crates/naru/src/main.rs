@@ -3,9 +3,14 @@
 mod broker;
 mod cli;
 mod cores;
+mod demo;
 mod listen;
 mod logging;
+mod pages;
+mod secret;
+mod serve;
 mod signals;
+mod token;
 
 use std::process::ExitCode;
 
@@ -25,6 +30,12 @@ struct CommandLine {
 enum Command {
     /// Run the broker: speaks Redis, keeps queues and inboxes on disk.
     Broker(broker::Options),
+    /// Run a chat server: speaks the Centrifuge client protocol over WebSocket, and serves the web client.
+    Serve(serve::Options),
+    /// See it work: a broker, two chat servers, a web page on each.
+    Demo(demo::Options),
+    /// Print a token that signs a user in.
+    Token(token::Options),
     /// A prompt in the manner of redis-cli.
     Cli(cli::Options),
 }
@@ -33,6 +44,9 @@ fn main() -> ExitCode {
     let CommandLine { logging, command } = CommandLine::parse();
     let outcome = match command {
         Command::Broker(options) => logging.start().and_then(|()| broker::run(&options)),
+        Command::Serve(options) => logging.start().and_then(|()| serve::run(&options)),
+        Command::Demo(options) => demo::run(&options, &logging),
+        Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),
     };
     outcome.unwrap_or_else(|error| {

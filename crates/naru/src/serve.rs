@@ -1,0 +1,124 @@
+//! `naru serve`
+
+use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use naru_broker::{Broker, Storage};
+use naru_bus::Target;
+use naru_gateway::{Gateway, Rules, TokenKey};
+use naru_ledger::Server;
+
+use crate::{broker::EXIT_LOG_FAILED, cores, listen, pages, secret, signals};
+
+/// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// The port of an embedded broker, or the next free one above it.
+const RESP_PORT: u16 = 6379;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    bind: IpAddr,
+    /// Port for WebSocket clients and the web page; 0 takes a free one.
+    #[arg(short, long, default_value_t = 8000)]
+    port: u16,
+    /// The Naru broker to join, as redis://host:port [default: an embedded one].
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// The embedded broker's folder.
+    #[arg(long, default_value = "naru-data", value_name = "DIR", conflicts_with = "broker")]
+    data: PathBuf,
+    /// The embedded broker's port for Redis clients, on loopback; 0 takes a free one [default: 6379 or the next free].
+    #[arg(long, value_name = "PORT", conflicts_with = "broker")]
+    resp_port: Option<u16>,
+    /// What connection tokens are signed with (HMAC) [default: one made for this run].
+    #[arg(long, env = "NARU_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
+    token_secret: Option<String>,
+    /// This server's name, unlike that of any other at the same broker [default: made from the port].
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// Threads that serve connections [default: one a processor].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    cores: Option<u16>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let listener = listen::bind(options.bind, options.port, "--port")?;
+    let address = listener.address();
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => format!("server-{}-{}", address.port(), secret::suffix()?),
+    };
+    let server = Server::parse(&name).context("--name")?;
+    let (token, made) = match &options.token_secret {
+        Some(secret) => (TokenKey::secret(secret).context("--token-secret")?, None),
+        None => {
+            let secret = secret::random()?;
+            (TokenKey::secret(&secret)?, Some(secret))
+        }
+    };
+    let cores = options.cores.map_or_else(cores::default_count, usize::from);
+    let mut broker = match &options.broker {
+        None => Some(embedded_broker(options, cores)?),
+        Some(_) => None,
+    };
+    let target = match (&options.broker, &broker) {
+        (Some(url), _) => Target::Url(url.clone()),
+        (None, Some(broker)) => Target::Embedded(Arc::new(broker.connector())),
+        (None, None) => unreachable!("without a broker's address there is an embedded one"),
+    };
+    let about = pages::About { server: name.clone(), demo: false, peers: Vec::new() };
+    let gateway = Gateway::start(
+        naru_gateway::Options {
+            listener,
+            server,
+            token,
+            pages: pages::router(about),
+            rules: Rules::default(),
+            origins: options.origins.clone(),
+            cores,
+            grace: GRACE,
+        },
+        target,
+    )
+    .with_context(|| options.broker.as_ref().map_or_else(String::new, |url| format!("--broker {url}")))?;
+    tracing::info!(%address, server = name, cores, "the chat server is ready");
+    if let Some(secret) = made {
+        // Not logged: a log is kept longer and read by more people than a terminal.
+        eprintln!(
+            "No --token-secret was given, so this run accepts tokens signed with a secret of its own. Sign in with:\n  \
+             naru token --secret {secret} --user alice"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(signals::asked_to_end_or_failed(broker.as_mut()))?;
+    gateway.stop();
+    if let Some(failed) = ended {
+        tracing::error!("{failed}");
+        return Ok(ExitCode::from(EXIT_LOG_FAILED));
+    }
+    if let Some(broker) = broker {
+        broker.stop();
+    }
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let listener = match options.resp_port {
+        Some(port) => listen::bind(loopback, port, "--resp-port")?,
+        None => listen::bind_from(loopback, RESP_PORT, "--resp-port")?,
+    };
+    let address = listener.address();
+    let storage = Storage::Folder(options.data.clone());
+    let broker = Broker::start(naru_broker::Options { listener: Some(listener), storage, cores })?;
+    tracing::info!(%address, "the embedded broker is ready for Redis clients");
+    Ok(broker)
+}
