@@ -26,9 +26,9 @@
 //!     torn-0000000000000042      what recovery cut off, kept to be looked at (newest four)
 //! ```
 //!
-//! One hole is known: damage to the *very last* frame looks as if it had been torn, and is cut and reported. A clean
-//! [`Log::close`], and [`Log::mark`] when idle, write a mark behind it, which closes the hole for everything before.
-//! The same holds for whole tail segments that somebody deletes.
+//! One hole is known: damage to the *very last* frame looks as if it had been torn, and is cut and reported; if all of
+//! the end is turned into zeros, it looks as if it had never been written. A clean [`Log::close`], and [`Log::mark`]
+//! when idle, write a mark behind the last frame, which leaves only the mark to be lost unless it goes with its sector.
 //!
 //! # Absent on purpose, for now
 //!

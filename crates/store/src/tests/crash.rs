@@ -39,7 +39,7 @@ fn go_down(disk: &Disk, random: &mut Random) {
 /// Opens the log, going down during that up to three times.
 fn open_through_crashes(disk: &Disk, random: &mut Random) -> Result<Opened, String> {
     for _ in 0..random.below(4) {
-        plan_fault(disk, random, 12);
+        plan_fault(disk, random, 24);
         match open(disk) {
             Ok(opened) => return Ok(opened),
             Err(OpenError::Io { .. }) => go_down(disk, random),

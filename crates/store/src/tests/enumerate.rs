@@ -1,8 +1,10 @@
 //! One script, with a crash at every operation that changes the disk, and every simple way to lose what was not
 //! synced (R2).
 
-use super::{Model, Random, open};
+use super::{Model, Random, open, segment};
+use crate::error::OpenError;
 use crate::faults::{Disk, Fault, Keep};
+use crate::vfs::Vfs;
 
 /// Subsets drawn at random at each crash, beside the simple ones.
 const SUBSETS: u64 = 12;
@@ -48,5 +50,27 @@ fn a_crash_at_every_operation_loses_nothing_whichever_sectors_are_lost() {
             let opened = open(&disk).unwrap_or_else(|error| panic!("at {operation}, {keep:?}: {error}"));
             model.check(&opened).unwrap_or_else(|what| panic!("at {operation}, {keep:?}: {what}"));
         }
+    }
+}
+
+#[test]
+fn after_a_crash_at_any_operation_a_tail_that_vanishes_is_missed() {
+    let whole = Disk::new(0);
+    script(&whole);
+    for operation in 1..=whole.operations() {
+        let disk = Disk::new(operation);
+        disk.plan(operation, Fault::Stop);
+        script(&disk);
+        disk.power_on(Keep::Any);
+        let mut opened = open(&disk).unwrap();
+        opened.commit(&[b"record".to_vec()]).unwrap();
+        drop(opened);
+        // The spare behind the tail may be there or not.
+        let mut number = 1;
+        while disk.contents(&segment(number + 1)).is_ok_and(|bytes| bytes[0] != 0) {
+            number += 1;
+        }
+        disk.remove(&segment(number)).unwrap();
+        assert!(matches!(open(&disk), Err(OpenError::Damaged(_))), "at {operation}, segment {number}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Random, Records, data, open, segment};
 use crate::error::OpenError;
 use crate::faults::{Disk, Keep};
+use crate::frame::{Header, find_header};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
 use crate::vfs::Vfs;
 
@@ -124,6 +125,34 @@ fn a_frame_cut_short_at_any_byte_is_cut_off_and_said() {
 }
 
 #[test]
+fn an_older_frame_in_the_place_of_the_last_is_refused() {
+    let stored = stored(false);
+    let path = segment(TAIL);
+    let mut bytes = stored.disk.contents(&path).unwrap();
+    let (start, _) = stored.last_frame;
+    let second = find_header(&bytes[HEAD_BYTES + 1..start], salt(&bytes)).unwrap().0 + HEAD_BYTES + 1;
+    bytes[start..].fill(0);
+    bytes.copy_within(HEAD_BYTES..second, start);
+    assert!(matches!(with(&stored, &path, &bytes), Outcome::Refused(_)));
+}
+
+#[test]
+fn what_a_torn_record_holds_is_not_taken_for_a_later_frame() {
+    let stored = stored(false);
+    let mut opened = open(&stored.disk).unwrap();
+    let path = segment(TAIL);
+    let before = stored.disk.contents(&path).unwrap();
+    let last = opened.recovery.last;
+    let header = Header { length: 100, count: 1, first: last.plus(9), durable: last.plus(8), chain: 0 };
+    opened.commit(&[header.encode(salt(&before)).to_vec()]).unwrap();
+    let mut bytes = stored.disk.contents(&path).unwrap();
+    let end = used(&bytes);
+    bytes[end - 1] ^= 1;
+    let Outcome::Cut(records) = with(&stored, &path, &bytes) else { panic!("not a torn end") };
+    assert!(records == stored.records);
+}
+
+#[test]
 fn what_is_cut_off_is_kept_beside_and_only_the_newest_few() {
     let stored = stored(false);
     let path = segment(TAIL);
@@ -203,8 +232,7 @@ fn segments_that_are_missing_old_or_anothers_are_refused() {
     }
     // An earlier state of a sealed segment: whole frames, but too few.
     let mut old = first.clone();
-    let half =
-        crate::frame::find_header(&first[HEAD_BYTES + 600..], salt(&first)).unwrap().0 + HEAD_BYTES + 600;
+    let half = find_header(&first[HEAD_BYTES + 600..], salt(&first)).unwrap().0 + HEAD_BYTES + 600;
     old[half..].fill(0);
     let Outcome::Refused(OpenError::Damaged(damage)) = with(&stored, &segment(1), &old) else {
         panic!("an old copy was taken")
