@@ -18,7 +18,7 @@ use crate::{
     channels::Rules,
     events,
     interests::Interests,
-    limits::REPLAYS_MAX,
+    limits::{CALLS_MAX, REPLAYS_MAX},
     token::TokenKey,
     wire::{Gate, Shared},
 };
@@ -79,6 +79,7 @@ impl Gateway {
             rules,
             origins,
             router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {

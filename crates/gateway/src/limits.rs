@@ -40,8 +40,15 @@ pub const OFFSET_MAX: u64 = (1 << 53) - 1;
 /// Inbox entries read at once for one session.
 pub const REPLAY_ENTRIES_MAX: u32 = 64;
 
+/// Commands of all sessions that wait for the broker. The next one waits for its turn before it is started: started
+/// ones reach the broker in order as long as the bus's queue takes them at once, and that holds [`BUS_QUEUE`].
+pub const CALLS_MAX: usize = 32;
+
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
-pub const REPLAYS_MAX: usize = 32;
+pub const REPLAYS_MAX: usize = 12;
+
+/// Calls that the bus takes without waiting, less those it makes itself.
+pub const BUS_QUEUE: usize = 44;
 
 /// Entries in a page of history, when the client names no number, and at most.
 pub const HISTORY_ENTRIES: u32 = 50;
@@ -85,5 +92,6 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
+const _: () = assert!(CALLS_MAX + REPLAYS_MAX <= BUS_QUEUE);
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

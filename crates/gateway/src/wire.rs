@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
     pub(crate) router: axum::Router,
+    /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
+    pub(crate) calls: Arc<Semaphore>,
     /// Taken while an inbox is read.
     pub(crate) replays: Semaphore,
 }

@@ -9,7 +9,7 @@ const HEADER_BYTES_MAX: usize = 10;
 const FINAL_TEXT: u8 = 0x81;
 
 /// The protocol's ping, `{}`.
-pub(crate) const PING: &[u8] = &[FINAL_TEXT, 2, b'{', b'}'];
+pub(crate) const PING: Bytes = Bytes::from_static(&[FINAL_TEXT, 2, b'{', b'}']);
 
 /// Encodes a message and puts it into a frame.
 pub(crate) fn text(message: &impl Serialize) -> Bytes {

@@ -2,13 +2,13 @@
 
 use std::{cell::Cell, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Ending, Session, Signal};
+use super::Signal;
 use crate::{
     codes::Disconnect,
     limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, TTL_MAX},
-    protocol::{frame, reply::Expiry},
+    protocol::reply::Expiry,
     token::unix_seconds,
 };
 
@@ -16,15 +16,23 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Clock {
     connected: Signal,
+    /// The connect command was refused; the client is expected to go.
+    is_refused: Cell<bool>,
     /// A ping went out and was not answered yet.
-    pub(super) awaits_pong: Cell<bool>,
+    awaits_pong: Cell<bool>,
     /// When a connection that was not refreshed ends.
     ends_at: Cell<Option<Instant>>,
 }
 
 impl Clock {
+    /// The client has connected.
     pub(super) fn connected(&self) {
         self.connected.set();
+    }
+
+    /// The client was told that it may not connect.
+    pub(super) fn refused(&self) {
+        self.is_refused.set(true);
     }
 
     /// Sets when the connection expires, in seconds since 1970, and answers what the client is told of it.
@@ -38,28 +46,29 @@ impl Clock {
         self.ends_at.set(Some(Instant::now() + Duration::from_secs(ttl) + EXPIRY_GRACE));
         Expiry { expires: true, ttl }
     }
-}
 
-impl Session {
-    /// Runs until one of the deadlines is missed.
-    pub(super) async fn keep_time(&self) -> Ending {
-        let patience = Instant::now() + CONNECT_PATIENCE;
-        if timeout_at(patience, self.clock.connected.wait()).await.is_err() {
-            let refused = self.is_refused.get();
-            return if refused { Disconnect::ConnectionClosed } else { Disconnect::Stale }.into();
+    /// A pong came; one that no ping asked for is a bad request.
+    pub(super) fn pong(&self) -> Result<(), Disconnect> {
+        if self.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest) }
+    }
+
+    /// Calls `ping` when it is time to; ends when a deadline is missed.
+    pub(super) async fn run(&self, ping: impl Fn()) -> Disconnect {
+        if timeout(CONNECT_PATIENCE, self.connected.wait()).await.is_err() {
+            return if self.is_refused.get() { Disconnect::ConnectionClosed } else { Disconnect::Stale };
         }
         let mut ping_at = Instant::now() + first_ping();
         loop {
-            if let Err(ending) = self.rest_until(ping_at).await {
-                return ending;
+            if let Err(expired) = self.rest_until(ping_at).await {
+                return expired;
             }
-            self.clock.awaits_pong.set(true);
-            self.send_frame(&frame::PING.into());
-            if let Err(ending) = self.rest_until(ping_at + PONG_PATIENCE).await {
-                return ending;
+            self.awaits_pong.set(true);
+            ping();
+            if let Err(expired) = self.rest_until(ping_at + PONG_PATIENCE).await {
+                return expired;
             }
-            if self.clock.awaits_pong.get() {
-                return Disconnect::NoPong.into();
+            if self.awaits_pong.get() {
+                return Disconnect::NoPong;
             }
             ping_at += PING_INTERVAL;
         }
@@ -67,12 +76,12 @@ impl Session {
 
     /// Waits, unless the connection ends before. A refresh meanwhile counts; one that moves the end closer is noticed
     /// at the next ping.
-    async fn rest_until(&self, then: Instant) -> Result<(), Ending> {
+    async fn rest_until(&self, then: Instant) -> Result<(), Disconnect> {
         loop {
             let now = Instant::now();
-            let ends_at = self.clock.ends_at.get();
+            let ends_at = self.ends_at.get();
             if ends_at.is_some_and(|ends_at| ends_at <= now) {
-                return Err(Disconnect::Expired.into());
+                return Err(Disconnect::Expired);
             }
             if then <= now {
                 return Ok(());
@@ -88,4 +97,94 @@ fn first_ping() -> Duration {
     let random = getrandom::u32().unwrap_or_default();
     let half = PING_INTERVAL / 2;
     half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the clock of a client that answers its first `pongs` pings; when each ping came, and the end.
+    async fn life(clock: &Clock, pongs: usize) -> (Vec<Duration>, Disconnect, Duration) {
+        let begun = Instant::now();
+        let pings = Cell::new(Vec::new());
+        let ending = clock
+            .run(|| {
+                let mut all = pings.take();
+                all.push(begun.elapsed());
+                if all.len() <= pongs {
+                    clock.pong().unwrap();
+                }
+                pings.set(all);
+            })
+            .await;
+        (pings.take(), ending, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_connect_is_closed_after_its_patience() {
+        let (pings, ending, after) = life(&Clock::default(), 0).await;
+        assert_eq!((pings.len(), ending), (0, Disconnect::Stale));
+        assert_eq!(after.as_secs(), CONNECT_PATIENCE.as_secs());
+        let clock = Clock::default();
+        clock.refused();
+        assert_eq!(life(&clock, 0).await.1, Disconnect::ConnectionClosed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_come_at_their_interval_until_one_is_not_answered() {
+        let clock = Clock::default();
+        clock.connected();
+        let (pings, ending, after) = life(&clock, 3).await;
+        assert_eq!(ending, Disconnect::NoPong);
+        assert_eq!(pings.len(), 4);
+        assert!(pings[0] >= PING_INTERVAL / 2 && pings[0] <= PING_INTERVAL + Duration::from_millis(1));
+        for pair in pings.windows(2) {
+            assert_eq!((pair[1] - pair[0]).as_secs_f64().round() as u64, PING_INTERVAL.as_secs());
+        }
+        assert_eq!((after - pings[3]).as_secs_f64().round() as u64, PONG_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pong_that_nobody_asked_for_is_a_bad_request() {
+        assert_eq!(Clock::default().pong(), Err(Disconnect::BadRequest));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_connection_has_time_to_refresh_and_then_ends() {
+        let clock = Clock::default();
+        clock.connected();
+        let expiry = clock.expire_at(Some(unix_seconds() + 60));
+        assert!(expiry.expires && (59..=60).contains(&expiry.ttl));
+        let (_, ending, after) = life(&clock, usize::MAX).await;
+        assert_eq!(ending, Disconnect::Expired);
+        let expected = Duration::from_secs(expiry.ttl) + EXPIRY_GRACE;
+        assert!(after >= expected && after < expected + Duration::from_secs(1), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_moves_the_end() {
+        let clock = Clock::default();
+        clock.connected();
+        clock.expire_at(Some(unix_seconds()));
+        let begun = Instant::now();
+        let refresh = async {
+            tokio::time::sleep(EXPIRY_GRACE).await;
+            clock.expire_at(Some(unix_seconds() + 1000));
+            std::future::pending::<()>().await;
+        };
+        let (ending, _) = tokio::select! {
+            ending = clock.run(|| clock.pong().unwrap_or_default()) => (ending, ()),
+            () = refresh => unreachable!("it waits for ever"),
+        };
+        assert_eq!(ending, Disconnect::Expired);
+        assert!(begun.elapsed() > Duration::from_secs(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ttl_is_at_most_a_year_and_never_zero() {
+        let clock = Clock::default();
+        assert_eq!(clock.expire_at(None), Expiry { expires: false, ttl: 0 });
+        assert_eq!(clock.expire_at(Some(0)), Expiry { expires: true, ttl: 1 });
+        assert_eq!(clock.expire_at(Some(u64::MAX)), Expiry { expires: true, ttl: TTL_MAX.as_secs() });
+    }
 }

@@ -3,11 +3,21 @@
 //! What the broker answers is not waited for: many sends are under way at once, and their replies leave in the order of
 //! the commands. Only what changes the session itself (connect, subscribe, unsubscribe, refresh) has it to itself.
 
-use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
+use std::{
+    convert::Infallible,
+    future::{poll_fn, ready},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::Poll,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use tokio::select;
+use tokio::{
+    select,
+    sync::OwnedSemaphorePermit,
+    task::{spawn_local, unconstrained},
+};
 
 use super::{Ending, Session};
 use crate::{
@@ -44,7 +54,7 @@ impl Session {
         self: &Rc<Self>,
         socket: &mut WebSocket,
         in_hand: &mut InHand,
-    ) -> Result<std::convert::Infallible, Ending> {
+    ) -> Result<Infallible, Ending> {
         loop {
             let message = select! {
                 biased;
@@ -110,13 +120,16 @@ impl Session {
                 self.settle(in_hand).await?;
                 return self.answer(id, self.refresh(&refresh));
             }
-            Request::Pong => return self.pong(),
+            Request::Pong => return Ok(self.clock.pong()?),
             Request::Send => return Err(Disconnect::NotAvailable.into()),
             Request::Publish(publish) => self.publish(&publish),
             Request::Rpc(rpc) if rpc::is_alone(&rpc) => {
                 self.settle(in_hand).await?;
                 let outcome = match rpc::call(self, &rpc) {
-                    Ok(later) => later.await,
+                    Ok(later) => {
+                        let _turn = self.call_turn(in_hand).await?;
+                        later.await
+                    }
                     Err(failure) => Err(failure),
                 };
                 return self.answer(id, outcome);
@@ -125,18 +138,25 @@ impl Session {
             Request::NotOffered => Err(Code::NotAvailable.into()),
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
-        let mut outcome: Later = later.unwrap_or_else(|failure| Box::pin(async { Err(failure) }));
-        // Started here, so that commands reach the broker in order whatever the order in which they are awaited.
-        let begun = poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))).await;
-        match begun {
-            Poll::Ready(outcome) if in_hand.is_empty() => self.answer(id, outcome),
-            Poll::Ready(outcome) => {
-                in_hand.push_back(Box::pin(async move { (id, outcome) }));
-                Ok(())
+        match later {
+            Ok(later) => {
+                let turn = self.call_turn(in_hand).await?;
+                in_hand.push_back(started(id, later, turn).await);
             }
-            Poll::Pending => {
-                in_hand.push_back(Box::pin(async move { (id, outcome.await) }));
-                Ok(())
+            Err(failure) if in_hand.is_empty() => return self.answer(id, Err(failure)),
+            Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
+        }
+        Ok(())
+    }
+
+    /// Waits for the turn to ask the broker something. What is in hand is answered meanwhile.
+    async fn call_turn(&self, in_hand: &mut InHand) -> Result<OwnedSemaphorePermit, Ending> {
+        let mut turn = pin!(self.shared().calls.clone().acquire_owned());
+        loop {
+            select! {
+                biased;
+                turn = &mut turn => return Ok(turn.expect("the semaphore is never closed")),
+                Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => self.answer(id, outcome)?,
             }
         }
     }
@@ -158,8 +178,25 @@ impl Session {
         self.send(&Reply { id, outcome });
         Ok(())
     }
+}
 
-    fn pong(&self) -> Result<(), Ending> {
-        if self.clock.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest.into()) }
+/// Starts a call, so that commands reach the broker in order whatever the order in which they are awaited. It goes on
+/// in a task of its own: its turn ends with the broker's answer, also when this client does not read.
+async fn started(
+    id: u32,
+    later: Later,
+    turn: OwnedSemaphorePermit,
+) -> Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>> {
+    // A task that has spent its budget would not start it, hence without one.
+    let mut outcome = Box::pin(unconstrained(later));
+    match poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))).await {
+        Poll::Ready(outcome) => Box::pin(ready((id, outcome))),
+        Poll::Pending => {
+            let answered = spawn_local(async move {
+                let _turn = turn;
+                outcome.await
+            });
+            Box::pin(async move { (id, answered.await.expect("a call neither panics nor is aborted")) })
+        }
     }
 }

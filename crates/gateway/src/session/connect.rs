@@ -33,6 +33,7 @@ impl Session {
         match self.admit(id, connect).await {
             Err(Failure::Refused(refused)) => {
                 self.is_refused.set(true);
+                self.clock.refused();
                 self.answer(id, Err(refused.into()))
             }
             Err(Failure::Disconnect(disconnect)) => Err(disconnect.into()),
@@ -57,11 +58,13 @@ impl Session {
         let inbox = inbox_of(identity.user.as_str());
         self.join_inbox(&inbox);
         let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
+        let turn = self.replay_turn().await;
         let resumed = self
             .shared()
             .bus
             .resume(&identity.user, &device, standing.and_then(position), REPLAY_ENTRIES_MAX)
             .await?;
+        drop(turn);
 
         let Identity { user, expires_at, info, channels } = identity;
         crossing::online(&self.shared().server, &user, &device);

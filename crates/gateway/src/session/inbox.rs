@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use naru_bus::{BusError, Entry, Page, Position, Resumed};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, SemaphorePermit},
     time::{Duration, sleep},
 };
 
@@ -144,10 +144,13 @@ impl Session {
         Ok(())
     }
 
+    /// Waits for its turn to read an inbox.
+    pub(super) async fn replay_turn(&self) -> SemaphorePermit<'_> {
+        self.shared().replays.acquire().await.expect("the semaphore is never closed")
+    }
+
     async fn read_page(&self, entries_max: u32) -> Result<Page, Trouble> {
-        let Ok(_turn) = self.shared().replays.acquire().await else {
-            unreachable!("the semaphore is never closed");
-        };
+        let _turn = self.replay_turn().await;
         let inbox = &self.inbox;
         let member = self.member();
         let bus = &self.shared().bus;

@@ -51,7 +51,7 @@ pub(crate) struct Session {
     client: String,
     /// Set when the client has connected.
     member: OnceCell<Member>,
-    /// Its connect command was refused; it is expected to go.
+    /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
     /// By name; server-side ones among them, the inbox not.
@@ -159,7 +159,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = session.ended() => ending,
-            ending = session.keep_time() => ending,
+            ending = session.clock.run(|| session.send_frame(&frame::PING)) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.take_commands(&mut socket) => ending,
         };

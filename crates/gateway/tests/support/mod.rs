@@ -1,0 +1,356 @@
+//! A broker, gateways at it, and clients of theirs, in this process.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use naru_broker::{Broker, Storage};
+use naru_bus::Target;
+use naru_fanout::Listener;
+use naru_gateway::{Gateway, Options, Rules, TokenKey};
+use naru_ledger::{Server, User};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{
+    ClientRequestBuilder, Error, Message, WebSocket,
+    protocol::{CloseFrame, WebSocketConfig},
+};
+
+/// Longer than anything takes that is going to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn key() -> TokenKey {
+    TokenKey::secret("a secret of the tests").unwrap()
+}
+
+pub(crate) fn token(user: &str) -> String {
+    key().sign(&User::parse(user).unwrap(), None)
+}
+
+/// Looks until it is so.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}, but not in {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A broker on a folder, which can be stopped and started again at the same port.
+pub(crate) struct Harbour {
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+    broker: Option<Broker>,
+}
+
+impl Harbour {
+    pub(crate) fn open() -> Harbour {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let mut harbour = Harbour { folder, address, broker: None };
+        harbour.start_with(listener);
+        harbour
+    }
+
+    fn start_with(&mut self, listener: Listener) {
+        let storage = Storage::Folder(self.folder.path().to_owned());
+        let options = naru_broker::Options { listener: Some(listener), storage, cores: 2 };
+        self.broker = Some(Broker::start(options).unwrap());
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            broker.stop();
+        }
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.start_with(Listener::bind(self.address).unwrap());
+    }
+
+    /// A chat server at this broker.
+    pub(crate) fn gateway(&self, name: &str) -> Gateway {
+        gateway(name, &self.address)
+    }
+
+    /// What redis-cli would be answered: one line.
+    pub(crate) fn redis(&self, command: &[&[u8]]) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let mut request = format!("*{}\r\n", command.len()).into_bytes();
+        for word in command {
+            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        stream.write_all(&request).unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// How many servers the broker passes a channel's publications to.
+    pub(crate) fn listeners(&self, channel: &str) -> usize {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(format!("PUBSUB NUMSUB {channel}\r\nQUIT\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let number = answer.lines().find_map(|line| line.strip_prefix(':')).expect("a number");
+        number.parse().unwrap()
+    }
+}
+
+pub(crate) fn gateway(name: &str, broker: &SocketAddr) -> Gateway {
+    gateway_with(name, broker, |_| {})
+}
+
+pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
+    let mut options = Options {
+        listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
+        server: Server::parse(name).unwrap(),
+        token: key(),
+        pages: axum::Router::new(),
+        rules: Rules::default(),
+        origins: vec!["https://app.example".into()],
+        cores: 2,
+        grace: Duration::from_secs(4),
+    };
+    change(&mut options);
+    let gateway = Gateway::start(options, Target::Url(format!("redis://{broker}"))).unwrap();
+    let address = gateway.address();
+    eventually("the gateway reaches its broker", || {
+        let mut probe = Client::open(address);
+        probe.ask("connect", json!({"token": token("probe")}))["error"].is_null()
+    });
+    gateway
+}
+
+/// A client that speaks JSON, as the SDKs do.
+pub(crate) struct Client {
+    socket: WebSocket<TcpStream>,
+    last_id: Cell<u64>,
+    /// Messages of a frame not yet looked at.
+    waiting: VecDeque<Value>,
+    /// Pushes passed over while a reply was looked for.
+    pushes: VecDeque<Value>,
+}
+
+impl Client {
+    pub(crate) fn open(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let request =
+            ClientRequestBuilder::new(format!("ws://{address}/connection/websocket").parse().unwrap())
+                .with_sub_protocol("centrifuge-json");
+        let config = WebSocketConfig::default();
+        let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config)).unwrap();
+        Client { socket, last_id: Cell::new(0), waiting: VecDeque::new(), pushes: VecDeque::new() }
+    }
+
+    /// Connects as a user, and answers what the server said.
+    pub(crate) fn connect_with(address: SocketAddr, user: &str, mut request: Value) -> (Client, Value) {
+        let mut client = Client::open(address);
+        request["token"] = token(user).into();
+        let reply = client.ask("connect", request);
+        assert!(reply["error"].is_null(), "{reply}");
+        (client, reply["connect"].clone())
+    }
+
+    pub(crate) fn connect(address: SocketAddr, user: &str) -> Client {
+        Client::connect_with(address, user, json!({})).0
+    }
+
+    pub(crate) fn raw(&mut self, message: impl Into<Message>) {
+        self.socket.send(message.into()).unwrap();
+    }
+
+    /// Sends a command without waiting for its reply.
+    pub(crate) fn command(&mut self, name: &str, request: Value) -> u64 {
+        let id = self.next_id();
+        self.raw(json!({"id": id, name: request}).to_string());
+        id
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.set(self.last_id.get() + 1);
+        self.last_id.get()
+    }
+
+    /// The reply to a command.
+    pub(crate) fn ask(&mut self, name: &str, request: Value) -> Value {
+        let id = self.command(name, request);
+        loop {
+            let message = self.next();
+            match message.get("push") {
+                Some(push) => self.pushes.push_back(push.clone()),
+                None => {
+                    assert_eq!(message["id"], id, "{message}");
+                    return message;
+                }
+            }
+        }
+    }
+
+    /// The data an rpc answers.
+    pub(crate) fn rpc(&mut self, method: &str, data: Value) -> Value {
+        let reply = self.ask("rpc", json!({"method": method, "data": data}));
+        assert!(reply["error"].is_null(), "{reply}");
+        reply["rpc"]["data"].clone()
+    }
+
+    /// The error a command answers.
+    pub(crate) fn refused(&mut self, name: &str, request: Value) -> (u64, String) {
+        let error = self.ask(name, request)["error"].clone();
+        (error["code"].as_u64().expect("a code"), error["message"].as_str().expect("a text").to_owned())
+    }
+
+    pub(crate) fn send(&mut self, to: &str, id: &str, text: &str) -> Value {
+        self.rpc("send", json!({"to": format!("@{to}"), "id": id, "body": {"text": text}}))
+    }
+
+    pub(crate) fn subscribe(&mut self, channel: &str) {
+        let reply = self.ask("subscribe", json!({"channel": channel}));
+        assert_eq!(reply["subscribe"], json!({}), "{reply}");
+    }
+
+    /// The next message that is no ping; pings are answered.
+    pub(crate) fn next(&mut self) -> Value {
+        match self.try_next() {
+            Ok(message) => message,
+            Err(ended) => panic!("the connection ended: {ended:?}"),
+        }
+    }
+
+    /// The next message, or how the connection ended.
+    pub(crate) fn try_next(&mut self) -> Result<Value, Option<(u16, String)>> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                if message != json!({}) {
+                    return Ok(message);
+                }
+                self.raw("{}");
+            }
+            match self.socket.read() {
+                Ok(Message::Text(text)) => {
+                    self.waiting.extend(text.lines().map(|line| serde_json::from_str(line).unwrap()));
+                }
+                Ok(Message::Close(frame)) => {
+                    return Err(
+                        frame.map(|CloseFrame { code, reason }| (code.into(), reason.as_str().to_owned()))
+                    );
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(Error::Io(error))
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    panic!("nothing came in {PATIENCE:?}")
+                }
+                Err(_) => return Err(None),
+            }
+        }
+    }
+
+    /// The next publication: its channel, and what is in it.
+    pub(crate) fn publication(&mut self) -> (String, Value) {
+        let push = match self.pushes.pop_front() {
+            Some(push) => push,
+            None => {
+                let message = self.next();
+                message.get("push").unwrap_or_else(|| panic!("no push: {message}")).clone()
+            }
+        };
+        (push["channel"].as_str().unwrap().to_owned(), push["pub"].clone())
+    }
+
+    /// The next message of the inbox: its offset and its text.
+    pub(crate) fn inbox(&mut self) -> (u64, String) {
+        let (channel, publication) = self.publication();
+        assert!(channel.starts_with("inbox:"), "{channel}");
+        let text = publication["data"]["body"]["text"].as_str().unwrap().to_owned();
+        (publication["offset"].as_u64().unwrap(), text)
+    }
+
+    /// Nothing has come that was not looked at: what comes next is the answer to a question asked now.
+    pub(crate) fn assert_quiet(&mut self) {
+        assert_eq!(self.ask("ping", json!({}))["error"]["code"], 108);
+        assert_eq!(self.pushes, VecDeque::<Value>::new());
+    }
+
+    /// How the server closed the connection: code and reason; none when it was cut.
+    pub(crate) fn closed(&mut self) -> Option<(u16, String)> {
+        loop {
+            if let Err(ended) = self.try_next() {
+                return ended;
+            }
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.socket.get_ref()
+    }
+
+    /// Goes, as a browser does that is told to.
+    pub(crate) fn leave(mut self) {
+        self.socket.close(None).unwrap();
+        while self.socket.read().is_ok() {}
+    }
+}
+
+/// A way to a broker that can be cut.
+pub(crate) struct Strait {
+    pub(crate) address: SocketAddr,
+    is_open: Arc<AtomicBool>,
+    crossings: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Strait {
+    pub(crate) fn to(broker: SocketAddr) -> Strait {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let strait = Strait {
+            address: listener.local_addr().unwrap(),
+            is_open: Arc::new(AtomicBool::new(true)),
+            crossings: Arc::default(),
+        };
+        let (is_open, crossings) = (strait.is_open.clone(), strait.crossings.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if !is_open.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(other) = TcpStream::connect(broker) else { continue };
+                crossings.lock().unwrap().extend([stream.try_clone().unwrap(), other.try_clone().unwrap()]);
+                for (mut from, mut to) in
+                    [(stream.try_clone().unwrap(), other.try_clone().unwrap()), (other, stream)]
+                {
+                    thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(std::net::Shutdown::Both);
+                    });
+                }
+            }
+        });
+        strait
+    }
+
+    pub(crate) fn cut(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+        for stream in self.crossings.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+    }
+}
