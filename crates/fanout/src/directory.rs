@@ -5,7 +5,7 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
     CoreId, Incoming, PeerId, Topic, Wire,
@@ -27,6 +27,9 @@ impl Counts {
     }
 }
 
+/// The channels of one lock.
+type Shard = HashMap<Bytes, Counts, RandomState>;
+
 struct Pattern {
     glob: Bytes,
     counts: Counts,
@@ -35,10 +38,11 @@ struct Pattern {
 /// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
 /// another. See the crate's invariants for what its locks order.
 pub struct Directory<W: Wire> {
-    shards: Box<[Mutex<HashMap<Bytes, Counts, RandomState>>]>,
-    /// Locked for reading by whoever holds a shard's lock, never the other way round.
+    shards: Box<[Mutex<Shard>]>,
+    /// Read under the lock of some shard, changed under the locks of all: so a change has its place in the order of
+    /// every channel.
     patterns: RwLock<Vec<Pattern>>,
-    /// Length of `patterns`, so that publishing need not lock it while there are none.
+    /// Length of `patterns`, so that publishing need not lock it while there are none. Changes with it.
     pattern_count: AtomicUsize,
     mailboxes: Box<[Mailbox<W>]>,
     connections: Box<[AtomicUsize]>,
@@ -60,8 +64,13 @@ impl<W: Wire> Directory<W> {
         }
     }
 
-    fn shard(&self, channel: &[u8]) -> &Mutex<HashMap<Bytes, Counts, RandomState>> {
+    fn shard(&self, channel: &[u8]) -> &Mutex<Shard> {
         &self.shards[self.hasher.hash_one(channel) as usize % DIRECTORY_SHARDS]
+    }
+
+    /// Locks every shard, always in the same order.
+    fn lock_all(&self) -> Vec<MutexGuard<'_, Shard>> {
+        self.shards.iter().map(Mutex::lock).collect()
     }
 
     /// Publishes what `make` makes, if anyone is there to hear it; answers how many are.
@@ -104,6 +113,7 @@ impl<W: Wire> Directory<W> {
                 first
             }
             Topic::Pattern(glob) => {
+                let _publishers_wait = self.lock_all();
                 let mut patterns = self.patterns.write();
                 let known = patterns.iter().position(|pattern| pattern.glob == glob);
                 let at = known.unwrap_or_else(|| {
@@ -134,6 +144,7 @@ impl<W: Wire> Directory<W> {
                 last
             }
             Topic::Pattern(glob) => {
+                let _publishers_wait = self.lock_all();
                 let mut patterns = self.patterns.write();
                 let at = patterns
                     .iter()

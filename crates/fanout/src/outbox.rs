@@ -148,10 +148,9 @@ mod tests {
         while !outbox.is_empty() {
             let mut slices = [IoSlice::new(&[]); 4];
             let count = outbox.slices(&mut slices);
-            let joined: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
-            let taken = joined.len().min(step);
-            all.extend_from_slice(&joined[..taken]);
-            outbox.advance(taken, spares);
+            let before = all.len();
+            all.extend(slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step));
+            outbox.advance(all.len() - before, spares);
         }
         all
     }
