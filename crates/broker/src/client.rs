@@ -33,6 +33,7 @@ pub(crate) struct Client {
     held_by_keeper: Cell<bool>,
     /// Subscriptions end without being confirmed.
     silent: Cell<bool>,
+    last_command: Cell<&'static str>,
 }
 
 #[derive(Default)]
@@ -65,11 +66,19 @@ impl Client {
             answered: Notify::new(),
             held_by_keeper: Cell::new(false),
             silent: Cell::new(false),
+            last_command: Cell::new(""),
         })
     }
 
     pub(crate) fn profile(&self) -> &Arc<Profile> {
         &self.profile
+    }
+
+    /// Notes which command it is at, for `CLIENT LIST`; costs nothing while that stays the same.
+    pub(crate) fn executes(&self, command: &'static str) {
+        if self.last_command.replace(command) != command {
+            self.profile.labels.lock().last_command = command;
+        }
     }
 
     pub(crate) fn version(&self) -> Version {

@@ -7,7 +7,7 @@ use crate::{
     client::Client,
     command::{self, Context, Flow},
     keeper::Job,
-    limits::{OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, REPLIES_OWED_MAX},
+    limits::{LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, REPLIES_OWED_MAX},
     profile::Profile,
     wire::Resp,
 };
@@ -49,10 +49,14 @@ async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, address: &str) {
     link.close();
 }
 
-/// Gives the client what it is still owed, then forgets it.
+/// Gives the client what it is still owed, if it takes it, then forgets it.
 async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
-    client.answered_down_to(0).await;
-    client.link().flushed().await;
+    let owed = async {
+        client.answered_down_to(0).await;
+        client.link().flushed().await;
+    };
+    // Who does not read its last replies in time does without.
+    let _ = tokio::time::timeout(LINGER, owed).await;
     let topics = client.channels().into_iter().chain(client.patterns());
     core.remove(client, topics);
     let id = client.profile().id;
@@ -184,7 +188,6 @@ impl Conversation {
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
         let mut executed = 0;
-        let mut last = "";
         let pause = loop {
             if self.is_busy() {
                 break Pause::Busy;
@@ -204,9 +207,7 @@ impl Conversation {
             }
             executed += 1;
             let context = Context { core: &self.core, client: &self.client };
-            let (name, flow) = command::execute(&context, &command);
-            last = name;
-            match flow {
+            match command::execute(&context, &command) {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
                 Flow::Full(job) => break Pause::Full(job),
@@ -218,7 +219,7 @@ impl Conversation {
         };
         if executed > 0 {
             self.core.shared().statistics.commands.fetch_add(executed, Ordering::Relaxed);
-            self.client.profile().active(last);
+            self.client.profile().active();
         }
         (consumed, pause)
     }

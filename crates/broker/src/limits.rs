@@ -25,6 +25,9 @@ pub(crate) const JOBS_MAX: usize = 16 * 1024;
 /// Jobs the keeper takes up in one turn, before what they changed goes to the log.
 pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 
+/// How long a client that has ended its side may take for its last replies.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+
 /// How long clients get to take their last replies when the broker stops.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(3);
 

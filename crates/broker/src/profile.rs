@@ -49,9 +49,8 @@ impl Profile {
     }
 
     /// Notes that the client was heard of, once a batch of commands.
-    pub(crate) fn active(&self, last_command: &'static str) {
+    pub(crate) fn active(&self) {
         self.last_active.store(self.connected.elapsed().as_millis() as u64, Ordering::Relaxed);
-        self.labels.lock().last_command = last_command;
     }
 
     /// Channels and patterns it is subscribed to.

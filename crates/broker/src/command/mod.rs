@@ -91,11 +91,10 @@ impl Context<'_> {
     }
 }
 
-/// Executes one command that has a name. Its name as the table has it, and how to go on.
-pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> (&'static str, Flow) {
-    let Some(entry) = table::find(command.name()) else {
-        return ("", refuse_unknown(context, command));
-    };
+/// Executes one command that has a name, and says how to go on.
+pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
+    let Some(entry) = table::find(command.name()) else { return refuse_unknown(context, command) };
+    context.client.executes(entry.name);
     let outcome = if !entry.arity.accepts(command.len()) {
         Err(arguments::wrong_number(entry.name))
     } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
@@ -108,11 +107,10 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> (&'static
     } else {
         (entry.run)(context, command)
     };
-    let flow = outcome.unwrap_or_else(|refusal| {
+    outcome.unwrap_or_else(|refusal| {
         context.client.reply(|writer| writer.error(refusal.text()));
         Flow::Next
-    });
-    (entry.name, flow)
+    })
 }
 
 /// Redis's text for an unknown command, and its defence against browsers that were made to speak to it.
