@@ -1,0 +1,180 @@
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{bail, ensure};
+use hdrhistogram::Histogram;
+use tokio::sync::oneshot;
+
+use super::{
+    connect,
+    frame::Frame,
+    options::Pubsub,
+    process::{CpuTime, Process},
+    progress::{Phase, Progress},
+    publisher::Channel,
+    report::{Report, Window},
+    worker::{SubscriberSocket, Worker, latencies},
+};
+
+/// How long the last answers and deliveries may take, once nothing new is published.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How often the end of the drain is looked for.
+const DRAIN_LOOK: Duration = Duration::from_millis(1);
+
+/// Connects, warms up, measures, waits for what is on its way, and checks that all of it came.
+pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
+    options.check()?;
+    let progress = Arc::new(Progress::new(options.lag_max(), options.fan_out(0), options.publishers));
+    let threads = Threads::start(options, &progress)?;
+
+    threads.watch(options.warm_up)?;
+    let server = options.pid.map(Process);
+    let before = Reading::take(server, &progress)?;
+    progress.enter(Phase::Measure);
+    threads.watch(options.seconds)?;
+    let after = Reading::take(server, &progress)?;
+    progress.enter(Phase::Drain);
+
+    threads.drain(&progress)?;
+    let latency = threads.finish()?;
+    let window = after.since(&before, server)?;
+    ensure!(window.delivered > 0, "nothing was delivered within {:?}", options.seconds);
+    Ok(Report::new(options, &window, &latency))
+}
+
+/// The load generator's threads, each with its share of the connections.
+struct Threads {
+    finish: Vec<oneshot::Sender<()>>,
+    outcomes: Receiver<anyhow::Result<Histogram<u64>>>,
+}
+
+impl Threads {
+    /// Returns when every subscription is confirmed and publishing begins.
+    fn start(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Self> {
+        let (outcome, outcomes) = mpsc::sync_channel(options.threads.into());
+        let mut finish = Vec::new();
+        for worker in workers(options, progress)? {
+            let (tell, finished) = oneshot::channel();
+            finish.push(tell);
+            let outcome = outcome.clone();
+            thread::Builder::new().name("bench".to_owned()).spawn(move || {
+                // There is room for the outcome of every thread; if nobody waits for it, the run has failed.
+                let _ = outcome.send(worker.run(finished));
+            })?;
+        }
+        Ok(Threads { finish, outcomes })
+    }
+
+    /// Lets time pass; an error if a connection fails meanwhile.
+    fn watch(&self, time: Duration) -> anyhow::Result<()> {
+        match self.outcomes.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => bail!("a thread ended early"),
+        }
+    }
+
+    fn drain(&self, progress: &Progress) -> anyhow::Result<()> {
+        let deadline = Instant::now() + DRAIN_TIME_MAX;
+        while !progress.is_complete() {
+            ensure!(
+                Instant::now() < deadline,
+                "{} deliveries, or answers to publishes, did not come",
+                progress.undelivered()
+            );
+            self.watch(DRAIN_LOOK)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the threads; the latencies of all.
+    fn finish(self) -> anyhow::Result<Histogram<u64>> {
+        for tell in self.finish {
+            // A thread that does not listen has failed, and says so below.
+            let _ = tell.send(());
+        }
+        let mut latency = latencies();
+        for outcome in self.outcomes {
+            latency.add(outcome?)?;
+        }
+        Ok(latency)
+    }
+}
+
+/// Opens all connections and deals them out.
+fn workers(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Vec<Worker>> {
+    let server = connect::resolve(&options.host, options.port)?;
+    let channels: Arc<[_]> = (0..options.channels)
+        .map(|number| Channel {
+            publish: Frame::publish(&name(number), options.payload),
+            message: Arc::new(Frame::message(&name(number), options.payload)),
+            fan_out: options.fan_out(number),
+        })
+        .collect();
+    let mut workers: Vec<_> = (0..options.threads)
+        .map(|_| Worker {
+            subscribers: Vec::new(),
+            publishers: Vec::new(),
+            publishers_in_all: options.publishers,
+            channels: channels.clone(),
+            in_flight: options.in_flight,
+            progress: progress.clone(),
+        })
+        .collect();
+    let threads = workers.len();
+    for number in 0..options.subscribers {
+        let channel = options.channel_of(number);
+        let stream = connect::subscriber(server, &name(channel))?;
+        let socket = SubscriberSocket { stream, number, channel: channel as usize };
+        workers[number as usize % threads].subscribers.push(socket);
+    }
+    for number in 0..options.publishers {
+        workers[number as usize % threads].publishers.push((connect::publisher(server)?, number));
+    }
+    Ok(workers)
+}
+
+/// The name of a channel, this run's own: another run on the same server is not in the way.
+fn name(channel: u32) -> String {
+    format!("bench:{}:{channel}", std::process::id())
+}
+
+/// Counters at one moment.
+struct Reading {
+    at: Instant,
+    answered: u64,
+    delivered: u64,
+    server: CpuTime,
+    generator: CpuTime,
+}
+
+impl Reading {
+    fn take(server: Option<Process>, progress: &Progress) -> anyhow::Result<Self> {
+        Ok(Reading {
+            at: Instant::now(),
+            answered: progress.answered(),
+            delivered: progress.delivered(),
+            server: server.map_or(Ok(Default::default()), Process::cpu_time)?,
+            generator: Process::own().cpu_time()?,
+        })
+    }
+
+    fn since(&self, before: &Reading, server: Option<Process>) -> anyhow::Result<Window> {
+        let used = self.server.since(before.server);
+        let server = server.map(|process| process.peak_resident_bytes().map(|peak| (used, peak)));
+        Ok(Window {
+            length: self.at - before.at,
+            answered: self.answered - before.answered,
+            delivered: self.delivered - before.delivered,
+            server: server.transpose()?,
+            generator: self.generator.since(before.generator),
+        })
+    }
+}
