@@ -55,7 +55,7 @@ def test_the_prompt_starts_without_complaint_and_shows_what_redis_users_know(bro
         start = person.shows(rf"127\.0\.0\.1:{broker.port}> ")
         assert "rror" not in start and "arning" not in start, start
         person.enter('publish test_channel "hi"')
-        person.shows(r"\(integer\) 0\n")
+        person.shows(r"\(integer\) 0\n[^\n]*> ")
         person.enter("subscribe test_channel")
         person.shows(r'1\) "subscribe"\n2\) "test_channel"\n3\) \(integer\) 1\n')
         with Wire(broker.port) as wire:
