@@ -1,5 +1,6 @@
 //! `naru`: configuration, command line, wiring. Each subcommand is a module.
 
+mod bench;
 mod broker;
 mod cli;
 mod cores;
@@ -38,6 +39,8 @@ enum Command {
     Token(token::Options),
     /// A prompt in the manner of redis-cli.
     Cli(cli::Options),
+    /// Measure a broker, this or another.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),
+        Command::Bench(options) => bench::run(options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("naru: {error:#}");
