@@ -7,6 +7,12 @@ pub const MAILBOX_BYTES_MAX: usize = 4 << 20;
 /// Bytes of publications a core takes from its mailbox before it flushes and lets its other tasks run.
 pub const TURN_BYTES_MAX: usize = 256 << 10;
 
+/// While a mailbox grows by this much a turn, its core leaves it to grow, so that more goes into one write.
+pub const COALESCE_STEP_BYTES: usize = 4 * LETTER_BYTES;
+
+/// At this size it is handled, whether it grows or not.
+pub const COALESCE_BYTES_MAX: usize = 64 << 10;
+
 /// What one letter counts towards the two bounds above, beside its payload.
 pub const LETTER_BYTES: usize = 128;
 

@@ -91,6 +91,11 @@ impl<W: Wire> Mailbox<W> {
         true
     }
 
+    /// What waits, letters taken and not yet handled included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_congested(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > MAILBOX_BYTES_MAX
     }
