@@ -29,7 +29,7 @@ pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
 /// How long clients get to take their last replies when the broker stops.
-pub(crate) const STOP_GRACE: Duration = Duration::from_secs(3);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Messages a page of an inbox or a history holds at most.
 pub(crate) const PAGE_ENTRIES_MAX: usize = 256;
