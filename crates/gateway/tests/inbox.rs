@@ -1,5 +1,7 @@
 //! Messages between people: kept, in order, once, whatever happens to connections, servers and brokers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -53,7 +55,8 @@ fn what_is_sent_to_someone_away_waits_and_arrives_once_in_order_on_any_server() 
     alice.send("bob", "m4", "live again");
     assert_eq!(bob.inbox(), (4, "live again".into()));
     bob.assert_quiet();
-    (one.stop(), two.stop());
+    one.stop();
+    two.stop();
 }
 
 #[test]
@@ -70,7 +73,8 @@ fn a_repeated_send_stores_nothing_and_answers_the_first_result() {
     assert_eq!(again, first);
     assert_eq!(bob.inbox(), (1, "once".into()));
     bob.assert_quiet();
-    (one.stop(), two.stop());
+    one.stop();
+    two.stop();
 }
 
 #[test]
@@ -141,7 +145,8 @@ fn a_long_absence_is_replayed_page_by_page_while_new_messages_come_in() {
         assert_eq!(bob.inbox(), (n, n.to_string()));
     }
     bob.assert_quiet();
-    (one.stop(), two.stop());
+    one.stop();
+    two.stop();
 }
 
 #[test]
@@ -270,7 +275,8 @@ fn a_broker_that_is_away_costs_nothing_but_time() {
     eventually("bob hears the channel again", || harbour.listeners("public:news") == 1);
     alice.ask("publish", json!({"channel": "public:news", "data": "again"}));
     assert_eq!(bob.publication().1["data"], "again");
-    (one.stop(), two.stop());
+    one.stop();
+    two.stop();
 }
 
 #[test]
@@ -294,5 +300,6 @@ fn what_was_not_heard_while_the_broker_was_out_of_reach_is_read_afterwards() {
     alice.send("bob", "m201", "201");
     assert_eq!(bob.inbox(), (201, "201".into()));
     bob.assert_quiet();
-    (one.stop(), two.stop());
+    one.stop();
+    two.stop();
 }

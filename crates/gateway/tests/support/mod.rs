@@ -250,7 +250,7 @@ impl Client {
                         frame.map(|CloseFrame { code, reason }| (code.into(), reason.as_str().to_owned()))
                     );
                 }
-                Ok(other) => panic!("{other:?}"),
+                Ok(_) => {}
                 Err(Error::Io(error))
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
                 {
