@@ -8,7 +8,7 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Topic};
+use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Space, Topic};
 use naru_resp::{ReplyWriter, Version};
 use tokio::sync::Notify;
 
@@ -39,6 +39,7 @@ pub(crate) struct Client {
 #[derive(Default)]
 struct Subscriptions {
     channels: HashSet<Bytes, RandomState>,
+    shard_channels: HashSet<Bytes, RandomState>,
     patterns: HashSet<Bytes, RandomState>,
 }
 
@@ -46,12 +47,21 @@ impl Subscriptions {
     fn of(&mut self, topic: &Topic) -> &mut HashSet<Bytes, RandomState> {
         match topic {
             Topic::Channel(_) => &mut self.channels,
+            Topic::ShardChannel(_) => &mut self.shard_channels,
             Topic::Pattern(_) => &mut self.patterns,
         }
     }
 
     fn len(&self) -> usize {
-        self.channels.len() + self.patterns.len()
+        self.channels.len() + self.shard_channels.len() + self.patterns.len()
+    }
+
+    /// What a confirmation counts: shard channels apart from the rest.
+    fn counted(&self, space: Space) -> usize {
+        match space {
+            Space::Channels => self.channels.len() + self.patterns.len(),
+            Space::ShardChannels => self.shard_channels.len(),
+        }
     }
 }
 
@@ -159,11 +169,20 @@ impl Client {
         self.subscriptions.borrow().channels.iter().cloned().map(Topic::Channel).collect()
     }
 
+    pub(crate) fn shard_channels(&self) -> Vec<Topic> {
+        self.subscriptions.borrow().shard_channels.iter().cloned().map(Topic::ShardChannel).collect()
+    }
+
     pub(crate) fn patterns(&self) -> Vec<Topic> {
         self.subscriptions.borrow().patterns.iter().cloned().map(Topic::Pattern).collect()
     }
 
-    pub(crate) fn subscription_count(&self) -> usize {
+    /// All subscriptions of every kind.
+    pub(crate) fn topics(&self) -> Vec<Topic> {
+        [self.channels(), self.shard_channels(), self.patterns()].concat()
+    }
+
+    fn subscription_count(&self) -> usize {
         self.subscriptions.borrow().len()
     }
 
@@ -175,6 +194,7 @@ impl Client {
     fn subscriptions_changed(&self) {
         let subscriptions = self.subscriptions.borrow();
         self.profile.channels.store(subscriptions.channels.len(), Ordering::Relaxed);
+        self.profile.shard_channels.store(subscriptions.shard_channels.len(), Ordering::Relaxed);
         self.profile.patterns.store(subscriptions.patterns.len(), Ordering::Relaxed);
         let limit: OutboxLimit = if subscriptions.len() > 0 { OUTBOX_PUBSUB } else { OUTBOX_NORMAL };
         self.link.set_limit(limit);
@@ -187,12 +207,12 @@ impl Client {
         self.silent.set(false);
     }
 
-    /// Confirms one change of the subscriptions.
-    pub(crate) fn confirm(&self, kind: &str, name: Option<&Bytes>) {
+    /// Confirms one change of the subscriptions in a name space.
+    pub(crate) fn confirm(&self, kind: &str, space: Space, name: Option<&Bytes>) {
         if self.silent.get() {
             return;
         }
-        let count = self.subscription_count();
+        let count = self.subscriptions.borrow().counted(space);
         self.reply(|writer| {
             writer.push(3);
             writer.bulk(kind);
@@ -237,16 +257,18 @@ impl Peer<Resp> for Client {
     fn subscribed(&self, topic: &Topic) {
         let kind = match topic {
             Topic::Channel(_) => "subscribe",
+            Topic::ShardChannel(_) => "ssubscribe",
             Topic::Pattern(_) => "psubscribe",
         };
-        self.confirm(kind, Some(topic.name()));
+        self.confirm(kind, topic.space(), Some(topic.name()));
     }
 
     fn unsubscribed(&self, topic: &Topic) {
         let kind = match topic {
             Topic::Channel(_) => "unsubscribe",
+            Topic::ShardChannel(_) => "sunsubscribe",
             Topic::Pattern(_) => "punsubscribe",
         };
-        self.confirm(kind, Some(topic.name()));
+        self.confirm(kind, topic.space(), Some(topic.name()));
     }
 }

@@ -57,8 +57,7 @@ async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
     };
     // Who does not read its last replies in time does without.
     let _ = tokio::time::timeout(LINGER, owed).await;
-    let topics = client.channels().into_iter().chain(client.patterns());
-    core.remove(client, topics);
+    core.remove(client, client.topics());
     let id = client.profile().id;
     core.shared().profiles.remove(id);
     if client.is_held_by_keeper() {

@@ -14,10 +14,24 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// For a channel.
     pub(crate) fn new(channel: &[u8], payload: &[u8]) -> Self {
+        Self::of_kind("message", channel, payload)
+    }
+
+    /// For a shard channel.
+    pub(crate) fn of_shard(channel: &[u8], payload: &[u8]) -> Self {
+        Self::of_kind("smessage", channel, payload)
+    }
+
+    fn of_kind(kind: &str, channel: &[u8], payload: &[u8]) -> Self {
         // Two lengths of at most 20 digits, the kind and the separators.
         let mut frame = Vec::with_capacity(channel.len() + payload.len() + 80);
-        ReplyWriter::new(&mut frame, Version::Resp2).message(channel, payload);
+        let mut writer = ReplyWriter::new(&mut frame, Version::Resp2);
+        writer.push(3);
+        writer.bulk(kind);
+        writer.bulk(channel);
+        writer.bulk(payload);
         let payload_end = frame.len() - 2;
         let payload_start = payload_end - payload.len();
         // Between the two stand the channel's line end and the payload's length line.

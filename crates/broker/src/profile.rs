@@ -18,6 +18,7 @@ pub(crate) struct Profile {
     pub(crate) connected: Instant,
     pub(crate) resp: AtomicU8,
     pub(crate) channels: AtomicUsize,
+    pub(crate) shard_channels: AtomicUsize,
     pub(crate) patterns: AtomicUsize,
     /// Milliseconds from `connected` to the last command.
     last_active: AtomicU64,
@@ -42,6 +43,7 @@ impl Profile {
             connected: Instant::now(),
             resp: AtomicU8::new(2),
             channels: AtomicUsize::new(0),
+            shard_channels: AtomicUsize::new(0),
             patterns: AtomicUsize::new(0),
             last_active: AtomicU64::new(0),
             labels: Mutex::default(),
@@ -55,7 +57,10 @@ impl Profile {
 
     /// Channels and patterns it is subscribed to.
     pub(crate) fn subscriptions(&self) -> usize {
-        self.channels.load(Ordering::Relaxed) + self.patterns.load(Ordering::Relaxed)
+        [&self.channels, &self.shard_channels, &self.patterns]
+            .map(|count| count.load(Ordering::Relaxed))
+            .iter()
+            .sum()
     }
 
     /// One line of `CLIENT LIST`, without its end; the fields that exist here, in Redis 7's order.
@@ -63,12 +68,13 @@ impl Profile {
         let age = self.connected.elapsed();
         let idle = age.as_millis().saturating_sub(self.last_active.load(Ordering::Relaxed).into()) / 1000;
         let channels = self.channels.load(Ordering::Relaxed);
+        let shard_channels = self.shard_channels.load(Ordering::Relaxed);
         let patterns = self.patterns.load(Ordering::Relaxed);
-        let flags = if channels + patterns > 0 { "P" } else { "N" };
+        let flags = if self.subscriptions() > 0 { "P" } else { "N" };
         let labels = self.labels.lock();
         format!(
             "id={} addr={} laddr={} name={} age={} idle={idle} flags={flags} db=0 sub={channels} psub={patterns} \
-             ssub=0 multi=-1 cmd={} user=default resp={} lib-name={} lib-ver={}",
+             ssub={shard_channels} multi=-1 cmd={} user=default resp={} lib-name={} lib-ver={}",
             self.id,
             self.address,
             self.local_address,

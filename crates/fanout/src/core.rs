@@ -209,8 +209,8 @@ impl<W: Wire> Core<W> {
 
     fn handle(self: &Rc<Self>, letter: Letter<W>) {
         match letter {
-            Letter::Publish { channel, publication } => {
-                self.subscribers.borrow().deliver(&channel, &publication);
+            Letter::Publish { space, channel, publication } => {
+                self.subscribers.borrow().deliver(space, &channel, &publication);
             }
             Letter::Join { peer, topic } => {
                 if let Some(peer) = self.peer(peer) {

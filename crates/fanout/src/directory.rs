@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
-    CoreId, Incoming, PeerId, Topic, Wire,
+    CoreId, Incoming, PeerId, Space, Topic, Wire,
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
@@ -38,8 +38,9 @@ struct Pattern {
 /// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
 /// another. See the crate's invariants for what its locks order.
 pub struct Directory<W: Wire> {
-    shards: Box<[Mutex<Shard>]>,
-    /// Read under the lock of some shard, changed under the locks of all: so a change has its place in the order of
+    channels: Shards,
+    shard_channels: Shards,
+    /// Read under the lock of some shard of `channels`, changed under the locks of all: so a change has its place in the order of
     /// every channel.
     patterns: RwLock<Vec<Pattern>>,
     /// Length of `patterns`, so that publishing need not lock it while there are none. Changes with it.
@@ -47,24 +48,22 @@ pub struct Directory<W: Wire> {
     mailboxes: Box<[Mailbox<W>]>,
     connections: Box<[AtomicUsize]>,
     last_peer: AtomicU64,
+}
+
+/// Channels of one name space, spread over locks.
+struct Shards {
+    shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
 }
 
-impl<W: Wire> Directory<W> {
-    pub(crate) fn new(cores: usize) -> Self {
+impl Shards {
+    fn new() -> Self {
         let hasher = RandomState::new();
-        Directory {
-            shards: (0..DIRECTORY_SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect(),
-            patterns: RwLock::new(Vec::new()),
-            pattern_count: AtomicUsize::new(0),
-            mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
-            connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
-            last_peer: AtomicU64::new(0),
-            hasher,
-        }
+        let shard = || Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Shards { shards: (0..DIRECTORY_SHARDS).map(|_| shard()).collect(), hasher }
     }
 
-    fn shard(&self, channel: &[u8]) -> &Mutex<Shard> {
+    fn of(&self, channel: &[u8]) -> &Mutex<Shard> {
         &self.shards[self.hasher.hash_one(channel) as usize % DIRECTORY_SHARDS]
     }
 
@@ -73,11 +72,62 @@ impl<W: Wire> Directory<W> {
         self.shards.iter().map(Mutex::lock).collect()
     }
 
+    /// Whether this is the channel's first subscriber.
+    fn join(shard: &mut Shard, core: CoreId, cores: usize, channel: &Bytes) -> bool {
+        let counts = shard.entry(channel.clone()).or_insert_with(|| Counts::new(cores));
+        let first = counts.total() == 0;
+        counts.0[core.0] += 1;
+        first
+    }
+
+    /// Whether this was the channel's last subscriber.
+    fn leave(shard: &mut Shard, core: CoreId, channel: &Bytes) -> bool {
+        let counts = shard.get_mut(channel).expect("who leaves a channel has joined it");
+        counts.0[core.0] -= 1;
+        let last = counts.total() == 0;
+        if last {
+            shard.remove(channel);
+        }
+        last
+    }
+}
+
+impl<W: Wire> Directory<W> {
+    pub(crate) fn new(cores: usize) -> Self {
+        Directory {
+            channels: Shards::new(),
+            shard_channels: Shards::new(),
+            patterns: RwLock::new(Vec::new()),
+            pattern_count: AtomicUsize::new(0),
+            mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
+            connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
+            last_peer: AtomicU64::new(0),
+        }
+    }
+
+    fn shards(&self, space: Space) -> &Shards {
+        match space {
+            Space::Channels => &self.channels,
+            Space::ShardChannels => &self.shard_channels,
+        }
+    }
+
     /// Publishes what `make` makes, if anyone is there to hear it; answers how many are.
     pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> (Bytes, W::Publication)) -> usize {
-        let shard = self.shard(channel).lock();
+        self.publish_in(Space::Channels, channel, make)
+    }
+
+    /// As [`Self::publish`], in the name space given.
+    pub fn publish_in(
+        &self,
+        space: Space,
+        channel: &[u8],
+        make: impl FnOnce() -> (Bytes, W::Publication),
+    ) -> usize {
+        let shard = self.shards(space).of(channel).lock();
         let subscribers = shard.get(channel);
-        let patterns = (self.pattern_count.load(Ordering::Acquire) > 0).then(|| self.patterns.read());
+        let has_patterns = space == Space::Channels && self.pattern_count.load(Ordering::Acquire) > 0;
+        let patterns = has_patterns.then(|| self.patterns.read());
         let matching: Vec<&Pattern> = patterns
             .iter()
             .flat_map(|patterns| patterns.iter())
@@ -93,7 +143,8 @@ impl<W: Wire> Directory<W> {
             let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
                 || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
             if here {
-                mailbox.push(Letter::Publish { channel: channel.clone(), publication: publication.clone() });
+                let (channel, publication) = (channel.clone(), publication.clone());
+                mailbox.push(Letter::Publish { space, channel, publication });
             }
         }
         receivers
@@ -103,17 +154,14 @@ impl<W: Wire> Directory<W> {
     pub(crate) fn join(&self, core: CoreId, peer: PeerId, topic: Topic) -> bool {
         let mailbox = &self.mailboxes[core.0];
         match &topic {
-            Topic::Channel(channel) => {
-                let mut shard = self.shard(channel).lock();
-                let counts =
-                    shard.entry(channel.clone()).or_insert_with(|| Counts::new(self.mailboxes.len()));
-                let first = counts.total() == 0;
-                counts.0[core.0] += 1;
+            Topic::Channel(channel) | Topic::ShardChannel(channel) => {
+                let mut shard = self.shards(topic.space()).of(channel).lock();
+                let first = Shards::join(&mut shard, core, self.mailboxes.len(), channel);
                 mailbox.push(Letter::Join { peer, topic });
                 first
             }
             Topic::Pattern(glob) => {
-                let _publishers_wait = self.lock_all();
+                let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
                 let known = patterns.iter().position(|pattern| pattern.glob == glob);
                 let at = known.unwrap_or_else(|| {
@@ -132,19 +180,14 @@ impl<W: Wire> Directory<W> {
     pub(crate) fn leave(&self, core: CoreId, peer: PeerId, topic: Topic) -> bool {
         let mailbox = &self.mailboxes[core.0];
         match &topic {
-            Topic::Channel(channel) => {
-                let mut shard = self.shard(channel).lock();
-                let counts = shard.get_mut(channel).expect("who leaves a channel has joined it");
-                counts.0[core.0] -= 1;
-                let last = counts.total() == 0;
-                if last {
-                    shard.remove(channel);
-                }
+            Topic::Channel(channel) | Topic::ShardChannel(channel) => {
+                let mut shard = self.shards(topic.space()).of(channel).lock();
+                let last = Shards::leave(&mut shard, core, channel);
                 mailbox.push(Letter::Leave { peer, topic });
                 last
             }
             Topic::Pattern(glob) => {
-                let _publishers_wait = self.lock_all();
+                let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
                 let at = patterns
                     .iter()
@@ -164,13 +207,23 @@ impl<W: Wire> Directory<W> {
 
     /// Subscribers of the channel itself, on all cores.
     pub fn subscribers(&self, channel: &[u8]) -> usize {
-        self.shard(channel).lock().get(channel).map_or(0, Counts::total)
+        self.subscribers_in(Space::Channels, channel)
+    }
+
+    /// As [`Self::subscribers`], in the name space given.
+    pub fn subscribers_in(&self, space: Space, channel: &[u8]) -> usize {
+        self.shards(space).of(channel).lock().get(channel).map_or(0, Counts::total)
     }
 
     /// Channels with subscribers, those that match `glob` if one is given, in no order.
     pub fn channels(&self, glob: Option<&[u8]>) -> Vec<Bytes> {
+        self.channels_in(Space::Channels, glob)
+    }
+
+    /// As [`Self::channels`], in the name space given.
+    pub fn channels_in(&self, space: Space, glob: Option<&[u8]>) -> Vec<Bytes> {
         let mut found = Vec::new();
-        for shard in &self.shards {
+        for shard in &self.shards(space).shards {
             let shard = shard.lock();
             found.extend(shard.keys().filter(|name| glob.is_none_or(|glob| matches(glob, name))).cloned());
         }

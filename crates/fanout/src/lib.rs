@@ -41,5 +41,5 @@ pub use listener::Listener;
 pub use outbox::{Outbox, Writer};
 pub use pattern::matches;
 pub use socket::{Incoming, Socket};
-pub use topic::Topic;
+pub use topic::{Space, Topic};
 pub use wire::{CoreId, Peer, PeerId, Publication, Wire};

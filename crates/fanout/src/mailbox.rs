@@ -9,13 +9,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
-    Incoming, PeerId, Publication, Topic, Wire,
+    Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::{LETTER_BYTES, MAILBOX_BYTES_MAX},
 };
 
 /// What can be sent to a core.
 pub(crate) enum Letter<W: Wire> {
-    Publish { channel: Bytes, publication: W::Publication },
+    Publish { space: Space, channel: Bytes, publication: W::Publication },
     Join { peer: PeerId, topic: Topic },
     Leave { peer: PeerId, topic: Topic },
     Accept(Incoming),
@@ -27,7 +27,7 @@ impl<W: Wire> Letter<W> {
     pub(crate) fn bytes(&self) -> usize {
         LETTER_BYTES
             + match self {
-                Letter::Publish { channel, publication } => channel.len() + publication.bytes(),
+                Letter::Publish { channel, publication, .. } => channel.len() + publication.bytes(),
                 _ => 0,
             }
     }

@@ -32,6 +32,14 @@ pub(crate) fn unknown_subcommand(command: &str, subcommand: &[u8]) -> Refusal {
     format!("ERR unknown subcommand '{}'. Try {command} HELP.", String::from_utf8_lossy(subcommand)).into()
 }
 
+/// Redis's text where a subcommand takes an argument or not, and got more.
+pub(crate) fn unknown_or_wrong_number(command: &str, subcommand: &[u8]) -> Refusal {
+    let subcommand = &subcommand[..subcommand.len().min(REPEATED_BYTES_MAX)];
+    let subcommand = String::from_utf8_lossy(subcommand);
+    format!("ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {command} HELP.")
+        .into()
+}
+
 pub(crate) fn integer(argument: &[u8]) -> Result<i64, Refusal> {
     parse_integer(argument).ok_or_else(|| "ERR value is not an integer or out of range".into())
 }

@@ -22,7 +22,7 @@ const HELP: &[&str] = &[
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
@@ -60,10 +60,7 @@ pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             context.reply(|writer| writer.verbatim(&line))
         }
         b"list" => list(context, command),
-        b"help" => context.reply(|writer| {
-            writer.array(HELP.len());
-            HELP.iter().for_each(|line| writer.simple(line));
-        }),
+        b"help" => context.help(HELP),
         _ => Err(unknown_subcommand("CLIENT", command.arg(1))),
     }
 }

@@ -9,6 +9,34 @@ use super::{
     table::{self, Entry, TABLE},
 };
 
+const COMMAND_HELP: &[&str] = &[
+    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "(no subcommand)",
+    "    Return details about all commands.",
+    "COUNT",
+    "    Return the total number of commands in this server.",
+    "LIST",
+    "    Return a list of all commands in this server.",
+    "INFO [<command-name> ...]",
+    "    Return details about multiple commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "DOCS [<command-name> ...]",
+    "    Return documentation details about multiple commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "HELP",
+    "    Prints this help.",
+];
+
+const CONFIG_HELP: &[&str] = &[
+    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GET <pattern>",
+    "    Return parameters matching the glob-like <pattern> and their values.",
+    "HELP",
+    "    Prints this help.",
+];
+
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
 pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
@@ -36,6 +64,7 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
                 }
             })
         }
+        b"help" => context.help(COMMAND_HELP),
         _ => Err(unknown_subcommand("COMMAND", subcommand)),
     }
 }
@@ -82,6 +111,9 @@ fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
 
 /// `CONFIG GET pattern [pattern ...]`, for those who ask before they begin. Nothing can be set here.
 pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    if command.arg(1).eq_ignore_ascii_case(b"help") {
+        return context.help(CONFIG_HELP);
+    }
     if !command.arg(1).eq_ignore_ascii_case(b"get") {
         return Err(unknown_subcommand("CONFIG", command.arg(1)));
     }

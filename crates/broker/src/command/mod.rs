@@ -73,6 +73,14 @@ impl Context<'_> {
         Ok(Flow::Next)
     }
 
+    /// Writes the lines of a `HELP`.
+    fn help(&self, lines: &[&str]) -> Outcome {
+        self.reply(|writer| {
+            writer.array(lines.len());
+            lines.iter().for_each(|line| writer.simple(line));
+        })
+    }
+
     /// Lets the keeper make the reply, in the order of the commands.
     fn keep(&self, op: Op) -> Outcome {
         let job = Job {

@@ -1,10 +1,10 @@
 use bytes::Bytes;
-use naru_fanout::{Peer, Topic};
+use naru_fanout::{Peer, Space, Topic};
 use naru_resp::Command;
 
 use super::{
     Context, Flow, Outcome,
-    arguments::{unknown_subcommand, wrong_number},
+    arguments::{unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
 use crate::message::Message;
 
@@ -17,14 +17,31 @@ const HELP: &[&str] = &[
     "NUMSUB [<channel> ...]",
     "    Return the number of subscribers for the specified channels, excluding",
     "    pattern subscriptions(default: no channels).",
+    "SHARDCHANNELS [<pattern>]",
+    "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+    "SHARDNUMSUB [<shardchannel> ...]",
+    "    Return the number of subscribers for the specified shard level channel(s)",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 pub(super) fn publish(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    publish_in(context, command, Space::Channels, Message::new)
+}
+
+pub(super) fn spublish(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    publish_in(context, command, Space::ShardChannels, Message::of_shard)
+}
+
+fn publish_in(
+    context: &Context<'_>,
+    command: &Command<'_>,
+    space: Space,
+    message: fn(&[u8], &[u8]) -> Message,
+) -> Outcome {
     let (channel, payload) = (command.arg(1), command.arg(2));
-    let receivers = context.core.directory().publish(channel, || {
-        let message = Message::new(channel, payload);
+    let receivers = context.core.directory().publish_in(space, channel, || {
+        let message = message(channel, payload);
         (message.channel(), message)
     });
     context.core.shared().statistics.published.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -33,6 +50,10 @@ pub(super) fn publish(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 
 pub(super) fn subscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     join(context, command, Topic::Channel, "subscribe")
+}
+
+pub(super) fn ssubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    join(context, command, Topic::ShardChannel, "ssubscribe")
 }
 
 pub(super) fn psubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
@@ -45,7 +66,7 @@ fn join(context: &Context<'_>, command: &Command<'_>, topic: fn(Bytes) -> Topic,
         if context.client.add(&topic) {
             context.core.subscribe(context.client.id(), topic);
         } else {
-            context.client.confirm(kind, Some(topic.name()));
+            context.client.confirm(kind, topic.space(), Some(topic.name()));
         }
     }
     Ok(Flow::Next)
@@ -53,6 +74,10 @@ fn join(context: &Context<'_>, command: &Command<'_>, topic: fn(Bytes) -> Topic,
 
 pub(super) fn unsubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     leave(context, command, Topic::Channel, context.client.channels(), "unsubscribe")
+}
+
+pub(super) fn sunsubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    leave(context, command, Topic::ShardChannel, context.client.shard_channels(), "sunsubscribe")
 }
 
 pub(super) fn punsubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
@@ -69,7 +94,7 @@ fn leave(
 ) -> Outcome {
     let all = command.len() == 1;
     if all && current.is_empty() {
-        context.client.confirm(kind, None);
+        context.client.confirm(kind, topic(Bytes::new()).space(), None);
     }
     let named = command.iter().skip(1).map(|name| topic(Bytes::copy_from_slice(name)));
     let topics: Vec<Topic> = if all { current } else { named.collect() };
@@ -77,7 +102,7 @@ fn leave(
         if context.client.forget(&topic) {
             context.core.unsubscribe(context.client.id(), topic);
         } else {
-            context.client.confirm(kind, Some(topic.name()));
+            context.client.confirm(kind, topic.space(), Some(topic.name()));
         }
     }
     Ok(Flow::Next)
@@ -86,7 +111,7 @@ fn leave(
 /// Ends all subscriptions of the client without a word, as RESET does.
 pub(super) fn drop_all(context: &Context<'_>) {
     context.client.without_confirmations(|| {
-        for topic in context.client.channels().into_iter().chain(context.client.patterns()) {
+        for topic in context.client.topics() {
             context.client.forget(&topic);
             context.core.unsubscribe(context.client.id(), topic);
         }
@@ -95,20 +120,22 @@ pub(super) fn drop_all(context: &Context<'_>) {
 
 pub(super) fn pubsub(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let directory = context.core.directory();
-    match command.arg(1).to_ascii_lowercase().as_slice() {
-        b"channels" if command.len() <= 3 => {
-            let channels = directory.channels(command.get(2));
+    let subcommand = command.arg(1).to_ascii_lowercase();
+    let space = if subcommand.starts_with(b"shard") { Space::ShardChannels } else { Space::Channels };
+    match subcommand.as_slice() {
+        b"channels" | b"shardchannels" if command.len() <= 3 => {
+            let channels = directory.channels_in(space, command.get(2));
             context.reply(|writer| {
                 writer.array(channels.len());
                 channels.iter().for_each(|channel| writer.bulk(channel));
             })
         }
-        b"channels" => Err(wrong_number("pubsub|channels")),
-        b"numsub" => context.reply(|writer| {
+        b"channels" | b"shardchannels" => Err(unknown_or_wrong_number("PUBSUB", command.arg(1))),
+        b"numsub" | b"shardnumsub" => context.reply(|writer| {
             writer.array((command.len() - 2) * 2);
             for channel in command.iter().skip(2) {
                 writer.bulk(channel);
-                writer.integer(directory.subscribers(channel) as i64);
+                writer.integer(directory.subscribers_in(space, channel) as i64);
             }
         }),
         b"numpat" if command.len() == 2 => {
@@ -116,10 +143,7 @@ pub(super) fn pubsub(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             context.reply(|writer| writer.integer(count))
         }
         b"numpat" => Err(wrong_number("pubsub|numpat")),
-        b"help" => context.reply(|writer| {
-            writer.array(HELP.len());
-            HELP.iter().for_each(|line| writer.simple(line));
-        }),
+        b"help" => context.help(HELP),
         _ => Err(unknown_subcommand("PUBSUB", command.arg(1))),
     }
 }

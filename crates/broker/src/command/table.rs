@@ -223,6 +223,35 @@ pub(crate) static TABLE: &[Entry] = &[
     )
     .in_subscribed_mode(),
     entry(
+        "ssubscribe",
+        AtLeast(2),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::ssubscribe,
+        "Listens for messages published to shard channels.",
+    )
+    .keys(1, -1, 1)
+    .in_subscribed_mode(),
+    entry(
+        "sunsubscribe",
+        AtLeast(1),
+        "pubsub",
+        &["pubsub", "noscript"],
+        pubsub::sunsubscribe,
+        "Stops listening to messages posted to shard channels.",
+    )
+    .keys(1, -1, 1)
+    .in_subscribed_mode(),
+    entry(
+        "spublish",
+        Exactly(3),
+        "pubsub",
+        &["pubsub", "loading", "stale", "fast"],
+        pubsub::spublish,
+        "Posts a message to a shard channel.",
+    )
+    .keys(1, 1, 1),
+    entry(
         "publish",
         Exactly(3),
         "pubsub",

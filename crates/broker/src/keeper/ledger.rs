@@ -29,7 +29,15 @@ pub(super) struct Servers {
 
 impl Servers {
     fn register(&mut self, client: PeerId, server: Server) {
-        self.newest.insert(server.clone(), client);
+        if let Some(before) = self.newest.insert(server.clone(), client)
+            && before != client
+        {
+            tracing::warn!(
+                %server,
+                "another connection speaks for this chat server already; fine if it has just reconnected, but two \
+                 servers of one name miss messages: give each its own --name"
+            );
+        }
         self.by_client.insert(client, server);
     }
 
