@@ -36,6 +36,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let cores = options.cores.map_or_else(cores::default_count, usize::from);
     let mut broker = Broker::start(naru_broker::Options { listener: Some(listener), storage, cores })?;
     tracing::info!(%address, cores, "the broker is ready");
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "there are no passwords yet, so connections from other machines are refused (protected mode)"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if let Some(failed) = runtime.block_on(signals::asked_to_end_or_failed(Some(&mut broker)))? {
         tracing::error!("{failed}");

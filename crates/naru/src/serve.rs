@@ -89,6 +89,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     )
     .with_context(|| options.broker.as_ref().map_or_else(String::new, |url| format!("--broker {url}")))?;
     tracing::info!(%address, server = name, cores, "the chat server is ready");
+    if made.is_some() && options.broker.is_some() {
+        tracing::warn!(
+            "without --token-secret no other server at this broker takes this one's tokens: give all the same"
+        );
+    }
     if let Some(secret) = made {
         // Not logged: a log is kept longer and read by more people than a terminal.
         eprintln!(
