@@ -98,4 +98,4 @@ class Programs:
         for program in self.all:
             for stream, text in (("output", program.output()), ("log", program.log())):
                 if text:
-                    yield f"{program.name}: {stream}", text[-20_000:]
+                    yield f"{program.name}: {stream}", text[-4000:]

@@ -1,0 +1,51 @@
+"""A chat server is killed with SIGKILL; its clients go to the other one and go on."""
+
+from harness.resp import Wire
+from harness.retrying import Sending
+from harness.waiting import eventually
+
+
+def test_the_recipients_server_is_killed(servers, people):
+    alice, bob = people("alice", servers[0]), people("bob", servers[1], servers[0])
+    assert bob.wait("connected")["data"] == {"server": "server-2"}
+    sending = Sending(alice, "bob", 300)
+    sending.reach(100)
+    servers[1].program.kill()
+    bob.wait("connected", 2)
+    assert bob.seen("connected")[-1]["data"] == {"server": "server-1"}
+    sending.finish()
+    assert bob.texts("bob", 300) == sending.texts()
+    assert not sending.refusals, "the sender noticed nothing"
+
+
+def test_the_senders_server_is_killed(servers, people):
+    alice, bob = people("alice", servers[0], servers[1]), people("bob", servers[1])
+    sending = Sending(alice, "bob", 300)
+    sending.reach(100)
+    servers[0].program.kill()
+    answers = sending.finish()
+    assert alice.seen("connected")[-1]["data"] == {"server": "server-2"}
+    assert [answer["seq"] for answer in answers] == list(range(1, 301))
+    assert bob.texts("bob", 300) == sending.texts()
+
+
+def test_who_does_not_come_back_is_waited_for(durable_broker, servers, people):
+    alice, bob = people("alice", servers[0]), people("bob", servers[1])
+    Sending(alice, "bob", 3, "before").finish()
+    assert bob.rpc("ack", {"offset": 2}) == {"offset": 2}
+    servers[1].program.kill()
+    with Wire(durable_broker.port) as wire:
+        eventually(lambda: len(wire.call("PUBSUB", "CHANNELS", "naru:server:*")) == 1, "server-2 is still routed")
+    Sending(alice, "bob", 3, "meanwhile").finish()
+    # Another client object, for the same device: from the cursor on.
+    back = people("bob", servers[0])
+    assert back.texts("bob", 4) == ["before 2", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
+
+
+def test_a_server_that_comes_back_under_its_name_is_used_again(naru, durable_broker, servers, people):
+    alice = people("alice", servers[0])
+    servers[1].program.kill()
+    again = naru.joined_server(durable_broker, name="server-2")
+    bob = people("bob", again)
+    Sending(alice, "bob", 5).finish()
+    assert bob.texts("bob", 5) == [f"id {number}" for number in range(5)]
