@@ -1,0 +1,71 @@
+"""A chat server whose broker is not there (yet)."""
+
+import pytest
+
+from harness.naru import HeldPort, logged
+from harness.redis_peer import start as start_redis
+from harness.retrying import Sending
+from harness.sdk import Refused
+from harness.waiting import eventually
+
+
+def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru, sdk):
+    held = HeldPort()
+    server = naru.server(f"redis://127.0.0.1:{held.number}")
+    said = server.program.wait_for(lambda it: logged(it, "no broker"), "nothing is said of the missing broker")
+    assert f"127.0.0.1:{held.number}" in said["message"] and "naru broker" in said["message"]
+    alice = sdk.client(server.url, token=naru.token("alice"))
+    error = alice.wait("error")
+    assert error["code"] == 100 and not alice.seen("connected")
+    held.release()
+    naru.broker(port=held.number)
+    alice.wait("connected")
+    bob = sdk.client(server.url, token=naru.token("bob"))
+    bob.wait("connected")
+    Sending(alice, "bob", 3).finish()
+    assert bob.texts("bob", 3) == ["id 0", "id 1", "id 2"]
+
+
+def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, durable_broker, servers, people):
+    alice = people("alice", servers[0])
+    durable_broker.program.kill()
+
+    def refusal():
+        try:
+            alice.send("bob", "id-1", {})
+        except Refused as refused:
+            return refused if refused.code == 100 else None
+
+    refused = eventually(refusal, "the send was not refused")
+    assert refused.temporary and "broker" in refused.message
+    for method, data in (("ack", {"offset": 0}), ("history", {"conversation": "dm:alice:bob"})):
+        with pytest.raises(Refused) as other:
+            alice.rpc(method, data)
+        assert other.value.code == 100 and other.value.temporary
+    naru.restarted(durable_broker)
+    eventually(lambda: _answered(alice), "sends are still refused")
+
+
+def _answered(alice):
+    try:
+        return alice.send("bob", "id-1", {})["seq"] == 1
+    except Refused:
+        return False
+
+
+def test_a_server_can_end_while_its_broker_is_away(naru):
+    held = HeldPort()
+    server = naru.server(f"redis://127.0.0.1:{held.number}")
+    assert server.program.terminate(5) == 0
+
+
+def test_a_redis_is_no_broker_yet_and_that_is_said(naru, programs):
+    port = start_redis(programs, HeldPort())
+    server = naru.server(f"redis://127.0.0.1:{port}")
+    server.program.wait_for(lambda it: logged(it, "not a Naru broker"), "it does not say what is wrong")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:1", "redis://", ""])
+def test_an_address_that_is_none_is_refused(naru, url):
+    done = naru.run("serve", "--port", "0", "--broker", url, "--token-secret", "x" * 32)
+    assert done.returncode != 0 and "--broker" in done.stderr and "redis://" in done.stderr, done.stderr
