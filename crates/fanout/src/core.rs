@@ -148,7 +148,9 @@ impl<W: Wire> Core<W> {
                 // Both wakers, always: either side may wake the core.
                 self.flusher.wake_with(context.waker());
                 let letters = self.directory.mailbox(self.id).wake_with(context.waker());
-                if letters || !self.letters.borrow().is_empty() || !self.flusher.is_clean() {
+                // A command may have come upon the letter that stops this core, in its own turn.
+                let just_stopped = self.stopping.get() && deadline.is_none();
+                if just_stopped || letters || !self.letters.borrow().is_empty() || !self.flusher.is_clean() {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
