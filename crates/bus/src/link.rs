@@ -190,6 +190,8 @@ where
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_concurrency_limit(CALLS_MAX)
+        // Calls enter the queue in the order they were first polled only while it has room.
+        .set_pipeline_buffer_size(CALLS_MAX)
         .set_push_sender(move |push: PushInfo| {
             events.pushed(push);
             Ok::<(), Infallible>(())
@@ -247,7 +249,11 @@ async fn watch_over(mut connection: MultiplexedConnection, events: &Events) {
 /// What went wrong, said of the broker.
 fn fault(error: BusError) -> String {
     match error {
-        BusError::Unreachable => "it gives no answer".to_owned(),
+        BusError::Unreachable => {
+            "it gives no answer, or closed the connection: a broker on another machine lets \
+                                  nobody in without --requirepass, whose password goes into the address"
+                .to_owned()
+        }
         error => error.to_string(),
     }
 }
