@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `online` | a client has connected | `user`, `device` |
 //! | `offline` | a client has gone | `user`, `device` |
+//! | `hand` | a message is handed to the broker | `user`, `from`, `to` |
 //! | `send` | a message is stored at the broker | `user`, `from`, `to`, `conversation`, `seq`, `duplicate` |
 //! | `deliver` | a message is handed to a user's clients | `user`, `from`, `to`, `conversation`, `seq`, `offset`, `receivers` (clients), `missed` (it waited for this client) |
 //! | `resume` | a client came back to its inbox | `user`, `device`, `offset` (from here on), `head` (up to here), `missed` (how many) |
@@ -23,6 +24,11 @@ pub(crate) fn online(server: &Server, user: &User, device: &Device) {
 
 pub(crate) fn offline(server: &Server, user: &User, device: &Device) {
     debug!(target: "crossing", step = "offline", server = server.as_str(), user = user.as_str(), device = device.as_str());
+}
+
+pub(crate) fn hand(server: &Server, from: &User, to: &User) {
+    let user = from.as_str();
+    debug!(target: "crossing", step = "hand", server = server.as_str(), user, from = user, to = to.as_str());
 }
 
 pub(crate) fn send(server: &Server, from: &User, to: &User, sent: &Sent) {

@@ -75,7 +75,7 @@ where
     if !origin::is_allowed(request.headers(), &seat.0.shared().origins) {
         return refused(
             StatusCode::FORBIDDEN,
-            "this page's origin may not connect here; add it to the allowed origins",
+            "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());

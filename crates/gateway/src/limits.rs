@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use naru_fanout::OutboxLimit;
 
-/// Bytes of one incoming WebSocket message; a larger one closes the connection with 1009.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one incoming WebSocket message; a larger one closes the connection with 1009, for good. Twice the body of a
+/// message, so that a body somewhat too large is answered with an error that says so.
+pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
@@ -42,13 +43,13 @@ pub const REPLAY_ENTRIES_MAX: u32 = 64;
 
 /// Commands of all sessions that wait for the broker. The next one waits for its turn before it is started: started
 /// ones reach the broker in order as long as the bus's queue takes them at once, and that holds [`BUS_QUEUE`].
-pub const CALLS_MAX: usize = 32;
+pub const CALLS_MAX: usize = 1024;
 
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
-pub const REPLAYS_MAX: usize = 12;
+pub const REPLAYS_MAX: usize = 32;
 
 /// Calls that the bus takes without waiting, less those it makes itself.
-pub const BUS_QUEUE: usize = 44;
+pub const BUS_QUEUE: usize = 4000;
 
 /// Entries in a page of history, when the client names no number, and at most.
 pub const HISTORY_ENTRIES: u32 = 50;

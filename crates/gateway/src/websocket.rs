@@ -130,7 +130,7 @@ impl WebSocket {
 /// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.
 fn ending(error: &Error) -> Ending {
     match error {
-        Error::Capacity(_) => Ending::Faulty(1009, "message too big: 64 KiB at most"),
+        Error::Capacity(_) => Ending::Faulty(1009, "message too big: 128 KiB at most"),
         Error::Utf8(_) => Ending::Faulty(1007, "text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
         Error::Protocol(_) => Ending::Faulty(1002, "protocol error"),

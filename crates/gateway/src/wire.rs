@@ -1,6 +1,6 @@
 //! The gateway as a protocol on top of the fan-out.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use naru_bus::Bus;
@@ -11,9 +11,6 @@ use tokio::sync::Semaphore;
 use crate::{
     channels::Rules, http, interests::Interests, publication::Publication, session::Session, token::TokenKey,
 };
-
-/// How often a core that stops looks whether its sessions have gone.
-const STOP_CHECK: Duration = Duration::from_millis(10);
 
 /// WebSocket sessions on the cores.
 pub(crate) struct Gate;
@@ -38,8 +35,6 @@ pub(crate) struct Shared {
 pub(crate) enum Mail {
     /// The bus was down: every session compares its inbox with the broker's.
     CompareHeads,
-    /// Nothing: only wakes the core.
-    LookAgain,
 }
 
 impl Wire for Gate {
@@ -59,7 +54,6 @@ impl Wire for Gate {
     fn receive(core: &Rc<Core<Gate>>, mail: Mail) {
         match mail {
             Mail::CompareHeads => core.each_peer(|session| session.compare_heads()),
-            Mail::LookAgain => {}
         }
     }
 
@@ -69,16 +63,6 @@ impl Wire for Gate {
 
     fn stop(core: &Rc<Core<Gate>>) {
         core.each_peer(|session| session.finish());
-        tokio::task::spawn_local(look_again(core.clone()));
-    }
-}
-
-/// Wakes a core that stops, until it has ended. The letter that stops it may be taken by a session that just leaves, and
-/// then the core would sleep on without knowing its deadline.
-async fn look_again(core: Rc<Core<Gate>>) {
-    loop {
-        core.directory().send(core.id(), Mail::LookAgain);
-        tokio::time::sleep(STOP_CHECK).await;
     }
 }
 

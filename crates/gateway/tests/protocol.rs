@@ -220,7 +220,7 @@ fn frames_that_break_the_rules_of_websocket_end_the_connection_with_its_codes() 
     let code = |client: &mut Client| client.closed().expect("a close frame").0;
 
     let mut client = Client::connect(one.address(), "alice");
-    client.raw("x".repeat((64 << 10) + 1));
+    client.raw("x".repeat((128 << 10) + 1));
     assert_eq!(code(&mut client), 1009);
 
     let mut client = Client::connect(one.address(), "alice");
@@ -236,7 +236,7 @@ fn frames_that_break_the_rules_of_websocket_end_the_connection_with_its_codes() 
     // The largest that is taken, and a ping in between.
     let mut client = Client::connect(one.address(), "alice");
     let mut command = json!({"id": 9, "ping": {}}).to_string();
-    command += &" ".repeat((64 << 10) - command.len());
+    command += &" ".repeat((128 << 10) - command.len());
     client.raw(Message::Ping(Default::default()));
     client.raw(command);
     assert_eq!(client.next(), json!({"id": 9, "error": {"code": 108, "message": "not available"}}));

@@ -48,6 +48,7 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let message = NewMessage { from: from.clone(), to: to.clone(), id, body: body.to_owned() };
     let session = session.clone();
     Ok(Box::pin(async move {
+        crossing::hand(&session.shared().server, &from, &to);
         let sent = session.shared().bus.send(message).await?;
         crossing::send(&session.shared().server, &from, &to, &sent);
         let naru_bus::Sent { conversation, seq, at, duplicate } = sent;
