@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     keeper::{Keeper, Storage},
     limits::STOP_GRACE,
+    password::Password,
     profile::Profiles,
     wire::{Resp, Shared, Statistics},
 };
@@ -24,6 +25,8 @@ pub struct Options {
     pub listener: Option<Listener>,
     /// Where what is stored is kept.
     pub storage: Storage,
+    /// What clients sign in with; none lets everyone in who is on this machine, and nobody else.
+    pub password: Option<Password>,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
 }
@@ -87,6 +90,7 @@ impl Broker {
             started: Instant::now(),
             port,
             run_id: run_id()?,
+            password: options.password,
             durable: matches!(options.storage, Storage::Folder(_)),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;

@@ -34,6 +34,8 @@ pub(crate) struct Client {
     /// Subscriptions end without being confirmed.
     silent: Cell<bool>,
     last_command: Cell<&'static str>,
+    signed_in: Cell<bool>,
+    refused_passwords: Cell<u32>,
 }
 
 #[derive(Default)]
@@ -77,6 +79,8 @@ impl Client {
             held_by_keeper: Cell::new(false),
             silent: Cell::new(false),
             last_command: Cell::new(""),
+            signed_in: Cell::new(false),
+            refused_passwords: Cell::new(0),
         })
     }
 
@@ -89,6 +93,20 @@ impl Client {
         if self.last_command.replace(command) != command {
             self.profile.labels.lock().last_command = command;
         }
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.signed_in.get()
+    }
+
+    pub(crate) fn set_signed_in(&self, signed_in: bool) {
+        self.signed_in.set(signed_in);
+    }
+
+    /// Counts a wrong password; how many that makes on this connection.
+    pub(crate) fn password_refused(&self) -> u32 {
+        self.refused_passwords.update(|count| count + 1);
+        self.refused_passwords.get()
     }
 
     pub(crate) fn version(&self) -> Version {

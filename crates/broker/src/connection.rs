@@ -7,7 +7,10 @@ use crate::{
     client::Client,
     command::{self, Context, Flow},
     keeper::Job,
-    limits::{LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, REPLIES_OWED_MAX},
+    limits::{
+        LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, QUERY_BYTES_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX,
+        REPLIES_OWED_MAX,
+    },
     profile::Profile,
     wire::Resp,
 };
@@ -15,14 +18,15 @@ use crate::{
 /// What a peer from another machine gets while there is no password: Redis's protected mode, in our words for our
 /// options.
 const DENIED: &[u8] = b"-DENIED Naru is running in protected mode because no password is set. In this mode \
-connections are only accepted from the loopback interface. Connect from the same machine, or put the broker behind \
-something that authenticates its clients.\r\n";
+connections are only accepted from the loopback interface. Connect from the same machine, or start the broker with \
+--requirepass.\r\n";
 
 /// The life of one connection.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
     if let Ok(socket) = incoming.into_socket() {
         let (address, local_address) = (socket.peer_name(), socket.local_name());
-        let denied = !socket.is_local();
+        let password = core.shared().password.is_some();
+        let denied = !socket.is_local() && !password;
         let link = core.link(socket, OUTBOX_NORMAL);
         if denied {
             refuse(&core, &link, &address).await;
@@ -30,10 +34,9 @@ pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
             let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
             core.shared().profiles.add(profile.clone());
             let client = Client::new(link, profile);
+            client.set_signed_in(!password);
             core.insert(client.clone());
-            Conversation { core: core.clone(), client: client.clone(), parser: parser(), input: Vec::new() }
-                .hold()
-                .await;
+            Conversation::new(core.clone(), client.clone()).hold().await;
             end(&core, &client).await;
         }
     }
@@ -66,14 +69,12 @@ async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
     }
 }
 
-fn parser() -> RequestParser {
-    RequestParser::new(Limits::default())
-}
-
 struct Conversation {
     core: Rc<Core<Resp>>,
     client: Rc<Client>,
     parser: RequestParser,
+    /// As the parser knows it.
+    signed_in: bool,
     /// What was read and not executed yet.
     input: Vec<u8>,
 }
@@ -92,7 +93,23 @@ enum Pause {
     Ended,
 }
 
+/// What is read of a client, by whether it has signed in.
+fn limits(signed_in: bool) -> Limits {
+    if signed_in { Limits::authenticated() } else { Limits::unauthenticated() }
+}
+
 impl Conversation {
+    fn new(core: Rc<Core<Resp>>, client: Rc<Client>) -> Self {
+        let signed_in = client.is_signed_in();
+        Conversation {
+            core,
+            client,
+            parser: RequestParser::new(limits(signed_in)),
+            signed_in,
+            input: Vec::new(),
+        }
+    }
+
     async fn hold(mut self) {
         loop {
             let pause = if self.input.is_empty() {
@@ -105,6 +122,13 @@ impl Conversation {
             };
             match pause {
                 Pause::Hungry if self.input.is_empty() => {}
+                Pause::Hungry if self.input.len() > self.query_bytes_max() => {
+                    tracing::warn!(
+                        address = %self.client.profile().address, bytes = self.input.len(),
+                        "closed: the command it sends is longer than the query buffer may be"
+                    );
+                    return;
+                }
                 Pause::Hungry => match self.read_more().await {
                     Ok(0) | Err(_) => return,
                     Ok(_) => {}
@@ -168,6 +192,10 @@ impl Conversation {
         }
     }
 
+    fn query_bytes_max(&self) -> usize {
+        if self.signed_in { QUERY_BYTES_MAX } else { QUERY_BYTES_UNAUTHENTICATED_MAX }
+    }
+
     fn heard(&self, count: usize) {
         self.core.shared().statistics.input_bytes.fetch_add(count as u64, Ordering::Relaxed);
     }
@@ -206,7 +234,12 @@ impl Conversation {
             }
             executed += 1;
             let context = Context { core: &self.core, client: &self.client };
-            match command::execute(&context, &command) {
+            let flow = command::execute(&context, &command);
+            if self.signed_in != self.client.is_signed_in() {
+                self.signed_in = !self.signed_in;
+                self.parser.set_limits(limits(self.signed_in));
+            }
+            match flow {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
                 Flow::Full(job) => break Pause::Full(job),

@@ -18,6 +18,7 @@ mod crossing;
 mod keeper;
 mod limits;
 mod message;
+mod password;
 mod profile;
 mod replies;
 mod streams;
@@ -26,3 +27,4 @@ mod wire;
 
 pub use broker::{Broker, Failed, Options, StartError};
 pub use keeper::Storage;
+pub use password::{EmptyPassword, Password};

@@ -16,6 +16,15 @@ pub(crate) const OUTBOX_NORMAL: OutboxLimit =
 /// With more than this waiting for it, a client's next commands are not read.
 pub(crate) const OUTBOX_BYTES_READ_MAX: usize = 1 << 20;
 
+/// Bytes of a command that is not complete: Redis's `client-query-buffer-limit`.
+pub(crate) const QUERY_BYTES_MAX: usize = 1 << 30;
+
+/// The same for who has not signed in.
+pub(crate) const QUERY_BYTES_UNAUTHENTICATED_MAX: usize = 64 << 10;
+
+/// Wrong passwords on one connection before it is closed.
+pub(crate) const REFUSED_PASSWORDS_MAX: u32 = 5;
+
 /// Replies a client may be owed by the keeper before its next commands are not read.
 pub(crate) const REPLIES_OWED_MAX: usize = 1024;
 

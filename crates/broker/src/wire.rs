@@ -16,6 +16,7 @@ use crate::{
     connection,
     keeper::Job,
     message::{Frame, Message},
+    password::Password,
     profile::Profiles,
     replies::Ticket,
 };
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) port: u16,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,
+    pub(crate) password: Option<Password>,
     pub(crate) durable: bool,
 }
 

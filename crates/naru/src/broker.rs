@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::Args;
-use naru_broker::{Broker, Storage};
+use naru_broker::{Broker, Password, Storage};
 
 use crate::{cores, listen, signals};
 
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// Keep everything in memory: fast, and gone with the process.
     #[arg(long)]
     memory: bool,
+    /// Password that clients sign in with; without one, only this machine is let in.
+    #[arg(long, env = "NARU_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
+    requirepass: Option<String>,
     /// Threads that serve connections [default: one a processor].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     cores: Option<u16>,
@@ -34,12 +38,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let address = listener.address();
     let storage = if options.memory { Storage::Memory } else { Storage::Folder(options.data.clone()) };
     let cores = options.cores.map_or_else(cores::default_count, usize::from);
-    let mut broker = Broker::start(naru_broker::Options { listener: Some(listener), storage, cores })?;
+    let password = options.requirepass.as_deref().map(Password::new).transpose().context("--requirepass")?;
+    let is_open = password.is_some();
+    let mut broker =
+        Broker::start(naru_broker::Options { listener: Some(listener), storage, password, cores })?;
     tracing::info!(%address, cores, "the broker is ready");
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !is_open {
         tracing::warn!(
             %address,
-            "there are no passwords yet, so connections from other machines are refused (protected mode)"
+            "without --requirepass, connections from other machines are refused (protected mode)"
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

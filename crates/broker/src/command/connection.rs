@@ -7,7 +7,10 @@ use super::{
     client::set_name,
     pubsub,
 };
-use crate::version::{NARU_VERSION, REDIS_VERSION};
+use crate::{
+    limits::REFUSED_PASSWORDS_MAX,
+    version::{NARU_VERSION, REDIS_VERSION},
+};
 
 pub(super) fn ping(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     if command.len() > 2 {
@@ -49,14 +52,22 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let mut name = None;
     while arguments.left() > 0 {
         if arguments.takes("auth") && arguments.left() >= 2 {
-            let (user, _) = (arguments.next()?, arguments.next()?);
-            accept_default_user(user)?;
+            let (user, password) = (arguments.next()?, arguments.next()?);
+            if let Err(flow) = sign_in(context, user, password)? {
+                return Ok(flow);
+            }
         } else if arguments.takes("setname") && arguments.left() >= 1 {
             name = Some(arguments.next()?);
         } else {
             let option = String::from_utf8_lossy(arguments.peek().unwrap_or(b"hello")).into_owned();
             return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
         }
+    }
+    if !context.client.is_signed_in() {
+        return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
+                    AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+                    version at the same time"
+            .into());
     }
     if let Some(name) = name {
         set_name(context.client, name)?;
@@ -82,26 +93,43 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     })
 }
 
-/// There are no passwords yet: the default user may do everything, as in a Redis without `requirepass`.
-fn accept_default_user(user: &[u8]) -> Result<(), Refusal> {
-    if user == b"default" {
-        return Ok(());
+/// Signs the client in, or refuses; who tries too often is sent away. There is one user, `default`; without a
+/// password it may have any, as in a Redis without `requirepass`.
+fn sign_in(context: &Context<'_>, user: &[u8], password: &[u8]) -> Result<Result<(), Flow>, Refusal> {
+    let right = match &context.core.shared().password {
+        None => true,
+        Some(right) => right.is(password),
+    };
+    if right && user == b"default" {
+        context.client.set_signed_in(true);
+        return Ok(Ok(()));
     }
-    Err("WRONGPASS invalid username-password pair or user is disabled.".into())
+    let wrong = "WRONGPASS invalid username-password pair or user is disabled.";
+    if context.client.password_refused() < REFUSED_PASSWORDS_MAX {
+        return Err(wrong.into());
+    }
+    tracing::warn!(address = %context.client.profile().address, "closed: too many wrong passwords");
+    context.client.reply(|writer| writer.error(wrong));
+    Ok(Err(Flow::End))
 }
 
+/// `AUTH [user] password`
 pub(super) fn auth(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    match command.len() {
-        2 => Err(
-            "ERR AUTH <password> called without any password configured for the default user. Are you sure \
-                  your configuration is correct?"
-                .into(),
-        ),
-        3 => {
-            accept_default_user(command.arg(1))?;
-            context.reply(|writer| writer.simple("OK"))
+    let (user, password) = match command.len() {
+        2 if context.core.shared().password.is_none() => {
+            return Err(
+                "ERR AUTH <password> called without any password configured for the default user. Are you \
+                        sure your configuration is correct?"
+                    .into(),
+            );
         }
-        _ => Err(syntax_error()),
+        2 => (&b"default"[..], command.arg(1)),
+        3 => (command.arg(1), command.arg(2)),
+        _ => return Err(syntax_error()),
+    };
+    match sign_in(context, user, password)? {
+        Ok(()) => context.reply(|writer| writer.simple("OK")),
+        Err(flow) => Ok(flow),
     }
 }
 
@@ -117,9 +145,10 @@ pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     Ok(Flow::End)
 }
 
-/// Back to how a connection starts: no subscriptions, no name, RESP2.
+/// Back to how a connection starts: no subscriptions, no name, RESP2, not signed in.
 pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     pubsub::drop_all(context);
+    context.client.set_signed_in(context.core.shared().password.is_none());
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;
     context.reply(|writer| writer.simple("RESET"))

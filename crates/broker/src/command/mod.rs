@@ -101,7 +101,12 @@ impl Context<'_> {
 
 /// Executes one command that has a name, and says how to go on.
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
-    let Some(entry) = table::find(command.name()) else { return refuse_unknown(context, command) };
+    let entry = table::find(command.name());
+    if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
+        context.client.reply(|writer| writer.error("NOAUTH Authentication required."));
+        return Flow::Next;
+    }
+    let Some(entry) = entry else { return refuse_unknown(context, command) };
     context.client.executes(entry.name);
     let outcome = if !entry.arity.accepts(command.len()) {
         Err(arguments::wrong_number(entry.name))

@@ -103,8 +103,9 @@ impl Fields {
         match of("step") {
             "online" => line("online", 32, format!("{} is connected", of("user"))),
             "offline" => line("offline", 90, format!("{} has gone", of("user"))),
+            "hand" => line("publish", 36, format!("{} → {}: handed to the broker", of("from"), of("to"))),
             "send" if of("duplicate") == "true" => line(
-                "publish",
+                "stored",
                 36,
                 format!(
                     "{} → {}: sent again; it is #{} and was stored already",
@@ -114,7 +115,7 @@ impl Fields {
                 ),
             ),
             "send" => line(
-                "publish",
+                "stored",
                 36,
                 format!(
                     "{} → {}: #{} is on disk, and {} knows it",
@@ -147,6 +148,8 @@ impl Fields {
             "deliver" if !own_copy => {
                 line("deliver", 32, format!("#{} from {} to {}", of("seq"), of("from"), of("user")))
             }
+            // A new inbox is empty: there is nothing to come back to.
+            "resume" if of("head") == "0" => None,
             "resume" => {
                 let missed = match of("missed") {
                     "0" => "nothing was missed".to_owned(),
@@ -155,7 +158,7 @@ impl Fields {
                 line(
                     "resume",
                     35,
-                    format!("{} is back at {} of {}: {missed}", of("user"), of("offset"), of("head")),
+                    format!("{} is at {} of {}: {missed}", of("user"), of("offset"), of("head")),
                 )
             }
             "publish" if of("receivers") == "0" => {

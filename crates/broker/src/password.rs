@@ -1,0 +1,30 @@
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+/// The password of the default user (Redis's `requirepass`). Never shown.
+#[derive(Clone)]
+pub struct Password(Box<[u8]>);
+
+/// A password without a byte in it would let everyone in.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a password is not empty; leave the option out to have none")]
+pub struct EmptyPassword;
+
+impl Password {
+    /// Takes a password, which is any text but the empty one.
+    pub fn new(text: &str) -> Result<Password, EmptyPassword> {
+        if text.is_empty() { Err(EmptyPassword) } else { Ok(Password(text.as_bytes().into())) }
+    }
+
+    /// Whether this is it. The time it takes says nothing but whether the length is right.
+    pub(crate) fn is(&self, attempt: &[u8]) -> bool {
+        self.0.ct_eq(attempt).into()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(***)")
+    }
+}
