@@ -38,11 +38,9 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
                 }
             }
             Event::Up { again: false } => {}
-            Event::Down { reason } => {
-                tracing::warn!(
-                    reason,
-                    "clients stay connected; what they send is refused until the broker is back"
-                );
+            // The bus has said why.
+            Event::Down { .. } => {
+                tracing::warn!("clients stay connected; what they send is refused until the broker is back");
             }
         }
     }
