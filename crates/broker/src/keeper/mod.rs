@@ -25,7 +25,7 @@ use naru_resp::Version;
 
 use crate::{
     replies::Ticket,
-    streams::{Fields, IdRequest, StreamId, Trim},
+    streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
 };
 
 pub(crate) use start::Keeper;
@@ -93,7 +93,7 @@ pub(crate) enum StreamOp {
     },
     Delete {
         key: Bytes,
-        ids: Vec<StreamId>,
+        ids: Result<Vec<StreamId>, InvalidId>,
     },
 }
 
