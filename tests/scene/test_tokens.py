@@ -12,8 +12,8 @@ from harness.waiting import eventually
 
 
 @pytest.fixture
-def server(naru, durable_broker):
-    return naru.joined_server(durable_broker)
+def server(naru, broker):
+    return naru.joined_server(broker)
 
 
 def in_an_hour():
@@ -70,7 +70,7 @@ def test_a_connection_is_renewed_when_its_token_runs_out(naru, server, sdk):
     assert not client.seen("disconnected") and len(client.seen("connected")) == 1
 
 
-def test_a_token_can_grant_channels(naru, durable_broker, server, sdk, people):
+def test_a_token_can_grant_channels(naru, broker, server, sdk, people):
     token = jwt.signed({"sub": "alice", "channels": ["private:room"]}, SECRET)
     client = sdk.client(server.url, token=token)
     client.wait("connected")
