@@ -22,9 +22,10 @@ class Refused(Exception):
 class NodeProgram:
     """A script of tests/node. Orders may come from several threads."""
 
-    def __init__(self, programs, script):
+    def __init__(self, programs, script, env=None):
         assert (NODE_FOLDER / "node_modules").is_dir(), "run scripts/install-test-tools"
-        self.program = programs.start(script.removesuffix(".mjs"), ["node", NODE_FOLDER / script], stdin=subprocess.PIPE)
+        command = ["node", NODE_FOLDER / script]
+        self.program = programs.start(script.removesuffix(".mjs"), command, env=env, stdin=subprocess.PIPE)
         # Guards what has happened, and rings when more has.
         self.changed = threading.Condition()
         self.orders, self.answers = 0, {}

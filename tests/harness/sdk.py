@@ -45,7 +45,9 @@ class Client:
     def seen(self, event, **fields):
         """The events of that name whose fields are so."""
         return [
-            it for it in list(self.events) if it["event"] == event and all(it.get(key) == fields[key] for key in fields)
+            it
+            for it in list(self.events)
+            if it["event"] == event and all(it.get(key) == fields[key] for key in fields)
         ]
 
     def wait(self, event, count=1, **fields):

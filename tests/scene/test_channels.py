@@ -53,7 +53,9 @@ def test_what_is_no_json_harms_nobody(broker, servers, people):
     redis_cli(broker, "PUBLISH", "public:news", "plain text")
     redis_cli(broker, "PUBLISH", "public:news", '{"line":"one",\n"two":2}')
     redis_cli(broker, "PUBLISH", "public:news", '{"n":3}')
-    eventually(lambda: {"n": 3} in [it["data"] for it in bob.seen("publication")] or bob.seen("disconnected"), "silence")
+    eventually(
+        lambda: {"n": 3} in [it["data"] for it in bob.seen("publication")] or bob.seen("disconnected"), "silence"
+    )
     # The protocol's word for it is 3506; passing it on as text would be fine too.
     assert not bob.seen("disconnected") or bob.seen("disconnected")[0]["code"] == 3506
     again = people("carol", servers[1])

@@ -128,7 +128,9 @@ def test_a_conversation_of_others_is_not_shown(server, people):
     assert refused.value.code == 103
 
 
-@pytest.mark.parametrize("name", ["밥", "bob@example.com", "a:b", "a%b", "a b", "dm:x:y", "x" * 128, "나" * 42, "../..", "*?[", "\u2028"])
+@pytest.mark.parametrize(
+    "name", ["밥", "bob@example.com", "a:b", "a%b", "a b", "dm:x:y", "x" * 128, "나" * 42, "../..", "*?[", "\u2028"]
+)
 def test_a_name_may_be_any_text(server, people, name):
     alice, other = people("alice", server), people(name, server)
     sent = alice.send(name, "id-1", {"text": "hi"})

@@ -77,7 +77,11 @@ def test_the_same_client_that_comes_back_goes_on_where_it_was(servers, people):
 
 
 def test_both_people_write_at_once_and_both_see_one_order(sdk, servers, people):
-    alice, bob, phone = people("alice", servers[0]), people("bob", servers[1]), people("bob", servers[0], device="phone")
+    alice, bob, phone = (
+        people("alice", servers[0]),
+        people("bob", servers[1]),
+        people("bob", servers[0], device="phone"),
+    )
     orders = []
     for number in range(100):
         for sender, to in ((alice, "bob"), (bob, "alice")):

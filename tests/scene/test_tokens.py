@@ -25,7 +25,9 @@ BAD = {
     "three parts of nonsense": lambda: "a.b.c",
     "another secret": lambda: jwt.signed({"sub": "alice", "exp": in_an_hour()}, "another secret that is long enough"),
     "no signature": lambda: jwt.unsigned({"sub": "alice", "exp": in_an_hour()}),
-    "a subscription token": lambda: jwt.signed({"sub": "alice", "exp": in_an_hour(), "channel": "public:news"}, SECRET),
+    "a subscription token": lambda: jwt.signed(
+        {"sub": "alice", "exp": in_an_hour(), "channel": "public:news"}, SECRET
+    ),
     "a name that is none": lambda: jwt.signed({"sub": "a\nb", "exp": in_an_hour()}, SECRET),
     "nobody": lambda: jwt.signed({"sub": "", "exp": in_an_hour()}, SECRET),
     "a changed claim": lambda: changed(jwt.signed({"sub": "alice", "exp": in_an_hour()}, SECRET)),
