@@ -77,7 +77,7 @@ def history(wire, user, conversation):
         more, page = wire.call("NARU.HISTORY", user, conversation, before, 256)
         page = sorted((json.loads(entry) for entry in page), key=lambda entry: entry["seq"])
         pages[:0] = page
-        before = pages[0]["seq"]
+        before = pages[0]["seq"] if pages else 0
     return pages
 
 

@@ -85,6 +85,7 @@ def test_a_token_can_grant_channels(naru, broker, server, sdk, people):
 
 def test_nobody_gets_another_ones_inbox(server, people):
     alice, mallory = people("alice", server), people("mallory", server)
+    mallory.wait("server subscribed")
     assert [it["channel"] for it in mallory.seen("server subscribed")] == ["inbox:mallory"]
     people("bob", server).send("alice", "id-1", {"text": "private"})
     alice.inbox("alice", 1)
