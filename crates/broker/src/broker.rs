@@ -7,9 +7,12 @@ use std::{
     time::Instant,
 };
 
-use naru_fanout::{Cores, Directory, Incoming, Listener};
+use naru_fanout::{Cores, Directory, Incoming, Listener, UnixListener};
 use naru_store::{OpenError, WriteError};
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    task::{JoinSet, LocalSet},
+};
 
 use crate::{
     keeper::{Keeper, Storage},
@@ -22,7 +25,9 @@ use crate::{
 /// What a broker is started with.
 pub struct Options {
     /// Where it listens for Redis clients; none for a broker that is reached inside the process only.
-    pub listener: Option<Listener>,
+    pub listeners: Vec<Listener>,
+    /// Where it listens beside that for clients on this machine.
+    pub unix_listener: Option<UnixListener>,
     /// Where what is stored is kept.
     pub storage: Storage,
     /// What clients sign in with; none lets everyone in who is on this machine, and nobody else.
@@ -74,7 +79,7 @@ pub struct Failed(WriteError);
 pub struct Broker {
     cores: Cores<Resp>,
     keeper: Keeper,
-    acceptor: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    acceptor: (watch::Sender<bool>, JoinHandle<()>),
     stopped: Option<oneshot::Receiver<Result<(), WriteError>>>,
 }
 
@@ -82,7 +87,7 @@ impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
         let opened = Keeper::open(&options.storage)?;
-        let port = options.listener.as_ref().map_or(0, |listener| listener.address().port());
+        let port = options.listeners.first().map_or(0, |listener| listener.address().port());
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             keeper: opened.jobs(),
@@ -95,8 +100,7 @@ impl Broker {
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;
-        let acceptor =
-            options.listener.map(|listener| accept(listener, cores.directory().clone())).transpose()?;
+        let acceptor = accept(options.listeners, options.unix_listener, cores.directory().clone())?;
         Ok(Broker { cores, keeper, acceptor, stopped: Some(stopped) })
     }
 
@@ -131,25 +135,35 @@ impl Broker {
 
     /// Stops accepting, gives clients what they are owed, closes the log. Takes at most a few seconds.
     pub fn stop(self) {
-        if let Some((stop, thread)) = self.acceptor {
-            drop(stop);
-            // Whatever became of it, it accepts no more.
-            let _ = thread.join();
-        }
+        let (stop, thread) = self.acceptor;
+        drop(stop);
+        // Whatever became of it, it accepts no more.
+        let _ = thread.join();
         self.cores.stop();
         self.keeper.join();
     }
 }
 
+/// One thread accepts on all listeners.
 fn accept(
-    listener: Listener,
+    listeners: Vec<Listener>,
+    unix_listener: Option<UnixListener>,
     directory: Arc<Directory<Resp>>,
 ) -> io::Result<(watch::Sender<bool>, JoinHandle<()>)> {
     let (stop, stopped) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name("naru-accept".into()).spawn(move || {
-        if let Err(error) = runtime.block_on(listener.run(directory, stopped)) {
-            tracing::error!(%error, "no more connections can be accepted");
+        let (mut accepting, local) = (JoinSet::new(), LocalSet::new());
+        for listener in listeners {
+            accepting.spawn_local_on(listener.run(directory.clone(), stopped.clone()), &local);
+        }
+        if let Some(listener) = unix_listener {
+            accepting.spawn_local_on(listener.run(directory.clone(), stopped.clone()), &local);
+        }
+        while let Some(ended) = local.block_on(&runtime, accepting.join_next()) {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "no more connections can be accepted on one of the listeners");
+            }
         }
     })?;
     Ok((stop, thread))

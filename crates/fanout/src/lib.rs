@@ -31,6 +31,7 @@ mod pattern;
 mod socket;
 mod subscribers;
 mod topic;
+mod unix_listener;
 mod wire;
 
 pub use core::Core;
@@ -42,4 +43,5 @@ pub use outbox::{Outbox, Writer};
 pub use pattern::matches;
 pub use socket::{Incoming, Socket};
 pub use topic::{Space, Topic};
+pub use unix_listener::{UnixBindError, UnixListener};
 pub use wire::{CoreId, Peer, PeerId, Publication, Wire};

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::{Directory, Incoming, Wire};
 
 /// Connections the kernel may hold for us until we accept them (Redis's `tcp-backlog` is 511).
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// How long to wait after accepting failed, as it does while the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -45,26 +45,36 @@ impl Listener {
     pub async fn run<W: Wire>(
         self,
         directory: Arc<Directory<W>>,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.inner)?;
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.changed() => return Ok(()),
-            };
-            match accepted.and_then(|(stream, _)| prepare(stream)) {
-                Ok(incoming) => directory.adopt(incoming),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
+        hand_out(directory, stop, async || {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            stream.into_std().map(Incoming::Tcp)
+        })
+        .await;
+        Ok(())
     }
 }
 
-fn prepare(stream: tokio::net::TcpStream) -> io::Result<Incoming> {
-    stream.set_nodelay(true)?;
-    stream.into_std().map(Incoming::Tcp)
+/// Gives each connection that `accept` yields to the core with the fewest, until `stop` changes.
+pub(crate) async fn hand_out<W: Wire>(
+    directory: Arc<Directory<W>>,
+    mut stop: watch::Receiver<bool>,
+    accept: impl AsyncFn() -> io::Result<Incoming>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        match accepted {
+            Ok(incoming) => directory.adopt(incoming),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }

@@ -84,11 +84,11 @@ impl Socket {
         let _ = each!(self, stream => socket2::SockRef::from(stream).shutdown(how));
     }
 
-    /// The peer's address as Redis shows it: `ip:port`, or the path for a Unix socket.
+    /// The peer's address as Redis shows it: `ip:port`, or `path:0` with the listener's path for a Unix socket.
     pub fn peer_name(&self) -> String {
         match self {
             Socket::Tcp(stream) => stream.peer_addr().map(|address| address.to_string()).unwrap_or_default(),
-            Socket::Unix(_) => "unix:0".into(),
+            Socket::Unix(stream) => unix_name(stream),
         }
     }
 
@@ -96,7 +96,7 @@ impl Socket {
     pub fn local_name(&self) -> String {
         match self {
             Socket::Tcp(stream) => stream.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            Socket::Unix(_) => "unix:0".into(),
+            Socket::Unix(stream) => unix_name(stream),
         }
     }
 
@@ -108,5 +108,14 @@ impl Socket {
             }
             Socket::Unix(_) => true,
         }
+    }
+}
+
+/// A client's end of a Unix socket has no name, so both are called by the listener's; a pair has none at all.
+fn unix_name(stream: &UnixStream) -> String {
+    let address = stream.local_addr().ok();
+    match address.as_ref().and_then(|address| address.as_pathname()) {
+        Some(path) => format!("{}:0", path.display()),
+        None => "unix:0".into(),
     }
 }

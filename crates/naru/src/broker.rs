@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Args;
 use naru_broker::{Broker, Password, Storage};
+use naru_fanout::Listener;
 
 use crate::{cores, listen, signals};
 
@@ -16,9 +17,15 @@ pub(crate) struct Options {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     bind: IpAddr,
-    /// Port for Redis clients; 0 takes a free one.
+    /// Port for Redis clients; 0 takes a free one, or none if there is another way in (--unixsocket).
     #[arg(short, long, default_value_t = 6379)]
     port: u16,
+    /// A Unix socket to listen on as well.
+    #[arg(long, value_name = "PATH")]
+    unixsocket: Option<PathBuf>,
+    /// The socket file's permissions, in octal, such as 700 [default: what the umask leaves].
+    #[arg(long, value_name = "MODE", value_parser = listen::parse_mode, requires = "unixsocket")]
+    unixsocketperm: Option<u32>,
     /// Folder for what must last.
     #[arg(long, default_value = "naru-data", value_name = "DIR", conflicts_with = "memory")]
     data: PathBuf,
@@ -34,16 +41,28 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let listener = listen::bind(options.bind, options.port, "--port")?;
-    let address = listener.address();
+    // With another way in, port 0 means what it means to Redis.
+    let has_port = options.port != 0 || options.unixsocket.is_none();
+    let listener = has_port.then(|| listen::bind(options.bind, options.port, "--port")).transpose()?;
+    let address = listener.as_ref().map(Listener::address);
+    let unix_listener = match &options.unixsocket {
+        Some(path) => Some(listen::bind_unix(path, options.unixsocketperm)?),
+        None => None,
+    };
+    let unixsocket = options.unixsocket.as_ref().map(|path| path.display().to_string());
     let storage = if options.memory { Storage::Memory } else { Storage::Folder(options.data.clone()) };
     let cores = options.cores.map_or_else(cores::default_count, usize::from);
     let password = options.requirepass.as_deref().map(Password::new).transpose().context("--requirepass")?;
     let is_open = password.is_some();
-    let mut broker =
-        Broker::start(naru_broker::Options { listener: Some(listener), storage, password, cores })?;
-    tracing::info!(%address, cores, "the broker is ready");
-    if !address.ip().is_loopback() && !is_open {
+    let mut broker = Broker::start(naru_broker::Options {
+        listeners: listener.into_iter().collect(),
+        unix_listener,
+        storage,
+        password,
+        cores,
+    })?;
+    tracing::info!(address = address.map(tracing::field::display), unixsocket, cores, "the broker is ready");
+    if let Some(address) = address.filter(|address| !address.ip().is_loopback() && !is_open) {
         tracing::warn!(
             %address,
             "without --requirepass, connections from other machines are refused (protected mode)"

@@ -1,10 +1,11 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    path::Path,
 };
 
 use anyhow::anyhow;
-use naru_fanout::Listener;
+use naru_fanout::{Listener, UnixBindError, UnixListener};
 
 /// Binds a port, or says what to do. `flag` is the option that chooses another port.
 pub(crate) fn bind(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener> {
@@ -41,4 +42,44 @@ pub(crate) fn bind_or_from(ip: IpAddr, port: u16, next: u16, flag: &str) -> anyh
         }
     }
     bind(ip, port, flag)
+}
+
+/// Binds a Unix socket, or says what to do.
+pub(crate) fn bind_unix(path: &Path, mode: Option<u32>) -> anyhow::Result<UnixListener> {
+    UnixListener::bind(path, mode).map_err(|error| {
+        let path = path.display();
+        match error {
+            UnixBindError::Live => {
+                anyhow!("{path} is taken by another program: stop it, or choose another with --unixsocket")
+            }
+            UnixBindError::NotASocket => {
+                anyhow!("{path} is a file but no socket, and is left alone: choose another with --unixsocket")
+            }
+            UnixBindError::Io(error) => {
+                anyhow!("the Unix socket {path} cannot be made: {error}; choose another with --unixsocket")
+            }
+        }
+    })
+}
+
+/// Permissions of a file as `chmod` takes them, in octal.
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("permissions are octal digits up to 777, such as 700".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_octal() {
+        assert_eq!(parse_mode("700"), Ok(0o700));
+        assert_eq!(parse_mode("0660"), Ok(0o660));
+        for wrong in ["", "8", "1777", "rwx", "-1"] {
+            assert!(parse_mode(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -123,8 +123,13 @@ fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
     };
     let address = listener.address();
     let storage = Storage::Folder(options.data.clone());
-    let broker =
-        Broker::start(naru_broker::Options { listener: Some(listener), storage, password: None, cores })?;
+    let broker = Broker::start(naru_broker::Options {
+        listeners: vec![listener],
+        unix_listener: None,
+        storage,
+        password: None,
+        cores,
+    })?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");
     Ok(broker)
 }

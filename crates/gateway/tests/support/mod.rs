@@ -65,7 +65,13 @@ impl Harbour {
 
     fn start_with(&mut self, listener: Listener) {
         let storage = Storage::Folder(self.folder.path().to_owned());
-        let options = naru_broker::Options { listener: Some(listener), storage, password: None, cores: 2 };
+        let options = naru_broker::Options {
+            listeners: vec![listener],
+            unix_listener: None,
+            storage,
+            password: None,
+            cores: 2,
+        };
         self.broker = Some(Broker::start(options).unwrap());
     }
 
