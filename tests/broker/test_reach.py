@@ -1,4 +1,4 @@
-"""How clients reach the broker: by Unix socket."""
+"""How clients on the same machine reach the broker: by Unix socket."""
 
 import os
 import shutil

@@ -87,13 +87,17 @@ impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
         let opened = Keeper::open(&options.storage)?;
-        let port = options.listeners.first().map_or(0, |listener| listener.address().port());
+        let port = |tls| {
+            let listener = options.listeners.iter().find(|listener| listener.is_tls() == tls);
+            listener.map(|listener| listener.address().port())
+        };
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             keeper: opened.jobs(),
             statistics: Statistics::default(),
             started: Instant::now(),
-            port,
+            port: port(false),
+            tls_port: port(true),
             run_id: run_id()?,
             password: options.password,
             durable: matches!(options.storage, Storage::Folder(_)),

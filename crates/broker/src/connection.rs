@@ -1,6 +1,6 @@
 use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering};
 
-use naru_fanout::{Core, Incoming, Link, Peer};
+use naru_fanout::{Core, HandshakeError, Incoming, Link, Peer, Socket};
 use naru_resp::{Limits, RequestParser};
 
 use crate::{
@@ -24,23 +24,48 @@ connections are only accepted from the loopback interface. Connect from the same
 /// The life of one connection.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
     if let Ok(socket) = incoming.into_socket() {
-        let (address, local_address) = (socket.peer_name(), socket.local_name());
-        let password = core.shared().password.is_some();
-        let denied = !socket.is_local() && !password;
-        let link = core.link(socket, OUTBOX_NORMAL);
-        if denied {
-            refuse(&core, &link, &address).await;
-        } else {
-            let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
-            core.shared().profiles.add(profile.clone());
-            let client = Client::new(link, profile);
-            client.set_signed_in(!password);
-            core.insert(client.clone());
-            Conversation::new(core.clone(), client.clone()).hold().await;
-            end(&core, &client).await;
+        match socket.handshake().await {
+            Ok(()) => talk(&core, socket).await,
+            Err(error) => no_handshake(&core, &socket, &error),
         }
     }
     core.released();
+}
+
+/// Says why a connection ends before it began.
+fn no_handshake(core: &Rc<Core<Resp>>, socket: &Socket, error: &HandshakeError) {
+    let address = socket.peer_name();
+    match (error, core.shared().port) {
+        (HandshakeError::Plain, Some(port)) => {
+            tracing::warn!(
+                address,
+                "closed: it speaks no TLS, and this port is for TLS; without it, use port {port}"
+            );
+        }
+        (HandshakeError::Plain, None) => {
+            tracing::warn!(address, "closed: it speaks no TLS, and this broker has no port without");
+        }
+        (HandshakeError::Lost(error), _) => tracing::debug!(address, %error, "lost in the TLS handshake"),
+        (error, _) => tracing::warn!(address, %error, "closed: no agreement on TLS"),
+    }
+}
+
+async fn talk(core: &Rc<Core<Resp>>, socket: Socket) {
+    let (address, local_address) = (socket.peer_name(), socket.local_name());
+    let password = core.shared().password.is_some();
+    let denied = !socket.is_local() && !password;
+    let link = core.link(socket, OUTBOX_NORMAL);
+    if denied {
+        refuse(core, &link, &address).await;
+    } else {
+        let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
+        core.shared().profiles.add(profile.clone());
+        let client = Client::new(link, profile);
+        client.set_signed_in(!password);
+        core.insert(client.clone());
+        Conversation::new(core.clone(), client.clone()).hold().await;
+        end(core, &client).await;
+    }
 }
 
 async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, address: &str) {
@@ -77,6 +102,8 @@ struct Conversation {
     signed_in: bool,
     /// What was read and not executed yet.
     input: Vec<u8>,
+    /// Nothing was read yet.
+    is_fresh: bool,
 }
 
 /// Why executing commands stopped.
@@ -93,6 +120,11 @@ enum Pause {
     Ended,
 }
 
+/// Whether a connection begins as TLS does (RFC 8446, 5.1); no command does.
+fn is_tls_hello(input: &[u8]) -> bool {
+    input.starts_with(&[22, 3])
+}
+
 /// What is read of a client, by whether it has signed in.
 fn limits(signed_in: bool) -> Limits {
     if signed_in { Limits::authenticated() } else { Limits::unauthenticated() }
@@ -107,6 +139,7 @@ impl Conversation {
             parser: RequestParser::new(limits(signed_in)),
             signed_in,
             input: Vec::new(),
+            is_fresh: true,
         }
     }
 
@@ -165,6 +198,10 @@ impl Conversation {
                 Ok(0) => return Ok(Pause::Ended),
                 Ok(count) => {
                     self.heard(count);
+                    if std::mem::take(&mut self.is_fresh) && is_tls_hello(&buffer[..count]) {
+                        self.say_where_tls_is();
+                        return Ok(Pause::Ended);
+                    }
                     let (consumed, pause) = self.execute(&buffer[..count]);
                     self.input.extend_from_slice(&buffer[consumed..count]);
                     return Ok(pause);
@@ -189,6 +226,20 @@ impl Conversation {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    fn say_where_tls_is(&self) {
+        let address = &self.client.profile().address;
+        match self.core.shared().tls_port {
+            Some(port) => tracing::warn!(
+                %address,
+                "closed: it speaks TLS, and this port is without; with it, use port {port}"
+            ),
+            None => tracing::warn!(
+                %address,
+                "closed: it speaks TLS, and this broker has no port for it; start it with --tls-port"
+            ),
         }
     }
 

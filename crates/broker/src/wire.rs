@@ -30,8 +30,8 @@ pub(crate) struct Shared {
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) statistics: Statistics,
     pub(crate) started: Instant,
-    /// The RESP port, for INFO; 0 if there is none.
-    pub(crate) port: u16,
+    pub(crate) port: Option<u16>,
+    pub(crate) tls_port: Option<u16>,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,
     pub(crate) password: Option<Password>,

@@ -1,5 +1,7 @@
 //! Bounds of the fan-out, with their reasons.
 
+use std::time::Duration;
+
 /// Bytes of publications waiting in one core's mailbox before publishers' sockets are no longer read. Small enough
 /// that a burst cannot push a subscriber that keeps up over its outbox limit.
 pub const MAILBOX_BYTES_MAX: usize = 4 << 20;
@@ -21,6 +23,9 @@ pub const READ_BYTES_MAX: usize = 64 << 10;
 
 /// From this size on a payload is shared between outboxes instead of copied into each.
 pub const SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// How long a peer may take to agree on TLS.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Output buffers a core keeps for reuse, so that an idle connection holds none.
 pub const SPARE_BUFFERS_MAX: usize = 256;

@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use tokio::sync::watch;
 
-use crate::{Directory, Incoming, Wire};
+use crate::{Directory, Incoming, TlsTerms, Wire};
 
 /// Connections the kernel may hold for us until we accept them (Redis's `tcp-backlog` is 511).
 pub(crate) const BACKLOG: i32 = 1024;
@@ -20,6 +20,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct Listener {
     inner: TcpListener,
     address: SocketAddr,
+    tls: Option<TlsTerms>,
 }
 
 impl Listener {
@@ -32,7 +33,17 @@ impl Listener {
         socket.listen(BACKLOG)?;
         let inner: TcpListener = socket.into();
         let address = inner.local_addr()?;
-        Ok(Listener { inner, address })
+        Ok(Listener { inner, address, tls: None })
+    }
+
+    /// The same port, for TLS only.
+    pub fn with_tls(self, terms: TlsTerms) -> Self {
+        Listener { tls: Some(terms), ..self }
+    }
+
+    /// Whether it is for TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where it listens.
@@ -51,7 +62,11 @@ impl Listener {
         hand_out(directory, stop, async || {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            stream.into_std().map(Incoming::Tcp)
+            let stream = stream.into_std()?;
+            Ok(match &self.tls {
+                None => Incoming::Tcp(stream),
+                Some(terms) => Incoming::Tls(stream, terms.current()),
+            })
         })
         .await;
         Ok(())

@@ -1,6 +1,7 @@
 use std::{
     io::{self, IoSlice},
     net::Shutdown,
+    sync::Arc,
 };
 
 use tokio::{
@@ -8,20 +9,28 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// A connection on its way to a core: not yet registered with any runtime. Both kinds are non-blocking.
+use crate::{HandshakeError, TlsSocket};
+
+/// A connection on its way to a core: not yet registered with any runtime. All kinds are non-blocking.
 #[derive(Debug)]
 pub enum Incoming {
     /// From a TCP listener.
     Tcp(std::net::TcpStream),
+    /// From a TCP listener for TLS, with the terms that hold for it.
+    Tls(std::net::TcpStream, Arc<rustls::ServerConfig>),
     /// From a Unix listener, or one end of a pair inside the process.
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Incoming {
-    /// Registers with the runtime of the calling thread.
+    /// Registers with the runtime of the calling thread. Nothing is read or written before [`Socket::handshake`].
     pub fn into_socket(self) -> io::Result<Socket> {
         match self {
             Incoming::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
+            Incoming::Tls(stream, config) => {
+                let socket = TlsSocket::new(TcpStream::from_std(stream)?, config)?;
+                Ok(Socket::Tls(Box::new(socket)))
+            }
             Incoming::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
         }
     }
@@ -32,6 +41,8 @@ impl Incoming {
 pub enum Socket {
     /// TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsSocket>),
     /// Unix domain.
     Unix(UnixStream),
 }
@@ -40,15 +51,28 @@ macro_rules! each {
     ($socket:expr, $stream:ident => $do:expr) => {
         match $socket {
             Socket::Tcp($stream) => $do,
+            Socket::Tls($stream) => $do,
             Socket::Unix($stream) => $do,
         }
     };
 }
 
 impl Socket {
+    /// Does what comes before anything can be read or written: with TLS, agrees with the peer.
+    pub async fn handshake(&self) -> Result<(), HandshakeError> {
+        match self {
+            Socket::Tls(socket) => socket.handshake().await,
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+        }
+    }
+
     /// Waits until reading may succeed. Dropping the future loses nothing.
     pub async fn readable(&self) -> io::Result<()> {
-        each!(self, stream => stream.ready(Interest::READABLE).await.map(drop))
+        match self {
+            Socket::Tcp(stream) => stream.ready(Interest::READABLE).await.map(drop),
+            Socket::Tls(socket) => socket.readable().await,
+            Socket::Unix(stream) => stream.ready(Interest::READABLE).await.map(drop),
+        }
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
@@ -81,32 +105,43 @@ impl Socket {
 
     pub(crate) fn shutdown(&self, how: Shutdown) {
         // A socket that is gone already is as shut down as it will be.
-        let _ = each!(self, stream => socket2::SockRef::from(stream).shutdown(how));
+        let _ = match self {
+            Socket::Tcp(stream) => socket2::SockRef::from(stream).shutdown(how),
+            Socket::Tls(socket) => socket.shutdown(how),
+            Socket::Unix(stream) => socket2::SockRef::from(stream).shutdown(how),
+        };
     }
 
     /// The peer's address as Redis shows it: `ip:port`, or `path:0` with the listener's path for a Unix socket.
     pub fn peer_name(&self) -> String {
-        match self {
-            Socket::Tcp(stream) => stream.peer_addr().map(|address| address.to_string()).unwrap_or_default(),
-            Socket::Unix(stream) => unix_name(stream),
+        match self.tcp() {
+            Ok(stream) => stream.peer_addr().map(|address| address.to_string()).unwrap_or_default(),
+            Err(stream) => unix_name(stream),
         }
     }
 
     /// Our own address, in the same form.
     pub fn local_name(&self) -> String {
-        match self {
-            Socket::Tcp(stream) => stream.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            Socket::Unix(stream) => unix_name(stream),
+        match self.tcp() {
+            Ok(stream) => stream.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+            Err(stream) => unix_name(stream),
         }
     }
 
     /// Whether the peer is on this machine.
     pub fn is_local(&self) -> bool {
+        match self.tcp() {
+            Ok(stream) => stream.peer_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback()),
+            Err(_) => true,
+        }
+    }
+
+    /// What is below, with TLS or without.
+    fn tcp(&self) -> Result<&TcpStream, &UnixStream> {
         match self {
-            Socket::Tcp(stream) => {
-                stream.peer_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback())
-            }
-            Socket::Unix(_) => true,
+            Socket::Tcp(stream) => Ok(stream),
+            Socket::Tls(socket) => Ok(socket.stream()),
+            Socket::Unix(stream) => Err(stream),
         }
     }
 }

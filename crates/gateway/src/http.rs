@@ -31,6 +31,7 @@ pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
     match incoming.into_socket() {
         Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
         Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
+        Ok(Socket::Tls(_)) => tracing::error!("a chat server's port speaks no TLS of its own"),
         Err(error) => tracing::warn!(%error, "a connection could not be registered"),
     }
 }

@@ -11,6 +11,7 @@ mod pages;
 mod secret;
 mod serve;
 mod signals;
+mod tls;
 mod token;
 
 use std::process::ExitCode;

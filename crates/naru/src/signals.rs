@@ -1,4 +1,4 @@
-use std::{future::pending, io};
+use std::{convert::Infallible, future::pending, io};
 
 use naru_broker::{Broker, Failed};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,4 +20,15 @@ pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::R
     }
     tracing::info!("asked to end: clients get what they are owed");
     Ok(None)
+}
+
+/// Calls `act` at every SIGHUP, which then no longer ends the process.
+pub(crate) async fn at_each_hangup(act: impl Fn()) -> io::Result<Infallible> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        match hangup.recv().await {
+            Some(()) => act(),
+            None => return pending().await,
+        }
+    }
 }

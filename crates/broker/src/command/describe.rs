@@ -121,7 +121,8 @@ pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         return Err(wrong_number("config|get"));
     }
     let shared = context.core.shared();
-    let port = shared.port.to_string();
+    let port = shared.port.unwrap_or(0).to_string();
+    let tls_port = shared.tls_port.unwrap_or(0).to_string();
     let durable = shared.durable;
     let parameters = [
         ("appendfsync", if durable { "always" } else { "no" }),
@@ -133,6 +134,7 @@ pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         ("port", &port),
         ("proto-max-bulk-len", "536870912"),
         ("save", ""),
+        ("tls-port", &tls_port),
     ];
     let wanted: Vec<_> = parameters
         .into_iter()
