@@ -77,7 +77,7 @@ def history(wire, user, conversation):
         more, page = wire.call("NARU.HISTORY", user, conversation, before, 256)
         page = sorted((json.loads(entry) for entry in page), key=lambda entry: entry["seq"])
         pages[:0] = page
-        before = pages[0]["seq"]
+        before = pages[0]["seq"] if pages else 0
     return pages
 
 
@@ -88,8 +88,17 @@ class Life:
         def start(kind, command):
             return Writer(port, f"{kind}-{round_}", command)
 
-        self.streams = [start("a", xadd("own:a")), start("b", xadd("own:b")), start("c", xadd("both")), start("d", xadd("both"))]
-        self.sends = [start("e", send("alice", "bob")), start("f", send("alice", "bob")), start("g", send("carol", "bob"))]
+        self.streams = [
+            start("a", xadd("own:a")),
+            start("b", xadd("own:b")),
+            start("c", xadd("both")),
+            start("d", xadd("both")),
+        ]
+        self.sends = [
+            start("e", send("alice", "bob")),
+            start("f", send("alice", "bob")),
+            start("g", send("carol", "bob")),
+        ]
         self.acks = start("h", ack("bob"))
 
     def count(self):
@@ -138,7 +147,7 @@ def check_repeats(wire, life):
     """Everything is sent again, answered before or not: each is stored once."""
     before = len(inbox(wire, "bob"))
     unanswered = 0
-    for writer, sender in zip(life.sends, ("alice", "alice", "carol")):
+    for writer in life.sends:
         answered = writer.answered()
         for number in range(max(0, len(answered) - 20), writer.sent):
             reply = wire.call(*writer.command(writer.name_, number))

@@ -30,9 +30,7 @@ def publish_in_bursts(broker, number, channels):
     with Wire(broker.port) as wire:
         for first in range(0, MESSAGES, 50):
             burst = range(first, first + 50)
-            wire.send_raw(
-                b"".join(encode("PUBLISH", channels[i % len(channels)], f"{number}:{i}") for i in burst)
-            )
+            wire.send_raw(b"".join(encode("PUBLISH", channels[i % len(channels)], f"{number}:{i}") for i in burst))
             for _ in burst:
                 wire.reply()
 

@@ -96,9 +96,8 @@ class Naru:
     def server(self, broker_url, *arguments, name=None, port=0):
         """A chat server at a broker."""
         named = ["--name", name] if name else []
-        program = self.start(
-            name or "server", "serve", "--port", port, "--broker", broker_url, "--token-secret", SECRET, *named, *arguments
-        )
+        at = ["--port", port, "--broker", broker_url, "--token-secret", SECRET]
+        program = self.start(name or "server", "serve", *at, *named, *arguments)
         ready = program.wait_for(lambda it: logged(it, "the chat server is ready"), "no word of being ready")
         return Server(program, ready["address"], ready["server"])
 

@@ -1,73 +1,20 @@
 """Clients of the unmodified JavaScript SDK, in one Node process (node/clients.mjs)."""
 
-import json
-import subprocess
-import threading
+from .node import NodeProgram, Refused
+from .waiting import PATIENCE
 
-from .naru import ROOT
-from .waiting import PATIENCE, eventually
-
-NODE_FOLDER = ROOT / "tests/node"
+__all__ = ["Client", "Refused", "Sdk"]
 
 
-class Refused(Exception):
-    """A call that was answered with an error."""
-
-    def __init__(self, code, message, temporary):
-        super().__init__(f"{code}: {message}")
-        self.code, self.message, self.temporary = code, message, temporary
-
-
-class Sdk:
-    """The Node process. Calls may come from several threads."""
+class Sdk(NodeProgram):
+    """The Node process."""
 
     def __init__(self, programs):
-        assert (NODE_FOLDER / "node_modules/centrifuge").is_dir(), "run scripts/install-test-tools"
-        self.program = programs.start("sdk", ["node", NODE_FOLDER / "clients.mjs"], stdin=subprocess.PIPE)
-        self.changed = threading.Condition()
-        self.read_bytes, self.calls, self.clients = 0, 0, {}
-        self.answers = {}
-        threading.Thread(target=self._read, daemon=True).start()
+        self.clients = {}
+        super().__init__(programs, "clients.mjs")
 
-    def _read(self):
-        with open(self.program.output_path, "rb") as output:
-            partial = b""
-            while True:
-                piece = output.read(1 << 16)
-                if not piece:
-                    if not self.program.is_running():
-                        return
-                    eventually(lambda: output.peek(1) or not self.program.is_running(), "silence", within=3600)
-                    continue
-                *lines, partial = (partial + piece).split(b"\n")
-                with self.changed:
-                    for line in lines:
-                        self._note(json.loads(line))
-                    self.changed.notify_all()
-
-    def _note(self, line):
-        if "call" in line:
-            self.answers[line["call"]] = line
-        else:
-            self.clients[line["client"]].events.append(line)
-
-    def order(self, do, client, **what):
-        """Gives an order; its number."""
-        with self.changed:
-            self.calls += 1
-            line = {"call": self.calls, "do": do, "client": client, **what}
-            self.program.process.stdin.write(json.dumps(line).encode() + b"\n")
-            self.program.process.stdin.flush()
-            return self.calls
-
-    def answer(self, call, within=PATIENCE):
-        """Waits for what became of an order."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: call in self.answers, within), f"no answer to order {call}"
-            line = self.answers.pop(call)
-        if "error" in line:
-            raise Refused(**line["error"])
-        return line["result"]
+    def happened(self, event):
+        self.clients[event["client"]].events.append(event)
 
     def client(self, *addresses, token=None, data=None, next_tokens=None):
         """Opens a client, which connects; to the next address if it cannot be reached."""
@@ -75,7 +22,7 @@ class Sdk:
         self.clients[client.name] = client
         what = {"token": token, "data": data, "nextTokens": next_tokens}
         what = {key: value for key, value in what.items() if value is not None}
-        self.answer(self.order("open", client.name, addresses=addresses, **what))
+        self.answer(self.order("open", client=client.name, addresses=addresses, **what))
         return client
 
 
@@ -86,7 +33,7 @@ class Client:
         self.sdk, self.name, self.events = sdk, name, []
 
     def call(self, do, **what):
-        return self.sdk.answer(self.sdk.order(do, self.name, **what))
+        return self.sdk.answer(self.sdk.order(do, client=self.name, **what))
 
     def rpc(self, method, data):
         return self.call("rpc", method=method, data=data)
@@ -98,7 +45,9 @@ class Client:
     def seen(self, event, **fields):
         """The events of that name whose fields are so."""
         return [
-            it for it in list(self.events) if it["event"] == event and all(it.get(key) == fields[key] for key in fields)
+            it
+            for it in list(self.events)
+            if it["event"] == event and all(it.get(key) == fields[key] for key in fields)
         ]
 
     def wait(self, event, count=1, **fields):

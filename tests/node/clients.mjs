@@ -1,13 +1,10 @@
-// Clients of the unmodified SDK, told what to do by one JSON line each on standard input; what happens to them goes to
-// standard output, one JSON line each. See harness/sdk.py for the other side.
+// Clients of the unmodified SDK. harness/sdk.py gives the orders.
 
-import { createInterface } from 'node:readline';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
+import { say, takeOrders } from './orders.mjs';
 
 const clients = new Map();
-
-const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 /** A WebSocket that goes to the next address after one did not open, as through a load balancer. */
 function roaming(addresses) {
@@ -71,11 +68,4 @@ async function carryOut(order) {
   }
 }
 
-createInterface({ input: process.stdin }).on('line', async (line) => {
-  const order = JSON.parse(line);
-  try {
-    say({ call: order.call, result: (await carryOut(order)) ?? {} });
-  } catch (error) {
-    say({ call: order.call, error: { code: error.code ?? null, message: error.message ?? String(error), temporary: error.temporary ?? false } });
-  }
-}).on('close', () => process.exit(0));
+takeOrders(carryOut);

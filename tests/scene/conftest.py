@@ -6,9 +6,9 @@ from harness.sdk import Sdk
 
 
 @pytest.fixture
-def servers(naru, durable_broker):
+def servers(naru, broker):
     """Two chat servers that have joined the broker."""
-    return [naru.joined_server(durable_broker, name=f"server-{number}") for number in (1, 2)]
+    return [naru.joined_server(broker, name=f"server-{number}") for number in (1, 2)]
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ from harness.sdk import Refused
 from harness.waiting import eventually
 
 
-def test_everything_answered_arrives_once_and_in_order(naru, durable_broker, servers, people):
+@pytest.fixture
+def broker(durable_broker):
+    return durable_broker
+
+
+def test_everything_answered_arrives_once_and_in_order(naru, broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     sending = Sending(alice, "bob", 300)
-    broker = durable_broker
     for answered in (60, 160):
         sending.reach(answered)
         broker.program.kill()
@@ -29,49 +33,49 @@ def test_everything_answered_arrives_once_and_in_order(naru, durable_broker, ser
     assert refused and all(refusal.temporary for refusal in refused)
 
 
-def test_who_was_away_meanwhile_gets_it_all(naru, durable_broker, servers, people):
+def test_who_was_away_meanwhile_gets_it_all(naru, broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     bob.disconnect()
     sending = Sending(alice, "bob", 100)
     sending.reach(30)
-    durable_broker.program.kill()
-    naru.restarted(durable_broker)
+    broker.program.kill()
+    naru.restarted(broker)
     sending.finish()
     bob.connect()
     assert bob.texts("bob", 100) == sending.texts()
 
 
-def test_what_others_sent_while_a_server_was_cut_off_is_not_missed(naru, durable_broker, servers, people, sdk):
+def test_what_others_sent_while_a_server_was_cut_off_is_not_missed(naru, broker, servers, people, sdk):
     bob = people("bob", servers[1])
-    durable_broker.program.kill()
-    broker = naru.restarted(durable_broker)
+    broker.program.kill()
+    broker = naru.restarted(broker)
     third = naru.joined_server(broker, name="server-3")
     carol = people("carol", third)
     Sending(carol, "bob", 20, "from carol").finish()
     assert bob.texts("bob", 20) == [f"from carol {number}" for number in range(20)]
 
 
-def test_the_outage_and_its_end_are_logged_once_each(naru, durable_broker, servers):
+def test_the_outage_and_its_end_are_logged_once_each(naru, broker, servers):
     def messages(level):
         return [line["message"] for line in log_lines(servers[0].program) if line["level"] == level]
 
-    durable_broker.program.kill()
+    broker.program.kill()
     eventually(lambda: any("trying again" in text for text in messages("WARN")), "nothing is said of the broker")
-    naru.restarted(durable_broker)
+    naru.restarted(broker)
     eventually(lambda: sum("connected to the broker" in text for text in messages("INFO")) == 2, "no word of it")
     assert len(messages("WARN")) <= 3
 
 
-def test_channels_work_again_afterwards(naru, durable_broker, servers, people):
+def test_channels_work_again_afterwards(naru, broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     assert bob.call("subscribe", channel="public:news") == {}
     alice.call("publish", channel="public:news", data={"n": 1})
     assert bob.heard("public:news", 1) == [{"n": 1}]
-    durable_broker.program.kill()
+    broker.program.kill()
     with pytest.raises(Refused) as refused:
         alice.call("publish", channel="public:news", data={"n": 2})
     assert refused.value.code == 100 and refused.value.temporary
-    naru.restarted(durable_broker)
+    naru.restarted(broker)
 
     def heard_again():
         try:

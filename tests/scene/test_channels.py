@@ -28,17 +28,17 @@ def test_a_publication_reaches_subscribers_on_both_servers(servers, people):
     assert info["user"] == "bob" and info["client"] == bob.wait("connected")["id"]
 
 
-def test_what_redis_cli_publishes_reaches_clients(durable_broker, servers, people):
+def test_what_redis_cli_publishes_reaches_clients(broker, servers, people):
     bob = people("bob", servers[1])
     bob.call("subscribe", channel="public:news")
-    assert redis_cli(durable_broker, "PUBLISH", "public:news", '{"from":"redis-cli"}') == "1"
-    assert redis_cli(durable_broker, "PUBLISH", "public:news", '"서울"') == "1"
+    assert redis_cli(broker, "PUBLISH", "public:news", '{"from":"redis-cli"}') == "1"
+    assert redis_cli(broker, "PUBLISH", "public:news", '"서울"') == "1"
     assert bob.heard("public:news", 2) == [{"from": "redis-cli"}, "서울"]
 
 
-def test_what_clients_publish_reaches_redis(durable_broker, servers, people):
+def test_what_clients_publish_reaches_redis(broker, servers, people):
     alice = people("alice", servers[0])
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         wire.send("SUBSCRIBE", "public:news")
         assert wire.reply() == [b"subscribe", b"public:news", 1]
         alice.call("publish", channel="public:news", data={"text": "from a browser"})
@@ -47,29 +47,31 @@ def test_what_clients_publish_reaches_redis(durable_broker, servers, people):
         assert b"from a browser" in payload
 
 
-def test_what_is_no_json_harms_nobody(durable_broker, servers, people):
+def test_what_is_no_json_harms_nobody(broker, servers, people):
     bob = people("bob", servers[1])
     bob.call("subscribe", channel="public:news")
-    redis_cli(durable_broker, "PUBLISH", "public:news", "plain text")
-    redis_cli(durable_broker, "PUBLISH", "public:news", '{"line":"one",\n"two":2}')
-    redis_cli(durable_broker, "PUBLISH", "public:news", '{"n":3}')
-    eventually(lambda: {"n": 3} in [it["data"] for it in bob.seen("publication")] or bob.seen("disconnected"), "silence")
+    redis_cli(broker, "PUBLISH", "public:news", "plain text")
+    redis_cli(broker, "PUBLISH", "public:news", '{"line":"one",\n"two":2}')
+    redis_cli(broker, "PUBLISH", "public:news", '{"n":3}')
+    eventually(
+        lambda: {"n": 3} in [it["data"] for it in bob.seen("publication")] or bob.seen("disconnected"), "silence"
+    )
     # The protocol's word for it is 3506; passing it on as text would be fine too.
     assert not bob.seen("disconnected") or bob.seen("disconnected")[0]["code"] == 3506
     again = people("carol", servers[1])
     again.call("subscribe", channel="public:news")
-    redis_cli(durable_broker, "PUBLISH", "public:news", '{"n":4}')
+    redis_cli(broker, "PUBLISH", "public:news", '{"n":4}')
     assert {"n": 4} in again.heard("public:news", 1)
 
 
-def test_who_unsubscribes_hears_no_more_and_the_broker_forgets(durable_broker, servers, people):
+def test_who_unsubscribes_hears_no_more_and_the_broker_forgets(broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     bob.call("subscribe", channel="public:news")
     assert alice.rpc("publish", {"channel": "public:news", "data": 1}) == {"receivers": 1}
     bob.heard("public:news", 1)
     bob.call("unsubscribe", channel="public:news")
     bob.wait("unsubscribed")
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         eventually(lambda: wire.call("PUBSUB", "NUMSUB", "public:news")[1] == 0, "the server is still subscribed")
     assert alice.rpc("publish", {"channel": "public:news", "data": 2}) == {"receivers": 0}
     bob.call("subscribe", channel="public:news")
@@ -77,11 +79,11 @@ def test_who_unsubscribes_hears_no_more_and_the_broker_forgets(durable_broker, s
     assert bob.heard("public:news", 2) == [1, 3]
 
 
-def test_a_client_that_goes_away_takes_its_subscriptions_along(durable_broker, servers, people):
+def test_a_client_that_goes_away_takes_its_subscriptions_along(broker, servers, people):
     bob = people("bob", servers[1])
     bob.call("subscribe", channel="public:news")
     bob.disconnect()
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         eventually(lambda: wire.call("PUBSUB", "NUMSUB", "public:news")[1] == 0, "the server is still subscribed")
 
 
@@ -97,7 +99,7 @@ def test_a_client_that_goes_away_takes_its_subscriptions_along(durable_broker, s
         ("public:" + "x" * 249, 107),
     ],
 )
-def test_channels_that_are_not_open_are_refused(durable_broker, servers, people, channel, code):
+def test_channels_that_are_not_open_are_refused(broker, servers, people, channel, code):
     alice = people("alice", servers[0])
     refused = alice.call("subscribe", channel=channel)
     # Subscribing to what the server has subscribed already has a code of its own.
@@ -105,7 +107,7 @@ def test_channels_that_are_not_open_are_refused(durable_broker, servers, people,
     with pytest.raises(Refused) as error:
         alice.call("publish", channel=channel, data={})
     assert error.value.code == code
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         assert channel.encode() not in wire.call("PUBSUB", "CHANNELS", "other*")
     assert not alice.seen("disconnected")
 

@@ -7,8 +7,8 @@ from harness.sdk import Refused
 
 
 @pytest.fixture
-def server(naru, durable_broker):
-    return naru.joined_server(durable_broker)
+def server(naru, broker):
+    return naru.joined_server(broker)
 
 
 def send_numbered(client, to, numbers):
@@ -90,8 +90,8 @@ def test_a_message_to_oneself_is_there_once(server, people):
     assert alice.texts("alice", 2) == ["note", "again"]
 
 
-def test_a_backlog_of_thousands_comes_in_order(durable_broker, server, people):
-    with Wire(durable_broker.port) as wire:
+def test_a_backlog_of_thousands_comes_in_order(broker, server, people):
+    with Wire(broker.port) as wire:
         for number in range(3000):
             wire.send("NARU.SEND", "alice", "bob", f"id-{number}", '{"text":"%d"}' % number)
         for _ in range(3000):
@@ -99,8 +99,8 @@ def test_a_backlog_of_thousands_comes_in_order(durable_broker, server, people):
     assert people("bob", server).texts("bob", 3000) == numbers(3000)
 
 
-def test_a_backlog_of_large_messages_comes_whole(durable_broker, server, people):
-    with Wire(durable_broker.port) as wire:
+def test_a_backlog_of_large_messages_comes_whole(broker, server, people):
+    with Wire(broker.port) as wire:
         for number in range(100):
             wire.send("NARU.SEND", "alice", "bob", f"id-{number}", '{"text":"%s"}' % (str(number % 10) * 60_000))
         for _ in range(100):
@@ -128,7 +128,9 @@ def test_a_conversation_of_others_is_not_shown(server, people):
     assert refused.value.code == 103
 
 
-@pytest.mark.parametrize("name", ["밥", "bob@example.com", "a:b", "a%b", "a b", "dm:x:y", "x" * 128, "나" * 42, "../..", "*?[", "\u2028"])
+@pytest.mark.parametrize(
+    "name", ["밥", "bob@example.com", "a:b", "a%b", "a b", "dm:x:y", "x" * 128, "나" * 42, "../..", "*?[", "\u2028"]
+)
 def test_a_name_may_be_any_text(server, people, name):
     alice, other = people("alice", server), people(name, server)
     sent = alice.send(name, "id-1", {"text": "hi"})
@@ -183,19 +185,20 @@ def test_a_body_may_be_any_json(server, people, body):
     assert bob.inbox("bob", 1)[0]["data"]["body"] == body
 
 
-def test_the_largest_body_fits_and_one_byte_more_does_not(durable_broker, server, people):
-    # In the client's frame there is less room than in the ledger: 64 KiB for both.
+def test_the_largest_body_fits_and_one_byte_more_does_not(broker, server, people):
     alice, bob = people("alice", server), people("bob", server)
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         largest = '"' + "x" * (65_536 - 2) + '"'
         assert wire.call("NARU.SEND", "alice", "bob", "largest", largest)[1] == 1
         assert str(wire.call("NARU.SEND", "alice", "bob", "too large", largest[:-1] + 'x"')).startswith("TOOBIG")
     assert bob.inbox("bob", 1)[0]["data"]["body"] == "x" * (65_536 - 2)
     alice.send("bob", "large", {"text": "x" * 65_000})
     assert bob.inbox("bob", 2)[1]["data"]["body"]["text"] == "x" * 65_000
-    # The protocol closes who sends a larger message, for good.
-    alice.sdk.order("rpc", alice.name, method="send", data={"to": "@bob", "id": "n", "body": "x" * 66_000})
-    # 3 is the SDK's own number for close code 1009.
+    with pytest.raises(Refused) as refused:
+        alice.send("bob", "too large", {"text": "x" * 66_000})
+    assert refused.value.code == 107 and "65536" in refused.value.message
+    # A whole message far beyond that closes the connection, for good; 3 is the SDK's own number for code 1009.
+    alice.sdk.order("rpc", client=alice.name, method="send", data={"to": "@bob", "id": "n", "body": "x" * 140_000})
     assert alice.wait("disconnected")["code"] == 3
 
 

@@ -2,16 +2,23 @@
 
 import json
 
+import pytest
+
 from harness.resp import Wire
 from harness.waiting import eventually
+
+
+@pytest.fixture
+def broker(durable_broker):
+    return durable_broker
 
 
 def texts(*numbers):
     return [f"message {number}" for number in numbers]
 
 
-def test_the_five_steps(naru, durable_broker, servers, people):
-    with Wire(durable_broker.port) as wire:
+def test_the_five_steps(naru, broker, servers, people):
+    with Wire(broker.port) as wire:
         # 1. Both servers subscribe at the broker.
         def both_listen():
             channels = wire.call("PUBSUB", "CHANNELS", "naru:server:*")
@@ -70,12 +77,16 @@ def test_the_same_client_that_comes_back_goes_on_where_it_was(servers, people):
 
 
 def test_both_people_write_at_once_and_both_see_one_order(sdk, servers, people):
-    alice, bob, phone = people("alice", servers[0]), people("bob", servers[1]), people("bob", servers[0], device="phone")
+    alice, bob, phone = (
+        people("alice", servers[0]),
+        people("bob", servers[1]),
+        people("bob", servers[0], device="phone"),
+    )
     orders = []
     for number in range(100):
         for sender, to in ((alice, "bob"), (bob, "alice")):
             data = {"to": f"@{to}", "id": f"id-{number}", "body": {"text": f"to {to} {number}"}}
-            orders.append(sdk.order("rpc", sender.name, method="send", data=data))
+            orders.append(sdk.order("rpc", client=sender.name, method="send", data=data))
     assert sorted(sdk.answer(order)["seq"] for order in orders) == list(range(1, 201))
 
     def log(client, user):

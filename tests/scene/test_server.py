@@ -131,10 +131,10 @@ def test_a_port_that_is_taken(naru, broker):
     assert done.returncode != 0 and str(server.port) in done.stderr and "--port" in done.stderr
 
 
-def test_logs_name_no_message_and_no_token(durable_broker, servers, people):
+def test_logs_name_no_message_and_no_token(broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     alice.send("bob", "id-1", {"text": "a very private text"})
     bob.texts("bob", 1)
-    for program in (servers[0].program, servers[1].program, durable_broker.program):
+    for program in (servers[0].program, servers[1].program, broker.program):
         assert program.terminate(TERM_SECONDS) == 0
         assert "private text" not in program.log() and "eyJ" not in program.log()

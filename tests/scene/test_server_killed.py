@@ -29,12 +29,12 @@ def test_the_senders_server_is_killed(servers, people):
     assert bob.texts("bob", 300) == sending.texts()
 
 
-def test_who_does_not_come_back_is_waited_for(durable_broker, servers, people):
+def test_who_does_not_come_back_is_waited_for(broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     Sending(alice, "bob", 3, "before").finish()
     assert bob.rpc("ack", {"offset": 2}) == {"offset": 2}
     servers[1].program.kill()
-    with Wire(durable_broker.port) as wire:
+    with Wire(broker.port) as wire:
         eventually(lambda: len(wire.call("PUBSUB", "CHANNELS", "naru:server:*")) == 1, "server-2 is still routed")
     Sending(alice, "bob", 3, "meanwhile").finish()
     # Another client object, for the same device: from the cursor on.
@@ -42,10 +42,10 @@ def test_who_does_not_come_back_is_waited_for(durable_broker, servers, people):
     assert back.texts("bob", 4) == ["before 2", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
 
 
-def test_a_server_that_comes_back_under_its_name_is_used_again(naru, durable_broker, servers, people):
+def test_a_server_that_comes_back_under_its_name_is_used_again(naru, broker, servers, people):
     alice = people("alice", servers[0])
     servers[1].program.kill()
-    again = naru.joined_server(durable_broker, name="server-2")
+    again = naru.joined_server(broker, name="server-2")
     bob = people("bob", again)
     Sending(alice, "bob", 5).finish()
     assert bob.texts("bob", 5) == [f"id {number}" for number in range(5)]

@@ -12,8 +12,8 @@ from harness.waiting import eventually
 
 
 @pytest.fixture
-def server(naru, durable_broker):
-    return naru.joined_server(durable_broker)
+def server(naru, broker):
+    return naru.joined_server(broker)
 
 
 def in_an_hour():
@@ -25,7 +25,9 @@ BAD = {
     "three parts of nonsense": lambda: "a.b.c",
     "another secret": lambda: jwt.signed({"sub": "alice", "exp": in_an_hour()}, "another secret that is long enough"),
     "no signature": lambda: jwt.unsigned({"sub": "alice", "exp": in_an_hour()}),
-    "a subscription token": lambda: jwt.signed({"sub": "alice", "exp": in_an_hour(), "channel": "public:news"}, SECRET),
+    "a subscription token": lambda: jwt.signed(
+        {"sub": "alice", "exp": in_an_hour(), "channel": "public:news"}, SECRET
+    ),
     "a name that is none": lambda: jwt.signed({"sub": "a\nb", "exp": in_an_hour()}, SECRET),
     "nobody": lambda: jwt.signed({"sub": "", "exp": in_an_hour()}, SECRET),
     "a changed claim": lambda: changed(jwt.signed({"sub": "alice", "exp": in_an_hour()}, SECRET)),
@@ -70,7 +72,7 @@ def test_a_connection_is_renewed_when_its_token_runs_out(naru, server, sdk):
     assert not client.seen("disconnected") and len(client.seen("connected")) == 1
 
 
-def test_a_token_can_grant_channels(naru, durable_broker, server, sdk, people):
+def test_a_token_can_grant_channels(naru, broker, server, sdk, people):
     token = jwt.signed({"sub": "alice", "channels": ["private:room"]}, SECRET)
     client = sdk.client(server.url, token=token)
     client.wait("connected")
@@ -83,6 +85,7 @@ def test_a_token_can_grant_channels(naru, durable_broker, server, sdk, people):
 
 def test_nobody_gets_another_ones_inbox(server, people):
     alice, mallory = people("alice", server), people("mallory", server)
+    mallory.wait("server subscribed")
     assert [it["channel"] for it in mallory.seen("server subscribed")] == ["inbox:mallory"]
     people("bob", server).send("alice", "id-1", {"text": "private"})
     alice.inbox("alice", 1)

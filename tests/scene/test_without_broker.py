@@ -26,9 +26,9 @@ def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru,
     assert bob.texts("bob", 3) == ["id 0", "id 1", "id 2"]
 
 
-def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, durable_broker, servers, people):
+def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, broker, servers, people):
     alice = people("alice", servers[0])
-    durable_broker.program.kill()
+    broker.program.kill()
 
     def refusal():
         try:
@@ -42,7 +42,7 @@ def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, durable
         with pytest.raises(Refused) as other:
             alice.rpc(method, data)
         assert other.value.code == 100 and other.value.temporary
-    naru.restarted(durable_broker)
+    naru.restarted(broker)
     eventually(lambda: _answered(alice), "sends are still refused")
 
 

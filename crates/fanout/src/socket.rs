@@ -57,7 +57,18 @@ impl Socket {
 
     /// Reads what is there; `WouldBlock` if nothing is.
     pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        each!(self, stream => stream.try_read(into))
+        let count = each!(self, stream => stream.try_read(into))?;
+        if 0 < count && count < into.len() {
+            self.drained();
+        }
+        Ok(count)
+    }
+
+    /// Notes that nothing is left to read for now, which a short read says as well as one that finds nothing: so the
+    /// latter is spared. The end of the stream is not forgotten by this.
+    fn drained(&self) {
+        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = each!(self, stream => stream.try_io(Interest::READABLE, nothing));
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -50,7 +50,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         };
     }
     let mut name = None;
-    while arguments.left() > 0 {
+    while let Some(option) = arguments.peek() {
         if arguments.takes("auth") && arguments.left() >= 2 {
             let (user, password) = (arguments.next()?, arguments.next()?);
             if let Err(flow) = sign_in(context, user, password)? {
@@ -59,7 +59,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         } else if arguments.takes("setname") && arguments.left() >= 1 {
             name = Some(arguments.next()?);
         } else {
-            let option = String::from_utf8_lossy(arguments.peek().unwrap_or(b"hello")).into_owned();
+            let option = String::from_utf8_lossy(option);
             return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
         }
     }

@@ -79,7 +79,7 @@ fn write_all(
     for entry in entries {
         match entry {
             Some(entry) => write(writer, entry),
-            None => writer.null_array(),
+            None => writer.null(),
         }
     }
 }

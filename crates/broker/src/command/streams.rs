@@ -32,7 +32,7 @@ pub(super) fn xadd(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         if arguments.takes("nomkstream") {
             create = false;
         } else if !trim.takes(&mut arguments)? {
-            break IdRequest::parse(arguments.next()?)?;
+            break IdRequest::parse(arguments.next().map_err(|_| wrong_number("xadd"))?)?;
         }
     };
     let trim = trim.finish()?;
@@ -62,7 +62,8 @@ pub(super) fn xtrim(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 pub(super) fn xdel(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let ids = command.iter().skip(2).map(|id| StreamId::parse(id, 0)).collect::<Result<_, _>>()?;
+    // An id that is none is refused only where there is a stream.
+    let ids = command.iter().skip(2).map(|id| StreamId::parse(id, 0)).collect();
     context.keep(Op::Stream(StreamOp::Delete { key: key(command), ids }))
 }
 
@@ -85,7 +86,7 @@ fn range(context: &Context<'_>, command: &Command<'_>, start: &[u8], end: &[u8],
     let end = match exclusive(end) {
         None => StreamId::parse(end, u64::MAX).or_else(|_| edge(end))?,
         Some(id) => {
-            let id = StreamId::parse(id, 0)?;
+            let id = StreamId::parse(id, u64::MAX)?;
             id.previous().ok_or_else(|| Refusal::from("ERR invalid end ID for the interval"))?
         }
     };
@@ -211,6 +212,11 @@ impl TrimOptions {
     }
 
     fn finish(self) -> Result<Option<Trim>, Refusal> {
+        if self.limit.is_some() && self.keep.is_none() {
+            return Err(
+                "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy".into()
+            );
+        }
         if self.limit.is_some() && !self.by_nodes {
             return Err("ERR syntax error, LIMIT cannot be used without the special ~ option".into());
         }

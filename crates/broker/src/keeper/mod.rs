@@ -28,7 +28,7 @@ use naru_resp::Version;
 use crate::{
     profile::Profile,
     replies::Ticket,
-    streams::{Fields, IdRequest, StreamId, Trim},
+    streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
     transaction::Step,
 };
 
@@ -117,7 +117,7 @@ pub(crate) enum StreamOp {
     },
     Delete {
         key: Bytes,
-        ids: Vec<StreamId>,
+        ids: Result<Vec<StreamId>, InvalidId>,
     },
 }
 

@@ -12,7 +12,7 @@ use super::{
     clock,
     store::{Store, StoreError},
 };
-use crate::streams::{Fields, Stream, StreamId, Trim};
+use crate::streams::{Fields, InvalidId, Stream, StreamId, Trim};
 
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
@@ -86,11 +86,15 @@ pub(super) fn run(
             writer.integer(removed as i64);
         }
         StreamOp::Delete { key, ids } => {
-            let mut found: Vec<StreamId> = ids
-                .iter()
-                .filter(|id| store.stream(key).is_some_and(|stream| stream.contains(**id)))
-                .copied()
-                .collect();
+            let Some(stream) = store.stream(key) else {
+                writer.integer(0);
+                return Ok(Outcome::Answered);
+            };
+            let Ok(ids) = ids else {
+                writer.error(InvalidId.to_string());
+                return Ok(Outcome::Answered);
+            };
+            let mut found: Vec<StreamId> = ids.iter().filter(|id| stream.contains(**id)).copied().collect();
             found.sort_unstable();
             found.dedup();
             let count = found.len();
@@ -151,14 +155,15 @@ fn range(
     reverse: bool,
     writer: &mut Writer<'_>,
 ) {
+    let Some(stream) = stream else { return writer.array(0) };
     if count == Some(0) {
         return writer.null_array();
     }
     let most = count.unwrap_or(usize::MAX);
-    let found: Vec<_> = match stream {
-        None => Vec::new(),
-        Some(stream) if reverse => stream.range(start, end).rev().take(most).collect(),
-        Some(stream) => stream.range(start, end).take(most).collect(),
+    let found: Vec<_> = if reverse {
+        stream.range(start, end).rev().take(most).collect()
+    } else {
+        stream.range(start, end).take(most).collect()
     };
     write_entries(&found, writer);
 }

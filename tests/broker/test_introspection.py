@@ -1,0 +1,88 @@
+"""What differs from server to server, or came after Redis 7.0: held against what is written here."""
+
+import re
+
+import pytest
+
+from harness.resp import Error, Wire
+
+
+@pytest.fixture
+def wire(broker):
+    with Wire(broker.port) as wire:
+        yield wire
+
+
+def test_hello_names_the_server_in_both_protocols(wire):
+    for protocol, shape in (("2", list), ("3", dict)):
+        said = wire.call("HELLO", protocol)
+        assert isinstance(said, shape)
+        said = said if shape is dict else dict(zip(said[::2], said[1::2], strict=True))
+        assert said[b"server"] == b"naru" and said[b"proto"] == int(protocol)
+        assert re.fullmatch(rb"\d+\.\d+\.\d+", said[b"version"])
+        assert (said[b"mode"], said[b"role"], said[b"modules"]) == (b"standalone", b"master", [])
+        assert said[b"id"] == wire.call("CLIENT", "ID")
+
+
+def test_hello_names_the_connection(wire):
+    wire.call("HELLO", "3", "SETNAME", "alice")
+    assert wire.call("CLIENT", "GETNAME") == b"alice"
+
+
+def test_a_client_library_names_itself(wire):
+    assert wire.call("CLIENT", "SETINFO", "LIB-NAME", "some-library") == b"OK"
+    assert wire.call("CLIENT", "SETINFO", "lib-ver", "1.2.3") == b"OK"
+    info = wire.call("CLIENT", "INFO")
+    assert b" lib-name=some-library " in info and b" lib-ver=1.2.3" in info
+    for words in (("LIB-NAME", "with space"), ("LIB-NAME", "line\n"), ("NONSENSE", "x"), ("LIB-NAME",), ()):
+        assert isinstance(wire.call("CLIENT", "SETINFO", *words), Error), words
+    assert b" lib-name=some-library " in wire.call("CLIENT", "INFO")
+
+
+def test_the_list_shows_everyone_and_what_they_do(broker, wire):
+    with Wire(broker.port) as other:
+        other.call("CLIENT", "SETNAME", "listener")
+        other.send("SUBSCRIBE", "one", "two")
+        other.reply(), other.reply()
+        lines = wire.call("CLIENT", "LIST").decode().splitlines()
+        assert len(lines) == 2
+        fields = dict(
+            field.split("=", 1) for field in next(line for line in lines if "name=listener" in line).split()
+        )
+        assert (fields["sub"], fields["psub"], fields["flags"], fields["cmd"]) == ("2", "0", "P", "subscribe")
+        assert len(wire.call("CLIENT", "LIST", "TYPE", "pubsub").splitlines()) == 1
+        assert wire.call("CLIENT", "LIST", "ID", fields["id"]).decode().split()[0] == f"id={fields['id']}"
+
+
+def test_info_has_what_tools_look_for(wire):
+    text = wire.call("INFO").decode()
+    for name in (
+        "redis_version",
+        "redis_mode",
+        "tcp_port",
+        "connected_clients",
+        "used_memory",
+        "role",
+        "uptime_in_seconds",
+    ):
+        assert re.search(rf"^{name}:\S", text, re.MULTILINE), name
+    assert wire.call("INFO", "replication").decode().startswith("# Replication\r\n")
+    assert wire.call("INFO", "nonsense") == b""
+
+
+def test_every_command_describes_itself(wire):
+    commands = wire.call("COMMAND")
+    names = {command[0] for command in commands}
+    assert {b"subscribe", b"xadd", b"naru.send"} <= names and wire.call("COMMAND", "COUNT") == len(names)
+    assert set(wire.call("COMMAND", "LIST")) == names
+    described = wire.call("COMMAND", "INFO", "xadd", "PUBLISH")
+    assert [command[:2] for command in described] == [[b"xadd", -5], [b"publish", 3]]
+    assert b"xadd" in wire.call("COMMAND", "DOCS", "xadd")
+
+
+def test_every_command_counts_its_arguments(wire):
+    for name, arity, *_ in wire.call("COMMAND"):
+        if arity in (1, -1):
+            continue
+        said = wire.call(name)
+        assert said == f"ERR wrong number of arguments for '{name.decode()}' command", name

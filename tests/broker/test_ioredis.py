@@ -1,0 +1,84 @@
+"""ioredis, unmodified."""
+
+import pytest
+
+from harness.node import NodeProgram, Refused
+from harness.waiting import PATIENCE, eventually
+
+
+class Ioredis(NodeProgram):
+    def __init__(self, programs):
+        self.events = []
+        super().__init__(programs, "ioredis.mjs")
+
+    def happened(self, event):
+        self.events.append(event)
+
+    def call(self, client, do, *arguments):
+        return self.answer(self.order(do, client=client, arguments=arguments))
+
+    def open(self, client, broker):
+        self.answer(self.order("open", client=client, port=broker.port))
+
+    def seen(self, event, count):
+        """Waits for so many of these events."""
+
+        def found():
+            found = [it for it in list(self.events) if it["event"] == event]
+            return found if len(found) >= count else None
+
+        return eventually(found, lambda: f"not {count} {event} in {self.events}")
+
+
+@pytest.fixture
+def ioredis(programs, broker):
+    node = Ioredis(programs)
+    for client in ("one", "two"):
+        node.open(client, broker)
+    return node
+
+
+def test_it_connects_without_complaint(ioredis):
+    assert ioredis.call("one", "ping") == "PONG"
+    assert "redis_version" in ioredis.call("one", "info")
+    assert not [event for event in ioredis.events if event["event"] == "error"]
+
+
+def test_channels_and_patterns_are_heard(ioredis):
+    assert ioredis.call("one", "subscribe", "news", "other") == 2
+    assert ioredis.call("one", "psubscribe", "n*") == 3
+    assert ioredis.call("two", "publish", "news", "안녕") == 2
+    assert ioredis.seen("message", 1)[0]["text"] == "안녕"
+    assert ioredis.seen("pmessage", 1)[0]["pattern"] == "n*"
+    assert ioredis.call("one", "unsubscribe", "news") == 2
+    assert ioredis.call("two", "pubsub", "NUMSUB", "news") == ["news", 0]
+
+
+def test_streams(ioredis):
+    first = ioredis.call("one", "xadd", "s", "*", "n", "1")
+    second = ioredis.call("one", "xadd", "s", "*", "n", "2")
+    assert ioredis.call("one", "xrange", "s", "-", "+") == [[first, ["n", "1"]], [second, ["n", "2"]]]
+    assert ioredis.call("one", "xread", "COUNT", 1, "STREAMS", "s", "0") == [["s", [[first, ["n", "1"]]]]]
+    assert ioredis.call("one", "xread", "STREAMS", "s", second) is None
+    with pytest.raises(Refused) as refused:
+        ioredis.call("one", "xadd", "s", "1-1", "n", "3")
+    assert "equal or smaller" in refused.value.message
+
+
+def test_a_blocked_read_is_woken(ioredis):
+    reading = ioredis.order("xread", client="one", arguments=["BLOCK", int(PATIENCE * 1000), "STREAMS", "s", "0"])
+    id_ = ioredis.call("two", "xadd", "s", "*", "n", "1")
+    assert ioredis.answer(reading) == [["s", [[id_, ["n", "1"]]]]]
+
+
+def test_it_subscribes_again_after_a_restart(naru, broker, ioredis):
+    ioredis.call("one", "subscribe", "news")
+    broker.program.kill()
+    naru.restarted(broker)
+    eventually(lambda: ioredis.call("two", "publish", "news", "again") == 1, "it did not subscribe again")
+    assert ioredis.seen("message", 1)[-1]["text"] == "again"
+
+
+def test_many_calls_at_once_are_answered_each_with_its_own(ioredis):
+    orders = [ioredis.order("echo", client="one", arguments=[f"text {number}"]) for number in range(1000)]
+    assert [ioredis.answer(order) for order in orders] == [f"text {number}" for number in range(1000)]
