@@ -2,6 +2,7 @@
 
     == a name for the case
     a> XADD s 1-1 f v        connection a says this; quoting as in a shell, with Python's escapes in "..."
+    a> MULTI ; EXEC          connection a says these one right after the other
     a= *1\\r\\n$4\\r\\nPING\\r\\n   connection a sends these bytes
     a~ XREAD BLOCK 0 ...      as >, but it is not answered yet
     a<                        now it is
@@ -66,7 +67,7 @@ def read(path):
         elif mark == "| ":
             cases[-1].steps[-1].expected.append(unescape(text))
         else:
-            sent = unescape(text) if mark[1] in "=<" else encode(*words(text))
+            sent = unescape(text) if mark[1] in "=<" else b"".join(encode(*words(it)) for it in text.split(" ; "))
             assert mark[1] in ">=~<" and mark[0].islower(), f"{path}:{number}: {line}"
             cases[-1].steps.append(Step(mark[0], sent, line, mark=mark[1]))
     return cases

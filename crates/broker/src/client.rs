@@ -1,5 +1,5 @@
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     collections::HashSet,
     rc::Rc,
     sync::Arc,
@@ -17,6 +17,7 @@ use crate::{
     message::Frame,
     profile::Profile,
     replies::{Replies, Ticket},
+    transaction::{self, Step, Transaction},
     wire::Resp,
 };
 
@@ -27,7 +28,15 @@ pub(crate) struct Client {
     version: Cell<Version>,
     replies: RefCell<Replies>,
     subscriptions: RefCell<Subscriptions>,
-    /// Rung when a missing reply has come.
+    /// What was said since MULTI, if it was.
+    transaction: RefCell<Option<Transaction>>,
+    /// A command of a transaction is being executed: what it answers goes here.
+    captured: RefCell<Option<Captured>>,
+    /// A transaction that the keeper has done its part of, and the rest is the core's.
+    half_done: RefCell<Option<(Ticket, Vec<Step>)>>,
+    /// The keeper has been asked to note changes of keys, and not yet to stop.
+    watching: Cell<bool>,
+    /// Rung when a missing reply has come, or is the core's to make.
     answered: Notify,
     /// The keeper holds something of this client that must end with it.
     held_by_keeper: Cell<bool>,
@@ -36,6 +45,23 @@ pub(crate) struct Client {
     last_command: Cell<&'static str>,
     signed_in: Cell<bool>,
     refused_passwords: Cell<u32>,
+}
+
+/// What came of a command of a transaction.
+pub(crate) struct Captured {
+    capture: Capture,
+    pub(crate) reply: Vec<u8>,
+    /// What it would have the keeper do.
+    pub(crate) step: Option<Step>,
+}
+
+/// What a command of a transaction is run for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// Its effect and its reply.
+    Run,
+    /// To learn what the keeper is to do for it.
+    Plan,
 }
 
 #[derive(Default)]
@@ -75,6 +101,10 @@ impl Client {
             version: Cell::default(),
             replies: RefCell::default(),
             subscriptions: RefCell::default(),
+            transaction: RefCell::default(),
+            captured: RefCell::default(),
+            half_done: RefCell::default(),
+            watching: Cell::new(false),
             answered: Notify::new(),
             held_by_keeper: Cell::new(false),
             silent: Cell::new(false),
@@ -118,13 +148,16 @@ impl Client {
         self.profile.resp.store(if version == Version::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
-    /// Writes a reply or a push, behind everything the client is still owed.
+    /// Writes a reply or a push, behind everything the client is still owed, or into what is being captured.
     pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
         let version = self.version.get();
         let encode = |out: &mut Vec<u8>| write(&mut ReplyWriter::new(out, version));
         let mut replies = self.replies.borrow_mut();
         if replies.is_empty() {
+            // A transaction keeps the place of its reply while it runs, so nothing is being captured here.
             self.ended_if(self.link.write(|writer| writer.encode(encode)));
+        } else if let Some(captured) = &mut *self.captured.borrow_mut() {
+            encode(&mut captured.reply);
         } else {
             replies.append(encode);
         }
@@ -145,6 +178,32 @@ impl Client {
         self.answered.notify_waiters();
     }
 
+    /// Fills a place that was kept for the reply to EXEC, or leaves it to [`Self::take_half_done`].
+    pub(crate) fn answer_steps(&self, ticket: Ticket, steps: Vec<Step>) {
+        match transaction::reply(&steps) {
+            Some(reply) => self.answer(ticket, reply),
+            None => {
+                *self.half_done.borrow_mut() = Some((ticket, steps));
+                self.answered.notify_waiters();
+            }
+        }
+    }
+
+    /// Waits until every reply is there, or it is the core's to go on with a transaction.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.link.is_closed() || self.owed().0 == 0 || self.half_done.borrow().is_some() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    pub(crate) fn take_half_done(&self) -> Option<(Ticket, Vec<Step>)> {
+        self.half_done.take()
+    }
+
     /// Waits until at most `most` slots wait for the keeper.
     pub(crate) async fn answered_down_to(&self, most: usize) {
         loop {
@@ -159,6 +218,52 @@ impl Client {
     /// What the client is owed: slots, and bytes that wait behind them.
     pub(crate) fn owed(&self) -> (usize, usize) {
         self.replies.borrow().waiting()
+    }
+
+    /// What was said since MULTI.
+    pub(crate) fn transaction(&self) -> RefMut<'_, Option<Transaction>> {
+        self.transaction.borrow_mut()
+    }
+
+    /// Ends the transaction; what was in it.
+    pub(crate) fn take_transaction(&self) -> Option<Transaction> {
+        self.show_queued(None);
+        self.transaction.take()
+    }
+
+    /// How many commands of a transaction `CLIENT LIST` shows.
+    pub(crate) fn show_queued(&self, count: Option<usize>) {
+        self.profile.queued.store(count.map_or(-1, |count| count as i64), Ordering::Relaxed);
+    }
+
+    /// Runs a command of a transaction, whose reply is not the client's yet. Only while a place is kept for the whole.
+    pub(crate) fn capture(&self, capture: Capture, run: impl FnOnce()) -> Captured {
+        debug_assert!(self.owed().0 > 0);
+        *self.captured.borrow_mut() = Some(Captured { capture, reply: Vec::new(), step: None });
+        run();
+        self.captured.take().expect("it was put there above, and nothing else takes it")
+    }
+
+    /// What the command under way is run for, if it is one of a transaction.
+    pub(crate) fn capturing(&self) -> Option<Capture> {
+        self.captured.borrow().as_ref().map(|captured| captured.capture)
+    }
+
+    /// Notes what the command under way would have the keeper do. Only while [`Self::capturing`].
+    pub(crate) fn capture_step(&self, step: Step) {
+        if let Some(captured) = &mut *self.captured.borrow_mut() {
+            captured.step = Some(step);
+        }
+    }
+
+    pub(crate) fn start_watching(&self) {
+        self.hold_in_keeper();
+        self.watching.set(true);
+    }
+
+    /// From here on it watches nothing, once the keeper hears of it; whether it did.
+    pub(crate) fn stop_watching(&self) -> bool {
+        self.watching.replace(false)
     }
 
     pub(crate) fn hold_in_keeper(&self) {

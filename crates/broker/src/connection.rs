@@ -6,7 +6,7 @@ use naru_resp::{Limits, RequestParser};
 use crate::{
     client::Client,
     command::{self, Context, Flow},
-    keeper::Job,
+    keeper::{Job, Task},
     limits::{
         LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, QUERY_BYTES_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX,
         REPLIES_OWED_MAX,
@@ -112,6 +112,8 @@ enum Pause {
     Hungry,
     /// The next command waits for the keeper to answer all before it.
     Blocked,
+    /// The next command waits for all before it to be answered, which will be soon.
+    Settling,
     /// The keeper's queue is full; this is what did not fit.
     Full(Job),
     /// Enough is under way for now.
@@ -171,9 +173,14 @@ impl Conversation {
                         return;
                     }
                 }
+                Pause::Settling => self.settle().await,
                 Pause::Full(job) => {
+                    let is_transaction = matches!(job.task, Task::Exec(_));
                     if self.core.shared().keeper.send(job).await.is_err() {
                         return;
+                    }
+                    if is_transaction {
+                        self.settle().await;
                     }
                 }
                 Pause::Busy => {
@@ -293,6 +300,7 @@ impl Conversation {
             match flow {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
+                Flow::Settle => break Pause::Settling,
                 Flow::Full(job) => break Pause::Full(job),
                 Flow::End => {
                     consumed = input.len();
@@ -311,6 +319,20 @@ impl Conversation {
         self.client.owed().0 >= REPLIES_OWED_MAX
             || self.client.link().queued() > OUTBOX_BYTES_READ_MAX
             || self.core.directory().is_congested()
+    }
+
+    /// Waits until everything is answered, and does the core's part of a transaction.
+    async fn settle(&mut self) {
+        loop {
+            self.client.settled().await;
+            match self.client.take_half_done() {
+                Some((ticket, steps)) => {
+                    let context = Context { core: &self.core, client: &self.client };
+                    command::finish(&context, ticket, steps);
+                }
+                None => return,
+            }
+        }
     }
 
     /// Waits for a blocking command's answer; false if the client went away meanwhile.

@@ -22,6 +22,7 @@ mod password;
 mod profile;
 mod replies;
 mod streams;
+mod transaction;
 mod version;
 mod wire;
 

@@ -34,6 +34,18 @@ pub(crate) const JOBS_MAX: usize = 16 * 1024;
 /// Jobs the keeper takes up in one turn, before what they changed goes to the log.
 pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 
+/// Commands between MULTI and EXEC; Redis has no such limit, but a transaction is one step for everybody else.
+pub(crate) const TRANSACTION_COMMANDS_MAX: usize = 1 << 20;
+
+/// Bytes that these commands may take: as Redis, which counts them to the query buffer.
+pub(crate) const TRANSACTION_BYTES_MAX: usize = QUERY_BYTES_MAX;
+
+/// Bytes that the keys a client watches may take, each counted with `WATCHED_KEY_EXTRA_BYTES`.
+pub(crate) const WATCHED_BYTES_MAX: usize = 16 << 20;
+
+/// What the keeper needs to find a watched key again, roughly.
+pub(crate) const WATCHED_KEY_EXTRA_BYTES: usize = 128;
+
 /// How long a client that has ended its side may take for its last replies.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 

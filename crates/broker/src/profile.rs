@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -20,6 +20,10 @@ pub(crate) struct Profile {
     pub(crate) channels: AtomicUsize,
     pub(crate) shard_channels: AtomicUsize,
     pub(crate) patterns: AtomicUsize,
+    /// Commands queued since MULTI; -1 outside of a transaction.
+    pub(crate) queued: AtomicI64,
+    /// A key that it watches has changed.
+    pub(crate) touched: AtomicBool,
     /// Milliseconds from `connected` to the last command.
     last_active: AtomicU64,
     pub(crate) labels: Mutex<Labels>,
@@ -45,6 +49,8 @@ impl Profile {
             channels: AtomicUsize::new(0),
             shard_channels: AtomicUsize::new(0),
             patterns: AtomicUsize::new(0),
+            queued: AtomicI64::new(-1),
+            touched: AtomicBool::new(false),
             last_active: AtomicU64::new(0),
             labels: Mutex::default(),
         }
@@ -70,11 +76,20 @@ impl Profile {
         let channels = self.channels.load(Ordering::Relaxed);
         let shard_channels = self.shard_channels.load(Ordering::Relaxed);
         let patterns = self.patterns.load(Ordering::Relaxed);
-        let flags = if self.subscriptions() > 0 { "P" } else { "N" };
+        let queued = self.queued.load(Ordering::Relaxed);
+        let flags: String = [
+            (self.subscriptions() > 0, 'P'),
+            (queued >= 0, 'x'),
+            (self.touched.load(Ordering::Relaxed), 'd'),
+        ]
+        .into_iter()
+        .filter_map(|(is_set, flag)| is_set.then_some(flag))
+        .collect();
+        let flags = if flags.is_empty() { "N" } else { &flags };
         let labels = self.labels.lock();
         format!(
             "id={} addr={} laddr={} name={} age={} idle={idle} flags={flags} db=0 sub={channels} psub={patterns} \
-             ssub={shard_channels} multi=-1 cmd={} user=default resp={} lib-name={} lib-ver={}",
+             ssub={shard_channels} multi={queued} cmd={} user=default resp={} lib-name={} lib-ver={}",
             self.id,
             self.address,
             self.local_address,

@@ -19,6 +19,7 @@ use crate::{
     password::Password,
     profile::Profiles,
     replies::Ticket,
+    transaction::Step,
 };
 
 /// The Redis protocol on the fan-out.
@@ -51,11 +52,19 @@ pub(crate) struct Statistics {
 /// What the keeper sends to a core: replies that clients of the core are waiting for.
 pub(crate) type Answers = Vec<Answer>;
 
-/// One reply, complete.
+/// One reply.
 pub(crate) struct Answer {
     pub(crate) client: PeerId,
     pub(crate) ticket: Ticket,
-    pub(crate) reply: Vec<u8>,
+    pub(crate) reply: Reply,
+}
+
+/// How far the keeper has come with a reply.
+pub(crate) enum Reply {
+    /// Complete.
+    Whole(Vec<u8>),
+    /// A transaction's, of which the core may have to do the rest.
+    Steps(Vec<Step>),
 }
 
 impl Wire for Resp {
@@ -76,7 +85,10 @@ impl Wire for Resp {
     fn receive(core: &Rc<Core<Self>>, answers: Answers) {
         for answer in answers {
             if let Some(client) = core.peer(answer.client) {
-                client.answer(answer.ticket, answer.reply);
+                match answer.reply {
+                    Reply::Whole(reply) => client.answer(answer.ticket, reply),
+                    Reply::Steps(steps) => client.answer_steps(answer.ticket, steps),
+                }
             }
         }
     }

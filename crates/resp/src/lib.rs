@@ -27,5 +27,5 @@ pub use integer::parse_integer;
 pub use limits::{Limits, ReplyLimits};
 pub use reply::{ReplyWriter, Version};
 pub use reply_parser::{MalformedReply, ReplyParser};
-pub use request::{Command, Malformed, RequestParser};
+pub use request::{Command, Malformed, OwnedCommand, RequestParser};
 pub use value::Value;

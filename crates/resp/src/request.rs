@@ -92,6 +92,37 @@ impl<'a> Command<'a> {
         let bytes = self.bytes;
         self.arguments.iter().map(move |range| &bytes[range.clone()])
     }
+
+    /// A copy that outlives the input.
+    pub fn to_owned(&self) -> OwnedCommand {
+        let mut bytes = Vec::with_capacity(self.iter().map(<[u8]>::len).sum());
+        let mut arguments = Vec::with_capacity(self.len());
+        for argument in self.iter() {
+            let start = bytes.len();
+            bytes.extend_from_slice(argument);
+            arguments.push(start..bytes.len());
+        }
+        OwnedCommand { bytes: bytes.into(), arguments: arguments.into() }
+    }
+}
+
+/// A command that was kept to be executed later.
+#[derive(Clone, Debug)]
+pub struct OwnedCommand {
+    bytes: Box<[u8]>,
+    arguments: Box<[Range<usize>]>,
+}
+
+impl OwnedCommand {
+    /// The command, as it was when it came in.
+    pub fn as_command(&self) -> Command<'_> {
+        Command { bytes: &self.bytes, arguments: &self.arguments }
+    }
+
+    /// The memory it takes, in bytes: its arguments and where each of them lies.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.len() + size_of_val(&*self.arguments)
+    }
 }
 
 /// Reads commands from the front of a buffer that fills as bytes arrive.
@@ -266,6 +297,15 @@ mod tests {
         assert_eq!(parser.arguments.capacity(), 0);
         assert!(parser.next(b"*1048576\r\n$536870912\r\n").unwrap().is_none());
         assert_eq!((parser.arguments.capacity(), parser.text.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn a_kept_command_is_the_same_when_the_input_is_gone() {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        let mut input = b"*3\r\n$4\r\nECHO\r\n$0\r\n\r\n$3\r\n\r\n\xff\r\n".to_vec();
+        let kept = parser.next(&input).unwrap().unwrap().0.to_owned();
+        input.fill(0);
+        assert_eq!(kept.as_command().iter().collect::<Vec<_>>(), [&b"ECHO"[..], b"", b"\r\n\xff"]);
     }
 
     #[test]

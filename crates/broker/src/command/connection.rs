@@ -5,7 +5,7 @@ use super::{
     Context, Flow, Outcome, Refusal,
     arguments::{Arguments, integer, syntax_error, wrong_number},
     client::set_name,
-    pubsub,
+    pubsub, transaction,
 };
 use crate::{
     limits::REFUSED_PASSWORDS_MAX,
@@ -145,11 +145,11 @@ pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     Ok(Flow::End)
 }
 
-/// Back to how a connection starts: no subscriptions, no name, RESP2, not signed in.
+/// Back to how a connection starts: no transaction, no subscriptions, no name, RESP2, not signed in.
 pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     pubsub::drop_all(context);
     context.client.set_signed_in(context.core.shared().password.is_none());
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;
-    context.reply(|writer| writer.simple("RESET"))
+    transaction::end(context, |writer| writer.simple("RESET"))
 }

@@ -10,6 +10,7 @@ mod ledger;
 mod pubsub;
 mod streams;
 mod table;
+mod transaction;
 
 use std::rc::Rc;
 
@@ -19,9 +20,16 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::{
     client::Client,
-    keeper::{Job, Op},
+    keeper::{Asker, Job, Op, Task},
+    replies::Ticket,
+    transaction::Step,
     wire::Resp,
 };
+
+pub(crate) use table::Entry;
+#[cfg(test)]
+pub(crate) use table::find;
+pub(crate) use transaction::finish;
 
 /// Where a command is executed: on a core, for a client.
 pub(crate) struct Context<'a> {
@@ -33,8 +41,10 @@ pub(crate) struct Context<'a> {
 pub(crate) enum Flow {
     /// With the next one.
     Next,
-    /// With the next one, once the keeper has answered everything.
+    /// With the next one, once the keeper has answered everything, which may take as long as it likes.
     Wait,
+    /// With the next one, once everything is answered, which will be soon.
+    Settle,
     /// With the next one, once the keeper has room for this.
     Full(Job),
     /// Not at all: the client gets what it is owed, and the connection ends.
@@ -81,16 +91,28 @@ impl Context<'_> {
         })
     }
 
-    /// Lets the keeper make the reply, in the order of the commands.
+    /// Lets the keeper make the reply, in the order of the commands; in a transaction, in its place in there.
     fn keep(&self, op: Op) -> Outcome {
-        let job = Job {
+        if self.client.capturing().is_some() {
+            self.client.capture_step(Step::Keep(op));
+            return Ok(Flow::Next);
+        }
+        self.ask(Task::Do(op))
+    }
+
+    /// Has the keeper do something and reply, in the order of the commands.
+    fn ask(&self, task: Task) -> Outcome {
+        self.send(self.client.reserve(), task)
+    }
+
+    fn send(&self, ticket: Ticket, task: Task) -> Outcome {
+        let asker = Asker {
             client: self.client.id(),
             core: self.core.id(),
             version: self.client.version(),
-            ticket: Some(self.client.reserve()),
-            op,
+            ticket: Some(ticket),
         };
-        match self.core.shared().keeper.try_send(job) {
+        match self.core.shared().keeper.try_send(Job { asker, task }) {
             Ok(()) => Ok(Flow::Next),
             Err(TrySendError::Full(job)) => Ok(Flow::Full(job)),
             // The broker is stopping; the place kept will not be filled any more.
@@ -103,23 +125,32 @@ impl Context<'_> {
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let entry = table::find(command.name());
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
-        context.client.reply(|writer| writer.error("NOAUTH Authentication required."));
-        return Flow::Next;
+        let name = entry.map_or("", |entry| entry.name);
+        return or_error(
+            context,
+            transaction::refuse(context, name, &"NOAUTH Authentication required.".into()),
+        );
     }
     let Some(entry) = entry else { return refuse_unknown(context, command) };
     context.client.executes(entry.name);
     let outcome = if !entry.arity.accepts(command.len()) {
-        Err(arguments::wrong_number(entry.name))
+        transaction::refuse(context, entry.name, &arguments::wrong_number(entry.name))
     } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
-        Err(format!(
+        let refusal = format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
             entry.name
-        )
-        .into())
+        );
+        transaction::refuse(context, entry.name, &refusal.into())
+    } else if let Some(queued) = transaction::queue(context, entry, command) {
+        queued
     } else {
         (entry.run)(context, command)
     };
+    or_error(context, outcome)
+}
+
+fn or_error(context: &Context<'_>, outcome: Outcome) -> Flow {
     outcome.unwrap_or_else(|refusal| {
         context.client.reply(|writer| writer.error(refusal.text()));
         Flow::Next
@@ -136,6 +167,5 @@ fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
         );
         return Flow::End;
     }
-    context.client.reply(|writer| writer.error(arguments::unknown_command(command)));
-    Flow::Next
+    or_error(context, transaction::refuse(context, "", &arguments::unknown_command(command).into()))
 }

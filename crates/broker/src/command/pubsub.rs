@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use naru_fanout::{Peer, Space, Topic};
 use naru_resp::Command;
@@ -6,7 +8,7 @@ use super::{
     Context, Flow, Outcome,
     arguments::{unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
-use crate::message::Message;
+use crate::{client::Capture, message::Message, transaction::Step};
 
 const HELP: &[&str] = &[
     "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -40,11 +42,15 @@ fn publish_in(
     message: fn(&[u8], &[u8]) -> Message,
 ) -> Outcome {
     let (channel, payload) = (command.arg(1), command.arg(2));
+    context.core.shared().statistics.published.fetch_add(1, Ordering::Relaxed);
+    if context.client.capturing() == Some(Capture::Plan) {
+        context.client.capture_step(Step::Publish { space, message: message(channel, payload) });
+        return Ok(Flow::Next);
+    }
     let receivers = context.core.directory().publish_in(space, channel, || {
         let message = message(channel, payload);
         (message.channel(), message)
     });
-    context.core.shared().statistics.published.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     context.reply(|writer| writer.integer(receivers as i64))
 }
 
@@ -53,6 +59,10 @@ pub(super) fn subscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome
 }
 
 pub(super) fn ssubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    // Redis's rule and text, though it lets SUBSCRIBE pass.
+    if context.client.capturing().is_some() {
+        return Err("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client".into());
+    }
     join(context, command, Topic::ShardChannel, "ssubscribe")
 }
 

@@ -2,7 +2,9 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use naru_resp::Command;
 
-use super::{Context, Outcome, client, connection, describe, info, keys, ledger, pubsub, streams};
+use super::{
+    Context, Outcome, client, connection, describe, info, keys, ledger, pubsub, streams, transaction,
+};
 
 /// How many arguments a command takes, its name included.
 #[derive(Clone, Copy)]
@@ -77,6 +79,27 @@ impl Entry {
     const fn in_subscribed_mode(mut self) -> Self {
         self.in_subscribed_mode = true;
         self
+    }
+}
+
+impl Entry {
+    /// Whether it is about what the keeper has: what Redis says reads or writes the key space, and Naru's own.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.group == "naru" || self.flags.iter().any(|flag| matches!(*flag, "readonly" | "write"))
+    }
+
+    pub(crate) fn publishes(&self) -> bool {
+        matches!(self.name, "publish" | "spublish")
+    }
+
+    /// Whether it changes what the client is subscribed to.
+    pub(crate) fn subscribes(&self) -> bool {
+        self.name.ends_with("subscribe")
+    }
+
+    /// Whether it is executed at once after MULTI too.
+    pub(crate) fn is_never_queued(&self) -> bool {
+        matches!(self.name, "multi" | "exec" | "discard" | "watch" | "quit" | "reset")
     }
 }
 
@@ -267,6 +290,48 @@ pub(crate) static TABLE: &[Entry] = &[
         pubsub::pubsub,
         "Looks at channels and patterns.",
     ),
+    // Transactions
+    entry(
+        "multi",
+        Exactly(1),
+        "transactions",
+        &["noscript", "loading", "stale", "fast", "allow_busy"],
+        transaction::multi,
+        "Starts a transaction.",
+    ),
+    entry(
+        "exec",
+        Exactly(1),
+        "transactions",
+        &["noscript", "loading", "stale", "skip_slowlog"],
+        transaction::exec,
+        "Executes all commands in a transaction.",
+    ),
+    entry(
+        "discard",
+        Exactly(1),
+        "transactions",
+        &["noscript", "loading", "stale", "fast", "allow_busy"],
+        transaction::discard,
+        "Discards a transaction.",
+    ),
+    entry(
+        "watch",
+        AtLeast(2),
+        "transactions",
+        &["noscript", "loading", "stale", "fast", "allow_busy"],
+        transaction::watch,
+        "Monitors changes to keys to determine the execution of a transaction.",
+    )
+    .keys(1, -1, 1),
+    entry(
+        "unwatch",
+        Exactly(1),
+        "transactions",
+        &["noscript", "loading", "stale", "fast", "allow_busy"],
+        transaction::unwatch,
+        "Forgets about watched keys of a transaction.",
+    ),
     // Keys
     entry("del", AtLeast(2), "generic", &["write"], keys::del, "Deletes one or more keys.").keys(1, -1, 1),
     entry(
@@ -413,6 +478,14 @@ mod tests {
             assert!(entry.name.len() <= NAME_BYTES_MAX);
             assert_eq!(entry.name, entry.name.to_lowercase());
             assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_stored_and_nothing_else() {
+        for entry in TABLE {
+            let stored = matches!(entry.group, "generic" | "stream" | "naru");
+            assert_eq!(entry.is_kept(), stored, "{}", entry.name);
         }
     }
 

@@ -7,12 +7,13 @@ use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::PeerId;
 
-use super::Job;
+use super::{Asker, StreamOp};
 
 /// A client's blocked command. A client has at most one, since it is not read meanwhile.
 pub(super) struct Waiter {
+    pub(super) asker: Asker,
     /// The command with `$` resolved and without its `BLOCK`; it is run again when a key it waits for changes.
-    pub(super) job: Job,
+    pub(super) op: StreamOp,
     pub(super) keys: Vec<Bytes>,
     pub(super) until: Option<Instant>,
 }
@@ -27,7 +28,7 @@ pub(super) struct Blocked {
 
 impl Blocked {
     pub(super) fn add(&mut self, waiter: Waiter) {
-        let client = waiter.job.client;
+        let client = waiter.asker.client;
         for key in &waiter.keys {
             self.by_key.entry(key.clone()).or_default().push_back(client);
         }

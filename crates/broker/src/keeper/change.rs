@@ -19,3 +19,16 @@ pub(crate) enum Change {
     /// A change of the ledger.
     Ledger(Effect),
 }
+
+impl Change {
+    /// The key whose value it changes.
+    pub(super) fn key(&self) -> Option<&Bytes> {
+        match self {
+            Change::EntryAdded { key, .. }
+            | Change::EntriesDeleted { key, .. }
+            | Change::Trimmed { key, .. }
+            | Change::KeyDeleted { key } => Some(key),
+            Change::Ledger(_) => None,
+        }
+    }
+}

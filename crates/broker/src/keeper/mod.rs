@@ -14,9 +14,11 @@ mod ledger;
 mod start;
 mod store;
 mod streams;
+mod transaction;
 mod turn;
+mod watches;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, PeerId};
@@ -24,8 +26,10 @@ use naru_ledger::{Append, Conversation, Device, Position, Seq, Server, Useq, Use
 use naru_resp::Version;
 
 use crate::{
+    profile::Profile,
     replies::Ticket,
     streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
+    transaction::Step,
 };
 
 pub(crate) use start::Keeper;
@@ -33,28 +37,48 @@ pub use start::Storage;
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {
+    pub(crate) asker: Asker,
+    pub(crate) task: Task,
+}
+
+/// Who wants something done, and where the reply goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker {
     pub(crate) client: PeerId,
     pub(crate) core: CoreId,
     pub(crate) version: Version,
-    /// The place of its reply; none if it has none.
+    /// The place of the reply; none if there is none.
     pub(crate) ticket: Option<Ticket>,
-    pub(crate) op: Op,
 }
 
 impl Job {
     /// Ends what is held for a client.
     pub(crate) fn gone(client: PeerId) -> Job {
-        Job { client, core: CoreId(0), version: Version::Resp2, ticket: None, op: Op::Gone }
+        let asker = Asker { client, core: CoreId(0), version: Version::Resp2, ticket: None };
+        Job { asker, task: Task::Gone }
     }
 }
 
 /// What to do.
+pub(crate) enum Task {
+    /// What a command asks for.
+    Do(Op),
+    /// A transaction: all of it at once, or nothing if a key that the client watches has changed.
+    Exec(Vec<Step>),
+    /// From here on changes of these keys are noted for the client.
+    Watch { keys: Vec<Bytes>, profile: Arc<Profile> },
+    /// No longer. This is the reply.
+    Unwatch(Vec<u8>),
+    /// The client has gone: its blocked command ends, what it watches is forgotten, and if it was a chat server, its
+    /// routes end.
+    Gone,
+}
+
+/// What a command asks for.
 pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     Ledger(LedgerOp),
-    /// The client has gone: its blocked command ends, and if it was a chat server, so do its routes.
-    Gone,
 }
 
 pub(crate) enum KeyOp {

@@ -5,17 +5,23 @@ use bytes::Bytes;
 use naru_ledger::{Effect, Ledger, Misfit};
 use naru_store::{AppendError, Log, Lsn};
 
-use super::change::Change;
+use super::{change::Change, watches::Watches};
 use crate::streams::Stream;
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 const RECORD_BYTES_MAX: usize = 32 << 20;
 
+/// Why writing a change cannot fail.
+const WRITABLE: &str =
+    "changes hold nothing that postcard cannot write, and a vector takes all that is written";
+
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     /// The client's fault.
-    #[error("ERR what this command stores has {bytes} bytes; at most {RECORD_BYTES_MAX} fit into one record")]
+    #[error(
+        "ERR what is to be stored at once has {bytes} bytes; at most {RECORD_BYTES_MAX} fit into one record"
+    )]
     TooLarge { bytes: usize },
     /// Nobody's fault: nothing that grows the log is taken until there is space again.
     #[error("DISKFULL no space is left for the data folder: free some, or trim streams; reads go on")]
@@ -30,14 +36,31 @@ pub(super) enum StoreError {
 pub(super) struct Store {
     streams: HashMap<Bytes, Stream, RandomState>,
     pub(super) ledger: Ledger,
+    pub(super) watches: Watches,
     log: Option<Log>,
     /// The last record appended.
     last: Lsn,
+    /// What a transaction has changed so far, while one is under way.
+    gathered: Option<Gathered>,
+}
+
+/// Changes that are made already and recorded together, as the log has them.
+#[derive(Default)]
+struct Gathered {
+    count: usize,
+    changes: Vec<u8>,
 }
 
 impl Store {
     pub(super) fn new(ledger: Ledger) -> Self {
-        Store { streams: HashMap::default(), ledger, log: None, last: Lsn::ZERO }
+        Store {
+            streams: HashMap::default(),
+            ledger,
+            watches: Watches::default(),
+            log: None,
+            last: Lsn::ZERO,
+            gathered: None,
+        }
     }
 
     /// Takes one record of the log back in.
@@ -92,9 +115,34 @@ impl Store {
         }
     }
 
+    /// Begins a transaction: until [`Self::commit`], changes are made at once, and recorded together.
+    pub(super) fn begin(&mut self) {
+        self.gathered = Some(Gathered::default());
+    }
+
+    /// Refuses an operation in a transaction whose record is full: the ledger's, which cannot be refused later.
+    pub(super) fn check_room(&self) -> Result<(), StoreError> {
+        match &self.gathered {
+            Some(Gathered { changes, .. }) if changes.len() >= RECORD_BYTES_MAX => {
+                Err(StoreError::TooLarge { bytes: changes.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Records what the transaction has changed. An error is the end of the broker: the record is not too large, since
+    /// it was checked as it grew, and the log's frames hold twice as much.
+    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        let gathered = self.gathered.take().filter(|gathered| gathered.count > 0);
+        if let (Some(gathered), Some(log)) = (gathered, &mut self.log) {
+            self.last = log.append(&gathered.into_record())?;
+        }
+        Ok(())
+    }
+
     /// Records and makes the changes of one operation on streams and keys.
     pub(super) fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.record(&changes)?;
+        self.record(&changes, RECORD_BYTES_MAX)?;
         changes.into_iter().for_each(|change| self.apply(change));
         Ok(())
     }
@@ -105,13 +153,16 @@ impl Store {
         if effects.is_empty() {
             return Ok(());
         }
-        self.record(&effects.into_iter().map(Change::Ledger).collect())
+        self.record(&effects.into_iter().map(Change::Ledger).collect(), usize::MAX)
     }
 
-    fn record(&mut self, changes: &Vec<Change>) -> Result<(), StoreError> {
+    fn record(&mut self, changes: &Vec<Change>, bytes_max: usize) -> Result<(), StoreError> {
         let Some(log) = &mut self.log else { return Ok(()) };
-        let record = postcard::to_stdvec(changes).expect("changes hold nothing that postcard cannot write");
-        if record.len() > RECORD_BYTES_MAX {
+        if let Some(gathered) = &mut self.gathered {
+            return gathered.add(changes, bytes_max);
+        }
+        let record = postcard::to_stdvec(changes).expect(WRITABLE);
+        if record.len() > bytes_max {
             return Err(StoreError::TooLarge { bytes: record.len() });
         }
         self.last = log.append(&record)?;
@@ -119,6 +170,9 @@ impl Store {
     }
 
     fn apply(&mut self, change: Change) {
+        if let Some(key) = change.key() {
+            self.watches.touch(key);
+        }
         match change {
             Change::EntryAdded { key, id, fields } => self.streams.entry(key).or_default().add(id, fields),
             Change::EntriesDeleted { key, ids } => {
@@ -137,6 +191,29 @@ impl Store {
     }
 }
 
+impl Gathered {
+    /// Adds all of `changes`, or none.
+    fn add(&mut self, changes: &[Change], bytes_max: usize) -> Result<(), StoreError> {
+        let before = self.changes.len();
+        for change in changes {
+            self.changes = postcard::to_extend(change, std::mem::take(&mut self.changes)).expect(WRITABLE);
+        }
+        let bytes = self.changes.len();
+        if bytes > bytes_max {
+            self.changes.truncate(before);
+            return Err(StoreError::TooLarge { bytes });
+        }
+        self.count += changes.len();
+        Ok(())
+    }
+
+    /// A list of changes as postcard writes it: how many, then one after the other.
+    fn into_record(self) -> Vec<u8> {
+        let count = postcard::to_stdvec(&self.count).expect(WRITABLE);
+        [count, self.changes].concat()
+    }
+}
+
 /// A record that is whole, and yet makes no sense here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
@@ -144,4 +221,43 @@ pub(crate) enum ReplayError {
     Unreadable(#[from] postcard::Error),
     #[error("it does not follow from those before: {0}")]
     Misfit(#[from] Misfit),
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_ledger::Epoch;
+
+    use super::*;
+    use crate::streams::StreamId;
+
+    fn added(key: &'static str, millis: u64, value: &'static [u8]) -> Change {
+        let id = StreamId { millis, sequence: 0 };
+        Change::EntryAdded { key: key.into(), id, fields: vec![Bytes::from_static(b"f"), value.into()] }
+    }
+
+    #[test]
+    fn a_record_of_several_operations_is_taken_back_in_like_one() {
+        let mut gathered = Gathered::default();
+        // More than one byte for the count.
+        for millis in 1..=200 {
+            gathered.add(&[added("s", millis, b"v")], RECORD_BYTES_MAX).unwrap();
+        }
+        gathered.add(&[added("gone", 1, b"v")], RECORD_BYTES_MAX).unwrap();
+        gathered.add(&[Change::KeyDeleted { key: "gone".into() }], RECORD_BYTES_MAX).unwrap();
+        let mut store = Store::new(Ledger::new(Epoch::parse("e").unwrap()));
+        store.replay(&gathered.into_record()).unwrap();
+        assert_eq!(store.stream(&"s".into()).map(Stream::len), Some(200));
+        assert_eq!(store.stream_count(), 1);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_record_is_left_out_whole() {
+        let mut gathered = Gathered::default();
+        gathered.add(&[added("s", 1, b"v")], 40).unwrap();
+        let two = [added("s", 2, b"v"), added("s", 3, &[0; 40])];
+        assert!(matches!(gathered.add(&two, 40), Err(StoreError::TooLarge { .. })));
+        gathered.add(&[added("s", 4, b"v")], 40).unwrap();
+        let changes: Vec<Change> = postcard::from_bytes(&gathered.into_record()).unwrap();
+        assert_eq!(changes.len(), 2);
+    }
 }

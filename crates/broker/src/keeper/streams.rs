@@ -6,7 +6,7 @@ use bytes::Bytes;
 use naru_resp::{ReplyWriter, Version};
 
 use super::{
-    After, Job, KeyOp, Op, StreamOp,
+    After, Asker, KeyOp, StreamOp,
     blocked::{Blocked, Waiter},
     change::Change,
     clock,
@@ -54,7 +54,7 @@ pub(super) enum Outcome {
 pub(super) fn run(
     store: &mut Store,
     blocked: &mut Blocked,
-    job: &Job,
+    asker: Asker,
     op: &StreamOp,
     writer: &mut Writer<'_>,
 ) -> Result<Outcome, StoreError> {
@@ -75,7 +75,7 @@ pub(super) fn run(
                 writer.null_array();
                 return Ok(Outcome::Answered);
             };
-            blocked.add(waiter(job, streams, *count, *timeout));
+            blocked.add(waiter(asker, streams, *count, *timeout));
             return Ok(Outcome::Blocked);
         }
         StreamOp::Trim { key, trim } => {
@@ -231,15 +231,14 @@ fn read(store: &Store, streams: &[(Bytes, StreamId)], count: Option<usize>, writ
 }
 
 fn waiter(
-    job: &Job,
+    asker: Asker,
     streams: Vec<(Bytes, StreamId)>,
     count: Option<usize>,
     timeout: Option<Duration>,
 ) -> Waiter {
     let keys = streams.iter().map(|(key, _)| key.clone()).collect();
     let streams = streams.into_iter().map(|(key, id)| (key, After::Id(id))).collect();
-    let op = Op::Stream(StreamOp::Read { streams, count, block: None });
-    let job = Job { client: job.client, core: job.core, version: job.version, ticket: job.ticket, op };
+    let op = StreamOp::Read { streams, count, block: None };
     // A time beyond what the clock can say is for ever.
-    Waiter { job, keys, until: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
+    Waiter { asker, op, keys, until: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
 }

@@ -10,19 +10,35 @@ use tokio::{
 };
 
 use super::{
-    Job, Op,
+    Asker, Job, Op, Task,
     blocked::{Blocked, Waiter},
     held::{Held, Release},
-    ledger::{self, Servers, server_channel},
-    store::Store,
-    streams::{self, Outcome},
+    ledger::{self, Servers, Told, server_channel},
+    store::{Store, StoreError},
+    streams,
 };
 use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
-    replies::Ticket,
-    wire::{Answer, Answers, Resp},
+    wire::{Answer, Answers, Reply, Resp},
 };
+
+/// What became of an operation.
+pub(super) enum Outcome {
+    /// It is answered.
+    Answered(News),
+    /// It waits.
+    Blocked,
+}
+
+/// What an operation has for others than who asked for it.
+#[derive(Default)]
+pub(super) struct News {
+    /// To be published once the change is durable.
+    pub(super) told: Vec<Told>,
+    /// Whoever waits for this key has something to read.
+    pub(super) added: Option<Bytes>,
+}
 
 /// The keeper at work.
 pub(super) struct Turns {
@@ -83,7 +99,7 @@ impl Turns {
         }
         let now = Instant::now();
         while let Some(waiter) = self.blocked.expired(now) {
-            self.answer_nothing(&waiter.job);
+            self.answer_nothing(waiter.asker);
         }
         if let Some(log) = self.store.log() {
             log.submit()?;
@@ -105,79 +121,113 @@ impl Turns {
         }
     }
 
-    fn perform(&mut self, job: Job) {
-        let Job { client, core, version, ticket, op } = job;
-        let mut reply = Vec::new();
-        let mut writer = ReplyWriter::new(&mut reply, version);
-        let outcome = match op {
-            Op::Gone => {
-                self.gone(client);
-                return;
+    fn perform(&mut self, Job { asker, task }: Job) {
+        match task {
+            Task::Do(op) => self.answer_op(asker, op),
+            Task::Exec(steps) => self.execute(asker, steps),
+            Task::Watch { keys, profile } => {
+                let watched = self.store.watches.add(profile, keys);
+                self.answer_with(asker, |writer| match watched {
+                    Ok(()) => writer.simple("OK"),
+                    Err(refused) => writer.error(refused.to_string()),
+                });
             }
-            Op::Keys(op) => streams::keys(&mut self.store, &op, &mut writer),
-            Op::Ledger(op) => {
-                let told = ledger::run(&mut self.store, &mut self.servers, client, op, &mut writer);
-                told.map(|told| {
-                    for message in told {
-                        let channel = server_channel(&message.server).into();
-                        self.held
-                            .keep(self.store.last(), Release::Publish { channel, payload: message.payload });
-                    }
-                })
+            Task::Unwatch(reply) => {
+                self.store.watches.remove(asker.client);
+                self.answer(asker, reply);
             }
-            Op::Stream(op) => {
-                let job = Job { client, core, version, ticket, op: Op::Gone };
-                match streams::run(&mut self.store, &mut self.blocked, &job, &op, &mut writer) {
-                    Ok(Outcome::Blocked) => return,
-                    Ok(Outcome::Answered) => Ok(()),
-                    Ok(Outcome::Added(key)) => {
-                        self.answer(client, core, ticket, reply);
-                        return self.wake(&key);
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        if let Err(error) = outcome {
-            reply.clear();
-            ReplyWriter::new(&mut reply, version).error(error.to_string());
+            Task::Gone => self.gone(asker.client),
         }
-        self.answer(client, core, ticket, reply);
+    }
+
+    fn answer_op(&mut self, asker: Asker, op: Op) {
+        let mut reply = Vec::new();
+        match self.operate(asker, op, &mut ReplyWriter::new(&mut reply, asker.version)) {
+            Ok(Outcome::Blocked) => {}
+            Ok(Outcome::Answered(news)) => {
+                self.tell(news.told);
+                self.answer(asker, reply);
+                news.added.iter().for_each(|key| self.wake(key));
+            }
+            Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+        }
+    }
+
+    /// Runs one operation. What it has for others is up to the caller, who knows when its changes are recorded.
+    pub(super) fn operate(
+        &mut self,
+        asker: Asker,
+        op: Op,
+        writer: &mut ReplyWriter<'_, Vec<u8>>,
+    ) -> Result<Outcome, StoreError> {
+        let news = match op {
+            Op::Keys(op) => {
+                streams::keys(&mut self.store, &op, writer)?;
+                News::default()
+            }
+            Op::Ledger(op) => {
+                let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
+                News { told, added: None }
+            }
+            Op::Stream(op) => match streams::run(&mut self.store, &mut self.blocked, asker, &op, writer)? {
+                streams::Outcome::Blocked => return Ok(Outcome::Blocked),
+                streams::Outcome::Answered => News::default(),
+                streams::Outcome::Added(key) => News { told: Vec::new(), added: Some(key) },
+            },
+        };
+        Ok(Outcome::Answered(news))
+    }
+
+    /// Holds messages for servers until what they tell of is durable.
+    pub(super) fn tell(&mut self, told: Vec<Told>) {
+        for message in told {
+            let channel = server_channel(&message.server).into();
+            self.held.keep(self.store.last(), Release::Publish { channel, payload: message.payload });
+        }
     }
 
     /// Ends what is held for a client.
     fn gone(&mut self, client: PeerId) {
         if let Some(waiter) = self.blocked.remove(client) {
-            self.answer_nothing(&waiter.job);
+            self.answer_nothing(waiter.asker);
         }
+        self.store.watches.remove(client);
         if let Some(server) = self.servers.gone(client) {
             self.store.ledger.server_gone(&server);
         }
     }
 
     /// Runs the commands again that wait for `key`, longest first.
-    fn wake(&mut self, key: &Bytes) {
+    pub(super) fn wake(&mut self, key: &Bytes) {
         for client in self.blocked.waiting_for(key) {
-            let Some(Waiter { job, .. }) = self.blocked.get(client) else { continue };
-            let Op::Stream(op) = &job.op else { continue };
+            let Some(Waiter { asker, op, .. }) = self.blocked.get(client) else { continue };
+            let asker = *asker;
             let mut reply = Vec::new();
-            let mut writer = ReplyWriter::new(&mut reply, job.version);
-            if streams::read_now(&self.store, op, &mut writer)
-                && let Some(Waiter { job, .. }) = self.blocked.remove(client)
-            {
-                self.answer(job.client, job.core, job.ticket, reply);
+            let mut writer = ReplyWriter::new(&mut reply, asker.version);
+            if streams::read_now(&self.store, op, &mut writer) {
+                self.blocked.remove(client);
+                self.answer(asker, reply);
             }
         }
     }
 
     /// What a blocked command gets that nothing came for.
-    fn answer_nothing(&mut self, job: &Job) {
-        let mut reply = Vec::new();
-        ReplyWriter::new(&mut reply, job.version).null_array();
-        self.answer(job.client, job.core, job.ticket, reply);
+    pub(super) fn answer_nothing(&mut self, asker: Asker) {
+        self.answer_with(asker, |writer| writer.null_array());
     }
 
-    fn answer(&mut self, client: PeerId, core: CoreId, ticket: Option<Ticket>, reply: Vec<u8>) {
+    pub(super) fn answer_with(&mut self, asker: Asker, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
+        let mut reply = Vec::new();
+        write(&mut ReplyWriter::new(&mut reply, asker.version));
+        self.answer(asker, reply);
+    }
+
+    fn answer(&mut self, asker: Asker, reply: Vec<u8>) {
+        self.hold(asker, Reply::Whole(reply));
+    }
+
+    /// Holds a reply until everything decided so far is durable.
+    pub(super) fn hold(&mut self, Asker { client, core, ticket, .. }: Asker, reply: Reply) {
         if let Some(ticket) = ticket {
             self.held.keep(self.store.last(), Release::Answer(core, Answer { client, ticket, reply }));
         }
@@ -188,7 +238,12 @@ impl Turns {
         let durable = self.store.durable();
         while let Some(release) = self.held.next(durable) {
             match release {
-                Release::Answer(core, answer) => self.outgoing[core.0].push(answer),
+                Release::Answer(core, mut answer) => {
+                    if let Reply::Steps(steps) = &mut answer.reply {
+                        self.publish_all(steps);
+                    }
+                    self.outgoing[core.0].push(answer);
+                }
                 Release::Publish { channel, payload } => {
                     self.directory.publish(&channel, || {
                         let message = Message::new(&channel, &payload);
@@ -211,10 +266,11 @@ impl Turns {
     fn give_up(&mut self, error: &WriteError) {
         for release in self.held.drain() {
             if let Release::Answer(core, mut answer) = release {
-                answer.reply.clear();
+                let mut reply = Vec::new();
                 // An error reads the same in both protocols.
                 let text = format!("IOERR not stored, or not for sure: {error}");
-                ReplyWriter::new(&mut answer.reply, Version::Resp2).error(text);
+                ReplyWriter::new(&mut reply, Version::Resp2).error(text);
+                answer.reply = Reply::Whole(reply);
                 self.outgoing[core.0].push(answer);
             }
         }

@@ -1,0 +1,74 @@
+//! Transactions: all at once, in one record.
+
+use naru_resp::{ReplyWriter, Version};
+
+use super::{
+    Asker, Op,
+    turn::{News, Outcome, Turns},
+};
+use crate::{transaction::Step, wire::Reply};
+
+impl Turns {
+    /// Executes a transaction, or nothing of it if a key that the client watches has changed.
+    pub(super) fn execute(&mut self, asker: Asker, mut steps: Vec<Step>) {
+        if self.store.watches.remove(asker.client) {
+            return self.answer_nothing(asker);
+        }
+        self.store.begin();
+        let news: Vec<News> = steps.iter_mut().filter_map(|step| self.take(asker, step)).collect();
+        if let Err(error) = self.store.commit() {
+            return self.answer_with(asker, |writer| writer.error(error.to_string()));
+        }
+        let mut added = Vec::new();
+        for News { told, added: key } in news {
+            self.tell(told);
+            added.extend(key);
+        }
+        self.hold(asker, Reply::Steps(steps));
+        // Who waits sees what is there after all of it, as in Redis.
+        added.iter().for_each(|key| self.wake(key));
+    }
+
+    /// Answers a step, if it is one for the keeper; what it has for others.
+    fn take(&mut self, asker: Asker, step: &mut Step) -> Option<News> {
+        let op = match std::mem::replace(step, Step::Answered(Vec::new())) {
+            Step::Keep(op) => op,
+            other => {
+                *step = other;
+                return None;
+            }
+        };
+        let mut reply = Vec::new();
+        let mut writer = ReplyWriter::new(&mut reply, asker.version);
+        let mut news = None;
+        let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
+        match room.and_then(|()| self.operate(asker, op, &mut writer)) {
+            Ok(Outcome::Answered(its)) => news = Some(its),
+            // Nothing waits in a transaction: it gets what it would get when its time is up.
+            Ok(Outcome::Blocked) => {
+                self.blocked.remove(asker.client);
+                writer.null_array();
+            }
+            Err(error) => {
+                reply.clear();
+                ReplyWriter::new(&mut reply, asker.version).error(error.to_string());
+            }
+        }
+        *step = Step::Answered(reply);
+        news
+    }
+
+    /// Publishes what a transaction publishes, now that it is durable.
+    pub(super) fn publish_all(&self, steps: &mut [Step]) {
+        for step in steps {
+            let Step::Publish { space, message } = step else { continue };
+            let channel = message.channel();
+            let receivers =
+                self.directory.publish_in(*space, &channel, || (channel.clone(), message.clone()));
+            let mut reply = Vec::new();
+            // A number reads the same in both protocols.
+            ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);
+            *step = Step::Answered(reply);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+"""Transactions: all or nothing, for readers, for subscribers and for a crash. What each command answers is compared with
+Redis in transcripts/transactions.txt."""
+
+import socket
+import threading
+
+import pytest
+import redis
+
+from harness.resp import Error, Wire, encode
+from harness.waiting import eventually
+
+
+def pipeline(*commands):
+    """Commands in one write."""
+    return b"".join(encode(*command) for command in commands)
+
+
+def transaction(*commands):
+    return pipeline(["MULTI"], *commands, ["EXEC"])
+
+
+def executed(wire, *commands):
+    """The reply to EXEC of these commands."""
+    wire.send_raw(transaction(*commands))
+    assert [wire.reply() for _ in range(len(commands) + 1)] == [b"OK"] + [b"QUEUED"] * len(commands)
+    return wire.reply()
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_what_a_client_publishes_to_itself_comes_after_the_reply(broker, resp):
+    with Wire(broker.port) as wire:
+        if resp == 3:
+            wire.call("HELLO", 3)
+        subscribed = [b"subscribe", b"c", 1]
+        # In Redis's form, which a parser of replies takes for one element.
+        assert executed(wire, ["SUBSCRIBE", "c"], ["PUBLISH", "c", "first"]) == [subscribed, 1]
+        assert wire.reply() == [b"message", b"c", b"first"]
+        assert wire.call("UNSUBSCRIBE", "c") == [b"unsubscribe", b"c", 0]
+        assert executed(wire, ["XADD", "s", "*", "f", "v"], ["SUBSCRIBE", "c"], ["PUBLISH", "c", "second"])[1:] == [subscribed, 1]
+        assert wire.reply() == [b"message", b"c", b"second"]
+
+
+def test_what_a_resp3_subscriber_publishes_to_itself_comes_after_the_reply(broker):
+    with Wire(broker.port) as wire:
+        wire.call("HELLO", 3)
+        wire.call("SUBSCRIBE", "c")
+        for stored in ([], [["XADD", "s", "*", "f", "v"]]):
+            assert executed(wire, *stored, ["PUBLISH", "c", "x"], ["PUBLISH", "c", "y"])[-2:] == [1, 1]
+            assert [wire.reply()[2] for _ in range(2)] == [b"x", b"y"]
+
+
+def test_publications_of_transactions_come_in_the_order_of_what_they_store(broker):
+    count, writers = 200, 4
+
+    def write(name):
+        with Wire(broker.port) as wire:
+            for number in range(count):
+                text = f"{name}:{number}"
+                id_, receivers = executed(wire, ["XADD", "s", "*", "text", text], ["PUBLISH", "c", text])
+                assert receivers == 1, id_
+
+    with Wire(broker.port) as subscriber, Wire(broker.port) as reader:
+        subscriber.call("SUBSCRIBE", "c")
+        threads = [threading.Thread(target=write, args=[name]) for name in range(writers)]
+        for thread in threads:
+            thread.start()
+        heard = [subscriber.reply()[2] for _ in range(count * writers)]
+        for thread in threads:
+            thread.join()
+        assert heard == [fields[1] for _, fields in reader.call("XRANGE", "s", "-", "+")]
+
+
+def test_nobody_sees_half_of_a_transaction(broker):
+    done = threading.Event()
+
+    def write():
+        with Wire(broker.port) as wire:
+            for _ in range(300):
+                executed(wire, ["XADD", "a", "*", "f", "v"], ["PING"], ["XADD", "b", "*", "f", "v"])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = set()
+    with Wire(broker.port) as wire:
+        while not done.is_set():
+            a, b = executed(wire, ["XLEN", "a"], ["XLEN", "b"])
+            assert a == b
+            seen.add(a)
+    writer.join()
+    assert len(seen) > 2
+
+
+def test_watching_makes_increments_that_are_not_lost(broker):
+    """Each client reads a count, and adds one if nobody else has meanwhile."""
+    count, clients = 60, 4
+    tries = []
+
+    def add():
+        with Wire(broker.port) as wire:
+            added = 0
+            while added < count:
+                wire.call("WATCH", "count")
+                entries = wire.call("XREVRANGE", "count", "+", "-", "COUNT", 1)
+                now = int(entries[0][1][1]) if entries else 0
+                reply = executed(wire, ["XADD", "count", "MAXLEN", 1, "*", "n", now + 1])
+                tries.append(reply)
+                added += reply is not None
+
+    threads = [threading.Thread(target=add) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Wire(broker.port) as wire:
+        [[_, fields]] = wire.call("XRANGE", "count", "-", "+")
+        assert int(fields[1]) == count * clients
+    assert None in tries, "they came in each other's way"
+
+
+def line_of(wire, id_):
+    line = wire.call("CLIENT", "LIST", "ID", id_).decode()
+    return dict(field.split("=", 1) for field in line.split())
+
+
+def test_client_list_shows_who_is_in_a_transaction(broker):
+    with Wire(broker.port) as one, Wire(broker.port) as other:
+        id_ = one.call("CLIENT", "ID")
+        shown = lambda: tuple(line_of(other, id_)[field] for field in ("flags", "multi"))
+        assert shown() == ("N", "-1")
+        one.call("WATCH", "s")
+        one.call("MULTI")
+        assert shown() == ("x", "0")
+        one.call("PING")
+        one.call("CLIENT", "INFO")
+        assert shown() == ("x", "2")
+        other.call("XADD", "s", "*", "f", "v")
+        assert shown() == ("xd", "2")
+        assert one.call("EXEC") is None
+        assert shown() == ("N", "-1")
+        info = executed(one, ["CLIENT", "INFO"], ["XLEN", "s"])[0].decode()
+        assert " flags=x " in info and " multi=2 " in info and " cmd=exec " in info
+        one.call("MULTI")
+        one.call("DISCARD")
+        assert shown() == ("N", "-1")
+
+
+def test_a_connection_that_ends_in_a_transaction_leaves_nothing(broker):
+    with Wire(broker.port) as other:
+        for ending in (b"", transaction(["PING"])[:-4]):
+            with Wire(broker.port) as wire:
+                id_ = wire.call("CLIENT", "ID")
+                wire.call("WATCH", "s")
+                wire.send_raw(pipeline(["MULTI"], ["XADD", "s", "1-1", "f", "v"]) + ending)
+                assert [wire.reply(), wire.reply()] == [b"OK", b"QUEUED"]
+            eventually(lambda: other.call("CLIENT", "LIST", "ID", id_) == b"", "still listed")
+            assert other.call("EXISTS", "s") == 0
+
+
+def test_exec_is_answered_to_a_client_that_has_said_all_it_had_to_say(durable_broker):
+    """As `printf … | nc`: the end of the input comes before the answer."""
+    with Wire(durable_broker.port) as wire:
+        commands = [["XADD", "s", "*", "f", "v"], ["PUBLISH", "c", "m"], ["CLIENT", "SETNAME", "x"]]
+        wire.send_raw(transaction(*commands) + encode("CLIENT", "GETNAME"))
+        wire.socket.shutdown(socket.SHUT_WR)
+        replies = [wire.reply() for _ in range(6)]
+        assert replies[-2][1:] == [0, b"OK"] and replies[-1] == b"x"
+        assert wire.is_at_end()
+
+
+def test_exec_without_having_signed_in(naru):
+    broker = naru.broker("--requirepass", "secret")
+    with Wire(broker.port) as wire:
+        for command in ("MULTI", "DISCARD", "WATCH", "UNWATCH"):
+            assert wire.call(command, *(["s"] if command == "WATCH" else [])) == Error("NOAUTH Authentication required.")
+        abort = Error("EXECABORT Transaction discarded because of: NOAUTH Authentication required.")
+        assert wire.call("EXEC") == abort
+        wire.call("AUTH", "default", "secret")
+        wire.call("MULTI")
+        assert wire.call("RESET") == b"RESET"
+        assert wire.call("EXEC") == abort
+
+
+def test_a_transaction_that_is_too_large_for_a_record_leaves_out_what_does_not_fit(durable_broker, naru):
+    """Each command by itself is refused or kept, as if the disk were full for it; the rest is done, and kept."""
+    half = b"x" * (17 << 20)
+    with Wire(durable_broker.port) as wire:
+        replies = executed(
+            wire,
+            ["XADD", "s", "1-1", "f", half],
+            ["XADD", "s", "2-1", "f", half],
+            ["XADD", "s", "3-1", "f", "small"],
+            ["NARU.SEND", "alice", "bob", "m1", "{}"],
+            ["XLEN", "s"],
+        )
+        assert replies[0] == b"1-1" and replies[2] == b"3-1" and replies[4] == 2
+        assert replies[1].startswith("ERR what is to be stored at once has")
+        assert replies[3][1] == 1
+    durable_broker.program.kill()
+    broker = naru.restarted(durable_broker)
+    with Wire(broker.port) as wire:
+        assert [id_ for id_, _ in wire.call("XRANGE", "s", "-", "+")] == [b"1-1", b"3-1"]
+        assert len(wire.call("NARU.ENTRIES", "bob", 0, 10)[2]) == 1
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_redis_py_uses_pipelines_and_watches(broker, protocol):
+    with redis.Redis(port=broker.port, protocol=protocol) as client, redis.Redis(port=broker.port) as other:
+        with client.pipeline() as pipeline:
+            id_, length, receivers = pipeline.xadd("s", {"a": "1"}).xlen("s").publish("c", "m").execute()
+            assert (length, receivers) == (1, 0) and client.xrange("s")[0][0] == id_
+        with client.pipeline() as pipeline:
+            pipeline.watch("s")
+            other.xadd("s", {"a": "2"})
+            pipeline.multi()
+            pipeline.xadd("s", {"a": "3"})
+            with pytest.raises(redis.WatchError):
+                pipeline.execute()
+        assert client.xlen("s") == 2
+
+        def double(pipeline):
+            length = pipeline.xlen("s")
+            pipeline.multi()
+            for _ in range(length):
+                pipeline.xadd("s", {"a": "4"})
+
+        assert len(client.transaction(double, "s")) == 2
+        with client.pipeline() as pipeline, pytest.raises(redis.ResponseError, match="unknown command"):
+            pipeline.xadd("s", {"a": "5"}).execute_command("NONSENSE").execute()
+        assert client.xlen("s") == 4
+
+
+class Writer(threading.Thread):
+    """Sends numbered transactions, a few at a time, until the connection ends; counts the answers."""
+
+    def __init__(self, port, name):
+        super().__init__(daemon=True)
+        self.wire, self.name_ = Wire(port), name
+        self.sent, self.answered = 0, 0
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                while self.sent - self.answered < 8:
+                    commands = entries_in_two_streams(self.name_, self.sent)
+                    self.wire.send_raw(transaction(*commands))
+                    self.sent += 1
+                frames = [self.wire.frame() for _ in range(len(commands) + 2)]
+                if not all(frames):
+                    return
+                self.answered += 1
+        except (OSError, AssertionError):
+            # Cut off inside a reply: it does not count as answered.
+            return
+
+
+def entries_in_two_streams(name, number):
+    fields = ["who", name, "n", number]
+    return [
+        ["XADD", "a", "*", *fields],
+        ["PUBLISH", "told", f"{name} {number}"],
+        ["XADD", "b", "*", *fields],
+        ["XADD", f"own:{name}", "*", *fields],
+        ["DEL", f"own:{name}"],
+        ["NARU.SEND", "alice", "bob", f"{name}-{number}", "{}"],
+    ]
+
+
+def test_sigkill_leaves_all_of_a_transaction_or_nothing(naru, tmp_path):
+    broker, lives = naru.broker(data=tmp_path / "data"), []
+    for round_, answers in enumerate((40, 300, 120, 600)):
+        listener = Wire(broker.port)
+        listener.call("SUBSCRIBE", "told")
+        writers = [Writer(broker.port, f"w{round_}{which}") for which in "xyz"]
+        lives += writers
+        eventually(lambda: sum(writer.answered for writer in writers) >= answers, "too few answers")
+        broker.program.kill()
+        for writer in writers:
+            writer.join()
+        heard = []
+        while frame := listener.frame():
+            heard.append(frame)
+        broker = naru.restarted(broker)
+        with Wire(broker.port) as wire:
+            a, b = ([tuple(fields[1::2]) for _, fields in wire.call("XRANGE", stream, "-", "+")] for stream in "ab")
+            assert a == b, "both streams have the same transactions, in the same order"
+            assert len(set(a)) == len(a)
+            for writer in lives:
+                mine = [int(number) for who, number in a if who.decode() == writer.name_]
+                assert mine == list(range(len(mine))), "in its order, without a hole"
+                assert writer.answered <= len(mine) <= writer.sent, "what was answered is there"
+                assert wire.call("EXISTS", f"own:{writer.name_}") == 0
+            sent = wire.call("NARU.RESUME", "bob", "phone", "", 0, 1)[2]
+            assert sent == len(a), "the inbox has one message for each"
+            for frame in heard:
+                who, number = frame.split(b"\r\n")[-2].split()
+                assert (who, number) in a, "nobody was told of what is not there"
