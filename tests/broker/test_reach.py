@@ -1,17 +1,17 @@
-"""How clients on the same machine reach the broker: by Unix socket."""
+"""How clients reach the broker: by Unix socket, and by what a configuration file says."""
 
-import os
 import shutil
 import socket
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 import redis
 
-from harness.naru import HeldPort, logged
+from harness.naru import HeldPort, log_lines, logged
 from harness.resp import Wire
-from harness.waiting import PATIENCE, eventually
+from harness.waiting import PATIENCE
 
 REDIS_CLI = shutil.which("redis-cli")
 
@@ -104,3 +104,102 @@ def test_with_a_unix_socket_port_0_means_no_port_as_in_redis(naru, path):
     ready = program.wait_for(lambda it: logged(it, "the broker is ready"), "no word of being ready")
     assert "address" not in ready and ready["unixsocket"] == str(path)
     assert run(REDIS_CLI, "-s", path, "PING") == "PONG\n"
+
+
+# By what a configuration file says
+
+
+def configured(naru, tmp_path, text, *arguments):
+    """A broker with a configuration file, and what it says when it is ready."""
+    (tmp_path / "naru.conf").write_text(text)
+    program = naru.start("broker", "broker", "--config", tmp_path / "naru.conf", *arguments)
+    return program, program.wait_for(lambda it: logged(it, "the broker is ready"), "no word of being ready")
+
+
+def test_a_configuration_that_redis_runs_with_will_do(naru, programs, tmp_path):
+    port, password = free_port(), r'"a \"secret\" \x77ord"'
+    text = (
+        f"# of the test\nbind 127.0.0.1 -::1\nport {port}\nunixsocket {tmp_path}/shared.sock\nunixsocketperm 700\n"
+        f"requirepass {password}\ninclude {tmp_path}/more-*.conf\nloglevel notice\nio-threads 1\nsave \"\"\n"
+        f"appendonly no\ndir {tmp_path}\nmaxmemory-policy noeviction\n"
+    )
+    (tmp_path / "more-1.conf").write_text("maxclients 500\n")
+
+    def answers():
+        with Wire(port) as wire:
+            return [
+                wire.call("PING"),
+                wire.call("AUTH", "wrong"),
+                wire.call("AUTH", 'a "secret" word'),
+                wire.call("PING"),
+                run(REDIS_CLI, "-s", tmp_path / "shared.sock", "PING"),
+                stat.S_IMODE((tmp_path / "shared.sock").stat().st_mode),
+            ]
+
+    (tmp_path / "redis.conf").write_text(text)
+    peer = programs.start("redis", [shutil.which("redis-server"), tmp_path / "redis.conf"])
+    peer.wait_for(lambda it: "Ready to accept connections" in it.output(), "not ready")
+    of_redis = answers()
+    assert peer.terminate() == 0
+    program, ready = configured(naru, tmp_path, text)
+    assert answers() == of_redis
+    assert ready["cores"] == 1
+    warnings = [line["parameters"] for line in log_lines(program) if "passed over" in line["message"]]
+    assert len(warnings) == 1 and {"save", "maxmemory-policy"} <= set(warnings[0].split())
+    assert program.terminate() == 0
+    assert not (tmp_path / "naru-data").exists()
+
+
+def test_debians_own_configuration_will_do(naru, tmp_path):
+    path = Path("/etc/redis/redis.conf")
+    if not path.exists():
+        pytest.skip("there is no /etc/redis/redis.conf")
+    text = path.read_text() + f"\nport {free_port()}\n"
+    program, ready = configured(naru, tmp_path, text)
+    assert sum(line["level"] == "WARN" for line in log_lines(program)) == 1, program.log()
+
+
+def test_what_must_last_is_kept_below_redis_folder(naru, tmp_path):
+    configured(naru, tmp_path, f"port {free_port()}\ndir {tmp_path}\nappendonly yes\n")
+    assert (tmp_path / "naru-data").is_dir()
+
+
+def test_the_command_line_wins_over_the_file(naru, tmp_path):
+    port, other = free_port(), free_port()
+    _, ready = configured(naru, tmp_path, f"port {other}\ndir {tmp_path}\nio-threads 2\n", "--port", port, "--memory")
+    assert ready["address"] == f"127.0.0.1:{port}" and ready["cores"] == 2
+    assert not (tmp_path / "naru-data").exists()
+
+
+def test_all_addresses_are_listened_on(naru, tmp_path):
+    port = free_port()
+    configured(naru, tmp_path, f"port {port}\nbind * -::*\nappendonly no\n")
+    assert run(REDIS_CLI, "-h", "127.0.0.1", "-p", port, "PING") == "PONG\n"
+    if has_ipv6():
+        assert run(REDIS_CLI, "-h", "::1", "-p", port, "PING") == "PONG\n"
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def test_an_address_that_may_be_missing_is_not_missed(naru, tmp_path):
+    port = free_port()
+    configured(naru, tmp_path, f"port {port}\nbind -192.0.2.1 127.0.0.1\nappendonly no\n")
+    (tmp_path / "naru.conf").write_text(f"port {port}\nbind 192.0.2.1 127.0.0.1\nappendonly no\n")
+    refused(naru.run("broker", "--config", tmp_path / "naru.conf"), "192.0.2.1", "--bind")
+
+
+def test_a_slip_in_a_name_is_pointed_out_and_a_broken_line_refused(naru, tmp_path):
+    program, _ = configured(naru, tmp_path, f"port {free_port()}\nappendonly no\nrequire-pass x\n")
+    assert "naru.conf:3: require-pass is no parameter, of Redis or of Naru: did you mean requirepass?" in program.log()
+    (tmp_path / "naru.conf").write_text('port 1\nrequirepass "secret\n')
+    done = naru.run("broker", "--config", tmp_path / "naru.conf")
+    refused(done, "naru.conf:2", "quotes")
+    assert "secret" not in done.stderr
+    refused(naru.run("broker", "--config", tmp_path / "missing.conf"), "missing.conf", "No such file")

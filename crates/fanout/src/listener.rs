@@ -26,8 +26,20 @@ pub struct Listener {
 impl Listener {
     /// Binds `address`; port 0 takes a free one.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(address, false)
+    }
+
+    /// As [`Self::bind`], but `::` takes no IPv4 connections, so that `0.0.0.0` can have the same port.
+    pub fn bind_apart(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(address, address.is_ipv6())
+    }
+
+    fn bind_with(address: SocketAddr, only_v6: bool) -> io::Result<Self> {
         let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        if only_v6 {
+            socket.set_only_v6(true)?;
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;

@@ -10,18 +10,28 @@ use naru_fanout::{Listener, UnixBindError, UnixListener};
 /// Binds a port, or says what to do. `flag` is the option that chooses another port.
 pub(crate) fn bind(ip: IpAddr, port: u16, flag: &str) -> anyhow::Result<Listener> {
     let address = SocketAddr::new(ip, port);
-    Listener::bind(address).map_err(|error| match error.kind() {
+    Listener::bind(address).map_err(|error| explain(address, flag, &error))
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub(crate) fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> anyhow::Error {
+    let ip = address.ip();
+    match error.kind() {
         io::ErrorKind::AddrInUse => {
-            anyhow!("{address} is taken by another program: stop it, or choose another port with {flag} (0: any free one)")
+            anyhow!(
+                "{address} is taken by another program: stop it, or choose another port with {flag} (0: any free one)"
+            )
         }
         io::ErrorKind::PermissionDenied => {
             anyhow!("{address} may not be used by this user: choose a port above 1023 with {flag}")
         }
         io::ErrorKind::AddrNotAvailable => {
-            anyhow!("{ip} is no address of this machine: choose another with --bind, such as 127.0.0.1 or 0.0.0.0")
+            anyhow!(
+                "{ip} is no address of this machine: choose another with --bind, such as 127.0.0.1 or 0.0.0.0"
+            )
         }
         _ => anyhow!("{address} cannot be listened on: {error}"),
-    })
+    }
 }
 
 /// How many ports are tried instead of a default one that is taken.

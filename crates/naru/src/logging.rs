@@ -3,6 +3,9 @@ use std::io::IsTerminal;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// What is logged unless told otherwise.
+pub(crate) const DEFAULT: &str = "info";
+
 /// How the process logs. Message bodies never reach a log.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -24,7 +27,12 @@ enum Format {
 impl Options {
     /// Starts logging to standard error.
     pub(crate) fn start(&self) -> anyhow::Result<()> {
-        self.start_beside("info", tracing_subscriber::layer::Identity::new())
+        self.start_or(DEFAULT)
+    }
+
+    /// As [`Self::start`], with another default.
+    pub(crate) fn start_or(&self, default: &str) -> anyhow::Result<()> {
+        self.start_beside(default, tracing_subscriber::layer::Identity::new())
     }
 
     /// As [`Self::start`], with another default, and beside another reader of all events.

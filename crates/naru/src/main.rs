@@ -47,7 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     let CommandLine { logging, command } = CommandLine::parse();
     let outcome = match command {
-        Command::Broker(options) => logging.start().and_then(|()| broker::run(&options)),
+        Command::Broker(options) => broker::run(options, &logging),
         Command::Serve(options) => logging.start().and_then(|()| serve::run(&options)),
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),

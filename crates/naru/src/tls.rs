@@ -57,6 +57,17 @@ pub(crate) struct Files {
 }
 
 impl Options {
+    /// These, and what they leave open as `other` has it.
+    pub(crate) fn or(self, other: Options) -> Options {
+        Options {
+            tls_port: self.tls_port.or(other.tls_port),
+            tls_cert_file: self.tls_cert_file.or(other.tls_cert_file),
+            tls_key_file: self.tls_key_file.or(other.tls_key_file),
+            tls_ca_cert_file: self.tls_ca_cert_file.or(other.tls_ca_cert_file),
+            tls_auth_clients: self.tls_auth_clients.or(other.tls_auth_clients),
+        }
+    }
+
     /// The port asked for, if there is one. As in Redis, port 0 is none.
     pub(crate) fn port(&self) -> anyhow::Result<Option<TlsPort>> {
         let Some(port) = self.tls_port.filter(|&port| port != 0) else { return Ok(None) };

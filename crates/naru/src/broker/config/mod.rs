@@ -1,0 +1,219 @@
+//! `--config FILE`: a configuration in Redis's own syntax.
+
+mod nearest;
+mod redis_only;
+mod syntax;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::ValueEnum;
+
+use super::settings::{DATA, Settings};
+use crate::{listen, tls::AuthClients};
+use redis_only::REDIS_ONLY;
+
+/// Files that include each other end here.
+const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Takes a parameter's words, the name left out.
+type Take = fn(&mut Settings, &[String]) -> anyhow::Result<Taken>;
+
+#[derive(PartialEq, Eq)]
+enum Taken {
+    Yes,
+    /// It asks for what does not exist here.
+    PassedOver,
+}
+
+/// The parameters that exist here, under Redis's names.
+const PARAMETERS: &[(&str, Take)] = &[
+    ("appendonly", |settings, words| {
+        settings.memory = !yes_or_no(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("bind", |settings, words| {
+        ensure!(!words.is_empty(), "it takes one address or several");
+        let addresses = words.iter().map(|word| word.parse());
+        settings.bind = addresses.collect::<Result<_, String>>().map_err(anyhow::Error::msg)?;
+        Ok(Taken::Yes)
+    }),
+    ("dir", |settings, words| {
+        settings.data = Some(Path::new(one(words)?).join(DATA));
+        Ok(Taken::Yes)
+    }),
+    ("io-threads", |settings, words| {
+        let count = one(words)?.parse().ok().filter(|count| (1..=256).contains(count));
+        settings.cores = Some(count.context("it takes a number from 1 to 256")?);
+        Ok(Taken::Yes)
+    }),
+    ("loglevel", |settings, words| {
+        settings.log = Some(match one(words)?.to_ascii_lowercase().as_str() {
+            "debug" => "debug",
+            "verbose" | "notice" => "info",
+            "warning" => "warn",
+            "nothing" => "off",
+            _ => bail!("it takes debug, verbose, notice, warning or nothing"),
+        });
+        Ok(Taken::Yes)
+    }),
+    ("port", |settings, words| {
+        settings.port = Some(port(words)?);
+        Ok(Taken::Yes)
+    }),
+    ("protected-mode", |_, words| Ok(if yes_or_no(words)? { Taken::Yes } else { Taken::PassedOver })),
+    ("requirepass", |settings, words| {
+        settings.requirepass = Some(one(words)?).filter(|password| !password.is_empty()).cloned();
+        Ok(Taken::Yes)
+    }),
+    ("tls-auth-clients", |settings, words| {
+        let whether = AuthClients::from_str(one(words)?, true);
+        settings.tls.tls_auth_clients = Some(whether.map_err(|_| anyhow!("it takes yes, no or optional"))?);
+        Ok(Taken::Yes)
+    }),
+    ("tls-ca-cert-file", |settings, words| {
+        settings.tls.tls_ca_cert_file = path(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("tls-cert-file", |settings, words| {
+        settings.tls.tls_cert_file = path(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("tls-key-file", |settings, words| {
+        settings.tls.tls_key_file = path(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("tls-port", |settings, words| {
+        settings.tls.tls_port = Some(port(words)?);
+        Ok(Taken::Yes)
+    }),
+    ("unixsocket", |settings, words| {
+        settings.unixsocket = path(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("unixsocketperm", |settings, words| {
+        settings.unixsocketperm = Some(listen::parse_mode(one(words)?).map_err(anyhow::Error::msg)?);
+        Ok(Taken::Yes)
+    }),
+];
+
+fn one(words: &[String]) -> anyhow::Result<&String> {
+    match words {
+        [word] => Ok(word),
+        _ => bail!("it takes one value, not {}", words.len()),
+    }
+}
+
+/// An empty path is none, as in Redis.
+fn path(words: &[String]) -> anyhow::Result<Option<PathBuf>> {
+    Ok(Some(one(words)?).filter(|path| !path.is_empty()).map(PathBuf::from))
+}
+
+fn port(words: &[String]) -> anyhow::Result<u16> {
+    one(words)?.parse().context("it takes a number from 0 to 65535")
+}
+
+fn yes_or_no(words: &[String]) -> anyhow::Result<bool> {
+    match one(words)?.to_ascii_lowercase().as_str() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => bail!("it takes yes or no"),
+    }
+}
+
+/// What a configuration file says.
+#[derive(Default)]
+pub(super) struct Configuration {
+    pub(super) settings: Settings,
+    /// Parameters of Redis that do not exist here, or ask for what does not.
+    passed_over: BTreeSet<String>,
+    /// Texts about names that nobody knows.
+    unknown: Vec<String>,
+}
+
+impl Configuration {
+    /// Reads a file and what it includes.
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+        let mut configuration = Configuration::default();
+        configuration.add_file(file, 0).context("--config")?;
+        Ok(configuration)
+    }
+
+    /// Says what was passed over.
+    pub(super) fn log(&self) {
+        for text in &self.unknown {
+            tracing::warn!("{text}");
+        }
+        if !self.passed_over.is_empty() {
+            let names: Vec<_> = self.passed_over.iter().map(String::as_str).collect();
+            tracing::warn!(
+                parameters = names.join(" "),
+                "of the configuration, these do not exist in Naru and are passed over"
+            );
+        }
+    }
+
+    fn add_file(&mut self, file: &Path, depth: usize) -> anyhow::Result<()> {
+        let shown = file.display();
+        ensure!(depth <= INCLUDE_DEPTH_MAX, "{shown}: too many files include each other");
+        let text = fs::read(file).map_err(|error| anyhow!("{shown} cannot be read: {error}"))?;
+        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let place = format!("{shown}:{}", index + 1);
+            let words = syntax::words(line).map_err(|broken| anyhow!("{place}: {broken}"))?;
+            // The line itself is not shown: it may hold a password.
+            if let Some((name, words)) = words.split_first() {
+                self.add(&name.to_ascii_lowercase(), words, &place, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, words: &[String], place: &str, depth: usize) -> anyhow::Result<()> {
+        let known = |name: &str| PARAMETERS.iter().find(|(known, _)| *known == name);
+        let wrong = |error: anyhow::Error| anyhow!("{place}: {name}: {error}");
+        if name == "include" {
+            for file in included(one(words).map_err(wrong)?).map_err(wrong)? {
+                self.add_file(&file, depth + 1).map_err(|error| anyhow!("{place}: include: {error}"))?;
+            }
+        } else if let Some((_, take)) = known(name) {
+            if take(&mut self.settings, words).map_err(wrong)? == Taken::PassedOver {
+                self.passed_over.insert(name.to_owned());
+            }
+        } else if REDIS_ONLY.binary_search(&name).is_ok() {
+            self.passed_over.insert(name.to_owned());
+        } else {
+            let names = PARAMETERS.iter().map(|(name, _)| *name).chain(REDIS_ONLY.iter().copied());
+            let hint = nearest::nearest(name, names);
+            let hint = hint.map(|hint| format!(": did you mean {hint}?")).unwrap_or_default();
+            self.unknown.push(format!("{place}: {name} is no parameter, of Redis or of Naru{hint}"));
+        }
+        Ok(())
+    }
+}
+
+/// The files an `include` names: as in Redis, the last part may be a pattern, and then there may be none.
+fn included(text: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let path = Path::new(text);
+    let pattern =
+        path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains(['*', '?', '[']));
+    let Some(pattern) = pattern else { return Ok(vec![path.to_owned()]) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.starts_with('.');
+        if !hidden && naru_fanout::matches(pattern.as_bytes(), name.as_encoded_bytes()) {
+            files.push(folder.join(name));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;
