@@ -15,6 +15,7 @@ use crate::{
     keeper::{Keeper, Storage},
     limits::STOP_GRACE,
     password::Password,
+    pause::Pause,
     profile::Profiles,
     wire::{Resp, Shared, Statistics},
 };
@@ -92,6 +93,7 @@ impl Broker {
             run_id: run_id()?,
             password: options.password,
             durable: matches!(options.storage, Storage::Folder(_)),
+            pause: Pause::default(),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;

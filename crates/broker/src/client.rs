@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::{
     limits::{OUTBOX_NORMAL, OUTBOX_PUBSUB},
     message::Frame,
+    mute::Mute,
     profile::Profile,
     replies::{Replies, Ticket},
     wire::Resp,
@@ -33,6 +34,7 @@ pub(crate) struct Client {
     held_by_keeper: Cell<bool>,
     /// Subscriptions end without being confirmed.
     silent: Cell<bool>,
+    mute: Cell<Mute>,
     last_command: Cell<&'static str>,
     signed_in: Cell<bool>,
     refused_passwords: Cell<u32>,
@@ -78,6 +80,7 @@ impl Client {
             answered: Notify::new(),
             held_by_keeper: Cell::new(false),
             silent: Cell::new(false),
+            mute: Cell::default(),
             last_command: Cell::new(""),
             signed_in: Cell::new(false),
             refused_passwords: Cell::new(0),
@@ -118,8 +121,31 @@ impl Client {
         self.profile.resp.store(if version == Version::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
-    /// Writes a reply or a push, behind everything the client is still owed.
+    pub(crate) fn set_mute(&self, mute: Mute) {
+        self.mute.set(mute);
+    }
+
+    /// The next command is not answered; nothing changes for whom no command is.
+    pub(crate) fn skip_next_reply(&self) {
+        if self.mute.get() != Mute::Always {
+            self.mute.set(Mute::Next);
+        }
+    }
+
+    /// The command at hand is done.
+    pub(crate) fn executed(&self) {
+        self.mute.set(self.mute.get().next());
+    }
+
+    /// Writes a reply behind everything the client is still owed, if it wants replies.
     pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
+        if self.mute.get().is_answered() {
+            self.push(write);
+        }
+    }
+
+    /// Writes a reply or a push, behind everything the client is still owed.
+    pub(crate) fn push(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
         let version = self.version.get();
         let encode = |out: &mut Vec<u8>| write(&mut ReplyWriter::new(out, version));
         let mut replies = self.replies.borrow_mut();
@@ -132,7 +158,7 @@ impl Client {
 
     /// Keeps the place of a reply that the keeper will make.
     pub(crate) fn reserve(&self) -> Ticket {
-        self.replies.borrow_mut().reserve()
+        self.replies.borrow_mut().reserve(self.mute.get().is_answered())
     }
 
     /// Fills a place that was kept.
@@ -231,7 +257,7 @@ impl Client {
             return;
         }
         let count = self.subscriptions.borrow().counted(space);
-        self.reply(|writer| {
+        self.push(|writer| {
             writer.push(3);
             writer.bulk(kind);
             match name {

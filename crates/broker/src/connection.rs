@@ -31,7 +31,7 @@ pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
         if denied {
             refuse(&core, &link, &address).await;
         } else {
-            let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
+            let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
             core.shared().profiles.add(profile.clone());
             let client = Client::new(link, profile);
             client.set_signed_in(!password);
@@ -85,6 +85,8 @@ enum Pause {
     Hungry,
     /// The next command waits for the keeper to answer all before it.
     Blocked,
+    /// The next command waits until clients are no longer paused.
+    Paused,
     /// The keeper's queue is full; this is what did not fit.
     Full(Job),
     /// Enough is under way for now.
@@ -111,7 +113,8 @@ impl Conversation {
     }
 
     async fn hold(mut self) {
-        loop {
+        // What a client has sent that was closed meanwhile is not executed.
+        while !self.client.link().is_closed() {
             let pause = if self.input.is_empty() {
                 match self.read().await {
                     Ok(pause) => pause,
@@ -134,7 +137,12 @@ impl Conversation {
                     Ok(_) => {}
                 },
                 Pause::Blocked => {
-                    if !self.unblocked().await {
+                    if !self.blocked(Self::unblocked).await {
+                        return;
+                    }
+                }
+                Pause::Paused => {
+                    if !self.blocked(Self::resumed).await {
                         return;
                     }
                 }
@@ -235,6 +243,9 @@ impl Conversation {
             executed += 1;
             let context = Context { core: &self.core, client: &self.client };
             let flow = command::execute(&context, &command);
+            if !matches!(flow, Flow::Paused) {
+                self.client.executed();
+            }
             if self.signed_in != self.client.is_signed_in() {
                 self.signed_in = !self.signed_in;
                 self.parser.set_limits(limits(self.signed_in));
@@ -242,6 +253,11 @@ impl Conversation {
             match flow {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
+                Flow::Paused => {
+                    // It comes again.
+                    consumed -= taken;
+                    break Pause::Paused;
+                }
                 Flow::Full(job) => break Pause::Full(job),
                 Flow::End => {
                     consumed = input.len();
@@ -260,6 +276,29 @@ impl Conversation {
         self.client.owed().0 >= REPLIES_OWED_MAX
             || self.client.link().queued() > OUTBOX_BYTES_READ_MAX
             || self.core.directory().is_congested()
+    }
+
+    /// Waits as `wait` does, and counts as blocked meanwhile.
+    async fn blocked(&mut self, wait: impl AsyncFnOnce(&mut Self) -> bool) -> bool {
+        self.client.profile().is_blocked.store(true, Ordering::Relaxed);
+        let goes_on = wait(self).await;
+        self.client.profile().is_blocked.store(false, Ordering::Relaxed);
+        goes_on
+    }
+
+    /// Waits until a pause has changed or ended; false if the client went away meanwhile.
+    async fn resumed(&mut self) -> bool {
+        let core = self.core.clone();
+        tokio::select! {
+            () = core.shared().pause.over() => !self.client.link().is_closed(),
+            read = read_beside(&self.core, &self.client), if self.input.len() < OUTBOX_BYTES_READ_MAX => match read {
+                Ok(bytes) if !bytes.is_empty() => {
+                    self.input.extend_from_slice(&bytes);
+                    true
+                }
+                Ok(_) | Err(_) => false,
+            },
+        }
     }
 
     /// Waits for a blocking command's answer; false if the client went away meanwhile.

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod class;
 mod client;
 mod command;
 mod connection;
@@ -18,7 +19,9 @@ mod crossing;
 mod keeper;
 mod limits;
 mod message;
+mod mute;
 mod password;
+mod pause;
 mod profile;
 mod replies;
 mod streams;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_fanout::{Core, CoreId, Incoming, PeerId, Wire};
+use naru_fanout::{Core, CoreId, Incoming, Peer, PeerId, Wire};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     keeper::Job,
     message::{Frame, Message},
     password::Password,
+    pause::Pause,
     profile::Profiles,
     replies::Ticket,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) run_id: String,
     pub(crate) password: Option<Password>,
     pub(crate) durable: bool,
+    pub(crate) pause: Pause,
 }
 
 /// Counters since the start.
@@ -48,8 +50,13 @@ pub(crate) struct Statistics {
     pub(crate) rejected: AtomicU64,
 }
 
-/// What the keeper sends to a core: replies that clients of the core are waiting for.
-pub(crate) type Answers = Vec<Answer>;
+/// What is sent to a core.
+pub(crate) enum Mail {
+    /// By the keeper: replies that clients of the core are waiting for.
+    Answers(Vec<Answer>),
+    /// This client's connection ends at once.
+    Kill(PeerId),
+}
 
 /// One reply, complete.
 pub(crate) struct Answer {
@@ -64,7 +71,7 @@ impl Wire for Resp {
     type Peer = Client;
     type Publication = Message;
     type Frame = Frame;
-    type Mail = Answers;
+    type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) {}
 
@@ -73,10 +80,19 @@ impl Wire for Resp {
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
 
-    fn receive(core: &Rc<Core<Self>>, answers: Answers) {
-        for answer in answers {
-            if let Some(client) = core.peer(answer.client) {
-                client.answer(answer.ticket, answer.reply);
+    fn receive(core: &Rc<Core<Self>>, mail: Mail) {
+        match mail {
+            Mail::Answers(answers) => {
+                for answer in answers {
+                    if let Some(client) = core.peer(answer.client) {
+                        client.answer(answer.ticket, answer.reply);
+                    }
+                }
+            }
+            Mail::Kill(id) => {
+                if let Some(client) = core.peer(id) {
+                    client.link().close();
+                }
             }
         }
     }

@@ -9,6 +9,9 @@ use super::{
     table::{self, Entry, TABLE},
 };
 
+pub(super) const SUBCOMMANDS: &[&str] =
+    &["command|count", "command|docs", "command|help", "command|info", "command|list"];
+
 const COMMAND_HELP: &[&str] = &[
     "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "(no subcommand)",

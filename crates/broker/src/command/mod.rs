@@ -6,6 +6,7 @@ mod connection;
 mod describe;
 mod info;
 mod keys;
+mod kill;
 mod ledger;
 mod pubsub;
 mod streams;
@@ -37,6 +38,8 @@ pub(crate) enum Flow {
     Wait,
     /// With the next one, once the keeper has room for this.
     Full(Job),
+    /// With this one again, once clients are no longer paused.
+    Paused,
     /// Not at all: the client gets what it is owed, and the connection ends.
     End,
 }
@@ -107,9 +110,12 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
         return Flow::Next;
     }
     let Some(entry) = entry else { return refuse_unknown(context, command) };
-    context.client.executes(entry.name);
+    let called = entry.called(command);
+    context.client.executes(called.unwrap_or(entry.name));
     let outcome = if !entry.arity.accepts(command.len()) {
         Err(arguments::wrong_number(entry.name))
+    } else if called.is_none() {
+        Err(arguments::unknown_subcommand(&entry.name.to_uppercase(), command.arg(1)))
     } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
         Err(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
@@ -117,6 +123,8 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
             entry.name
         )
         .into())
+    } else if context.core.shared().pause.holds(entry.is_write()) {
+        return Flow::Paused;
     } else {
         (entry.run)(context, command)
     };

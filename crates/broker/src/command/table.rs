@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) flags: &'static [&'static str],
     /// First key, last key, step; all 0 without keys.
     pub(crate) keys: (i64, i64, i64),
+    /// Full names of its subcommands, such as `client|list`; none if it has none.
+    pub(crate) subcommands: &'static [&'static str],
     pub(crate) group: &'static str,
     pub(crate) summary: &'static str,
     /// Allowed to a RESP2 subscriber.
@@ -65,12 +67,41 @@ const fn entry(
     run: fn(&Context<'_>, &Command<'_>) -> Outcome,
     summary: &'static str,
 ) -> Entry {
-    Entry { name, arity, flags, keys: (0, 0, 0), group, summary, in_subscribed_mode: false, run }
+    Entry {
+        name,
+        arity,
+        flags,
+        keys: (0, 0, 0),
+        subcommands: &[],
+        group,
+        summary,
+        in_subscribed_mode: false,
+        run,
+    }
 }
 
 impl Entry {
+    /// The full name of what is called, subcommand included; none if there is no such subcommand.
+    pub(crate) fn called(&self, command: &Command<'_>) -> Option<&'static str> {
+        let Some(subcommand) = command.get(1).filter(|_| !self.subcommands.is_empty()) else {
+            return Some(self.name);
+        };
+        let is_it = |full: &&&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(subcommand);
+        self.subcommands.iter().find(is_it).copied()
+    }
+
+    /// Whether it changes something or is heard by others: what `CLIENT PAUSE … WRITE` holds back.
+    pub(crate) fn is_write(&self) -> bool {
+        self.flags.contains(&"write") || matches!(self.name, "publish" | "spublish")
+    }
+
     const fn keys(mut self, first: i64, last: i64, step: i64) -> Self {
         self.keys = (first, last, step);
+        self
+    }
+
+    const fn subcommands(mut self, subcommands: &'static [&'static str]) -> Self {
+        self.subcommands = subcommands;
         self
     }
 
@@ -150,8 +181,9 @@ pub(crate) static TABLE: &[Entry] = &[
         "connection",
         &["noscript", "loading"],
         client::client,
-        "Describes and names connections.",
-    ),
+        "Describes, names, pauses and closes connections.",
+    )
+    .subcommands(client::SUBCOMMANDS),
     // Server
     entry(
         "command",
@@ -160,7 +192,8 @@ pub(crate) static TABLE: &[Entry] = &[
         &["loading", "stale"],
         describe::command,
         "Returns detailed information about all commands.",
-    ),
+    )
+    .subcommands(describe::SUBCOMMANDS),
     entry(
         "config",
         AtLeast(2),
@@ -168,7 +201,8 @@ pub(crate) static TABLE: &[Entry] = &[
         &["admin", "noscript"],
         describe::config,
         "Reads configuration parameters.",
-    ),
+    )
+    .subcommands(&["config|get", "config|help"]),
     entry(
         "info",
         AtLeast(1),
@@ -266,7 +300,8 @@ pub(crate) static TABLE: &[Entry] = &[
         &["pubsub", "loading", "stale"],
         pubsub::pubsub,
         "Looks at channels and patterns.",
-    ),
+    )
+    .subcommands(pubsub::SUBCOMMANDS),
     // Keys
     entry("del", AtLeast(2), "generic", &["write"], keys::del, "Deletes one or more keys.").keys(1, -1, 1),
     entry(
@@ -413,6 +448,10 @@ mod tests {
             assert!(entry.name.len() <= NAME_BYTES_MAX);
             assert_eq!(entry.name, entry.name.to_lowercase());
             assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
+            for full in entry.subcommands {
+                assert_eq!(full.split('|').next(), Some(entry.name));
+                assert_eq!(*full, full.to_lowercase());
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
     replies::Ticket,
-    wire::{Answer, Answers, Resp},
+    wire::{Answer, Mail, Resp},
 };
 
 /// The keeper at work.
@@ -36,7 +36,7 @@ pub(super) struct Turns {
     pub(super) servers: Servers,
     pub(super) held: Held,
     /// Replies to be sent to each core at the end of the turn.
-    pub(super) outgoing: Vec<Answers>,
+    pub(super) outgoing: Vec<Vec<Answer>>,
 }
 
 impl Turns {
@@ -202,7 +202,7 @@ impl Turns {
     fn send_outgoing(&mut self) {
         for (core, answers) in self.outgoing.iter_mut().enumerate() {
             if !answers.is_empty() {
-                self.directory.send(CoreId(core), std::mem::take(answers));
+                self.directory.send(CoreId(core), Mail::Answers(std::mem::take(answers)));
             }
         }
     }
