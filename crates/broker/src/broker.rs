@@ -12,6 +12,7 @@ use naru_store::{OpenError, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
+    config::{Config, Facts},
     keeper::{Keeper, Storage},
     limits::STOP_GRACE,
     password::Password,
@@ -83,16 +84,19 @@ impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
         let opened = Keeper::open(&options.storage)?;
-        let port = options.listener.as_ref().map_or(0, |listener| listener.address().port());
+        let address = options.listener.as_ref().map(Listener::address);
+        let facts = Facts {
+            port: address.map_or(0, |address| address.port()),
+            bind: address.map(|address| address.ip().to_string()).unwrap_or_default(),
+            durable: matches!(options.storage, Storage::Folder(_)),
+        };
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             keeper: opened.jobs(),
             statistics: Statistics::default(),
             started: Instant::now(),
-            port,
             run_id: run_id()?,
-            password: options.password,
-            durable: matches!(options.storage, Storage::Folder(_)),
+            config: Arc::new(Config::new(facts, options.password)),
             pause: Pause::default(),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;

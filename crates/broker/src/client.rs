@@ -8,12 +8,13 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Space, Topic};
+use naru_fanout::{Link, Peer, PeerId, Slow, Space, Topic};
 use naru_resp::{ReplyWriter, Version};
 use tokio::sync::Notify;
 
 use crate::{
-    limits::{OUTBOX_NORMAL, OUTBOX_PUBSUB},
+    class::Class,
+    config::Config,
     message::Frame,
     mute::Mute,
     profile::Profile,
@@ -25,6 +26,7 @@ use crate::{
 pub(crate) struct Client {
     link: Rc<Link>,
     profile: Arc<Profile>,
+    config: Arc<Config>,
     version: Cell<Version>,
     replies: RefCell<Replies>,
     subscriptions: RefCell<Subscriptions>,
@@ -70,10 +72,11 @@ impl Subscriptions {
 }
 
 impl Client {
-    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>) -> Rc<Self> {
+    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>, config: Arc<Config>) -> Rc<Self> {
         Rc::new(Client {
             link,
             profile,
+            config,
             version: Cell::default(),
             replies: RefCell::default(),
             subscriptions: RefCell::default(),
@@ -240,8 +243,13 @@ impl Client {
         self.profile.channels.store(subscriptions.channels.len(), Ordering::Relaxed);
         self.profile.shard_channels.store(subscriptions.shard_channels.len(), Ordering::Relaxed);
         self.profile.patterns.store(subscriptions.patterns.len(), Ordering::Relaxed);
-        let limit: OutboxLimit = if subscriptions.len() > 0 { OUTBOX_PUBSUB } else { OUTBOX_NORMAL };
-        self.link.set_limit(limit);
+        drop(subscriptions);
+        self.limit_output();
+    }
+
+    /// Has the limit on what waits for it follow its class and the configuration.
+    pub(crate) fn limit_output(&self) {
+        self.link.set_limit(self.config.output_limit(self.profile.class()));
     }
 
     /// Runs `change`, whose changes of the subscriptions are not confirmed.
@@ -292,7 +300,7 @@ impl Peer<Resp> for Client {
             self.ended_if(self.link.write(|writer| frame.write(version, writer)));
         } else {
             replies.append(|out| frame.copy_to(version, out));
-            if replies.waiting().1 > OUTBOX_PUBSUB.hard_bytes {
+            if replies.waiting().1 > self.config.output_limit(Class::Pubsub).hard_bytes {
                 self.ended_if(Err(Slow));
             }
         }

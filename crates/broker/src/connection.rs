@@ -1,16 +1,16 @@
-use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering};
+use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use naru_fanout::{Core, Incoming, Link, Peer};
 use naru_resp::{Limits, RequestParser};
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
+    class::Class,
     client::Client,
     command::{self, Context, Flow},
+    config::Config,
     keeper::Job,
-    limits::{
-        LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, QUERY_BYTES_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX,
-        REPLIES_OWED_MAX,
-    },
+    limits::{LINGER, OUTBOX_BYTES_READ_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX, REPLIES_OWED_MAX},
     profile::Profile,
     wire::Resp,
 };
@@ -21,19 +21,33 @@ const DENIED: &[u8] = b"-DENIED Naru is running in protected mode because no pas
 connections are only accepted from the loopback interface. Connect from the same machine, or start the broker with \
 --requirepass.\r\n";
 
+/// What a peer gets when there are `maxclients` already; Redis's text.
+const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+
 /// The life of one connection.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
+    let config = core.shared().config.clone();
+    keep_alive(&incoming, &config);
     if let Ok(socket) = incoming.into_socket() {
+        let password = config.password().is_some();
+        let denied = !socket.is_local() && !password && config.is_protected();
         let (address, local_address) = (socket.peer_name(), socket.local_name());
-        let password = core.shared().password.is_some();
-        let denied = !socket.is_local() && !password;
-        let link = core.link(socket, OUTBOX_NORMAL);
+        let link = core.link(socket, config.output_limit(Class::Normal));
+        let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
         if denied {
-            refuse(&core, &link, &address).await;
+            tracing::warn!(
+                address = profile.address,
+                "refused: not from this machine, and no password is set"
+            );
+            refuse(&core, &link, DENIED).await;
+        } else if !core.shared().profiles.add(profile.clone(), config.clients_max()) {
+            tracing::warn!(
+                address = profile.address,
+                "refused: as many clients as there may be (maxclients)"
+            );
+            refuse(&core, &link, FULL).await;
         } else {
-            let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
-            core.shared().profiles.add(profile.clone());
-            let client = Client::new(link, profile);
+            let client = Client::new(link, profile, config);
             client.set_signed_in(!password);
             core.insert(client.clone());
             Conversation::new(core.clone(), client.clone()).hold().await;
@@ -43,11 +57,20 @@ pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
     core.released();
 }
 
-async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, address: &str) {
+/// Has the kernel find out when the peer's machine is gone.
+fn keep_alive(incoming: &Incoming, config: &Config) {
+    if let (Incoming::Tcp(stream), Some(after)) = (incoming, config.keepalive()) {
+        let every = (after / 3).max(Duration::from_secs(1));
+        let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(3);
+        // Without it the connection works as well.
+        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, why: &'static [u8]) {
     core.shared().statistics.rejected.fetch_add(1, Ordering::Relaxed);
-    tracing::warn!(address, "refused: not from this machine, and no password is set");
-    // Nothing else can wait for this peer, so the limit cannot be passed.
-    let _ = link.write(|writer| writer.copy(DENIED));
+    // It is short; whoever limits replies to less does without.
+    let _ = link.write(|writer| writer.copy(why));
     link.flushed().await;
     link.close();
 }
@@ -73,8 +96,8 @@ struct Conversation {
     core: Rc<Core<Resp>>,
     client: Rc<Client>,
     parser: RequestParser,
-    /// As the parser knows it.
-    signed_in: bool,
+    /// As the parser knows them.
+    limits: Limits,
     /// What was read and not executed yet.
     input: Vec<u8>,
 }
@@ -95,21 +118,16 @@ enum Pause {
     Ended,
 }
 
-/// What is read of a client, by whether it has signed in.
-fn limits(signed_in: bool) -> Limits {
-    if signed_in { Limits::authenticated() } else { Limits::unauthenticated() }
+/// What is read of a client at this time.
+fn limits(core: &Core<Resp>, client: &Client) -> Limits {
+    let bulk_bytes_max = core.shared().config.bulk_bytes_max();
+    Limits { bulk_bytes_max, unauthenticated: !client.is_signed_in(), ..Limits::authenticated() }
 }
 
 impl Conversation {
     fn new(core: Rc<Core<Resp>>, client: Rc<Client>) -> Self {
-        let signed_in = client.is_signed_in();
-        Conversation {
-            core,
-            client,
-            parser: RequestParser::new(limits(signed_in)),
-            signed_in,
-            input: Vec::new(),
-        }
+        let limits = limits(&core, &client);
+        Conversation { core, client, parser: RequestParser::new(limits), limits, input: Vec::new() }
     }
 
     async fn hold(mut self) {
@@ -201,7 +219,11 @@ impl Conversation {
     }
 
     fn query_bytes_max(&self) -> usize {
-        if self.signed_in { QUERY_BYTES_MAX } else { QUERY_BYTES_UNAUTHENTICATED_MAX }
+        if self.limits.unauthenticated {
+            QUERY_BYTES_UNAUTHENTICATED_MAX
+        } else {
+            self.core.shared().config.query_bytes_max()
+        }
     }
 
     fn heard(&self, count: usize) {
@@ -223,6 +245,7 @@ impl Conversation {
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
         let mut executed = 0;
+        self.follow_limits();
         let pause = loop {
             if self.is_busy() {
                 break Pause::Busy;
@@ -246,10 +269,7 @@ impl Conversation {
             if !matches!(flow, Flow::Paused) {
                 self.client.executed();
             }
-            if self.signed_in != self.client.is_signed_in() {
-                self.signed_in = !self.signed_in;
-                self.parser.set_limits(limits(self.signed_in));
-            }
+            self.follow_limits();
             match flow {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
@@ -270,6 +290,15 @@ impl Conversation {
             self.client.profile().active();
         }
         (consumed, pause)
+    }
+
+    /// Has the parser know the limits as they are now.
+    fn follow_limits(&mut self) {
+        let limits = limits(&self.core, &self.client);
+        if limits != self.limits {
+            self.limits = limits;
+            self.parser.set_limits(limits);
+        }
     }
 
     fn is_busy(&self) -> bool {

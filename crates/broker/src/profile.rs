@@ -132,8 +132,14 @@ impl Profile {
 pub(crate) struct Profiles(Mutex<BTreeMap<PeerId, Arc<Profile>>>);
 
 impl Profiles {
-    pub(crate) fn add(&self, profile: Arc<Profile>) {
-        self.0.lock().insert(profile.id, profile);
+    /// Notes a client, unless there are `most` already; whether it did.
+    pub(crate) fn add(&self, profile: Arc<Profile>, most: usize) -> bool {
+        let mut profiles = self.0.lock();
+        let has_room = profiles.len() < most;
+        if has_room {
+            profiles.insert(profile.id, profile);
+        }
+        has_room
     }
 
     /// Forgets a client; false if it was forgotten already.

@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::{
         Arc,
@@ -13,10 +14,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::Client,
-    connection,
+    config::Config,
+    connection, idle,
     keeper::Job,
     message::{Frame, Message},
-    password::Password,
     pause::Pause,
     profile::Profiles,
     replies::Ticket,
@@ -31,12 +32,9 @@ pub(crate) struct Shared {
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) statistics: Statistics,
     pub(crate) started: Instant,
-    /// The RESP port, for INFO; 0 if there is none.
-    pub(crate) port: u16,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,
-    pub(crate) password: Option<Password>,
-    pub(crate) durable: bool,
+    pub(crate) config: Arc<Config>,
     pub(crate) pause: Pause,
 }
 
@@ -50,12 +48,30 @@ pub(crate) struct Statistics {
     pub(crate) rejected: AtomicU64,
 }
 
+impl Statistics {
+    /// Counts from 0 again.
+    pub(crate) fn reset(&self) {
+        let counters =
+            [&self.connections, &self.commands, &self.input_bytes, &self.published, &self.rejected];
+        counters.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
+    }
+}
+
+/// What a core keeps beside its clients.
+#[derive(Default)]
+pub(crate) struct Local {
+    /// Idle clients are being looked for.
+    pub(crate) watches_idle: Cell<bool>,
+}
+
 /// What is sent to a core.
 pub(crate) enum Mail {
     /// By the keeper: replies that clients of the core are waiting for.
     Answers(Vec<Answer>),
     /// This client's connection ends at once.
     Kill(PeerId),
+    /// Parameters have changed.
+    Configured,
 }
 
 /// One reply, complete.
@@ -67,16 +83,19 @@ pub(crate) struct Answer {
 
 impl Wire for Resp {
     type Shared = Shared;
-    type Local = ();
+    type Local = Local;
     type Peer = Client;
     type Publication = Message;
     type Frame = Frame;
     type Mail = Mail;
 
-    fn local(_: CoreId, _: &Arc<Shared>) {}
+    fn local(_: CoreId, _: &Arc<Shared>) -> Local {
+        Local::default()
+    }
 
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
         core.shared().statistics.connections.fetch_add(1, Ordering::Relaxed);
+        idle::watch(core);
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
 
@@ -93,6 +112,10 @@ impl Wire for Resp {
                 if let Some(client) = core.peer(id) {
                     client.link().close();
                 }
+            }
+            Mail::Configured => {
+                core.each_peer(|client| client.limit_output());
+                idle::watch(core);
             }
         }
     }

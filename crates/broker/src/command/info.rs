@@ -57,7 +57,7 @@ fn server(context: &Context<'_>, text: &mut String) {
     line(text, format_args!("arch_bits:{}", usize::BITS));
     line(text, format_args!("process_id:{}", std::process::id()));
     line(text, format_args!("run_id:{}", shared.run_id));
-    line(text, format_args!("tcp_port:{}", shared.port));
+    line(text, format_args!("tcp_port:{}", shared.config.port()));
     line(text, format_args!("uptime_in_seconds:{uptime}"));
     line(text, format_args!("uptime_in_days:{}", uptime / 86_400));
     line(text, format_args!("io_threads:{}", context.core.directory().cores()));
@@ -86,7 +86,7 @@ fn resident_bytes() -> Option<u64> {
 
 fn persistence(context: &Context<'_>, text: &mut String) {
     line(text, format_args!("loading:0"));
-    line(text, format_args!("aof_enabled:{}", u8::from(context.core.shared().durable)));
+    line(text, format_args!("aof_enabled:{}", u8::from(context.core.shared().config.is_durable())));
     line(text, format_args!("aof_last_write_status:ok"));
 }
 

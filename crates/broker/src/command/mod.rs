@@ -2,6 +2,7 @@
 
 mod arguments;
 mod client;
+mod config;
 mod connection;
 mod describe;
 mod info;

@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use naru_resp::Command;
 
-use super::{Context, Outcome, client, connection, describe, info, keys, ledger, pubsub, streams};
+use super::{Context, Outcome, client, config, connection, describe, info, keys, ledger, pubsub, streams};
 
 /// How many arguments a command takes, its name included.
 #[derive(Clone, Copy)]
@@ -199,10 +199,10 @@ pub(crate) static TABLE: &[Entry] = &[
         AtLeast(2),
         "server",
         &["admin", "noscript"],
-        describe::config,
-        "Reads configuration parameters.",
+        config::config,
+        "Reads and sets configuration parameters.",
     )
-    .subcommands(&["config|get", "config|help"]),
+    .subcommands(config::SUBCOMMANDS),
     entry(
         "info",
         AtLeast(1),
