@@ -13,12 +13,13 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     config::{Config, Facts},
+    counters::Counters,
     keeper::{Keeper, Storage},
     limits::STOP_GRACE,
     password::Password,
     pause::Pause,
     profile::Profiles,
-    wire::{Resp, Shared, Statistics},
+    wire::{Resp, Shared},
 };
 
 /// What a broker is started with.
@@ -93,7 +94,8 @@ impl Broker {
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             keeper: opened.jobs(),
-            statistics: Statistics::default(),
+            counters: Counters::new(options.cores),
+            key_count: opened.key_count(),
             started: Instant::now(),
             run_id: run_id()?,
             config: Arc::new(Config::new(facts, options.password)),

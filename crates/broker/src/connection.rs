@@ -68,7 +68,7 @@ fn keep_alive(incoming: &Incoming, config: &Config) {
 }
 
 async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, why: &'static [u8]) {
-    core.shared().statistics.rejected.fetch_add(1, Ordering::Relaxed);
+    core.shared().counters.of(core.id()).refused_connections.add(1);
     // It is short; whoever limits replies to less does without.
     let _ = link.write(|writer| writer.copy(why));
     link.flushed().await;
@@ -227,7 +227,9 @@ impl Conversation {
     }
 
     fn heard(&self, count: usize) {
-        self.core.shared().statistics.input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+        let counters = self.core.shared().counters.of(self.core.id());
+        counters.reads.add(1);
+        counters.input_bytes.add(count as u64);
     }
 
     fn execute_input(&mut self) -> Pause {
@@ -244,8 +246,9 @@ impl Conversation {
     /// Executes the complete commands at the front of `input`; how many bytes they took, and why it stopped.
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
-        let mut executed = 0;
+        let mut executed = false;
         self.follow_limits();
+        self.core.local().lap();
         let pause = loop {
             if self.is_busy() {
                 break Pause::Busy;
@@ -254,7 +257,7 @@ impl Conversation {
                 Ok(Some(next)) => next,
                 Ok(None) => break Pause::Hungry,
                 Err(malformed) => {
-                    self.client.reply(|writer| writer.error(format!("ERR {malformed}")));
+                    Context { core: &self.core, client: &self.client }.refuse(&format!("ERR {malformed}"));
                     consumed = input.len();
                     break Pause::Ended;
                 }
@@ -263,7 +266,7 @@ impl Conversation {
             if command.is_empty() {
                 continue;
             }
-            executed += 1;
+            executed = true;
             let context = Context { core: &self.core, client: &self.client };
             let flow = command::execute(&context, &command);
             if !matches!(flow, Flow::Paused) {
@@ -285,8 +288,7 @@ impl Conversation {
                 }
             }
         };
-        if executed > 0 {
-            self.core.shared().statistics.commands.fetch_add(executed, Ordering::Relaxed);
+        if executed {
             self.client.profile().active();
         }
         (consumed, pause)

@@ -1,11 +1,8 @@
 use std::{
     cell::Cell,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
+    sync::{Arc, atomic::AtomicUsize},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -15,7 +12,9 @@ use tokio::sync::mpsc;
 use crate::{
     client::Client,
     config::Config,
-    connection, idle,
+    connection,
+    counters::Counters,
+    idle,
     keeper::Job,
     message::{Frame, Message},
     pause::Pause,
@@ -30,7 +29,9 @@ pub(crate) enum Resp {}
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
     pub(crate) keeper: mpsc::Sender<Job>,
-    pub(crate) statistics: Statistics,
+    pub(crate) counters: Counters,
+    /// Keys the keeper has.
+    pub(crate) key_count: Arc<AtomicUsize>,
     pub(crate) started: Instant,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,
@@ -38,30 +39,20 @@ pub(crate) struct Shared {
     pub(crate) pause: Pause,
 }
 
-/// Counters since the start.
-#[derive(Default)]
-pub(crate) struct Statistics {
-    pub(crate) connections: AtomicU64,
-    pub(crate) commands: AtomicU64,
-    pub(crate) input_bytes: AtomicU64,
-    pub(crate) published: AtomicU64,
-    pub(crate) rejected: AtomicU64,
-}
-
-impl Statistics {
-    /// Counts from 0 again.
-    pub(crate) fn reset(&self) {
-        let counters =
-            [&self.connections, &self.commands, &self.input_bytes, &self.published, &self.rejected];
-        counters.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
-    }
-}
-
 /// What a core keeps beside its clients.
-#[derive(Default)]
 pub(crate) struct Local {
     /// Idle clients are being looked for.
     pub(crate) watches_idle: Cell<bool>,
+    /// When the last command ended, or the batch of commands began.
+    lap: Cell<Instant>,
+}
+
+impl Local {
+    /// Time since this was last called: how long a command took, if it is called between commands.
+    pub(crate) fn lap(&self) -> Duration {
+        let now = Instant::now();
+        now.duration_since(self.lap.replace(now))
+    }
 }
 
 /// What is sent to a core.
@@ -90,11 +81,11 @@ impl Wire for Resp {
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
-        Local::default()
+        Local { watches_idle: Cell::default(), lap: Cell::new(Instant::now()) }
     }
 
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
-        core.shared().statistics.connections.fetch_add(1, Ordering::Relaxed);
+        core.shared().counters.of(core.id()).connections.add(1);
         idle::watch(core);
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
@@ -103,6 +94,9 @@ impl Wire for Resp {
         match mail {
             Mail::Answers(answers) => {
                 for answer in answers {
+                    if let Some(error) = answer.reply.strip_prefix(b"-") {
+                        core.shared().counters.error(error);
+                    }
                     if let Some(client) = core.peer(answer.client) {
                         client.answer(answer.ticket, answer.reply);
                     }

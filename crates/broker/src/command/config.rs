@@ -34,7 +34,7 @@ pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         b"get" if command.len() >= 3 => get(context, command),
         b"set" if command.len() >= 4 => set(context, command),
         b"resetstat" if command.len() == 2 => {
-            context.core.shared().statistics.reset();
+            context.core.shared().counters.reset(context.core.directory().written_bytes());
             context.reply(|writer| writer.simple("OK"))
         }
         b"rewrite" if command.len() == 2 => Err("ERR The server is running without a config file".into()),

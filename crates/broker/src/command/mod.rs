@@ -19,11 +19,15 @@ use naru_fanout::{Core, Peer};
 use naru_resp::{Command, ReplyWriter};
 use tokio::sync::mpsc::error::TrySendError;
 
+use arguments::unknown_subcommand;
+
 use crate::{
     client::Client,
     keeper::{Job, Op},
     wire::Resp,
 };
+
+pub(crate) use table::{Called, called_count};
 
 /// Where a command is executed: on a core, for a client.
 pub(crate) struct Context<'a> {
@@ -77,6 +81,13 @@ impl Context<'_> {
         Ok(Flow::Next)
     }
 
+    /// Answers with an error.
+    pub(crate) fn refuse(&self, text: &str) -> Flow {
+        self.core.shared().counters.error(text.as_bytes());
+        self.client.reply(|writer| writer.error(text));
+        Flow::Next
+    }
+
     /// Writes the lines of a `HELP`.
     fn help(&self, lines: &[&str]) -> Outcome {
         self.reply(|writer| {
@@ -105,33 +116,43 @@ impl Context<'_> {
 
 /// Executes one command that has a name, and says how to go on.
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
+    let counters = context.core.shared().counters.of(context.core.id());
     let entry = table::find(command.name());
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
-        context.client.reply(|writer| writer.error("NOAUTH Authentication required."));
-        return Flow::Next;
+        if let Some(entry) = entry {
+            counters.rejected(entry.called(command).unwrap_or(entry.itself()));
+        }
+        return context.refuse("NOAUTH Authentication required.");
     }
     let Some(entry) = entry else { return refuse_unknown(context, command) };
-    let called = entry.called(command);
-    context.client.executes(called.unwrap_or(entry.name));
-    let outcome = if !entry.arity.accepts(command.len()) {
-        Err(arguments::wrong_number(entry.name))
-    } else if called.is_none() {
-        Err(arguments::unknown_subcommand(&entry.name.to_uppercase(), command.arg(1)))
-    } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
-        Err(format!(
+    let Some(called) = entry.called(command) else {
+        return context.refuse(unknown_subcommand(&entry.name.to_uppercase(), command.arg(1)).text());
+    };
+    context.client.executes(called.name);
+    if let Some(refusal) = refusal(context, entry, command) {
+        counters.rejected(called);
+        return context.refuse(refusal.text());
+    }
+    if context.core.shared().pause.holds(entry.is_write()) {
+        return Flow::Paused;
+    }
+    let outcome = (entry.run)(context, command);
+    counters.executed(called, context.core.local().lap(), outcome.is_err());
+    outcome.unwrap_or_else(|refusal| context.refuse(refusal.text()))
+}
+
+/// Why a command is not executed at all.
+fn refusal(context: &Context<'_>, entry: &table::Entry, command: &Command<'_>) -> Option<Refusal> {
+    if !entry.arity.accepts(command.len()) {
+        return Some(arguments::wrong_number(entry.name));
+    }
+    (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
+        format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
             entry.name
         )
-        .into())
-    } else if context.core.shared().pause.holds(entry.is_write()) {
-        return Flow::Paused;
-    } else {
-        (entry.run)(context, command)
-    };
-    outcome.unwrap_or_else(|refusal| {
-        context.client.reply(|writer| writer.error(refusal.text()));
-        Flow::Next
+        .into()
     })
 }
 
@@ -145,6 +166,5 @@ fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
         );
         return Flow::End;
     }
-    context.client.reply(|writer| writer.error(arguments::unknown_command(command)));
-    Flow::Next
+    context.refuse(&arguments::unknown_command(command))
 }

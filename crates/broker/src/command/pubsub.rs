@@ -53,7 +53,7 @@ fn publish_in(
         let message = message(channel, payload);
         (message.channel(), message)
     });
-    context.core.shared().statistics.published.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    context.core.shared().counters.of(context.core.id()).published.add(1);
     context.reply(|writer| writer.integer(receivers as i64))
 }
 

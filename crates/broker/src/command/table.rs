@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) flags: &'static [&'static str],
     /// First key, last key, step; all 0 without keys.
     pub(crate) keys: (i64, i64, i64),
+    /// The number of [`Called`]; its subcommands' follow.
+    number: usize,
     /// Full names of its subcommands, such as `client|list`; none if it has none.
     pub(crate) subcommands: &'static [&'static str],
     pub(crate) group: &'static str,
@@ -43,6 +45,27 @@ pub(crate) struct Entry {
     /// Allowed to a RESP2 subscriber.
     pub(crate) in_subscribed_mode: bool,
     pub(crate) run: fn(&Context<'_>, &Command<'_>) -> Outcome,
+}
+
+/// Something that can be called: a command, or a subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// Its number among all of them.
+    pub(crate) number: usize,
+    /// The full name.
+    pub(crate) name: &'static str,
+}
+
+/// How many things can be called.
+pub(crate) fn called_count() -> usize {
+    TABLE.last().map_or(0, |last| last.number + 1 + last.subcommands.len())
+}
+
+/// Everything that can be called, in the order of its number.
+pub(crate) fn all_called() -> impl Iterator<Item = Called> {
+    let names =
+        TABLE.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.subcommands.iter().copied()));
+    names.enumerate().map(|(number, name)| Called { number, name })
 }
 
 /// The longest name, and so the most that is looked at of a stranger's.
@@ -72,6 +95,7 @@ const fn entry(
         arity,
         flags,
         keys: (0, 0, 0),
+        number: 0,
         subcommands: &[],
         group,
         summary,
@@ -81,13 +105,19 @@ const fn entry(
 }
 
 impl Entry {
-    /// The full name of what is called, subcommand included; none if there is no such subcommand.
-    pub(crate) fn called(&self, command: &Command<'_>) -> Option<&'static str> {
+    /// The command itself, without a subcommand.
+    pub(crate) fn itself(&self) -> Called {
+        Called { number: self.number, name: self.name }
+    }
+
+    /// What is called, subcommand included; none if there is no such subcommand.
+    pub(crate) fn called(&self, command: &Command<'_>) -> Option<Called> {
         let Some(subcommand) = command.get(1).filter(|_| !self.subcommands.is_empty()) else {
-            return Some(self.name);
+            return Some(self.itself());
         };
-        let is_it = |full: &&&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(subcommand);
-        self.subcommands.iter().find(is_it).copied()
+        let is_it = |full: &&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(subcommand);
+        let at = self.subcommands.iter().position(is_it)?;
+        Some(Called { number: self.number + 1 + at, name: self.subcommands[at] })
     }
 
     /// Whether it changes something or is heard by others: what `CLIENT PAUSE … WRITE` holds back.
@@ -114,7 +144,7 @@ impl Entry {
 use Arity::{AtLeast, Exactly};
 
 /// Every command there is.
-pub(crate) static TABLE: &[Entry] = &[
+pub(crate) static TABLE: &[Entry] = &numbered([
     // Connection
     entry(
         "ping",
@@ -436,7 +466,18 @@ pub(crate) static TABLE: &[Entry] = &[
         ledger::history,
         "Reads a page of a conversation's log.",
     ),
-];
+]);
+
+/// Gives every command and subcommand its number.
+const fn numbered<const COUNT: usize>(mut entries: [Entry; COUNT]) -> [Entry; COUNT] {
+    let (mut at, mut number) = (0, 0);
+    while at < COUNT {
+        entries[at].number = number;
+        number += 1 + entries[at].subcommands.len();
+        at += 1;
+    }
+    entries
+}
 
 #[cfg(test)]
 mod tests {
@@ -452,6 +493,14 @@ mod tests {
                 assert_eq!(full.split('|').next(), Some(entry.name));
                 assert_eq!(*full, full.to_lowercase());
             }
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_called_has_a_number_of_its_own() {
+        assert_eq!(all_called().count(), called_count());
+        for entry in TABLE {
+            assert_eq!(all_called().nth(entry.number), Some(entry.itself()));
         }
     }
 

@@ -1,4 +1,11 @@
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
@@ -27,6 +34,8 @@ use crate::{
 /// The keeper at work.
 pub(super) struct Turns {
     pub(super) store: Store,
+    /// How many keys it has, for others to read.
+    pub(super) key_count: Arc<AtomicUsize>,
     pub(super) jobs: mpsc::Receiver<Job>,
     /// Rung by the log when more is durable, or when it has failed.
     pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
@@ -88,6 +97,7 @@ impl Turns {
         if let Some(log) = self.store.log() {
             log.submit()?;
         }
+        self.key_count.store(self.store.stream_count(), Ordering::Relaxed);
         self.release();
         self.send_outgoing();
         Ok(())
