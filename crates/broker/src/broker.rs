@@ -15,10 +15,13 @@ use crate::{
     config::{Config, Facts},
     counters::Counters,
     keeper::{Keeper, Storage},
+    latencies::Latencies,
     limits::STOP_GRACE,
+    monitors::Monitors,
     password::Password,
     pause::Pause,
     profile::Profiles,
+    slow_log::SlowLog,
     wire::{Resp, Shared},
 };
 
@@ -100,6 +103,9 @@ impl Broker {
             run_id: run_id()?,
             config: Arc::new(Config::new(facts, options.password)),
             pause: Pause::default(),
+            monitors: Monitors::new(options.cores),
+            slow_log: SlowLog::default(),
+            latencies: Latencies::default(),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;

@@ -249,7 +249,22 @@ impl Client {
 
     /// Has the limit on what waits for it follow its class and the configuration.
     pub(crate) fn limit_output(&self) {
-        self.link.set_limit(self.config.output_limit(self.profile.class()));
+        // Redis lets monitors fall behind for ever; here who only listens is held to what subscribers are.
+        let class = if self.profile.is_monitor() { Class::Pubsub } else { self.profile.class() };
+        self.link.set_limit(self.config.output_limit(class));
+    }
+
+    /// Takes a line about a command that was executed.
+    pub(crate) fn watch(&self, line: &[u8]) {
+        self.push(|writer| writer.simple(line));
+        self.bound_what_waits();
+    }
+
+    /// Ends the connection if more waits behind a missing reply than a subscriber may leave unread.
+    fn bound_what_waits(&self) {
+        if self.replies.borrow().waiting().1 > self.config.output_limit(Class::Pubsub).hard_bytes {
+            self.ended_if(Err(Slow));
+        }
     }
 
     /// Runs `change`, whose changes of the subscriptions are not confirmed.
@@ -300,9 +315,8 @@ impl Peer<Resp> for Client {
             self.ended_if(self.link.write(|writer| frame.write(version, writer)));
         } else {
             replies.append(|out| frame.copy_to(version, out));
-            if replies.waiting().1 > self.config.output_limit(Class::Pubsub).hard_bytes {
-                self.ended_if(Err(Slow));
-            }
+            drop(replies);
+            self.bound_what_waits();
         }
     }
 

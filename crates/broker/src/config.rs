@@ -34,6 +34,10 @@ pub(crate) struct Config {
     bulk_bytes_max: AtomicI64,
     query_bytes_max: AtomicI64,
     protected_mode: AtomicI64,
+    /// Negative for never.
+    slow_log_microseconds: AtomicI64,
+    slow_log_len_max: AtomicI64,
+    latency_milliseconds: AtomicI64,
     output_limits: RwLock<OutputLimits>,
     password: RwLock<Option<Arc<Password>>>,
 }
@@ -48,6 +52,9 @@ impl Config {
             bulk_bytes_max: AtomicI64::new(512 << 20),
             query_bytes_max: AtomicI64::new(1 << 30),
             protected_mode: AtomicI64::new(1),
+            slow_log_microseconds: AtomicI64::new(10_000),
+            slow_log_len_max: AtomicI64::new(128),
+            latency_milliseconds: AtomicI64::new(0),
             output_limits: RwLock::default(),
             password: RwLock::new(password.map(Arc::new)),
         }
@@ -90,6 +97,19 @@ impl Config {
     /// Without a password, only this machine is let in.
     pub(crate) fn is_protected(&self) -> bool {
         self.protected_mode.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a command that took so long goes into the slow log; if so, how many that holds at most.
+    pub(crate) fn slow_log_holds(&self, took: Duration) -> Option<usize> {
+        let threshold = u128::try_from(self.slow_log_microseconds.load(Ordering::Relaxed)).ok()?;
+        (took.as_micros() >= threshold).then(|| size(&self.slow_log_len_max)).filter(|most| *most > 0)
+    }
+
+    /// From how many milliseconds on a command's time is noted; none for never.
+    pub(crate) fn latency_threshold(&self) -> Option<u64> {
+        u64::try_from(self.latency_milliseconds.load(Ordering::Relaxed))
+            .ok()
+            .filter(|threshold| *threshold > 0)
     }
 
     /// What may wait for a client of that class.
@@ -261,6 +281,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         kind: Kind::Memory { cell: |config| &config.query_bytes_max, min: 1 << 20 },
     },
     fact("databases", |_| "1".into()),
+    number("latency-monitor-threshold", |config| &config.latency_milliseconds, 0, i64::MAX),
     number("maxclients", |config| &config.clients_max, 1, u32::MAX as i64),
     fact("maxmemory", |_| "0".into()),
     fact("maxmemory-clients", |_| "0".into()),
@@ -274,6 +295,8 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     },
     Parameter { name: "requirepass", kind: Kind::Password },
     fact("save", |_| String::new()),
+    number("slowlog-log-slower-than", |config| &config.slow_log_microseconds, -1, i64::MAX),
+    number("slowlog-max-len", |config| &config.slow_log_len_max, 0, i64::MAX),
     number("tcp-keepalive", |config| &config.keepalive_seconds, 0, i32::MAX as i64),
     number("timeout", |config| &config.timeout_seconds, 0, i32::MAX as i64),
 ];

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     keeper::Job,
     limits::{LINGER, OUTBOX_BYTES_READ_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX, REPLIES_OWED_MAX},
+    monitors::Monitors,
     profile::Profile,
     wire::Resp,
 };
@@ -83,6 +84,7 @@ async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
     };
     // Who does not read its last replies in time does without.
     let _ = tokio::time::timeout(LINGER, owed).await;
+    Monitors::forget(core, client);
     core.remove(client, client.topics());
     let id = client.profile().id;
     core.shared().profiles.remove(id);

@@ -32,6 +32,7 @@ pub(crate) fn watch(core: &Rc<Core<Resp>>) {
 fn is_due(client: &Client, timeout: Duration) -> bool {
     let profile = client.profile();
     profile.class() == Class::Normal
+        && !profile.is_monitor()
         && !profile.is_blocked.load(Ordering::Relaxed)
         && profile.idle().as_secs() > timeout.as_secs()
 }

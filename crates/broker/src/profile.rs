@@ -26,6 +26,7 @@ pub(crate) struct Profile {
     pub(crate) patterns: AtomicUsize,
     /// Its command waits: for an entry of a stream, or for the end of a pause.
     pub(crate) is_blocked: AtomicBool,
+    is_monitor: AtomicBool,
     /// As it asked (`CLIENT NO-EVICT`, `CLIENT NO-TOUCH`). Nobody is evicted here, and reading ages nothing.
     pub(crate) no_evict: AtomicBool,
     pub(crate) no_touch: AtomicBool,
@@ -56,6 +57,7 @@ impl Profile {
             shard_channels: AtomicUsize::new(0),
             patterns: AtomicUsize::new(0),
             is_blocked: AtomicBool::new(false),
+            is_monitor: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             last_active: AtomicU64::new(0),
@@ -76,6 +78,16 @@ impl Profile {
             .sum()
     }
 
+    /// Whether it watches what is executed (`MONITOR`).
+    pub(crate) fn is_monitor(&self) -> bool {
+        self.is_monitor.load(Ordering::Relaxed)
+    }
+
+    /// Whether it did so before.
+    pub(crate) fn set_monitor(&self, is_monitor: bool) -> bool {
+        self.is_monitor.swap(is_monitor, Ordering::Relaxed)
+    }
+
     /// Redis's class of clients.
     pub(crate) fn class(&self) -> Class {
         if self.subscriptions() > 0 { Class::Pubsub } else { Class::Normal }
@@ -91,6 +103,7 @@ impl Profile {
     fn flags(&self) -> String {
         let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let flags = [
+            (self.is_monitor(), 'O'),
             (self.class() == Class::Pubsub, 'P'),
             (is(&self.is_blocked), 'b'),
             (self.address.ends_with(":0"), 'U'),

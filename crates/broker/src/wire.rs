@@ -1,5 +1,5 @@
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
@@ -16,10 +16,13 @@ use crate::{
     counters::Counters,
     idle,
     keeper::Job,
+    latencies::Latencies,
     message::{Frame, Message},
+    monitors::Monitors,
     pause::Pause,
     profile::Profiles,
     replies::Ticket,
+    slow_log::SlowLog,
 };
 
 /// The Redis protocol on the fan-out.
@@ -37,10 +40,15 @@ pub(crate) struct Shared {
     pub(crate) run_id: String,
     pub(crate) config: Arc<Config>,
     pub(crate) pause: Pause,
+    pub(crate) monitors: Monitors,
+    pub(crate) slow_log: SlowLog,
+    pub(crate) latencies: Latencies,
 }
 
 /// What a core keeps beside its clients.
 pub(crate) struct Local {
+    /// Clients that watch what is executed.
+    pub(crate) monitors: RefCell<Vec<PeerId>>,
     /// Idle clients are being looked for.
     pub(crate) watches_idle: Cell<bool>,
     /// When the last command ended, or the batch of commands began.
@@ -63,6 +71,8 @@ pub(crate) enum Mail {
     Kill(PeerId),
     /// Parameters have changed.
     Configured,
+    /// A command was executed: a line for the monitors of the core.
+    Executed(Bytes),
 }
 
 /// One reply, complete.
@@ -81,7 +91,7 @@ impl Wire for Resp {
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
-        Local { watches_idle: Cell::default(), lap: Cell::new(Instant::now()) }
+        Local { monitors: RefCell::default(), watches_idle: Cell::default(), lap: Cell::new(Instant::now()) }
     }
 
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
@@ -111,7 +121,15 @@ impl Wire for Resp {
                 core.each_peer(|client| client.limit_output());
                 idle::watch(core);
             }
+            Mail::Executed(line) => {
+                let monitors = core.local().monitors.borrow();
+                monitors.iter().filter_map(|id| core.peer(*id)).for_each(|client| client.watch(&line));
+            }
         }
+    }
+
+    fn mail_bytes(mail: &Mail) -> usize {
+        if let Mail::Executed(line) = mail { line.len() } else { 0 }
     }
 
     fn frame(message: &Message, pattern: Option<&Bytes>) -> Frame {

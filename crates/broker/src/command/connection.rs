@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     limits::REFUSED_PASSWORDS_MAX,
+    monitors::Monitors,
     version::{NARU_VERSION, REDIS_VERSION},
 };
 
@@ -148,6 +149,7 @@ pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
 /// Back to how a connection starts: no subscriptions, no name, RESP2, not signed in.
 pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     pubsub::drop_all(context);
+    Monitors::forget(context.core, context.client);
     context.client.set_signed_in(context.core.shared().config.password().is_none());
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;

@@ -9,7 +9,10 @@ mod info;
 mod keys;
 mod kill;
 mod ledger;
+mod monitor;
 mod pubsub;
+mod redacted;
+mod slow;
 mod streams;
 mod table;
 
@@ -137,7 +140,12 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
         return Flow::Paused;
     }
     let outcome = (entry.run)(context, command);
-    counters.executed(called, context.core.local().lap(), outcome.is_err());
+    let took = context.core.local().lap();
+    counters.executed(called, took, outcome.is_err());
+    slow::note(context, entry, called, command, took);
+    if context.core.shared().monitors.any() {
+        monitor::tell(context, called, command);
+    }
     outcome.unwrap_or_else(|refusal| context.refuse(refusal.text()))
 }
 

@@ -2,7 +2,10 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use naru_resp::Command;
 
-use super::{Context, Outcome, client, config, connection, describe, info, keys, ledger, pubsub, streams};
+use super::{
+    Context, Outcome, client, config, connection, describe, info, keys, ledger, monitor, pubsub, slow,
+    streams,
+};
 
 /// How many arguments a command takes, its name included.
 #[derive(Clone, Copy)]
@@ -249,6 +252,32 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         info::time,
         "Returns the server time.",
     ),
+    entry(
+        "monitor",
+        Exactly(1),
+        "server",
+        &["admin", "noscript", "loading", "stale"],
+        monitor::monitor,
+        "Listens for all commands that are executed.",
+    ),
+    entry(
+        "slowlog",
+        AtLeast(2),
+        "server",
+        &["admin", "loading", "stale"],
+        slow::slowlog,
+        "Shows commands that took long.",
+    )
+    .subcommands(slow::SLOWLOG_SUBCOMMANDS),
+    entry(
+        "latency",
+        AtLeast(2),
+        "server",
+        &["admin", "noscript", "loading", "stale"],
+        slow::latency,
+        "Shows when commands took long.",
+    )
+    .subcommands(slow::LATENCY_SUBCOMMANDS),
     // Pub/sub
     entry(
         "subscribe",
