@@ -15,11 +15,17 @@ use tokio::{
 };
 
 use crate::{
+    config::{Config, Facts},
+    counters::Counters,
     keeper::{Keeper, Storage},
+    latencies::Latencies,
     limits::STOP_GRACE,
+    monitors::Monitors,
     password::Password,
+    pause::Pause,
     profile::Profiles,
-    wire::{Resp, Shared, Statistics},
+    slow_log::SlowLog,
+    wire::{Resp, Shared},
 };
 
 /// What a broker is started with.
@@ -91,16 +97,25 @@ impl Broker {
             let listener = options.listeners.iter().find(|listener| listener.is_tls() == tls);
             listener.map(|listener| listener.address().port())
         };
+        let bind = options.listeners.iter().map(|listener| listener.address().ip().to_string());
+        let facts = Facts {
+            port: port(false),
+            tls_port: port(true),
+            bind: bind.collect::<Vec<_>>().join(" "),
+            durable: matches!(options.storage, Storage::Folder(_)),
+        };
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             keeper: opened.jobs(),
-            statistics: Statistics::default(),
+            counters: Counters::new(options.cores),
+            key_count: opened.key_count(),
             started: Instant::now(),
-            port: port(false),
-            tls_port: port(true),
             run_id: run_id()?,
-            password: options.password,
-            durable: matches!(options.storage, Storage::Folder(_)),
+            config: Arc::new(Config::new(facts, options.password)),
+            pause: Pause::default(),
+            monitors: Monitors::new(options.cores),
+            slow_log: SlowLog::default(),
+            latencies: Latencies::default(),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;

@@ -8,13 +8,15 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Space, Topic};
+use naru_fanout::{Link, Peer, PeerId, Slow, Space, Topic};
 use naru_resp::{ReplyWriter, Version};
 use tokio::sync::Notify;
 
 use crate::{
-    limits::{OUTBOX_NORMAL, OUTBOX_PUBSUB},
+    class::Class,
+    config::Config,
     message::Frame,
+    mute::Mute,
     profile::Profile,
     replies::{Replies, Ticket},
     transaction::{self, Step, Transaction},
@@ -25,6 +27,7 @@ use crate::{
 pub(crate) struct Client {
     link: Rc<Link>,
     profile: Arc<Profile>,
+    config: Arc<Config>,
     version: Cell<Version>,
     replies: RefCell<Replies>,
     subscriptions: RefCell<Subscriptions>,
@@ -42,6 +45,7 @@ pub(crate) struct Client {
     held_by_keeper: Cell<bool>,
     /// Subscriptions end without being confirmed.
     silent: Cell<bool>,
+    mute: Cell<Mute>,
     last_command: Cell<&'static str>,
     signed_in: Cell<bool>,
     refused_passwords: Cell<u32>,
@@ -94,10 +98,11 @@ impl Subscriptions {
 }
 
 impl Client {
-    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>) -> Rc<Self> {
+    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>, config: Arc<Config>) -> Rc<Self> {
         Rc::new(Client {
             link,
             profile,
+            config,
             version: Cell::default(),
             replies: RefCell::default(),
             subscriptions: RefCell::default(),
@@ -108,6 +113,7 @@ impl Client {
             answered: Notify::new(),
             held_by_keeper: Cell::new(false),
             silent: Cell::new(false),
+            mute: Cell::default(),
             last_command: Cell::new(""),
             signed_in: Cell::new(false),
             refused_passwords: Cell::new(0),
@@ -148,8 +154,31 @@ impl Client {
         self.profile.resp.store(if version == Version::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
-    /// Writes a reply or a push, behind everything the client is still owed, or into what is being captured.
+    pub(crate) fn set_mute(&self, mute: Mute) {
+        self.mute.set(mute);
+    }
+
+    /// The next command is not answered; nothing changes for whom no command is.
+    pub(crate) fn skip_next_reply(&self) {
+        if self.mute.get() != Mute::Always {
+            self.mute.set(Mute::Next);
+        }
+    }
+
+    /// The command at hand is done.
+    pub(crate) fn executed(&self) {
+        self.mute.set(self.mute.get().next());
+    }
+
+    /// Writes a reply behind everything the client is still owed, if it wants replies.
     pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
+        if self.mute.get().is_answered() {
+            self.push(write);
+        }
+    }
+
+    /// Writes a reply or a push, behind everything the client is still owed.
+    pub(crate) fn push(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
         let version = self.version.get();
         let encode = |out: &mut Vec<u8>| write(&mut ReplyWriter::new(out, version));
         let mut replies = self.replies.borrow_mut();
@@ -165,7 +194,7 @@ impl Client {
 
     /// Keeps the place of a reply that the keeper will make.
     pub(crate) fn reserve(&self) -> Ticket {
-        self.replies.borrow_mut().reserve()
+        self.replies.borrow_mut().reserve(self.mute.get().is_answered())
     }
 
     /// Fills a place that was kept.
@@ -256,6 +285,11 @@ impl Client {
         }
     }
 
+    /// Whether EXEC would change anything or be heard by others.
+    pub(crate) fn has_queued_writes(&self) -> bool {
+        self.transaction().as_ref().is_some_and(Transaction::writes)
+    }
+
     pub(crate) fn start_watching(&self) {
         self.hold_in_keeper();
         self.watching.set(true);
@@ -319,8 +353,28 @@ impl Client {
         self.profile.channels.store(subscriptions.channels.len(), Ordering::Relaxed);
         self.profile.shard_channels.store(subscriptions.shard_channels.len(), Ordering::Relaxed);
         self.profile.patterns.store(subscriptions.patterns.len(), Ordering::Relaxed);
-        let limit: OutboxLimit = if subscriptions.len() > 0 { OUTBOX_PUBSUB } else { OUTBOX_NORMAL };
-        self.link.set_limit(limit);
+        drop(subscriptions);
+        self.limit_output();
+    }
+
+    /// Has the limit on what waits for it follow its class and the configuration.
+    pub(crate) fn limit_output(&self) {
+        // Redis lets monitors fall behind for ever; here who only listens is held to what subscribers are.
+        let class = if self.profile.is_monitor() { Class::Pubsub } else { self.profile.class() };
+        self.link.set_limit(self.config.output_limit(class));
+    }
+
+    /// Takes a line about a command that was executed.
+    pub(crate) fn watch(&self, line: &[u8]) {
+        self.push(|writer| writer.simple(line));
+        self.bound_what_waits();
+    }
+
+    /// Ends the connection if more waits behind a missing reply than a subscriber may leave unread.
+    fn bound_what_waits(&self) {
+        if self.replies.borrow().waiting().1 > self.config.output_limit(Class::Pubsub).hard_bytes {
+            self.ended_if(Err(Slow));
+        }
     }
 
     /// Runs `change`, whose changes of the subscriptions are not confirmed.
@@ -336,7 +390,7 @@ impl Client {
             return;
         }
         let count = self.subscriptions.borrow().counted(space);
-        self.reply(|writer| {
+        self.push(|writer| {
             writer.push(3);
             writer.bulk(kind);
             match name {
@@ -371,9 +425,8 @@ impl Peer<Resp> for Client {
             self.ended_if(self.link.write(|writer| frame.write(version, writer)));
         } else {
             replies.append(|out| frame.copy_to(version, out));
-            if replies.waiting().1 > OUTBOX_PUBSUB.hard_bytes {
-                self.ended_if(Err(Slow));
-            }
+            drop(replies);
+            self.bound_what_waits();
         }
     }
 

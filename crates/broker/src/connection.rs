@@ -1,16 +1,17 @@
-use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering};
+use std::{io, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use naru_fanout::{Core, HandshakeError, Incoming, Link, Peer, Socket};
 use naru_resp::{Limits, RequestParser};
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
+    class::Class,
     client::Client,
     command::{self, Context, Flow},
+    config::Config,
     keeper::{Job, Task},
-    limits::{
-        LINGER, OUTBOX_BYTES_READ_MAX, OUTBOX_NORMAL, QUERY_BYTES_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX,
-        REPLIES_OWED_MAX,
-    },
+    limits::{LINGER, OUTBOX_BYTES_READ_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX, REPLIES_OWED_MAX},
+    monitors::Monitors,
     profile::Profile,
     wire::Resp,
 };
@@ -21,11 +22,16 @@ const DENIED: &[u8] = b"-DENIED Naru is running in protected mode because no pas
 connections are only accepted from the loopback interface. Connect from the same machine, or start the broker with \
 --requirepass.\r\n";
 
+/// What a peer gets when there are `maxclients` already; Redis's text.
+const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+
 /// The life of one connection.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
+    let config = core.shared().config.clone();
+    keep_alive(&incoming, &config);
     if let Ok(socket) = incoming.into_socket() {
         match socket.handshake().await {
-            Ok(()) => talk(&core, socket).await,
+            Ok(()) => talk(&core, socket, config).await,
             Err(error) => no_handshake(&core, &socket, &error),
         }
     }
@@ -35,7 +41,7 @@ pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
 /// Says why a connection ends before it began.
 fn no_handshake(core: &Rc<Core<Resp>>, socket: &Socket, error: &HandshakeError) {
     let address = socket.peer_name();
-    match (error, core.shared().port) {
+    match (error, core.shared().config.port()) {
         (HandshakeError::Plain, Some(port)) => {
             tracing::warn!(
                 address,
@@ -50,17 +56,20 @@ fn no_handshake(core: &Rc<Core<Resp>>, socket: &Socket, error: &HandshakeError) 
     }
 }
 
-async fn talk(core: &Rc<Core<Resp>>, socket: Socket) {
+async fn talk(core: &Rc<Core<Resp>>, socket: Socket, config: Arc<Config>) {
+    let password = config.password().is_some();
+    let denied = !socket.is_local() && !password && config.is_protected();
     let (address, local_address) = (socket.peer_name(), socket.local_name());
-    let password = core.shared().password.is_some();
-    let denied = !socket.is_local() && !password;
-    let link = core.link(socket, OUTBOX_NORMAL);
+    let link = core.link(socket, config.output_limit(Class::Normal));
+    let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
     if denied {
-        refuse(core, &link, &address).await;
+        tracing::warn!(address = profile.address, "refused: not from this machine, and no password is set");
+        refuse(core, &link, DENIED).await;
+    } else if !core.shared().profiles.add(profile.clone(), config.clients_max()) {
+        tracing::warn!(address = profile.address, "refused: as many clients as there may be (maxclients)");
+        refuse(core, &link, FULL).await;
     } else {
-        let profile = Arc::new(Profile::new(core.next_peer(), address, local_address));
-        core.shared().profiles.add(profile.clone());
-        let client = Client::new(link, profile);
+        let client = Client::new(link, profile, config);
         client.set_signed_in(!password);
         core.insert(client.clone());
         Conversation::new(core.clone(), client.clone()).hold().await;
@@ -68,11 +77,21 @@ async fn talk(core: &Rc<Core<Resp>>, socket: Socket) {
     }
 }
 
-async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, address: &str) {
-    core.shared().statistics.rejected.fetch_add(1, Ordering::Relaxed);
-    tracing::warn!(address, "refused: not from this machine, and no password is set");
-    // Nothing else can wait for this peer, so the limit cannot be passed.
-    let _ = link.write(|writer| writer.copy(DENIED));
+/// Has the kernel find out when the peer's machine is gone.
+fn keep_alive(incoming: &Incoming, config: &Config) {
+    let (Incoming::Tcp(stream) | Incoming::Tls(stream, _)) = incoming else { return };
+    if let Some(after) = config.keepalive() {
+        let every = (after / 3).max(Duration::from_secs(1));
+        let keepalive = TcpKeepalive::new().with_time(after).with_interval(every).with_retries(3);
+        // Without it the connection works as well.
+        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+async fn refuse(core: &Rc<Core<Resp>>, link: &Rc<Link>, why: &'static [u8]) {
+    core.shared().counters.of(core.id()).refused_connections.add(1);
+    // It is short; whoever limits replies to less does without.
+    let _ = link.write(|writer| writer.copy(why));
     link.flushed().await;
     link.close();
 }
@@ -85,6 +104,7 @@ async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
     };
     // Who does not read its last replies in time does without.
     let _ = tokio::time::timeout(LINGER, owed).await;
+    Monitors::forget(core, client);
     core.remove(client, client.topics());
     let id = client.profile().id;
     core.shared().profiles.remove(id);
@@ -98,8 +118,8 @@ struct Conversation {
     core: Rc<Core<Resp>>,
     client: Rc<Client>,
     parser: RequestParser,
-    /// As the parser knows it.
-    signed_in: bool,
+    /// As the parser knows them.
+    limits: Limits,
     /// What was read and not executed yet.
     input: Vec<u8>,
     /// Nothing was read yet.
@@ -114,6 +134,8 @@ enum Pause {
     Blocked,
     /// The next command waits for all before it to be answered, which will be soon.
     Settling,
+    /// The next command waits until clients are no longer paused.
+    Paused,
     /// The keeper's queue is full; this is what did not fit.
     Full(Job),
     /// Enough is under way for now.
@@ -127,26 +149,22 @@ fn is_tls_hello(input: &[u8]) -> bool {
     input.starts_with(&[22, 3])
 }
 
-/// What is read of a client, by whether it has signed in.
-fn limits(signed_in: bool) -> Limits {
-    if signed_in { Limits::authenticated() } else { Limits::unauthenticated() }
+/// What is read of a client at this time.
+fn limits(core: &Core<Resp>, client: &Client) -> Limits {
+    let bulk_bytes_max = core.shared().config.bulk_bytes_max();
+    Limits { bulk_bytes_max, unauthenticated: !client.is_signed_in(), ..Limits::authenticated() }
 }
 
 impl Conversation {
     fn new(core: Rc<Core<Resp>>, client: Rc<Client>) -> Self {
-        let signed_in = client.is_signed_in();
-        Conversation {
-            core,
-            client,
-            parser: RequestParser::new(limits(signed_in)),
-            signed_in,
-            input: Vec::new(),
-            is_fresh: true,
-        }
+        let limits = limits(&core, &client);
+        let parser = RequestParser::new(limits);
+        Conversation { core, client, parser, limits, input: Vec::new(), is_fresh: true }
     }
 
     async fn hold(mut self) {
-        loop {
+        // What a client has sent that was closed meanwhile is not executed.
+        while !self.client.link().is_closed() {
             let pause = if self.input.is_empty() {
                 match self.read().await {
                     Ok(pause) => pause,
@@ -169,7 +187,12 @@ impl Conversation {
                     Ok(_) => {}
                 },
                 Pause::Blocked => {
-                    if !self.unblocked().await {
+                    if !self.blocked(Self::unblocked).await {
+                        return;
+                    }
+                }
+                Pause::Paused => {
+                    if !self.blocked(Self::resumed).await {
                         return;
                     }
                 }
@@ -238,7 +261,7 @@ impl Conversation {
 
     fn say_where_tls_is(&self) {
         let address = &self.client.profile().address;
-        match self.core.shared().tls_port {
+        match self.core.shared().config.tls_port() {
             Some(port) => tracing::warn!(
                 %address,
                 "closed: it speaks TLS, and this port is without; with it, use port {port}"
@@ -251,11 +274,17 @@ impl Conversation {
     }
 
     fn query_bytes_max(&self) -> usize {
-        if self.signed_in { QUERY_BYTES_MAX } else { QUERY_BYTES_UNAUTHENTICATED_MAX }
+        if self.limits.unauthenticated {
+            QUERY_BYTES_UNAUTHENTICATED_MAX
+        } else {
+            self.core.shared().config.query_bytes_max()
+        }
     }
 
     fn heard(&self, count: usize) {
-        self.core.shared().statistics.input_bytes.fetch_add(count as u64, Ordering::Relaxed);
+        let counters = self.core.shared().counters.of(self.core.id());
+        counters.reads.add(1);
+        counters.input_bytes.add(count as u64);
     }
 
     fn execute_input(&mut self) -> Pause {
@@ -272,7 +301,9 @@ impl Conversation {
     /// Executes the complete commands at the front of `input`; how many bytes they took, and why it stopped.
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
-        let mut executed = 0;
+        let mut executed = false;
+        self.follow_limits();
+        self.core.local().lap();
         let pause = loop {
             if self.is_busy() {
                 break Pause::Busy;
@@ -281,7 +312,7 @@ impl Conversation {
                 Ok(Some(next)) => next,
                 Ok(None) => break Pause::Hungry,
                 Err(malformed) => {
-                    self.client.reply(|writer| writer.error(format!("ERR {malformed}")));
+                    Context { core: &self.core, client: &self.client }.refuse(&format!("ERR {malformed}"));
                     consumed = input.len();
                     break Pause::Ended;
                 }
@@ -290,17 +321,22 @@ impl Conversation {
             if command.is_empty() {
                 continue;
             }
-            executed += 1;
+            executed = true;
             let context = Context { core: &self.core, client: &self.client };
             let flow = command::execute(&context, &command);
-            if self.signed_in != self.client.is_signed_in() {
-                self.signed_in = !self.signed_in;
-                self.parser.set_limits(limits(self.signed_in));
+            if !matches!(flow, Flow::Paused) {
+                self.client.executed();
             }
+            self.follow_limits();
             match flow {
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
                 Flow::Settle => break Pause::Settling,
+                Flow::Paused => {
+                    // It comes again.
+                    consumed -= taken;
+                    break Pause::Paused;
+                }
                 Flow::Full(job) => break Pause::Full(job),
                 Flow::End => {
                     consumed = input.len();
@@ -308,11 +344,19 @@ impl Conversation {
                 }
             }
         };
-        if executed > 0 {
-            self.core.shared().statistics.commands.fetch_add(executed, Ordering::Relaxed);
+        if executed {
             self.client.profile().active();
         }
         (consumed, pause)
+    }
+
+    /// Has the parser know the limits as they are now.
+    fn follow_limits(&mut self) {
+        let limits = limits(&self.core, &self.client);
+        if limits != self.limits {
+            self.limits = limits;
+            self.parser.set_limits(limits);
+        }
     }
 
     fn is_busy(&self) -> bool {
@@ -332,6 +376,29 @@ impl Conversation {
                 }
                 None => return,
             }
+        }
+    }
+
+    /// Waits as `wait` does, and counts as blocked meanwhile.
+    async fn blocked(&mut self, wait: impl AsyncFnOnce(&mut Self) -> bool) -> bool {
+        self.client.profile().is_blocked.store(true, Ordering::Relaxed);
+        let goes_on = wait(self).await;
+        self.client.profile().is_blocked.store(false, Ordering::Relaxed);
+        goes_on
+    }
+
+    /// Waits until a pause has changed or ended; false if the client went away meanwhile.
+    async fn resumed(&mut self) -> bool {
+        let core = self.core.clone();
+        tokio::select! {
+            () = core.shared().pause.over() => !self.client.link().is_closed(),
+            read = read_beside(&self.core, &self.client), if self.input.len() < OUTBOX_BYTES_READ_MAX => match read {
+                Ok(bytes) if !bytes.is_empty() => {
+                    self.input.extend_from_slice(&bytes);
+                    true
+                }
+                Ok(_) | Err(_) => false,
+            },
         }
     }
 

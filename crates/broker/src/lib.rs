@@ -11,16 +11,29 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod class;
 mod client;
 mod command;
+mod config;
 mod connection;
+mod counters;
 mod crossing;
+mod escaped;
+mod idle;
 mod keeper;
+mod latencies;
 mod limits;
+mod memory_size;
 mod message;
+mod monitors;
+mod mute;
+mod output_limits;
 mod password;
+mod pause;
+mod process;
 mod profile;
 mod replies;
+mod slow_log;
 mod streams;
 mod transaction;
 mod version;

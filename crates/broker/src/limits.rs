@@ -1,25 +1,11 @@
-//! Bounds of the broker, with their reasons.
+//! Bounds of the broker, with their reasons. Those that can be set are in `config`.
 
 use std::time::Duration;
-
-use naru_fanout::OutboxLimit;
-
-/// What may wait for a subscriber: Redis's default `client-output-buffer-limit pubsub 32mb 8mb 60`.
-pub(crate) const OUTBOX_PUBSUB: OutboxLimit =
-    OutboxLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_time: Duration::from_secs(60) };
-
-/// What may wait for any other client: no limit, as in Redis, since a client that does not read its replies is not
-/// read either (`OUTBOX_BYTES_READ_MAX`).
-pub(crate) const OUTBOX_NORMAL: OutboxLimit =
-    OutboxLimit { hard_bytes: usize::MAX, soft_bytes: usize::MAX, soft_time: Duration::from_secs(60) };
 
 /// With more than this waiting for it, a client's next commands are not read.
 pub(crate) const OUTBOX_BYTES_READ_MAX: usize = 1 << 20;
 
-/// Bytes of a command that is not complete: Redis's `client-query-buffer-limit`.
-pub(crate) const QUERY_BYTES_MAX: usize = 1 << 30;
-
-/// The same for who has not signed in.
+/// Bytes of a command that is not complete, of who has not signed in.
 pub(crate) const QUERY_BYTES_UNAUTHENTICATED_MAX: usize = 64 << 10;
 
 /// Wrong passwords on one connection before it is closed.
@@ -38,7 +24,7 @@ pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 pub(crate) const TRANSACTION_COMMANDS_MAX: usize = 1 << 20;
 
 /// Bytes that these commands may take: as Redis, which counts them to the query buffer.
-pub(crate) const TRANSACTION_BYTES_MAX: usize = QUERY_BYTES_MAX;
+pub(crate) const TRANSACTION_BYTES_MAX: usize = 1 << 30;
 
 /// Bytes that the keys a client watches may take, each counted with `WATCHED_KEY_EXTRA_BYTES`.
 pub(crate) const WATCHED_BYTES_MAX: usize = 16 << 20;

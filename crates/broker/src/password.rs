@@ -17,6 +17,16 @@ impl Password {
         if text.is_empty() { Err(EmptyPassword) } else { Ok(Password(text.as_bytes().into())) }
     }
 
+    /// A password from an administrator of the broker; an empty one is none.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Password> {
+        (!bytes.is_empty()).then(|| Password(bytes.into()))
+    }
+
+    /// Itself, for who may ask (`CONFIG GET`).
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether this is it. The time it takes says nothing but whether the length is right.
     pub(crate) fn is(&self, attempt: &[u8]) -> bool {
         self.0.ct_eq(attempt).into()

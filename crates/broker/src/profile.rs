@@ -4,15 +4,19 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use naru_fanout::PeerId;
+use naru_fanout::{CoreId, PeerId};
 use parking_lot::Mutex;
+
+use crate::class::Class;
 
 /// What other connections may learn of a client, from any core (`CLIENT LIST`).
 pub(crate) struct Profile {
     pub(crate) id: PeerId,
+    /// Where it lives.
+    pub(crate) core: CoreId,
     pub(crate) address: String,
     pub(crate) local_address: String,
     pub(crate) connected: Instant,
@@ -24,6 +28,12 @@ pub(crate) struct Profile {
     pub(crate) queued: AtomicI64,
     /// A key that it watches has changed.
     pub(crate) touched: AtomicBool,
+    /// Its command waits: for an entry of a stream, or for the end of a pause.
+    pub(crate) is_blocked: AtomicBool,
+    is_monitor: AtomicBool,
+    /// As it asked (`CLIENT NO-EVICT`, `CLIENT NO-TOUCH`). Nobody is evicted here, and reading ages nothing.
+    pub(crate) no_evict: AtomicBool,
+    pub(crate) no_touch: AtomicBool,
     /// Milliseconds from `connected` to the last command.
     last_active: AtomicU64,
     pub(crate) labels: Mutex<Labels>,
@@ -39,9 +49,10 @@ pub(crate) struct Labels {
 }
 
 impl Profile {
-    pub(crate) fn new(id: PeerId, address: String, local_address: String) -> Self {
+    pub(crate) fn new(id: PeerId, core: CoreId, address: String, local_address: String) -> Self {
         Profile {
             id,
+            core,
             address,
             local_address,
             connected: Instant::now(),
@@ -51,6 +62,10 @@ impl Profile {
             patterns: AtomicUsize::new(0),
             queued: AtomicI64::new(-1),
             touched: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            is_monitor: AtomicBool::new(false),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
             last_active: AtomicU64::new(0),
             labels: Mutex::default(),
         }
@@ -69,32 +84,63 @@ impl Profile {
             .sum()
     }
 
-    /// One line of `CLIENT LIST`, without its end; the fields that exist here, in Redis 7's order.
+    /// Whether it watches what is executed (`MONITOR`).
+    pub(crate) fn is_monitor(&self) -> bool {
+        self.is_monitor.load(Ordering::Relaxed)
+    }
+
+    /// Whether it did so before.
+    pub(crate) fn set_monitor(&self, is_monitor: bool) -> bool {
+        self.is_monitor.swap(is_monitor, Ordering::Relaxed)
+    }
+
+    /// Redis's class of clients.
+    pub(crate) fn class(&self) -> Class {
+        if self.subscriptions() > 0 { Class::Pubsub } else { Class::Normal }
+    }
+
+    /// How long it has not been heard of.
+    pub(crate) fn idle(&self) -> Duration {
+        let last_active = Duration::from_millis(self.last_active.load(Ordering::Relaxed));
+        self.connected.elapsed().saturating_sub(last_active)
+    }
+
+    /// The letters of `flags=` in Redis's order.
+    fn flags(&self) -> String {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let flags = [
+            (self.is_monitor(), 'O'),
+            (self.class() == Class::Pubsub, 'P'),
+            (self.queued.load(Ordering::Relaxed) >= 0, 'x'),
+            (is(&self.is_blocked), 'b'),
+            (is(&self.touched), 'd'),
+            (self.address.ends_with(":0"), 'U'),
+            (is(&self.no_evict), 'e'),
+            (is(&self.no_touch), 'T'),
+        ];
+        let set: String = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| letter).collect();
+        if set.is_empty() { "N".into() } else { set }
+    }
+
+    /// One line of `CLIENT LIST`, without its end, with Redis's fields in Redis's order. Those that tell of buffers
+    /// say what an idle Redis says: here an idle client has none, and a busy one's are its core's own affair.
     pub(crate) fn line(&self) -> String {
-        let age = self.connected.elapsed();
-        let idle = age.as_millis().saturating_sub(self.last_active.load(Ordering::Relaxed).into()) / 1000;
         let channels = self.channels.load(Ordering::Relaxed);
         let shard_channels = self.shard_channels.load(Ordering::Relaxed);
         let patterns = self.patterns.load(Ordering::Relaxed);
         let queued = self.queued.load(Ordering::Relaxed);
-        let flags: String = [
-            (self.subscriptions() > 0, 'P'),
-            (queued >= 0, 'x'),
-            (self.touched.load(Ordering::Relaxed), 'd'),
-        ]
-        .into_iter()
-        .filter_map(|(is_set, flag)| is_set.then_some(flag))
-        .collect();
-        let flags = if flags.is_empty() { "N" } else { &flags };
         let labels = self.labels.lock();
         format!(
-            "id={} addr={} laddr={} name={} age={} idle={idle} flags={flags} db=0 sub={channels} psub={patterns} \
-             ssub={shard_channels} multi={queued} cmd={} user=default resp={} lib-name={} lib-ver={}",
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db=0 sub={channels} psub={patterns} \
+             ssub={shard_channels} multi={queued} watch=0 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 \
+             oll=0 omem=0 tot-mem=1800 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.address,
             self.local_address,
             labels.name,
-            age.as_secs(),
+            self.connected.elapsed().as_secs(),
+            self.idle().as_secs(),
+            self.flags(),
             if labels.last_command.is_empty() { "NULL" } else { labels.last_command },
             self.resp.load(Ordering::Relaxed),
             labels.lib_name,
@@ -108,12 +154,19 @@ impl Profile {
 pub(crate) struct Profiles(Mutex<BTreeMap<PeerId, Arc<Profile>>>);
 
 impl Profiles {
-    pub(crate) fn add(&self, profile: Arc<Profile>) {
-        self.0.lock().insert(profile.id, profile);
+    /// Notes a client, unless there are `most` already; whether it did.
+    pub(crate) fn add(&self, profile: Arc<Profile>, most: usize) -> bool {
+        let mut profiles = self.0.lock();
+        let has_room = profiles.len() < most;
+        if has_room {
+            profiles.insert(profile.id, profile);
+        }
+        has_room
     }
 
-    pub(crate) fn remove(&self, id: PeerId) {
-        self.0.lock().remove(&id);
+    /// Forgets a client; false if it was forgotten already.
+    pub(crate) fn remove(&self, id: PeerId) -> bool {
+        self.0.lock().remove(&id).is_some()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Profile>> {

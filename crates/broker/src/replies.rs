@@ -16,7 +16,11 @@ pub(crate) struct Replies {
 }
 
 enum Slot {
-    Missing(Ticket),
+    Missing {
+        ticket: Ticket,
+        /// False if the reply is dropped when it comes (`CLIENT REPLY`).
+        is_wanted: bool,
+    },
     Ready(Vec<u8>),
 }
 
@@ -31,11 +35,11 @@ impl Replies {
         (self.slots.len(), self.bytes)
     }
 
-    /// Keeps the place of a reply.
-    pub(crate) fn reserve(&mut self) -> Ticket {
+    /// Keeps the place of a reply, which is dropped when it comes unless it is wanted.
+    pub(crate) fn reserve(&mut self, is_wanted: bool) -> Ticket {
         self.next += 1;
         let ticket = Ticket(self.next);
-        self.slots.push_back(Slot::Missing(ticket));
+        self.slots.push_back(Slot::Missing { ticket, is_wanted });
         ticket
     }
 
@@ -54,9 +58,10 @@ impl Replies {
 
     /// Fills a place, and gives everything that may leave now to `release`, in order.
     pub(crate) fn fill(&mut self, ticket: Ticket, reply: Vec<u8>, mut release: impl FnMut(&[u8])) {
-        let place =
-            self.slots.iter().position(|slot| matches!(slot, Slot::Missing(missing) if *missing == ticket));
-        let Some(place) = place else { return };
+        let is_it = |slot: &Slot| matches!(slot, Slot::Missing { ticket: missing, .. } if *missing == ticket);
+        let Some(place) = self.slots.iter().position(is_it) else { return };
+        let is_wanted = matches!(self.slots[place], Slot::Missing { is_wanted: true, .. });
+        let reply = if is_wanted { reply } else { Vec::new() };
         self.bytes += reply.len();
         self.slots[place] = Slot::Ready(reply);
         while let Some(Slot::Ready(bytes)) = self.slots.front() {
@@ -75,10 +80,10 @@ mod tests {
     fn replies_leave_in_the_order_of_their_commands() {
         let mut replies = Replies::default();
         let mut out = Vec::new();
-        let first = replies.reserve();
+        let first = replies.reserve(true);
         replies.append(|bytes| bytes.extend_from_slice(b"b"));
         replies.append(|bytes| bytes.extend_from_slice(b"c"));
-        let second = replies.reserve();
+        let second = replies.reserve(true);
         replies.append(|bytes| bytes.extend_from_slice(b"e"));
         replies.fill(second, b"d".to_vec(), |bytes| out.extend_from_slice(bytes));
         assert!(out.is_empty());
@@ -86,5 +91,16 @@ mod tests {
         assert_eq!(out, b"abcde");
         assert!(replies.is_empty());
         assert_eq!(replies.waiting(), (0, 0));
+    }
+
+    #[test]
+    fn a_reply_that_is_not_wanted_is_dropped_and_does_not_hold_up_what_is_behind() {
+        let mut replies = Replies::default();
+        let mut out = Vec::new();
+        let muted = replies.reserve(false);
+        replies.append(|bytes| bytes.extend_from_slice(b"push"));
+        replies.fill(muted, b"+OK\r\n".to_vec(), |bytes| out.extend_from_slice(bytes));
+        assert_eq!(out, b"push");
+        assert!(replies.is_empty());
     }
 }

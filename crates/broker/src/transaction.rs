@@ -53,6 +53,11 @@ impl Transaction {
         self.commands.len()
     }
 
+    /// Whether something in it changes anything or is heard by others.
+    pub(crate) fn writes(&self) -> bool {
+        self.commands.iter().any(|queued| queued.entry.is_write())
+    }
+
     /// Nothing of it will be executed.
     pub(crate) fn abort(&mut self) {
         *self = Transaction { aborted: true, ..Transaction::default() };

@@ -1,24 +1,28 @@
 use std::{
+    cell::{Cell, RefCell},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
+    sync::{Arc, atomic::AtomicUsize},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use naru_fanout::{Core, CoreId, Incoming, PeerId, Wire};
+use naru_fanout::{Core, CoreId, Incoming, Peer, PeerId, Wire};
 use tokio::sync::mpsc;
 
 use crate::{
     client::Client,
+    config::Config,
     connection,
+    counters::Counters,
+    idle,
     keeper::Job,
+    latencies::Latencies,
     message::{Frame, Message},
-    password::Password,
+    monitors::Monitors,
+    pause::Pause,
     profile::Profiles,
     replies::Ticket,
+    slow_log::SlowLog,
     transaction::Step,
 };
 
@@ -29,28 +33,48 @@ pub(crate) enum Resp {}
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
     pub(crate) keeper: mpsc::Sender<Job>,
-    pub(crate) statistics: Statistics,
+    pub(crate) counters: Counters,
+    /// Keys the keeper has.
+    pub(crate) key_count: Arc<AtomicUsize>,
     pub(crate) started: Instant,
-    pub(crate) port: Option<u16>,
-    pub(crate) tls_port: Option<u16>,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,
-    pub(crate) password: Option<Password>,
-    pub(crate) durable: bool,
+    pub(crate) config: Arc<Config>,
+    pub(crate) pause: Pause,
+    pub(crate) monitors: Monitors,
+    pub(crate) slow_log: SlowLog,
+    pub(crate) latencies: Latencies,
 }
 
-/// Counters since the start.
-#[derive(Default)]
-pub(crate) struct Statistics {
-    pub(crate) connections: AtomicU64,
-    pub(crate) commands: AtomicU64,
-    pub(crate) input_bytes: AtomicU64,
-    pub(crate) published: AtomicU64,
-    pub(crate) rejected: AtomicU64,
+/// What a core keeps beside its clients.
+pub(crate) struct Local {
+    /// Clients that watch what is executed.
+    pub(crate) monitors: RefCell<Vec<PeerId>>,
+    /// Idle clients are being looked for.
+    pub(crate) watches_idle: Cell<bool>,
+    /// When the last command ended, or the batch of commands began.
+    lap: Cell<Instant>,
 }
 
-/// What the keeper sends to a core: replies that clients of the core are waiting for.
-pub(crate) type Answers = Vec<Answer>;
+impl Local {
+    /// Time since this was last called: how long a command took, if it is called between commands.
+    pub(crate) fn lap(&self) -> Duration {
+        let now = Instant::now();
+        now.duration_since(self.lap.replace(now))
+    }
+}
+
+/// What is sent to a core.
+pub(crate) enum Mail {
+    /// By the keeper: replies that clients of the core are waiting for.
+    Answers(Vec<Answer>),
+    /// This client's connection ends at once.
+    Kill(PeerId),
+    /// Parameters have changed.
+    Configured,
+    /// A command was executed: a line for the monitors of the core.
+    Executed(Bytes),
+}
 
 /// One reply.
 pub(crate) struct Answer {
@@ -67,30 +91,65 @@ pub(crate) enum Reply {
     Steps(Vec<Step>),
 }
 
+/// Hands a reply to the client that waits for it, if it is still there.
+fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
+    let client = core.peer(answer.client);
+    match answer.reply {
+        Reply::Whole(reply) => {
+            if let Some(error) = reply.strip_prefix(b"-") {
+                core.shared().counters.error(error);
+            }
+            if let Some(client) = client {
+                client.answer(answer.ticket, reply);
+            }
+        }
+        Reply::Steps(steps) => {
+            if let Some(client) = client {
+                client.answer_steps(answer.ticket, steps);
+            }
+        }
+    }
+}
+
 impl Wire for Resp {
     type Shared = Shared;
-    type Local = ();
+    type Local = Local;
     type Peer = Client;
     type Publication = Message;
     type Frame = Frame;
-    type Mail = Answers;
+    type Mail = Mail;
 
-    fn local(_: CoreId, _: &Arc<Shared>) {}
+    fn local(_: CoreId, _: &Arc<Shared>) -> Local {
+        Local { monitors: RefCell::default(), watches_idle: Cell::default(), lap: Cell::new(Instant::now()) }
+    }
 
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
-        core.shared().statistics.connections.fetch_add(1, Ordering::Relaxed);
+        core.shared().counters.of(core.id()).connections.add(1);
+        idle::watch(core);
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
 
-    fn receive(core: &Rc<Core<Self>>, answers: Answers) {
-        for answer in answers {
-            if let Some(client) = core.peer(answer.client) {
-                match answer.reply {
-                    Reply::Whole(reply) => client.answer(answer.ticket, reply),
-                    Reply::Steps(steps) => client.answer_steps(answer.ticket, steps),
+    fn receive(core: &Rc<Core<Self>>, mail: Mail) {
+        match mail {
+            Mail::Answers(answers) => answers.into_iter().for_each(|answer| answered(core, answer)),
+            Mail::Kill(id) => {
+                if let Some(client) = core.peer(id) {
+                    client.link().close();
                 }
             }
+            Mail::Configured => {
+                core.each_peer(|client| client.limit_output());
+                idle::watch(core);
+            }
+            Mail::Executed(line) => {
+                let monitors = core.local().monitors.borrow();
+                monitors.iter().filter_map(|id| core.peer(*id)).for_each(|client| client.watch(&line));
+            }
         }
+    }
+
+    fn mail_bytes(mail: &Mail) -> usize {
+        if let Mail::Executed(line) = mail { line.len() } else { 0 }
     }
 
     fn frame(message: &Message, pattern: Option<&Bytes>) -> Frame {

@@ -40,13 +40,13 @@ impl<W: Wire> Core<W> {
         Rc::new(Core {
             id,
             local: W::local(id, &shared),
+            flusher: Flusher::new(directory.written(id)),
             directory,
             shared,
             peers: RefCell::default(),
             subscribers: RefCell::new(Subscribers::new()),
             letters: RefCell::default(),
             handling: Cell::new(false),
-            flusher: Rc::default(),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
             stopping: Cell::new(false),
         })

@@ -1,6 +1,9 @@
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use ahash::RandomState;
@@ -48,6 +51,8 @@ pub struct Directory<W: Wire> {
     mailboxes: Box<[Mailbox<W>]>,
     connections: Box<[AtomicUsize]>,
     last_peer: AtomicU64,
+    /// Bytes each core has handed to the kernel.
+    written: Box<[Arc<AtomicU64>]>,
 }
 
 /// Channels of one name space, spread over locks.
@@ -102,6 +107,7 @@ impl<W: Wire> Directory<W> {
             mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
             connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
             last_peer: AtomicU64::new(0),
+            written: (0..cores).map(|_| Arc::default()).collect(),
         }
     }
 
@@ -238,6 +244,15 @@ impl<W: Wire> Directory<W> {
     /// Connections on all cores.
     pub fn connections(&self) -> usize {
         self.connections.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Bytes that all peers of all cores were sent since the start.
+    pub fn written_bytes(&self) -> u64 {
+        self.written.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn written(&self, core: CoreId) -> Arc<AtomicU64> {
+        self.written[core.0].clone()
     }
 
     /// How many cores there are; their ids are the numbers below.

@@ -3,6 +3,10 @@ use std::{
     io::{self, IoSlice},
     net::Shutdown,
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::Waker,
     time::{Duration, Instant},
 };
@@ -38,10 +42,16 @@ pub struct Slow;
 pub(crate) struct Flusher {
     dirty: RefCell<Vec<Rc<Link>>>,
     spares: RefCell<Spares>,
+    /// Bytes handed to the kernel; only this core adds to it.
+    written: Arc<AtomicU64>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Flusher {
+    pub(crate) fn new(written: Arc<AtomicU64>) -> Rc<Self> {
+        Rc::new(Flusher { written, ..Flusher::default() })
+    }
+
     fn add(&self, link: Rc<Link>) {
         self.dirty.borrow_mut().push(link);
         if let Some(waker) = self.waker.borrow_mut().take() {
@@ -187,6 +197,8 @@ impl Link {
                 let count = outbox.slices(&mut slices);
                 self.socket.try_write_vectored(&slices[..count])?
             };
+            let before = self.flusher.written.load(Ordering::Relaxed);
+            self.flusher.written.store(before + written as u64, Ordering::Relaxed);
             outbox.advance(written, &mut spares);
         }
         self.emptied.notify_waiters();

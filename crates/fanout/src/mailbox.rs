@@ -28,6 +28,7 @@ impl<W: Wire> Letter<W> {
         LETTER_BYTES
             + match self {
                 Letter::Publish { channel, publication, .. } => channel.len() + publication.bytes(),
+                Letter::Mail(mail) => W::mail_bytes(mail),
                 _ => 0,
             }
     }

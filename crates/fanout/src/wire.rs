@@ -42,6 +42,11 @@ pub trait Wire: Sized + 'static {
     /// Takes what was sent with [`Core::send`] or [`Directory::send`](crate::Directory::send).
     fn receive(core: &Rc<Core<Self>>, mail: Self::Mail);
 
+    /// What `mail` counts towards the bounds on mailboxes, beside what every letter does.
+    fn mail_bytes(_mail: &Self::Mail) -> usize {
+        0
+    }
+
     /// Encodes a publication for the subscribers of the channel itself (`pattern` is `None`) or of a pattern.
     fn frame(publication: &Self::Publication, pattern: Option<&Bytes>) -> Self::Frame;
 

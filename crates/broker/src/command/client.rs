@@ -1,26 +1,83 @@
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
 use naru_fanout::Peer;
-use naru_resp::Command;
+use naru_resp::{Command, parse_integer};
 
 use super::{
-    Context, Outcome, Refusal,
-    arguments::{integer, syntax_error, unknown_subcommand, wrong_number},
+    Context, Flow, Outcome, Refusal,
+    arguments::{integer, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    kill::kill,
 };
-use crate::client::Client;
+use crate::{class::Class, client::Client, mute::Mute, pause::Paused};
+
+pub(super) const SUBCOMMANDS: &[&str] = &[
+    "client|getname",
+    "client|getredir",
+    "client|help",
+    "client|id",
+    "client|info",
+    "client|kill",
+    "client|list",
+    "client|no-evict",
+    "client|no-touch",
+    "client|pause",
+    "client|reply",
+    "client|setinfo",
+    "client|setname",
+    "client|unpause",
+];
 
 const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
     "    Return the ID of the current connection.",
     "INFO",
     "    Return information about the current client connection.",
-    "LIST [ID <client-id> ...] [TYPE (NORMAL|PUBSUB)]",
-    "    Return information about client connections.",
-    "SETINFO <LIB-NAME|LIB-VER> <value>",
-    "    Set the client's library name or version.",
+    "KILL <ip:port>",
+    "    Kill connection made from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Kill connections. Options are:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made from the specified address",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made to specified local address",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Kill connections by type.",
+    "    * USER <username>",
+    "      Kill connections authenticated by <username>.",
+    "    * SKIPME (YES|NO)",
+    "      Skip killing current connection (default: yes).",
+    "    * ID <client-id>",
+    "      Kill connections by client id.",
+    "    * MAXAGE <maxage>",
+    "      Kill connections older than the specified age.",
+    "LIST [options ...]",
+    "    Return information about client connections. Options:",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Return clients of specified type.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Control the replies sent to the current connection.",
+    "SETINFO <option> <value>",
+    "    Set client meta attr. Options are:",
+    "    * LIB-NAME: the client lib name.",
+    "    * LIB-VER: the client lib version.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
+    "NO-EVICT (ON|OFF)",
+    "    Protect current client connection from eviction.",
+    "NO-TOUCH (ON|OFF)",
+    "    Will not touch LRU/LFU stats when this mode is on.",
     "HELP",
     "    Prints this help.",
 ];
@@ -60,6 +117,31 @@ pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             context.reply(|writer| writer.verbatim(&line))
         }
         b"list" => list(context, command),
+        b"kill" if command.len() > 2 => kill(context, command),
+        b"kill" => Err(wrong_number("client|kill")),
+        b"reply" => {
+            exactly(3)?;
+            reply_mode(context, command.arg(2))
+        }
+        b"pause" => pause(context, command),
+        b"unpause" => {
+            exactly(2)?;
+            context.core.shared().pause.end();
+            context.reply(|writer| writer.simple("OK"))
+        }
+        b"no-evict" => {
+            exactly(3)?;
+            switch(context, &context.client.profile().no_evict, command.arg(2))
+        }
+        b"no-touch" => {
+            exactly(3)?;
+            switch(context, &context.client.profile().no_touch, command.arg(2))
+        }
+        b"getredir" => {
+            exactly(2)?;
+            // Nobody is tracked, so nobody is told elsewhere.
+            context.reply(|writer| writer.integer(-1))
+        }
         b"help" => context.help(HELP),
         _ => Err(unknown_subcommand("CLIENT", command.arg(1))),
     }
@@ -92,24 +174,66 @@ fn set_info(client: &Client, attribute: &[u8], value: &[u8]) -> Result<(), Refus
     Ok(())
 }
 
+/// The class of clients called so.
+pub(super) fn class(name: &[u8]) -> Result<Class, Refusal> {
+    let unknown = || format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name));
+    Class::named(name).ok_or_else(|| unknown().into())
+}
+
+/// `CLIENT REPLY ON|OFF|SKIP`; only `ON` is answered.
+fn reply_mode(context: &Context<'_>, mode: &[u8]) -> Outcome {
+    match mode.to_ascii_lowercase().as_slice() {
+        b"on" => {
+            context.client.set_mute(Mute::Never);
+            context.reply(|writer| writer.simple("OK"))
+        }
+        b"off" => {
+            context.client.set_mute(Mute::Always);
+            Ok(Flow::Next)
+        }
+        b"skip" => {
+            context.client.skip_next_reply();
+            Ok(Flow::Next)
+        }
+        _ => Err(syntax_error()),
+    }
+}
+
+/// `CLIENT PAUSE milliseconds [WRITE|ALL]`
+fn pause(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let what = match command.get(3).map(<[u8]>::to_ascii_lowercase).as_deref() {
+        _ if command.len() < 3 => return Err(wrong_number("client|pause")),
+        _ if command.len() > 4 => return Err(unknown_or_wrong_number("CLIENT", command.arg(1))),
+        None | Some(b"all") => Paused::Everything,
+        Some(b"write") => Paused::Writes,
+        Some(_) => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
+    };
+    let milliseconds = parse_integer(command.arg(2))
+        .ok_or_else(|| Refusal::from("ERR timeout is not an integer or out of range"))?;
+    let milliseconds = u64::try_from(milliseconds).map_err(|_| Refusal::from("ERR timeout is negative"))?;
+    context.core.shared().pause.begin(what, Duration::from_millis(milliseconds));
+    context.reply(|writer| writer.simple("OK"))
+}
+
+/// Sets what a client asks for with `ON` or `OFF`, and nobody acts upon.
+fn switch(context: &Context<'_>, flag: &AtomicBool, value: &[u8]) -> Outcome {
+    let is_on = match value.to_ascii_lowercase().as_slice() {
+        b"on" => true,
+        b"off" => false,
+        _ => return Err(syntax_error()),
+    };
+    flag.store(is_on, Ordering::Relaxed);
+    context.reply(|writer| writer.simple("OK"))
+}
+
 fn list(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let mut profiles = context.core.shared().profiles.all();
     let option = command.get(2).map(<[u8]>::to_ascii_lowercase);
     match option.as_deref() {
         None => {}
         Some(b"type") if command.len() == 4 => {
-            let kind = command.arg(3).to_ascii_lowercase();
-            let wanted = match kind.as_slice() {
-                b"pubsub" => |subscriptions| subscriptions > 0,
-                b"normal" => |subscriptions| subscriptions == 0,
-                b"master" | b"replica" | b"slave" => |_| false,
-                _ => {
-                    return Err(
-                        format!("ERR Unknown client type '{}'", String::from_utf8_lossy(&kind)).into()
-                    );
-                }
-            };
-            profiles.retain(|profile| wanted(profile.subscriptions()));
+            let wanted = class(command.arg(3))?;
+            profiles.retain(|profile| profile.class() == wanted);
         }
         Some(b"id") if command.len() > 3 => {
             let ids = command.iter().skip(3).map(integer).collect::<Result<Vec<_>, _>>();

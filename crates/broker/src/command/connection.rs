@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     limits::REFUSED_PASSWORDS_MAX,
+    monitors::Monitors,
     version::{NARU_VERSION, REDIS_VERSION},
 };
 
@@ -96,7 +97,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// Signs the client in, or refuses; who tries too often is sent away. There is one user, `default`; without a
 /// password it may have any, as in a Redis without `requirepass`.
 fn sign_in(context: &Context<'_>, user: &[u8], password: &[u8]) -> Result<Result<(), Flow>, Refusal> {
-    let right = match &context.core.shared().password {
+    let right = match context.core.shared().config.password() {
         None => true,
         Some(right) => right.is(password),
     };
@@ -116,7 +117,7 @@ fn sign_in(context: &Context<'_>, user: &[u8], password: &[u8]) -> Result<Result
 /// `AUTH [user] password`
 pub(super) fn auth(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let (user, password) = match command.len() {
-        2 if context.core.shared().password.is_none() => {
+        2 if context.core.shared().config.password().is_none() => {
             return Err(
                 "ERR AUTH <password> called without any password configured for the default user. Are you \
                         sure your configuration is correct?"
@@ -148,7 +149,8 @@ pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
 /// Back to how a connection starts: no transaction, no subscriptions, no name, RESP2, not signed in.
 pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     pubsub::drop_all(context);
-    context.client.set_signed_in(context.core.shared().password.is_none());
+    Monitors::forget(context.core, context.client);
+    context.client.set_signed_in(context.core.shared().config.password().is_none());
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;
     transaction::end(context, |writer| writer.simple("RESET"))

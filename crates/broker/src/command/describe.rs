@@ -1,13 +1,15 @@
 //! What clients ask about the server itself before they begin.
 
-use naru_fanout::matches;
 use naru_resp::{Command, ReplyWriter};
 
 use super::{
     Context, Outcome,
-    arguments::{unknown_subcommand, wrong_number},
+    arguments::unknown_subcommand,
     table::{self, Entry, TABLE},
 };
+
+pub(super) const SUBCOMMANDS: &[&str] =
+    &["command|count", "command|docs", "command|help", "command|info", "command|list"];
 
 const COMMAND_HELP: &[&str] = &[
     "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -25,14 +27,6 @@ const COMMAND_HELP: &[&str] = &[
     "    Return documentation details about multiple commands.",
     "    If no command names are given, documentation details for all",
     "    commands are returned.",
-    "HELP",
-    "    Prints this help.",
-];
-
-const CONFIG_HELP: &[&str] = &[
-    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "GET <pattern>",
-    "    Return parameters matching the glob-like <pattern> and their values.",
     "HELP",
     "    Prints this help.",
 ];
@@ -107,46 +101,4 @@ fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
     writer.bulk(entry.summary);
     writer.bulk("group");
     writer.bulk(entry.group);
-}
-
-/// `CONFIG GET pattern [pattern ...]`, for those who ask before they begin. Nothing can be set here.
-pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    if command.arg(1).eq_ignore_ascii_case(b"help") {
-        return context.help(CONFIG_HELP);
-    }
-    if !command.arg(1).eq_ignore_ascii_case(b"get") {
-        return Err(unknown_subcommand("CONFIG", command.arg(1)));
-    }
-    if command.len() < 3 {
-        return Err(wrong_number("config|get"));
-    }
-    let shared = context.core.shared();
-    let port = shared.port.unwrap_or(0).to_string();
-    let tls_port = shared.tls_port.unwrap_or(0).to_string();
-    let durable = shared.durable;
-    let parameters = [
-        ("appendfsync", if durable { "always" } else { "no" }),
-        ("appendonly", if durable { "yes" } else { "no" }),
-        ("client-output-buffer-limit", "normal 0 0 0 slave 0 0 0 pubsub 33554432 8388608 60"),
-        ("databases", "1"),
-        ("maxmemory", "0"),
-        ("maxmemory-policy", "noeviction"),
-        ("port", &port),
-        ("proto-max-bulk-len", "536870912"),
-        ("save", ""),
-        ("tls-port", &tls_port),
-    ];
-    let wanted: Vec<_> = parameters
-        .into_iter()
-        .filter(|(name, _)| {
-            command.iter().skip(2).any(|glob| matches(&glob.to_ascii_lowercase(), name.as_bytes()))
-        })
-        .collect();
-    context.reply(|writer| {
-        writer.map(wanted.len());
-        for (name, value) in wanted {
-            writer.bulk(name);
-            writer.bulk(value);
-        }
-    })
 }

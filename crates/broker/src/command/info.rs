@@ -1,54 +1,101 @@
 use std::{
-    fmt::Write,
+    fmt::{Arguments, Write},
     sync::atomic::Ordering,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use naru_fanout::Space;
 use naru_resp::Command;
 
-use super::{Context, Outcome};
-use crate::version::{NARU_VERSION, REDIS_VERSION};
+use super::{Context, Outcome, table};
+use crate::{
+    class::Class,
+    counters::{Rates, Totals},
+    process::{Memory, Processor},
+    version::{NARU_VERSION, REDIS_VERSION},
+};
 
-/// A section's name and what is in it.
-type Section = (&'static str, fn(&Context<'_>, &mut String));
+/// A section of INFO.
+struct Section {
+    name: &'static str,
+    /// Shown if no section is named, as in Redis.
+    by_default: bool,
+    write: fn(&Info<'_>, &mut String),
+}
+
+const fn section(name: &'static str, by_default: bool, write: fn(&Info<'_>, &mut String)) -> Section {
+    Section { name, by_default, write }
+}
 
 const SECTIONS: &[Section] = &[
-    ("Server", server),
-    ("Clients", clients),
-    ("Memory", memory),
-    ("Persistence", persistence),
-    ("Stats", stats),
-    ("Replication", replication),
+    section("Server", true, server),
+    section("Clients", true, clients),
+    section("Memory", true, memory),
+    section("Persistence", true, persistence),
+    section("Stats", true, stats),
+    section("Replication", true, replication),
+    section("CPU", true, cpu),
+    section("Modules", true, |_, _| {}),
+    section("Commandstats", false, commandstats),
+    section("Errorstats", true, errorstats),
+    section("Cluster", true, |_, text| line(text, format_args!("cluster_enabled:0"))),
+    section("Keyspace", true, keyspace),
 ];
 
-/// `INFO [section ...]`, with Redis's field names where the thing exists here.
+/// What several sections tell of.
+struct Info<'a> {
+    context: &'a Context<'a>,
+    totals: Totals,
+    rates: Rates,
+}
+
+/// `INFO [section …]`, with Redis's field names where the thing exists here.
 pub(super) fn info(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let everything = command.len() == 1
-        || command.iter().skip(1).any(|name| {
-            [&b"all"[..], b"everything", b"default"].iter().any(|word| name.eq_ignore_ascii_case(word))
-        });
+    let names = |word: &str| command.iter().skip(1).any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
+    let all = names("all") || names("everything");
+    let defaults = command.len() == 1 || names("default");
+    let counters = &context.core.shared().counters;
+    let output_bytes = context.core.directory().written_bytes();
+    let info = Info { context, totals: counters.totals(output_bytes), rates: counters.rates(output_bytes) };
     let mut text = String::new();
-    for (name, write) in SECTIONS {
-        let wanted = command.iter().skip(1).any(|wanted| wanted.eq_ignore_ascii_case(name.as_bytes()));
-        if everything || wanted {
+    for section in SECTIONS {
+        if all || defaults && section.by_default || names(section.name) {
             if !text.is_empty() {
                 text.push_str("\r\n");
             }
-            line(&mut text, format_args!("# {name}"));
-            write(context, &mut text);
+            line(&mut text, format_args!("# {}", section.name));
+            (section.write)(&info, &mut text);
         }
     }
     context.reply(|writer| writer.verbatim(&text))
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+fn line(text: &mut String, line: Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = write!(text, "{line}\r\n");
 }
 
-fn server(context: &Context<'_>, text: &mut String) {
-    let shared = context.core.shared();
+/// `name:bytes`, and the same for people.
+fn bytes(text: &mut String, name: &str, bytes: u64) {
+    line(text, format_args!("{name}:{bytes}"));
+    line(text, format_args!("{name}_human:{}", human(bytes)));
+}
+
+/// A size as Redis writes it for people.
+fn human(bytes: u64) -> String {
+    let size = bytes as f64;
+    match bytes {
+        ..1024 => format!("{bytes}B"),
+        1024..0x10_0000 => format!("{:.2}K", size / f64::from(1 << 10)),
+        0x10_0000..0x4000_0000 => format!("{:.2}M", size / f64::from(1 << 20)),
+        _ => format!("{:.2}G", size / f64::from(1 << 30)),
+    }
+}
+
+fn server(info: &Info<'_>, text: &mut String) {
+    let shared = info.context.core.shared();
     let uptime = shared.started.elapsed().as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     line(text, format_args!("redis_version:{REDIS_VERSION}"));
     line(text, format_args!("server_name:naru"));
     line(text, format_args!("naru_version:{NARU_VERSION}"));
@@ -57,55 +104,139 @@ fn server(context: &Context<'_>, text: &mut String) {
     line(text, format_args!("arch_bits:{}", usize::BITS));
     line(text, format_args!("process_id:{}", std::process::id()));
     line(text, format_args!("run_id:{}", shared.run_id));
-    line(text, format_args!("tcp_port:{}", shared.port.or(shared.tls_port).unwrap_or(0)));
+    line(text, format_args!("tcp_port:{}", shared.config.port().or(shared.config.tls_port()).unwrap_or(0)));
+    line(text, format_args!("server_time_usec:{}", now.as_micros()));
     line(text, format_args!("uptime_in_seconds:{uptime}"));
     line(text, format_args!("uptime_in_days:{}", uptime / 86_400));
-    line(text, format_args!("io_threads:{}", context.core.directory().cores()));
+    line(text, format_args!("config_file:"));
+    line(text, format_args!("io_threads:{}", info.context.core.directory().cores()));
 }
 
-fn clients(context: &Context<'_>, text: &mut String) {
-    let profiles = context.core.shared().profiles.all();
-    let subscribers = profiles.iter().filter(|profile| profile.subscriptions() > 0).count();
+fn clients(info: &Info<'_>, text: &mut String) {
+    let shared = info.context.core.shared();
+    let profiles = shared.profiles.all();
+    let blocked = profiles.iter().filter(|profile| profile.is_blocked.load(Ordering::Relaxed)).count();
+    let subscribers = profiles.iter().filter(|profile| profile.class() == Class::Pubsub).count();
     line(text, format_args!("connected_clients:{}", profiles.len()));
+    line(text, format_args!("cluster_connections:0"));
+    line(text, format_args!("maxclients:{}", shared.config.clients_max()));
+    line(text, format_args!("blocked_clients:{blocked}"));
+    line(text, format_args!("tracking_clients:0"));
     line(text, format_args!("pubsub_clients:{subscribers}"));
 }
 
-fn memory(_: &Context<'_>, text: &mut String) {
-    let resident = resident_bytes().unwrap_or(0);
-    line(text, format_args!("used_memory:{resident}"));
-    line(text, format_args!("used_memory_rss:{resident}"));
-    line(text, format_args!("maxmemory:0"));
+/// There is no way to tell what was asked of the allocator from what the kernel gave, so both are the latter.
+fn memory(_: &Info<'_>, text: &mut String) {
+    let Memory { resident, resident_peak, machine } = Memory::now();
+    bytes(text, "used_memory", resident);
+    bytes(text, "used_memory_rss", resident);
+    bytes(text, "used_memory_peak", resident_peak);
+    let share = if resident_peak > 0 { resident as f64 / resident_peak as f64 * 100.0 } else { 0.0 };
+    line(text, format_args!("used_memory_peak_perc:{share:.2}%"));
+    bytes(text, "total_system_memory", machine);
+    bytes(text, "maxmemory", 0);
     line(text, format_args!("maxmemory_policy:noeviction"));
+    line(text, format_args!("mem_fragmentation_ratio:1.00"));
+    line(text, format_args!("mem_fragmentation_bytes:0"));
+    line(text, format_args!("mem_allocator:libc"));
 }
 
-/// What the kernel counts as this process's memory; pages are 4 KiB on every platform this runs on.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    statm.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
-}
-
-fn persistence(context: &Context<'_>, text: &mut String) {
+/// What is stored is in a log that is written before it is answered: Redis's append-only file. There are no snapshots.
+fn persistence(info: &Info<'_>, text: &mut String) {
+    let durable = u8::from(info.context.core.shared().config.is_durable());
     line(text, format_args!("loading:0"));
-    line(text, format_args!("aof_enabled:{}", u8::from(context.core.shared().durable)));
+    line(text, format_args!("async_loading:0"));
+    line(text, format_args!("rdb_changes_since_last_save:0"));
+    line(text, format_args!("rdb_bgsave_in_progress:0"));
+    line(text, format_args!("rdb_last_bgsave_status:ok"));
+    line(text, format_args!("aof_enabled:{durable}"));
+    line(text, format_args!("aof_rewrite_in_progress:0"));
+    line(text, format_args!("aof_rewrite_scheduled:0"));
+    line(text, format_args!("aof_last_bgrewrite_status:ok"));
     line(text, format_args!("aof_last_write_status:ok"));
 }
 
-fn stats(context: &Context<'_>, text: &mut String) {
-    let statistics = &context.core.shared().statistics;
-    let directory = context.core.directory();
-    let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    line(text, format_args!("total_connections_received:{}", of(&statistics.connections)));
-    line(text, format_args!("total_commands_processed:{}", of(&statistics.commands)));
-    line(text, format_args!("total_net_input_bytes:{}", of(&statistics.input_bytes)));
-    line(text, format_args!("rejected_connections:{}", of(&statistics.rejected)));
+fn stats(info: &Info<'_>, text: &mut String) {
+    let (totals, rates) = (&info.totals, info.rates);
+    let directory = info.context.core.directory();
+    let errors: u64 = info.context.core.shared().counters.errors().values().sum();
+    line(text, format_args!("total_connections_received:{}", totals.connections));
+    line(text, format_args!("total_commands_processed:{}", totals.calls()));
+    line(text, format_args!("instantaneous_ops_per_sec:{:.0}", rates.commands));
+    line(text, format_args!("total_net_input_bytes:{}", totals.input_bytes));
+    line(text, format_args!("total_net_output_bytes:{}", totals.output_bytes));
+    line(text, format_args!("instantaneous_input_kbps:{:.2}", rates.input_bytes / 1024.0));
+    line(text, format_args!("instantaneous_output_kbps:{:.2}", rates.output_bytes / 1024.0));
+    line(text, format_args!("rejected_connections:{}", totals.refused_connections));
+    for nothing in ["sync_full", "sync_partial_ok", "sync_partial_err", "expired_keys", "evicted_keys"] {
+        line(text, format_args!("{nothing}:0"));
+    }
+    for nothing in ["evicted_clients", "keyspace_hits", "keyspace_misses"] {
+        line(text, format_args!("{nothing}:0"));
+    }
     line(text, format_args!("pubsub_channels:{}", directory.channels(None).len()));
     line(text, format_args!("pubsub_patterns:{}", directory.pattern_count()));
-    line(text, format_args!("naru_messages_published:{}", of(&statistics.published)));
+    line(
+        text,
+        format_args!("pubsubshard_channels:{}", directory.channels_in(Space::ShardChannels, None).len()),
+    );
+    line(text, format_args!("latest_fork_usec:0"));
+    line(text, format_args!("total_forks:0"));
+    line(text, format_args!("total_error_replies:{errors}"));
+    line(text, format_args!("total_reads_processed:{}", totals.reads));
+    line(text, format_args!("naru_messages_published:{}", totals.published));
 }
 
-fn replication(_: &Context<'_>, text: &mut String) {
+fn replication(info: &Info<'_>, text: &mut String) {
     line(text, format_args!("role:master"));
     line(text, format_args!("connected_slaves:0"));
+    line(text, format_args!("master_failover_state:no-failover"));
+    line(text, format_args!("master_replid:{}", info.context.core.shared().run_id));
+    line(text, format_args!("master_replid2:{:040}", 0));
+    line(text, format_args!("master_repl_offset:0"));
+    line(text, format_args!("second_repl_offset:-1"));
+    for nothing in ["active", "size", "first_byte_offset", "histlen"] {
+        line(text, format_args!("repl_backlog_{nothing}:0"));
+    }
+}
+
+fn cpu(_: &Info<'_>, text: &mut String) {
+    let Processor { system, user } = Processor::used();
+    line(text, format_args!("used_cpu_sys:{system:.6}"));
+    line(text, format_args!("used_cpu_user:{user:.6}"));
+    line(text, format_args!("used_cpu_sys_children:0.000000"));
+    line(text, format_args!("used_cpu_user_children:0.000000"));
+}
+
+fn commandstats(info: &Info<'_>, text: &mut String) {
+    for (called, counted) in table::all_called().zip(&info.totals.commands) {
+        if counted.calls == 0 && counted.rejected == 0 {
+            continue;
+        }
+        let usec = Duration::from_nanos(counted.nanoseconds).as_micros();
+        let each =
+            if counted.calls > 0 { counted.nanoseconds as f64 / 1000.0 / counted.calls as f64 } else { 0.0 };
+        line(
+            text,
+            format_args!(
+                "cmdstat_{}:calls={},usec={usec},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+                called.name, counted.calls, counted.rejected, counted.failed
+            ),
+        );
+    }
+}
+
+fn errorstats(info: &Info<'_>, text: &mut String) {
+    for (word, count) in info.context.core.shared().counters.errors() {
+        line(text, format_args!("errorstat_{word}:count={count}"));
+    }
+}
+
+fn keyspace(info: &Info<'_>, text: &mut String) {
+    let keys = info.context.core.shared().key_count.load(Ordering::Relaxed);
+    if keys > 0 {
+        line(text, format_args!("db0:keys={keys},expires=0,avg_ttl=0"));
+    }
 }
 
 pub(super) fn time(context: &Context<'_>, _: &Command<'_>) -> Outcome {
@@ -115,4 +246,18 @@ pub(super) fn time(context: &Context<'_>, _: &Command<'_>) -> Outcome {
         writer.bulk(now.as_secs().to_string());
         writer.bulk(now.subsec_micros().to_string());
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_for_people_are_written_as_redis_does() {
+        for (bytes, text) in
+            [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (1_163_112, "1.11M"), (25_276_510_208, "23.54G")]
+        {
+            assert_eq!(human(bytes), text);
+        }
+    }
 }

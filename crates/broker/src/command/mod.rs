@@ -2,12 +2,17 @@
 
 mod arguments;
 mod client;
+mod config;
 mod connection;
 mod describe;
 mod info;
 mod keys;
+mod kill;
 mod ledger;
+mod monitor;
 mod pubsub;
+mod redacted;
+mod slow;
 mod streams;
 mod table;
 mod transaction;
@@ -18,6 +23,8 @@ use naru_fanout::{Core, Peer};
 use naru_resp::{Command, ReplyWriter};
 use tokio::sync::mpsc::error::TrySendError;
 
+use arguments::unknown_subcommand;
+
 use crate::{
     client::Client,
     keeper::{Asker, Job, Op, Task},
@@ -26,9 +33,9 @@ use crate::{
     wire::Resp,
 };
 
-pub(crate) use table::Entry;
 #[cfg(test)]
 pub(crate) use table::find;
+pub(crate) use table::{Called, Entry, called_count};
 pub(crate) use transaction::finish;
 
 /// Where a command is executed: on a core, for a client.
@@ -47,6 +54,8 @@ pub(crate) enum Flow {
     Settle,
     /// With the next one, once the keeper has room for this.
     Full(Job),
+    /// With this one again, once clients are no longer paused.
+    Paused,
     /// Not at all: the client gets what it is owed, and the connection ends.
     End,
 }
@@ -81,6 +90,13 @@ impl Context<'_> {
     pub(crate) fn reply(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) -> Outcome {
         self.client.reply(write);
         Ok(Flow::Next)
+    }
+
+    /// Answers with an error.
+    pub(crate) fn refuse(&self, text: &str) -> Flow {
+        self.core.shared().counters.error(text.as_bytes());
+        self.client.reply(|writer| writer.error(text));
+        Flow::Next
     }
 
     /// Writes the lines of a `HELP`.
@@ -123,37 +139,64 @@ impl Context<'_> {
 
 /// Executes one command that has a name, and says how to go on.
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
+    let counters = context.core.shared().counters.of(context.core.id());
     let entry = table::find(command.name());
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
+        if let Some(entry) = entry {
+            counters.rejected(entry.called(command).unwrap_or(entry.itself()));
+        }
         let name = entry.map_or("", |entry| entry.name);
-        return or_error(
-            context,
-            transaction::refuse(context, name, &"NOAUTH Authentication required.".into()),
-        );
+        let refusal = "NOAUTH Authentication required.".into();
+        return or_error(context, transaction::refuse(context, name, &refusal));
     }
     let Some(entry) = entry else { return refuse_unknown(context, command) };
-    context.client.executes(entry.name);
-    let outcome = if !entry.arity.accepts(command.len()) {
-        transaction::refuse(context, entry.name, &arguments::wrong_number(entry.name))
-    } else if context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode {
-        let refusal = format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
-             context",
-            entry.name
-        );
-        transaction::refuse(context, entry.name, &refusal.into())
-    } else if let Some(queued) = transaction::queue(context, entry, command) {
-        queued
-    } else {
-        (entry.run)(context, command)
+    let Some(called) = entry.called(command) else {
+        let refusal = unknown_subcommand(&entry.name.to_uppercase(), command.arg(1));
+        return or_error(context, transaction::refuse(context, entry.name, &refusal));
     };
-    or_error(context, outcome)
+    context.client.executes(called.name);
+    if let Some(refusal) = refusal(context, entry, command) {
+        counters.rejected(called);
+        return or_error(context, transaction::refuse(context, entry.name, &refusal));
+    }
+    let writes = entry.is_write() || entry.name == "exec" && context.client.has_queued_writes();
+    if context.core.shared().pause.holds(writes) {
+        return Flow::Paused;
+    }
+    if let Some(queued) = transaction::queue(context, entry, command) {
+        return or_error(context, queued);
+    }
+    or_error(context, perform(context, entry, called, command))
+}
+
+/// Runs a command, now or for its transaction, and tells who keeps count.
+fn perform(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Outcome {
+    let outcome = (entry.run)(context, command);
+    let took = context.core.local().lap();
+    context.core.shared().counters.of(context.core.id()).executed(called, took, outcome.is_err());
+    slow::note(context, entry, called, command, took);
+    if context.core.shared().monitors.any() {
+        monitor::tell(context, called, command);
+    }
+    outcome
 }
 
 fn or_error(context: &Context<'_>, outcome: Outcome) -> Flow {
-    outcome.unwrap_or_else(|refusal| {
-        context.client.reply(|writer| writer.error(refusal.text()));
-        Flow::Next
+    outcome.unwrap_or_else(|refusal| context.refuse(refusal.text()))
+}
+
+/// Why a command is not executed at all.
+fn refusal(context: &Context<'_>, entry: &Entry, command: &Command<'_>) -> Option<Refusal> {
+    if !entry.arity.accepts(command.len()) {
+        return Some(arguments::wrong_number(entry.name));
+    }
+    (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
+        format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            entry.name
+        )
+        .into()
     })
 }
 

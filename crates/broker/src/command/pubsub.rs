@@ -1,5 +1,3 @@
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use naru_fanout::{Peer, Space, Topic};
 use naru_resp::Command;
@@ -9,6 +7,15 @@ use super::{
     arguments::{unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
 use crate::{client::Capture, message::Message, transaction::Step};
+
+pub(super) const SUBCOMMANDS: &[&str] = &[
+    "pubsub|channels",
+    "pubsub|help",
+    "pubsub|numpat",
+    "pubsub|numsub",
+    "pubsub|shardchannels",
+    "pubsub|shardnumsub",
+];
 
 const HELP: &[&str] = &[
     "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -42,7 +49,7 @@ fn publish_in(
     message: fn(&[u8], &[u8]) -> Message,
 ) -> Outcome {
     let (channel, payload) = (command.arg(1), command.arg(2));
-    context.core.shared().statistics.published.fetch_add(1, Ordering::Relaxed);
+    context.core.shared().counters.of(context.core.id()).published.add(1);
     if context.client.capturing() == Some(Capture::Plan) {
         context.client.capture_step(Step::Publish { space, message: message(channel, payload) });
         return Ok(Flow::Next);

@@ -3,7 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, client, connection, describe, info, keys, ledger, pubsub, streams, transaction,
+    Context, Outcome, client, config, connection, describe, info, keys, ledger, monitor, pubsub, slow,
+    streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -38,11 +39,36 @@ pub(crate) struct Entry {
     pub(crate) flags: &'static [&'static str],
     /// First key, last key, step; all 0 without keys.
     pub(crate) keys: (i64, i64, i64),
+    /// The number of [`Called`]; its subcommands' follow.
+    number: usize,
+    /// Full names of its subcommands, such as `client|list`; none if it has none.
+    pub(crate) subcommands: &'static [&'static str],
     pub(crate) group: &'static str,
     pub(crate) summary: &'static str,
     /// Allowed to a RESP2 subscriber.
     pub(crate) in_subscribed_mode: bool,
     pub(crate) run: fn(&Context<'_>, &Command<'_>) -> Outcome,
+}
+
+/// Something that can be called: a command, or a subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// Its number among all of them.
+    pub(crate) number: usize,
+    /// The full name.
+    pub(crate) name: &'static str,
+}
+
+/// How many things can be called.
+pub(crate) fn called_count() -> usize {
+    TABLE.last().map_or(0, |last| last.number + 1 + last.subcommands.len())
+}
+
+/// Everything that can be called, in the order of its number.
+pub(crate) fn all_called() -> impl Iterator<Item = Called> {
+    let names =
+        TABLE.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.subcommands.iter().copied()));
+    names.enumerate().map(|(number, name)| Called { number, name })
 }
 
 /// The longest name, and so the most that is looked at of a stranger's.
@@ -67,12 +93,48 @@ const fn entry(
     run: fn(&Context<'_>, &Command<'_>) -> Outcome,
     summary: &'static str,
 ) -> Entry {
-    Entry { name, arity, flags, keys: (0, 0, 0), group, summary, in_subscribed_mode: false, run }
+    Entry {
+        name,
+        arity,
+        flags,
+        keys: (0, 0, 0),
+        number: 0,
+        subcommands: &[],
+        group,
+        summary,
+        in_subscribed_mode: false,
+        run,
+    }
 }
 
 impl Entry {
+    /// The command itself, without a subcommand.
+    pub(crate) fn itself(&self) -> Called {
+        Called { number: self.number, name: self.name }
+    }
+
+    /// What is called, subcommand included; none if there is no such subcommand.
+    pub(crate) fn called(&self, command: &Command<'_>) -> Option<Called> {
+        let Some(subcommand) = command.get(1).filter(|_| !self.subcommands.is_empty()) else {
+            return Some(self.itself());
+        };
+        let is_it = |full: &&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(subcommand);
+        let at = self.subcommands.iter().position(is_it)?;
+        Some(Called { number: self.number + 1 + at, name: self.subcommands[at] })
+    }
+
+    /// Whether it changes something or is heard by others: what `CLIENT PAUSE … WRITE` holds back.
+    pub(crate) fn is_write(&self) -> bool {
+        self.flags.contains(&"write") || matches!(self.name, "publish" | "spublish")
+    }
+
     const fn keys(mut self, first: i64, last: i64, step: i64) -> Self {
         self.keys = (first, last, step);
+        self
+    }
+
+    const fn subcommands(mut self, subcommands: &'static [&'static str]) -> Self {
+        self.subcommands = subcommands;
         self
     }
 
@@ -106,7 +168,7 @@ impl Entry {
 use Arity::{AtLeast, Exactly};
 
 /// Every command there is.
-pub(crate) static TABLE: &[Entry] = &[
+pub(crate) static TABLE: &[Entry] = &numbered([
     // Connection
     entry(
         "ping",
@@ -173,8 +235,9 @@ pub(crate) static TABLE: &[Entry] = &[
         "connection",
         &["noscript", "loading"],
         client::client,
-        "Describes and names connections.",
-    ),
+        "Describes, names, pauses and closes connections.",
+    )
+    .subcommands(client::SUBCOMMANDS),
     // Server
     entry(
         "command",
@@ -183,15 +246,17 @@ pub(crate) static TABLE: &[Entry] = &[
         &["loading", "stale"],
         describe::command,
         "Returns detailed information about all commands.",
-    ),
+    )
+    .subcommands(describe::SUBCOMMANDS),
     entry(
         "config",
         AtLeast(2),
         "server",
         &["admin", "noscript"],
-        describe::config,
-        "Reads configuration parameters.",
-    ),
+        config::config,
+        "Reads and sets configuration parameters.",
+    )
+    .subcommands(config::SUBCOMMANDS),
     entry(
         "info",
         AtLeast(1),
@@ -208,6 +273,32 @@ pub(crate) static TABLE: &[Entry] = &[
         info::time,
         "Returns the server time.",
     ),
+    entry(
+        "monitor",
+        Exactly(1),
+        "server",
+        &["admin", "noscript", "loading", "stale"],
+        monitor::monitor,
+        "Listens for all commands that are executed.",
+    ),
+    entry(
+        "slowlog",
+        AtLeast(2),
+        "server",
+        &["admin", "loading", "stale"],
+        slow::slowlog,
+        "Shows commands that took long.",
+    )
+    .subcommands(slow::SLOWLOG_SUBCOMMANDS),
+    entry(
+        "latency",
+        AtLeast(2),
+        "server",
+        &["admin", "noscript", "loading", "stale"],
+        slow::latency,
+        "Shows when commands took long.",
+    )
+    .subcommands(slow::LATENCY_SUBCOMMANDS),
     // Pub/sub
     entry(
         "subscribe",
@@ -289,7 +380,8 @@ pub(crate) static TABLE: &[Entry] = &[
         &["pubsub", "loading", "stale"],
         pubsub::pubsub,
         "Looks at channels and patterns.",
-    ),
+    )
+    .subcommands(pubsub::SUBCOMMANDS),
     // Transactions
     entry(
         "multi",
@@ -466,7 +558,18 @@ pub(crate) static TABLE: &[Entry] = &[
         ledger::history,
         "Reads a page of a conversation's log.",
     ),
-];
+]);
+
+/// Gives every command and subcommand its number.
+const fn numbered<const COUNT: usize>(mut entries: [Entry; COUNT]) -> [Entry; COUNT] {
+    let (mut at, mut number) = (0, 0);
+    while at < COUNT {
+        entries[at].number = number;
+        number += 1 + entries[at].subcommands.len();
+        at += 1;
+    }
+    entries
+}
 
 #[cfg(test)]
 mod tests {
@@ -478,6 +581,18 @@ mod tests {
             assert!(entry.name.len() <= NAME_BYTES_MAX);
             assert_eq!(entry.name, entry.name.to_lowercase());
             assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
+            for full in entry.subcommands {
+                assert_eq!(full.split('|').next(), Some(entry.name));
+                assert_eq!(*full, full.to_lowercase());
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_called_has_a_number_of_its_own() {
+        assert_eq!(all_called().count(), called_count());
+        for entry in TABLE {
+            assert_eq!(all_called().nth(entry.number), Some(entry.itself()));
         }
     }
 

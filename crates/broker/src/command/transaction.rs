@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use naru_resp::{Command, ReplyWriter};
 
-use super::{Context, Entry, Flow, Outcome, Refusal};
+use super::{Context, Entry, Flow, Outcome, Refusal, perform};
 use crate::{
     client::{Capture, Captured},
     keeper::Task,
@@ -39,7 +39,7 @@ pub(super) fn refuse(context: &Context<'_>, name: &str, refusal: &Refusal) -> Ou
         if let Some(transaction) = &mut *context.client.transaction() {
             transaction.abort();
         }
-        return context.reply(|writer| writer.error(refusal.text()));
+        return Ok(context.refuse(refusal.text()));
     }
     let reason = refusal.text();
     let reason = reason.strip_prefix("ERR ").unwrap_or(reason);
@@ -125,8 +125,10 @@ fn plan(context: &Context<'_>, queued: &Queued) -> Step {
 
 fn run(context: &Context<'_>, Queued { entry, command }: &Queued, capture: Capture) -> Captured {
     context.client.capture(capture, || {
-        if let Err(refusal) = (entry.run)(context, &command.as_command()) {
-            context.client.reply(|writer| writer.error(refusal.text()));
+        let command = command.as_command();
+        let called = entry.called(&command).unwrap_or(entry.itself());
+        if let Err(refusal) = perform(context, entry, called, &command) {
+            context.refuse(refusal.text());
         }
     })
 }

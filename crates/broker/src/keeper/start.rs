@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     thread::{self, JoinHandle},
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Keeper {
 /// What was opened and is not at work yet.
 pub(crate) struct Opened {
     store: Store,
+    key_count: Arc<AtomicUsize>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
@@ -52,7 +53,8 @@ impl Keeper {
             Storage::Folder(folder) => open_folder(folder, ring)?,
             Storage::Memory => Store::new(Ledger::new(new_epoch()?)),
         };
-        Ok(Opened { store, durable, jobs: mpsc::channel(JOBS_MAX) })
+        let key_count = Arc::new(AtomicUsize::new(store.stream_count()));
+        Ok(Opened { store, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -68,12 +70,18 @@ impl Opened {
         self.jobs.0.clone()
     }
 
+    /// How many keys there are, for who asks; kept up to date by the keeper.
+    pub(crate) fn key_count(&self) -> Arc<AtomicUsize> {
+        self.key_count.clone()
+    }
+
     /// Starts the keeper's thread.
     pub(crate) fn start(self, directory: Arc<Directory<Resp>>) -> Result<(Keeper, Stopped), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stopped, ended) = oneshot::channel();
         let turns = Turns {
             store: self.store,
+            key_count: self.key_count,
             jobs: self.jobs.1,
             durable: self.durable,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),

@@ -1,4 +1,11 @@
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
@@ -20,7 +27,7 @@ use super::{
 use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
-    wire::{Answer, Answers, Reply, Resp},
+    wire::{Answer, Mail, Reply, Resp},
 };
 
 /// What became of an operation.
@@ -43,6 +50,8 @@ pub(super) struct News {
 /// The keeper at work.
 pub(super) struct Turns {
     pub(super) store: Store,
+    /// How many keys it has, for others to read.
+    pub(super) key_count: Arc<AtomicUsize>,
     pub(super) jobs: mpsc::Receiver<Job>,
     /// Rung by the log when more is durable, or when it has failed.
     pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
@@ -52,7 +61,7 @@ pub(super) struct Turns {
     pub(super) servers: Servers,
     pub(super) held: Held,
     /// Replies to be sent to each core at the end of the turn.
-    pub(super) outgoing: Vec<Answers>,
+    pub(super) outgoing: Vec<Vec<Answer>>,
 }
 
 impl Turns {
@@ -104,6 +113,7 @@ impl Turns {
         if let Some(log) = self.store.log() {
             log.submit()?;
         }
+        self.key_count.store(self.store.stream_count(), Ordering::Relaxed);
         self.release();
         self.send_outgoing();
         Ok(())
@@ -257,7 +267,7 @@ impl Turns {
     fn send_outgoing(&mut self) {
         for (core, answers) in self.outgoing.iter_mut().enumerate() {
             if !answers.is_empty() {
-                self.directory.send(CoreId(core), std::mem::take(answers));
+                self.directory.send(CoreId(core), Mail::Answers(std::mem::take(answers)));
             }
         }
     }

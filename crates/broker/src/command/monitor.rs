@@ -1,0 +1,61 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use naru_fanout::CoreId;
+use naru_resp::Command;
+
+use super::{Called, Context, Outcome, redacted::redacted};
+use crate::{escaped::escaped, wire::Mail};
+
+/// Redis's commands for administrators, which monitors do not see.
+const HIDDEN: &[&str] = &[
+    "client|kill",
+    "client|list",
+    "client|no-evict",
+    "client|pause",
+    "client|unpause",
+    "config|get",
+    "config|resetstat",
+    "config|rewrite",
+    "config|set",
+    "latency|history",
+    "latency|latest",
+    "latency|reset",
+    "monitor",
+    "slowlog|get",
+    "slowlog|len",
+    "slowlog|reset",
+];
+
+/// `MONITOR`: from here on the client sees every command that is executed, on whichever core. It is a subscriber in
+/// this: who falls behind is closed.
+pub(super) fn monitor(context: &Context<'_>, _: &Command<'_>) -> Outcome {
+    if context.client.profile().set_monitor(true) {
+        // Redis does not answer who is one already.
+        return Ok(super::Flow::Next);
+    }
+    context.core.local().monitors.borrow_mut().push(context.client.profile().id);
+    context.core.shared().monitors.added(context.core.id());
+    context.client.limit_output();
+    context.reply(|writer| writer.simple("OK"))
+}
+
+/// Tells all monitors of a command that was executed.
+pub(super) fn tell(context: &Context<'_>, called: Called, command: &Command<'_>) {
+    if HIDDEN.contains(&called.name) {
+        return;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let address = &context.client.profile().address;
+    let mut line = format!("{}.{:06} [0 {address}]", now.as_secs(), now.subsec_micros());
+    for argument in redacted(called, command) {
+        line.push(' ');
+        line.push_str(&escaped(argument));
+    }
+    let line = Bytes::from(line);
+    for core in (0..context.core.directory().cores()).map(CoreId) {
+        if context.core.shared().monitors.are_on(core) {
+            context.core.directory().send(core, Mail::Executed(line.clone()));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use naru_resp::Command;
+
+use super::Called;
+
+const REDACTED: &[u8] = b"(redacted)";
+
+/// A command's arguments for others to see (`MONITOR`, `SLOWLOG`): passwords, and who they are of, are not shown.
+pub(super) fn redacted<'a>(called: Called, command: &Command<'a>) -> Vec<&'a [u8]> {
+    let mut arguments: Vec<&[u8]> = command.iter().collect();
+    let is = |argument: &[u8], word: &str| argument.eq_ignore_ascii_case(word.as_bytes());
+    match called.name {
+        "auth" => arguments.iter_mut().skip(1).for_each(|argument| *argument = REDACTED),
+        "hello" => {
+            let secret =
+                arguments.iter().skip(2).position(|argument| is(argument, "auth")).unwrap_or(usize::MAX - 3);
+            arguments.iter_mut().skip(secret + 3).take(2).for_each(|argument| *argument = REDACTED);
+        }
+        "config|set" => {
+            for at in (2..arguments.len().saturating_sub(1)).step_by(2) {
+                if is(arguments[at], "requirepass") {
+                    arguments[at + 1] = REDACTED;
+                }
+            }
+        }
+        _ => {}
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_resp::{Limits, RequestParser};
+
+    use super::*;
+
+    fn shown(line: &str, name: &'static str) -> String {
+        let mut parser = RequestParser::new(Limits::authenticated());
+        let line = format!("{line}\r\n");
+        let (command, _) = parser.next(line.as_bytes()).unwrap().unwrap();
+        let shown = redacted(Called { number: 0, name }, &command);
+        shown.iter().map(|argument| String::from_utf8_lossy(argument)).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(shown("AUTH me secret", "auth"), "AUTH (redacted) (redacted)");
+        assert_eq!(
+            shown("HELLO 3 setname x auth me secret", "hello"),
+            "HELLO 3 setname x auth (redacted) (redacted)"
+        );
+        assert_eq!(shown("HELLO 3 auth me", "hello"), "HELLO 3 auth (redacted)");
+        assert_eq!(shown("HELLO", "hello"), "HELLO");
+        assert_eq!(
+            shown("CONFIG SET timeout 1 RequirePass secret", "config|set"),
+            "CONFIG SET timeout 1 RequirePass (redacted)"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What took long: `SLOWLOG` and `LATENCY`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use naru_resp::Command;
+
+use super::{
+    Called, Context, Outcome, Refusal,
+    arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    redacted::redacted,
+    table::Entry,
+};
+
+pub(super) const SLOWLOG_SUBCOMMANDS: &[&str] =
+    &["slowlog|get", "slowlog|help", "slowlog|len", "slowlog|reset"];
+
+pub(super) const LATENCY_SUBCOMMANDS: &[&str] =
+    &["latency|help", "latency|history", "latency|latest", "latency|reset"];
+
+/// Entries that `SLOWLOG GET` shows if it is not told how many.
+const SHOWN_DEFAULT: usize = 10;
+
+const SLOWLOG_HELP: &[&str] = &[
+    "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GET [<count>]",
+    "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+    "    Entries are made of:",
+    "    id, timestamp, time in microseconds, arguments array, client IP and port,",
+    "    client name",
+    "LEN",
+    "    Return the length of the slowlog.",
+    "RESET",
+    "    Reset the slowlog.",
+    "HELP",
+    "    Prints this help.",
+];
+
+const LATENCY_HELP: &[&str] = &[
+    "LATENCY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "HISTORY <event>",
+    "    Return time-latency samples for the <event> class.",
+    "LATEST",
+    "    Return the latest latency samples for all events.",
+    "RESET [<event> ...]",
+    "    Reset latency data of one or more <event> classes.",
+    "    (default: reset all data for all event classes)",
+    "HELP",
+    "    Prints this help.",
+];
+
+/// Notes how long a command took, if that was long.
+pub(super) fn note(
+    context: &Context<'_>,
+    entry: &Entry,
+    called: Called,
+    command: &Command<'_>,
+    took: Duration,
+) {
+    let shared = context.core.shared();
+    if let Some(most) = shared.config.slow_log_holds(took) {
+        let profile = context.client.profile();
+        let name = profile.labels.lock().name.clone();
+        shared.slow_log.add(took, &redacted(called, command), &profile.address, &name, most);
+    }
+    let milliseconds = took.as_millis() as u64;
+    if shared.config.latency_threshold().is_some_and(|threshold| milliseconds >= threshold) {
+        shared
+            .latencies
+            .add(if entry.flags.contains(&"fast") { "fast-command" } else { "command" }, milliseconds);
+    }
+}
+
+pub(super) fn slowlog(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let log = &context.core.shared().slow_log;
+    match (command.arg(1).to_ascii_lowercase().as_slice(), command.len()) {
+        (b"get", 2 | 3) => {
+            let count = command.get(2).map(count).transpose()?.unwrap_or(SHOWN_DEFAULT);
+            let entries = log.newest(count);
+            context.reply(|writer| {
+                writer.array(entries.len());
+                for entry in entries {
+                    let at = entry.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                    writer.array(6);
+                    writer.integer(entry.id as i64);
+                    writer.integer(at.as_secs() as i64);
+                    writer.integer(entry.took.as_micros() as i64);
+                    writer.array(entry.arguments.len());
+                    entry.arguments.iter().for_each(|argument| writer.bulk(argument));
+                    writer.bulk(entry.address);
+                    writer.bulk(entry.name);
+                }
+            })
+        }
+        (b"get", _) => Err(unknown_or_wrong_number("SLOWLOG", command.arg(1))),
+        (b"len", 2) => context.reply(|writer| writer.integer(log.len() as i64)),
+        (b"reset", 2) => {
+            log.clear();
+            context.reply(|writer| writer.simple("OK"))
+        }
+        (b"help", 2) => context.help(SLOWLOG_HELP),
+        (b"len", _) => Err(wrong_number("slowlog|len")),
+        (b"reset", _) => Err(wrong_number("slowlog|reset")),
+        (b"help", _) => Err(wrong_number("slowlog|help")),
+        _ => Err(unknown_subcommand("SLOWLOG", command.arg(1))),
+    }
+}
+
+/// How many entries to show; -1 stands for all.
+fn count(argument: &[u8]) -> Result<usize, Refusal> {
+    let count = integer(argument).ok().filter(|count| *count >= -1);
+    let count = count.ok_or_else(|| Refusal::from("ERR count should be greater than or equal to -1"))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let latencies = &context.core.shared().latencies;
+    match (command.arg(1).to_ascii_lowercase().as_slice(), command.len()) {
+        (b"latest", 2) => {
+            let events = latencies.all();
+            context.reply(|writer| {
+                writer.array(events.len());
+                for (event, samples) in events {
+                    let (at, milliseconds) = samples.samples.back().copied().unwrap_or_default();
+                    writer.array(4);
+                    writer.bulk(event);
+                    writer.integer(at as i64);
+                    writer.integer(milliseconds as i64);
+                    writer.integer(samples.milliseconds_max as i64);
+                }
+            })
+        }
+        (b"history", 3) => {
+            let samples = latencies.of(command.arg(2)).samples;
+            context.reply(|writer| {
+                writer.array(samples.len());
+                for (at, milliseconds) in samples {
+                    writer.array(2);
+                    writer.integer(at as i64);
+                    writer.integer(milliseconds as i64);
+                }
+            })
+        }
+        (b"reset", 2) => {
+            let count = latencies.reset(None);
+            context.reply(|writer| writer.integer(count as i64))
+        }
+        (b"reset", _) => {
+            let count: usize = command.iter().skip(2).map(|event| latencies.reset(Some(event))).sum();
+            context.reply(|writer| writer.integer(count as i64))
+        }
+        (b"help", 2) => context.help(LATENCY_HELP),
+        (b"latest", _) => Err(wrong_number("latency|latest")),
+        (b"history", _) => Err(wrong_number("latency|history")),
+        (b"help", _) => Err(wrong_number("latency|help")),
+        _ => Err(unknown_subcommand("LATENCY", command.arg(1))),
+    }
+}

@@ -1,0 +1,350 @@
+//! The parameters of a running broker, under Redis's names: those that take effect here, and facts that clients ask
+//! for. Read from any core at the cost of an atomic load.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use naru_fanout::OutboxLimit;
+use naru_resp::parse_integer;
+use parking_lot::RwLock;
+
+use crate::{class::Class, memory_size::memory_size, output_limits::OutputLimits, password::Password};
+
+/// What was decided when the broker was started.
+pub(crate) struct Facts {
+    /// The RESP port without TLS.
+    pub(crate) port: Option<u16>,
+    /// The RESP port with TLS.
+    pub(crate) tls_port: Option<u16>,
+    /// The addresses it listens on.
+    pub(crate) bind: String,
+    /// What is stored is on disk before it is answered.
+    pub(crate) durable: bool,
+}
+
+/// The parameters and their values.
+pub(crate) struct Config {
+    facts: Facts,
+    clients_max: AtomicI64,
+    timeout_seconds: AtomicI64,
+    keepalive_seconds: AtomicI64,
+    bulk_bytes_max: AtomicI64,
+    query_bytes_max: AtomicI64,
+    protected_mode: AtomicI64,
+    /// Negative for never.
+    slow_log_microseconds: AtomicI64,
+    slow_log_len_max: AtomicI64,
+    latency_milliseconds: AtomicI64,
+    output_limits: RwLock<OutputLimits>,
+    password: RwLock<Option<Arc<Password>>>,
+}
+
+impl Config {
+    pub(crate) fn new(facts: Facts, password: Option<Password>) -> Self {
+        Config {
+            facts,
+            clients_max: AtomicI64::new(10_000),
+            timeout_seconds: AtomicI64::new(0),
+            keepalive_seconds: AtomicI64::new(300),
+            bulk_bytes_max: AtomicI64::new(512 << 20),
+            query_bytes_max: AtomicI64::new(1 << 30),
+            protected_mode: AtomicI64::new(1),
+            slow_log_microseconds: AtomicI64::new(10_000),
+            slow_log_len_max: AtomicI64::new(128),
+            latency_milliseconds: AtomicI64::new(0),
+            output_limits: RwLock::default(),
+            password: RwLock::new(password.map(Arc::new)),
+        }
+    }
+
+    /// The RESP port without TLS.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.facts.port
+    }
+
+    /// The RESP port with TLS.
+    pub(crate) fn tls_port(&self) -> Option<u16> {
+        self.facts.tls_port
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.facts.durable
+    }
+
+    /// Connections at most.
+    pub(crate) fn clients_max(&self) -> usize {
+        size(&self.clients_max)
+    }
+
+    /// How long a client may be silent; none for ever.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        seconds(&self.timeout_seconds)
+    }
+
+    /// After how long a silence TCP asks whether the peer is still there; none for never.
+    pub(crate) fn keepalive(&self) -> Option<Duration> {
+        seconds(&self.keepalive_seconds)
+    }
+
+    /// Bytes of one argument.
+    pub(crate) fn bulk_bytes_max(&self) -> usize {
+        size(&self.bulk_bytes_max)
+    }
+
+    /// Bytes of a command that is not complete.
+    pub(crate) fn query_bytes_max(&self) -> usize {
+        size(&self.query_bytes_max)
+    }
+
+    /// Without a password, only this machine is let in.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.protected_mode.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a command that took so long goes into the slow log; if so, how many that holds at most.
+    pub(crate) fn slow_log_holds(&self, took: Duration) -> Option<usize> {
+        let threshold = u128::try_from(self.slow_log_microseconds.load(Ordering::Relaxed)).ok()?;
+        (took.as_micros() >= threshold).then(|| size(&self.slow_log_len_max)).filter(|most| *most > 0)
+    }
+
+    /// From how many milliseconds on a command's time is noted; none for never.
+    pub(crate) fn latency_threshold(&self) -> Option<u64> {
+        u64::try_from(self.latency_milliseconds.load(Ordering::Relaxed))
+            .ok()
+            .filter(|threshold| *threshold > 0)
+    }
+
+    /// What may wait for a client of that class.
+    pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
+        self.output_limits.read().of(class).into()
+    }
+
+    pub(crate) fn password(&self) -> Option<Arc<Password>> {
+        self.password.read().clone()
+    }
+
+    /// Sets all of `wanted`, names and values, or nothing.
+    pub(crate) fn set(&self, wanted: &[(&[u8], &[u8])]) -> Result<(), NotSet> {
+        let mut parameters: Vec<&Parameter> = Vec::new();
+        for (name, value) in wanted {
+            let parameter = find(name).ok_or_else(|| NotSet::Unknown(shown(name)))?;
+            let refused = |why: &str| NotSet::Refused(shown(name), why.into());
+            if let Kind::Fact(fact) = parameter.kind
+                && fact(&self.facts).as_bytes() != *value
+            {
+                return Err(refused("can't set immutable config"));
+            }
+            if parameters.iter().any(|other| other.name == parameter.name) {
+                return Err(refused("duplicate parameter"));
+            }
+            parameters.push(parameter);
+        }
+        let parse = |(parameter, (name, value)): (&&Parameter, &(&[u8], &[u8]))| {
+            let change = parameter.kind.parse(value, self);
+            change.map(|change| (parameter.kind, change)).map_err(|why| NotSet::Refused(shown(name), why))
+        };
+        let changes = parameters.iter().zip(wanted).map(parse).collect::<Result<Vec<_>, _>>()?;
+        for (kind, change) in changes {
+            self.apply(kind, change);
+        }
+        Ok(())
+    }
+
+    fn apply(&self, kind: Kind, change: Change) {
+        match (kind, change) {
+            (
+                Kind::Number { cell, .. } | Kind::Memory { cell, .. } | Kind::Switch(cell),
+                Change::Number(number),
+            ) => {
+                cell(self).store(number, Ordering::Relaxed);
+            }
+            (_, Change::OutputLimits(limits)) => *self.output_limits.write() = limits,
+            (_, Change::Password(password)) => *self.password.write() = password.map(Arc::new),
+            (_, Change::Number(_) | Change::Nothing) => {}
+        }
+    }
+
+    /// The value of a parameter as Redis writes it.
+    pub(crate) fn value(&self, parameter: &Parameter) -> Vec<u8> {
+        match parameter.kind {
+            Kind::Number { cell, .. } | Kind::Memory { cell, .. } => {
+                cell(self).load(Ordering::Relaxed).to_string().into()
+            }
+            Kind::Switch(cell) => if cell(self).load(Ordering::Relaxed) != 0 { "yes" } else { "no" }.into(),
+            Kind::OutputLimits => self.output_limits.read().to_string().into(),
+            Kind::Password => self.password().map_or_else(Vec::new, |password| password.as_bytes().to_vec()),
+            Kind::Fact(fact) => fact(&self.facts).into(),
+        }
+    }
+}
+
+fn size(cell: &AtomicI64) -> usize {
+    usize::try_from(cell.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+}
+
+fn seconds(cell: &AtomicI64) -> Option<Duration> {
+    let seconds = u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or(0);
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// Why nothing was set; the texts are Redis's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum NotSet {
+    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{0}'")]
+    Unknown(String),
+    #[error("ERR CONFIG SET failed (possibly related to argument '{0}') - {1}")]
+    Refused(String, String),
+}
+
+/// One parameter.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    kind: Kind,
+}
+
+type Cell = fn(&Config) -> &AtomicI64;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Number {
+        cell: Cell,
+        min: i64,
+        max: i64,
+    },
+    /// Bytes, which may be given with a unit.
+    Memory {
+        cell: Cell,
+        min: i64,
+    },
+    Switch(Cell),
+    OutputLimits,
+    Password,
+    /// Is as it is, and may be set to that only.
+    Fact(fn(&Facts) -> String),
+}
+
+/// A value that was read and fits.
+enum Change {
+    Nothing,
+    Number(i64),
+    OutputLimits(OutputLimits),
+    Password(Option<Password>),
+}
+
+impl Kind {
+    fn parse(self, value: &[u8], config: &Config) -> Result<Change, String> {
+        let within = |number: i64, min: i64, max: i64| {
+            if (min..=max).contains(&number) {
+                return Ok(Change::Number(number));
+            }
+            Err(format!("argument must be between {min} and {max} inclusive"))
+        };
+        match self {
+            Kind::Number { min, max, .. } => {
+                let number = parse_integer(value).ok_or("argument couldn't be parsed into an integer")?;
+                within(number, min, max)
+            }
+            Kind::Memory { min, .. } => {
+                let bytes = memory_size(value).ok_or("argument must be a memory value")?;
+                within(i64::try_from(bytes).unwrap_or(i64::MAX), min, i64::MAX)
+            }
+            Kind::Switch(_) => match value.to_ascii_lowercase().as_slice() {
+                b"yes" => Ok(Change::Number(1)),
+                b"no" => Ok(Change::Number(0)),
+                _ => Err("argument must be 'yes' or 'no'".into()),
+            },
+            Kind::OutputLimits => config.output_limits.read().with(value).map(Change::OutputLimits),
+            Kind::Password => Ok(Change::Password(Password::of(value))),
+            Kind::Fact(_) => Ok(Change::Nothing),
+        }
+    }
+}
+
+const fn number(name: &'static str, cell: Cell, min: i64, max: i64) -> Parameter {
+    Parameter { name, kind: Kind::Number { cell, min, max } }
+}
+
+const fn fact(name: &'static str, fact: fn(&Facts) -> String) -> Parameter {
+    Parameter { name, kind: Kind::Fact(fact) }
+}
+
+/// Every parameter there is, by name.
+pub(crate) static PARAMETERS: &[Parameter] = &[
+    fact("appendfsync", |facts| if facts.durable { "always" } else { "no" }.into()),
+    fact("appendonly", |facts| if facts.durable { "yes" } else { "no" }.into()),
+    fact("bind", |facts| facts.bind.clone()),
+    Parameter { name: "client-output-buffer-limit", kind: Kind::OutputLimits },
+    Parameter {
+        name: "client-query-buffer-limit",
+        kind: Kind::Memory { cell: |config| &config.query_bytes_max, min: 1 << 20 },
+    },
+    fact("databases", |_| "1".into()),
+    number("latency-monitor-threshold", |config| &config.latency_milliseconds, 0, i64::MAX),
+    number("maxclients", |config| &config.clients_max, 1, u32::MAX as i64),
+    fact("maxmemory", |_| "0".into()),
+    fact("maxmemory-clients", |_| "0".into()),
+    fact("maxmemory-policy", |_| "noeviction".into()),
+    fact("notify-keyspace-events", |_| String::new()),
+    fact("port", |facts| facts.port.unwrap_or(0).to_string()),
+    Parameter { name: "protected-mode", kind: Kind::Switch(|config| &config.protected_mode) },
+    Parameter {
+        name: "proto-max-bulk-len",
+        kind: Kind::Memory { cell: |config| &config.bulk_bytes_max, min: 1 << 20 },
+    },
+    Parameter { name: "requirepass", kind: Kind::Password },
+    fact("save", |_| String::new()),
+    number("slowlog-log-slower-than", |config| &config.slow_log_microseconds, -1, i64::MAX),
+    number("slowlog-max-len", |config| &config.slow_log_len_max, 0, i64::MAX),
+    number("tcp-keepalive", |config| &config.keepalive_seconds, 0, i32::MAX as i64),
+    number("timeout", |config| &config.timeout_seconds, 0, i32::MAX as i64),
+];
+
+/// The parameter called `name`, in any case.
+pub(crate) fn find(name: &[u8]) -> Option<&'static Parameter> {
+    PARAMETERS.iter().find(|parameter| parameter.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::new(Facts { port: Some(6379), tls_port: None, bind: "127.0.0.1".into(), durable: true }, None)
+    }
+
+    #[test]
+    fn parameters_are_in_order_and_every_value_can_be_set_to_what_it_is() {
+        assert!(PARAMETERS.is_sorted_by_key(|parameter| parameter.name));
+        let config = config();
+        for parameter in PARAMETERS {
+            let value = config.value(parameter);
+            assert_eq!(config.set(&[(parameter.name.as_bytes(), &value)]), Ok(()), "{}", parameter.name);
+            assert_eq!(config.value(parameter), value);
+        }
+    }
+
+    #[test]
+    fn of_several_none_is_set_if_one_is_refused() {
+        let config = config();
+        assert!(config.set(&[(b"timeout", b"5"), (b"maxclients", b"0")]).is_err());
+        assert_eq!(config.timeout(), None);
+        assert!(config.set(&[(b"timeout", b"5"), (b"maxclients", b"7")]).is_ok());
+        assert_eq!(config.timeout(), Some(Duration::from_secs(5)));
+        assert_eq!(config.clients_max(), 7);
+    }
+
+    #[test]
+    fn facts_cannot_be_changed() {
+        assert!(config().set(&[(b"appendonly", b"no")]).is_err());
+        assert!(config().set(&[(b"appendonly", b"yes")]).is_ok());
+    }
+}
