@@ -1,15 +1,24 @@
 //! What clients ask about the server itself before they begin.
 
+use naru_fanout::matches;
 use naru_resp::{Command, ReplyWriter};
 
 use super::{
     Context, Outcome,
-    arguments::unknown_subcommand,
+    arguments::{syntax_error, unknown_subcommand, wrong_number},
+    getkeys::{getkeys, getkeys_and_flags},
     table::{self, Entry, TABLE},
 };
 
-pub(super) const SUBCOMMANDS: &[&str] =
-    &["command|count", "command|docs", "command|help", "command|info", "command|list"];
+pub(super) const SUBCOMMANDS: &[&str] = &[
+    "command|count",
+    "command|docs",
+    "command|getkeys",
+    "command|getkeysandflags",
+    "command|help",
+    "command|info",
+    "command|list",
+];
 
 const COMMAND_HELP: &[&str] = &[
     "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -19,6 +28,8 @@ const COMMAND_HELP: &[&str] = &[
     "    Return the total number of commands in this server.",
     "LIST",
     "    Return a list of all commands in this server.",
+    "LIST FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)",
+    "    Return a list of commands that fit.",
     "INFO [<command-name> ...]",
     "    Return details about multiple commands.",
     "    If no command names are given, documentation details for all",
@@ -27,6 +38,10 @@ const COMMAND_HELP: &[&str] = &[
     "    Return documentation details about multiple commands.",
     "    If no command names are given, documentation details for all",
     "    commands are returned.",
+    "GETKEYS <full-command>",
+    "    Return the keys from a full command.",
+    "GETKEYSANDFLAGS <full-command>",
+    "    Return the keys and the access flags from a full command.",
     "HELP",
     "    Prints this help.",
 ];
@@ -39,15 +54,17 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     };
     let named = || command.iter().skip(2).map(table::find);
     match subcommand.to_ascii_lowercase().as_slice() {
+        b"count" if command.len() > 2 => Err(wrong_number("command|count")),
+        b"getkeys" if command.len() > 3 => getkeys(context, command),
+        b"getkeys" => Err(wrong_number("command|getkeys")),
+        b"getkeysandflags" if command.len() > 3 => getkeys_and_flags(context, command),
+        b"getkeysandflags" => Err(wrong_number("command|getkeysandflags")),
         b"count" => context.reply(|writer| writer.integer(TABLE.len() as i64)),
         b"info" if command.len() == 2 => {
             context.reply(|writer| write_all(writer, TABLE.iter().map(Some), write_entry))
         }
         b"info" => context.reply(|writer| write_all(writer, named(), write_entry)),
-        b"list" => context.reply(|writer| {
-            writer.array(TABLE.len());
-            TABLE.iter().for_each(|entry| writer.bulk(entry.name));
-        }),
+        b"list" => list(context, command),
         b"docs" => {
             let entries: Vec<&Entry> =
                 if command.len() == 2 { TABLE.iter().collect() } else { named().flatten().collect() };
@@ -61,6 +78,31 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         b"help" => context.help(COMMAND_HELP),
         _ => Err(unknown_subcommand("COMMAND", subcommand)),
     }
+}
+
+/// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN glob]`, subcommands included.
+fn list(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let option = |at: usize| command.get(at).map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
+    let value = command.get(4).unwrap_or_default();
+    let in_category = |name: &str| {
+        let entry = table::find(name.split('|').next().unwrap_or(name).as_bytes());
+        entry.is_some_and(|entry| entry.group.as_bytes().eq_ignore_ascii_case(value))
+    };
+    let mut names: Vec<&str> = table::all_called().map(|called| called.name).collect();
+    match (command.len(), option(2).as_slice(), option(3).as_slice()) {
+        (2, _, _) => {}
+        // There are no modules.
+        (5, b"filterby", b"module") => names.clear(),
+        (5, b"filterby", b"aclcat") => names.retain(|name| in_category(name)),
+        (5, b"filterby", b"pattern") => {
+            names.retain(|name| matches(&value.to_ascii_lowercase(), name.as_bytes()));
+        }
+        _ => return Err(syntax_error()),
+    }
+    context.reply(|writer| {
+        writer.array(names.len());
+        names.iter().for_each(|name| writer.bulk(name));
+    })
 }
 
 fn write_all(

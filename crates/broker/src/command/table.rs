@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, client, config, connection, describe, info, keys, ledger, monitor, pubsub, slow,
-    streams, transaction,
+    Context, Outcome, client, config, connection, describe, info, keys, ledger, monitor, pubsub, scripting,
+    slow, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -118,9 +118,14 @@ impl Entry {
         let Some(subcommand) = command.get(1).filter(|_| !self.subcommands.is_empty()) else {
             return Some(self.itself());
         };
-        let is_it = |full: &&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(subcommand);
-        let at = self.subcommands.iter().position(is_it)?;
+        let at = self.subcommand(subcommand)?;
         Some(Called { number: self.number + 1 + at, name: self.subcommands[at] })
+    }
+
+    /// The place of the subcommand called so, in any case.
+    pub(crate) fn subcommand(&self, name: &[u8]) -> Option<usize> {
+        let is_it = |full: &&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(name);
+        self.subcommands.iter().position(is_it)
     }
 
     /// Whether it changes something or is heard by others: what `CLIENT PAUSE … WRITE` holds back.
@@ -299,6 +304,25 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Shows when commands took long.",
     )
     .subcommands(slow::LATENCY_SUBCOMMANDS),
+    // Scripting
+    entry(
+        "function",
+        AtLeast(2),
+        "scripting",
+        &["noscript"],
+        scripting::function,
+        "Lists the functions, of which there are none.",
+    )
+    .subcommands(scripting::FUNCTION_SUBCOMMANDS),
+    entry(
+        "script",
+        AtLeast(2),
+        "scripting",
+        &["noscript"],
+        scripting::script,
+        "Says which scripts are loaded, of which there are none.",
+    )
+    .subcommands(scripting::SCRIPT_SUBCOMMANDS),
     // Pub/sub
     entry(
         "subscribe",
