@@ -1,5 +1,6 @@
 """go-redis and rueidis, unmodified: the Go tests in go/, for which the broker is restarted when they ask for it."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,10 @@ from harness.waiting import PATIENCE, eventually
 # Compiling both clients and what they need, from nothing, on a busy machine.
 BUILD_SECONDS_MAX = 240.0
 TESTS_SECONDS_MAX = 90.0
+# Tests that fail, and why. One that passes fails the run.
+NOT_PASSING = {
+    "TestRueidisConnectsAsItIs": "there is no CLIENT TRACKING; rueidis connects with DisableCache",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,8 @@ def go_tests(tmp_path_factory):
 
 
 @pytest.mark.parametrize("client, tests", [("GoRedis", 8), ("Rueidis", 3)])
-def test_the_go_client_finds_nothing_missing(go_tests, programs, naru, broker, client, tests):
+def test_the_go_client_finds_nothing_missing(go_tests, programs, naru, broker, tell_listed, client, tests):
+    tell_listed("Go", NOT_PASSING)
     run = programs.start(
         client,
         [go_tests, "-test.v", "-test.run", f"^Test{client}"],
@@ -49,7 +55,12 @@ def test_the_go_client_finds_nothing_missing(go_tests, programs, naru, broker, c
         restarts += 1
         run.process.stdin.write(b"\n")
         run.process.stdin.flush()
-    assert run.exit_code(PATIENCE) == 0, run.output() + run.log()
+    run.exit_code(PATIENCE)
+    said = run.output() + run.log()
+    listed = {name for name in NOT_PASSING if name.startswith(f"Test{client}")}
+    failed = set(re.findall(r"^--- FAIL: (\S+)", said, re.MULTILINE))
+    assert not failed - listed, said
+    assert not listed - failed, f"{listed - failed} passes now: remove it from the list\n{said}"
     # Each protocol is a test within a test of go-redis.
     innermost = "    --- PASS" if client == "GoRedis" else "--- PASS"
-    assert run.output().count(f"\n{innermost}") == tests, run.output()
+    assert said.count(f"\n{innermost}") == tests, said

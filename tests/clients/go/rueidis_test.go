@@ -8,10 +8,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Without its cache of values: Naru keeps none.
+// Listed in ../test_go.py as not passing: by default it has its cache of values kept up to date by the server.
+func TestRueidisConnectsAsItIs(t *testing.T) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}})
+	must(t, err)
+	client.Close()
+}
+
 func connectRueidis(t *testing.T) rueidis.Client {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{address}, DisableCache: true, ForceSingleClient: true,
+		InitAddress: []string{address}, DisableCache: true,
 	})
 	must(t, err)
 	t.Cleanup(client.Close)
