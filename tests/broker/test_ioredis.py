@@ -54,6 +54,15 @@ def test_channels_and_patterns_are_heard(ioredis):
     assert ioredis.call("two", "pubsub", "NUMSUB", "news") == ["news", 0]
 
 
+def test_shard_channels_are_apart(ioredis):
+    assert ioredis.call("one", "ssubscribe", "shard") == 1
+    assert ioredis.call("two", "publish", "shard", "not here") == 0
+    assert ioredis.call("two", "spublish", "shard", "here") == 1
+    assert ioredis.seen("smessage", 1)[0]["text"] == "here"
+    assert ioredis.call("one", "sunsubscribe", "shard") == 0
+    assert ioredis.call("two", "spublish", "shard", "gone") == 0
+
+
 def test_streams(ioredis):
     first = ioredis.call("one", "xadd", "s", "*", "n", "1")
     second = ioredis.call("one", "xadd", "s", "*", "n", "2")
@@ -73,10 +82,14 @@ def test_a_blocked_read_is_woken(ioredis):
 
 def test_it_subscribes_again_after_a_restart(naru, broker, ioredis):
     ioredis.call("one", "subscribe", "news")
+    ioredis.call("one", "psubscribe", "ne*")
+    ioredis.call("one", "ssubscribe", "shard")
     broker.program.kill()
     naru.restarted(broker)
-    eventually(lambda: ioredis.call("two", "publish", "news", "again") == 1, "it did not subscribe again")
-    assert ioredis.seen("message", 1)[-1]["text"] == "again"
+    eventually(lambda: ioredis.call("two", "publish", "news", "again") == 2, "it did not subscribe again")
+    eventually(lambda: ioredis.call("two", "spublish", "shard", "again") == 1, "it did not subscribe to its shard again")
+    for event in ("message", "pmessage", "smessage"):
+        assert ioredis.seen(event, 1)[-1]["text"] == "again"
 
 
 def test_many_calls_at_once_are_answered_each_with_its_own(ioredis):

@@ -11,6 +11,7 @@ function open({ client: name, port }) {
   client.on('error', ({ message }) => say({ client: name, event: 'error', message }));
   client.on('message', (channel, text) => say({ client: name, event: 'message', channel, text }));
   client.on('pmessage', (pattern, channel, text) => say({ client: name, event: 'pmessage', pattern, channel, text }));
+  client.on('smessage', (channel, text) => say({ client: name, event: 'smessage', channel, text }));
   clients.set(name, client);
   return new Promise((resolve) => { client.once('ready', resolve); });
 }
