@@ -3,7 +3,6 @@ listed as not passing, and stands in for what the broker lacks around them. own_
 
 import json
 import os
-import sys
 
 import pytest
 import redis
@@ -50,14 +49,6 @@ def _without_flushdb():
     redis.asyncio.Redis.flushdb = flushdb
 
 
-def _without_cluster_enabled():
-    """redis-py's tests read it before the first of them."""
-    conftest = sys.modules["tests.conftest"]
-    info = conftest._get_info
-    conftest._get_info = lambda url: {"cluster_enabled": 0, **info(url)}
-
-
 STAND_INS = {
     "FLUSHDB": (_has_flushdb, _without_flushdb),
-    "INFO cluster_enabled": (lambda client: "cluster_enabled" in client.info(), _without_cluster_enabled),
 }
