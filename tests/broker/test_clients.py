@@ -55,6 +55,8 @@ def test_the_subcommand_is_named(broker):
 @pytest.mark.parametrize("option", ["ID", "ADDR", "LADDR"])
 def test_client_kill_closes_who_fits_on_whichever_core_and_nobody_else(broker, option):
     victims = [Wire(broker.port) for _ in range(4)]
+    # Who was answered has been let in.
+    assert all(victim.call("PING") == b"PONG" for victim in victims)
     with Wire(broker.port) as wire:
         for victim in victims:
             mine = dict(fields(victim.call("CLIENT", "INFO")))
@@ -112,3 +114,27 @@ def test_a_broker_whose_clients_are_paused_stops(broker):
         wire.call("CLIENT", "PAUSE", "600000", "ALL")
         held.send("PING")
         assert broker.program.terminate() == 0
+
+
+def test_a_blocked_client_that_has_gone_is_let_go_whatever_it_had_sent(broker):
+    with Wire(broker.port) as wire:
+        for hold in (["XREAD", "BLOCK", "0", "STREAMS", "none", "$"], ["XADD", "s", "*", "f", "v"]):
+            if hold[0] == "XADD":
+                assert wire.call("CLIENT", "PAUSE", "600000", "WRITE") == b"OK"
+            gone = Wire(broker.port)
+            gone.call("CLIENT", "SETNAME", "gone")
+            gone.send(*hold)
+            # More than is read of a client whose command waits.
+            gone.socket.sendall(b"PING\r\n" * 300_000)
+            gone.socket.close()
+            eventually(
+                lambda: "gone" not in [client["name"] for client in clients(wire)], "the connection was not let go"
+            )
+        wire.call("CLIENT", "UNPAUSE")
+
+
+def test_reset_has_everything_answered_again(broker):
+    with Wire(broker.port) as wire:
+        wire.send("CLIENT", "REPLY", "OFF")
+        assert wire.call("RESET") == b"RESET"
+        assert wire.call("PING") == b"PONG"

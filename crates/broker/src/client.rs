@@ -179,6 +179,9 @@ impl Client {
 
     /// Writes a reply or a push, behind everything the client is still owed.
     pub(crate) fn push(&self, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {
+        if self.link.is_closed() {
+            return;
+        }
         let version = self.version.get();
         let encode = |out: &mut Vec<u8>| write(&mut ReplyWriter::new(out, version));
         let mut replies = self.replies.borrow_mut();
@@ -240,7 +243,10 @@ impl Client {
             if self.link.is_closed() || self.replies.borrow().waiting().0 <= most {
                 return;
             }
-            answered.await;
+            tokio::select! {
+                () = answered => {}
+                () = self.link.closed() => {}
+            }
         }
     }
 
@@ -366,8 +372,20 @@ impl Client {
 
     /// Takes a line about a command that was executed.
     pub(crate) fn watch(&self, line: &[u8]) {
-        self.push(|writer| writer.simple(line));
-        self.bound_what_waits();
+        if self.link.is_closed() {
+            return;
+        }
+        let version = self.version.get();
+        let encode = |out: &mut Vec<u8>| ReplyWriter::new(out, version).simple(line);
+        let mut replies = self.replies.borrow_mut();
+        if replies.is_empty() {
+            self.ended_if(self.link.write(|writer| writer.encode(encode)));
+        } else {
+            // Also while a transaction of its own runs, whose reply this is no part of.
+            replies.append(encode);
+            drop(replies);
+            self.bound_what_waits();
+        }
     }
 
     /// Ends the connection if more waits behind a missing reply than a subscriber may leave unread.
@@ -419,6 +437,9 @@ impl Peer<Resp> for Client {
     }
 
     fn deliver(&self, frame: &Frame) {
+        if self.link.is_closed() {
+            return;
+        }
         let version = self.version.get();
         let mut replies = self.replies.borrow_mut();
         if replies.is_empty() {

@@ -176,10 +176,7 @@ impl Conversation {
             match pause {
                 Pause::Hungry if self.input.is_empty() => {}
                 Pause::Hungry if self.input.len() > self.query_bytes_max() => {
-                    tracing::warn!(
-                        address = %self.client.profile().address, bytes = self.input.len(),
-                        "closed: the command it sends is longer than the query buffer may be"
-                    );
+                    self.say_too_long();
                     return;
                 }
                 Pause::Hungry => match self.read_more().await {
@@ -199,18 +196,23 @@ impl Conversation {
                 Pause::Settling => self.settle().await,
                 Pause::Full(job) => {
                     let is_transaction = matches!(job.task, Task::Exec(_));
+                    let blocks = job.task.blocks();
                     if self.core.shared().keeper.send(job).await.is_err() {
                         return;
                     }
                     if is_transaction {
                         self.settle().await;
                     }
+                    if blocks && !self.blocked(Self::unblocked).await {
+                        return;
+                    }
                 }
                 Pause::Busy => {
                     if self.client.link().queued() > OUTBOX_BYTES_READ_MAX {
                         self.client.link().flushed().await;
                     }
-                    self.client.answered_down_to(REPLIES_OWED_MAX / 2).await;
+                    let many_bytes = self.client.owed().1 > OUTBOX_BYTES_READ_MAX;
+                    self.client.answered_down_to(if many_bytes { 0 } else { REPLIES_OWED_MAX / 2 }).await;
                     self.core.directory().relieved().await;
                 }
                 Pause::Ended => return,
@@ -360,7 +362,9 @@ impl Conversation {
     }
 
     fn is_busy(&self) -> bool {
-        self.client.owed().0 >= REPLIES_OWED_MAX
+        let (owed, bytes) = self.client.owed();
+        owed >= REPLIES_OWED_MAX
+            || bytes > OUTBOX_BYTES_READ_MAX
             || self.client.link().queued() > OUTBOX_BYTES_READ_MAX
             || self.core.directory().is_congested()
     }
@@ -371,6 +375,8 @@ impl Conversation {
             self.client.settled().await;
             match self.client.take_half_done() {
                 Some((ticket, steps)) => {
+                    // The time it waited is no command's.
+                    self.core.local().lap();
                     let context = Context { core: &self.core, client: &self.client };
                     command::finish(&context, ticket, steps);
                 }
@@ -392,13 +398,8 @@ impl Conversation {
         let core = self.core.clone();
         tokio::select! {
             () = core.shared().pause.over() => !self.client.link().is_closed(),
-            read = read_beside(&self.core, &self.client), if self.input.len() < OUTBOX_BYTES_READ_MAX => match read {
-                Ok(bytes) if !bytes.is_empty() => {
-                    self.input.extend_from_slice(&bytes);
-                    true
-                }
-                Ok(_) | Err(_) => false,
-            },
+            read = read_beside(&self.core, &self.client) => self.keeps(read),
+            () = self.client.link().closed() => false,
         }
     }
 
@@ -408,19 +409,33 @@ impl Conversation {
             tokio::select! {
                 () = self.client.answered_down_to(0) => return !self.client.link().is_closed(),
                 // Losing this read loses nothing: what arrives is kept as input.
-                read = read_beside(&self.core, &self.client), if self.input.len() < OUTBOX_BYTES_READ_MAX => match read {
-                    Ok(bytes) if bytes.is_empty() => {
-                        self.cancel().await;
-                        return false;
-                    }
-                    Ok(bytes) => self.input.extend_from_slice(&bytes),
-                    Err(_) => {
-                        self.cancel().await;
-                        return false;
-                    }
-                },
+                read = read_beside(&self.core, &self.client) => if !self.keeps(read) {
+                    self.cancel().await;
+                    return false;
+                }
             }
         }
+    }
+
+    /// Keeps what was read while a command waits; false if that was the end, or more than may be kept. Reading on is
+    /// the only way to notice that the client has gone.
+    fn keeps(&mut self, read: io::Result<Vec<u8>>) -> bool {
+        match read {
+            Ok(bytes) if !bytes.is_empty() => self.input.extend_from_slice(&bytes),
+            Ok(_) | Err(_) => return false,
+        }
+        let fits = self.input.len() <= self.query_bytes_max();
+        if !fits {
+            self.say_too_long();
+        }
+        fits
+    }
+
+    fn say_too_long(&self) {
+        tracing::warn!(
+            address = %self.client.profile().address, bytes = self.input.len(),
+            "closed: what it has sent ahead is longer than the query buffer may be"
+        );
     }
 
     /// Ends what the keeper holds for the client; its blocked command is answered then.

@@ -230,6 +230,18 @@ impl Link {
         }
     }
 
+    /// Waits until [`Link::close`] was called or writing failed.
+    pub async fn closed(&self) {
+        loop {
+            // Closing empties the outbox, too.
+            let emptied = self.emptied.notified();
+            if self.closed.get() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
     /// Whether [`Link::close`] was called or writing failed.
     pub fn is_closed(&self) -> bool {
         self.closed.get()

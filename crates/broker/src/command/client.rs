@@ -182,6 +182,10 @@ pub(super) fn class(name: &[u8]) -> Result<Class, Refusal> {
 
 /// `CLIENT REPLY ON|OFF|SKIP`; only `ON` is answered.
 fn reply_mode(context: &Context<'_>, mode: &[u8]) -> Outcome {
+    // The reply to EXEC has as many elements as it says.
+    if context.client.capturing().is_some() {
+        return Err("ERR Command not allowed inside a transaction".into());
+    }
     match mode.to_ascii_lowercase().as_slice() {
         b"on" => {
             context.client.set_mute(Mute::Never);

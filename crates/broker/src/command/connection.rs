@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use naru_fanout::Peer;
 use naru_resp::{Command, Version};
 
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     limits::REFUSED_PASSWORDS_MAX,
     monitors::Monitors,
+    mute::Mute,
     version::{NARU_VERSION, REDIS_VERSION},
 };
 
@@ -150,6 +153,10 @@ pub(super) fn quit(context: &Context<'_>, _: &Command<'_>) -> Outcome {
 pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     pubsub::drop_all(context);
     Monitors::forget(context.core, context.client);
+    context.client.set_mute(Mute::Never);
+    let profile = context.client.profile();
+    profile.no_evict.store(false, Ordering::Relaxed);
+    profile.no_touch.store(false, Ordering::Relaxed);
     context.client.set_signed_in(context.core.shared().config.password().is_none());
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;

@@ -30,6 +30,10 @@ const HIDDEN: &[&str] = &[
 /// `MONITOR`: from here on the client sees every command that is executed, on whichever core. It is a subscriber in
 /// this: who falls behind is closed.
 pub(super) fn monitor(context: &Context<'_>, _: &Command<'_>) -> Outcome {
+    // The reply to EXEC has as many elements as it says, and a second MONITOR has none.
+    if context.client.capturing().is_some() {
+        return Err("ERR Command not allowed inside a transaction".into());
+    }
     if context.client.profile().set_monitor(true) {
         // Redis does not answer who is one already.
         return Ok(super::Flow::Next);

@@ -74,6 +74,13 @@ pub(crate) enum Task {
     Gone,
 }
 
+impl Task {
+    /// Whether its answer may take as long as it likes, so that its client is not read meanwhile.
+    pub(crate) fn blocks(&self) -> bool {
+        matches!(self, Task::Do(Op::Stream(StreamOp::Read { block: Some(_), .. })))
+    }
+}
+
 /// What a command asks for.
 pub(crate) enum Op {
     Keys(KeyOp),
