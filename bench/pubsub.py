@@ -52,7 +52,9 @@ def options():
 
 def main():
     asked = options()
-    generator = asked.generator or asked.naru
+    # Servers run in folders of their own.
+    asked.naru = os.path.abspath(asked.naru)
+    generator = os.path.abspath(asked.generator) if asked.generator else asked.naru
     naru_cores = ["--cores", str(asked.cores)] if asked.cores else []
     commands = {
         "redis": lambda port: [asked.redis, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no"],
