@@ -55,7 +55,27 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("naru: {error:#}");
+        eprintln!("naru: {}", told(&error));
         ExitCode::FAILURE
     })
+}
+
+/// The error and its causes in one line, each once: some errors say their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error = anyhow::anyhow!("no space").context("cannot write /x: no space").context("--data");
+        assert_eq!(told(&error), "--data: cannot write /x: no space");
+    }
 }

@@ -159,6 +159,9 @@ fn advice(error: &io::Error) -> String {
             ": it is on a read-only file system: mount it for writing, or give another --data".to_owned()
         }
         _ if is_full(error) => ": free some space, or give a --data on another disk".to_owned(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            ": give a --data where folders can be made".to_owned()
+        }
         _ => String::new(),
     }
 }
