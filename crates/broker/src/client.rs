@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::{
     class::Class,
     config::Config,
-    message::Frame,
+    frame::Frame,
     mute::Mute,
     profile::Profile,
     replies::{Replies, Ticket},
@@ -436,7 +436,7 @@ impl Peer<Resp> for Client {
         &self.link
     }
 
-    fn deliver(&self, frame: &Frame) {
+    fn deliver(&self, frame: &Frame<'_>) {
         if self.link.is_closed() {
             return;
         }

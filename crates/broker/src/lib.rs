@@ -19,6 +19,7 @@ mod connection;
 mod counters;
 mod crossing;
 mod escaped;
+mod frame;
 mod idle;
 mod keeper;
 mod latencies;

@@ -10,20 +10,9 @@ use naru_fanout::{Core, CoreId, Incoming, Peer, PeerId, Wire};
 use tokio::sync::mpsc;
 
 use crate::{
-    client::Client,
-    config::Config,
-    connection,
-    counters::Counters,
-    idle,
-    keeper::Job,
-    latencies::Latencies,
-    message::{Frame, Message},
-    monitors::Monitors,
-    pause::Pause,
-    profile::Profiles,
-    replies::Ticket,
-    slow_log::SlowLog,
-    transaction::Step,
+    client::Client, config::Config, connection, counters::Counters, frame::Frame, idle, keeper::Job,
+    latencies::Latencies, message::Message, monitors::Monitors, pause::Pause, profile::Profiles,
+    replies::Ticket, slow_log::SlowLog, transaction::Step,
 };
 
 /// The Redis protocol on the fan-out.
@@ -116,7 +105,7 @@ impl Wire for Resp {
     type Local = Local;
     type Peer = Client;
     type Publication = Message;
-    type Frame = Frame;
+    type Frame<'a> = Frame<'a>;
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
@@ -152,10 +141,7 @@ impl Wire for Resp {
         if let Mail::Executed(line) = mail { line.len() } else { 0 }
     }
 
-    fn frame(message: &Message, pattern: Option<&Bytes>) -> Frame {
-        match pattern {
-            None => Frame::of_channel(message),
-            Some(glob) => Frame::of_pattern(message, glob),
-        }
+    fn frame<'a>(run: &'a [Message], pattern: Option<&'a Bytes>) -> Frame<'a> {
+        Frame::new(run, pattern.map(|glob| &**glob))
     }
 }

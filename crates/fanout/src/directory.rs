@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::Waker,
 };
 
 use ahash::RandomState;
@@ -130,6 +131,17 @@ impl<W: Wire> Directory<W> {
         channel: &[u8],
         make: impl FnOnce() -> (Bytes, W::Publication),
     ) -> usize {
+        self.publish_quietly(space, channel, make, Waker::wake)
+    }
+
+    /// As [`Self::publish_in`]; each core that slept is `wake`'s to wake.
+    pub(crate) fn publish_quietly(
+        &self,
+        space: Space,
+        channel: &[u8],
+        make: impl FnOnce() -> (Bytes, W::Publication),
+        mut wake: impl FnMut(Waker),
+    ) -> usize {
         let shard = self.shards(space).of(channel).lock();
         let subscribers = shard.get(channel);
         let has_patterns = space == Space::Channels && self.pattern_count.load(Ordering::Acquire) > 0;
@@ -150,7 +162,7 @@ impl<W: Wire> Directory<W> {
                 || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
             if here {
                 let (channel, publication) = (channel.clone(), publication.clone());
-                mailbox.push(Letter::Publish { space, channel, publication });
+                mailbox.put(Letter::Publish { space, channel, publication }).map(&mut wake);
             }
         }
         receivers

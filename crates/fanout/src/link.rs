@@ -37,10 +37,12 @@ pub struct OutboxLimit {
 #[error("the peer reads too slowly")]
 pub struct Slow;
 
-/// Outboxes of a core that have something to write, and what the core lends them.
+/// What a core does at the end of its turn: outboxes that have something to write, and what the core lends them;
+/// other cores that have letters now.
 #[derive(Default)]
 pub(crate) struct Flusher {
     dirty: RefCell<Vec<Rc<Link>>>,
+    asleep: RefCell<Vec<Waker>>,
     spares: RefCell<Spares>,
     /// Bytes handed to the kernel; only this core adds to it.
     written: Arc<AtomicU64>,
@@ -54,21 +56,32 @@ impl Flusher {
 
     fn add(&self, link: Rc<Link>) {
         self.dirty.borrow_mut().push(link);
+        self.wake();
+    }
+
+    /// Wakes another core, when the turn ends.
+    pub(crate) fn wake_later(&self, waker: Waker) {
+        self.asleep.borrow_mut().push(waker);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.dirty.borrow().is_empty()
+        self.dirty.borrow().is_empty() && self.asleep.borrow().is_empty()
     }
 
     pub(crate) fn wake_with(&self, waker: &Waker) {
         *self.waker.borrow_mut() = Some(waker.clone());
     }
 
-    /// Writes what waits in every dirty outbox, one write each.
+    /// Wakes who is to be woken, then writes what waits in every dirty outbox, one write each.
     pub(crate) fn flush(&self) {
+        self.asleep.borrow_mut().drain(..).for_each(Waker::wake);
         let mut batch = std::mem::take(&mut *self.dirty.borrow_mut());
         for link in batch.drain(..) {
             link.flush();

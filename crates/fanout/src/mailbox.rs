@@ -58,15 +58,18 @@ impl<W: Wire> Mailbox<W> {
     }
 
     pub(crate) fn push(&self, letter: Letter<W>) {
-        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
-        let waker = {
-            let mut queue = self.queue.lock();
-            queue.letters.push_back(letter);
-            queue.waker.take()
-        };
-        if let Some(waker) = waker {
+        if let Some(waker) = self.put(letter) {
             waker.wake();
         }
+    }
+
+    /// Pushes without waking the core; if it sleeps, it is the caller's to wake, and nobody else will.
+    #[must_use]
+    pub(crate) fn put(&self, letter: Letter<W>) -> Option<Waker> {
+        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
+        let mut queue = self.queue.lock();
+        queue.letters.push_back(letter);
+        queue.waker.take()
     }
 
     /// Takes all that waits into `batch`, which is empty. Its letters count as waiting until they are [`Self::handled`].

@@ -56,24 +56,27 @@ impl<W: Wire> Subscribers<W> {
         }
     }
 
-    pub(crate) fn deliver(&self, space: Space, channel: &Bytes, publication: &W::Publication) {
+    /// Hands publications of one channel that follow each other to who subscribes to it. Together, where nobody could
+    /// tell: a peer that gets each of them in two ways gets both of the first before the second.
+    pub(crate) fn deliver(&self, space: Space, channel: &[u8], run: &[W::Publication]) {
         let channels = match space {
             Space::Channels => &self.channels,
             Space::ShardChannels => &self.shard_channels,
         };
-        if let Some(peers) = channels.get(channel) {
-            let frame = W::frame(publication, None);
-            for peer in peers {
-                peer.deliver(&frame);
+        let peers = channels.get(channel);
+        let patterns: Vec<_> = match space {
+            Space::Channels => self.patterns.iter().filter(|(glob, _)| matches(glob, channel)).collect(),
+            Space::ShardChannels => Vec::new(),
+        };
+        let together = if peers.iter().len() + patterns.len() == 1 { run.len() } else { 1 };
+        for run in run.chunks(together) {
+            if let Some(peers) = peers {
+                let frame = W::frame(run, None);
+                peers.iter().for_each(|peer| peer.deliver(&frame));
             }
-        }
-        if space == Space::ShardChannels {
-            return;
-        }
-        for (glob, peers) in self.patterns.iter().filter(|(glob, _)| matches(glob, channel)) {
-            let frame = W::frame(publication, Some(glob));
-            for peer in peers {
-                peer.deliver(&frame);
+            for (glob, peers) in &patterns {
+                let frame = W::frame(run, Some(glob));
+                peers.iter().for_each(|peer| peer.deliver(&frame));
             }
         }
     }
