@@ -1,6 +1,7 @@
 use std::{
     io::{self, IoSlice},
     net::Shutdown,
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
 
@@ -98,6 +99,15 @@ impl Socket {
             // It has read until there was nothing.
             Socket::Tls(_) => Ok(()),
         };
+    }
+
+    /// What bytes can be sent into as they are.
+    pub(crate) fn plain(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Socket::Tcp(stream) => Some(stream.as_fd()),
+            Socket::Unix(stream) => Some(stream.as_fd()),
+            Socket::Tls(_) => None,
+        }
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
