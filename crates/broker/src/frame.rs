@@ -1,16 +1,16 @@
 //! Messages as the subscribers of one topic get them.
 
-use std::cell::OnceCell;
+use std::{borrow::Cow, cell::OnceCell};
 
 use bytes::Bytes;
-use naru_fanout::{Writer, limits::SHARED_BYTES_MIN};
+use naru_fanout::{Publication, Writer, limits::SHARED_BYTES_MIN};
 use naru_resp::{ReplyWriter, Version};
 
 use crate::message::Message;
 
 /// One message, or several that follow each other, for the subscribers of a channel or a pattern.
 pub(crate) enum Frame<'a> {
-    One(One),
+    One(One<'a>),
     Run(Run<'a>),
 }
 
@@ -71,16 +71,16 @@ impl Run<'_> {
 }
 
 /// One message, in RESP2. RESP3 differs in the first byte only.
-pub(crate) struct One {
-    head: Bytes,
+pub(crate) struct One<'a> {
+    head: Cow<'a, Bytes>,
     /// A payload too large to be copied behind the head, and shared instead; a line end follows it.
     payload: Option<Bytes>,
 }
 
-impl One {
-    fn new(message: &Message, pattern: Option<&[u8]>) -> Self {
+impl<'a> One<'a> {
+    fn new(message: &'a Message, pattern: Option<&[u8]>) -> Self {
         match pattern {
-            None => One { head: message.frame().clone(), payload: None },
+            None => One { head: Cow::Borrowed(message.frame()), payload: None },
             Some(glob) => One::of_pattern(message, glob),
         }
     }
@@ -90,17 +90,17 @@ impl One {
         let mut head = Vec::with_capacity(glob.len() + channel.len() + 100);
         let mut writer = ReplyWriter::new(&mut head, Version::Resp2);
         if payload.len() < SHARED_BYTES_MIN {
-            writer.pattern_message(glob, &channel, &payload);
-            return One { head: head.into(), payload: None };
+            writer.pattern_message(glob, channel, &payload);
+            return One { head: Cow::Owned(head.into()), payload: None };
         }
         writer.push(4);
         writer.bulk("pmessage");
         writer.bulk(glob);
-        writer.bulk(&channel);
+        writer.bulk(channel);
         head.push(b'$');
         head.extend_from_slice(itoa::Buffer::new().format(payload.len()).as_bytes());
         head.extend_from_slice(b"\r\n");
-        One { head: head.into(), payload: Some(payload) }
+        One { head: Cow::Owned(head.into()), payload: Some(payload) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) {

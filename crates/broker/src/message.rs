@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use bytes::Bytes;
 use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
@@ -9,9 +7,14 @@ use naru_resp::{ReplyWriter, Version};
 #[derive(Clone)]
 pub(crate) struct Message {
     frame: Bytes,
-    channel: Range<usize>,
-    payload: Range<usize>,
+    /// Where the channel begins in the frame.
+    channel_start: usize,
+    channel_bytes: usize,
+    payload_bytes: usize,
 }
+
+/// `*3`, the lengths' marks and all line ends.
+const FRAME_BYTES: usize = 4 + 3 * (1 + 2 + 2);
 
 impl Message {
     /// For a channel.
@@ -25,24 +28,23 @@ impl Message {
     }
 
     fn of_kind(kind: &str, channel: &[u8], payload: &[u8]) -> Self {
-        // Two lengths of at most 20 digits, the kind and the separators.
-        let mut frame = Vec::with_capacity(channel.len() + payload.len() + 80);
+        let digits = |text: &[u8]| text.len().checked_ilog10().unwrap_or(0) as usize + 1;
+        let lengths_bytes = digits(kind.as_bytes()) + digits(channel) + digits(payload);
+        let frame_bytes = FRAME_BYTES + lengths_bytes + kind.len() + channel.len() + payload.len();
+        // Exactly as much as it needs can be shared without a second allocation.
+        let mut frame = Vec::with_capacity(frame_bytes);
         let mut writer = ReplyWriter::new(&mut frame, Version::Resp2);
         writer.push(3);
         writer.bulk(kind);
         writer.bulk(channel);
         writer.bulk(payload);
-        let payload_end = frame.len() - 2;
-        let payload_start = payload_end - payload.len();
-        // Between the two stand the channel's line end and the payload's length line.
-        let digits = itoa::Buffer::new().format(payload.len()).len();
-        let channel_end = payload_start - 2 - digits - 1 - 2;
-        let channel_start = channel_end - channel.len();
-        debug_assert_eq!(&frame[channel_start..channel_end], channel);
+        debug_assert_eq!(frame.len(), frame_bytes);
+        let behind_channel = 2 + 1 + digits(payload) + 2 + payload.len() + 2;
         Message {
+            channel_start: frame_bytes - behind_channel - channel.len(),
+            channel_bytes: channel.len(),
+            payload_bytes: payload.len(),
             frame: frame.into(),
-            channel: channel_start..channel_end,
-            payload: payload_start..payload_end,
         }
     }
 
@@ -51,16 +53,17 @@ impl Message {
         &self.frame
     }
 
-    pub(crate) fn channel(&self) -> Bytes {
-        self.frame.slice(self.channel.clone())
-    }
-
     pub(crate) fn payload(&self) -> Bytes {
-        self.frame.slice(self.payload.clone())
+        let end = self.frame.len() - 2;
+        self.frame.slice(end - self.payload_bytes..end)
     }
 }
 
 impl Publication for Message {
+    fn channel(&self) -> &[u8] {
+        &self.frame[self.channel_start..][..self.channel_bytes]
+    }
+
     fn bytes(&self) -> usize {
         self.frame.len()
     }

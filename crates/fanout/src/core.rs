@@ -9,7 +9,6 @@ use std::{
 };
 
 use ahash::RandomState;
-use bytes::Bytes;
 
 use crate::{
     CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
@@ -130,12 +129,7 @@ impl<W: Wire> Core<W> {
     /// Publishes what `make` makes, if anyone is there to hear it; answers how many are. As
     /// [`Directory::publish_in`], but for this core's own thread: cores that sleep are woken at the end of its turn, once
     /// for all that it publishes in it.
-    pub fn publish_in(
-        &self,
-        space: Space,
-        channel: &[u8],
-        make: impl FnOnce() -> (Bytes, W::Publication),
-    ) -> usize {
+    pub fn publish_in(&self, space: Space, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
         self.directory.publish_quietly(space, channel, make, |waker| self.flusher.wake_later(waker))
     }
 
@@ -228,9 +222,7 @@ impl<W: Wire> Core<W> {
     /// how many bytes these were.
     fn handle(self: &Rc<Self>, letter: Letter<W>, room: usize) -> usize {
         match letter {
-            Letter::Publish { space, channel, publication } => {
-                return self.deliver(space, &channel, publication, room);
-            }
+            Letter::Publish { space, publication } => return self.deliver(space, publication, room),
             Letter::Join { peer, topic } => {
                 if let Some(peer) = self.peer(peer) {
                     peer.subscribed(&topic);
@@ -254,7 +246,7 @@ impl<W: Wire> Core<W> {
         0
     }
 
-    fn deliver(&self, space: Space, channel: &[u8], first: W::Publication, room: usize) -> usize {
+    fn deliver(&self, space: Space, first: W::Publication, room: usize) -> usize {
         // A large one is shared by all outboxes as it is, so there is nothing to gain.
         let is_small = |publication: &W::Publication| publication.bytes() < SHARED_BYTES_MIN;
         let mut letters = self.letters.borrow_mut();
@@ -268,8 +260,9 @@ impl<W: Wire> Core<W> {
         {
             let letter_bytes = letter.bytes();
             match letter {
-                Letter::Publish { space: its, channel: name, publication }
-                    if (its, &*name) == (space, channel) && is_small(&publication) =>
+                Letter::Publish { space: its, publication }
+                    if (its, publication.channel()) == (space, run[0].channel())
+                        && is_small(&publication) =>
                 {
                     bytes += letter_bytes;
                     run.push(publication);
@@ -281,7 +274,7 @@ impl<W: Wire> Core<W> {
             }
         }
         drop(letters);
-        self.subscribers.borrow().deliver(space, channel, &run);
+        self.subscribers.borrow().deliver(space, &run);
         run.clear();
         bytes
     }

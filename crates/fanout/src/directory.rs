@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
-    CoreId, Incoming, PeerId, Space, Topic, Wire,
+    CoreId, Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
@@ -120,17 +120,12 @@ impl<W: Wire> Directory<W> {
     }
 
     /// Publishes what `make` makes, if anyone is there to hear it; answers how many are.
-    pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> (Bytes, W::Publication)) -> usize {
+    pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
         self.publish_in(Space::Channels, channel, make)
     }
 
     /// As [`Self::publish`], in the name space given.
-    pub fn publish_in(
-        &self,
-        space: Space,
-        channel: &[u8],
-        make: impl FnOnce() -> (Bytes, W::Publication),
-    ) -> usize {
+    pub fn publish_in(&self, space: Space, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
         self.publish_quietly(space, channel, make, Waker::wake)
     }
 
@@ -139,7 +134,7 @@ impl<W: Wire> Directory<W> {
         &self,
         space: Space,
         channel: &[u8],
-        make: impl FnOnce() -> (Bytes, W::Publication),
+        make: impl FnOnce() -> W::Publication,
         mut wake: impl FnMut(Waker),
     ) -> usize {
         let shard = self.shards(space).of(channel).lock();
@@ -156,14 +151,21 @@ impl<W: Wire> Directory<W> {
         if receivers == 0 {
             return 0;
         }
-        let (channel, publication) = make();
-        for (core, mailbox) in self.mailboxes.iter().enumerate() {
+        let publication = make();
+        debug_assert_eq!(publication.channel(), channel);
+        let mut put = |core: usize, publication| {
+            self.mailboxes[core].put(Letter::Publish { space, publication }).map(&mut wake);
+        };
+        let mut last = None;
+        for core in 0..self.mailboxes.len() {
             let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
                 || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
-            if here {
-                let (channel, publication) = (channel.clone(), publication.clone());
-                mailbox.put(Letter::Publish { space, channel, publication }).map(&mut wake);
+            if here && let Some(before) = last.replace(core) {
+                put(before, publication.clone());
             }
+        }
+        if let Some(last) = last {
+            put(last, publication);
         }
         receivers
     }

@@ -4,7 +4,6 @@ use std::{
     task::Waker,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,7 +14,7 @@ use crate::{
 
 /// What can be sent to a core.
 pub(crate) enum Letter<W: Wire> {
-    Publish { space: Space, channel: Bytes, publication: W::Publication },
+    Publish { space: Space, publication: W::Publication },
     Join { peer: PeerId, topic: Topic },
     Leave { peer: PeerId, topic: Topic },
     Accept(Incoming),
@@ -27,7 +26,7 @@ impl<W: Wire> Letter<W> {
     pub(crate) fn bytes(&self) -> usize {
         LETTER_BYTES
             + match self {
-                Letter::Publish { channel, publication, .. } => channel.len() + publication.bytes(),
+                Letter::Publish { publication, .. } => publication.bytes(),
                 Letter::Mail(mail) => W::mail_bytes(mail),
                 _ => 0,
             }

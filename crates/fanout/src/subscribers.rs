@@ -3,7 +3,7 @@ use std::{collections::HashMap, rc::Rc};
 use ahash::RandomState;
 use bytes::Bytes;
 
-use crate::{Peer, PeerId, Space, Topic, Wire, matches};
+use crate::{Peer, PeerId, Publication, Space, Topic, Wire, matches};
 
 /// Subscribers by channel.
 type Peers<W> = HashMap<Bytes, Vec<Rc<<W as Wire>::Peer>>, RandomState>;
@@ -58,7 +58,8 @@ impl<W: Wire> Subscribers<W> {
 
     /// Hands publications of one channel that follow each other to who subscribes to it. Together, where nobody could
     /// tell: a peer that gets each of them in two ways gets both of the first before the second.
-    pub(crate) fn deliver(&self, space: Space, channel: &[u8], run: &[W::Publication]) {
+    pub(crate) fn deliver(&self, space: Space, run: &[W::Publication]) {
+        let Some(channel) = run.first().map(Publication::channel) else { return };
         let channels = match space {
             Space::Channels => &self.channels,
             Space::ShardChannels => &self.shard_channels,

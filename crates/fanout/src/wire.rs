@@ -62,6 +62,8 @@ pub trait Wire: Sized + 'static {
 
 /// One published message.
 pub trait Publication: Clone + Send + 'static {
+    /// The channel it was published on.
+    fn channel(&self) -> &[u8];
     /// Its size, for the bounds on mailboxes.
     fn bytes(&self) -> usize;
 }

@@ -54,10 +54,7 @@ fn publish_in(
         context.client.capture_step(Step::Publish { space, message: message(channel, payload) });
         return Ok(Flow::Next);
     }
-    let receivers = context.core.publish_in(space, channel, || {
-        let message = message(channel, payload);
-        (message.channel(), message)
-    });
+    let receivers = context.core.publish_in(space, channel, || message(channel, payload));
     context.reply(|writer| writer.integer(receivers as i64))
 }
 

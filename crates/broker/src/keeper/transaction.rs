@@ -1,5 +1,6 @@
 //! Transactions: all at once, in one record.
 
+use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
 
 use super::{
@@ -62,9 +63,7 @@ impl Turns {
     pub(super) fn publish_all(&self, steps: &mut [Step]) {
         for step in steps {
             let Step::Publish { space, message } = step else { continue };
-            let channel = message.channel();
-            let receivers =
-                self.directory.publish_in(*space, &channel, || (channel.clone(), message.clone()));
+            let receivers = self.directory.publish_in(*space, message.channel(), || message.clone());
             let mut reply = Vec::new();
             // A number reads the same in both protocols.
             ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);

@@ -27,11 +27,18 @@ pub(crate) struct LinePeer {
 }
 
 #[derive(Clone)]
-pub(crate) struct Text(pub(crate) Bytes);
+pub(crate) struct Text {
+    channel: Bytes,
+    line: Bytes,
+}
 
 impl Publication for Text {
+    fn channel(&self) -> &[u8] {
+        &self.channel
+    }
+
     fn bytes(&self) -> usize {
-        self.0.len()
+        self.line.len()
     }
 }
 
@@ -78,7 +85,7 @@ impl Peer<Lines> for LinePeer {
     }
 
     fn deliver(&self, run: &&[Text]) {
-        run.iter().for_each(|text| self.say(&text.0));
+        run.iter().for_each(|text| self.say(&text.line));
     }
 
     fn subscribed(&self, topic: &Topic) {
@@ -144,7 +151,7 @@ fn execute(core: &Rc<Core<Lines>>, peer: &Rc<LinePeer>, line: &[u8]) {
             let text = words.next().expect("a publication has a text");
             let receivers = core.publish_in(Space::Channels, &name, || {
                 let line = [name.as_ref(), b" ", text].concat();
-                (name.clone(), Text(line.into()))
+                Text { channel: name.clone(), line: line.into() }
             });
             peer.say(format!("={receivers}").as_bytes());
         }
