@@ -16,6 +16,7 @@ use crate::{
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
+    patterns::Patterns,
 };
 
 /// Subscribers of one topic, counted by core.
@@ -34,11 +35,6 @@ impl Counts {
 /// The channels of one lock.
 type Shard = HashMap<Bytes, Counts, RandomState>;
 
-struct Pattern {
-    glob: Bytes,
-    counts: Counts,
-}
-
 /// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
 /// another. See the crate's invariants for what its locks order.
 pub struct Directory<W: Wire> {
@@ -46,7 +42,7 @@ pub struct Directory<W: Wire> {
     shard_channels: Shards,
     /// Read under the lock of some shard of `channels`, changed under the locks of all: so a change has its place in the order of
     /// every channel.
-    patterns: RwLock<Vec<Pattern>>,
+    patterns: RwLock<Patterns<Counts>>,
     /// Length of `patterns`, so that publishing need not lock it while there are none. Changes with it.
     pattern_count: AtomicUsize,
     mailboxes: Box<[Mailbox<W>]>,
@@ -103,7 +99,7 @@ impl<W: Wire> Directory<W> {
         Directory {
             channels: Shards::new(),
             shard_channels: Shards::new(),
-            patterns: RwLock::new(Vec::new()),
+            patterns: RwLock::new(Patterns::new()),
             pattern_count: AtomicUsize::new(0),
             mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
             connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
@@ -141,13 +137,12 @@ impl<W: Wire> Directory<W> {
         let subscribers = shard.get(channel);
         let has_patterns = space == Space::Channels && self.pattern_count.load(Ordering::Acquire) > 0;
         let patterns = has_patterns.then(|| self.patterns.read());
-        let matching: Vec<&Pattern> = patterns
-            .iter()
-            .flat_map(|patterns| patterns.iter())
-            .filter(|pattern| matches(&pattern.glob, channel))
-            .collect();
+        let matching: Vec<&Counts> = match &patterns {
+            Some(patterns) => patterns.matching(channel).map(|(_, counts)| counts).collect(),
+            None => Vec::new(),
+        };
         let receivers = subscribers.map_or(0, Counts::total)
-            + matching.iter().map(|pattern| pattern.counts.total()).sum::<usize>();
+            + matching.iter().map(|counts| counts.total()).sum::<usize>();
         if receivers == 0 {
             return 0;
         }
@@ -159,7 +154,7 @@ impl<W: Wire> Directory<W> {
         let mut last = None;
         for core in 0..self.mailboxes.len() {
             let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
-                || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
+                || matching.iter().any(|counts| counts.0[core] > 0);
             if here && let Some(before) = last.replace(core) {
                 put(before, publication.clone());
             }
@@ -183,15 +178,12 @@ impl<W: Wire> Directory<W> {
             Topic::Pattern(glob) => {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
-                let known = patterns.iter().position(|pattern| pattern.glob == glob);
-                let at = known.unwrap_or_else(|| {
-                    patterns.push(Pattern { glob: glob.clone(), counts: Counts::new(self.mailboxes.len()) });
-                    patterns.len() - 1
-                });
-                patterns[at].counts.0[core.0] += 1;
+                let counts = patterns.entry(glob, || Counts::new(self.mailboxes.len()));
+                let first = counts.total() == 0;
+                counts.0[core.0] += 1;
                 self.pattern_count.store(patterns.len(), Ordering::Release);
                 mailbox.push(Letter::Join { peer, topic });
-                known.is_none()
+                first
             }
         }
     }
@@ -209,15 +201,10 @@ impl<W: Wire> Directory<W> {
             Topic::Pattern(glob) => {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
-                let at = patterns
-                    .iter()
-                    .position(|pattern| pattern.glob == glob)
-                    .expect("who leaves a pattern has joined it");
-                patterns[at].counts.0[core.0] -= 1;
-                let last = patterns[at].counts.total() == 0;
-                if last {
-                    patterns.remove(at);
-                }
+                let last = patterns.remove_if(glob, |counts| {
+                    counts.0[core.0] -= 1;
+                    counts.total() == 0
+                });
                 self.pattern_count.store(patterns.len(), Ordering::Release);
                 mailbox.push(Letter::Leave { peer, topic });
                 last

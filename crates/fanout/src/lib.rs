@@ -28,6 +28,7 @@ mod listener;
 mod mailbox;
 mod outbox;
 mod pattern;
+mod patterns;
 mod ring;
 mod socket;
 mod subscribers;
