@@ -36,6 +36,7 @@ mod profile;
 mod replies;
 mod slow_log;
 mod streams;
+mod subscriptions;
 mod transaction;
 mod version;
 mod wire;

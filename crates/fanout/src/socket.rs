@@ -1,4 +1,5 @@
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     net::Shutdown,
     os::fd::{AsFd, BorrowedFd},
@@ -67,13 +68,10 @@ impl Socket {
         }
     }
 
-    /// Waits until reading may succeed. Dropping the future loses nothing.
+    /// Waits until reading may succeed. Dropping the future loses nothing. Only one task may wait at a time, and its
+    /// future is small: it is what an idle connection is at.
     pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => stream.ready(Interest::READABLE).await.map(drop),
-            Socket::Tls(socket) => socket.readable().await,
-            Socket::Unix(stream) => stream.ready(Interest::READABLE).await.map(drop),
-        }
+        poll_fn(|context| each!(self, stream => stream.poll_read_ready(context))).await
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
