@@ -14,7 +14,7 @@ use super::{idle, options, report::Report, run};
 /// A short run against `server`.
 fn bench(server: SocketAddr, arguments: &[&str]) -> anyhow::Result<Report> {
     let port = server.port().to_string();
-    let fixed = ["--port", &port, "--seconds", "0.2", "--warm-up", "0"];
+    let fixed = ["--port", &port, "--seconds", "0.4", "--warm-up", "0"];
     run::pubsub(&options::parsed(&[&fixed, arguments].concat()))
 }
 
@@ -36,7 +36,7 @@ fn a_run_against_the_broker_measures_and_finds_no_fault() {
         &["--subscribers", "7", "--channels", "3", "--threads", "2", "--pid", &own],
         &["--subscribers", "2", "--payload", "300000", "--in-flight", "2"],
         &["--subscribers", "5", "--payload", "20", "--lag-max", "1"],
-        &["--subscribers", "3", "--patterns", "600"],
+        &["--subscribers", "3", "--patterns", "300", "--publishers", "1", "--in-flight", "1"],
         &["--subscribers", "3", "--rate", "500", "--threads", "2"],
     ] {
         let report = bench(address, arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error:#}"));
@@ -165,7 +165,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
         let mut payload = command.arg(2).to_vec();
         match fault {
             Fault::Alter => payload[40] = 0,
-            Fault::Stall => thread::sleep(Duration::from_millis(100)),
+            Fault::Stall => thread::sleep(Duration::from_millis(200)),
             _ => {}
         }
         let copies = match fault {
