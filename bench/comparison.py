@@ -21,16 +21,16 @@ class Comparison:
         self.reports = {}
         for line in path.read_text(encoding="utf-8").splitlines():
             kept = json.loads(line)
-            if "setting" in kept:
-                self.setting = kept["setting"]
+            if "servers" in kept:
+                self.setting = kept
             else:
                 at = self.reports.setdefault((kept["scenario"], kept["server"]), {})
                 at[kept["round"]] = kept["report"]
-        self.cpus = self.setting["cpus"]
         self.servers = {server for _, server in self.reports}
 
     def versions(self, names):
-        return ", ".join(f"{name} {self.setting[server]}" for server, name in names.items() if server in self.servers)
+        versions = self.setting["servers"]
+        return ", ".join(f"{name} {versions[server]}" for server, name in names.items() if server in self.servers)
 
     def has(self, scenario):
         return (scenario, "naru") in self.reports

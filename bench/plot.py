@@ -49,8 +49,9 @@ def draw(kept, language):
     legend(drawing, kept, 92)
     y = ratios(drawing, kept, say, 128)
     y = absolutes(drawing, kept, say, y + 26)
-    drawing.text(MARGIN, y + 16, say("setting").format(servers=kept.versions(NAMES), cpus=kept.cpus), "small quiet")
-    return drawing.finish(y + 36, say("title"), described(kept, say))
+    drawing.text(MARGIN, y + 16, kept.versions(NAMES), "small quiet")
+    drawing.text(MARGIN, y + 32, say("setting").format_map(kept.setting), "small quiet")
+    return drawing.finish(y + 52, say("title"), described(kept, say))
 
 
 def legend(drawing, kept, y):

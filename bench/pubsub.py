@@ -53,7 +53,15 @@ def main():
     keep = Keep(asked.json)
     for line in setting(asked, there, missing):
         print(line)
-    keep.write({"setting": {it.name: it.version for it in there} | {"cpus": os.cpu_count()}})
+    keep.write(
+        {
+            "servers": {it.name: it.version for it in there},
+            "cpus": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 1),
+            "rounds": asked.rounds,
+            "seconds": asked.seconds,
+        }
+    )
 
     growth = []
     for scenario in wanted:

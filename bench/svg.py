@@ -58,7 +58,7 @@ ENGLISH = {
     "large memory grown": "Memory, 1 MiB to 100",
     "idle memory per connection": "Memory, idle connection",
     "patterns-10000 CPU per publish": "CPU per publish, 10,000 patterns",
-    "setting": "{servers}; {cpus} cores, loopback; 64-byte payloads unless said.",
+    "setting": "{cpus} cores, loopback, load {load:.1f} at the start; {rounds} rounds of {seconds:g} s; 64-byte payloads unless said.",
     "described": "Naru as a ratio to Redis, then absolute numbers.",
 }
 
@@ -79,7 +79,7 @@ KOREAN = {
     "large memory grown": "메모리, 1 MiB를 100명에게",
     "idle memory per connection": "메모리, 유휴 연결 하나",
     "patterns-10000 CPU per publish": "발행당 CPU, 패턴 10,000개",
-    "setting": "{servers}. 코어 {cpus}개, 루프백. 따로 적지 않으면 메시지는 64바이트입니다.",
+    "setting": "코어 {cpus}개, 루프백, 시작할 때의 부하 {load:.1f}. {seconds:g}초씩 {rounds}차례. 따로 적지 않으면 메시지는 64바이트입니다.",
     "described": "Redis를 1로 둔 나루의 비율과, 그다음은 절댓값입니다.",
 }
 

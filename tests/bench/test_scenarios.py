@@ -39,7 +39,7 @@ def test_every_scenario_runs_and_what_it_kept_is_drawn(tmp_path):
     assert "left out:" not in done.stderr
 
     setting, *reports = map(json.loads, kept.read_text().splitlines())
-    servers = [name for name in setting["setting"] if name != "cpus"]
+    servers = list(setting["servers"])
     assert set(servers) == {"naru", "redis", "nats"}
     measured = [(it["scenario"], it["server"]) for it in reports]
     assert sorted(measured) == sorted((scenario, server) for scenario in scenarios() for server in servers)
