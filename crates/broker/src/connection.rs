@@ -5,6 +5,7 @@ use naru_resp::{Limits, RequestParser};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
+    acl::Access,
     class::Class,
     client::Client,
     command::{self, Context, Flow},
@@ -57,8 +58,8 @@ fn no_handshake(core: &Rc<Core<Resp>>, socket: &Socket, error: &HandshakeError) 
 }
 
 async fn talk(core: &Rc<Core<Resp>>, socket: Socket, config: Arc<Config>) {
-    let password = config.password().is_some();
-    let denied = !socket.is_local() && !password && config.is_protected();
+    let access = Access::new(&core.shared().acl);
+    let denied = !socket.is_local() && access.user().needs_no_password() && config.is_protected();
     let (address, local_address) = (socket.peer_name(), socket.local_name());
     let link = core.link(socket, config.output_limit(Class::Normal));
     let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
@@ -69,8 +70,7 @@ async fn talk(core: &Rc<Core<Resp>>, socket: Socket, config: Arc<Config>) {
         tracing::warn!(address = profile.address, "refused: as many clients as there may be (maxclients)");
         refuse(core, &link, FULL).await;
     } else {
-        let client = Client::new(link, profile, config);
-        client.set_signed_in(!password);
+        let client = Client::new(link, profile, config, access);
         core.insert(client.clone());
         Conversation::new(core.clone(), client.clone()).hold().await;
         end(core, &client).await;
@@ -304,6 +304,9 @@ impl Conversation {
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
         let mut executed = false;
+        if !self.client.follow(&self.core.shared().acl) {
+            return (input.len(), Pause::Ended);
+        }
         self.follow_limits();
         self.core.local().lap();
         let pause = loop {
