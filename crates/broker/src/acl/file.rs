@@ -85,7 +85,12 @@ pub(super) fn write(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> io::Re
 }
 
 fn write_beside(path: &Path, beside: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
+    // What a killed broker left there may be readable to others, and is not to become the file.
+    match fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
     if let Ok(old) = fs::metadata(path) {
         file.set_permissions(Permissions::from_mode(old.permissions().mode()))?;
     }
@@ -106,6 +111,20 @@ fn beside(path: &Path) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_keeps_its_permissions_and_a_new_one_is_its_owners_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.acl");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        fs::write(beside(&path), "left behind").unwrap();
+        write(&path, std::iter::once(b"user a".to_vec())).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode()), (b"user a\n".to_vec(), 0o600));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        write(&path, std::iter::once(b"user b".to_vec())).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode()), (b"user b\n".to_vec(), 0o640));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     fn parsed(line: &str) -> Result<Option<FileUser>, String> {
         parse(line.as_bytes(), "users.acl:3")
