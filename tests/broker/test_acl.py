@@ -319,6 +319,12 @@ def test_who_may_use_the_broker_otherwise_is_kept_from_inboxes(broker, admin):
             assert wire.call("XADD", user, "1-1", "f", "v") == b"1-1"
 
 
+def test_the_prompt_signs_in_as_a_user(naru, broker, admin):
+    admin.call("ACL", "SETUSER", "alice", "on", ">secret", "+acl|whoami")
+    done = naru.run("cli", "-p", broker.port, "--user", "alice", "-a", "secret", "ACL", "WHOAMI")
+    assert (done.returncode, done.stdout.strip()) == (0, "alice")
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_redis_py_has_its_way(broker, protocol):
     with redis.Redis(port=broker.port, protocol=protocol, decode_responses=True) as client:
