@@ -1,6 +1,8 @@
 //! The commands: one file a family, one table entry a command.
 
+mod acl;
 mod arguments;
+mod category;
 mod client;
 mod config;
 mod connection;
@@ -11,6 +13,7 @@ mod keys;
 mod kill;
 mod ledger;
 mod monitor;
+mod permission;
 mod pubsub;
 mod redacted;
 mod scripting;
@@ -35,9 +38,9 @@ use crate::{
     wire::Resp,
 };
 
-#[cfg(test)]
-pub(crate) use table::find;
-pub(crate) use table::{Called, Entry, called_count};
+pub(crate) use category::Category;
+pub(crate) use getkeys::{KeyAccess, key_places};
+pub(crate) use table::{Called, Entry, all_called, called_count, find};
 pub(crate) use transaction::finish;
 
 /// Where a command is executed: on a core, for a client.
@@ -157,7 +160,7 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
         return or_error(context, transaction::refuse(context, entry.name, &refusal));
     };
     context.client.executes(called.name);
-    if let Some(refusal) = refusal(context, entry, command) {
+    if let Some(refusal) = refusal(context, entry, called, command) {
         counters.rejected(called);
         return or_error(context, transaction::refuse(context, entry.name, &refusal));
     }
@@ -188,9 +191,12 @@ fn or_error(context: &Context<'_>, outcome: Outcome) -> Flow {
 }
 
 /// Why a command is not executed at all.
-fn refusal(context: &Context<'_>, entry: &Entry, command: &Command<'_>) -> Option<Refusal> {
+fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Option<Refusal> {
     if !entry.arity.accepts(command.len()) {
         return Some(arguments::wrong_number(entry.name));
+    }
+    if let Err(denied) = context.client.access().check(entry, called, command) {
+        return Some(permission::denied(context, called, command, denied));
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
         format!(

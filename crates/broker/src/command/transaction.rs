@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use naru_resp::{Command, ReplyWriter};
 
-use super::{Context, Entry, Flow, Outcome, Refusal, perform};
+use super::{Context, Entry, Flow, Outcome, Refusal, perform, permission};
 use crate::{
     client::{Capture, Captured},
     keeper::Task,
@@ -127,7 +127,12 @@ fn run(context: &Context<'_>, Queued { entry, command }: &Queued, capture: Captu
     context.client.capture(capture, || {
         let command = command.as_command();
         let called = entry.called(&command).unwrap_or(entry.itself());
-        if let Err(refusal) = perform(context, entry, called, &command) {
+        let denied = permission::denied_since(context, entry, called, &command);
+        let outcome = match denied {
+            Some(refusal) => Err(refusal),
+            None => perform(context, entry, called, &command),
+        };
+        if let Err(refusal) = outcome {
             context.refuse(refusal.text());
         }
     })

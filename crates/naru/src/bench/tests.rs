@@ -27,6 +27,7 @@ fn a_run_against_the_broker_measures_and_finds_no_fault() {
         unix_listener: None,
         storage: Storage::Memory,
         password: None,
+        acl: naru_broker::AclOptions::default(),
         cores: 2,
     };
     let broker = Broker::start(options).unwrap();
