@@ -203,3 +203,30 @@ def test_a_slip_in_a_name_is_pointed_out_and_a_broken_line_refused(naru, tmp_pat
     refused(done, "naru.conf:2", "quotes")
     assert "secret" not in done.stderr
     refused(naru.run("broker", "--config", tmp_path / "missing.conf"), "missing.conf", "No such file")
+
+
+def test_a_configuration_sets_what_config_set_could_and_the_command_line_wins(naru, tmp_path):
+    (tmp_path / "redis.conf").write_text(
+        "maxclients 50\ntimeout 300\ntcp-keepalive 60\nclient-output-buffer-limit pubsub 1mb 0 0\n"
+        "client-output-buffer-limit normal 2mb 0 0\nprotected-mode no\nproto-max-bulk-len 2mb\n"
+    )
+    broker = naru.broker("--config", tmp_path / "redis.conf", "--set", "timeout=7", "--set", "slowlog-max-len=3")
+    with Wire(broker.port) as wire:
+        words = wire.call("CONFIG", "GET", "*")
+    told = dict(zip(words[::2], words[1::2]))
+    assert told[b"maxclients"] == b"50"
+    assert told[b"timeout"] == b"7"
+    assert told[b"tcp-keepalive"] == b"60"
+    assert told[b"slowlog-max-len"] == b"3"
+    assert told[b"protected-mode"] == b"no"
+    assert told[b"proto-max-bulk-len"] == b"2097152"
+    assert told[b"client-output-buffer-limit"].startswith(b"normal 2097152 0 0 ")
+    assert told[b"client-output-buffer-limit"].endswith(b"pubsub 1048576 0 0")
+
+
+def test_a_value_that_no_parameter_can_have_is_refused_with_its_place(naru, tmp_path):
+    (tmp_path / "redis.conf").write_text("port 0\nmaxclients none\n")
+    refused(naru.run("broker", "--config", tmp_path / "redis.conf"), "redis.conf:2: maxclients:", "integer")
+    refused(naru.run("broker", "--set", "maxclients=0"), "maxclients", "between 1 and")
+    refused(naru.run("broker", "--set", "port=1"), "port", "CONFIG SET")
+    refused(naru.run("broker", "--set", "timeout"), "=")

@@ -26,6 +26,11 @@ def logged(program, message):
     return next((line for line in reversed(list(log_lines(program))) if message in line.get("message", "")), None)
 
 
+def on_two_cores(arguments):
+    """What has it run on two cores, wherever it would run on one, so that what crosses them is tested."""
+    return [] if "--cores" in arguments else ["--cores", "2"]
+
+
 class Listening:
     """A program that listens on loopback."""
 
@@ -83,9 +88,10 @@ class Naru:
     def broker(self, *arguments, port=0, data=None):
         """A broker that stores in `data`, or else in memory."""
         storage = ["--memory"] if data is None else ["--data", data]
-        program = self.start("broker", "broker", "--port", port, *storage, *arguments)
+        arguments = [*storage, *on_two_cores(arguments), *arguments]
+        program = self.start("broker", "broker", "--port", port, *arguments)
         ready = program.wait_for(lambda it: logged(it, "the broker is ready"), "no word of being ready")
-        return Broker(program, ready["address"], [*storage, *arguments])
+        return Broker(program, ready["address"], arguments)
 
     def restarted(self, broker):
         """The same broker again, on the same port and folder, after it has ended."""
@@ -97,7 +103,8 @@ class Naru:
         """A chat server at a broker."""
         named = ["--name", name] if name else []
         at = ["--port", port, "--broker", broker_url, "--token-secret", SECRET]
-        program = self.start(name or "server", "serve", *at, *named, *arguments)
+        arguments = [*named, *on_two_cores(arguments), *arguments]
+        program = self.start(name or "server", "serve", *at, *arguments)
         ready = program.wait_for(lambda it: logged(it, "the chat server is ready"), "no word of being ready")
         return Server(program, ready["address"], ready["server"])
 

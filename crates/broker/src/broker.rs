@@ -22,6 +22,7 @@ use crate::{
     latencies::Latencies,
     limits::STOP_GRACE,
     monitors::Monitors,
+    parameters::Parameters,
     password::Password,
     pause::Pause,
     profile::Profiles,
@@ -42,8 +43,25 @@ pub struct Options {
     pub password: Option<Password>,
     /// Users beside the default one, and what concerns them all.
     pub acl: AclOptions,
+    /// What `CONFIG SET` could change later.
+    pub parameters: Parameters,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
+}
+
+impl Options {
+    /// For whoever is on this machine, with nothing but what there must be.
+    pub fn new(listeners: Vec<Listener>, storage: Storage, cores: usize) -> Options {
+        Options {
+            listeners,
+            unix_listener: None,
+            storage,
+            password: None,
+            acl: AclOptions::default(),
+            parameters: Parameters::default(),
+            cores,
+        }
+    }
 }
 
 /// Why a broker did not start.
@@ -117,6 +135,8 @@ impl Broker {
             durable: matches!(options.storage, Storage::Folder(_)),
             acl_file: acl.file().map(|file| file.display().to_string()),
         };
+        let config = Config::new(facts, options.password, &options.acl);
+        options.parameters.apply(&config);
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             acl,
@@ -125,7 +145,7 @@ impl Broker {
             key_count: opened.key_count(),
             started: Instant::now(),
             run_id: run_id()?,
-            config: Arc::new(Config::new(facts, options.password, &options.acl)),
+            config: Arc::new(config),
             pause: Pause::default(),
             monitors: Monitors::new(options.cores),
             slow_log: SlowLog::default(),

@@ -233,6 +233,13 @@ pub(crate) struct Parameter {
     kind: Kind,
 }
 
+impl Parameter {
+    /// It is as it is and can be set to nothing else.
+    pub(crate) fn is_fact(&self) -> bool {
+        matches!(self.kind, Kind::Fact(_))
+    }
+}
+
 type Cell = fn(&Config) -> &AtomicI64;
 
 #[derive(Clone, Copy)]

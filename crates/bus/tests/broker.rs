@@ -22,15 +22,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn broker(port: u16, storage: Storage) -> (Broker, u16) {
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
     let port = listener.address().port();
-    let broker = Broker::start(Options {
-        listeners: vec![listener],
-        unix_listener: None,
-        storage,
-        password: None,
-        acl: naru_broker::AclOptions::default(),
-        cores: 2,
-    })
-    .unwrap();
+    let broker = Broker::start(Options::new(vec![listener], storage, 2)).unwrap();
     (broker, port)
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
-    /// Threads that serve connections [default: one a processor].
+    /// Threads that serve connections [default: half the processors].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     cores: Option<u16>,
 }
@@ -123,14 +123,7 @@ fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
     };
     let address = listener.address();
     let storage = Storage::Folder(options.data.clone());
-    let broker = Broker::start(naru_broker::Options {
-        listeners: vec![listener],
-        unix_listener: None,
-        storage,
-        password: None,
-        acl: naru_broker::AclOptions::default(),
-        cores,
-    })?;
+    let broker = Broker::start(naru_broker::Options::new(vec![listener], storage, cores))?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");
     Ok(broker)
 }

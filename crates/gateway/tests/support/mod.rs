@@ -65,14 +65,7 @@ impl Harbour {
 
     fn start_with(&mut self, listener: Listener) {
         let storage = Storage::Folder(self.folder.path().to_owned());
-        let options = naru_broker::Options {
-            listeners: vec![listener],
-            unix_listener: None,
-            storage,
-            password: None,
-            acl: naru_broker::AclOptions::default(),
-            cores: 2,
-        };
+        let options = naru_broker::Options::new(vec![listener], storage, 2);
         self.broker = Some(Broker::start(options).unwrap());
     }
 

@@ -22,14 +22,7 @@ fn bench(server: SocketAddr, arguments: &[&str]) -> anyhow::Result<Report> {
 fn a_run_against_the_broker_measures_and_finds_no_fault() {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.address();
-    let options = naru_broker::Options {
-        listeners: vec![listener],
-        unix_listener: None,
-        storage: Storage::Memory,
-        password: None,
-        acl: naru_broker::AclOptions::default(),
-        cores: 2,
-    };
+    let options = naru_broker::Options::new(vec![listener], Storage::Memory, 2);
     let broker = Broker::start(options).unwrap();
     let own = std::process::id().to_string();
     for arguments in [

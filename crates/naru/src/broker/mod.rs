@@ -54,12 +54,11 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     let cores = settings.cores.map_or_else(cores::default_count, usize::from);
     let password = settings.requirepass.as_deref().map(Password::new).transpose().context("--requirepass")?;
     let mut broker = Broker::start(naru_broker::Options {
-        listeners,
         unix_listener,
-        storage: settings.storage(),
         password,
         acl: settings.acl.options()?,
-        cores,
+        parameters: settings.parameters()?,
+        ..naru_broker::Options::new(listeners, settings.storage(), cores)
     })?;
     ways.log(cores, !broker.needed_no_password());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -2,8 +2,9 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
+use anyhow::anyhow;
 use clap::Args;
-use naru_broker::Storage;
+use naru_broker::{Parameters, Storage};
 
 use super::acl;
 use crate::{listen, tls};
@@ -42,9 +43,12 @@ pub(crate) struct Settings {
     pub(super) requirepass: Option<String>,
     #[command(flatten)]
     pub(super) acl: acl::Options,
-    /// Threads that serve connections [default: one a processor].
+    /// Threads that serve connections [default: half the processors].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) cores: Option<u16>,
+    /// A parameter of CONFIG SET, such as maxclients=20000; to be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(super) set: Vec<(String, String)>,
     /// What to log; the command line has an option for all subcommands instead.
     #[arg(skip)]
     pub(super) log: Option<&'static str>,
@@ -67,8 +71,19 @@ impl Settings {
             requirepass: self.requirepass.or(other.requirepass),
             acl: self.acl.or(other.acl),
             cores: self.cores.or(other.cores),
+            // The later holds.
+            set: [other.set, self.set].concat(),
             log: self.log.or(other.log),
         }
+    }
+
+    /// What is set beyond what has an option of its own.
+    pub(super) fn parameters(&self) -> anyhow::Result<Parameters> {
+        let mut parameters = Parameters::default();
+        for (name, value) in &self.set {
+            parameters.set(name, value).map_err(|error| anyhow!("{name}: {error}"))?;
+        }
+        Ok(parameters)
     }
 
     pub(super) fn storage(&self) -> Storage {
@@ -78,6 +93,15 @@ impl Settings {
             Storage::Folder(self.data.clone().unwrap_or_else(|| DATA.into()))
         }
     }
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it takes a name, = and a value")?;
+    if !Parameters::has(name) {
+        return Err(format!("{name} is no parameter that CONFIG SET could change"));
+    }
+    Parameters::default().set(name, value).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// An address to listen on.

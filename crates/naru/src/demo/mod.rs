@@ -59,14 +59,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
     screen::say_if_moved("the broker", BROKER_PORT, broker_address.port());
     let cores = cores::default_count();
     let storage = Storage::Folder(folder);
-    let mut broker = Broker::start(naru_broker::Options {
-        listeners: vec![listener],
-        unix_listener: None,
-        storage,
-        password: None,
-        acl: naru_broker::AclOptions::default(),
-        cores,
-    })?;
+    let mut broker = Broker::start(naru_broker::Options::new(vec![listener], storage, cores))?;
 
     let seats = SERVERS
         .into_iter()

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::ValueEnum;
-use naru_broker::UserLine;
+use naru_broker::{Parameters, UserLine};
 
 use super::settings::{DATA, Settings};
 use crate::{listen, tls::AuthClients};
@@ -25,14 +25,7 @@ const INCLUDE_DEPTH_MAX: usize = 16;
 const USER: &str = "user";
 
 /// Takes a parameter's words, the name left out.
-type Take = fn(&mut Settings, &[String]) -> anyhow::Result<Taken>;
-
-#[derive(PartialEq, Eq)]
-enum Taken {
-    Yes,
-    /// It asks for what does not exist here.
-    PassedOver,
-}
+type Take = fn(&mut Settings, &[String]) -> anyhow::Result<()>;
 
 /// The parameters that exist here, under Redis's names.
 const PARAMETERS: &[(&str, Take)] = &[
@@ -42,34 +35,34 @@ const PARAMETERS: &[(&str, Take)] = &[
             "resetchannels" => false,
             _ => bail!("it takes allchannels or resetchannels"),
         });
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("aclfile", |settings, words| {
         settings.acl.aclfile = path(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("acllog-max-len", |settings, words| {
         settings.acl.log_len_max = Some(one(words)?.parse().context("it takes a number")?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("appendonly", |settings, words| {
         settings.memory = !yes_or_no(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("bind", |settings, words| {
         ensure!(!words.is_empty(), "it takes one address or several");
         let addresses = words.iter().map(|word| word.parse());
         settings.bind = addresses.collect::<Result<_, String>>().map_err(anyhow::Error::msg)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("dir", |settings, words| {
         settings.data = Some(Path::new(one(words)?).join(DATA));
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("io-threads", |settings, words| {
         let count = one(words)?.parse().ok().filter(|count| (1..=256).contains(count));
         settings.cores = Some(count.context("it takes a number from 1 to 256")?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("loglevel", |settings, words| {
         settings.log = Some(match one(words)?.to_ascii_lowercase().as_str() {
@@ -79,45 +72,44 @@ const PARAMETERS: &[(&str, Take)] = &[
             "nothing" => "off",
             _ => bail!("it takes debug, verbose, notice, warning or nothing"),
         });
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("port", |settings, words| {
         settings.port = Some(port(words)?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
-    ("protected-mode", |_, words| Ok(if yes_or_no(words)? { Taken::Yes } else { Taken::PassedOver })),
     ("requirepass", |settings, words| {
         settings.requirepass = Some(one(words)?).filter(|password| !password.is_empty()).cloned();
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("tls-auth-clients", |settings, words| {
         let whether = AuthClients::from_str(one(words)?, true);
         settings.tls.tls_auth_clients = Some(whether.map_err(|_| anyhow!("it takes yes, no or optional"))?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("tls-ca-cert-file", |settings, words| {
         settings.tls.tls_ca_cert_file = path(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("tls-cert-file", |settings, words| {
         settings.tls.tls_cert_file = path(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("tls-key-file", |settings, words| {
         settings.tls.tls_key_file = path(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("tls-port", |settings, words| {
         settings.tls.tls_port = Some(port(words)?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("unixsocket", |settings, words| {
         settings.unixsocket = path(words)?;
-        Ok(Taken::Yes)
+        Ok(())
     }),
     ("unixsocketperm", |settings, words| {
         settings.unixsocketperm = Some(listen::parse_mode(one(words)?).map_err(anyhow::Error::msg)?);
-        Ok(Taken::Yes)
+        Ok(())
     }),
 ];
 
@@ -202,9 +194,11 @@ impl Configuration {
         } else if name == USER {
             self.settings.acl.users.push(UserLine { place: place.to_owned(), words: words.to_vec() });
         } else if let Some((_, take)) = known(name) {
-            if take(&mut self.settings, words).map_err(wrong)? == Taken::PassedOver {
-                self.passed_over.insert(name.to_owned());
-            }
+            take(&mut self.settings, words).map_err(wrong)?;
+        } else if Parameters::has(name) {
+            let value = words.join(" ");
+            Parameters::default().set(name, &value).map_err(|error| wrong(error.into()))?;
+            self.settings.set.push((name.to_owned(), value));
         } else if REDIS_ONLY.binary_search(&name).is_ok() {
             self.passed_over.insert(name.to_owned());
         } else {

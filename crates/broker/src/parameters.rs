@@ -1,0 +1,60 @@
+use crate::{
+    acl::AclOptions,
+    config::{Config, Facts, NotSet, find},
+};
+
+/// Parameters to start a broker with, under Redis's names, as `CONFIG SET` takes them.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters(Vec<(String, String)>);
+
+/// Why a parameter cannot have that value; the text is Redis's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct BadParameter(String);
+
+impl Parameters {
+    /// Whether `CONFIG SET` can change a parameter of that name, in any case.
+    pub fn has(name: &str) -> bool {
+        find(name.as_bytes()).is_some_and(|parameter| !parameter.is_fact())
+    }
+
+    /// Sets one that [exists](Self::has); of two values for one parameter the later holds.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), BadParameter> {
+        let facts = Facts { port: None, tls_port: None, bind: String::new(), durable: false, acl_file: None };
+        let like_the_brokers = Config::new(facts, None, &AclOptions::default());
+        match like_the_brokers.set(&[(name.as_bytes(), value.as_bytes())]) {
+            Ok(()) => {
+                self.0.push((name.to_owned(), value.to_owned()));
+                Ok(())
+            }
+            Err(NotSet::Refused(_, why)) => Err(BadParameter(why)),
+            Err(NotSet::Unknown(_)) => Err(BadParameter("there is no such parameter".into())),
+        }
+    }
+
+    pub(crate) fn apply(&self, config: &Config) {
+        for (name, value) in &self.0 {
+            let set = config.set(&[(name.as_bytes(), value.as_bytes())]);
+            set.expect("whether it can be set does not depend on what was set before, and it was tried");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_set_is_taken() {
+        let mut parameters = Parameters::default();
+        assert!(Parameters::has("MaxClients") && !Parameters::has("port") && !Parameters::has("nonsense"));
+        assert_eq!(parameters.set("maxclients", "7"), Ok(()));
+        assert_eq!(parameters.set("client-output-buffer-limit", "pubsub 1mb 0 0"), Ok(()));
+        assert_eq!(
+            parameters.set("maxclients", "0").unwrap_err().to_string(),
+            "argument must be between 1 and 4294967295 inclusive"
+        );
+        assert!(parameters.set("nonsense", "1").is_err());
+        assert_eq!(parameters.0.len(), 2);
+    }
+}
