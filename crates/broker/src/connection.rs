@@ -193,15 +193,19 @@ impl Conversation {
                         return;
                     }
                 }
-                Pause::Settling => self.settle().await,
+                Pause::Settling => {
+                    if !self.settle().await {
+                        return;
+                    }
+                }
                 Pause::Full(job) => {
                     let is_transaction = matches!(job.task, Task::Exec(_));
                     let blocks = job.task.blocks();
                     if self.core.shared().keeper.send(job).await.is_err() {
                         return;
                     }
-                    if is_transaction {
-                        self.settle().await;
+                    if is_transaction && !self.settle().await {
+                        return;
                     }
                     if blocks && !self.blocked(Self::unblocked).await {
                         return;
@@ -369,18 +373,17 @@ impl Conversation {
             || self.core.directory().is_congested()
     }
 
-    /// Waits until everything is answered, and does the core's part of a transaction.
-    async fn settle(&mut self) {
+    /// Waits until everything is answered, and does the core's part of a transaction; false if the connection ends
+    /// with that.
+    async fn settle(&mut self) -> bool {
         loop {
             self.client.settled().await;
-            match self.client.take_half_done() {
-                Some((ticket, steps)) => {
-                    // The time it waited is no command's.
-                    self.core.local().lap();
-                    let context = Context { core: &self.core, client: &self.client };
-                    command::finish(&context, ticket, steps);
-                }
-                None => return,
+            let Some((ticket, execution)) = self.client.take_half_done() else { return true };
+            // The time it waited is no command's.
+            self.core.local().lap();
+            let context = Context { core: &self.core, client: &self.client };
+            if let Flow::End = command::finish(&context, ticket, execution) {
+                return false;
             }
         }
     }

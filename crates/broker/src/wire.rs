@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::Client,
+    command::{self, Context},
     config::Config,
     connection,
     counters::Counters,
@@ -23,7 +24,7 @@ use crate::{
     profile::Profiles,
     replies::Ticket,
     slow_log::SlowLog,
-    transaction::Step,
+    transaction::Execution,
 };
 
 /// The Redis protocol on the fan-out.
@@ -88,7 +89,7 @@ pub(crate) enum Reply {
     /// Complete.
     Whole(Vec<u8>),
     /// A transaction's, of which the core may have to do the rest.
-    Steps(Vec<Step>),
+    Executed(Execution),
 }
 
 /// Hands a reply to the client that waits for it, if it is still there.
@@ -103,9 +104,12 @@ fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
                 client.answer(answer.ticket, reply);
             }
         }
-        Reply::Steps(steps) => {
-            if let Some(client) = client {
-                client.answer_steps(answer.ticket, steps);
+        Reply::Executed(execution) => {
+            let Some(client) = client else { return };
+            if execution.is_done() {
+                command::finish(&Context { core, client: &client }, answer.ticket, execution);
+            } else {
+                client.leave_half_done(answer.ticket, execution);
             }
         }
     }

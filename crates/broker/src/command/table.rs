@@ -122,6 +122,11 @@ impl Entry {
         Some(Called { number: self.number + 1 + at, name: self.subcommands[at] })
     }
 
+    /// The same of a command that was found to be callable; without a subcommand if there is no such.
+    pub(crate) fn called_or_itself(&self, command: &Command<'_>) -> Called {
+        self.called(command).unwrap_or(self.itself())
+    }
+
     /// The place of the subcommand called so, in any case.
     pub(crate) fn subcommand(&self, name: &[u8]) -> Option<usize> {
         let is_it = |full: &&str| full.as_bytes()[self.name.len() + 1..].eq_ignore_ascii_case(name);

@@ -29,7 +29,7 @@ use crate::{
     profile::Profile,
     replies::Ticket,
     streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
-    transaction::Step,
+    transaction::Execution,
 };
 
 pub(crate) use start::Keeper;
@@ -64,7 +64,7 @@ pub(crate) enum Task {
     /// What a command asks for.
     Do(Op),
     /// A transaction: all of it at once, or nothing if a key that the client watches has changed.
-    Exec(Vec<Step>),
+    Exec(Execution),
     /// From here on changes of these keys are noted for the client.
     Watch { keys: Vec<Bytes>, profile: Arc<Profile> },
     /// No longer. This is the reply.

@@ -134,7 +134,7 @@ impl Turns {
     fn perform(&mut self, Job { asker, task }: Job) {
         match task {
             Task::Do(op) => self.answer_op(asker, op),
-            Task::Exec(steps) => self.execute(asker, steps),
+            Task::Exec(execution) => self.execute(asker, execution),
             Task::Watch { keys, profile } => {
                 let watched = self.store.watches.add(profile, keys);
                 self.answer_with(asker, |writer| match watched {
@@ -249,8 +249,8 @@ impl Turns {
         while let Some(release) = self.held.next(durable) {
             match release {
                 Release::Answer(core, mut answer) => {
-                    if let Reply::Steps(steps) = &mut answer.reply {
-                        self.publish_all(steps);
+                    if let Reply::Executed(execution) = &mut answer.reply {
+                        self.publish_all(execution);
                     }
                     self.outgoing[core.0].push(answer);
                 }
