@@ -7,6 +7,8 @@ use super::{
     Context, Outcome,
     arguments::{syntax_error, unknown_subcommand, wrong_number},
     getkeys::{getkeys, getkeys_and_flags},
+    manual::{self, Usage},
+    syntax::{Argument, Kind},
     table::{self, Entry, TABLE},
 };
 
@@ -137,10 +139,79 @@ fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
 }
 
 fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
-    writer.bulk(entry.name);
-    writer.map(2);
+    let subcommands = (!entry.subcommands.is_empty()).then_some(entry.subcommands);
+    write_usage(writer, entry, entry.name, entry.summary, subcommands);
+}
+
+/// What there is to say about a command, or about one of its subcommands.
+fn write_usage(
+    writer: &mut Writer<'_>,
+    entry: &Entry,
+    name: &str,
+    summary: &str,
+    subcommands: Option<&[&str]>,
+) {
+    let usage = manual::usage(name);
+    let since = usage.and_then(|usage| usage.since);
+    let arguments = usage.map_or_else(Vec::new, Usage::arguments);
+    writer.bulk(name);
+    writer.map(
+        2 + usize::from(since.is_some())
+            + usize::from(!arguments.is_empty())
+            + usize::from(subcommands.is_some()),
+    );
     writer.bulk("summary");
-    writer.bulk(entry.summary);
+    writer.bulk(summary);
+    if let Some(since) = since {
+        writer.bulk("since");
+        writer.bulk(since);
+    }
     writer.bulk("group");
     writer.bulk(entry.group);
+    if !arguments.is_empty() {
+        writer.bulk("arguments");
+        write_arguments(writer, &arguments);
+    }
+    if let Some(subcommands) = subcommands {
+        writer.bulk("subcommands");
+        writer.map(subcommands.len());
+        for name in subcommands {
+            let summary = manual::usage(name).map_or("", |usage| usage.text);
+            write_usage(writer, entry, name, summary, None);
+        }
+    }
+}
+
+fn write_arguments(writer: &mut Writer<'_>, arguments: &[Argument]) {
+    writer.array(arguments.len());
+    for argument in arguments {
+        let flags: Vec<&str> = [(argument.is_optional, "optional"), (argument.is_repeated, "multiple")]
+            .into_iter()
+            .filter_map(|(is_set, flag)| is_set.then_some(flag))
+            .collect();
+        let (token, parts) = match &argument.kind {
+            Kind::Value(_) => (argument.token, None),
+            Kind::Word(word) => (Some(*word), None),
+            Kind::OneOf(parts) | Kind::Block(parts) => (argument.token, Some(parts)),
+        };
+        let some = [token.is_some(), !flags.is_empty(), parts.is_some()];
+        writer.map(2 + some.into_iter().filter(|is_there| *is_there).count());
+        writer.bulk("name");
+        writer.bulk(argument.name());
+        writer.bulk("type");
+        writer.bulk(argument.kind_name());
+        if let Some(token) = token {
+            writer.bulk("token");
+            writer.bulk(token);
+        }
+        if !flags.is_empty() {
+            writer.bulk("flags");
+            writer.set(flags.len());
+            flags.iter().for_each(|flag| writer.simple(flag));
+        }
+        if let Some(parts) = parts {
+            writer.bulk("arguments");
+            write_arguments(writer, parts);
+        }
+    }
 }

@@ -10,12 +10,16 @@ mod info;
 mod keys;
 mod kill;
 mod ledger;
+mod manual;
 mod monitor;
+#[cfg(test)]
+mod page;
 mod pubsub;
 mod redacted;
 mod scripting;
 mod slow;
 mod streams;
+mod syntax;
 mod table;
 mod transaction;
 
@@ -156,7 +160,7 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
         return or_error(context, transaction::refuse(context, command, &refusal));
     };
     context.client.executes(called.name);
-    if let Some(refusal) = refusal(context, entry, command) {
+    if let Some(refusal) = refusal(context, entry, called, command) {
         counters.rejected(called);
         return or_error(context, transaction::refuse(context, command, &refusal));
     }
@@ -199,15 +203,18 @@ fn or_error(context: &Context<'_>, outcome: Outcome) -> Flow {
 }
 
 /// Why a command is not executed at all.
-fn refusal(context: &Context<'_>, entry: &Entry, command: &Command<'_>) -> Option<Refusal> {
+fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Option<Refusal> {
     if !entry.arity.accepts(command.len()) {
         return Some(arguments::wrong_number(entry.name));
+    }
+    if called != entry.itself() && !manual::arity(called).accepts(command.len()) {
+        return Some(arguments::wrong_number(called.name));
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
         format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
-            entry.name
+            called.name
         )
         .into()
     })
