@@ -95,7 +95,7 @@ def arguments(docs):
 
 # Some words of Redis's are not here, or are grouped in another way; hints read the same.
 SAID_OTHERWISE = {
-    "client|kill", "client|list", "command|getkeys", "command|getkeysandflags", "config|get", "hello", "psubscribe",
+    "client|kill", "client|list", "cluster|keyslot", "command|getkeys", "command|getkeysandflags", "config|get", "hello", "psubscribe",
     "select", "xread", "xtrim",
 }  # fmt: skip
 

@@ -64,6 +64,8 @@ const fn ours(name: &'static str, syntax: &'static str, text: &'static str) -> U
     usage_of(name, None, syntax, text)
 }
 
+const NO_NODE: &str = "Answers that this is no node of a cluster.";
+
 /// In the order of the page.
 pub(super) static MANUAL: &[Usage] = &[
     // Connection
@@ -134,6 +136,12 @@ pub(super) static MANUAL: &[Usage] = &[
         "Notes what the client library is.",
     ),
     redis("client|setname", "2.6.9", "connection-name", "Names the connection."),
+    redis(
+        "client|unblock",
+        "5.0.0",
+        "client-id [TIMEOUT | ERROR]",
+        "Ends the blocked command of a client, as if its time were up, or with an error.",
+    ),
     redis("client|unpause", "6.2.0", "", "Ends a pause."),
     // Server
     redis("command", "2.8.13", "", ""),
@@ -206,6 +214,8 @@ pub(super) static MANUAL: &[Usage] = &[
     redis("slowlog|len", "2.2.12", "", "Counts them."),
     redis("slowlog|reset", "2.2.12", "", "Forgets them."),
     redis("latency", "2.8.13", "", ""),
+    redis("latency|doctor", "2.8.13", "", "Says in words what took long."),
+    redis("latency|graph", "2.8.13", "event", "Draws when an event took how long."),
     help("latency|help", "2.8.13"),
     redis(
         "latency|history",
@@ -215,6 +225,24 @@ pub(super) static MANUAL: &[Usage] = &[
     ),
     redis("latency|latest", "2.8.13", "", "Shows the latest of each event."),
     redis("latency|reset", "2.8.13", "[event [event ...]]", "Forgets events."),
+    redis("role", "2.8.12", "", "It is `master`, and nobody replicates."),
+    redis("wait", "3.0.0", "numreplicas timeout", "0, at once: there are none."),
+    // Cluster
+    redis("cluster", "3.0.0", "", ""),
+    redis("cluster|countkeysinslot", "3.0.0", "slot", NO_NODE),
+    redis("cluster|getkeysinslot", "3.0.0", "slot count", NO_NODE),
+    redis("cluster|help", "5.0.0", "", NO_NODE),
+    redis("cluster|info", "3.0.0", "", NO_NODE),
+    redis("cluster|keyslot", "3.0.0", "key", NO_NODE),
+    redis("cluster|links", "7.0.0", "", NO_NODE),
+    redis("cluster|myid", "3.0.0", "", NO_NODE),
+    redis("cluster|nodes", "3.0.0", "", NO_NODE),
+    redis("cluster|replicas", "5.0.0", "node-id", NO_NODE),
+    redis("cluster|shards", "7.0.0", "", NO_NODE),
+    redis("cluster|slots", "3.0.0", "", NO_NODE),
+    redis("readonly", "3.0.0", "", ""),
+    redis("readwrite", "3.0.0", "", ""),
+    redis("asking", "3.0.0", "", ""),
     // Scripting
     redis("function", "7.0.0", "", ""),
     redis("function|flush", "7.0.0", "[ASYNC | SYNC]", "Deletes the functions, of which there are none."),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod client;
+mod cluster;
 mod config;
 mod connection;
 mod describe;
@@ -9,6 +10,7 @@ mod getkeys;
 mod info;
 mod keys;
 mod kill;
+mod latency_report;
 mod ledger;
 mod manual;
 mod monitor;

@@ -41,6 +41,7 @@ const INTEGERS: &[&str] = &[
     "numreplicas",
     "offset",
     "protover",
+    "slot",
     "timeout",
 ];
 

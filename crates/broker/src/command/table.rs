@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, client, config, connection, describe, info, keys, ledger, monitor, pubsub, scripting,
-    slow, streams, transaction,
+    Context, Outcome, client, cluster, config, connection, describe, info, keys, ledger, monitor, pubsub,
+    scripting, slow, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -309,6 +309,56 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Shows when commands took long.",
     )
     .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry(
+        "role",
+        Exactly(1),
+        "server",
+        &["noscript", "loading", "stale", "fast"],
+        cluster::role,
+        "Returns the replication role.",
+    ),
+    entry(
+        "wait",
+        Exactly(3),
+        "server",
+        &["noscript"],
+        cluster::wait,
+        "Says how many replicas have the writes of this connection.",
+    ),
+    // Cluster
+    entry(
+        "cluster",
+        AtLeast(2),
+        "cluster",
+        &[],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    )
+    .subcommands(cluster::SUBCOMMANDS),
+    entry(
+        "readonly",
+        Exactly(1),
+        "cluster",
+        &["loading", "stale", "fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
+    entry(
+        "readwrite",
+        Exactly(1),
+        "cluster",
+        &["loading", "stale", "fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
+    entry(
+        "asking",
+        Exactly(1),
+        "cluster",
+        &["fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
     // Scripting
     entry(
         "function",

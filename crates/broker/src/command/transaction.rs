@@ -98,8 +98,7 @@ pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             writer.error("EXECABORT Transaction discarded because of previous errors.");
         });
     };
-    let is_for_keeper =
-        context.client.stop_watching() || commands.iter().any(|queued| queued.entry.is_kept());
+    let is_for_keeper = context.client.stop_watching() || commands.iter().any(is_kept);
     let ticket = context.client.reserve();
     let steps = if is_for_keeper {
         planned(context, commands)
@@ -117,6 +116,12 @@ pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     Ok(if settles && matches!(flow, Flow::Next) { Flow::Settle } else { flow })
 }
 
+/// Whether the keeper takes part in it.
+fn is_kept(Queued { entry, command }: &Queued) -> bool {
+    entry.is_kept()
+        || entry.called(&command.as_command()).is_some_and(|called| called.name == "client|unblock")
+}
+
 fn run_later(queued: Queued) -> Step {
     Step { queued, planning: Duration::ZERO, part: Part::Run }
 }
@@ -127,7 +132,7 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
     let subscribes = commands.iter().any(|queued| queued.entry.subscribes());
     let mut version = context.client.version();
     let plan = |queued: Queued| {
-        if !queued.entry.is_kept() && (subscribes || !queued.entry.publishes()) {
+        if !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
             if queued.entry.name == "hello" {
                 let command = queued.command.as_command();
                 version = connection::version_after_hello(context, &command).unwrap_or(version);

@@ -86,6 +86,19 @@ pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     Ledger(LedgerOp),
+    /// Ends the blocked command of a client.
+    Unblock {
+        client: PeerId,
+        with: Unblocked,
+    },
+}
+
+/// What a blocked command gets that somebody has ended (`CLIENT UNBLOCK`).
+#[derive(Clone, Copy)]
+pub(crate) enum Unblocked {
+    /// As if its time were up.
+    Nothing,
+    Error,
 }
 
 pub(crate) enum KeyOp {

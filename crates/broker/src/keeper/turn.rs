@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Asker, Job, Op, Task,
+    Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, Waiter},
     held::{Held, Release},
     ledger::{self, Servers, Told, server_channel},
@@ -171,6 +171,11 @@ impl Turns {
         writer: &mut ReplyWriter<'_, Vec<u8>>,
     ) -> Result<Outcome, StoreError> {
         let news = match op {
+            Op::Unblock { client, with } => {
+                let was_blocked = self.unblock(client, with);
+                writer.integer(i64::from(was_blocked));
+                News::default()
+            }
             Op::Keys(op) => {
                 streams::keys(&mut self.store, &op, writer)?;
                 News::default()
@@ -205,6 +210,18 @@ impl Turns {
         if let Some(server) = self.servers.gone(client) {
             self.store.ledger.server_gone(&server);
         }
+    }
+
+    /// Ends a client's blocked command; whether it had one.
+    fn unblock(&mut self, client: PeerId, with: Unblocked) -> bool {
+        let Some(waiter) = self.blocked.remove(client) else { return false };
+        match with {
+            Unblocked::Nothing => self.answer_nothing(waiter.asker),
+            Unblocked::Error => self.answer_with(waiter.asker, |writer| {
+                writer.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            }),
+        }
+        true
     }
 
     /// Runs the commands again that wait for `key`, longest first.
