@@ -81,6 +81,7 @@ def test_every_command_describes_itself(wire):
     described = wire.call("COMMAND", "INFO", "xadd", "PUBLISH")
     assert [command[:2] for command in described] == [[b"xadd", -5], [b"publish", 3]]
     assert b"xadd" in wire.call("COMMAND", "DOCS", "xadd")
+    assert wire.call("COMMAND", "DOCS", "Client|Kill", "nonsense", "xadd|x", "client|x")[::2] == [b"client|kill"]
 
 
 def arguments(docs):

@@ -89,7 +89,7 @@ pub(crate) enum Reply {
     /// Complete.
     Whole(Vec<u8>),
     /// A transaction's, of which the core may have to do the rest.
-    Executed(Execution),
+    Executed(Box<Execution>),
 }
 
 /// Hands a reply to the client that waits for it, if it is still there.
@@ -107,9 +107,9 @@ fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
         Reply::Executed(execution) => {
             let Some(client) = client else { return };
             if execution.is_done() {
-                command::finish(&Context { core, client: &client }, answer.ticket, execution);
+                command::finish(&Context { core, client: &client }, answer.ticket, *execution);
             } else {
-                client.leave_half_done(answer.ticket, execution);
+                client.leave_half_done(answer.ticket, *execution);
             }
         }
     }

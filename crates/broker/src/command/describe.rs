@@ -68,12 +68,15 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         b"info" => context.reply(|writer| write_all(writer, named(), write_entry)),
         b"list" => list(context, command),
         b"docs" => {
-            let entries: Vec<&Entry> =
-                if command.len() == 2 { TABLE.iter().collect() } else { named().flatten().collect() };
+            let found: Vec<(&Entry, &str)> = if command.len() == 2 {
+                TABLE.iter().map(|entry| (entry, entry.name)).collect()
+            } else {
+                command.iter().skip(2).filter_map(described).collect()
+            };
             context.reply(|writer| {
-                writer.map(entries.len());
-                for entry in entries {
-                    write_docs(writer, entry);
+                writer.map(found.len());
+                for (entry, name) in found {
+                    write_docs(writer, entry, name);
                 }
             })
         }
@@ -138,20 +141,22 @@ fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
     (0..3).for_each(|_| writer.array(0));
 }
 
-fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
-    let subcommands = (!entry.subcommands.is_empty()).then_some(entry.subcommands);
-    write_usage(writer, entry, entry.name, entry.summary, subcommands);
+/// The command called `name`, or `command|subcommand`, and its full name.
+fn described(name: &[u8]) -> Option<(&'static Entry, &'static str)> {
+    let mut words = name.splitn(2, |byte| *byte == b'|');
+    let entry = table::find(words.next()?)?;
+    match words.next() {
+        None => Some((entry, entry.name)),
+        Some(subcommand) => Some((entry, entry.subcommands[entry.subcommand(subcommand)?])),
+    }
 }
 
 /// What there is to say about a command, or about one of its subcommands.
-fn write_usage(
-    writer: &mut Writer<'_>,
-    entry: &Entry,
-    name: &str,
-    summary: &str,
-    subcommands: Option<&[&str]>,
-) {
+fn write_docs(writer: &mut Writer<'_>, entry: &Entry, name: &str) {
     let usage = manual::usage(name);
+    let is_subcommand = name != entry.name;
+    let subcommands = (!is_subcommand && !entry.subcommands.is_empty()).then_some(entry.subcommands);
+    let summary = if is_subcommand { usage.map_or("", |usage| usage.text) } else { entry.summary };
     let since = usage.and_then(|usage| usage.since);
     let arguments = usage.map_or_else(Vec::new, Usage::arguments);
     writer.bulk(name);
@@ -175,10 +180,7 @@ fn write_usage(
     if let Some(subcommands) = subcommands {
         writer.bulk("subcommands");
         writer.map(subcommands.len());
-        for name in subcommands {
-            let summary = manual::usage(name).map_or("", |usage| usage.text);
-            write_usage(writer, entry, name, summary, None);
-        }
+        subcommands.iter().for_each(|name| write_docs(writer, entry, name));
     }
 }
 

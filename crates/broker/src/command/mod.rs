@@ -209,7 +209,7 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     if !entry.arity.accepts(command.len()) {
         return Some(arguments::wrong_number(entry.name));
     }
-    if called != entry.itself() && !manual::arity(called).accepts(command.len()) {
+    if called.number != entry.itself().number && !manual::arity(called).accepts(command.len()) {
         return Some(arguments::wrong_number(called.name));
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {

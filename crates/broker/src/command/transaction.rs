@@ -112,7 +112,7 @@ pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     if !is_for_keeper {
         return Ok(finish(context, ticket, execution));
     }
-    let flow = context.send(ticket, Task::Exec(execution))?;
+    let flow = context.send(ticket, Task::Exec(Box::new(execution)))?;
     Ok(if settles && matches!(flow, Flow::Next) { Flow::Settle } else { flow })
 }
 

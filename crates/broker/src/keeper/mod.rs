@@ -64,7 +64,7 @@ pub(crate) enum Task {
     /// What a command asks for.
     Do(Op),
     /// A transaction: all of it at once, or nothing if a key that the client watches has changed.
-    Exec(Execution),
+    Exec(Box<Execution>),
     /// From here on changes of these keys are noted for the client.
     Watch { keys: Vec<Bytes>, profile: Arc<Profile> },
     /// No longer. This is the reply.

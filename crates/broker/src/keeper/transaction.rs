@@ -13,7 +13,7 @@ use crate::{
 
 impl Turns {
     /// Executes a transaction, or nothing of it if a key that the client watches has changed.
-    pub(super) fn execute(&mut self, asker: Asker, mut execution: Execution) {
+    pub(super) fn execute(&mut self, asker: Asker, mut execution: Box<Execution>) {
         if self.store.watches.remove(asker.client) {
             execution.steps = None;
         }
