@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -355,6 +356,12 @@ def test_naru_cli_speaks_it_under_redis_clis_options(naru, certificates, tmp_pat
     large = "x" * 100_000
     assert cli("--tls", "--cacert", broker.ca, "ECHO", large) == large + "\n"
     assert cli("--tls", "--cacert", broker.ca, stdin="PING\n" * 500) == "PONG\n" * 500
+
+
+def test_naru_cli_gives_up_on_who_does_not_answer_its_handshake(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cli = Cli(SimpleNamespace(port=silent.getsockname()[1]), tmp_path)
+        assert "does not speak TLS on that port" in cli("--tls", "--insecure", "PING")
 
 
 def test_naru_cli_says_why_tls_came_to_nothing(naru, broker, certificates, tmp_path):

@@ -149,6 +149,25 @@ def test_client_list_shows_who_is_in_a_transaction(broker):
         assert shown() == ("N", "-1")
 
 
+def test_client_list_shows_the_transaction_that_is_open_while_another_is_being_stored(durable_broker):
+    with Wire(durable_broker.port) as one, Wire(durable_broker.port) as other:
+        id_ = one.call("CLIENT", "ID")
+        one.send_raw(transaction(["XADD", "s", "*", "f", "v"]) + pipeline(["MULTI"], ["XLEN", "s"]))
+        assert len([one.reply() for _ in range(5)]) == 5
+        line = line_of(other, id_)
+        assert (line["flags"], line["multi"]) == ("x", "1")
+        assert one.call("EXEC") == [1]
+
+
+def test_who_wants_no_replies_is_counted_all_the_same(broker):
+    with Wire(broker.port) as wire:
+        wire.send("CLIENT", "REPLY", "OFF")
+        wire.send_raw(transaction(["XADD", "s", "nonsense", "f", "v"], ["XADD", "s", "1-1", "f", "v"], ["XADD", "s", "1-1", "f", "v"]))
+        assert wire.call("CLIENT", "REPLY", "ON") == b"OK"
+        lines = wire.call("INFO", "commandstats", "errorstats").decode()
+        assert re.search(r"cmdstat_xadd:calls=3,.*,failed_calls=2", lines) and "errorstat_ERR:count=2" in lines
+
+
 def test_a_connection_that_ends_in_a_transaction_leaves_nothing(broker):
     with Wire(broker.port) as other:
         for ending in (b"", transaction(["PING"])[:-4]):

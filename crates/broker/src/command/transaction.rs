@@ -148,11 +148,13 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
 
 /// What the keeper is to do for a command, and how to answer it; or the reply, if it asks for nothing that can be done.
 fn plan(context: &Context<'_>, Queued { entry, command }: &Queued, version: Version) -> Part {
-    let Captured { reply, part, .. } = context.client.capture(Capture::Plan, || {
-        if let Err(refusal) = (entry.run)(context, &command.as_command()) {
-            context.client.reply(|writer| writer.error(refusal.text()));
-        }
+    let mut refusal = None;
+    let Captured { mut reply, part, .. } = context.client.capture(Capture::Plan, || {
+        refusal = (entry.run)(context, &command.as_command()).err();
     });
+    if let Some(refusal) = refusal {
+        ReplyWriter::new(&mut reply, version).error(refusal.text());
+    }
     match part {
         Some(Part::Keep(op, _)) => Part::Keep(op, version),
         Some(part) => part,
@@ -171,7 +173,11 @@ pub(crate) fn finish(context: &Context<'_>, ticket: Ticket, execution: Execution
         context.client.answer(ticket, reply);
         return Flow::Next;
     };
-    context.client.show_queued(Some(steps.len()));
+    // Without a part of the core the client's next transaction may have begun by now.
+    let is_executing = steps.iter().any(|step| !matches!(step.part, Part::Answered(_)));
+    if is_executing {
+        context.client.show_queued(Some(steps.len()));
+    }
     let mut ends = false;
     let mut replies = Vec::with_capacity(steps.len());
     for Step { queued, planning, part } in steps {
@@ -187,7 +193,9 @@ pub(crate) fn finish(context: &Context<'_>, ticket: Ticket, execution: Execution
             }
         });
     }
-    context.client.show_queued(None);
+    if is_executing {
+        context.client.show_queued(None);
+    }
     show_exec(context, &exec);
     context.client.answer(ticket, transaction::reply(&replies));
     if ends { Flow::End } else { Flow::Next }

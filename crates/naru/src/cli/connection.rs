@@ -145,6 +145,11 @@ fn greet(sender: &mut Sender, receiver: &mut Receiver, command: &str, argument: 
 }
 
 fn explain(endpoint: &Endpoint, error: &io::Error) -> anyhow::Error {
+    if endpoint.tls.is_some() && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+        return anyhow!(
+            "Could not connect to {endpoint} by TLS: no answer in time. Perhaps it does not speak TLS on that port."
+        );
+    }
     if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
         return anyhow!("Could not connect to {endpoint} by TLS: {}.", tls_client::explained(error));
     }
