@@ -1,12 +1,10 @@
 use std::{
     cell::{Cell, RefCell, RefMut},
-    collections::HashSet,
     rc::Rc,
     sync::Arc,
     sync::atomic::Ordering,
 };
 
-use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::{Link, Peer, PeerId, Slow, Space, Topic};
 use naru_resp::{ReplyWriter, Version};
@@ -15,10 +13,11 @@ use tokio::sync::Notify;
 use crate::{
     class::Class,
     config::Config,
-    message::Frame,
+    frame::Frame,
     mute::Mute,
     profile::Profile,
     replies::{Replies, Ticket},
+    subscriptions::Subscriptions,
     transaction::{Execution, Part, Transaction},
     wire::Resp,
 };
@@ -34,9 +33,9 @@ pub(crate) struct Client {
     /// What was said since MULTI, if it was.
     transaction: RefCell<Option<Transaction>>,
     /// A command of a transaction is being executed: what it answers goes here.
-    captured: RefCell<Option<Captured>>,
+    captured: RefCell<Option<Box<Captured>>>,
     /// A transaction that the keeper has done its part of, and the rest is the core's.
-    half_done: RefCell<Option<(Ticket, Execution)>>,
+    half_done: RefCell<Option<(Ticket, Box<Execution>)>>,
     /// The keeper has been asked to note changes of keys, and not yet to stop.
     watching: Cell<bool>,
     /// Rung when a missing reply has come, or is the core's to make.
@@ -66,35 +65,6 @@ pub(crate) enum Capture {
     Run,
     /// To learn what the keeper is to do for it.
     Plan,
-}
-
-#[derive(Default)]
-struct Subscriptions {
-    channels: HashSet<Bytes, RandomState>,
-    shard_channels: HashSet<Bytes, RandomState>,
-    patterns: HashSet<Bytes, RandomState>,
-}
-
-impl Subscriptions {
-    fn of(&mut self, topic: &Topic) -> &mut HashSet<Bytes, RandomState> {
-        match topic {
-            Topic::Channel(_) => &mut self.channels,
-            Topic::ShardChannel(_) => &mut self.shard_channels,
-            Topic::Pattern(_) => &mut self.patterns,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.channels.len() + self.shard_channels.len() + self.patterns.len()
-    }
-
-    /// What a confirmation counts: shard channels apart from the rest.
-    fn counted(&self, space: Space) -> usize {
-        match space {
-            Space::Channels => self.channels.len() + self.patterns.len(),
-            Space::ShardChannels => self.shard_channels.len(),
-        }
-    }
 }
 
 impl Client {
@@ -211,7 +181,7 @@ impl Client {
     }
 
     /// Leaves the rest of a transaction to who calls [`Self::take_half_done`].
-    pub(crate) fn leave_half_done(&self, ticket: Ticket, execution: Execution) {
+    pub(crate) fn leave_half_done(&self, ticket: Ticket, execution: Box<Execution>) {
         *self.half_done.borrow_mut() = Some((ticket, execution));
         self.answered.notify_waiters();
     }
@@ -228,7 +198,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn take_half_done(&self) -> Option<(Ticket, Execution)> {
+    pub(crate) fn take_half_done(&self) -> Option<(Ticket, Box<Execution>)> {
         self.half_done.take()
     }
 
@@ -270,9 +240,9 @@ impl Client {
     /// Runs a command of a transaction, whose reply is not the client's yet. Only while a place is kept for the whole.
     pub(crate) fn capture(&self, capture: Capture, run: impl FnOnce()) -> Captured {
         debug_assert!(self.owed().0 > 0);
-        *self.captured.borrow_mut() = Some(Captured { capture, reply: Vec::new(), part: None });
+        *self.captured.borrow_mut() = Some(Box::new(Captured { capture, reply: Vec::new(), part: None }));
         run();
-        self.captured.take().expect("it was put there above, and nothing else takes it")
+        *self.captured.take().expect("it was put there above, and nothing else takes it")
     }
 
     /// What the command under way is run for, if it is one of a transaction.
@@ -312,28 +282,28 @@ impl Client {
 
     /// Adds a subscription; false if there was one.
     pub(crate) fn add(&self, topic: &Topic) -> bool {
-        let fresh = self.subscriptions.borrow_mut().of(topic).insert(topic.name().clone());
+        let fresh = self.subscriptions.borrow_mut().add(topic);
         self.subscriptions_changed();
         fresh
     }
 
     /// Takes a subscription away; false if there was none.
     pub(crate) fn forget(&self, topic: &Topic) -> bool {
-        let known = self.subscriptions.borrow_mut().of(topic).remove(topic.name());
+        let known = self.subscriptions.borrow_mut().forget(topic);
         self.subscriptions_changed();
         known
     }
 
     pub(crate) fn channels(&self) -> Vec<Topic> {
-        self.subscriptions.borrow().channels.iter().cloned().map(Topic::Channel).collect()
+        self.subscriptions.borrow().channels().collect()
     }
 
     pub(crate) fn shard_channels(&self) -> Vec<Topic> {
-        self.subscriptions.borrow().shard_channels.iter().cloned().map(Topic::ShardChannel).collect()
+        self.subscriptions.borrow().shard_channels().collect()
     }
 
     pub(crate) fn patterns(&self) -> Vec<Topic> {
-        self.subscriptions.borrow().patterns.iter().cloned().map(Topic::Pattern).collect()
+        self.subscriptions.borrow().patterns().collect()
     }
 
     /// All subscriptions of every kind.
@@ -341,20 +311,16 @@ impl Client {
         [self.channels(), self.shard_channels(), self.patterns()].concat()
     }
 
-    fn subscription_count(&self) -> usize {
-        self.subscriptions.borrow().len()
-    }
-
     /// Under RESP2 a subscriber may only change its subscriptions, since replies could not be told from messages.
     pub(crate) fn is_in_subscribed_mode(&self) -> bool {
-        self.version.get() == Version::Resp2 && self.subscription_count() > 0
+        self.version.get() == Version::Resp2 && !self.subscriptions.borrow().is_empty()
     }
 
     fn subscriptions_changed(&self) {
         let subscriptions = self.subscriptions.borrow();
-        self.profile.channels.store(subscriptions.channels.len(), Ordering::Relaxed);
-        self.profile.shard_channels.store(subscriptions.shard_channels.len(), Ordering::Relaxed);
-        self.profile.patterns.store(subscriptions.patterns.len(), Ordering::Relaxed);
+        self.profile.channels.store(subscriptions.channels().len(), Ordering::Relaxed);
+        self.profile.shard_channels.store(subscriptions.shard_channels().len(), Ordering::Relaxed);
+        self.profile.patterns.store(subscriptions.patterns().len(), Ordering::Relaxed);
         drop(subscriptions);
         self.limit_output();
     }
@@ -432,7 +398,7 @@ impl Peer<Resp> for Client {
         &self.link
     }
 
-    fn deliver(&self, frame: &Frame) {
+    fn deliver(&self, frame: &Frame<'_>) {
         if self.link.is_closed() {
             return;
         }

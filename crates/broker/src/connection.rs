@@ -25,17 +25,31 @@ connections are only accepted from the loopback interface. Connect from the same
 /// What a peer gets when there are `maxclients` already; Redis's text.
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
-/// The life of one connection.
+/// The life of one connection. What is waited for only once is boxed, so that a silent connection is small.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
-    let config = core.shared().config.clone();
-    keep_alive(&incoming, &config);
-    if let Ok(socket) = incoming.into_socket() {
-        match socket.handshake().await {
-            Ok(()) => talk(&core, socket, config).await,
-            Err(error) => no_handshake(&core, &socket, &error),
-        }
+    if let Some(client) = Box::pin(welcome(&core, incoming)).await {
+        Conversation::new(core.clone(), client.clone()).hold().await;
+        Box::pin(end(&core, &client)).await;
     }
     core.released();
+}
+
+/// Agrees with a peer on how to talk; none if it does not come to that.
+async fn welcome(core: &Rc<Core<Resp>>, incoming: Incoming) -> Option<Rc<Client>> {
+    let config = core.shared().config.clone();
+    keep_alive(&incoming, &config);
+    let socket = incoming.into_socket().ok()?;
+    if let Err(error) = socket.handshake().await {
+        no_handshake(core, &socket, &error);
+        return None;
+    }
+    match admit(core, socket, config) {
+        Ok(client) => Some(client),
+        Err((link, why)) => {
+            refuse(core, &link, why).await;
+            None
+        }
+    }
 }
 
 /// Says why a connection ends before it began.
@@ -56,7 +70,12 @@ fn no_handshake(core: &Rc<Core<Resp>>, socket: &Socket, error: &HandshakeError) 
     }
 }
 
-async fn talk(core: &Rc<Core<Resp>>, socket: Socket, config: Arc<Config>) {
+/// Lets a peer in, unless it may not; with what it is told then.
+fn admit(
+    core: &Rc<Core<Resp>>,
+    socket: Socket,
+    config: Arc<Config>,
+) -> Result<Rc<Client>, (Rc<Link>, &'static [u8])> {
     let password = config.password().is_some();
     let denied = !socket.is_local() && !password && config.is_protected();
     let (address, local_address) = (socket.peer_name(), socket.local_name());
@@ -64,17 +83,16 @@ async fn talk(core: &Rc<Core<Resp>>, socket: Socket, config: Arc<Config>) {
     let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
     if denied {
         tracing::warn!(address = profile.address, "refused: not from this machine, and no password is set");
-        refuse(core, &link, DENIED).await;
-    } else if !core.shared().profiles.add(profile.clone(), config.clients_max()) {
-        tracing::warn!(address = profile.address, "refused: as many clients as there may be (maxclients)");
-        refuse(core, &link, FULL).await;
-    } else {
-        let client = Client::new(link, profile, config);
-        client.set_signed_in(!password);
-        core.insert(client.clone());
-        Conversation::new(core.clone(), client.clone()).hold().await;
-        end(core, &client).await;
+        return Err((link, DENIED));
     }
+    if !core.shared().profiles.add(profile.clone(), config.clients_max()) {
+        tracing::warn!(address = profile.address, "refused: as many clients as there may be (maxclients)");
+        return Err((link, FULL));
+    }
+    let client = Client::new(link, profile, config);
+    client.set_signed_in(!password);
+    core.insert(client.clone());
+    Ok(client)
 }
 
 /// Has the kernel find out when the peer's machine is gone.
@@ -137,7 +155,7 @@ enum Pause {
     /// The next command waits until clients are no longer paused.
     Paused,
     /// The keeper's queue is full; this is what did not fit.
-    Full(Job),
+    Full(Box<Job>),
     /// Enough is under way for now.
     Busy,
     /// The connection ends once the client has its replies.
@@ -162,7 +180,8 @@ impl Conversation {
         Conversation { core, client, parser, limits, input: Vec::new(), is_fresh: true }
     }
 
-    async fn hold(mut self) {
+    /// Converses until one side ends it. What is waited for rarely is boxed, so that a silent connection is small.
+    async fn hold(&mut self) {
         // What a client has sent that was closed meanwhile is not executed.
         while !self.client.link().is_closed() {
             let pause = if self.input.is_empty() {
@@ -184,44 +203,52 @@ impl Conversation {
                     Ok(_) => {}
                 },
                 Pause::Blocked => {
-                    if !self.blocked(Self::unblocked).await {
+                    if !Box::pin(self.blocked(Self::unblocked)).await {
                         return;
                     }
                 }
                 Pause::Paused => {
-                    if !self.blocked(Self::resumed).await {
+                    if !Box::pin(self.blocked(Self::resumed)).await {
                         return;
                     }
                 }
                 Pause::Settling => {
-                    if !self.settle().await {
+                    if !Box::pin(self.settle()).await {
                         return;
                     }
                 }
                 Pause::Full(job) => {
-                    let is_transaction = matches!(job.task, Task::Exec(_));
-                    let blocks = job.task.blocks();
-                    if self.core.shared().keeper.send(job).await.is_err() {
-                        return;
-                    }
-                    if is_transaction && !self.settle().await {
-                        return;
-                    }
-                    if blocks && !self.blocked(Self::unblocked).await {
+                    if !Box::pin(self.send(*job)).await {
                         return;
                     }
                 }
-                Pause::Busy => {
-                    if self.client.link().queued() > OUTBOX_BYTES_READ_MAX {
-                        self.client.link().flushed().await;
-                    }
-                    let many_bytes = self.client.owed().1 > OUTBOX_BYTES_READ_MAX;
-                    self.client.answered_down_to(if many_bytes { 0 } else { REPLIES_OWED_MAX / 2 }).await;
-                    self.core.directory().relieved().await;
-                }
+                Pause::Busy => Box::pin(self.relieved()).await,
                 Pause::Ended => return,
             }
         }
+    }
+
+    /// Gives the keeper what did not fit, and waits for it as the command would have; false if the connection ends.
+    async fn send(&mut self, job: Job) -> bool {
+        let is_transaction = matches!(job.task, Task::Exec(_));
+        let blocks = job.task.blocks();
+        if self.core.shared().keeper.send(job).await.is_err() {
+            return false;
+        }
+        if is_transaction && !self.settle().await {
+            return false;
+        }
+        !blocks || self.blocked(Self::unblocked).await
+    }
+
+    /// Waits until less is under way.
+    async fn relieved(&self) {
+        if self.client.link().queued() > OUTBOX_BYTES_READ_MAX {
+            self.client.link().flushed().await;
+        }
+        let many_bytes = self.client.owed().1 > OUTBOX_BYTES_READ_MAX;
+        self.client.answered_down_to(if many_bytes { 0 } else { REPLIES_OWED_MAX / 2 }).await;
+        self.core.directory().relieved().await;
     }
 
     /// Reads into the core's buffer and executes from there; only what is incomplete is kept by the connection.
@@ -382,7 +409,7 @@ impl Conversation {
             // The time it waited is no command's.
             self.core.local().lap();
             let context = Context { core: &self.core, client: &self.client };
-            if let Flow::End = command::finish(&context, ticket, execution) {
+            if let Flow::End = command::finish(&context, ticket, *execution) {
                 return false;
             }
         }

@@ -1,7 +1,5 @@
-use std::ops::Range;
-
 use bytes::Bytes;
-use naru_fanout::{Publication, Writer, limits::SHARED_BYTES_MIN};
+use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
 
 /// A published message: one allocation that holds the frame its channel's subscribers get, in RESP2. RESP3 differs in
@@ -9,9 +7,14 @@ use naru_resp::{ReplyWriter, Version};
 #[derive(Clone)]
 pub(crate) struct Message {
     frame: Bytes,
-    channel: Range<usize>,
-    payload: Range<usize>,
+    /// Where the channel begins in the frame.
+    channel_start: usize,
+    channel_bytes: usize,
+    payload_bytes: usize,
 }
+
+/// `*3`, the lengths' marks and all line ends.
+const FRAME_BYTES: usize = 4 + 3 * (1 + 2 + 2);
 
 impl Message {
     /// For a channel.
@@ -25,106 +28,44 @@ impl Message {
     }
 
     fn of_kind(kind: &str, channel: &[u8], payload: &[u8]) -> Self {
-        // Two lengths of at most 20 digits, the kind and the separators.
-        let mut frame = Vec::with_capacity(channel.len() + payload.len() + 80);
+        let digits = |text: &[u8]| text.len().checked_ilog10().unwrap_or(0) as usize + 1;
+        let lengths_bytes = digits(kind.as_bytes()) + digits(channel) + digits(payload);
+        let frame_bytes = FRAME_BYTES + lengths_bytes + kind.len() + channel.len() + payload.len();
+        // Exactly as much as it needs can be shared without a second allocation.
+        let mut frame = Vec::with_capacity(frame_bytes);
         let mut writer = ReplyWriter::new(&mut frame, Version::Resp2);
         writer.push(3);
         writer.bulk(kind);
         writer.bulk(channel);
         writer.bulk(payload);
-        let payload_end = frame.len() - 2;
-        let payload_start = payload_end - payload.len();
-        // Between the two stand the channel's line end and the payload's length line.
-        let digits = itoa::Buffer::new().format(payload.len()).len();
-        let channel_end = payload_start - 2 - digits - 1 - 2;
-        let channel_start = channel_end - channel.len();
-        debug_assert_eq!(&frame[channel_start..channel_end], channel);
+        debug_assert_eq!(frame.len(), frame_bytes);
+        let behind_channel = 2 + 1 + digits(payload) + 2 + payload.len() + 2;
         Message {
+            channel_start: frame_bytes - behind_channel - channel.len(),
+            channel_bytes: channel.len(),
+            payload_bytes: payload.len(),
             frame: frame.into(),
-            channel: channel_start..channel_end,
-            payload: payload_start..payload_end,
         }
     }
 
-    pub(crate) fn channel(&self) -> Bytes {
-        self.frame.slice(self.channel.clone())
+    /// The frame for the channel's subscribers.
+    pub(crate) fn frame(&self) -> &Bytes {
+        &self.frame
     }
 
-    fn payload(&self) -> Bytes {
-        self.frame.slice(self.payload.clone())
+    pub(crate) fn payload(&self) -> Bytes {
+        let end = self.frame.len() - 2;
+        self.frame.slice(end - self.payload_bytes..end)
     }
 }
 
 impl Publication for Message {
+    fn channel(&self) -> &[u8] {
+        &self.frame[self.channel_start..][..self.channel_bytes]
+    }
+
     fn bytes(&self) -> usize {
         self.frame.len()
-    }
-}
-
-/// A message as the subscribers of one topic get it, in RESP2.
-pub(crate) struct Frame {
-    head: Bytes,
-    /// A payload too large to be copied behind the head, and shared instead; a line end follows it.
-    payload: Option<Bytes>,
-}
-
-impl Frame {
-    /// For the subscribers of the channel.
-    pub(crate) fn of_channel(message: &Message) -> Self {
-        Frame { head: message.frame.clone(), payload: None }
-    }
-
-    /// For those who subscribed by the pattern `glob`.
-    pub(crate) fn of_pattern(message: &Message, glob: &[u8]) -> Self {
-        let (channel, payload) = (message.channel(), message.payload());
-        let mut head = Vec::with_capacity(glob.len() + channel.len() + 100);
-        let mut writer = ReplyWriter::new(&mut head, Version::Resp2);
-        if payload.len() < SHARED_BYTES_MIN {
-            writer.pattern_message(glob, &channel, &payload);
-            return Frame { head: head.into(), payload: None };
-        }
-        writer.push(4);
-        writer.bulk("pmessage");
-        writer.bulk(glob);
-        writer.bulk(&channel);
-        head.push(b'$');
-        head.extend_from_slice(itoa::Buffer::new().format(payload.len()).as_bytes());
-        head.extend_from_slice(b"\r\n");
-        Frame { head: head.into(), payload: Some(payload) }
-    }
-
-    /// Appends it in the peer's protocol.
-    pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) {
-        let kind = match version {
-            Version::Resp2 => b'*',
-            Version::Resp3 => b'>',
-        };
-        if self.head.len() < SHARED_BYTES_MIN {
-            writer.encode(|out| {
-                out.push(kind);
-                out.extend_from_slice(&self.head[1..]);
-            });
-        } else {
-            writer.copy(&[kind]);
-            writer.share(&self.head.slice(1..));
-        }
-        if let Some(payload) = &self.payload {
-            writer.share(payload);
-            writer.copy(b"\r\n");
-        }
-    }
-
-    /// Appends it in the peer's protocol, copied whole.
-    pub(crate) fn copy_to(&self, version: Version, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&self.head);
-        if let Some(payload) = &self.payload {
-            out.extend_from_slice(payload);
-            out.extend_from_slice(b"\r\n");
-        }
-        if version == Version::Resp3 {
-            out[start] = b'>';
-        }
     }
 }
 
@@ -143,19 +84,6 @@ mod tests {
             let message = Message::new(channel, payload);
             assert_eq!(message.channel(), channel);
             assert_eq!(message.payload(), payload);
-        }
-    }
-
-    #[test]
-    fn a_shared_pattern_message_reads_like_a_copied_one() {
-        for size in [10, SHARED_BYTES_MIN, SHARED_BYTES_MIN + 1] {
-            let payload = vec![b'p'; size];
-            let frame = Frame::of_pattern(&Message::new(b"chan", &payload), b"ch*");
-            let mut copied = Vec::new();
-            frame.copy_to(Version::Resp3, &mut copied);
-            let mut expected = Vec::new();
-            ReplyWriter::new(&mut expected, Version::Resp3).pattern_message("ch*", "chan", &payload);
-            assert_eq!(copied, expected);
         }
     }
 }

@@ -15,10 +15,11 @@ use crate::{
     config::Config,
     connection,
     counters::Counters,
+    frame::Frame,
     idle,
     keeper::Job,
     latencies::Latencies,
-    message::{Frame, Message},
+    message::Message,
     monitors::Monitors,
     pause::Pause,
     profile::Profiles,
@@ -109,7 +110,7 @@ fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
             if execution.is_done() {
                 command::finish(&Context { core, client: &client }, answer.ticket, *execution);
             } else {
-                client.leave_half_done(answer.ticket, *execution);
+                client.leave_half_done(answer.ticket, execution);
             }
         }
     }
@@ -120,7 +121,7 @@ impl Wire for Resp {
     type Local = Local;
     type Peer = Client;
     type Publication = Message;
-    type Frame = Frame;
+    type Frame<'a> = Frame<'a>;
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
@@ -156,10 +157,7 @@ impl Wire for Resp {
         if let Mail::Executed(line) = mail { line.len() } else { 0 }
     }
 
-    fn frame(message: &Message, pattern: Option<&Bytes>) -> Frame {
-        match pattern {
-            None => Frame::of_channel(message),
-            Some(glob) => Frame::of_pattern(message, glob),
-        }
+    fn frame<'a>(run: &'a [Message], pattern: Option<&'a Bytes>) -> Frame<'a> {
+        Frame::new(run, pattern.map(|glob| &**glob))
     }
 }

@@ -11,8 +11,8 @@ use std::{
 use ahash::RandomState;
 
 use crate::{
-    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Socket, Topic, Wire,
-    limits::{COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, TURN_BYTES_MAX},
+    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
+    limits::{COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, SHARED_BYTES_MIN, TURN_BYTES_MAX},
     link::Flusher,
     mailbox::Letter,
     subscribers::Subscribers,
@@ -28,6 +28,8 @@ pub struct Core<W: Wire> {
     subscribers: RefCell<Subscribers<W>>,
     /// Letters taken from the mailbox and not yet handled.
     letters: RefCell<VecDeque<Letter<W>>>,
+    /// Publications of one channel that are handled together; empty in between, and kept for its room.
+    run: RefCell<Vec<W::Publication>>,
     /// Letters are being handled further up this stack.
     handling: Cell<bool>,
     flusher: Rc<Flusher>,
@@ -46,6 +48,7 @@ impl<W: Wire> Core<W> {
             peers: RefCell::default(),
             subscribers: RefCell::new(Subscribers::new()),
             letters: RefCell::default(),
+            run: RefCell::default(),
             handling: Cell::new(false),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
             stopping: Cell::new(false),
@@ -123,6 +126,13 @@ impl<W: Wire> Core<W> {
         self.directory.released(self.id);
     }
 
+    /// Publishes what `make` makes, if anyone is there to hear it; answers how many are. As
+    /// [`Directory::publish_in`], but for this core's own thread: cores that sleep are woken at the end of its turn, once
+    /// for all that it publishes in it.
+    pub fn publish_in(&self, space: Space, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
+        self.directory.publish_quietly(space, channel, make, |waker| self.flusher.wake_later(waker))
+    }
+
     /// Subscribes a peer that is not subscribed yet; [`Peer::subscribed`] is called at the place in the order of all
     /// publications from where it counts. Whether it is the topic's first subscriber on any core.
     pub fn subscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
@@ -194,8 +204,7 @@ impl<W: Wire> Core<W> {
         let mut spent = 0;
         while spent < budget {
             let Some(letter) = self.next_letter() else { break };
-            spent += letter.bytes();
-            self.handle(letter);
+            spent += letter.bytes() + self.handle(letter, budget.saturating_sub(spent));
         }
         mailbox.handled(spent);
         self.handling.set(false);
@@ -209,11 +218,11 @@ impl<W: Wire> Core<W> {
         letters.pop_front()
     }
 
-    fn handle(self: &Rc<Self>, letter: Letter<W>) {
+    /// Handles a letter, and with a publication those behind it that can go with it while they fit into `room` bytes;
+    /// how many bytes these were.
+    fn handle(self: &Rc<Self>, letter: Letter<W>, room: usize) -> usize {
         match letter {
-            Letter::Publish { space, channel, publication } => {
-                self.subscribers.borrow().deliver(space, &channel, &publication);
-            }
+            Letter::Publish { space, publication } => return self.deliver(space, publication, room),
             Letter::Join { peer, topic } => {
                 if let Some(peer) = self.peer(peer) {
                     peer.subscribed(&topic);
@@ -234,5 +243,39 @@ impl<W: Wire> Core<W> {
                 W::stop(self);
             }
         }
+        0
+    }
+
+    fn deliver(&self, space: Space, first: W::Publication, room: usize) -> usize {
+        // A large one is shared by all outboxes as it is, so there is nothing to gain.
+        let is_small = |publication: &W::Publication| publication.bytes() < SHARED_BYTES_MIN;
+        let mut letters = self.letters.borrow_mut();
+        let mut run = self.run.borrow_mut();
+        let mut bytes = 0;
+        let mut more = is_small(&first);
+        run.push(first);
+        while more
+            && bytes < room
+            && let Some(letter) = letters.pop_front()
+        {
+            let letter_bytes = letter.bytes();
+            match letter {
+                Letter::Publish { space: its, publication }
+                    if (its, publication.channel()) == (space, run[0].channel())
+                        && is_small(&publication) =>
+                {
+                    bytes += letter_bytes;
+                    run.push(publication);
+                }
+                other => {
+                    letters.push_front(other);
+                    more = false;
+                }
+            }
+        }
+        drop(letters);
+        self.subscribers.borrow().deliver(space, &run);
+        run.clear();
+        bytes
     }
 }

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::Waker,
 };
 
 use ahash::RandomState;
@@ -11,10 +12,11 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
-    CoreId, Incoming, PeerId, Space, Topic, Wire,
+    CoreId, Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
+    patterns::Patterns,
 };
 
 /// Subscribers of one topic, counted by core.
@@ -33,11 +35,6 @@ impl Counts {
 /// The channels of one lock.
 type Shard = HashMap<Bytes, Counts, RandomState>;
 
-struct Pattern {
-    glob: Bytes,
-    counts: Counts,
-}
-
 /// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
 /// another. See the crate's invariants for what its locks order.
 pub struct Directory<W: Wire> {
@@ -45,7 +42,7 @@ pub struct Directory<W: Wire> {
     shard_channels: Shards,
     /// Read under the lock of some shard of `channels`, changed under the locks of all: so a change has its place in the order of
     /// every channel.
-    patterns: RwLock<Vec<Pattern>>,
+    patterns: RwLock<Patterns<Counts>>,
     /// Length of `patterns`, so that publishing need not lock it while there are none. Changes with it.
     pattern_count: AtomicUsize,
     mailboxes: Box<[Mailbox<W>]>,
@@ -102,7 +99,7 @@ impl<W: Wire> Directory<W> {
         Directory {
             channels: Shards::new(),
             shard_channels: Shards::new(),
-            patterns: RwLock::new(Vec::new()),
+            patterns: RwLock::new(Patterns::new()),
             pattern_count: AtomicUsize::new(0),
             mailboxes: (0..cores).map(|_| Mailbox::new()).collect(),
             connections: (0..cores).map(|_| AtomicUsize::new(0)).collect(),
@@ -119,39 +116,51 @@ impl<W: Wire> Directory<W> {
     }
 
     /// Publishes what `make` makes, if anyone is there to hear it; answers how many are.
-    pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> (Bytes, W::Publication)) -> usize {
+    pub fn publish(&self, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
         self.publish_in(Space::Channels, channel, make)
     }
 
     /// As [`Self::publish`], in the name space given.
-    pub fn publish_in(
+    pub fn publish_in(&self, space: Space, channel: &[u8], make: impl FnOnce() -> W::Publication) -> usize {
+        self.publish_quietly(space, channel, make, Waker::wake)
+    }
+
+    /// As [`Self::publish_in`]; each core that slept is `wake`'s to wake.
+    pub(crate) fn publish_quietly(
         &self,
         space: Space,
         channel: &[u8],
-        make: impl FnOnce() -> (Bytes, W::Publication),
+        make: impl FnOnce() -> W::Publication,
+        mut wake: impl FnMut(Waker),
     ) -> usize {
         let shard = self.shards(space).of(channel).lock();
         let subscribers = shard.get(channel);
         let has_patterns = space == Space::Channels && self.pattern_count.load(Ordering::Acquire) > 0;
         let patterns = has_patterns.then(|| self.patterns.read());
-        let matching: Vec<&Pattern> = patterns
-            .iter()
-            .flat_map(|patterns| patterns.iter())
-            .filter(|pattern| matches(&pattern.glob, channel))
-            .collect();
+        let matching: Vec<&Counts> = match &patterns {
+            Some(patterns) => patterns.matching(channel).map(|(_, counts)| counts).collect(),
+            None => Vec::new(),
+        };
         let receivers = subscribers.map_or(0, Counts::total)
-            + matching.iter().map(|pattern| pattern.counts.total()).sum::<usize>();
+            + matching.iter().map(|counts| counts.total()).sum::<usize>();
         if receivers == 0 {
             return 0;
         }
-        let (channel, publication) = make();
-        for (core, mailbox) in self.mailboxes.iter().enumerate() {
+        let publication = make();
+        debug_assert_eq!(publication.channel(), channel);
+        let mut put = |core: usize, publication| {
+            self.mailboxes[core].put(Letter::Publish { space, publication }).map(&mut wake);
+        };
+        let mut last = None;
+        for core in 0..self.mailboxes.len() {
             let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
-                || matching.iter().any(|pattern| pattern.counts.0[core] > 0);
-            if here {
-                let (channel, publication) = (channel.clone(), publication.clone());
-                mailbox.push(Letter::Publish { space, channel, publication });
+                || matching.iter().any(|counts| counts.0[core] > 0);
+            if here && let Some(before) = last.replace(core) {
+                put(before, publication.clone());
             }
+        }
+        if let Some(last) = last {
+            put(last, publication);
         }
         receivers
     }
@@ -169,15 +178,12 @@ impl<W: Wire> Directory<W> {
             Topic::Pattern(glob) => {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
-                let known = patterns.iter().position(|pattern| pattern.glob == glob);
-                let at = known.unwrap_or_else(|| {
-                    patterns.push(Pattern { glob: glob.clone(), counts: Counts::new(self.mailboxes.len()) });
-                    patterns.len() - 1
-                });
-                patterns[at].counts.0[core.0] += 1;
+                let counts = patterns.entry(glob, || Counts::new(self.mailboxes.len()));
+                let first = counts.total() == 0;
+                counts.0[core.0] += 1;
                 self.pattern_count.store(patterns.len(), Ordering::Release);
                 mailbox.push(Letter::Join { peer, topic });
-                known.is_none()
+                first
             }
         }
     }
@@ -195,15 +201,10 @@ impl<W: Wire> Directory<W> {
             Topic::Pattern(glob) => {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
-                let at = patterns
-                    .iter()
-                    .position(|pattern| pattern.glob == glob)
-                    .expect("who leaves a pattern has joined it");
-                patterns[at].counts.0[core.0] -= 1;
-                let last = patterns[at].counts.total() == 0;
-                if last {
-                    patterns.remove(at);
-                }
+                let last = patterns.remove_if(glob, |counts| {
+                    counts.0[core.0] -= 1;
+                    counts.total() == 0
+                });
                 self.pattern_count.store(patterns.len(), Ordering::Release);
                 mailbox.push(Letter::Leave { peer, topic });
                 last

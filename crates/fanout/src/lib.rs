@@ -28,6 +28,8 @@ mod listener;
 mod mailbox;
 mod outbox;
 mod pattern;
+mod patterns;
+mod ring;
 mod socket;
 mod subscribers;
 mod tls;

@@ -33,6 +33,12 @@ pub const SPARE_BUFFERS_MAX: usize = 256;
 /// A buffer that grew beyond this is freed instead of kept for reuse.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 
+/// Sends that go to the kernel in one system call, where it has io_uring.
+pub const RING_SENDS_MAX: usize = 256;
+
+/// With fewer, each has a system call of its own.
+pub const RING_SENDS_MIN: usize = 4;
+
 /// Lock shards of the channel directory.
 pub const DIRECTORY_SHARDS: usize = 64;
 

@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 
 use crate::{
     Outbox, Socket,
+    limits::{RING_SENDS_MAX, RING_SENDS_MIN},
     outbox::{Spares, Writer},
+    ring::Ring,
 };
 
 /// Slices handed to the kernel in one write.
@@ -37,39 +39,58 @@ pub struct OutboxLimit {
 #[error("the peer reads too slowly")]
 pub struct Slow;
 
-/// Outboxes of a core that have something to write, and what the core lends them.
+/// What a core does at the end of its turn: outboxes that have something to write, and what the core lends them;
+/// other cores that have letters now.
 #[derive(Default)]
 pub(crate) struct Flusher {
     dirty: RefCell<Vec<Rc<Link>>>,
+    asleep: RefCell<Vec<Waker>>,
     spares: RefCell<Spares>,
     /// Bytes handed to the kernel; only this core adds to it.
     written: Arc<AtomicU64>,
     waker: RefCell<Option<Waker>>,
+    ring: RefCell<Option<Ring>>,
 }
 
 impl Flusher {
     pub(crate) fn new(written: Arc<AtomicU64>) -> Rc<Self> {
-        Rc::new(Flusher { written, ..Flusher::default() })
+        Rc::new(Flusher { written, ring: RefCell::new(Ring::new()), ..Flusher::default() })
     }
 
     fn add(&self, link: Rc<Link>) {
         self.dirty.borrow_mut().push(link);
+        self.wake();
+    }
+
+    /// Wakes another core, when the turn ends.
+    pub(crate) fn wake_later(&self, waker: Waker) {
+        self.asleep.borrow_mut().push(waker);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.dirty.borrow().is_empty()
+        self.dirty.borrow().is_empty() && self.asleep.borrow().is_empty()
     }
 
     pub(crate) fn wake_with(&self, waker: &Waker) {
         *self.waker.borrow_mut() = Some(waker.clone());
     }
 
-    /// Writes what waits in every dirty outbox, one write each.
+    /// Wakes who is to be woken, then writes what waits in every dirty outbox, one write each.
     pub(crate) fn flush(&self) {
+        self.asleep.borrow_mut().drain(..).for_each(Waker::wake);
         let mut batch = std::mem::take(&mut *self.dirty.borrow_mut());
+        if let Some(ring) = &mut *self.ring.borrow_mut()
+            && batch.len() >= RING_SENDS_MIN
+        {
+            batch.chunks(RING_SENDS_MAX).for_each(|links| self.send(ring, links));
+        }
         for link in batch.drain(..) {
             link.flush();
         }
@@ -77,6 +98,28 @@ impl Flusher {
         if dirty.is_empty() {
             *dirty = batch;
         }
+    }
+
+    /// Has the kernel take what it will of the first of what waits for each of `links`. What it does not take is left.
+    fn send(&self, ring: &mut Ring, links: &[Rc<Link>]) {
+        let mut outboxes: Vec<_> = links.iter().map(|link| (link, link.outbox.borrow_mut())).collect();
+        outboxes.retain(|(link, outbox)| outbox.is_single() && link.socket.plain().is_some());
+        let sends: Vec<_> = outboxes
+            .iter()
+            .filter_map(|(link, outbox)| Some((link.socket.plain()?, outbox.front()?)))
+            .collect();
+        let sent: Vec<_> = ring.send_each(&sends).collect();
+        let mut spares = self.spares.borrow_mut();
+        for ((_, outbox), sent) in outboxes.iter_mut().zip(sent) {
+            // Errors come again when the link is flushed.
+            self.sent(outbox, sent.unwrap_or(0), &mut spares);
+        }
+    }
+
+    fn sent(&self, outbox: &mut Outbox, bytes: usize, spares: &mut Spares) {
+        let before = self.written.load(Ordering::Relaxed);
+        self.written.store(before + bytes as u64, Ordering::Relaxed);
+        outbox.advance(bytes, spares);
     }
 }
 
@@ -197,9 +240,7 @@ impl Link {
                 let count = outbox.slices(&mut slices);
                 self.socket.try_write_vectored(&slices[..count])?
             };
-            let before = self.flusher.written.load(Ordering::Relaxed);
-            self.flusher.written.store(before + written as u64, Ordering::Relaxed);
-            outbox.advance(written, &mut spares);
+            self.flusher.sent(&mut outbox, written, &mut spares);
         }
         self.emptied.notify_waiters();
         Ok(())

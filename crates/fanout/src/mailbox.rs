@@ -4,7 +4,6 @@ use std::{
     task::Waker,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,7 +14,7 @@ use crate::{
 
 /// What can be sent to a core.
 pub(crate) enum Letter<W: Wire> {
-    Publish { space: Space, channel: Bytes, publication: W::Publication },
+    Publish { space: Space, publication: W::Publication },
     Join { peer: PeerId, topic: Topic },
     Leave { peer: PeerId, topic: Topic },
     Accept(Incoming),
@@ -27,7 +26,7 @@ impl<W: Wire> Letter<W> {
     pub(crate) fn bytes(&self) -> usize {
         LETTER_BYTES
             + match self {
-                Letter::Publish { channel, publication, .. } => channel.len() + publication.bytes(),
+                Letter::Publish { publication, .. } => publication.bytes(),
                 Letter::Mail(mail) => W::mail_bytes(mail),
                 _ => 0,
             }
@@ -58,15 +57,18 @@ impl<W: Wire> Mailbox<W> {
     }
 
     pub(crate) fn push(&self, letter: Letter<W>) {
-        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
-        let waker = {
-            let mut queue = self.queue.lock();
-            queue.letters.push_back(letter);
-            queue.waker.take()
-        };
-        if let Some(waker) = waker {
+        if let Some(waker) = self.put(letter) {
             waker.wake();
         }
+    }
+
+    /// Pushes without waking the core; if it sleeps, it is the caller's to wake, and nobody else will.
+    #[must_use]
+    pub(crate) fn put(&self, letter: Letter<W>) -> Option<Waker> {
+        self.bytes.fetch_add(letter.bytes(), Ordering::Relaxed);
+        let mut queue = self.queue.lock();
+        queue.letters.push_back(letter);
+        queue.waker.take()
     }
 
     /// Takes all that waits into `batch`, which is empty. Its letters count as waiting until they are [`Self::handled`].

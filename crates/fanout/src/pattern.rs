@@ -33,6 +33,11 @@ pub fn matches(glob: &[u8], name: &[u8]) -> bool {
     }
 }
 
+/// How many bytes at the start of `glob` stand for themselves: every name that matches begins with them.
+pub(crate) fn literal_prefix(glob: &[u8]) -> usize {
+    glob.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\')).unwrap_or(glob.len())
+}
+
 /// Matches one byte against the first element of `glob`, which is not a star; the element's length if it matches.
 fn match_one(glob: &[u8], byte: u8) -> Option<usize> {
     match *glob.first()? {

@@ -1,6 +1,8 @@
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     net::Shutdown,
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
 
@@ -66,13 +68,10 @@ impl Socket {
         }
     }
 
-    /// Waits until reading may succeed. Dropping the future loses nothing.
+    /// Waits until reading may succeed. Dropping the future loses nothing. Only one task may wait at a time, and its
+    /// future is small: it is what an idle connection is at.
     pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream) => stream.ready(Interest::READABLE).await.map(drop),
-            Socket::Tls(socket) => socket.readable().await,
-            Socket::Unix(stream) => stream.ready(Interest::READABLE).await.map(drop),
-        }
+        poll_fn(|context| each!(self, stream => stream.poll_read_ready(context))).await
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
@@ -98,6 +97,15 @@ impl Socket {
             // It has read until there was nothing.
             Socket::Tls(_) => Ok(()),
         };
+    }
+
+    /// What bytes can be sent into as they are.
+    pub(crate) fn plain(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Socket::Tcp(stream) => Some(stream.as_fd()),
+            Socket::Unix(stream) => Some(stream.as_fd()),
+            Socket::Tls(_) => None,
+        }
     }
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

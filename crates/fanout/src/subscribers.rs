@@ -3,7 +3,7 @@ use std::{collections::HashMap, rc::Rc};
 use ahash::RandomState;
 use bytes::Bytes;
 
-use crate::{Peer, PeerId, Space, Topic, Wire, matches};
+use crate::{Peer, PeerId, Publication, Space, Topic, Wire, patterns::Patterns};
 
 /// Subscribers by channel.
 type Peers<W> = HashMap<Bytes, Vec<Rc<<W as Wire>::Peer>>, RandomState>;
@@ -12,22 +12,23 @@ type Peers<W> = HashMap<Bytes, Vec<Rc<<W as Wire>::Peer>>, RandomState>;
 pub(crate) struct Subscribers<W: Wire> {
     channels: Peers<W>,
     shard_channels: Peers<W>,
-    patterns: Vec<(Bytes, Vec<Rc<W::Peer>>)>,
+    patterns: Patterns<Vec<Rc<W::Peer>>>,
 }
 
 impl<W: Wire> Subscribers<W> {
     pub(crate) fn new() -> Self {
-        Subscribers { channels: HashMap::default(), shard_channels: HashMap::default(), patterns: Vec::new() }
+        Subscribers {
+            channels: HashMap::default(),
+            shard_channels: HashMap::default(),
+            patterns: Patterns::new(),
+        }
     }
 
     pub(crate) fn join(&mut self, peer: Rc<W::Peer>, topic: &Topic) {
         match topic {
             Topic::Channel(name) => self.channels.entry(name.clone()).or_default().push(peer),
             Topic::ShardChannel(name) => self.shard_channels.entry(name.clone()).or_default().push(peer),
-            Topic::Pattern(glob) => match self.patterns.iter_mut().find(|(known, _)| known == glob) {
-                Some((_, peers)) => peers.push(peer),
-                None => self.patterns.push((glob.clone(), vec![peer])),
-            },
+            Topic::Pattern(glob) => self.patterns.entry(glob, Vec::new).push(peer),
         }
     }
 
@@ -47,33 +48,33 @@ impl<W: Wire> Subscribers<W> {
             Topic::Channel(name) => leave(&mut self.channels, name),
             Topic::ShardChannel(name) => leave(&mut self.shard_channels, name),
             Topic::Pattern(glob) => {
-                if let Some(at) = self.patterns.iter().position(|(known, _)| known == glob)
-                    && without(&mut self.patterns[at].1)
-                {
-                    self.patterns.remove(at);
-                }
+                self.patterns.remove_if(glob, without);
             }
         }
     }
 
-    pub(crate) fn deliver(&self, space: Space, channel: &Bytes, publication: &W::Publication) {
+    /// Hands publications of one channel that follow each other to who subscribes to it. Together, where nobody could
+    /// tell: a peer that gets each of them in two ways gets both of the first before the second.
+    pub(crate) fn deliver(&self, space: Space, run: &[W::Publication]) {
+        let Some(channel) = run.first().map(Publication::channel) else { return };
         let channels = match space {
             Space::Channels => &self.channels,
             Space::ShardChannels => &self.shard_channels,
         };
-        if let Some(peers) = channels.get(channel) {
-            let frame = W::frame(publication, None);
-            for peer in peers {
-                peer.deliver(&frame);
+        let peers = channels.get(channel);
+        let patterns: Vec<_> = match space {
+            Space::Channels => self.patterns.matching(channel).collect(),
+            Space::ShardChannels => Vec::new(),
+        };
+        let together = if peers.iter().len() + patterns.len() == 1 { run.len() } else { 1 };
+        for run in run.chunks(together) {
+            if let Some(peers) = peers {
+                let frame = W::frame(run, None);
+                peers.iter().for_each(|peer| peer.deliver(&frame));
             }
-        }
-        if space == Space::ShardChannels {
-            return;
-        }
-        for (glob, peers) in self.patterns.iter().filter(|(glob, _)| matches(glob, channel)) {
-            let frame = W::frame(publication, Some(glob));
-            for peer in peers {
-                peer.deliver(&frame);
+            for &(glob, peers) in &patterns {
+                let frame = W::frame(run, Some(glob));
+                peers.iter().for_each(|peer| peer.deliver(&frame));
             }
         }
     }

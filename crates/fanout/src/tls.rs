@@ -4,11 +4,12 @@ use std::{
     io::{self, IoSlice, Read, Write},
     net::Shutdown,
     sync::Arc,
+    task::{self, Poll},
 };
 
 use parking_lot::RwLock;
 use rustls::{ServerConfig, ServerConnection};
-use tokio::{io::Interest, net::TcpStream};
+use tokio::net::TcpStream;
 
 use crate::limits::HANDSHAKE_TIME_MAX;
 
@@ -126,11 +127,11 @@ impl TlsSocket {
         }
     }
 
-    pub(crate) async fn readable(&self) -> io::Result<()> {
+    pub(crate) fn poll_read_ready(&self, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         if self.state.borrow().has_more {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        self.stream.ready(Interest::READABLE).await.map(drop)
+        self.stream.poll_read_ready(context)
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {

@@ -28,8 +28,8 @@ pub trait Wire: Sized + 'static {
     type Peer: Peer<Self> + 'static;
     /// One published message; cloned once for each core it goes to.
     type Publication: Publication;
-    /// A publication as the subscribers of one topic get it; made once for each core and topic.
-    type Frame;
+    /// Publications as the subscribers of one topic get them; made once for each core and topic.
+    type Frame<'a>;
     /// Anything else that is sent to a core.
     type Mail: Send + 'static;
 
@@ -47,8 +47,11 @@ pub trait Wire: Sized + 'static {
         0
     }
 
-    /// Encodes a publication for the subscribers of the channel itself (`pattern` is `None`) or of a pattern.
-    fn frame(publication: &Self::Publication, pattern: Option<&Bytes>) -> Self::Frame;
+    /// Encodes publications of one channel that follow each other (one or more, together at most
+    /// [`TURN_BYTES_MAX`](crate::limits::TURN_BYTES_MAX), none but a single one larger than
+    /// [`SHARED_BYTES_MIN`](crate::limits::SHARED_BYTES_MIN)) for the subscribers of the channel itself (`pattern` is
+    /// `None`) or of a pattern.
+    fn frame<'a>(run: &'a [Self::Publication], pattern: Option<&'a Bytes>) -> Self::Frame<'a>;
 
     /// Asks every peer of this core to finish; they must be gone before the deadline given to
     /// [`Cores::stop`](crate::Cores::stop).
@@ -59,6 +62,8 @@ pub trait Wire: Sized + 'static {
 
 /// One published message.
 pub trait Publication: Clone + Send + 'static {
+    /// The channel it was published on.
+    fn channel(&self) -> &[u8];
     /// Its size, for the bounds on mailboxes.
     fn bytes(&self) -> usize;
 }
@@ -69,8 +74,8 @@ pub trait Peer<W: Wire> {
     fn id(&self) -> PeerId;
     /// Its socket and outbox.
     fn link(&self) -> &Rc<Link>;
-    /// A publication on a topic it subscribes to.
-    fn deliver(&self, frame: &W::Frame);
+    /// Publications on a topic it subscribes to.
+    fn deliver(&self, frame: &W::Frame<'_>);
     /// Its subscription counts from here: messages delivered before did not reach it, those after will.
     fn subscribed(&self, topic: &Topic);
     /// Its subscription has ended: nothing more of this topic will be delivered.

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use naru_bus::{Entry, Event};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::Server;
@@ -53,7 +52,7 @@ fn published(directory: &Directory<Gate>, channel: String, payload: &[u8]) {
     }
     match publication::live(&channel, payload) {
         Ok(publication) => {
-            directory.publish(channel.as_bytes(), || (Bytes::from(channel.clone()), publication));
+            directory.publish(channel.as_bytes(), || publication);
         }
         Err(error) => {
             tracing::warn!(channel, bytes = payload.len(), %error, "a publication was dropped");
@@ -66,9 +65,7 @@ fn delivered(directory: &Directory<Gate>, server: &Server, user: &str, epoch: &s
         return tracing::error!(user, "the broker delivered an entry without its offset");
     };
     let channel = inbox_of(user);
-    let receivers = directory.publish(channel.as_bytes(), || {
-        let publication = publication::inbox(&channel, &epoch.into(), offset, &entry);
-        (Bytes::copy_from_slice(channel.as_bytes()), publication)
-    });
+    let receivers =
+        directory.publish(channel.as_bytes(), || publication::inbox(&channel, &epoch.into(), offset, &entry));
     crossing::deliver(server, user, &entry, receivers, false);
 }

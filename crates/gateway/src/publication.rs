@@ -20,6 +20,7 @@ use crate::{
 /// A finished frame, and what a session has to know to pass it on.
 #[derive(Clone)]
 pub(crate) struct Publication {
+    channel: Bytes,
     pub(crate) frame: Bytes,
     pub(crate) kind: Kind,
 }
@@ -33,6 +34,10 @@ pub(crate) enum Kind {
 }
 
 impl naru_fanout::Publication for Publication {
+    fn channel(&self) -> &[u8] {
+        &self.channel
+    }
+
     fn bytes(&self) -> usize {
         self.frame.len()
     }
@@ -77,7 +82,7 @@ pub(crate) fn live(channel: &str, payload: &[u8]) -> Result<Publication, Undeliv
     if frame.len() > LIVE_BYTES_MAX {
         return Err(Undeliverable::TooLarge);
     }
-    Ok(Publication { frame, kind: Kind::Live })
+    Ok(Publication { channel: Bytes::copy_from_slice(channel.as_bytes()), frame, kind: Kind::Live })
 }
 
 fn read_signed(payload: &[u8]) -> Option<Signed<'_>> {
@@ -90,7 +95,8 @@ fn read_signed(payload: &[u8]) -> Option<Signed<'_>> {
 /// An inbox's entry, for that user's sessions.
 pub(crate) fn inbox(channel: &str, epoch: &Arc<str>, offset: u64, entry: &Entry) -> Publication {
     let frame = frame::text(&Pushed::positioned(channel, MessageData::from(entry), offset, epoch));
-    Publication { frame, kind: Kind::Inbox { epoch: epoch.clone(), offset } }
+    let channel = Bytes::copy_from_slice(channel.as_bytes());
+    Publication { channel, frame, kind: Kind::Inbox { epoch: epoch.clone(), offset } }
 }
 
 #[cfg(test)]

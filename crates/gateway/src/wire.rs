@@ -42,7 +42,7 @@ impl Wire for Gate {
     type Local = ();
     type Peer = Session;
     type Publication = Publication;
-    type Frame = Publication;
+    type Frame<'a> = &'a [Publication];
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) {}
@@ -57,8 +57,8 @@ impl Wire for Gate {
         }
     }
 
-    fn frame(publication: &Publication, _: Option<&Bytes>) -> Publication {
-        publication.clone()
+    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> &'a [Publication] {
+        run
     }
 
     fn stop(core: &Rc<Core<Gate>>) {

@@ -61,7 +61,7 @@ pub(crate) enum Flow {
     /// With the next one, once everything is answered, which will be soon.
     Settle,
     /// With the next one, once the keeper has room for this.
-    Full(Job),
+    Full(Box<Job>),
     /// With this one again, once clients are no longer paused.
     Paused,
     /// Not at all: the client gets what it is owed, and the connection ends.
@@ -138,7 +138,7 @@ impl Context<'_> {
         };
         match self.core.shared().keeper.try_send(Job { asker, task }) {
             Ok(()) => Ok(Flow::Next),
-            Err(TrySendError::Full(job)) => Ok(Flow::Full(job)),
+            Err(TrySendError::Full(job)) => Ok(Flow::Full(Box::new(job))),
             // The broker is stopping; the place kept will not be filled any more.
             Err(TrySendError::Closed(_)) => Ok(Flow::End),
         }

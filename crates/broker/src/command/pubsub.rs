@@ -54,10 +54,7 @@ fn publish_in(
         return Ok(Flow::Next);
     }
     context.core.shared().counters.of(context.core.id()).published.add(1);
-    let receivers = context.core.directory().publish_in(space, channel, || {
-        let message = message(channel, payload);
-        (message.channel(), message)
-    });
+    let receivers = context.core.publish_in(space, channel, || message(channel, payload));
     context.reply(|writer| writer.integer(receivers as i64))
 }
 

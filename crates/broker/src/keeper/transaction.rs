@@ -1,5 +1,6 @@
 //! Transactions: all at once, in one record.
 
+use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
 
 use super::{
@@ -68,9 +69,7 @@ impl Turns {
     pub(super) fn publish_all(&self, execution: &mut Execution) {
         for step in execution.steps.iter_mut().flatten() {
             let Part::Publish { space, message } = &step.part else { continue };
-            let channel = message.channel();
-            let receivers =
-                self.directory.publish_in(*space, &channel, || (channel.clone(), message.clone()));
+            let receivers = self.directory.publish_in(*space, message.channel(), || message.clone());
             let mut reply = Vec::new();
             // A number reads the same in both protocols.
             ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);

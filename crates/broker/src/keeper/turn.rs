@@ -272,10 +272,7 @@ impl Turns {
                     self.outgoing[core.0].push(answer);
                 }
                 Release::Publish { channel, payload } => {
-                    self.directory.publish(&channel, || {
-                        let message = Message::new(&channel, &payload);
-                        (message.channel(), message)
-                    });
+                    self.directory.publish(&channel, || Message::new(&channel, &payload));
                 }
             }
         }

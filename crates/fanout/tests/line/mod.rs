@@ -12,7 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use naru_fanout::{
-    Core, CoreId, Cores, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Topic, Wire,
+    Core, CoreId, Cores, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Space, Topic,
+    Wire,
 };
 
 pub(crate) const OUTBOX_BYTES_MAX: usize = 1 << 20;
@@ -26,11 +27,18 @@ pub(crate) struct LinePeer {
 }
 
 #[derive(Clone)]
-pub(crate) struct Text(pub(crate) Bytes);
+pub(crate) struct Text {
+    channel: Bytes,
+    line: Bytes,
+}
 
 impl Publication for Text {
+    fn channel(&self) -> &[u8] {
+        &self.channel
+    }
+
     fn bytes(&self) -> usize {
-        self.0.len()
+        self.line.len()
     }
 }
 
@@ -39,7 +47,7 @@ impl Wire for Lines {
     type Local = ();
     type Peer = LinePeer;
     type Publication = Text;
-    type Frame = Bytes;
+    type Frame<'a> = &'a [Text];
     type Mail = ();
 
     fn local(_: CoreId, _: &Arc<()>) {}
@@ -50,8 +58,8 @@ impl Wire for Lines {
 
     fn receive(_: &Rc<Core<Self>>, (): ()) {}
 
-    fn frame(text: &Text, _: Option<&Bytes>) -> Bytes {
-        text.0.clone()
+    fn frame<'a>(run: &'a [Text], _: Option<&'a Bytes>) -> &'a [Text] {
+        run
     }
 }
 
@@ -76,8 +84,8 @@ impl Peer<Lines> for LinePeer {
         &self.link
     }
 
-    fn deliver(&self, frame: &Bytes) {
-        self.say(frame);
+    fn deliver(&self, run: &&[Text]) {
+        run.iter().for_each(|text| self.say(&text.line));
     }
 
     fn subscribed(&self, topic: &Topic) {
@@ -141,9 +149,9 @@ fn execute(core: &Rc<Core<Lines>>, peer: &Rc<LinePeer>, line: &[u8]) {
         }
         _ => {
             let text = words.next().expect("a publication has a text");
-            let receivers = core.directory().publish(&name, || {
+            let receivers = core.publish_in(Space::Channels, &name, || {
                 let line = [name.as_ref(), b" ", text].concat();
-                (name.clone(), Text(line.into()))
+                Text { channel: name.clone(), line: line.into() }
             });
             peer.say(format!("={receivers}").as_bytes());
         }

@@ -246,13 +246,15 @@ impl Peer<Gate> for Session {
         &self.link
     }
 
-    fn deliver(&self, publication: &Publication) {
-        match &publication.kind {
-            Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
-                self.end(Ending::Slow);
+    fn deliver(&self, publications: &&[Publication]) {
+        for publication in *publications {
+            match &publication.kind {
+                Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
+                    self.end(Ending::Slow);
+                }
+                Kind::Live => self.send_frame(&publication.frame),
+                Kind::Inbox { epoch, offset } => self.deliver_inbox(epoch, *offset, &publication.frame),
             }
-            Kind::Live => self.send_frame(&publication.frame),
-            Kind::Inbox { epoch, offset } => self.deliver_inbox(epoch, *offset, &publication.frame),
         }
     }
 
