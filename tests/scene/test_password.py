@@ -2,6 +2,7 @@
 
 from harness.naru import logged
 from harness.retrying import Sending
+from harness.resp import Wire
 
 PASSWORD = "correct-horse"
 
@@ -23,3 +24,26 @@ def test_one_that_does_not_says_so_without_saying_it(naru):
         said = server.program.wait_for(lambda it: logged(it, "password"), "it does not say what is wrong")
         assert "trying again" in said["message"]
         assert "wrong-horse" not in server.program.log()
+
+
+# What docs/operating.md gives a chat server.
+RULES = "resetchannels &naru:server:* &public:* +@naru +publish +subscribe +unsubscribe +ping +client|setinfo".split()
+
+
+def test_a_server_needs_no_more_than_the_rules_of_a_chat_server(naru, people):
+    broker = naru.broker()
+    with Wire(broker.port) as admin:
+        assert admin.call("ACL", "SETUSER", "gateway", "on", f">{PASSWORD}", *RULES) == b"OK"
+        assert admin.call("ACL", "SETUSER", "default", "off") == b"OK"
+        url = f"redis://gateway:{PASSWORD}@127.0.0.1:{broker.port}"
+        servers = [naru.server(url, name=name) for name in ("one", "two")]
+        for server in servers:
+            server.program.wait_for(lambda it: logged(it, "connected to the broker"), "it was not let in")
+        alice, bob = people("alice", servers[0]), people("bob", servers[1])
+        Sending(alice, "bob", 3).finish()
+        assert bob.texts("bob", 3) == ["id 0", "id 1", "id 2"]
+        assert bob.call("subscribe", channel="public:news") == {}
+        alice.call("publish", channel="public:news", data={"n": 1})
+        assert bob.heard("public:news", 1) == [{"n": 1}]
+        bob.call("unsubscribe", channel="public:news")
+        assert admin.call("ACL", "LOG") == []

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    acl::{Acl, AclError, AclOptions},
     config::{Config, Facts},
     counters::Counters,
     keeper::{Keeper, Storage},
@@ -36,8 +37,11 @@ pub struct Options {
     pub unix_listener: Option<UnixListener>,
     /// Where what is stored is kept.
     pub storage: Storage,
-    /// What clients sign in with; none lets everyone in who is on this machine, and nobody else.
+    /// What clients sign in with as the default user, unless `acl` says otherwise of it; none lets everyone in who is
+    /// on this machine, and nobody else.
     pub password: Option<Password>,
+    /// Users beside the default one, and what concerns them all.
+    pub acl: AclOptions,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
 }
@@ -68,6 +72,9 @@ pub enum StartError {
     /// The operating system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
+    /// A user is not as users are.
+    #[error(transparent)]
+    Acl(#[from] AclError),
     /// A thread or its runtime cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] io::Error),
@@ -87,11 +94,16 @@ pub struct Broker {
     keeper: Keeper,
     acceptor: (watch::Sender<bool>, JoinHandle<()>),
     stopped: Option<oneshot::Receiver<Result<(), WriteError>>>,
+    needed_no_password: bool,
 }
 
 impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
+        // First, since a mistake in there is soon found and the log may be long.
+        let password = options.password.as_ref().map(Password::as_bytes);
+        let acl = Acl::new(&options.acl, password)?;
+        let needed_no_password = acl.default_user().needs_no_password();
         let opened = Keeper::open(&options.storage)?;
         let port = |tls| {
             let listener = options.listeners.iter().find(|listener| listener.is_tls() == tls);
@@ -103,15 +115,17 @@ impl Broker {
             tls_port: port(true),
             bind: bind.collect::<Vec<_>>().join(" "),
             durable: matches!(options.storage, Storage::Folder(_)),
+            acl_file: acl.file().map(|file| file.display().to_string()),
         };
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
+            acl,
             keeper: opened.jobs(),
             counters: Counters::new(options.cores),
             key_count: opened.key_count(),
             started: Instant::now(),
             run_id: run_id()?,
-            config: Arc::new(Config::new(facts, options.password)),
+            config: Arc::new(Config::new(facts, options.password, &options.acl)),
             pause: Pause::default(),
             monitors: Monitors::new(options.cores),
             slow_log: SlowLog::default(),
@@ -120,7 +134,7 @@ impl Broker {
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;
         let acceptor = accept(options.listeners, options.unix_listener, cores.directory().clone())?;
-        Ok(Broker { cores, keeper, acceptor, stopped: Some(stopped) })
+        Ok(Broker { cores, keeper, acceptor, stopped: Some(stopped), needed_no_password })
     }
 
     /// A connection from inside the process.
@@ -140,6 +154,12 @@ impl Broker {
             directory.adopt(Incoming::Unix(ours));
             Ok(theirs)
         }
+    }
+
+    /// Whether the default user needed no password when the broker started. Then connections from other machines are
+    /// refused.
+    pub fn needed_no_password(&self) -> bool {
+        self.needed_no_password
     }
 
     /// Waits until the broker fails by itself; for ever if it does not. To be awaited once.

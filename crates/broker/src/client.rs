@@ -11,6 +11,7 @@ use naru_resp::{ReplyWriter, Version};
 use tokio::sync::Notify;
 
 use crate::{
+    acl::{Access, Acl, User},
     class::Class,
     config::Config,
     frame::Frame,
@@ -46,7 +47,7 @@ pub(crate) struct Client {
     silent: Cell<bool>,
     mute: Cell<Mute>,
     last_command: Cell<&'static str>,
-    signed_in: Cell<bool>,
+    access: Access,
     refused_passwords: Cell<u32>,
 }
 
@@ -68,7 +69,13 @@ pub(crate) enum Capture {
 }
 
 impl Client {
-    pub(crate) fn new(link: Rc<Link>, profile: Arc<Profile>, config: Arc<Config>) -> Rc<Self> {
+    pub(crate) fn new(
+        link: Rc<Link>,
+        profile: Arc<Profile>,
+        config: Arc<Config>,
+        access: Access,
+    ) -> Rc<Self> {
+        profile.labels.lock().user = access.user().shown_name();
         Rc::new(Client {
             link,
             profile,
@@ -85,7 +92,7 @@ impl Client {
             silent: Cell::new(false),
             mute: Cell::default(),
             last_command: Cell::new(""),
-            signed_in: Cell::new(false),
+            access,
             refused_passwords: Cell::new(0),
         })
     }
@@ -102,11 +109,35 @@ impl Client {
     }
 
     pub(crate) fn is_signed_in(&self) -> bool {
-        self.signed_in.get()
+        self.access.is_signed_in()
     }
 
-    pub(crate) fn set_signed_in(&self, signed_in: bool) {
-        self.signed_in.set(signed_in);
+    /// Who it is and what it may do.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub(crate) fn sign_in(&self, user: Arc<User>) {
+        self.profile.labels.lock().user = user.shown_name();
+        self.access.sign_in(user);
+    }
+
+    pub(crate) fn sign_out(&self, acl: &Acl) {
+        self.access.sign_out(acl);
+        self.profile.labels.lock().user = self.access.user().shown_name();
+    }
+
+    /// Takes up what has become of its user; false if the connection has to end for it.
+    pub(crate) fn follow(&self, acl: &Acl) -> bool {
+        let stays = self.access.follow(acl, || self.topics());
+        if !stays {
+            tracing::info!(
+                client = %self.profile.id, address = %self.profile.address,
+                user = self.access.user().shown_name(),
+                "closed: its user was deleted, or may no longer hear what it is subscribed to"
+            );
+        }
+        stays
     }
 
     /// Counts a wrong password; how many that makes on this connection.

@@ -13,7 +13,9 @@ use naru_fanout::OutboxLimit;
 use naru_resp::parse_integer;
 use parking_lot::RwLock;
 
-use crate::{class::Class, memory_size::memory_size, output_limits::OutputLimits, password::Password};
+use crate::{
+    acl::AclOptions, class::Class, memory_size::memory_size, output_limits::OutputLimits, password::Password,
+};
 
 /// What was decided when the broker was started.
 pub(crate) struct Facts {
@@ -25,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) bind: String,
     /// What is stored is on disk before it is answered.
     pub(crate) durable: bool,
+    /// The file that users are in.
+    pub(crate) acl_file: Option<String>,
 }
 
 /// The parameters and their values.
@@ -40,12 +44,16 @@ pub(crate) struct Config {
     slow_log_microseconds: AtomicI64,
     slow_log_len_max: AtomicI64,
     latency_milliseconds: AtomicI64,
+    acl_log_len_max: AtomicI64,
+    /// 1 if new users may use all channels.
+    acl_all_channels: AtomicI64,
     output_limits: RwLock<OutputLimits>,
     password: RwLock<Option<Arc<Password>>>,
 }
 
 impl Config {
-    pub(crate) fn new(facts: Facts, password: Option<Password>) -> Self {
+    pub(crate) fn new(facts: Facts, password: Option<Password>, acl: &AclOptions) -> Self {
+        let acl_log_len_max = i64::try_from(acl.log_len_max.unwrap_or(128)).unwrap_or(i64::MAX);
         Config {
             facts,
             clients_max: AtomicI64::new(10_000),
@@ -57,6 +65,8 @@ impl Config {
             slow_log_microseconds: AtomicI64::new(10_000),
             slow_log_len_max: AtomicI64::new(128),
             latency_milliseconds: AtomicI64::new(0),
+            acl_log_len_max: AtomicI64::new(acl_log_len_max),
+            acl_all_channels: AtomicI64::new(acl.all_channels.into()),
             output_limits: RwLock::default(),
             password: RwLock::new(password.map(Arc::new)),
         }
@@ -119,6 +129,16 @@ impl Config {
             .filter(|threshold| *threshold > 0)
     }
 
+    /// Entries of `ACL LOG` at most.
+    pub(crate) fn acl_log_len_max(&self) -> usize {
+        size(&self.acl_log_len_max)
+    }
+
+    /// Whether new users may use all channels.
+    pub(crate) fn gives_all_channels(&self) -> bool {
+        self.acl_all_channels.load(Ordering::Relaxed) != 0
+    }
+
     /// What may wait for a client of that class.
     pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
         self.output_limits.read().of(class).into()
@@ -158,7 +178,7 @@ impl Config {
     fn apply(&self, kind: Kind, change: Change) {
         match (kind, change) {
             (
-                Kind::Number { cell, .. } | Kind::Memory { cell, .. } | Kind::Switch(cell),
+                Kind::Number { cell, .. } | Kind::Memory { cell, .. } | Kind::Switch { cell, .. },
                 Change::Number(number),
             ) => {
                 cell(self).store(number, Ordering::Relaxed);
@@ -175,7 +195,9 @@ impl Config {
             Kind::Number { cell, .. } | Kind::Memory { cell, .. } => {
                 cell(self).load(Ordering::Relaxed).to_string().into()
             }
-            Kind::Switch(cell) => if cell(self).load(Ordering::Relaxed) != 0 { "yes" } else { "no" }.into(),
+            Kind::Switch { cell, words } => {
+                words[usize::from(cell(self).load(Ordering::Relaxed) != 0)].into()
+            }
             Kind::OutputLimits => self.output_limits.read().to_string().into(),
             Kind::Password => self.password().map_or_else(Vec::new, |password| password.as_bytes().to_vec()),
             Kind::Fact(fact) => fact(&self.facts).into(),
@@ -225,7 +247,11 @@ enum Kind {
         cell: Cell,
         min: i64,
     },
-    Switch(Cell),
+    /// 0 or 1, by these words.
+    Switch {
+        cell: Cell,
+        words: [&'static str; 2],
+    },
     OutputLimits,
     Password,
     /// Is as it is, and may be set to that only.
@@ -257,11 +283,16 @@ impl Kind {
                 let bytes = memory_size(value).ok_or("argument must be a memory value")?;
                 within(i64::try_from(bytes).unwrap_or(i64::MAX), min, i64::MAX)
             }
-            Kind::Switch(_) => match value.to_ascii_lowercase().as_slice() {
-                b"yes" => Ok(Change::Number(1)),
-                b"no" => Ok(Change::Number(0)),
-                _ => Err("argument must be 'yes' or 'no'".into()),
-            },
+            Kind::Switch { words, .. } => {
+                match words.iter().position(|word| value.eq_ignore_ascii_case(word.as_bytes())) {
+                    Some(number) => Ok(Change::Number(number as i64)),
+                    None if words == NO_YES => Err("argument must be 'yes' or 'no'".into()),
+                    None => {
+                        let [first, second] = words;
+                        Err(format!("argument(s) must be one of the following: {second}, {first}"))
+                    }
+                }
+            }
             Kind::OutputLimits => config.output_limits.read().with(value).map(Change::OutputLimits),
             Kind::Password => Ok(Change::Password(Password::of(value))),
             Kind::Fact(_) => Ok(Change::Nothing),
@@ -277,8 +308,19 @@ const fn fact(name: &'static str, fact: fn(&Facts) -> String) -> Parameter {
     Parameter { name, kind: Kind::Fact(fact) }
 }
 
+const NO_YES: [&str; 2] = ["no", "yes"];
+
 /// Every parameter there is, by name.
 pub(crate) static PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "acl-pubsub-default",
+        kind: Kind::Switch {
+            cell: |config| &config.acl_all_channels,
+            words: ["resetchannels", "allchannels"],
+        },
+    },
+    fact("aclfile", |facts| facts.acl_file.clone().unwrap_or_default()),
+    number("acllog-max-len", |config| &config.acl_log_len_max, 0, i64::MAX),
     fact("appendfsync", |facts| if facts.durable { "always" } else { "no" }.into()),
     fact("appendonly", |facts| if facts.durable { "yes" } else { "no" }.into()),
     fact("bind", |facts| facts.bind.clone()),
@@ -295,7 +337,10 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     fact("maxmemory-policy", |_| "noeviction".into()),
     fact("notify-keyspace-events", |_| String::new()),
     fact("port", |facts| facts.port.unwrap_or(0).to_string()),
-    Parameter { name: "protected-mode", kind: Kind::Switch(|config| &config.protected_mode) },
+    Parameter {
+        name: "protected-mode",
+        kind: Kind::Switch { cell: |config| &config.protected_mode, words: NO_YES },
+    },
     Parameter {
         name: "proto-max-bulk-len",
         kind: Kind::Memory { cell: |config| &config.bulk_bytes_max, min: 1 << 20 },
@@ -319,7 +364,14 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        Config::new(Facts { port: Some(6379), tls_port: None, bind: "127.0.0.1".into(), durable: true }, None)
+        let facts = Facts {
+            port: Some(6379),
+            tls_port: None,
+            bind: "127.0.0.1".into(),
+            durable: true,
+            acl_file: None,
+        };
+        Config::new(facts, None, &AclOptions::default())
     }
 
     #[test]

@@ -5,6 +5,7 @@ use naru_resp::{Limits, RequestParser};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
+    acl::Access,
     class::Class,
     client::Client,
     command::{self, Context, Flow},
@@ -76,8 +77,8 @@ fn admit(
     socket: Socket,
     config: Arc<Config>,
 ) -> Result<Rc<Client>, (Rc<Link>, &'static [u8])> {
-    let password = config.password().is_some();
-    let denied = !socket.is_local() && !password && config.is_protected();
+    let access = Access::new(&core.shared().acl);
+    let denied = !socket.is_local() && access.user().needs_no_password() && config.is_protected();
     let (address, local_address) = (socket.peer_name(), socket.local_name());
     let link = core.link(socket, config.output_limit(Class::Normal));
     let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
@@ -89,8 +90,7 @@ fn admit(
         tracing::warn!(address = profile.address, "refused: as many clients as there may be (maxclients)");
         return Err((link, FULL));
     }
-    let client = Client::new(link, profile, config);
-    client.set_signed_in(!password);
+    let client = Client::new(link, profile, config, access);
     core.insert(client.clone());
     Ok(client)
 }
@@ -335,6 +335,9 @@ impl Conversation {
     fn execute(&mut self, input: &[u8]) -> (usize, Pause) {
         let mut consumed = 0;
         let mut executed = false;
+        if !self.client.follow(&self.core.shared().acl) {
+            return (input.len(), Pause::Ended);
+        }
         self.follow_limits();
         self.core.local().lap();
         let pause = loop {

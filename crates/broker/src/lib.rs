@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acl;
 mod broker;
 mod class;
 mod client;
@@ -41,6 +42,7 @@ mod transaction;
 mod version;
 mod wire;
 
+pub use acl::{AclError, AclOptions, UserLine, UserSource};
 pub use broker::{Broker, Failed, Options, StartError};
 pub use keeper::Storage;
 pub use password::{EmptyPassword, Password};

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use subtle::ConstantTimeEq;
-
 /// The password of the default user (Redis's `requirepass`). Never shown.
 #[derive(Clone)]
 pub struct Password(Box<[u8]>);
@@ -22,14 +20,9 @@ impl Password {
         (!bytes.is_empty()).then(|| Password(bytes.into()))
     }
 
-    /// Itself, for who may ask (`CONFIG GET`).
+    /// Itself, for who may ask (`CONFIG GET`), and to have users know it.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    /// Whether this is it. The time it takes says nothing but whether the length is right.
-    pub(crate) fn is(&self, attempt: &[u8]) -> bool {
-        self.0.ct_eq(attempt).into()
     }
 }
 

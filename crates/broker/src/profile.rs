@@ -43,6 +43,8 @@ pub(crate) struct Profile {
 #[derive(Default)]
 pub(crate) struct Labels {
     pub(crate) name: String,
+    /// Of the user it has signed in as.
+    pub(crate) user: String,
     pub(crate) lib_name: String,
     pub(crate) lib_version: String,
     pub(crate) last_command: &'static str,
@@ -133,7 +135,7 @@ impl Profile {
         format!(
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db=0 sub={channels} psub={patterns} \
              ssub={shard_channels} multi={queued} watch=0 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 \
-             oll=0 omem=0 tot-mem=1800 events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+             oll=0 omem=0 tot-mem=1800 events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.address,
             self.local_address,
@@ -142,6 +144,7 @@ impl Profile {
             self.idle().as_secs(),
             self.flags(),
             if labels.last_command.is_empty() { "NULL" } else { labels.last_command },
+            labels.user,
             self.resp.load(Ordering::Relaxed),
             labels.lib_name,
             labels.lib_version,

@@ -10,6 +10,7 @@ use naru_fanout::{Core, CoreId, Incoming, Peer, PeerId, Wire};
 use tokio::sync::mpsc;
 
 use crate::{
+    acl::Acl,
     client::Client,
     command::{self, Context},
     config::Config,
@@ -34,6 +35,7 @@ pub(crate) enum Resp {}
 /// What all cores of a broker share.
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
+    pub(crate) acl: Acl,
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) counters: Counters,
     /// Keys the keeper has.
@@ -74,6 +76,8 @@ pub(crate) enum Mail {
     Kill(PeerId),
     /// Parameters have changed.
     Configured,
+    /// Users have changed; who is named knows already.
+    UsersChanged { by: Option<PeerId> },
     /// A command was executed: a line for the monitors of the core.
     Executed(Bytes),
 }
@@ -146,6 +150,11 @@ impl Wire for Resp {
                 core.each_peer(|client| client.limit_output());
                 idle::watch(core);
             }
+            Mail::UsersChanged { by } => core.each_peer(|client| {
+                if by != Some(client.id()) && !client.follow(&core.shared().acl) {
+                    client.link().close();
+                }
+            }),
             Mail::Executed(line) => {
                 let monitors = core.local().monitors.borrow();
                 monitors.iter().filter_map(|id| core.peer(*id)).for_each(|client| client.watch(&line));

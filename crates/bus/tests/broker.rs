@@ -27,6 +27,7 @@ fn broker(port: u16, storage: Storage) -> (Broker, u16) {
         unix_listener: None,
         storage,
         password: None,
+        acl: naru_broker::AclOptions::default(),
         cores: 2,
     })
     .unwrap();

@@ -156,6 +156,7 @@ fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
         unix_listener: None,
         storage,
         password: None,
+        acl: naru_broker::AclOptions::default(),
         cores,
     })?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");

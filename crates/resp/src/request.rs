@@ -93,6 +93,11 @@ impl<'a> Command<'a> {
         self.arguments.iter().map(move |range| &bytes[range.clone()])
     }
 
+    /// The command that the arguments behind the first `count` are; empty if there are none.
+    pub fn without_first(&self, count: usize) -> Command<'a> {
+        Command { bytes: self.bytes, arguments: self.arguments.get(count..).unwrap_or_default() }
+    }
+
     /// A copy that outlives the input.
     pub fn to_owned(&self) -> OwnedCommand {
         let mut bytes = Vec::with_capacity(self.iter().map(<[u8]>::len).sum());

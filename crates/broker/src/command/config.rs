@@ -2,11 +2,12 @@ use naru_fanout::{CoreId, matches};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome,
+    Context, Outcome, acl,
     arguments::{syntax_error, unknown_subcommand, wrong_number},
 };
 use crate::{
     config::{PARAMETERS, Parameter},
+    password::Password,
     wire::Mail,
 };
 
@@ -70,9 +71,14 @@ fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     }
     let wanted: Vec<_> =
         (2..command.len()).step_by(2).map(|at| (command.arg(at), command.arg(at + 1))).collect();
-    context.core.shared().config.set(&wanted).map_err(|error| error.to_string())?;
+    let shared = context.core.shared();
+    shared.config.set(&wanted).map_err(|error| error.to_string())?;
     for core in 0..context.core.directory().cores() {
         context.core.directory().send(CoreId(core), Mail::Configured);
+    }
+    if wanted.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"requirepass")) {
+        shared.acl.set_default_password(shared.config.password().as_deref().map(Password::as_bytes));
+        return acl::changed(context, |writer| writer.simple("OK"));
     }
     context.reply(|writer| writer.simple("OK"))
 }

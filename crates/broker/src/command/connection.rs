@@ -7,9 +7,10 @@ use super::{
     Context, Flow, Outcome, Refusal,
     arguments::{Arguments, integer, syntax_error, wrong_number},
     client::{is_name, set_name},
-    pubsub, transaction,
+    permission, pubsub, transaction,
 };
 use crate::{
+    acl::DEFAULT,
     limits::REFUSED_PASSWORDS_MAX,
     monitors::Monitors,
     mute::Mute,
@@ -47,7 +48,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     while let Some(option) = arguments.peek() {
         if arguments.takes("auth") && arguments.left() >= 2 {
             let (user, password) = (arguments.next()?, arguments.next()?);
-            if let Err(flow) = sign_in(context, user, password)? {
+            if let Err(flow) = sign_in(context, command, user, password)? {
                 return Ok(flow);
             }
         } else if arguments.takes("setname") && arguments.left() >= 1 {
@@ -110,7 +111,7 @@ pub(super) fn version_after_hello(context: &Context<'_>, command: &Command<'_>) 
     while arguments.left() > 0 {
         if arguments.takes("auth") {
             let (user, password) = (arguments.next().ok()?, arguments.next().ok()?);
-            is_signed_in = is_right(context, user, password);
+            is_signed_in = context.core.shared().acl.authenticate(user, password).is_some();
             if !is_signed_in {
                 return None;
             }
@@ -121,19 +122,18 @@ pub(super) fn version_after_hello(context: &Context<'_>, command: &Command<'_>) 
     is_signed_in.then_some(version)
 }
 
-/// Whether a client may sign in as that user: there is one, `default`; without a password it may have any, as in a Redis
-/// without `requirepass`.
-fn is_right(context: &Context<'_>, user: &[u8], password: &[u8]) -> bool {
-    let right = context.core.shared().config.password();
-    user == b"default" && right.is_none_or(|right| right.is(password))
-}
-
 /// Signs the client in, or refuses; who tries too often is sent away.
-fn sign_in(context: &Context<'_>, user: &[u8], password: &[u8]) -> Result<Result<(), Flow>, Refusal> {
-    if is_right(context, user, password) {
-        context.client.set_signed_in(true);
+fn sign_in(
+    context: &Context<'_>,
+    command: &Command<'_>,
+    user: &[u8],
+    password: &[u8],
+) -> Result<Result<(), Flow>, Refusal> {
+    if let Some(user) = context.core.shared().acl.authenticate(user, password) {
+        context.client.sign_in(user);
         return Ok(Ok(()));
     }
+    permission::note_sign_in(context, command, user);
     let wrong = "WRONGPASS invalid username-password pair or user is disabled.";
     if context.client.password_refused() < REFUSED_PASSWORDS_MAX {
         return Err(wrong.into());
@@ -146,18 +146,18 @@ fn sign_in(context: &Context<'_>, user: &[u8], password: &[u8]) -> Result<Result
 /// `AUTH [user] password`
 pub(super) fn auth(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let (user, password) = match command.len() {
-        2 if context.core.shared().config.password().is_none() => {
+        2 if context.core.shared().acl.default_user().needs_no_password() => {
             return Err(
                 "ERR AUTH <password> called without any password configured for the default user. Are you \
                         sure your configuration is correct?"
                     .into(),
             );
         }
-        2 => (&b"default"[..], command.arg(1)),
+        2 => (DEFAULT, command.arg(1)),
         3 => (command.arg(1), command.arg(2)),
         _ => return Err(syntax_error()),
     };
-    match sign_in(context, user, password)? {
+    match sign_in(context, command, user, password)? {
         Ok(()) => context.reply(|writer| writer.simple("OK")),
         Err(flow) => Ok(flow),
     }
@@ -183,7 +183,7 @@ pub(super) fn reset(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     let profile = context.client.profile();
     profile.no_evict.store(false, Ordering::Relaxed);
     profile.no_touch.store(false, Ordering::Relaxed);
-    context.client.set_signed_in(context.core.shared().config.password().is_none());
+    context.client.sign_out(&context.core.shared().acl);
     context.client.set_version(Version::Resp2);
     set_name(context.client, b"")?;
     transaction::end(context, |writer| writer.simple("RESET"))

@@ -6,6 +6,7 @@ use naru_resp::{Command, ReplyWriter};
 use super::{
     Context, Outcome,
     arguments::{syntax_error, unknown_subcommand, wrong_number},
+    category::Category,
     getkeys::{getkeys, getkeys_and_flags},
     manual::{self, Usage},
     syntax::{Argument, Kind},
@@ -89,24 +90,23 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 fn list(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let option = |at: usize| command.get(at).map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
     let value = command.get(4).unwrap_or_default();
-    let in_category = |name: &str| {
-        let entry = table::find(name.split('|').next().unwrap_or(name).as_bytes());
-        entry.is_some_and(|entry| entry.group.as_bytes().eq_ignore_ascii_case(value))
-    };
-    let mut names: Vec<&str> = table::all_called().map(|called| called.name).collect();
+    let mut called: Vec<_> = table::all_called().collect();
     match (command.len(), option(2).as_slice(), option(3).as_slice()) {
         (2, _, _) => {}
         // There are no modules.
-        (5, b"filterby", b"module") => names.clear(),
-        (5, b"filterby", b"aclcat") => names.retain(|name| in_category(name)),
+        (5, b"filterby", b"module") => called.clear(),
+        (5, b"filterby", b"aclcat") => {
+            let category = Category::named(value);
+            called.retain(|called| category.is_some_and(|category| category.holds(*called)));
+        }
         (5, b"filterby", b"pattern") => {
-            names.retain(|name| matches(&value.to_ascii_lowercase(), name.as_bytes()));
+            called.retain(|called| matches(&value.to_ascii_lowercase(), called.name.as_bytes()));
         }
         _ => return Err(syntax_error()),
     }
     context.reply(|writer| {
-        writer.array(names.len());
-        names.iter().for_each(|name| writer.bulk(name));
+        writer.array(called.len());
+        called.iter().for_each(|called| writer.bulk(called.name));
     })
 }
 
@@ -135,8 +135,10 @@ fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
     writer.integer(first);
     writer.integer(last);
     writer.integer(step);
-    writer.set(1);
-    writer.simple(format!("@{}", entry.group));
+    let is_in = |(category, _): &(Category, &str)| category.holds(entry.itself());
+    let categories: Vec<_> = Category::all().filter(is_in).collect();
+    writer.set(categories.len());
+    categories.iter().for_each(|(_, name)| writer.simple(format!("@{name}")));
     // Tips, key specifications, subcommands: none are given.
     (0..3).for_each(|_| writer.array(0));
 }

@@ -1,5 +1,7 @@
 //! `COMMAND GETKEYS` and `COMMAND GETKEYSANDFLAGS`: which arguments of a command are keys, and what it does to them.
 
+use std::{iter::StepBy, ops::Range};
+
 use naru_resp::Command;
 
 use super::{
@@ -33,31 +35,67 @@ pub(super) fn getkeys_and_flags(context: &Context<'_>, command: &Command<'_>) ->
 
 /// The command behind `COMMAND GETKEYS`, and its keys.
 fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Refusal> {
-    let words: Vec<&[u8]> = command.iter().skip(2).collect();
+    let whole = command.without_first(2);
     let exists = |entry: &&Entry| {
-        entry.subcommands.is_empty() || words.get(1).is_none_or(|name| entry.subcommand(name).is_some())
+        entry.subcommands.is_empty() || whole.get(1).is_none_or(|name| entry.subcommand(name).is_some())
     };
-    let entry = table::find(command.arg(2)).filter(exists);
+    let entry = table::find(whole.name()).filter(exists);
     let entry = entry.ok_or_else(|| Refusal::from("ERR Invalid command specified"))?;
-    // What SSUBSCRIBE and its like have is placed like keys in a cluster, but is none.
-    let is_xread = entry.name == "xread";
-    if entry.group == "pubsub" || entry.keys.0 == 0 && !is_xread {
+    if !has_keys(entry) {
         return Err("ERR The command has no key arguments".into());
     }
-    if !entry.arity.accepts(words.len()) {
+    if !entry.arity.accepts(whole.len()) {
         return Err("ERR Invalid number of arguments specified for command".into());
     }
-    if is_xread {
-        let streams = words.iter().position(|word| word.eq_ignore_ascii_case(b"streams"));
-        let streams =
-            streams.ok_or_else(|| Refusal::from("ERR Invalid arguments specified for command"))? + 1;
-        let count = (words.len() - streams) / 2;
-        return Ok((entry, words[streams..streams + count].to_vec()));
+    let places = key_places(entry, &whole)
+        .ok_or_else(|| Refusal::from("ERR Invalid arguments specified for command"))?;
+    Ok((entry, places.filter_map(|place| whole.get(place)).collect()))
+}
+
+/// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is
+/// none.
+fn has_keys(entry: &Entry) -> bool {
+    entry.group != "pubsub" && entry.keys.0 != 0 || entry.name == "xread"
+}
+
+/// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
+pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<Range<usize>>> {
+    if !has_keys(entry) {
+        return Some((0..0).step_by(1));
+    }
+    if entry.name == "xread" {
+        let streams = command.iter().position(|word| word.eq_ignore_ascii_case(b"streams"))? + 1;
+        return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
     }
     let (first, last, step) = entry.keys;
-    let last = if last < 0 { words.len() as i64 + last } else { last };
-    let places = (first..=last).step_by(usize::try_from(step).unwrap_or(1).max(1));
-    Ok((entry, places.filter_map(|place| words.get(place as usize).copied()).collect()))
+    let last = if last < 0 { command.len() as i64 + last } else { last };
+    let place = |number: i64| usize::try_from(number).unwrap_or(0);
+    Some((place(first)..place(last + 1)).step_by(place(step).max(1)))
+}
+
+/// What is done to a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyAccess {
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+}
+
+impl KeyAccess {
+    /// What a command does to its keys. As in Redis, whether there is one, and of what kind, is not read from it.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let flags = access(entry);
+        KeyAccess { reads: flags.contains(&"access"), writes: flags.first() != Some(&"RO") }
+    }
+
+    /// Whether all of `wanted` is in it.
+    pub(crate) fn covers(self, wanted: Self) -> bool {
+        (self.reads || !wanted.reads) && (self.writes || !wanted.writes)
+    }
+
+    /// Both together.
+    pub(crate) fn or(self, other: Self) -> Self {
+        KeyAccess { reads: self.reads || other.reads, writes: self.writes || other.writes }
+    }
 }
 
 /// What a command does to its keys, in the words of Redis's key specifications.

@@ -8,7 +8,7 @@ use super::{
     arguments::{Arguments, integer, syntax_error},
     client::class,
 };
-use crate::{class::Class, profile::Profile, wire::Mail};
+use crate::{acl::Acl, class::Class, profile::Profile, wire::Mail};
 
 /// Which clients to close: those that fit everything given.
 #[derive(Default)]
@@ -17,13 +17,14 @@ struct Filter<'a> {
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     class: Option<Class>,
+    user: Option<String>,
     age_seconds_min: Option<i64>,
     spares_caller: bool,
 }
 
 impl<'a> Filter<'a> {
     /// `option value [option value …]`
-    fn parse(arguments: &mut Arguments<'_, 'a>) -> Result<Self, Refusal> {
+    fn parse(arguments: &mut Arguments<'_, 'a>, acl: &Acl) -> Result<Self, Refusal> {
         let mut filter = Filter { spares_caller: true, ..Filter::default() };
         while arguments.left() > 0 {
             if arguments.left() < 2 {
@@ -42,9 +43,10 @@ impl<'a> Filter<'a> {
                 filter.local_address = Some(arguments.next()?);
             } else if arguments.takes("user") {
                 let user = arguments.next()?;
-                if user != b"default" {
-                    return Err(format!("ERR No such user '{}'", String::from_utf8_lossy(user)).into());
-                }
+                let known = acl.user(user);
+                let known =
+                    known.ok_or_else(|| format!("ERR No such user '{}'", String::from_utf8_lossy(user)))?;
+                filter.user = Some(known.shown_name());
             } else if arguments.takes("skipme") {
                 filter.spares_caller = arguments.takes("yes");
                 if !filter.spares_caller && !arguments.takes("no") {
@@ -61,6 +63,7 @@ impl<'a> Filter<'a> {
         self.id.is_none_or(|id| profile.id.0 as i64 == id)
             && self.address.is_none_or(|address| profile.address.as_bytes() == address)
             && self.local_address.is_none_or(|address| profile.local_address.as_bytes() == address)
+            && self.user.as_ref().is_none_or(|user| profile.labels.lock().user == *user)
             && self.class.is_none_or(|class| profile.class() == class)
             && self.age_seconds_min.is_none_or(|age| profile.connected.elapsed().as_secs() as i64 >= age)
     }
@@ -79,7 +82,7 @@ pub(super) fn kill(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     } else {
         let mut arguments = Arguments::of(command);
         arguments.next()?;
-        Filter::parse(&mut arguments)?
+        Filter::parse(&mut arguments, &context.core.shared().acl)?
     };
     let shared = context.core.shared();
     let own = context.client.id();

@@ -1,6 +1,8 @@
 //! The commands: one file a family, one table entry a command.
 
+mod acl;
 mod arguments;
+mod category;
 mod client;
 mod cluster;
 mod config;
@@ -16,6 +18,7 @@ mod manual;
 mod monitor;
 #[cfg(test)]
 mod page;
+mod permission;
 mod pubsub;
 mod redacted;
 mod scripting;
@@ -41,9 +44,9 @@ use crate::{
     wire::Resp,
 };
 
-#[cfg(test)]
-pub(crate) use table::find;
-pub(crate) use table::{Called, Entry, called_count};
+pub(crate) use category::Category;
+pub(crate) use getkeys::{KeyAccess, key_places};
+pub(crate) use table::{Called, Entry, all_called, called_count, find};
 pub(crate) use transaction::finish;
 
 /// Where a command is executed: on a core, for a client.
@@ -211,6 +214,9 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     }
     if called.number != entry.itself().number && !manual::arity(called).accepts(command.len()) {
         return Some(arguments::wrong_number(called.name));
+    }
+    if let Err(denied) = context.client.access().check(entry, called, command) {
+        return Some(permission::denied(context, called, command, denied));
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
         format!(

@@ -9,6 +9,15 @@ use crate::{escaped::escaped, wire::Mail};
 
 /// Redis's commands for administrators, which monitors do not see.
 const HIDDEN: &[&str] = &[
+    "acl|deluser",
+    "acl|dryrun",
+    "acl|getuser",
+    "acl|list",
+    "acl|load",
+    "acl|log",
+    "acl|save",
+    "acl|setuser",
+    "acl|users",
     "client|kill",
     "client|list",
     "client|no-evict",

@@ -15,6 +15,9 @@ pub(super) fn redacted<'a>(called: Called, command: &Command<'a>) -> Vec<&'a [u8
                 arguments.iter().skip(2).position(|argument| is(argument, "auth")).unwrap_or(usize::MAX - 3);
             arguments.iter_mut().skip(secret + 3).take(2).for_each(|argument| *argument = REDACTED);
         }
+        "acl|setuser" => arguments.iter_mut().skip(2).for_each(|argument| *argument = REDACTED),
+        // What is tried out may be a command with a password.
+        "acl|dryrun" => arguments.iter_mut().skip(4).for_each(|argument| *argument = REDACTED),
         "config|set" => {
             for at in (2..arguments.len().saturating_sub(1)).step_by(2) {
                 if is(arguments[at], "requirepass") {
@@ -49,6 +52,14 @@ mod tests {
             "HELLO 3 setname x auth (redacted) (redacted)"
         );
         assert_eq!(shown("HELLO 3 auth me", "hello"), "HELLO 3 auth (redacted)");
+        assert_eq!(
+            shown("ACL SETUSER alice >secret ~x", "acl|setuser"),
+            "ACL SETUSER (redacted) (redacted) (redacted)"
+        );
+        assert_eq!(
+            shown("ACL DRYRUN alice auth bob secret", "acl|dryrun"),
+            "ACL DRYRUN alice auth (redacted) (redacted)"
+        );
         assert_eq!(shown("HELLO", "hello"), "HELLO");
         assert_eq!(
             shown("CONFIG SET timeout 1 RequirePass secret", "config|set"),

@@ -34,6 +34,7 @@ pub(super) enum Kind {
 const INTEGERS: &[&str] = &[
     "after",
     "before",
+    "bits",
     "client-id",
     "count",
     "maxage",

@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, client, cluster, config, connection, describe, info, keys, ledger, monitor, pubsub,
-    scripting, slow, streams, transaction,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
+    pubsub, scripting, slow, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -249,6 +249,15 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     )
     .subcommands(client::SUBCOMMANDS),
     // Server
+    entry(
+        "acl",
+        AtLeast(2),
+        "server",
+        &["admin", "noscript", "loading", "stale"],
+        acl::acl,
+        "Says and sets who may do what.",
+    )
+    .subcommands(acl::SUBCOMMANDS),
     entry(
         "command",
         AtLeast(1),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use naru_resp::{Command, ReplyWriter, Version};
 
-use super::{Context, Entry, Flow, Outcome, Refusal, connection, count, monitor, perform};
+use super::{Context, Entry, Flow, Outcome, Refusal, connection, count, monitor, perform, permission};
 use crate::{
     client::{Capture, Captured},
     keeper::Task,
@@ -132,7 +132,7 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
     let subscribes = commands.iter().any(|queued| queued.entry.subscribes());
     let mut version = context.client.version();
     let plan = |queued: Queued| {
-        if !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
+        if is_denied(context, &queued) || !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
             if queued.entry.name == "hello" {
                 let command = queued.command.as_command();
                 version = connection::version_after_hello(context, &command).unwrap_or(version);
@@ -144,6 +144,12 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
         Step { queued, planning: start.elapsed(), part }
     };
     commands.into_iter().map(plan).collect()
+}
+
+/// Whether the client may no longer do it. The core says so when its turn comes.
+fn is_denied(context: &Context<'_>, Queued { entry, command }: &Queued) -> bool {
+    let command = command.as_command();
+    context.client.access().check(entry, entry.called_or_itself(&command), &command).is_err()
 }
 
 /// What the keeper is to do for a command, and how to answer it; or the reply, if it asks for nothing that can be done.
@@ -220,7 +226,12 @@ fn run(context: &Context<'_>, Queued { entry, command }: &Queued) -> (Vec<u8>, F
     let mut flow = Flow::Next;
     let Captured { mut reply, part, .. } = context.client.capture(Capture::Run, || {
         let command = command.as_command();
-        flow = match perform(context, entry, entry.called_or_itself(&command), &command) {
+        let called = entry.called_or_itself(&command);
+        let outcome = match permission::denied_since(context, entry, called, &command) {
+            Some(refusal) => Err(refusal),
+            None => perform(context, entry, called, &command),
+        };
+        flow = match outcome {
             Ok(flow) => flow,
             Err(refusal) => context.refuse(refusal.text()),
         };

@@ -70,6 +70,7 @@ impl Harbour {
             unix_listener: None,
             storage,
             password: None,
+            acl: naru_broker::AclOptions::default(),
             cores: 2,
         };
         self.broker = Some(Broker::start(options).unwrap());

@@ -1,70 +1,51 @@
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::net::{SocketAddr, TcpStream};
 
-use anyhow::{Context as _, bail};
-use naru_resp::{ReplyLimits, ReplyParser, Value, encode_request};
+use anyhow::Context as _;
 
-/// How long the server may take for one step of opening a connection.
-const STEP_TIME_MAX: Duration = Duration::from_secs(10);
+use super::{dialog::Dialog, nats, protocol::Protocol, redis};
 
-/// Where the server is.
-pub(super) fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
-    let mut addresses =
-        (host, port).to_socket_addrs().with_context(|| format!("{host} cannot be resolved"))?;
-    addresses.next().with_context(|| format!("{host} has no address"))
+/// Opens connections to one server, each of them ready when it is returned: the server has confirmed it.
+pub(super) struct Connector {
+    pub(super) server: SocketAddr,
+    pub(super) protocol: Protocol,
 }
 
-/// A connection that publishes.
-pub(super) fn publisher(server: SocketAddr) -> anyhow::Result<TcpStream> {
-    let stream = open(server)?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
-}
-
-/// A connection that has subscribed to `channel`, confirmed by the server.
-pub(super) fn subscriber(server: SocketAddr, channel: &str) -> anyhow::Result<TcpStream> {
-    let mut stream = open(server)?;
-    let mut request = Vec::new();
-    encode_request(["SUBSCRIBE", channel], &mut request);
-    stream.write_all(&request)?;
-    let confirmed = [Value::Bulk(b"subscribe".into()), Value::Bulk(channel.into()), Value::Integer(1)];
-    match reply(&mut stream).with_context(|| format!("{server} did not confirm a subscription"))? {
-        Value::Array(elements) if elements == confirmed => {}
-        Value::Error(text) => bail!("{server} refused a subscription: {}", String::from_utf8_lossy(&text)),
-        other => bail!("{server} answered SUBSCRIBE with {other:?}"),
+impl Connector {
+    /// A connection that does nothing yet, of which the server knows.
+    pub(super) fn idle(&self) -> anyhow::Result<TcpStream> {
+        self.connect(|dialog| match self.protocol {
+            Protocol::Resp => redis::greet(dialog),
+            Protocol::Nats => nats::greet(dialog, 0),
+        })
     }
-    stream.set_nonblocking(true)?;
-    Ok(stream)
-}
 
-fn open(server: SocketAddr) -> anyhow::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&server, STEP_TIME_MAX).with_context(|| {
-        format!("cannot connect to {server}: is the server running, and does it allow so many?")
-    })?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(STEP_TIME_MAX))?;
-    Ok(stream)
-}
+    /// A connection that may publish `payload_bytes` at once.
+    pub(super) fn publisher(&self, payload_bytes: usize) -> anyhow::Result<TcpStream> {
+        self.connect(|dialog| match self.protocol {
+            Protocol::Resp => Ok(()),
+            Protocol::Nats => nats::greet(dialog, payload_bytes),
+        })
+    }
 
-/// The one reply that is due, and nothing behind it.
-fn reply(stream: &mut TcpStream) -> anyhow::Result<Value> {
-    let mut parser = ReplyParser::new(ReplyLimits::default());
-    let mut received = Vec::new();
-    let mut buffer = [0; 1024];
-    loop {
-        let count = stream.read(&mut buffer)?;
-        if count == 0 {
-            bail!("the connection was closed");
-        }
-        received.extend_from_slice(&buffer[..count]);
-        if let Some((value, taken)) = parser.next(&received)? {
-            if taken < received.len() {
-                bail!("more came than was asked for");
-            }
-            return Ok(value);
-        }
+    /// A connection that has subscribed to `channel`.
+    pub(super) fn subscriber(&self, channel: &str) -> anyhow::Result<TcpStream> {
+        self.connect(|dialog| match self.protocol {
+            Protocol::Resp => redis::subscribe(dialog, channel),
+            Protocol::Nats => nats::subscribe(dialog, &[channel.to_owned()]),
+        })
+    }
+
+    /// A connection that has subscribed to all of `patterns`.
+    pub(super) fn patterns(&self, patterns: &[String]) -> anyhow::Result<TcpStream> {
+        self.connect(|dialog| match self.protocol {
+            Protocol::Resp => redis::subscribe_to_patterns(dialog, patterns),
+            Protocol::Nats => nats::subscribe(dialog, patterns),
+        })
+    }
+
+    fn connect(&self, greet: impl FnOnce(&mut Dialog) -> anyhow::Result<()>) -> anyhow::Result<TcpStream> {
+        let mut dialog = Dialog::open(self.server)?;
+        greet(&mut dialog).with_context(|| format!("{} did not take a connection", self.server))?;
+        dialog.done()
     }
 }

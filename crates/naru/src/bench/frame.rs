@@ -3,6 +3,8 @@ use std::sync::Arc;
 use anyhow::bail;
 use naru_resp::encode_request;
 
+use super::{nats, protocol::Protocol};
+
 /// Bytes of a [`Stamp`] at the front of each payload.
 pub(super) const STAMP_BYTES: usize = 4 + 8 + 8;
 
@@ -39,35 +41,57 @@ impl Stamp {
     }
 }
 
-/// An array of strings whose last one starts with a stamp: all messages of a channel look like this, on the way in
-/// and on the way out, so that they are made by one copy and read back by comparing, without an allocation.
+/// What all messages of a channel look like, on the way in or on the way out, but for the stamp in front of the payload:
+/// so they are made by one copy and read back by comparing, without an allocation.
 pub(super) struct Frame {
     /// Up to the stamp.
     head: Vec<u8>,
     /// From behind the stamp to the end.
     tail: Vec<u8>,
+    /// What may stand between two messages to a subscriber: the server asks for a sign of life.
+    asks: Option<&'static [u8]>,
 }
 
 impl Frame {
     /// The command that publishes `payload_bytes` to `channel`.
-    pub(super) fn publish(channel: &str, payload_bytes: usize) -> Self {
-        Self::of(["PUBLISH", channel], payload_bytes)
+    pub(super) fn publish(protocol: Protocol, channel: &str, payload_bytes: usize) -> Self {
+        match protocol {
+            Protocol::Resp => Self::of_strings(["PUBLISH", channel], payload_bytes),
+            Protocol::Nats => Self::of_line(&format!("PUB {channel} {payload_bytes}"), payload_bytes),
+        }
     }
 
     /// What a subscriber of `channel` receives then.
-    pub(super) fn message(channel: &str, payload_bytes: usize) -> Self {
-        Self::of(["message", channel], payload_bytes)
+    pub(super) fn message(protocol: Protocol, channel: &str, payload_bytes: usize) -> Self {
+        match protocol {
+            Protocol::Resp => Self::of_strings(["message", channel], payload_bytes),
+            Protocol::Nats => {
+                let line = format!("MSG {channel} {} {payload_bytes}", nats::FIRST_SUBSCRIPTION);
+                Frame { asks: Some(nats::PING), ..Self::of_line(&line, payload_bytes) }
+            }
+        }
     }
 
-    fn of(words: [&str; 2], payload_bytes: usize) -> Self {
-        assert!(payload_bytes >= STAMP_BYTES, "the options are checked");
-        let payload: Vec<u8> = (0..payload_bytes).map(|at| b'a' + (at % 26) as u8).collect();
+    /// Redis's form: an array of strings, the last of which is the payload.
+    fn of_strings(words: [&str; 2], payload_bytes: usize) -> Self {
         let mut bytes = Vec::new();
-        encode_request([words[0].as_bytes(), words[1].as_bytes(), &payload], &mut bytes);
+        encode_request([words[0].as_bytes(), words[1].as_bytes(), &payload(payload_bytes)], &mut bytes);
+        Self::of(bytes, payload_bytes)
+    }
+
+    /// NATS's form: a line, and the payload.
+    fn of_line(line: &str, payload_bytes: usize) -> Self {
+        let bytes = [line.as_bytes(), b"\r\n", &payload(payload_bytes), b"\r\n"].concat();
+        Self::of(bytes, payload_bytes)
+    }
+
+    /// `bytes` end with a payload and the end of a line.
+    fn of(mut bytes: Vec<u8>, payload_bytes: usize) -> Self {
+        assert!(payload_bytes >= STAMP_BYTES, "the options are checked");
         let stamp_at = bytes.len() - 2 - payload_bytes;
         let tail = bytes.split_off(stamp_at + STAMP_BYTES);
         bytes.truncate(stamp_at);
-        Frame { head: bytes, tail }
+        Frame { head: bytes, tail, asks: None }
     }
 
     /// Appends it with `stamp`.
@@ -76,6 +100,18 @@ impl Frame {
         out.extend_from_slice(&stamp.to_bytes());
         out.extend_from_slice(&self.tail);
     }
+}
+
+fn payload(payload_bytes: usize) -> Vec<u8> {
+    (0..payload_bytes).map(|at| b'a' + (at % 26) as u8).collect()
+}
+
+/// What a subscriber is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Message(Stamp),
+    /// The server wants a sign of life.
+    Asked,
 }
 
 /// Reads one subscriber's messages, cut anywhere, and compares every byte with what it must be.
@@ -94,14 +130,21 @@ impl FrameReader {
         FrameReader { frame, cut, stamp: Stamp { publisher: 0, sequence: 0, sent_ns: 0 }, tail_missing: 0 }
     }
 
-    /// Calls `each` for every message that `input` completes.
+    /// Calls `each` for everything that `input` completes.
     pub(super) fn read(
         &mut self,
         mut input: &[u8],
-        mut each: impl FnMut(Stamp) -> anyhow::Result<()>,
+        mut each: impl FnMut(Heard) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         loop {
             if self.tail_missing == 0 {
+                let first = self.cut.first().or(input.first());
+                if let Some(asks) = self.frame.asks.filter(|asks| asks.first() == first) {
+                    let Some(behind) = self.read_ask(asks, input)? else { return Ok(()) };
+                    input = behind;
+                    each(Heard::Asked)?;
+                    continue;
+                }
                 let Some(behind) = self.read_head(input)? else { return Ok(()) };
                 input = behind;
             }
@@ -114,9 +157,23 @@ impl FrameReader {
             if self.tail_missing > 0 {
                 return Ok(());
             }
-            each(self.stamp)?;
+            each(Heard::Message(self.stamp))?;
             input = behind;
         }
+    }
+
+    /// Reads the word that asks for a sign of life; what lies behind it, or `None` if it is not all there.
+    fn read_ask<'a>(&mut self, asks: &[u8], input: &'a [u8]) -> anyhow::Result<Option<&'a [u8]>> {
+        let (here, behind) = input.split_at(input.len().min(asks.len() - self.cut.len()));
+        self.cut.extend_from_slice(here);
+        if !asks.starts_with(&self.cut) {
+            bail!("the server sent a subscriber something else than its messages: {}", shown(&self.cut));
+        }
+        if self.cut.len() < asks.len() {
+            return Ok(None);
+        }
+        self.cut.clear();
+        Ok(Some(behind))
     }
 
     /// Reads up to the end of the stamp; what lies behind it, or `None` if it is not all there.
@@ -165,34 +222,59 @@ mod tests {
     #[test]
     fn a_frame_is_what_goes_over_the_wire() {
         let mut bytes = Vec::new();
-        Frame::publish("c", 21).write(Stamp { publisher: 1, sequence: 2, sent_ns: 3 }, &mut bytes);
-        let stamp = "\x01\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
-        assert_eq!(bytes, format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$21\r\n{stamp}u\r\n").as_bytes());
+        let stamp = Stamp { publisher: 1, sequence: 2, sent_ns: 3 };
+        let written = "\x01\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
+        Frame::publish(Protocol::Resp, "c", 21).write(stamp, &mut bytes);
+        assert_eq!(bytes, format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$21\r\n{written}u\r\n").as_bytes());
+        bytes.clear();
+        Frame::publish(Protocol::Nats, "c", 21).write(stamp, &mut bytes);
+        assert_eq!(bytes, format!("PUB c 21\r\n{written}u\r\n").as_bytes());
+        bytes.clear();
+        Frame::message(Protocol::Nats, "c", 21).write(stamp, &mut bytes);
+        assert_eq!(bytes, format!("MSG c 1 21\r\n{written}u\r\n").as_bytes());
     }
 
     #[test]
     fn messages_cut_anywhere_read_the_same() {
         for payload_bytes in [STAMP_BYTES, 64, 300] {
-            let frame = Arc::new(Frame::message("news", payload_bytes));
-            let bytes = stream(&frame, 5);
-            for piece in 1..=bytes.len() {
-                let mut reader = FrameReader::new(frame.clone());
-                let mut read = Vec::new();
-                for part in bytes.chunks(piece) {
-                    let each = |stamp| {
-                        read.push(stamp);
-                        Ok(())
-                    };
-                    reader.read(part, each).unwrap();
+            for protocol in [Protocol::Resp, Protocol::Nats] {
+                let frame = Arc::new(Frame::message(protocol, "news", payload_bytes));
+                let bytes = stream(&frame, 5);
+                let expected: Vec<_> = (0..5).map(|number| Heard::Message(stamp(number))).collect();
+                for piece in 1..=bytes.len() {
+                    assert_eq!(read_in_pieces(&frame, &bytes, piece), expected);
                 }
-                assert_eq!(read, (0..5).map(stamp).collect::<Vec<_>>());
             }
         }
     }
 
     #[test]
+    fn a_sign_of_life_may_be_asked_for_between_messages() {
+        let frame = Arc::new(Frame::message(Protocol::Nats, "news", 64));
+        let bytes = [nats::PING, &stream(&frame, 1), nats::PING, nats::PING].concat();
+        let expected = [Heard::Asked, Heard::Message(stamp(0)), Heard::Asked, Heard::Asked];
+        for piece in 1..=bytes.len() {
+            assert_eq!(read_in_pieces(&frame, &bytes, piece), expected);
+        }
+        assert!(FrameReader::new(frame).read(b"PONG\r\n", |_| Ok(())).is_err());
+    }
+
+    fn read_in_pieces(frame: &Arc<Frame>, bytes: &[u8], piece: usize) -> Vec<Heard> {
+        let mut reader = FrameReader::new(frame.clone());
+        let mut read = Vec::new();
+        for part in bytes.chunks(piece) {
+            let each = |heard| {
+                read.push(heard);
+                Ok(())
+            };
+            reader.read(part, each).unwrap();
+        }
+        read
+    }
+
+    #[test]
     fn a_wrong_byte_anywhere_but_in_the_stamp_is_an_error() {
-        let frame = Arc::new(Frame::message("news", 64));
+        let frame = Arc::new(Frame::message(Protocol::Resp, "news", 64));
         let right = stream(&frame, 2);
         let stamp_at = frame.head.len();
         for at in (0..right.len() / 2).filter(|at| !(stamp_at..stamp_at + STAMP_BYTES).contains(at)) {

@@ -1,18 +1,30 @@
-//! `naru bench`: the load generator. It speaks to any server on the Redis wire, and checks what it measures:
+//! `naru bench`: the load generator. It speaks to any server on the Redis wire, and to NATS, and checks what it measures:
 //! a lost, repeated, misordered or altered message ends the run with an error.
 //!
 //! What a publish in flight is, and when publishing pauses, stands at [`progress`]. The path of a message:
 //! [`publisher`] stamps and sends it, [`frame`] reads it back at each [`subscriber`], [`run`] measures the window.
+//! What differs between the protocols is in [`frame`], [`answers`], and for opening connections [`redis`] and [`nats`].
 
+mod answers;
 mod connect;
+mod dialog;
+mod files;
 mod frame;
+mod holder;
+mod idle;
+mod live;
+mod metronome;
+mod nats;
 mod options;
 mod process;
 mod progress;
+mod protocol;
 mod publisher;
+mod redis;
 mod report;
 mod run;
 mod subscriber;
+mod target;
 mod worker;
 
 #[cfg(test)]
@@ -30,8 +42,11 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Load {
-    /// Publish in a closed loop to many subscribers; measure deliveries, latency and the server's CPU.
+    /// Publish to many subscribers, in a closed loop or at a fixed rate; measure deliveries, latency and the
+    /// server's CPU and memory.
     Pubsub(options::Pubsub),
+    /// Open connections that do nothing; measure what they cost the server.
+    Idle(idle::Options),
 }
 
 /// Runs one measurement and prints its report.
@@ -43,6 +58,10 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.load {
         Load::Pubsub(options) => {
             let report = run::pubsub(&options)?;
+            if options.json { report.print_json()? } else { report.print_table()? }
+        }
+        Load::Idle(options) => {
+            let report = idle::measure(&options)?;
             if options.json { report.print_json()? } else { report.print_table()? }
         }
     }

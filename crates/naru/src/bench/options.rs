@@ -3,16 +3,12 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 
-use super::frame::STAMP_BYTES;
+use super::{frame::STAMP_BYTES, publisher::Pace, target::Target};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Pubsub {
-    /// Server to load.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(super) host: String,
-    /// Its port for Redis clients.
-    #[arg(long, default_value_t = 6379)]
-    pub(super) port: u16,
+    #[command(flatten)]
+    pub(super) target: Target,
     /// Connections that subscribe, each to one channel.
     #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) subscribers: u32,
@@ -22,12 +18,19 @@ pub(super) struct Pubsub {
     /// Channels that the subscribers are spread over.
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) channels: u32,
+    /// Patterns that match none of the channels, all held by one more connection.
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    pub(super) patterns: u32,
     /// Bytes of a message.
     #[arg(long, default_value_t = 64, value_name = "BYTES")]
     pub(super) payload: usize,
     /// Publishes that each publisher sends ahead of the server's answers.
     #[arg(long, default_value_t = 32, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) in_flight: u32,
+    /// Publish so many messages a second in all, at even distances, instead of as many as the server answers; a
+    /// message's latency then counts from when it was due. The limits on what is in flight stand.
+    #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rate: Option<u32>,
     /// Messages that may be on their way to the subscribers, on average over them, before all publishers
     /// pause [default: 1 if one publish is in flight in all, else four times those in flight].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
@@ -67,6 +70,21 @@ impl Pubsub {
         self.lag_max.unwrap_or(if in_flight == 1 { 1 } else { in_flight.saturating_mul(4) })
     }
 
+    /// Of all publishers.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { protocol: self.target.protocol, in_flight: self.in_flight, publishers: self.publishers }
+    }
+
+    /// Connections in all.
+    pub(super) fn connections(&self) -> u64 {
+        u64::from(self.subscribers) + u64::from(self.publishers) + u64::from(self.patterns.min(1))
+    }
+
+    /// Files that the load generator needs: connections, and what the event loops of its threads need.
+    pub(super) fn files(&self) -> u64 {
+        self.connections() + 4 * u64::from(self.threads)
+    }
+
     /// Which channel a subscriber follows.
     pub(super) fn channel_of(&self, subscriber: u32) -> u32 {
         subscriber % self.channels
@@ -78,7 +96,7 @@ impl Pubsub {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

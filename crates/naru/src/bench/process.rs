@@ -35,9 +35,18 @@ impl Process {
         cpu_time(&self.read("stat")?).with_context(|| format!("/proc/{}/stat is malformed", self.0))
     }
 
+    /// The memory it has resident, in bytes.
+    pub(super) fn resident_bytes(self) -> anyhow::Result<u64> {
+        self.status("VmRSS:")
+    }
+
     /// The most memory it ever had resident, in bytes.
     pub(super) fn peak_resident_bytes(self) -> anyhow::Result<u64> {
-        peak_resident_bytes(&self.read("status")?).with_context(|| format!("/proc/{} has no VmHWM", self.0))
+        self.status("VmHWM:")
+    }
+
+    fn status(self, field: &str) -> anyhow::Result<u64> {
+        bytes(&self.read("status")?, field).with_context(|| format!("/proc/{}/status has no {field}", self.0))
     }
 
     fn read(self, name: &str) -> anyhow::Result<String> {
@@ -54,8 +63,9 @@ fn cpu_time(stat: &str) -> Option<CpuTime> {
     Some(CpuTime { user: TICK * ticks.next()??, system: TICK * ticks.next()?? })
 }
 
-fn peak_resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A field of proc_pid_status(5) that is a size.
+fn bytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -74,14 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn peak_memory_is_in_bytes() {
-        assert_eq!(peak_resident_bytes("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2 << 20));
-        assert_eq!(peak_resident_bytes("Name:\tx\n"), None);
+    fn memory_is_in_bytes() {
+        let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(bytes(status, "VmHWM:"), Some(2 << 20));
+        assert_eq!(bytes(status, "VmRSS:"), Some(1 << 10));
+        assert_eq!(bytes("Name:\tx\n", "VmHWM:"), None);
     }
 
     #[test]
     fn this_process_can_be_read() {
         assert!(Process::own().cpu_time().is_ok());
-        assert!(Process::own().peak_resident_bytes().unwrap() > 0);
+        let resident = Process::own().resident_bytes().unwrap();
+        assert!(resident > 0 && Process::own().peak_resident_bytes().unwrap() >= resident);
     }
 }

@@ -3,7 +3,7 @@ use std::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -12,13 +12,16 @@ use hdrhistogram::Histogram;
 use tokio::sync::oneshot;
 
 use super::{
-    connect,
+    connect::Connector,
+    files,
     frame::Frame,
+    live::{self, Live},
+    metronome::Metronome,
     options::Pubsub,
     process::{CpuTime, Process},
     progress::{Phase, Progress},
     publisher::Channel,
-    report::{Report, Window},
+    report::{Report, Used, Window},
     worker::{SubscriberSocket, Worker, latencies},
 };
 
@@ -31,20 +34,25 @@ const DRAIN_LOOK: Duration = Duration::from_millis(1);
 /// Connects, warms up, measures, waits for what is on its way, and checks that all of it came.
 pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     options.check()?;
+    files::allow(options.files())?;
+    let mut live = Live::new();
+    let server = options.pid.map(Process);
+    let resident_before = server.map(Process::resident_bytes).transpose()?;
+    live.write(&format!("opening {} connections", options.connections()));
     let progress = Arc::new(Progress::new(options.lag_max(), options.fan_out(0), options.publishers));
     let threads = Threads::start(options, &progress)?;
 
-    threads.watch(options.warm_up)?;
-    let server = options.pid.map(Process);
+    threads.measure("warming up", options.warm_up, &progress, &mut live)?;
     let before = Reading::take(server, &progress)?;
     progress.enter(Phase::Measure);
-    threads.watch(options.seconds)?;
+    threads.measure("measuring", options.seconds, &progress, &mut live)?;
     let after = Reading::take(server, &progress)?;
     progress.enter(Phase::Drain);
 
     threads.drain(&progress)?;
     let latency = threads.finish()?;
-    let window = after.since(&before, server)?;
+    drop(live);
+    let window = after.since(&before, server, resident_before)?;
     ensure!(window.delivered > 0, "nothing was delivered within {:?}", options.seconds);
     Ok(Report::new(options, &window, &latency))
 }
@@ -52,6 +60,8 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
 /// The load generator's threads, each with its share of the connections.
 struct Threads {
     finish: Vec<oneshot::Sender<()>>,
+    /// At a fixed rate; it ends when the run drains.
+    metronome: Option<JoinHandle<()>>,
     outcomes: Receiver<anyhow::Result<Histogram<u64>>>,
 }
 
@@ -60,7 +70,11 @@ impl Threads {
     fn start(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Self> {
         let (outcome, outcomes) = mpsc::sync_channel(options.threads.into());
         let mut finish = Vec::new();
-        for worker in workers(options, progress)? {
+        let workers = workers(options, progress)?;
+        let start = |rate| Metronome::start(rate, options.publishers, progress);
+        let (metronome, beating) = options.rate.map(start).transpose()?.unzip();
+        for mut worker in workers {
+            worker.metronome = metronome.clone();
             let (tell, finished) = oneshot::channel();
             finish.push(tell);
             let outcome = outcome.clone();
@@ -69,7 +83,7 @@ impl Threads {
                 let _ = outcome.send(worker.run(finished));
             })?;
         }
-        Ok(Threads { finish, outcomes })
+        Ok(Threads { finish, metronome: beating, outcomes })
     }
 
     /// Lets time pass; an error if a connection fails meanwhile.
@@ -78,6 +92,25 @@ impl Threads {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => bail!("a thread ended early"),
+        }
+    }
+
+    /// Lets time pass, and shows meanwhile what is delivered.
+    fn measure(
+        &self,
+        what: &str,
+        time: Duration,
+        progress: &Progress,
+        live: &mut Live,
+    ) -> anyhow::Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.watch(left.min(live::LOOK))?;
+            live.show(what, left, progress.delivered());
         }
     }
 
@@ -100,6 +133,11 @@ impl Threads {
             // A thread that does not listen has failed, and says so below.
             let _ = tell.send(());
         }
+        if let Some(metronome) = self.metronome
+            && metronome.join().is_err()
+        {
+            bail!("the thread that keeps the rate failed");
+        }
         let mut latency = latencies();
         for outcome in self.outcomes {
             latency.add(outcome?)?;
@@ -110,11 +148,13 @@ impl Threads {
 
 /// Opens all connections and deals them out.
 fn workers(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Vec<Worker>> {
-    let server = connect::resolve(&options.host, options.port)?;
+    let pace = options.pace();
+    let protocol = pace.protocol;
+    let connector = Connector { server: options.target.resolve()?, protocol };
     let channels: Arc<[_]> = (0..options.channels)
         .map(|number| Channel {
-            publish: Frame::publish(&name(number), options.payload),
-            message: Arc::new(Frame::message(&name(number), options.payload)),
+            publish: Frame::publish(protocol, &name(number), options.payload),
+            message: Arc::new(Frame::message(protocol, &name(number), options.payload)),
             fan_out: options.fan_out(number),
         })
         .collect();
@@ -122,28 +162,39 @@ fn workers(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Vec<Wor
         .map(|_| Worker {
             subscribers: Vec::new(),
             publishers: Vec::new(),
-            publishers_in_all: options.publishers,
+            holder: None,
             channels: channels.clone(),
-            in_flight: options.in_flight,
+            pace,
+            metronome: None,
             progress: progress.clone(),
         })
         .collect();
     let threads = workers.len();
     for number in 0..options.subscribers {
         let channel = options.channel_of(number);
-        let stream = connect::subscriber(server, &name(channel))?;
+        let stream = connector.subscriber(&name(channel))?;
         let socket = SubscriberSocket { stream, number, channel: channel as usize };
         workers[number as usize % threads].subscribers.push(socket);
     }
     for number in 0..options.publishers {
-        workers[number as usize % threads].publishers.push((connect::publisher(server)?, number));
+        let stream = connector.publisher(options.payload)?;
+        workers[number as usize % threads].publishers.push((stream, number));
+    }
+    if options.patterns > 0 {
+        let patterns: Vec<_> = (0..options.patterns).map(pattern).collect();
+        workers[0].holder = Some(connector.patterns(&patterns)?);
     }
     Ok(workers)
 }
 
 /// The name of a channel, this run's own: another run on the same server is not in the way.
 fn name(channel: u32) -> String {
-    format!("bench:{}:{channel}", std::process::id())
+    format!("bench.{}.{channel}", std::process::id())
+}
+
+/// A pattern that matches no channel of any run.
+fn pattern(number: u32) -> String {
+    format!("bench.{}.away.{number}.*", std::process::id())
 }
 
 /// Counters at one moment.
@@ -166,9 +217,17 @@ impl Reading {
         })
     }
 
-    fn since(&self, before: &Reading, server: Option<Process>) -> anyhow::Result<Window> {
-        let used = self.server.since(before.server);
-        let server = server.map(|process| process.peak_resident_bytes().map(|peak| (used, peak)));
+    fn since(
+        &self,
+        before: &Reading,
+        server: Option<Process>,
+        resident_before: Option<u64>,
+    ) -> anyhow::Result<Window> {
+        let server = server.zip(resident_before).map(|(process, resident_before)| {
+            let time = self.server.since(before.server);
+            let resident_peak = process.peak_resident_bytes()?;
+            Ok::<_, anyhow::Error>(Used { time, resident_before, resident_peak })
+        });
         Ok(Window {
             length: self.at - before.at,
             answered: self.answered - before.answered,

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use super::{
-    frame::{FrameReader, Stamp},
+    frame::{FrameReader, Heard, Stamp},
+    nats,
     progress::{Phase, Progress},
 };
 
@@ -62,7 +63,12 @@ impl Subscriber {
         let desk = &mut *self.desk.borrow_mut();
         let mut buffer = ReadBuf::new(&mut desk.read_buffer);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-        Poll::Ready(self.order.receive(&mut self.reader, buffer.filled(), &self.progress, &mut desk.latency))
+        let input = buffer.filled();
+        for _ in 0..self.order.receive(&mut self.reader, input, &self.progress, &mut desk.latency)? {
+            // A few bytes now and then, which find room. If they do not, the server asks again.
+            let _ = self.stream.try_write(nats::PONG);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -74,20 +80,25 @@ impl Order {
         Order(vec![0; publishers as usize].into())
     }
 
+    /// Takes in what was read; how often the server asked for a sign of life in it.
     fn receive(
         &mut self,
         reader: &mut FrameReader,
         input: &[u8],
         progress: &Progress,
         latency: &mut Histogram<u64>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u32> {
         if input.is_empty() {
             bail!("the server closed the connection (too slow for its output buffer limit?)");
         }
         let now_ns = progress.now_ns();
         let measuring = progress.is(Phase::Measure);
-        let mut count = 0;
-        reader.read(input, |stamp| {
+        let (mut count, mut asked) = (0, 0);
+        reader.read(input, |heard| {
+            let Heard::Message(stamp) = heard else {
+                asked += 1;
+                return Ok(());
+            };
             self.check(stamp)?;
             count += 1;
             if measuring {
@@ -96,7 +107,7 @@ impl Order {
             Ok(())
         })?;
         progress.deliver(count);
-        Ok(())
+        Ok(asked)
     }
 
     fn check(&mut self, stamp: Stamp) -> anyhow::Result<()> {
@@ -115,12 +126,12 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::Frame;
+    use super::super::{frame::Frame, protocol::Protocol};
     use super::*;
 
     /// Receives these messages of two publishers, in one read.
     fn receive(messages: &[(u32, u64)]) -> anyhow::Result<(u64, u64)> {
-        let frame = Arc::new(Frame::message("news", 64));
+        let frame = Arc::new(Frame::message(Protocol::Resp, "news", 64));
         let mut input = Vec::new();
         for &(publisher, sequence) in messages {
             frame.write(Stamp { publisher, sequence, sent_ns: 0 }, &mut input);

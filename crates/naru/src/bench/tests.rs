@@ -1,19 +1,20 @@
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use naru_broker::{Broker, Storage};
 use naru_fanout::Listener;
 use naru_resp::{Command, Limits, ReplyWriter, RequestParser, Version};
 
-use super::{options, report::Report, run};
+use super::{idle, options, report::Report, run};
 
 /// A short run against `server`.
 fn bench(server: SocketAddr, arguments: &[&str]) -> anyhow::Result<Report> {
     let port = server.port().to_string();
-    let fixed = ["--port", &port, "--seconds", "0.2", "--warm-up", "0"];
+    let fixed = ["--port", &port, "--seconds", "0.4", "--warm-up", "0"];
     run::pubsub(&options::parsed(&[&fixed, arguments].concat()))
 }
 
@@ -26,6 +27,7 @@ fn a_run_against_the_broker_measures_and_finds_no_fault() {
         unix_listener: None,
         storage: Storage::Memory,
         password: None,
+        acl: naru_broker::AclOptions::default(),
         cores: 2,
     };
     let broker = Broker::start(options).unwrap();
@@ -33,14 +35,24 @@ fn a_run_against_the_broker_measures_and_finds_no_fault() {
     for arguments in [
         &["--publishers", "1", "--in-flight", "1"][..],
         &["--subscribers", "7", "--channels", "3", "--threads", "2", "--pid", &own],
-        &["--subscribers", "2", "--payload", "600000", "--in-flight", "2"],
+        &["--subscribers", "2", "--payload", "300000", "--in-flight", "2"],
         &["--subscribers", "5", "--payload", "20", "--lag-max", "1"],
+        &["--subscribers", "3", "--patterns", "300", "--publishers", "1", "--in-flight", "1"],
+        &["--subscribers", "3", "--rate", "500", "--threads", "2"],
     ] {
-        let report = serde_json::to_value(bench(address, arguments).unwrap()).unwrap();
+        let report = bench(address, arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error:#}"));
+        let report = serde_json::to_value(report).unwrap();
         assert!(report["deliveries"].as_u64().unwrap() > 0, "{report}");
         assert!(report["latency"]["p50_us"].as_f64().unwrap() > 0.0, "{report}");
         assert_eq!(report["server_use"].is_object(), arguments.contains(&"--pid"), "{report}");
+        if arguments.contains(&"--rate") {
+            assert!(report["publishes_per_second"].as_f64().unwrap() < 1000.0, "{report}");
+        }
     }
+    let port = address.port().to_string();
+    let idle = ["--port", &port, "--pid", &own, "--connections", "20", "--seconds", "0"];
+    let report = serde_json::to_value(idle::measure(&idle::parsed(&idle)).unwrap()).unwrap();
+    assert!(report["resident_bytes"].as_u64() >= report["start_resident_bytes"].as_u64(), "{report}");
     broker.stop();
 }
 
@@ -76,9 +88,50 @@ fn a_server_that_is_not_there_is_an_error() {
     assert!(format!("{:#}", bench(address, &[]).unwrap_err()).contains("cannot connect"));
 }
 
+#[test]
+fn at_a_fixed_rate_a_stall_is_charged_with_every_message_that_was_due_meanwhile() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || serve(&listener, Fault::Stall));
+    let arguments = ["--subscribers", "1", "--publishers", "1", "--in-flight", "4", "--rate", "1000"];
+    let report = serde_json::to_value(bench(address, &arguments).unwrap()).unwrap();
+    server.join().unwrap();
+    // Half of the window. In a closed loop four of some hundreds of messages would notice.
+    assert!(report["latency"]["p90_us"].as_f64().unwrap() > 20_000.0, "{report}");
+}
+
+#[test]
+fn a_run_against_nats_measures_and_answers_signs_of_life() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || serve_nats(&listener));
+    let arguments = ["--protocol", "nats", "--subscribers", "1", "--publishers", "1", "--in-flight", "4"];
+    let report = serde_json::to_value(bench(address, &arguments).unwrap()).unwrap();
+    assert!(report["deliveries"].as_u64().unwrap() > 0, "{report}");
+    assert!(server.join().unwrap() > 0, "nobody answered a PING");
+}
+
+#[test]
+fn a_payload_that_a_nats_server_does_not_take_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let mut subscriber = listener.accept().unwrap().0;
+        let mut said = greet_nats(&mut subscriber);
+        assert!(next_line(&mut said).starts_with("SUB "));
+        subscriber.write_all(b"PONG\r\n").unwrap();
+        greet_nats(&mut listener.accept().unwrap().0);
+    });
+    let arguments = ["--protocol", "nats", "--subscribers", "1", "--payload", "2000"];
+    let error = format!("{:#}", bench(address, &arguments).unwrap_err());
+    assert!(error.contains("1000 bytes at most"), "{error}");
+    server.join().unwrap();
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
+    Stall,
     Lose,
     Repeat,
     Alter,
@@ -111,8 +164,10 @@ fn serve(listener: &TcpListener, fault: Fault) {
         count += 1;
         let fault = if count == 3 { fault } else { Fault::None };
         let mut payload = command.arg(2).to_vec();
-        if fault == Fault::Alter {
-            payload[40] = 0;
+        match fault {
+            Fault::Alter => payload[40] = 0,
+            Fault::Stall => thread::sleep(Duration::from_millis(200)),
+            _ => {}
         }
         let copies = match fault {
             Fault::Lose => 0,
@@ -154,4 +209,57 @@ fn each_command(stream: &mut TcpStream, mut each: impl FnMut(&Command<'_>) -> bo
         }
         received.drain(..taken);
     }
+}
+
+/// A NATS server for one subscriber and one publisher, which asks the subscriber for a sign of life all the time; how
+/// often it got one.
+fn serve_nats(listener: &TcpListener) -> u32 {
+    let mut subscriber = listener.accept().unwrap().0;
+    let mut said = greet_nats(&mut subscriber);
+    let subscription = next_line(&mut said);
+    let subject = subscription.strip_prefix("SUB ").and_then(|rest| rest.strip_suffix(" 1")).unwrap();
+    assert_eq!(next_line(&mut said), "PING");
+    subscriber.write_all(b"PONG\r\n").unwrap();
+
+    let mut publisher = listener.accept().unwrap().0;
+    let mut published = greet_nats(&mut publisher);
+    loop {
+        let line = next_line(&mut published);
+        let Some(bytes) = line.strip_prefix(&format!("PUB {subject} ")) else {
+            match line.as_str() {
+                "PING" => publisher.write_all(b"PONG\r\n").unwrap(),
+                "" => break,
+                other => panic!("{other}"),
+            }
+            continue;
+        };
+        let mut payload = vec![0; bytes.parse::<usize>().unwrap() + 2];
+        published.read_exact(&mut payload).unwrap();
+        let line = format!("MSG {subject} 1 {bytes}\r\n");
+        subscriber.write_all(&[line.as_bytes(), &payload, b"PING\r\n"].concat()).unwrap();
+    }
+    let mut pongs = 0;
+    while next_line(&mut said) == "PONG" {
+        pongs += 1;
+    }
+    pongs
+}
+
+/// Says what a NATS server says first, and reads what a client answers.
+fn greet_nats(stream: &mut TcpStream) -> BufReader<TcpStream> {
+    stream.write_all(b"INFO {\"server_name\":\"it\",\"max_payload\":1000}\r\n").unwrap();
+    let mut said = BufReader::new(stream.try_clone().unwrap());
+    if next_line(&mut said).starts_with("CONNECT {") {
+        assert_eq!(next_line(&mut said), "PING");
+        stream.write_all(b"PONG\r\n").unwrap();
+    }
+    said
+}
+
+/// A line without its end; an empty one when the connection has ended.
+fn next_line(said: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    // A client that is done may leave something unread, which resets the connection.
+    let _ = said.read_line(&mut line);
+    line.trim_end().to_owned()
 }

@@ -9,8 +9,10 @@ use tokio::{
 
 use super::{
     frame::FrameReader,
+    holder,
+    metronome::Metronome,
     progress::Progress,
-    publisher::{Channel, Publisher},
+    publisher::{Channel, Pace, Publisher},
     subscriber::{Desk, Subscriber},
 };
 
@@ -25,9 +27,12 @@ pub(super) struct Worker {
     pub(super) subscribers: Vec<SubscriberSocket>,
     /// With the publisher's number.
     pub(super) publishers: Vec<(TcpStream, u32)>,
-    pub(super) publishers_in_all: u32,
+    /// The connection that holds the patterns, if there are any and it is this thread's.
+    pub(super) holder: Option<TcpStream>,
     pub(super) channels: Arc<[Channel]>,
-    pub(super) in_flight: u32,
+    pub(super) pace: Pace,
+    /// At a fixed rate.
+    pub(super) metronome: Option<Arc<Metronome>>,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -59,15 +64,25 @@ impl Worker {
             let stream = tokio::net::TcpStream::from_std(stream)?;
             let reader = FrameReader::new(self.channels[channel].message.clone());
             let progress = self.progress.clone();
-            let subscriber =
-                Subscriber::new(stream, number, reader, self.publishers_in_all, progress, desk.clone());
+            let publishers = self.pace.publishers;
+            let subscriber = Subscriber::new(stream, number, reader, publishers, progress, desk.clone());
             tasks.spawn_local(async { subscriber.run().await.map(|never| match never {}) });
         }
         for (stream, number) in self.publishers {
             let stream = tokio::net::TcpStream::from_std(stream)?;
-            let publisher =
-                Publisher::new(stream, number, self.channels.clone(), self.in_flight, self.progress.clone());
+            let publisher = Publisher::new(
+                stream,
+                number,
+                self.channels.clone(),
+                self.pace,
+                self.metronome.clone(),
+                self.progress.clone(),
+            );
             tasks.spawn_local(publisher.run());
+        }
+        if let Some(stream) = self.holder {
+            let held = holder::hold(tokio::net::TcpStream::from_std(stream)?, self.pace.protocol);
+            tasks.spawn_local(async { held.await.map(|never| match never {}) });
         }
         tokio::pin!(finished);
         loop {

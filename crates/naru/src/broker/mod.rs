@@ -1,5 +1,6 @@
 //! `naru broker`
 
+mod acl;
 mod config;
 mod ports;
 mod settings;
@@ -52,15 +53,15 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     let ways = Ways::of(&listeners, settings.unixsocket.as_deref());
     let cores = settings.cores.map_or_else(cores::default_count, usize::from);
     let password = settings.requirepass.as_deref().map(Password::new).transpose().context("--requirepass")?;
-    let is_open = password.is_some();
     let mut broker = Broker::start(naru_broker::Options {
         listeners,
         unix_listener,
         storage: settings.storage(),
         password,
+        acl: settings.acl.options()?,
         cores,
     })?;
-    ways.log(cores, is_open);
+    ways.log(cores, !broker.needed_no_password());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         tokio::select! {

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 use clap::Args;
 use naru_broker::Storage;
 
+use super::acl;
 use crate::{listen, tls};
 
 /// The folder for what must last, below the working folder or Redis's `dir`.
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     /// Password that clients sign in with; without one, only this machine is let in.
     #[arg(long, env = "NARU_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
     pub(super) requirepass: Option<String>,
+    #[command(flatten)]
+    pub(super) acl: acl::Options,
     /// Threads that serve connections [default: one a processor].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) cores: Option<u16>,
@@ -62,6 +65,7 @@ impl Settings {
             data,
             memory,
             requirepass: self.requirepass.or(other.requirepass),
+            acl: self.acl.or(other.acl),
             cores: self.cores.or(other.cores),
             log: self.log.or(other.log),
         }

@@ -22,6 +22,8 @@ const READ_BYTES: usize = 16 * 1024;
 pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
+    /// Whom to sign in as; without a name the default user.
+    pub(super) user: Option<Vec<u8>>,
     pub(super) password: Option<Vec<u8>>,
     pub(super) resp3: bool,
     pub(super) tls: Option<Tls>,
@@ -69,10 +71,11 @@ pub(super) fn connect(endpoint: &Endpoint) -> anyhow::Result<(Sender, Receiver)>
     let mut receiver =
         Receiver { socket: input, parser: ReplyParser::default(), input: Vec::new(), consumed: 0 };
     if let Some(password) = &endpoint.password {
-        greet(&mut sender, &mut receiver, "AUTH", password)?;
+        let words: Vec<&[u8]> = endpoint.user.as_deref().into_iter().chain([&**password]).collect();
+        greet(&mut sender, &mut receiver, "AUTH", &words)?;
     }
     if endpoint.resp3 {
-        greet(&mut sender, &mut receiver, "HELLO", b"3")?;
+        greet(&mut sender, &mut receiver, "HELLO", &[b"3"])?;
     }
     Ok((sender, receiver))
 }
@@ -136,8 +139,14 @@ fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-fn greet(sender: &mut Sender, receiver: &mut Receiver, command: &str, argument: &[u8]) -> anyhow::Result<()> {
-    sender.send(&[command.as_bytes().to_vec(), argument.to_vec()])?;
+fn greet(
+    sender: &mut Sender,
+    receiver: &mut Receiver,
+    command: &str,
+    arguments: &[&[u8]],
+) -> anyhow::Result<()> {
+    let words = std::iter::once(command.as_bytes()).chain(arguments.iter().copied());
+    sender.send(&words.map(<[u8]>::to_vec).collect::<Vec<_>>())?;
     if let Value::Error(text) = receiver.receive()? {
         eprintln!("{command} failed: {}", String::from_utf8_lossy(&text));
     }
@@ -181,7 +190,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn endpoint(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.to_owned(), port, password: None, resp3: false, tls: None }
+        Endpoint { host: host.to_owned(), port, user: None, password: None, resp3: false, tls: None }
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub(crate) struct Options {
     #[arg(short = 'a', long = "pass", value_name = "PASSWORD")]
     password: Option<Password>,
 
+    /// User to sign in as, with the password of -a [default: default].
+    #[arg(long, value_name = "NAME")]
+    user: Option<OsString>,
+
     /// Speak RESP3: maps and sets are shown as such.
     #[arg(short = '3', long)]
     resp3: bool,
@@ -82,6 +86,7 @@ impl Options {
         Ok(Endpoint {
             host: self.host.clone(),
             port: self.port,
+            user: self.user.clone().map(OsString::into_vec),
             password: password.map(|Password(password)| password.into_vec()),
             resp3: self.resp3,
             tls: if self.tls { Some(self.tls()?) } else { None },

@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
         unix_listener: None,
         storage,
         password: None,
+        acl: naru_broker::AclOptions::default(),
         cores,
     })?;
 

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::ValueEnum;
+use naru_broker::UserLine;
 
 use super::settings::{DATA, Settings};
 use crate::{listen, tls::AuthClients};
@@ -19,6 +20,9 @@ use redis_only::REDIS_ONLY;
 
 /// Files that include each other end here.
 const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Each such line is a user; unlike other parameters they add up.
+const USER: &str = "user";
 
 /// Takes a parameter's words, the name left out.
 type Take = fn(&mut Settings, &[String]) -> anyhow::Result<Taken>;
@@ -32,6 +36,22 @@ enum Taken {
 
 /// The parameters that exist here, under Redis's names.
 const PARAMETERS: &[(&str, Take)] = &[
+    ("acl-pubsub-default", |settings, words| {
+        settings.acl.all_channels = Some(match one(words)?.to_ascii_lowercase().as_str() {
+            "allchannels" => true,
+            "resetchannels" => false,
+            _ => bail!("it takes allchannels or resetchannels"),
+        });
+        Ok(Taken::Yes)
+    }),
+    ("aclfile", |settings, words| {
+        settings.acl.aclfile = path(words)?;
+        Ok(Taken::Yes)
+    }),
+    ("acllog-max-len", |settings, words| {
+        settings.acl.log_len_max = Some(one(words)?.parse().context("it takes a number")?);
+        Ok(Taken::Yes)
+    }),
     ("appendonly", |settings, words| {
         settings.memory = !yes_or_no(words)?;
         Ok(Taken::Yes)
@@ -179,6 +199,8 @@ impl Configuration {
             for file in included(one(words).map_err(wrong)?).map_err(wrong)? {
                 self.add_file(&file, depth + 1).map_err(|error| anyhow!("{place}: include: {error}"))?;
             }
+        } else if name == USER {
+            self.settings.acl.users.push(UserLine { place: place.to_owned(), words: words.to_vec() });
         } else if let Some((_, take)) = known(name) {
             if take(&mut self.settings, words).map_err(wrong)? == Taken::PassedOver {
                 self.passed_over.insert(name.to_owned());
@@ -187,6 +209,7 @@ impl Configuration {
             self.passed_over.insert(name.to_owned());
         } else {
             let names = PARAMETERS.iter().map(|(name, _)| *name).chain(REDIS_ONLY.iter().copied());
+            let names = names.chain([USER]);
             let hint = nearest::nearest(name, names);
             let hint = hint.map(|hint| format!(": did you mean {hint}?")).unwrap_or_default();
             self.unknown.push(format!("{place}: {name} is no parameter, of Redis or of Naru{hint}"));

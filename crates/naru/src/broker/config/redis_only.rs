@@ -2,9 +2,6 @@
 
 /// In order of the alphabet; those of Redis 2.4 to 8.
 pub(super) const REDIS_ONLY: &[&str] = &[
-    "acl-pubsub-default",
-    "aclfile",
-    "acllog-max-len",
     "active-defrag-cycle-max",
     "active-defrag-cycle-min",
     "active-defrag-ignore-bytes",
@@ -205,7 +202,6 @@ pub(super) const REDIS_ONLY: &[&str] = &[
     "tls-session-cache-timeout",
     "tls-session-caching",
     "tracking-table-max-keys",
-    "user",
     "vm-enabled",
     "vm-max-memory",
     "vm-max-threads",

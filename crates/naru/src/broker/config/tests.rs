@@ -1,3 +1,5 @@
+use naru_broker::UserSource;
+
 use super::*;
 use crate::broker::settings::Bind;
 
@@ -40,6 +42,28 @@ fn parameters_mean_what_they_mean_to_redis() {
 }
 
 #[test]
+fn users_add_up_and_say_where_they_stand() {
+    let settings = settings(
+        "acl-pubsub-default allchannels\nacllog-max-len 5\nuser alice on >\"a b\" +ping\nuser bob ( +xlen ~x )\n",
+    );
+    let options = settings.acl.options().unwrap();
+    assert_eq!((options.all_channels, options.log_len_max), (true, Some(5)));
+    let UserSource::Lines(users) = options.users else { panic!("there are no users") };
+    assert!(users[0].place.ends_with("main.conf:3") && users[1].place.ends_with("main.conf:4"));
+    assert_eq!(users[0].words, ["alice", "on", ">a b", "+ping"]);
+    assert_eq!(users[1].words, ["bob", "(", "+xlen", "~x", ")"]);
+}
+
+#[test]
+fn users_stand_in_the_configuration_or_in_a_file_but_not_in_both() {
+    let file = settings("aclfile /etc/naru/users.acl").acl.options().unwrap();
+    assert!(matches!(file.users, UserSource::File(path) if path == Path::new("/etc/naru/users.acl")));
+    let both = settings("user alice on\naclfile /etc/naru/users.acl").acl.options().unwrap_err().to_string();
+    assert!(both.contains("main.conf:1") && both.contains("ACL file"), "{both}");
+    assert!(matches!(settings("").acl.options().unwrap().users, UserSource::Nowhere));
+}
+
+#[test]
 fn the_last_line_wins_also_across_included_files() {
     assert_eq!(settings("port 1\nport 2\n").port, Some(2));
     assert!(!settings("appendonly no\nappendonly yes").memory);
@@ -79,6 +103,8 @@ fn a_broken_line_is_named_and_its_password_is_not() {
         ("unixsocketperm 999", "main.conf:1: unixsocketperm: "),
         ("io-threads 0", "main.conf:1: io-threads: "),
         ("loglevel loud", "main.conf:1: loglevel: "),
+        ("acl-pubsub-default x", "main.conf:1: acl-pubsub-default: it takes allchannels or resetchannels"),
+        ("acllog-max-len -1", "main.conf:1: acllog-max-len: "),
         ("tls-auth-clients maybe", "main.conf:1: tls-auth-clients: "),
         ("\n\nrequirepass \"secret", "main.conf:3: quotes"),
         ("requirepass secret secret", "main.conf:1: requirepass: "),
