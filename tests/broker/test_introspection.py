@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from harness import redis_peer
+from harness.naru import HeldPort
 from harness.resp import Error, Wire
 
 
@@ -79,6 +81,44 @@ def test_every_command_describes_itself(wire):
     described = wire.call("COMMAND", "INFO", "xadd", "PUBLISH")
     assert [command[:2] for command in described] == [[b"xadd", -5], [b"publish", 3]]
     assert b"xadd" in wire.call("COMMAND", "DOCS", "xadd")
+    assert wire.call("COMMAND", "DOCS", "Client|Kill", "nonsense", "xadd|x", "client|x")[::2] == [b"client|kill"]
+
+
+def arguments(docs):
+    """What COMMAND DOCS says of arguments, without their names and what only explains."""
+    plain = lambda one: {
+        key: sorted(value) if key == "flags" else arguments(value) if key == "arguments" else value
+        for key, value in ((key.decode(), value) for key, value in one.items())
+        if key in ("type", "token", "flags", "arguments")
+    }
+    return [plain(one) for one in docs]
+
+
+# Some words of Redis's are not here, or are grouped in another way; hints read the same.
+SAID_OTHERWISE = {
+    "client|kill", "client|list", "cluster|keyslot", "command|getkeys", "command|getkeysandflags", "config|get", "hello", "psubscribe",
+    "select", "xread", "xtrim",
+}  # fmt: skip
+
+
+def test_docs_tell_prompts_of_arguments_as_redis_does(wire, programs):
+    with Wire(redis_peer.start(programs, HeldPort())) as redis:
+        said = []
+        for peer in (redis, wire):
+            peer.call("HELLO", "3")
+            docs = peer.call("COMMAND", "DOCS")
+            for name, one in list(docs.items()):
+                docs |= one.get(b"subcommands", {})
+            said.append(docs)
+        theirs, ours = said
+    assert set(ours) - set(theirs) == {name for name in ours if name.startswith(b"naru.")} | {b"client|setinfo", b"client|no-touch"}
+    different = {}
+    for name in sorted(set(ours) & set(theirs)):
+        assert ours[name][b"since"] == theirs[name][b"since"] and ours[name][b"summary"], name
+        our, their = (arguments(it[name].get(b"arguments", [])) for it in (ours, theirs))
+        if our != their:
+            different[name.decode()] = (our, their)
+    assert set(different) == SAID_OTHERWISE, different
 
 
 def test_every_command_counts_its_arguments(wire):

@@ -127,5 +127,7 @@ def test_latency_notes_what_is_over_the_threshold(broker):
         [event] = [event for event in wire.call("LATENCY", "LATEST") if event[0] == b"command"]
         assert event[3] >= event[2] >= 1
         assert wire.call("LATENCY", "HISTORY", "command")[-1] == [event[1], event[2]]
+        assert b"- command: " in wire.call("LATENCY", "DOCTOR")
+        assert wire.call("LATENCY", "GRAPH", "command").startswith(b"command - high ")
         assert wire.call("LATENCY", "RESET", "command") == 1
         assert wire.call("LATENCY", "HISTORY", "command") == []

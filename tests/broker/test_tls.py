@@ -1,16 +1,18 @@
 """TLS on the broker's port, with real clients: redis-cli, redis-py, ioredis, and OpenSSL by Python."""
 
+import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import redis
 
 from harness.certificates import Certificates
-from harness.naru import ROOT, HeldPort, logged
+from harness.naru import BINARY, ROOT, HeldPort, logged
 from harness.resp import Wire, decode, encode, frame_end
 from harness.waiting import PATIENCE, eventually
 
@@ -328,3 +330,67 @@ def test_what_is_wrong_with_the_files_is_said(naru, certificates, tmp_path):
         (said(certificate, key, "--tls-ca-cert-file", letter), ["letter.txt", "--tls-ca-cert-file"]),
     ]:
         assert all(word in wrong for word in expected), (expected, wrong)
+
+
+class Cli:
+    """naru cli at a TLS broker; its home is the test's."""
+
+    def __init__(self, broker, home):
+        self.broker, self.home = broker, home
+
+    def __call__(self, *words, stdin=""):
+        done = subprocess.run(
+            [BINARY, "cli", "-p", str(self.broker.port), *map(str, words)],
+            input=stdin, capture_output=True, text=True, timeout=PATIENCE, env={"HOME": str(self.home)},
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+
+def test_naru_cli_speaks_it_under_redis_clis_options(naru, certificates, tmp_path):
+    broker = TlsBroker(naru, certificates)
+    cli = Cli(broker, tmp_path)
+    assert cli("--tls", "--cacert", broker.ca, "PING") == "PONG\n"
+    assert cli("-h", "localhost", "--tls", "--cacert", broker.ca, "PING") == "PONG\n"
+    assert cli("--tls", "--insecure", "PING") == "PONG\n"
+    # Larger than a record, both ways; and many at once.
+    large = "x" * 100_000
+    assert cli("--tls", "--cacert", broker.ca, "ECHO", large) == large + "\n"
+    assert cli("--tls", "--cacert", broker.ca, stdin="PING\n" * 500) == "PONG\n" * 500
+
+
+def test_naru_cli_gives_up_on_who_does_not_answer_its_handshake(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cli = Cli(SimpleNamespace(port=silent.getsockname()[1]), tmp_path)
+        assert "does not speak TLS on that port" in cli("--tls", "--insecure", "PING")
+
+
+def test_naru_cli_says_why_tls_came_to_nothing(naru, broker, certificates, tmp_path):
+    tls = TlsBroker(naru, certificates)
+    cli = Cli(tls, tmp_path)
+    other = Certificates(tmp_path / "other", "somebody else").authority
+    assert "is of no authority that is known here" in cli("--tls", "--cacert", other, "PING")
+    assert "not valid for name" in cli("--tls", "--cacert", tls.ca, "--sni", "elsewhere.example", "PING")
+    assert "No such file" in cli("--tls", "--cacert", tmp_path / "nothing.crt", "PING")
+    assert "does not speak TLS on that port" in Cli(broker, tmp_path)("--tls", "--insecure", "PING")
+    assert "--tls" in cli("--cacert", tls.ca, "PING")
+
+
+def test_naru_cli_shows_a_certificate(naru, certificates, tmp_path):
+    broker = TlsBroker(naru, certificates, clients="yes")
+    cli = Cli(broker, tmp_path)
+    certificate, key = certificates.client
+    assert cli("--tls", "--cacert", broker.ca, "--cert", certificate, "--key", key, "PING") == "PONG\n"
+    assert "PONG" not in cli("--tls", "--cacert", broker.ca, "PING")
+
+
+def test_a_certificate_made_as_the_manual_has_it_is_its_own_authority(naru, certificates, tmp_path):
+    certificate, key = tmp_path / "broker.crt", tmp_path / "broker.key"
+    manual = (ROOT / "docs/operating.md").read_text()
+    [recipe] = re.findall(r"^    (openssl req(?:.*\\\n)*.*)$", manual, re.MULTILINE)
+    words = recipe.replace("\\\n", " ").replace("broker.example.com", "localhost").split()
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    broker = TlsBroker(naru, certificates, server=(certificate, key))
+    broker.ca = certificate
+    assert Cli(broker, tmp_path)("-h", "localhost", "--tls", "--cacert", certificate, "PING") == "PONG\n"
+    assert broker.cli("-h", "localhost", "PING") == "PONG\n"

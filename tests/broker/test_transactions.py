@@ -1,13 +1,16 @@
 """Transactions: all or nothing, for readers, for subscribers and for a crash. What each command answers is compared with
 Redis in transcripts/transactions.txt."""
 
+import re
 import socket
 import threading
 
 import pytest
 import redis
 
-from harness.resp import Error, Wire, encode
+from harness import redis_peer
+from harness.naru import HeldPort
+from harness.resp import Error, Wire, encode, frame_end
 from harness.waiting import eventually
 
 
@@ -146,6 +149,25 @@ def test_client_list_shows_who_is_in_a_transaction(broker):
         assert shown() == ("N", "-1")
 
 
+def test_client_list_shows_the_transaction_that_is_open_while_another_is_being_stored(durable_broker):
+    with Wire(durable_broker.port) as one, Wire(durable_broker.port) as other:
+        id_ = one.call("CLIENT", "ID")
+        one.send_raw(transaction(["XADD", "s", "*", "f", "v"]) + pipeline(["MULTI"], ["XLEN", "s"]))
+        assert len([one.reply() for _ in range(5)]) == 5
+        line = line_of(other, id_)
+        assert (line["flags"], line["multi"]) == ("x", "1")
+        assert one.call("EXEC") == [1]
+
+
+def test_who_wants_no_replies_is_counted_all_the_same(broker):
+    with Wire(broker.port) as wire:
+        wire.send("CLIENT", "REPLY", "OFF")
+        wire.send_raw(transaction(["XADD", "s", "nonsense", "f", "v"], ["XADD", "s", "1-1", "f", "v"], ["XADD", "s", "1-1", "f", "v"]))
+        assert wire.call("CLIENT", "REPLY", "ON") == b"OK"
+        lines = wire.call("INFO", "commandstats", "errorstats").decode()
+        assert re.search(r"cmdstat_xadd:calls=3,.*,failed_calls=2", lines) and "errorstat_ERR:count=2" in lines
+
+
 def test_a_connection_that_ends_in_a_transaction_leaves_nothing(broker):
     with Wire(broker.port) as other:
         for ending in (b"", transaction(["PING"])[:-4]):
@@ -167,6 +189,160 @@ def test_exec_is_answered_to_a_client_that_has_said_all_it_had_to_say(durable_br
         replies = [wire.reply() for _ in range(6)]
         assert replies[-2][1:] == [0, b"OK"] and replies[-1] == b"x"
         assert wire.is_at_end()
+
+
+@pytest.mark.parametrize("stored", [[], [["XADD", "s", "*", "f", "v"]]], ids=["live", "stored"])
+def test_who_ends_itself_in_a_transaction_gets_the_whole_reply_first(broker, stored):
+    """Redis executes all of it too, but cuts its reply off behind the end."""
+    with Wire(broker.port) as wire, Wire(broker.port) as other:
+        other.call("SUBSCRIBE", "c")
+        id_ = wire.call("CLIENT", "ID")
+        commands = [*stored, ["CLIENT", "KILL", "ID", id_, "SKIPME", "no"], ["PUBLISH", "c", "after"], ["PING"]]
+        wire.send_raw(transaction(*commands) + encode("PUBLISH", "c", "too late"))
+        replies = [wire.reply() for _ in range(len(commands) + 2)]
+        assert replies[-1][-3:] == [1, 1, b"PONG"]
+        assert wire.is_at_end()
+        assert other.reply() == [b"message", b"c", b"after"]
+        assert other.call("PING") == [b"pong", b""]
+
+
+@pytest.mark.parametrize("stored", [[], [["XADD", "s", "*", "f", "v"]]], ids=["live", "stored"])
+def test_too_many_wrong_passwords_in_a_transaction_end_the_connection(broker, stored):
+    with Wire(broker.port) as wire:
+        wrong = [["AUTH", "nobody", "wrong"]] * 5
+        replies = executed(wire, *stored, *wrong)
+        assert all(reply.startswith("WRONGPASS") for reply in replies[-5:]) and len(replies) == len(stored) + 5
+        assert wire.is_at_end()
+
+
+def test_replies_cannot_be_turned_off_inside(broker):
+    """In Redis the reply to EXEC then has fewer elements than it says."""
+    refused = Error("ERR Command not allowed inside a transaction")
+    with Wire(broker.port) as wire:
+        assert executed(wire, ["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"], ["PING"]) == [refused] * 2 + [b"PONG"]
+        assert wire.call("PING") == b"PONG"
+
+
+@pytest.fixture
+def redis_port(programs):
+    return redis_peer.start(programs, HeldPort())
+
+
+READS = [["XREAD", "STREAMS", "s", "0"], ["XREAD", "STREAMS", "t", "0"]]
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        ["HELLO", "3"],
+        ["HELLO", "3", "SETNAME", "x"],
+        ["HELLO", "3", "SETNAME", "two words"],
+        ["HELLO", "3", "SETNAME"],
+        ["HELLO", "3", "AUTH", "default", "any"],
+        ["HELLO", "3", "AUTH", "nobody", "any"],
+        ["HELLO", "3", "NONSENSE"],
+        ["HELLO", "7"],
+        ["HELLO", "x"],
+        ["HELLO"],
+    ],
+    ids=" ".join,
+)
+def test_hello_inside_changes_how_what_is_behind_it_is_written(broker, redis_port, hello):
+    frames = []
+    for port in (broker.port, redis_port):
+        with Wire(port) as wire:
+            # What HELLO itself answers differs: it is taken out.
+            wire.send(*hello)
+            said = wire.frame()
+            wire.call("HELLO", "2")
+            wire.send("XADD", "s", "1-1", "f", "v")
+            wire.frame()
+            frames.append([])
+            for hellos in ([hello], [hello, ["HELLO", "2"]], [["HELLO", "3"], hello]):
+                wire.call("RESET")
+                commands = [command for it in hellos for command in [*READS, it, *READS]]
+                wire.send_raw(transaction(*commands, *READS))
+                for _ in range(len(commands) + len(READS) + 1):
+                    wire.frame()
+                reply = wire.frame()
+                frames[-1].append([part for part in elements(reply) if b"server" not in part])
+            assert said
+    assert frames[0] == frames[1]
+
+
+def elements(frame):
+    """The frames of which an array is made."""
+    start = frame.index(b"\r\n") + 2
+    found = []
+    while start < len(frame):
+        end = frame_end(frame, start)
+        found.append(frame[start:end])
+        start = end
+    return found
+
+
+def test_a_client_that_is_closed_meanwhile_loses_no_half_of_its_transaction(durable_broker):
+    """Its core's part comes after the keeper's: here what is published, since it subscribes too."""
+    rounds = 60
+    with Wire(durable_broker.port) as other, Wire(durable_broker.port) as listener:
+        listener.call("SUBSCRIBE", "c")
+        for number in range(rounds):
+            with Wire(durable_broker.port) as wire:
+                id_ = wire.call("CLIENT", "ID")
+                wire.send_raw(transaction(["XADD", "s", "*", "n", number], ["SUBSCRIBE", "own"], ["PUBLISH", "c", number]))
+                # So that it comes before, in the middle, or behind.
+                for _ in range(number % 6):
+                    other.call("PING")
+                other.call("CLIENT", "KILL", "ID", id_)
+                assert wire.is_at_end()
+        stored = [fields[1] for _, fields in other.call("XRANGE", "s", "-", "+")]
+        heard = [listener.reply()[2] for _ in stored]
+        assert sorted(heard) == sorted(stored)
+        other.call("PUBLISH", "c", "the end")
+        assert listener.reply()[2] == b"the end"
+
+
+def shown(port):
+    """What a monitor sees of transactions, executed and not."""
+    with Wire(port) as monitor, Wire(port) as wire, Wire(port) as other:
+        monitor.call("MONITOR")
+        wire.call("WATCH", "s")
+        other.call("XADD", "s", "1-1", "f", "v")
+        commands = [["PING"], ["XADD", "s", "1-2", "f", "v"], ["PUBLISH", "c", "m"], ["XLEN", "s"], ["CLIENT", "SETNAME", "x"]]
+        assert executed(wire, *commands) is None
+        assert len(executed(wire, *commands)) == len(commands)
+        assert len(executed(wire, ["PING"], ["CONFIG", "GET", "timeout"])) == 2
+        for words in (["exec"], ["MULTI"], ["NONSENSE"], ["EXEC"], ["MULTI"], ["exec", "x"]):
+            wire.call(*words)
+        other.call("ECHO", "the end")
+        lines = []
+        while b"the end" not in (line := monitor.frame()):
+            lines.append(line.split(b"] ", 1)[1])
+        return lines
+
+
+def test_a_monitor_sees_what_is_executed_and_nothing_else(broker, redis_port):
+    assert shown(broker.port) == shown(redis_port)
+
+
+def counted(port):
+    with Wire(port) as wire, Wire(port) as other:
+        wire.call("CONFIG", "RESETSTAT")
+        wire.call("WATCH", "s")
+        other.call("XADD", "s", "1-1", "f", "v")
+        commands = [
+            ["PING"], ["XADD", "s", "1-1", "f", "v"], ["XADD", "s", "nonsense", "f", "v"], ["PUBLISH", "c", "m"],
+            ["SELECT", "99"], ["AUTH", "nobody", "x"], ["XLEN", "s"],
+        ]  # fmt: skip
+        assert executed(wire, *commands) is None
+        assert len(executed(wire, *commands)) == len(commands)
+        lines = wire.call("INFO", "commandstats", "errorstats").decode().split("\r\n")
+        # Without the times.
+        return {re.sub(r"usec.*,rejected", "rejected", line) for line in lines if line and not line.startswith("#")}
+
+
+def test_what_is_executed_is_counted_with_its_errors_and_nothing_else(broker, redis_port):
+    assert counted(broker.port) == counted(redis_port)
 
 
 def test_exec_without_having_signed_in(naru):

@@ -19,7 +19,7 @@ use crate::{
     profile::Profile,
     replies::{Replies, Ticket},
     subscriptions::Subscriptions,
-    transaction::{self, Step, Transaction},
+    transaction::{Execution, Part, Transaction},
     wire::Resp,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Client {
     /// A command of a transaction is being executed: what it answers goes here.
     captured: RefCell<Option<Box<Captured>>>,
     /// A transaction that the keeper has done its part of, and the rest is the core's.
-    half_done: RefCell<Option<(Ticket, Vec<Step>)>>,
+    half_done: RefCell<Option<(Ticket, Box<Execution>)>>,
     /// The keeper has been asked to note changes of keys, and not yet to stop.
     watching: Cell<bool>,
     /// Rung when a missing reply has come, or is the core's to make.
@@ -56,7 +56,7 @@ pub(crate) struct Captured {
     capture: Capture,
     pub(crate) reply: Vec<u8>,
     /// What it would have the keeper do.
-    pub(crate) step: Option<Step>,
+    pub(crate) part: Option<Part>,
 }
 
 /// What a command of a transaction is run for.
@@ -211,29 +211,25 @@ impl Client {
         self.answered.notify_waiters();
     }
 
-    /// Fills a place that was kept for the reply to EXEC, or leaves it to [`Self::take_half_done`].
-    pub(crate) fn answer_steps(&self, ticket: Ticket, steps: Vec<Step>) {
-        match transaction::reply(&steps) {
-            Some(reply) => self.answer(ticket, reply),
-            None => {
-                *self.half_done.borrow_mut() = Some((ticket, steps));
-                self.answered.notify_waiters();
-            }
-        }
+    /// Leaves the rest of a transaction to who calls [`Self::take_half_done`].
+    pub(crate) fn leave_half_done(&self, ticket: Ticket, execution: Box<Execution>) {
+        *self.half_done.borrow_mut() = Some((ticket, execution));
+        self.answered.notify_waiters();
     }
 
-    /// Waits until every reply is there, or it is the core's to go on with a transaction.
+    /// Waits until every reply is there, or it is the core's to go on with a transaction: also when the connection has
+    /// been closed meanwhile, since of a transaction the keeper's part must not happen alone.
     pub(crate) async fn settled(&self) {
         loop {
             let answered = self.answered.notified();
-            if self.link.is_closed() || self.owed().0 == 0 || self.half_done.borrow().is_some() {
+            if self.owed().0 == 0 || self.half_done.borrow().is_some() {
                 return;
             }
             answered.await;
         }
     }
 
-    pub(crate) fn take_half_done(&self) -> Option<(Ticket, Vec<Step>)> {
+    pub(crate) fn take_half_done(&self) -> Option<(Ticket, Box<Execution>)> {
         self.half_done.take()
     }
 
@@ -275,7 +271,7 @@ impl Client {
     /// Runs a command of a transaction, whose reply is not the client's yet. Only while a place is kept for the whole.
     pub(crate) fn capture(&self, capture: Capture, run: impl FnOnce()) -> Captured {
         debug_assert!(self.owed().0 > 0);
-        *self.captured.borrow_mut() = Some(Box::new(Captured { capture, reply: Vec::new(), step: None }));
+        *self.captured.borrow_mut() = Some(Box::new(Captured { capture, reply: Vec::new(), part: None }));
         run();
         *self.captured.take().expect("it was put there above, and nothing else takes it")
     }
@@ -286,9 +282,9 @@ impl Client {
     }
 
     /// Notes what the command under way would have the keeper do. Only while [`Self::capturing`].
-    pub(crate) fn capture_step(&self, step: Step) {
+    pub(crate) fn capture_part(&self, part: Part) {
         if let Some(captured) = &mut *self.captured.borrow_mut() {
-            captured.step = Some(step);
+            captured.part = Some(part);
         }
     }
 

@@ -358,6 +358,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     number("slowlog-max-len", |config| &config.slow_log_len_max, 0, i64::MAX),
     number("tcp-keepalive", |config| &config.keepalive_seconds, 0, i32::MAX as i64),
     number("timeout", |config| &config.timeout_seconds, 0, i32::MAX as i64),
+    fact("tls-port", |facts| facts.tls_port.unwrap_or(0).to_string()),
 ];
 
 /// The parameter called `name`, in any case.

@@ -212,7 +212,11 @@ impl Conversation {
                         return;
                     }
                 }
-                Pause::Settling => Box::pin(self.settle()).await,
+                Pause::Settling => {
+                    if !Box::pin(self.settle()).await {
+                        return;
+                    }
+                }
                 Pause::Full(job) => {
                     if !Box::pin(self.send(*job)).await {
                         return;
@@ -224,15 +228,15 @@ impl Conversation {
         }
     }
 
-    /// Gives the keeper what did not fit, and waits for it as the command would have; false if the client went away.
+    /// Gives the keeper what did not fit, and waits for it as the command would have; false if the connection ends.
     async fn send(&mut self, job: Job) -> bool {
         let is_transaction = matches!(job.task, Task::Exec(_));
         let blocks = job.task.blocks();
         if self.core.shared().keeper.send(job).await.is_err() {
             return false;
         }
-        if is_transaction {
-            self.settle().await;
+        if is_transaction && !self.settle().await {
+            return false;
         }
         !blocks || self.blocked(Self::unblocked).await
     }
@@ -399,18 +403,17 @@ impl Conversation {
             || self.core.directory().is_congested()
     }
 
-    /// Waits until everything is answered, and does the core's part of a transaction.
-    async fn settle(&mut self) {
+    /// Waits until everything is answered, and does the core's part of a transaction; false if the connection ends
+    /// with that.
+    async fn settle(&mut self) -> bool {
         loop {
             self.client.settled().await;
-            match self.client.take_half_done() {
-                Some((ticket, steps)) => {
-                    // The time it waited is no command's.
-                    self.core.local().lap();
-                    let context = Context { core: &self.core, client: &self.client };
-                    command::finish(&context, ticket, steps);
-                }
-                None => return,
+            let Some((ticket, execution)) = self.client.take_half_done() else { return true };
+            // The time it waited is no command's.
+            self.core.local().lap();
+            let context = Context { core: &self.core, client: &self.client };
+            if let Flow::End = command::finish(&context, ticket, *execution) {
+                return false;
             }
         }
     }

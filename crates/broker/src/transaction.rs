@@ -1,5 +1,7 @@
 //! What a client has said since MULTI, and what becomes of it at EXEC.
 
+use std::time::Duration;
+
 use naru_fanout::Space;
 use naru_resp::{Command, OwnedCommand, ReplyWriter, Version};
 
@@ -69,29 +71,51 @@ impl Transaction {
     }
 }
 
-/// A command of a transaction that the keeper takes part in, on its way: the keeper answers the operations in one go,
-/// then, once they are durable, sends the publications out; what is left is the core's. Each step ends as `Answered`.
-pub(crate) enum Step {
-    /// For the keeper.
-    Keep(Op),
+/// A transaction at EXEC, on its way: the keeper answers the operations in one go, then, once they are durable, sends
+/// the publications out; what is left is the core's.
+pub(crate) struct Execution {
+    /// EXEC itself.
+    pub(crate) exec: OwnedCommand,
+    /// Of the protocol when it came.
+    pub(crate) version: Version,
+    /// None if nothing of it is executed, since a watched key has changed.
+    pub(crate) steps: Option<Vec<Step>>,
+}
+
+/// One command of it.
+pub(crate) struct Step {
+    pub(crate) queued: Queued,
+    /// How long it took to find out what the keeper is to do.
+    pub(crate) planning: Duration,
+    pub(crate) part: Part,
+}
+
+/// What is to be done for a command of a transaction. Each ends as `Answered`.
+pub(crate) enum Part {
+    /// For the keeper, which answers in this version of the protocol.
+    Keep(Op, Version),
     /// To be published by the keeper, so that publications of transactions come in the order of what they changed.
     Publish { space: Space, message: Message },
     /// For the client's core.
-    Run(Queued),
+    Run,
     /// Its reply.
     Answered(Vec<u8>),
 }
 
-/// The reply to EXEC, if every step has one.
-pub(crate) fn reply(steps: &[Step]) -> Option<Vec<u8>> {
+impl Execution {
+    /// Whether nothing is left to do but to tell of it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.steps.iter().flatten().all(|step| matches!(step.part, Part::Answered(_)))
+    }
+}
+
+/// The reply to EXEC, of those to its commands.
+pub(crate) fn reply(replies: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     // The same in both protocols.
-    ReplyWriter::new(&mut out, Version::Resp2).array(steps.len());
-    for step in steps {
-        let Step::Answered(reply) = step else { return None };
-        out.extend_from_slice(reply);
-    }
-    Some(out)
+    ReplyWriter::new(&mut out, Version::Resp2).array(replies.len());
+    replies.iter().for_each(|reply| out.extend_from_slice(reply));
+    out
 }
 
 #[cfg(test)]
@@ -146,11 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_is_there_when_every_step_has_its_own() {
-        assert_eq!(reply(&[]).unwrap(), b"*0\r\n");
-        let answered = || Step::Answered(b":1\r\n".to_vec());
-        assert_eq!(reply(&[answered(), answered()]).unwrap(), b"*2\r\n:1\r\n:1\r\n");
-        let publish = Step::Publish { space: Space::Channels, message: Message::new(b"c", b"m") };
-        assert!(reply(&[answered(), publish]).is_none());
+    fn the_reply_is_an_array_of_the_commands_replies() {
+        assert_eq!(reply(&[]), b"*0\r\n");
+        assert_eq!(reply(&[b":1\r\n".to_vec(), b"+OK\r\n".to_vec()]), b"*2\r\n:1\r\n+OK\r\n");
     }
 }

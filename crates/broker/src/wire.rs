@@ -10,9 +10,23 @@ use naru_fanout::{Core, CoreId, Incoming, Peer, PeerId, Wire};
 use tokio::sync::mpsc;
 
 use crate::{
-    acl::Acl, client::Client, config::Config, connection, counters::Counters, frame::Frame, idle,
-    keeper::Job, latencies::Latencies, message::Message, monitors::Monitors, pause::Pause, profile::Profiles,
-    replies::Ticket, slow_log::SlowLog, transaction::Step,
+    acl::Acl,
+    client::Client,
+    command::{self, Context},
+    config::Config,
+    connection,
+    counters::Counters,
+    frame::Frame,
+    idle,
+    keeper::Job,
+    latencies::Latencies,
+    message::Message,
+    monitors::Monitors,
+    pause::Pause,
+    profile::Profiles,
+    replies::Ticket,
+    slow_log::SlowLog,
+    transaction::Execution,
 };
 
 /// The Redis protocol on the fan-out.
@@ -80,7 +94,7 @@ pub(crate) enum Reply {
     /// Complete.
     Whole(Vec<u8>),
     /// A transaction's, of which the core may have to do the rest.
-    Steps(Vec<Step>),
+    Executed(Box<Execution>),
 }
 
 /// Hands a reply to the client that waits for it, if it is still there.
@@ -95,9 +109,12 @@ fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
                 client.answer(answer.ticket, reply);
             }
         }
-        Reply::Steps(steps) => {
-            if let Some(client) = client {
-                client.answer_steps(answer.ticket, steps);
+        Reply::Executed(execution) => {
+            let Some(client) = client else { return };
+            if execution.is_done() {
+                command::finish(&Context { core, client: &client }, answer.ticket, *execution);
+            } else {
+                client.leave_half_done(answer.ticket, execution);
             }
         }
     }

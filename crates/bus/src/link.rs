@@ -14,6 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
 
 use crate::ask::{ask, in_time};
 use crate::backoff::Backoff;
@@ -156,14 +157,16 @@ impl Link {
 /// A stream to the broker with the protocol set up on it, or why there is none.
 async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConnection, Driver), String> {
     match &place.address {
-        Address::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| {
+        Address::Tcp { host, port } => set_up(place, events, open(place, host, *port).await?).await,
+        Address::Tls { host, port, name, terms } => {
+            let stream = open(place, host, *port).await?;
+            let stream = TlsConnector::from(terms.clone()).connect(name.clone(), stream).await;
+            let stream = stream.map_err(|error| {
                 format!(
-                    "no broker {place} ({error}); start one with `naru broker`, or correct the address; trying again"
+                    "the broker {place} and this server do not agree on TLS ({error}); check that this is its \
+                     --tls-port, and the certificates of both; trying again"
                 )
             })?;
-            // Without it small commands only wait longer: no reason to give up the connection.
-            let _ = stream.set_nodelay(true);
             set_up(place, events, stream).await
         }
         Address::Embedded(connect) => {
@@ -176,6 +179,17 @@ async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConn
             set_up(place, events, stream).await
         }
     }
+}
+
+async fn open(place: &Place, host: &str, port: u16) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| {
+        format!(
+            "no broker {place} ({error}); start one with `naru broker`, or correct the address; trying again"
+        )
+    })?;
+    // Without it small commands only wait longer: no reason to give up the connection.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 pub(crate) async fn set_up<S>(

@@ -12,6 +12,7 @@ mod secret;
 mod serve;
 mod signals;
 mod tls;
+mod tls_client;
 mod token;
 
 use std::process::ExitCode;

@@ -2,14 +2,18 @@
 
 use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Storage};
 use naru_bus::Target;
 use naru_gateway::{Gateway, Rules, TokenKey};
 use naru_ledger::Server;
 
-use crate::{broker::EXIT_LOG_FAILED, cores, listen, pages, secret, signals};
+use crate::{
+    broker::EXIT_LOG_FAILED,
+    cores, listen, pages, secret, signals,
+    tls_client::{self, Trust},
+};
 
 /// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -25,9 +29,19 @@ pub(crate) struct Options {
     /// Port for WebSocket clients and the web page; 0 takes a free one.
     #[arg(short, long, default_value_t = 8000)]
     port: u16,
-    /// The Naru broker to join, as redis://host:port [default: an embedded one].
+    /// The Naru broker to join, as redis://host:port, or rediss://host:port with TLS [default: an embedded one].
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
+    /// Authorities of which one must have signed the broker's certificate, in PEM form [default: those that this
+    /// machine knows].
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    broker_tls_ca_cert_file: Option<PathBuf>,
+    /// The certificate to show to a broker that wants one, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker", requires = "broker_tls_key_file")]
+    broker_tls_cert_file: Option<PathBuf>,
+    /// That certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker_tls_cert_file")]
+    broker_tls_key_file: Option<PathBuf>,
     /// The embedded broker's folder.
     #[arg(long, default_value = "naru-data", value_name = "DIR", conflicts_with = "broker")]
     data: PathBuf,
@@ -69,7 +83,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Some(_) => None,
     };
     let target = match (&options.broker, &broker) {
-        (Some(url), _) => Target::Url(url.clone()),
+        (Some(url), _) => remote_broker(options, url)?,
         (None, Some(broker)) => Target::Embedded(Arc::new(broker.connector())),
         (None, None) => unreachable!("without a broker's address there is an embedded one"),
     };
@@ -113,6 +127,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
+    let authorities = options.broker_tls_ca_cert_file.as_deref();
+    let shown = options.broker_tls_cert_file.as_deref().zip(options.broker_tls_key_file.as_deref());
+    if url.starts_with("rediss://") {
+        let trust = authorities.map_or(Trust::System, Trust::Authorities);
+        let terms = tls_client::terms(&trust, shown).context("--broker with TLS")?;
+        return Ok(Target::Encrypted { url: url.to_owned(), terms: Arc::new(terms) });
+    }
+    if authorities.is_some() || shown.is_some() {
+        bail!("--broker-tls-… are for a broker that is reached by TLS: --broker rediss://host:port");
+    }
+    Ok(Target::Url(url.to_owned()))
 }
 
 fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {

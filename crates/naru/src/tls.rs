@@ -126,7 +126,7 @@ fn verifier(
     Ok(builder.build()?)
 }
 
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let text = fs::read(file)?;
     let found = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
@@ -137,7 +137,7 @@ fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     Ok(found)
 }
 
-fn key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+pub(crate) fn key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     let text = fs::read(file)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         if text.windows(9).any(|word| word == b"ENCRYPTED") {
@@ -150,7 +150,7 @@ fn key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     })
 }
 
-fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
+pub(crate) fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
         roots.add(certificate).map_err(|error| anyhow!("a certificate in it cannot be used: {error}"))?;

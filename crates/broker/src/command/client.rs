@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use naru_fanout::Peer;
+use naru_fanout::{Peer, PeerId};
 use naru_resp::{Command, parse_integer};
 
 use super::{
@@ -11,7 +11,13 @@ use super::{
     arguments::{integer, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number},
     kill::kill,
 };
-use crate::{class::Class, client::Client, mute::Mute, pause::Paused};
+use crate::{
+    class::Class,
+    client::Client,
+    keeper::{Op, Unblocked},
+    mute::Mute,
+    pause::Paused,
+};
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
     "client|getname",
@@ -27,6 +33,7 @@ pub(super) const SUBCOMMANDS: &[&str] = &[
     "client|reply",
     "client|setinfo",
     "client|setname",
+    "client|unblock",
     "client|unpause",
 ];
 
@@ -62,6 +69,8 @@ const HELP: &[&str] = &[
     "    Return information about client connections. Options:",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "      Return clients of specified type.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
     "UNPAUSE",
     "    Stop the current client pause, resuming traffic.",
     "PAUSE <timeout> [WRITE|ALL]",
@@ -129,6 +138,7 @@ pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             context.core.shared().pause.end();
             context.reply(|writer| writer.simple("OK"))
         }
+        b"unblock" => unblock(context, command),
         b"no-evict" => {
             exactly(3)?;
             switch(context, &context.client.profile().no_evict, command.arg(2))
@@ -148,8 +158,12 @@ pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 /// Names and versions go into `CLIENT LIST`, where spaces and lines separate: only printable ASCII without spaces.
+pub(super) fn is_name(value: &[u8]) -> bool {
+    value.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
 fn printable(value: &[u8], refusal: &str) -> Result<String, Refusal> {
-    if !value.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+    if !is_name(value) {
         return Err(refusal.into());
     }
     Ok(String::from_utf8_lossy(value).into_owned())
@@ -182,11 +196,11 @@ pub(super) fn class(name: &[u8]) -> Result<Class, Refusal> {
 
 /// `CLIENT REPLY ON|OFF|SKIP`; only `ON` is answered.
 fn reply_mode(context: &Context<'_>, mode: &[u8]) -> Outcome {
-    // The reply to EXEC has as many elements as it says.
-    if context.client.capturing().is_some() {
-        return Err("ERR Command not allowed inside a transaction".into());
-    }
     match mode.to_ascii_lowercase().as_slice() {
+        // The reply to EXEC has as many elements as it says; in Redis it then has fewer.
+        b"off" | b"skip" if context.client.capturing().is_some() => {
+            Err("ERR Command not allowed inside a transaction".into())
+        }
         b"on" => {
             context.client.set_mute(Mute::Never);
             context.reply(|writer| writer.simple("OK"))
@@ -217,6 +231,22 @@ fn pause(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let milliseconds = u64::try_from(milliseconds).map_err(|_| Refusal::from("ERR timeout is negative"))?;
     context.core.shared().pause.begin(what, Duration::from_millis(milliseconds));
     context.reply(|writer| writer.simple("OK"))
+}
+
+/// `CLIENT UNBLOCK client-id [TIMEOUT|ERROR]`
+fn unblock(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let with = match command.get(3).map(<[u8]>::to_ascii_lowercase).as_deref() {
+        _ if command.len() > 4 => return Err(unknown_or_wrong_number("CLIENT", command.arg(1))),
+        None | Some(b"timeout") => Unblocked::Nothing,
+        Some(b"error") => Unblocked::Error,
+        Some(_) => return Err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR".into()),
+    };
+    // No client has a number below 0.
+    let client = u64::try_from(integer(command.arg(2))?).map(PeerId);
+    match client {
+        Ok(client) => context.keep(Op::Unblock { client, with }),
+        Err(_) => context.reply(|writer| writer.integer(0)),
+    }
 }
 
 /// Sets what a client asks for with `ON` or `OFF`, and nobody acts upon.

@@ -6,7 +6,7 @@ use naru_resp::{Command, Version};
 use super::{
     Context, Flow, Outcome, Refusal,
     arguments::{Arguments, integer, syntax_error, wrong_number},
-    client::set_name,
+    client::{is_name, set_name},
     permission, pubsub, transaction,
 };
 use crate::{
@@ -43,17 +43,7 @@ pub(super) fn echo(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// clients may expect, since that is what they derive from it; ours is in `INFO`.
 pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let mut arguments = Arguments::of(command);
-    let mut version = context.client.version();
-    if arguments.peek().is_some() {
-        let wanted = arguments
-            .next_integer()
-            .map_err(|_| Refusal::from("ERR Protocol version is not an integer or out of range"))?;
-        version = match wanted {
-            2 => Version::Resp2,
-            3 => Version::Resp3,
-            _ => return Err("NOPROTO unsupported protocol version".into()),
-        };
-    }
+    let version = hello_version(&mut arguments)?.unwrap_or(context.client.version());
     let mut name = None;
     while let Some(option) = arguments.peek() {
         if arguments.takes("auth") && arguments.left() >= 2 {
@@ -96,6 +86,40 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         writer.bulk("modules");
         writer.array(0);
     })
+}
+
+/// The version that HELLO asks for, if it does.
+fn hello_version(arguments: &mut Arguments<'_, '_>) -> Result<Option<Version>, Refusal> {
+    if arguments.peek().is_none() {
+        return Ok(None);
+    }
+    let wanted = arguments
+        .next_integer()
+        .map_err(|_| Refusal::from("ERR Protocol version is not an integer or out of range"))?;
+    match wanted {
+        2 => Ok(Some(Version::Resp2)),
+        3 => Ok(Some(Version::Resp3)),
+        _ => Err("NOPROTO unsupported protocol version".into()),
+    }
+}
+
+/// The version that holds behind HELLO, which is not executed by this.
+pub(super) fn version_after_hello(context: &Context<'_>, command: &Command<'_>) -> Option<Version> {
+    let mut arguments = Arguments::of(command);
+    let version = hello_version(&mut arguments).ok()??;
+    let mut is_signed_in = context.client.is_signed_in();
+    while arguments.left() > 0 {
+        if arguments.takes("auth") {
+            let (user, password) = (arguments.next().ok()?, arguments.next().ok()?);
+            is_signed_in = context.core.shared().acl.authenticate(user, password).is_some();
+            if !is_signed_in {
+                return None;
+            }
+        } else if !arguments.takes("setname") || !is_name(arguments.next().ok()?) {
+            return None;
+        }
+    }
+    is_signed_in.then_some(version)
 }
 
 /// Signs the client in, or refuses; who tries too often is sent away.

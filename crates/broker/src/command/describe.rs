@@ -8,6 +8,8 @@ use super::{
     arguments::{syntax_error, unknown_subcommand, wrong_number},
     category::Category,
     getkeys::{getkeys, getkeys_and_flags},
+    manual::{self, Usage},
+    syntax::{Argument, Kind},
     table::{self, Entry, TABLE},
 };
 
@@ -67,12 +69,15 @@ pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         b"info" => context.reply(|writer| write_all(writer, named(), write_entry)),
         b"list" => list(context, command),
         b"docs" => {
-            let entries: Vec<&Entry> =
-                if command.len() == 2 { TABLE.iter().collect() } else { named().flatten().collect() };
+            let found: Vec<(&Entry, &str)> = if command.len() == 2 {
+                TABLE.iter().map(|entry| (entry, entry.name)).collect()
+            } else {
+                command.iter().skip(2).filter_map(described).collect()
+            };
             context.reply(|writer| {
-                writer.map(entries.len());
-                for entry in entries {
-                    write_docs(writer, entry);
+                writer.map(found.len());
+                for (entry, name) in found {
+                    write_docs(writer, entry, name);
                 }
             })
         }
@@ -138,11 +143,79 @@ fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
     (0..3).for_each(|_| writer.array(0));
 }
 
-fn write_docs(writer: &mut Writer<'_>, entry: &Entry) {
-    writer.bulk(entry.name);
-    writer.map(2);
+/// The command called `name`, or `command|subcommand`, and its full name.
+fn described(name: &[u8]) -> Option<(&'static Entry, &'static str)> {
+    let mut words = name.splitn(2, |byte| *byte == b'|');
+    let entry = table::find(words.next()?)?;
+    match words.next() {
+        None => Some((entry, entry.name)),
+        Some(subcommand) => Some((entry, entry.subcommands[entry.subcommand(subcommand)?])),
+    }
+}
+
+/// What there is to say about a command, or about one of its subcommands.
+fn write_docs(writer: &mut Writer<'_>, entry: &Entry, name: &str) {
+    let usage = manual::usage(name);
+    let is_subcommand = name != entry.name;
+    let subcommands = (!is_subcommand && !entry.subcommands.is_empty()).then_some(entry.subcommands);
+    let summary = if is_subcommand { usage.map_or("", |usage| usage.text) } else { entry.summary };
+    let since = usage.and_then(|usage| usage.since);
+    let arguments = usage.map_or_else(Vec::new, Usage::arguments);
+    writer.bulk(name);
+    writer.map(
+        2 + usize::from(since.is_some())
+            + usize::from(!arguments.is_empty())
+            + usize::from(subcommands.is_some()),
+    );
     writer.bulk("summary");
-    writer.bulk(entry.summary);
+    writer.bulk(summary);
+    if let Some(since) = since {
+        writer.bulk("since");
+        writer.bulk(since);
+    }
     writer.bulk("group");
     writer.bulk(entry.group);
+    if !arguments.is_empty() {
+        writer.bulk("arguments");
+        write_arguments(writer, &arguments);
+    }
+    if let Some(subcommands) = subcommands {
+        writer.bulk("subcommands");
+        writer.map(subcommands.len());
+        subcommands.iter().for_each(|name| write_docs(writer, entry, name));
+    }
+}
+
+fn write_arguments(writer: &mut Writer<'_>, arguments: &[Argument]) {
+    writer.array(arguments.len());
+    for argument in arguments {
+        let flags: Vec<&str> = [(argument.is_optional, "optional"), (argument.is_repeated, "multiple")]
+            .into_iter()
+            .filter_map(|(is_set, flag)| is_set.then_some(flag))
+            .collect();
+        let (token, parts) = match &argument.kind {
+            Kind::Value(_) => (argument.token, None),
+            Kind::Word(word) => (Some(*word), None),
+            Kind::OneOf(parts) | Kind::Block(parts) => (argument.token, Some(parts)),
+        };
+        let some = [token.is_some(), !flags.is_empty(), parts.is_some()];
+        writer.map(2 + some.into_iter().filter(|is_there| *is_there).count());
+        writer.bulk("name");
+        writer.bulk(argument.name());
+        writer.bulk("type");
+        writer.bulk(argument.kind_name());
+        if let Some(token) = token {
+            writer.bulk("token");
+            writer.bulk(token);
+        }
+        if !flags.is_empty() {
+            writer.bulk("flags");
+            writer.set(flags.len());
+            flags.iter().for_each(|flag| writer.simple(flag));
+        }
+        if let Some(parts) = parts {
+            writer.bulk("arguments");
+            write_arguments(writer, parts);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod acl;
 mod arguments;
 mod category;
 mod client;
+mod cluster;
 mod config;
 mod connection;
 mod describe;
@@ -11,18 +12,23 @@ mod getkeys;
 mod info;
 mod keys;
 mod kill;
+mod latency_report;
 mod ledger;
+mod manual;
 mod monitor;
+#[cfg(test)]
+mod page;
 mod permission;
 mod pubsub;
 mod redacted;
 mod scripting;
 mod slow;
 mod streams;
+mod syntax;
 mod table;
 mod transaction;
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use naru_fanout::{Core, Peer};
 use naru_resp::{Command, ReplyWriter};
@@ -34,7 +40,7 @@ use crate::{
     client::Client,
     keeper::{Asker, Job, Op, Task},
     replies::Ticket,
-    transaction::Step,
+    transaction::Part,
     wire::Resp,
 };
 
@@ -115,7 +121,7 @@ impl Context<'_> {
     /// Lets the keeper make the reply, in the order of the commands; in a transaction, in its place in there.
     fn keep(&self, op: Op) -> Outcome {
         if self.client.capturing().is_some() {
-            self.client.capture_step(Step::Keep(op));
+            self.client.capture_part(Part::Keep(op, self.client.version()));
             return Ok(Flow::Next);
         }
         self.ask(Task::Do(op))
@@ -148,21 +154,20 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let entry = table::find(command.name());
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
         if let Some(entry) = entry {
-            counters.rejected(entry.called(command).unwrap_or(entry.itself()));
+            counters.rejected(entry.called_or_itself(command));
         }
-        let name = entry.map_or("", |entry| entry.name);
         let refusal = "NOAUTH Authentication required.".into();
-        return or_error(context, transaction::refuse(context, name, &refusal));
+        return or_error(context, transaction::refuse(context, command, &refusal));
     }
     let Some(entry) = entry else { return refuse_unknown(context, command) };
     let Some(called) = entry.called(command) else {
         let refusal = unknown_subcommand(&entry.name.to_uppercase(), command.arg(1));
-        return or_error(context, transaction::refuse(context, entry.name, &refusal));
+        return or_error(context, transaction::refuse(context, command, &refusal));
     };
     context.client.executes(called.name);
     if let Some(refusal) = refusal(context, entry, called, command) {
         counters.rejected(called);
-        return or_error(context, transaction::refuse(context, entry.name, &refusal));
+        return or_error(context, transaction::refuse(context, command, &refusal));
     }
     let writes = entry.is_write() || entry.name == "exec" && context.client.has_queued_writes();
     if context.core.shared().pause.holds(writes) {
@@ -178,12 +183,24 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
 fn perform(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Outcome {
     let outcome = (entry.run)(context, command);
     let took = context.core.local().lap();
-    context.core.shared().counters.of(context.core.id()).executed(called, took, outcome.is_err());
+    count(context, entry, called, command, (took, outcome.is_err()));
+    outcome
+}
+
+/// Tells who keeps count of a command that was executed: how long that took, and whether it failed.
+fn count(
+    context: &Context<'_>,
+    entry: &Entry,
+    called: Called,
+    command: &Command<'_>,
+    (took, has_failed): (Duration, bool),
+) {
+    context.core.shared().counters.of(context.core.id()).executed(called, took, has_failed);
     slow::note(context, entry, called, command, took);
-    if context.core.shared().monitors.any() {
+    // EXEC is shown behind what it executes, by itself.
+    if context.core.shared().monitors.any() && entry.name != "exec" {
         monitor::tell(context, called, command);
     }
-    outcome
 }
 
 fn or_error(context: &Context<'_>, outcome: Outcome) -> Flow {
@@ -195,6 +212,9 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     if !entry.arity.accepts(command.len()) {
         return Some(arguments::wrong_number(entry.name));
     }
+    if called.number != entry.itself().number && !manual::arity(called).accepts(command.len()) {
+        return Some(arguments::wrong_number(called.name));
+    }
     if let Err(denied) = context.client.access().check(entry, called, command) {
         return Some(permission::denied(context, called, command, denied));
     }
@@ -202,7 +222,7 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
         format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
-            entry.name
+            called.name
         )
         .into()
     })
@@ -218,5 +238,5 @@ fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
         );
         return Flow::End;
     }
-    or_error(context, transaction::refuse(context, "", &arguments::unknown_command(command).into()))
+    or_error(context, transaction::refuse(context, command, &arguments::unknown_command(command).into()))
 }

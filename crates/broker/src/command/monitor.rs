@@ -22,11 +22,14 @@ const HIDDEN: &[&str] = &[
     "client|list",
     "client|no-evict",
     "client|pause",
+    "client|unblock",
     "client|unpause",
     "config|get",
     "config|resetstat",
     "config|rewrite",
     "config|set",
+    "latency|doctor",
+    "latency|graph",
     "latency|history",
     "latency|latest",
     "latency|reset",
@@ -39,9 +42,8 @@ const HIDDEN: &[&str] = &[
 /// `MONITOR`: from here on the client sees every command that is executed, on whichever core. It is a subscriber in
 /// this: who falls behind is closed.
 pub(super) fn monitor(context: &Context<'_>, _: &Command<'_>) -> Outcome {
-    // The reply to EXEC has as many elements as it says, and a second MONITOR has none.
     if context.client.capturing().is_some() {
-        return Err("ERR Command not allowed inside a transaction".into());
+        return Err("ERR MONITOR isn't allowed for DENY BLOCKING client".into());
     }
     if context.client.profile().set_monitor(true) {
         // Redis does not answer who is one already.
@@ -58,12 +60,17 @@ pub(super) fn tell(context: &Context<'_>, called: Called, command: &Command<'_>)
     if HIDDEN.contains(&called.name) {
         return;
     }
+    show(context, redacted(called, command));
+}
+
+/// Shows these words to all monitors as a command that was executed.
+pub(super) fn show<'a>(context: &Context<'_>, words: impl IntoIterator<Item = &'a [u8]>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let address = &context.client.profile().address;
     let mut line = format!("{}.{:06} [0 {address}]", now.as_secs(), now.subsec_micros());
-    for argument in redacted(called, command) {
+    for word in words {
         line.push(' ');
-        line.push_str(&escaped(argument));
+        line.push_str(&escaped(word));
     }
     let line = Bytes::from(line);
     for core in (0..context.core.directory().cores()).map(CoreId) {

@@ -6,7 +6,7 @@ use super::{
     Context, Flow, Outcome,
     arguments::{unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
-use crate::{client::Capture, message::Message, transaction::Step};
+use crate::{client::Capture, message::Message, transaction::Part};
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
     "pubsub|channels",
@@ -49,11 +49,11 @@ fn publish_in(
     message: fn(&[u8], &[u8]) -> Message,
 ) -> Outcome {
     let (channel, payload) = (command.arg(1), command.arg(2));
-    context.core.shared().counters.of(context.core.id()).published.add(1);
     if context.client.capturing() == Some(Capture::Plan) {
-        context.client.capture_step(Step::Publish { space, message: message(channel, payload) });
+        context.client.capture_part(Part::Publish { space, message: message(channel, payload) });
         return Ok(Flow::Next);
     }
+    context.core.shared().counters.of(context.core.id()).published.add(1);
     let receivers = context.core.publish_in(space, channel, || message(channel, payload));
     context.reply(|writer| writer.integer(receivers as i64))
 }

@@ -7,6 +7,7 @@ use naru_resp::Command;
 use super::{
     Called, Context, Outcome, Refusal,
     arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    latency_report,
     redacted::redacted,
     table::Entry,
 };
@@ -14,8 +15,14 @@ use super::{
 pub(super) const SLOWLOG_SUBCOMMANDS: &[&str] =
     &["slowlog|get", "slowlog|help", "slowlog|len", "slowlog|reset"];
 
-pub(super) const LATENCY_SUBCOMMANDS: &[&str] =
-    &["latency|help", "latency|history", "latency|latest", "latency|reset"];
+pub(super) const LATENCY_SUBCOMMANDS: &[&str] = &[
+    "latency|doctor",
+    "latency|graph",
+    "latency|help",
+    "latency|history",
+    "latency|latest",
+    "latency|reset",
+];
 
 /// Entries that `SLOWLOG GET` shows if it is not told how many.
 const SHOWN_DEFAULT: usize = 10;
@@ -37,6 +44,10 @@ const SLOWLOG_HELP: &[&str] = &[
 
 const LATENCY_HELP: &[&str] = &[
     "LATENCY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DOCTOR",
+    "    Return a human readable latency analysis report.",
+    "GRAPH <event>",
+    "    Return an ASCII latency graph for the <event> class.",
     "HISTORY <event>",
     "    Return time-latency samples for the <event> class.",
     "LATEST",
@@ -57,7 +68,8 @@ pub(super) fn note(
     took: Duration,
 ) {
     let shared = context.core.shared();
-    if let Some(most) = shared.config.slow_log_holds(took) {
+    let is_logged = !entry.flags.contains(&"skip_slowlog");
+    if let Some(most) = shared.config.slow_log_holds(took).filter(|_| is_logged) {
         let profile = context.client.profile();
         let name = profile.labels.lock().name.clone();
         shared.slow_log.add(took, &redacted(called, command), &profile.address, &name, most);
@@ -113,7 +125,8 @@ fn count(argument: &[u8]) -> Result<usize, Refusal> {
 }
 
 pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let latencies = &context.core.shared().latencies;
+    let shared = context.core.shared();
+    let latencies = &shared.latencies;
     match (command.arg(1).to_ascii_lowercase().as_slice(), command.len()) {
         (b"latest", 2) => {
             let events = latencies.all();
@@ -147,6 +160,17 @@ pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         (b"reset", _) => {
             let count: usize = command.iter().skip(2).map(|event| latencies.reset(Some(event))).sum();
             context.reply(|writer| writer.integer(count as i64))
+        }
+        (b"doctor", 2) => {
+            let report = latency_report::doctor(latencies, shared.config.latency_threshold());
+            context.reply(|writer| writer.verbatim(&report))
+        }
+        (b"graph", 3) => {
+            let event = command.arg(2);
+            let no_samples =
+                || format!("ERR No samples available for event '{}'", String::from_utf8_lossy(event));
+            let graph = latency_report::graph(event, &latencies.of(event)).ok_or_else(no_samples)?;
+            context.reply(|writer| writer.verbatim(&graph))
         }
         (b"help", 2) => context.help(LATENCY_HELP),
         (b"latest", _) => Err(wrong_number("latency|latest")),

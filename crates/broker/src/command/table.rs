@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, config, connection, describe, info, keys, ledger, monitor, pubsub,
-    scripting, slow, streams, transaction,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
+    pubsub, scripting, slow, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -120,6 +120,11 @@ impl Entry {
         };
         let at = self.subcommand(subcommand)?;
         Some(Called { number: self.number + 1 + at, name: self.subcommands[at] })
+    }
+
+    /// The same of a command that was found to be callable; without a subcommand if there is no such.
+    pub(crate) fn called_or_itself(&self, command: &Command<'_>) -> Called {
+        self.called(command).unwrap_or(self.itself())
     }
 
     /// The place of the subcommand called so, in any case.
@@ -313,6 +318,56 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Shows when commands took long.",
     )
     .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry(
+        "role",
+        Exactly(1),
+        "server",
+        &["noscript", "loading", "stale", "fast"],
+        cluster::role,
+        "Returns the replication role.",
+    ),
+    entry(
+        "wait",
+        Exactly(3),
+        "server",
+        &["noscript"],
+        cluster::wait,
+        "Says how many replicas have the writes of this connection.",
+    ),
+    // Cluster
+    entry(
+        "cluster",
+        AtLeast(2),
+        "cluster",
+        &[],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    )
+    .subcommands(cluster::SUBCOMMANDS),
+    entry(
+        "readonly",
+        Exactly(1),
+        "cluster",
+        &["loading", "stale", "fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
+    entry(
+        "readwrite",
+        Exactly(1),
+        "cluster",
+        &["loading", "stale", "fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
+    entry(
+        "asking",
+        Exactly(1),
+        "cluster",
+        &["fast"],
+        cluster::disabled,
+        "Answers that this is no node of a cluster.",
+    ),
     // Scripting
     entry(
         "function",

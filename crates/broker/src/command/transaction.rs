@@ -1,14 +1,16 @@
 //! MULTI, EXEC, DISCARD, WATCH, UNWATCH, and how commands wait in between.
 
-use bytes::Bytes;
-use naru_resp::{Command, ReplyWriter};
+use std::time::{Duration, Instant};
 
-use super::{Context, Entry, Flow, Outcome, Refusal, perform, permission};
+use bytes::Bytes;
+use naru_resp::{Command, ReplyWriter, Version};
+
+use super::{Context, Entry, Flow, Outcome, Refusal, connection, count, monitor, perform, permission};
 use crate::{
     client::{Capture, Captured},
     keeper::Task,
     replies::Ticket,
-    transaction::{self, Queued, Step, Transaction},
+    transaction::{self, Execution, Part, Queued, Step, Transaction},
 };
 
 pub(super) fn multi(context: &Context<'_>, _: &Command<'_>) -> Outcome {
@@ -34,13 +36,14 @@ pub(super) fn queue(context: &Context<'_>, entry: &'static Entry, command: &Comm
 
 /// Refuses a command before it was executed or queued: what transaction it is in will not be executed. EXEC itself
 /// then ends it, as in Redis.
-pub(super) fn refuse(context: &Context<'_>, name: &str, refusal: &Refusal) -> Outcome {
-    if name != "exec" {
+pub(super) fn refuse(context: &Context<'_>, command: &Command<'_>, refusal: &Refusal) -> Outcome {
+    if !command.name().eq_ignore_ascii_case(b"exec") {
         if let Some(transaction) = &mut *context.client.transaction() {
             transaction.abort();
         }
         return Ok(context.refuse(refusal.text()));
     }
+    show_exec(context, command);
     let reason = refusal.text();
     let reason = reason.strip_prefix("ERR ").unwrap_or(reason);
     let text = format!("EXECABORT Transaction discarded because of: {reason}");
@@ -84,74 +87,165 @@ fn unwatch_and_reply(context: &Context<'_>, write: impl FnOnce(&mut ReplyWriter<
 
 /// Executes what was queued. If the keeper takes part, all of its part is one job, and the core does the rest when that
 /// is durable; otherwise the core does it all at once.
-pub(super) fn exec(context: &Context<'_>, _: &Command<'_>) -> Outcome {
+pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let Some(transaction) = context.client.take_transaction() else {
+        show_exec(context, command);
         return Err("ERR EXEC without MULTI".into());
     };
     let Some(commands) = transaction.into_commands() else {
+        show_exec(context, command);
         return unwatch_and_reply(context, |writer| {
             writer.error("EXECABORT Transaction discarded because of previous errors.");
         });
     };
-    let is_for_keeper =
-        context.client.stop_watching() || commands.iter().any(|queued| queued.entry.is_kept());
+    let is_for_keeper = context.client.stop_watching() || commands.iter().any(is_kept);
     let ticket = context.client.reserve();
-    if !is_for_keeper {
-        finish(context, ticket, commands.into_iter().map(Step::Run).collect());
-        return Ok(Flow::Next);
-    }
-    // What is published before and after a subscription of the same transaction must be so for the core too.
-    let subscribes = commands.iter().any(|queued| queued.entry.subscribes());
-    let plan = |queued: Queued| {
-        let entry = queued.entry;
-        if entry.is_kept() || entry.publishes() && !subscribes {
-            plan(context, &queued)
-        } else {
-            Step::Run(queued)
-        }
+    let steps = if is_for_keeper {
+        planned(context, commands)
+    } else {
+        commands.into_iter().map(run_later).collect()
     };
-    let steps: Vec<Step> = commands.into_iter().map(plan).collect();
     // What comes after is not to be published before, nor to be heard by who is not subscribed yet.
-    let settles = steps.iter().any(|step| matches!(step, Step::Publish { .. } | Step::Run(_)));
-    let flow = context.send(ticket, Task::Exec(steps))?;
+    let settles = steps.iter().any(|step| matches!(step.part, Part::Publish { .. } | Part::Run));
+    let execution =
+        Execution { exec: command.to_owned(), version: context.client.version(), steps: Some(steps) };
+    if !is_for_keeper {
+        return Ok(finish(context, ticket, execution));
+    }
+    let flow = context.send(ticket, Task::Exec(Box::new(execution)))?;
     Ok(if settles && matches!(flow, Flow::Next) { Flow::Settle } else { flow })
 }
 
-/// What the keeper is to do for a command; or its reply, if it asks for nothing that can be done.
-fn plan(context: &Context<'_>, queued: &Queued) -> Step {
-    let Captured { reply, step, .. } = run(context, queued, Capture::Plan);
-    step.unwrap_or(Step::Answered(reply))
+/// Whether the keeper takes part in it.
+fn is_kept(Queued { entry, command }: &Queued) -> bool {
+    entry.is_kept()
+        || entry.called(&command.as_command()).is_some_and(|called| called.name == "client|unblock")
 }
 
-fn run(context: &Context<'_>, Queued { entry, command }: &Queued, capture: Capture) -> Captured {
-    context.client.capture(capture, || {
+fn run_later(queued: Queued) -> Step {
+    Step { queued, planning: Duration::ZERO, part: Part::Run }
+}
+
+/// Finds out what the keeper is to do. Nothing is executed by that, nor counted, nor shown.
+fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
+    // What is published before and after a subscription of the same transaction must be so for the core too.
+    let subscribes = commands.iter().any(|queued| queued.entry.subscribes());
+    let mut version = context.client.version();
+    let plan = |queued: Queued| {
+        if is_denied(context, &queued) || !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
+            if queued.entry.name == "hello" {
+                let command = queued.command.as_command();
+                version = connection::version_after_hello(context, &command).unwrap_or(version);
+            }
+            return run_later(queued);
+        }
+        let start = Instant::now();
+        let part = plan(context, &queued, version);
+        Step { queued, planning: start.elapsed(), part }
+    };
+    commands.into_iter().map(plan).collect()
+}
+
+/// Whether the client may no longer do it. The core says so when its turn comes.
+fn is_denied(context: &Context<'_>, Queued { entry, command }: &Queued) -> bool {
+    let command = command.as_command();
+    context.client.access().check(entry, entry.called_or_itself(&command), &command).is_err()
+}
+
+/// What the keeper is to do for a command, and how to answer it; or the reply, if it asks for nothing that can be done.
+fn plan(context: &Context<'_>, Queued { entry, command }: &Queued, version: Version) -> Part {
+    let mut refusal = None;
+    let Captured { mut reply, part, .. } = context.client.capture(Capture::Plan, || {
+        refusal = (entry.run)(context, &command.as_command()).err();
+    });
+    if let Some(refusal) = refusal {
+        ReplyWriter::new(&mut reply, version).error(refusal.text());
+    }
+    match part {
+        Some(Part::Keep(op, _)) => Part::Keep(op, version),
+        Some(part) => part,
+        None => Part::Answered(reply),
+    }
+}
+
+/// Executes the steps that are the core's, tells of all of them, and gives the whole reply; how to go on behind EXEC.
+pub(crate) fn finish(context: &Context<'_>, ticket: Ticket, execution: Execution) -> Flow {
+    let Execution { exec, version, steps } = execution;
+    let exec = exec.as_command();
+    let Some(steps) = steps else {
+        show_exec(context, &exec);
+        let mut reply = Vec::new();
+        ReplyWriter::new(&mut reply, version).null_array();
+        context.client.answer(ticket, reply);
+        return Flow::Next;
+    };
+    // Without a part of the core the client's next transaction may have begun by now.
+    let is_executing = steps.iter().any(|step| !matches!(step.part, Part::Answered(_)));
+    if is_executing {
+        context.client.show_queued(Some(steps.len()));
+    }
+    let mut ends = false;
+    let mut replies = Vec::with_capacity(steps.len());
+    for Step { queued, planning, part } in steps {
+        replies.push(match part {
+            Part::Answered(reply) => {
+                tell(context, &queued, planning, &reply);
+                reply
+            }
+            Part::Keep(..) | Part::Publish { .. } | Part::Run => {
+                let (reply, flow) = run(context, &queued);
+                ends |= matches!(flow, Flow::End);
+                reply
+            }
+        });
+    }
+    if is_executing {
+        context.client.show_queued(None);
+    }
+    show_exec(context, &exec);
+    context.client.answer(ticket, transaction::reply(&replies));
+    if ends { Flow::End } else { Flow::Next }
+}
+
+/// Tells who keeps count of a command that the keeper has executed.
+fn tell(context: &Context<'_>, Queued { entry, command }: &Queued, took: Duration, reply: &[u8]) {
+    let counters = &context.core.shared().counters;
+    let error = reply.strip_prefix(b"-");
+    if let Some(error) = error {
+        counters.error(error);
+    }
+    if entry.publishes() {
+        counters.of(context.core.id()).published.add(1);
+    }
+    let command = command.as_command();
+    count(context, entry, entry.called_or_itself(&command), &command, (took, error.is_some()));
+}
+
+/// Executes a command of a transaction on the core; its reply, and how to go on.
+fn run(context: &Context<'_>, Queued { entry, command }: &Queued) -> (Vec<u8>, Flow) {
+    let mut flow = Flow::Next;
+    let Captured { mut reply, part, .. } = context.client.capture(Capture::Run, || {
         let command = command.as_command();
-        let called = entry.called(&command).unwrap_or(entry.itself());
-        let denied = permission::denied_since(context, entry, called, &command);
-        let outcome = match denied {
+        let called = entry.called_or_itself(&command);
+        let outcome = match permission::denied_since(context, entry, called, &command) {
             Some(refusal) => Err(refusal),
             None => perform(context, entry, called, &command),
         };
-        if let Err(refusal) = outcome {
-            context.refuse(refusal.text());
-        }
-    })
+        flow = match outcome {
+            Ok(flow) => flow,
+            Err(refusal) => context.refuse(refusal.text()),
+        };
+    });
+    if part.is_some() {
+        let version = context.client.version();
+        ReplyWriter::new(&mut reply, version).error("ERR Command not allowed inside a transaction");
+    }
+    (reply, flow)
 }
 
-/// Executes the steps that are the core's, and gives the whole reply.
-pub(crate) fn finish(context: &Context<'_>, ticket: Ticket, mut steps: Vec<Step>) {
-    context.client.show_queued(Some(steps.len()));
-    for step in &mut steps {
-        if let Step::Run(queued) = step {
-            let Captured { mut reply, step: unplanned, .. } = run(context, queued, Capture::Run);
-            if unplanned.is_some() {
-                let version = context.client.version();
-                ReplyWriter::new(&mut reply, version).error("ERR Command not allowed inside a transaction");
-            }
-            *step = Step::Answered(reply);
-        }
+/// Shows EXEC to those who watch, behind the commands it has executed.
+fn show_exec(context: &Context<'_>, exec: &Command<'_>) {
+    if context.core.shared().monitors.any() {
+        monitor::show(context, exec.iter());
     }
-    context.client.show_queued(None);
-    let reply = transaction::reply(&steps).expect("every step that was not answered has been run above");
-    context.client.answer(ticket, reply);
 }

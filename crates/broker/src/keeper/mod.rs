@@ -29,7 +29,7 @@ use crate::{
     profile::Profile,
     replies::Ticket,
     streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
-    transaction::Step,
+    transaction::Execution,
 };
 
 pub(crate) use start::Keeper;
@@ -64,7 +64,7 @@ pub(crate) enum Task {
     /// What a command asks for.
     Do(Op),
     /// A transaction: all of it at once, or nothing if a key that the client watches has changed.
-    Exec(Vec<Step>),
+    Exec(Box<Execution>),
     /// From here on changes of these keys are noted for the client.
     Watch { keys: Vec<Bytes>, profile: Arc<Profile> },
     /// No longer. This is the reply.
@@ -86,6 +86,19 @@ pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     Ledger(LedgerOp),
+    /// Ends the blocked command of a client.
+    Unblock {
+        client: PeerId,
+        with: Unblocked,
+    },
+}
+
+/// What a blocked command gets that somebody has ended (`CLIENT UNBLOCK`).
+#[derive(Clone, Copy)]
+pub(crate) enum Unblocked {
+    /// As if its time were up.
+    Nothing,
+    Error,
 }
 
 pub(crate) enum KeyOp {

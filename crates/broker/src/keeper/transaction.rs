@@ -7,14 +7,20 @@ use super::{
     Asker, Op,
     turn::{News, Outcome, Turns},
 };
-use crate::{transaction::Step, wire::Reply};
+use crate::{
+    transaction::{Execution, Part, Step},
+    wire::Reply,
+};
 
 impl Turns {
     /// Executes a transaction, or nothing of it if a key that the client watches has changed.
-    pub(super) fn execute(&mut self, asker: Asker, mut steps: Vec<Step>) {
+    pub(super) fn execute(&mut self, asker: Asker, mut execution: Box<Execution>) {
         if self.store.watches.remove(asker.client) {
-            return self.answer_nothing(asker);
+            execution.steps = None;
         }
+        let Some(steps) = &mut execution.steps else {
+            return self.hold(asker, Reply::Executed(execution));
+        };
         self.store.begin();
         let news: Vec<News> = steps.iter_mut().filter_map(|step| self.take(asker, step)).collect();
         if let Err(error) = self.store.commit() {
@@ -25,22 +31,22 @@ impl Turns {
             self.tell(told);
             added.extend(key);
         }
-        self.hold(asker, Reply::Steps(steps));
+        self.hold(asker, Reply::Executed(execution));
         // Who waits sees what is there after all of it, as in Redis.
         added.iter().for_each(|key| self.wake(key));
     }
 
     /// Answers a step, if it is one for the keeper; what it has for others.
     fn take(&mut self, asker: Asker, step: &mut Step) -> Option<News> {
-        let op = match std::mem::replace(step, Step::Answered(Vec::new())) {
-            Step::Keep(op) => op,
+        let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
+            Part::Keep(op, version) => (op, version),
             other => {
-                *step = other;
+                step.part = other;
                 return None;
             }
         };
         let mut reply = Vec::new();
-        let mut writer = ReplyWriter::new(&mut reply, asker.version);
+        let mut writer = ReplyWriter::new(&mut reply, version);
         let mut news = None;
         let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
         match room.and_then(|()| self.operate(asker, op, &mut writer)) {
@@ -52,22 +58,22 @@ impl Turns {
             }
             Err(error) => {
                 reply.clear();
-                ReplyWriter::new(&mut reply, asker.version).error(error.to_string());
+                ReplyWriter::new(&mut reply, version).error(error.to_string());
             }
         }
-        *step = Step::Answered(reply);
+        step.part = Part::Answered(reply);
         news
     }
 
     /// Publishes what a transaction publishes, now that it is durable.
-    pub(super) fn publish_all(&self, steps: &mut [Step]) {
-        for step in steps {
-            let Step::Publish { space, message } = step else { continue };
+    pub(super) fn publish_all(&self, execution: &mut Execution) {
+        for step in execution.steps.iter_mut().flatten() {
+            let Part::Publish { space, message } = &step.part else { continue };
             let receivers = self.directory.publish_in(*space, message.channel(), || message.clone());
             let mut reply = Vec::new();
             // A number reads the same in both protocols.
             ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);
-            *step = Step::Answered(reply);
+            step.part = Part::Answered(reply);
         }
     }
 }

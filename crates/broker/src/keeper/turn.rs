@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Asker, Job, Op, Task,
+    Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, Waiter},
     held::{Held, Release},
     ledger::{self, Servers, Told, server_channel},
@@ -134,7 +134,7 @@ impl Turns {
     fn perform(&mut self, Job { asker, task }: Job) {
         match task {
             Task::Do(op) => self.answer_op(asker, op),
-            Task::Exec(steps) => self.execute(asker, steps),
+            Task::Exec(execution) => self.execute(asker, execution),
             Task::Watch { keys, profile } => {
                 let watched = self.store.watches.add(profile, keys);
                 self.answer_with(asker, |writer| match watched {
@@ -171,6 +171,11 @@ impl Turns {
         writer: &mut ReplyWriter<'_, Vec<u8>>,
     ) -> Result<Outcome, StoreError> {
         let news = match op {
+            Op::Unblock { client, with } => {
+                let was_blocked = self.unblock(client, with);
+                writer.integer(i64::from(was_blocked));
+                News::default()
+            }
             Op::Keys(op) => {
                 streams::keys(&mut self.store, &op, writer)?;
                 News::default()
@@ -205,6 +210,18 @@ impl Turns {
         if let Some(server) = self.servers.gone(client) {
             self.store.ledger.server_gone(&server);
         }
+    }
+
+    /// Ends a client's blocked command; whether it had one.
+    fn unblock(&mut self, client: PeerId, with: Unblocked) -> bool {
+        let Some(waiter) = self.blocked.remove(client) else { return false };
+        match with {
+            Unblocked::Nothing => self.answer_nothing(waiter.asker),
+            Unblocked::Error => self.answer_with(waiter.asker, |writer| {
+                writer.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            }),
+        }
+        true
     }
 
     /// Runs the commands again that wait for `key`, longest first.
@@ -249,8 +266,8 @@ impl Turns {
         while let Some(release) = self.held.next(durable) {
             match release {
                 Release::Answer(core, mut answer) => {
-                    if let Reply::Steps(steps) = &mut answer.reply {
-                        self.publish_all(steps);
+                    if let Reply::Executed(execution) = &mut answer.reply {
+                        self.publish_all(execution);
                     }
                     self.outgoing[core.0].push(answer);
                 }

@@ -1,12 +1,17 @@
 //! A socket to the broker: commands out, replies in.
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use naru_resp::{ReplyParser, Value, encode_request};
+use rustls::{ClientConfig, pki_types::ServerName};
+
+use super::socket::{ReadHalf, WriteHalf, encrypted, plain};
+use crate::tls_client;
 
 /// For one address; a host may have several.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +26,14 @@ pub(super) struct Endpoint {
     pub(super) user: Option<Vec<u8>>,
     pub(super) password: Option<Vec<u8>>,
     pub(super) resp3: bool,
+    pub(super) tls: Option<Tls>,
+}
+
+/// What the connection is encrypted with, and whose certificate is asked for.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) terms: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
 }
 
 impl fmt::Display for Endpoint {
@@ -34,11 +47,11 @@ impl fmt::Display for Endpoint {
 }
 
 /// The writing half, and the one to close.
-pub(super) struct Sender(TcpStream);
+pub(super) struct Sender(WriteHalf);
 
 /// The reading half.
 pub(super) struct Receiver {
-    socket: TcpStream,
+    socket: ReadHalf,
     parser: ReplyParser,
     input: Vec<u8>,
     /// Bytes at the front of `input` that are read and not yet removed.
@@ -49,8 +62,12 @@ pub(super) struct Receiver {
 /// is refused in turn.
 pub(super) fn connect(endpoint: &Endpoint) -> anyhow::Result<(Sender, Receiver)> {
     let socket = open(endpoint).map_err(|error| explain(endpoint, &error))?;
-    let input = socket.try_clone().context("Could not use the connection")?;
-    let mut sender = Sender(socket);
+    let halves = match &endpoint.tls {
+        None => plain(socket),
+        Some(tls) => encrypted(socket, tls.terms.clone(), tls.name.clone(), CONNECT_TIMEOUT),
+    };
+    let (output, input) = halves.map_err(|error| explain(endpoint, &error))?;
+    let mut sender = Sender(output);
     let mut receiver =
         Receiver { socket: input, parser: ReplyParser::default(), input: Vec::new(), consumed: 0 };
     if let Some(password) = &endpoint.password {
@@ -72,8 +89,7 @@ impl Sender {
 
     /// Ends both halves; a receiver that waits is woken.
     pub(super) fn close(&self) {
-        // It fails when the peer was faster, and then there is nothing left to do.
-        let _ = self.0.shutdown(Shutdown::Both);
+        self.0.close();
     }
 }
 
@@ -138,7 +154,18 @@ fn greet(
 }
 
 fn explain(endpoint: &Endpoint, error: &io::Error) -> anyhow::Error {
+    if endpoint.tls.is_some() && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+        return anyhow!(
+            "Could not connect to {endpoint} by TLS: no answer in time. Perhaps it does not speak TLS on that port."
+        );
+    }
+    if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        return anyhow!("Could not connect to {endpoint} by TLS: {}.", tls_client::explained(error));
+    }
     let hint = match (error.kind(), endpoint.port) {
+        (io::ErrorKind::UnexpectedEof, _) if endpoint.tls.is_some() => {
+            " Perhaps it does not speak TLS on that port.".to_owned()
+        }
         (io::ErrorKind::ConnectionRefused, 6379) => {
             " Is a broker running there? Start one with: naru broker".to_owned()
         }
@@ -159,10 +186,11 @@ fn without_code(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
     fn endpoint(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.to_owned(), port, user: None, password: None, resp3: false }
+        Endpoint { host: host.to_owned(), port, user: None, password: None, resp3: false, tls: None }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod options;
 mod prompt;
 mod screen;
 mod script;
+mod socket;
 mod subscriptions;
 
 use std::io::{IsTerminal as _, stdin, stdout};
@@ -28,7 +29,7 @@ pub(crate) use options::Options;
 /// The broker cannot be reached, or the terminal or the output went away.
 pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     let style = options.style(stdout().is_terminal());
-    let endpoint = options.endpoint();
+    let endpoint = options.endpoint()?;
     if !options.command.is_empty() {
         script::run_command(&endpoint, &options.command(), style)
     } else if stdin().is_terminal() && stdout().is_terminal() {

@@ -3,9 +3,15 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::connection::Endpoint;
+use anyhow::Context as _;
+use rustls::pki_types::ServerName;
+
+use super::connection::{Endpoint, Tls};
 use super::format::Style;
+use crate::tls_client::{self, Trust};
 
 /// A prompt in the manner of redis-cli: type commands, see replies.
 #[derive(Debug, clap::Args)]
@@ -32,6 +38,30 @@ pub(crate) struct Options {
     #[arg(short = '3', long)]
     resp3: bool,
 
+    /// Encrypt the connection: for the broker's --tls-port.
+    #[arg(long)]
+    tls: bool,
+
+    /// Whose certificate the broker must show, if not the host's.
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    sni: Option<String>,
+
+    /// Authorities whose certificates are believed, in PEM form [default: those that this machine knows].
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    cacert: Option<PathBuf>,
+
+    /// Believe any certificate. Who listens in the middle is not noticed.
+    #[arg(long, requires = "tls", conflicts_with = "cacert")]
+    insecure: bool,
+
+    /// The certificate to show, if the broker wants one, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "tls", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
     /// Print replies as they are, without quotes, types and numbers. So it is when the output is no terminal.
     #[arg(long, conflicts_with = "no_raw")]
     raw: bool,
@@ -50,16 +80,29 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(super) fn endpoint(&self) -> Endpoint {
+    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
         let from_environment = || std::env::var_os("REDISCLI_AUTH").map(Password);
         let password = self.password.clone().or_else(from_environment);
-        Endpoint {
+        Ok(Endpoint {
             host: self.host.clone(),
             port: self.port,
             user: self.user.clone().map(OsString::into_vec),
             password: password.map(|Password(password)| password.into_vec()),
             resp3: self.resp3,
-        }
+            tls: if self.tls { Some(self.tls()?) } else { None },
+        })
+    }
+
+    fn tls(&self) -> anyhow::Result<Tls> {
+        let trust = match &self.cacert {
+            _ if self.insecure => Trust::Everybody,
+            Some(file) => Trust::Authorities(file),
+            None => Trust::System,
+        };
+        let terms = tls_client::terms(&trust, self.cert.as_deref().zip(self.key.as_deref()))?;
+        let name = self.sni.as_ref().unwrap_or(&self.host).clone();
+        let name = ServerName::try_from(name).context("--sni")?;
+        Ok(Tls { terms: Arc::new(terms), name })
     }
 
     pub(super) fn style(&self, output_is_terminal: bool) -> Style {
@@ -107,7 +150,7 @@ mod tests {
     #[test]
     fn h_is_the_host_and_everything_after_the_command_belongs_to_it() {
         let options = parse("-h example.org -p 7000 -3 XADD s MAXLEN -p -h --raw *").unwrap();
-        assert_eq!(options.endpoint().to_string(), "example.org:7000");
+        assert_eq!(options.endpoint().unwrap().to_string(), "example.org:7000");
         assert!(options.resp3 && !options.raw);
         assert_eq!(options.command().len(), 7);
         assert_eq!(parse("--help").unwrap_err().kind(), clap::error::ErrorKind::DisplayHelp);
@@ -129,7 +172,7 @@ mod tests {
     #[test]
     fn the_password_is_not_shown() {
         let options = parse("-a hunter2").unwrap();
-        assert_eq!(options.endpoint().password.as_deref(), Some(&b"hunter2"[..]));
+        assert_eq!(options.endpoint().unwrap().password.as_deref(), Some(&b"hunter2"[..]));
         assert!(!format!("{options:?}").contains("hunter2"));
     }
 }

@@ -1,0 +1,403 @@
+//! What commands and subcommands take, and what there is to say about them: for `COMMAND DOCS`, the reference page, and
+//! how many words a subcommand has.
+
+use std::sync::LazyLock;
+
+use super::{
+    syntax::{self, Argument},
+    table::{Arity, Called, all_called},
+};
+
+/// One command or subcommand.
+pub(super) struct Usage {
+    pub(super) name: &'static str,
+    /// The version of Redis in which it came; none of ours.
+    pub(super) since: Option<&'static str>,
+    /// Its arguments, in the notation of [`syntax`].
+    pub(super) syntax: &'static str,
+    /// Of a subcommand its summary. Of a command what the reference page adds to the summary in the table.
+    pub(super) text: &'static str,
+}
+
+impl Usage {
+    pub(super) fn arguments(&self) -> Vec<Argument> {
+        syntax::parse(self.syntax)
+    }
+}
+
+/// What there is to say about a command or subcommand.
+pub(super) fn usage(name: &str) -> Option<&'static Usage> {
+    MANUAL.iter().find(|usage| usage.name == name)
+}
+
+/// How many words a subcommand takes, as its syntax has it: at least so many, or exactly if nothing is optional.
+pub(super) fn arity(called: Called) -> Arity {
+    static ARITIES: LazyLock<Vec<Arity>> = LazyLock::new(|| {
+        let arity = |called: Called| {
+            let (least, exactly) = syntax::words(&usage(called.name).map_or_else(Vec::new, Usage::arguments));
+            let least = least + called.name.split('|').count();
+            if exactly { Arity::Exactly(least) } else { Arity::AtLeast(least) }
+        };
+        all_called().map(arity).collect()
+    });
+    ARITIES[called.number]
+}
+
+const fn usage_of(
+    name: &'static str,
+    since: Option<&'static str>,
+    syntax: &'static str,
+    text: &'static str,
+) -> Usage {
+    Usage { name, since, syntax, text }
+}
+
+const fn redis(name: &'static str, since: &'static str, syntax: &'static str, text: &'static str) -> Usage {
+    usage_of(name, Some(since), syntax, text)
+}
+
+const fn help(name: &'static str, since: &'static str) -> Usage {
+    usage_of(name, Some(since), "", "Lists the subcommands.")
+}
+
+const fn ours(name: &'static str, syntax: &'static str, text: &'static str) -> Usage {
+    usage_of(name, None, syntax, text)
+}
+
+const NO_NODE: &str = "Answers that this is no node of a cluster.";
+
+/// In the order of the page.
+pub(super) static MANUAL: &[Usage] = &[
+    // Connection
+    redis("ping", "1.0.0", "[message]", ""),
+    redis("echo", "1.0.0", "message", ""),
+    redis(
+        "hello",
+        "6.0.0",
+        "[protover [AUTH username password] [SETNAME clientname]]",
+        "`version` in its answer is that of Redis; Naru's is `naru_version`.",
+    ),
+    redis(
+        "auth",
+        "1.0.0",
+        "[username] password",
+        "Without a name as `default`, whose password is that of `--requirepass`; without one, any will do.",
+    ),
+    redis("select", "1.0.0", "index", "There is one, 0."),
+    redis("quit", "1.0.0", "", ""),
+    redis("reset", "6.2.0", "", "No transaction, no subscriptions, no name, RESP2, not signed in."),
+    redis("client", "2.4.0", "", ""),
+    redis("client|getname", "2.6.9", "", "Returns the name of the connection."),
+    redis("client|getredir", "6.0.0", "", "Says that nobody is tracked: -1."),
+    help("client|help", "5.0.0"),
+    redis("client|id", "5.0.0", "", "Returns the number of the connection."),
+    redis("client|info", "6.2.0", "", "Describes the connection, as `CLIENT LIST` does."),
+    redis(
+        "client|kill",
+        "2.4.0",
+        "<ip:port | [ID client-id] [TYPE <NORMAL | PUBSUB>] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME \
+         yes/no] [MAXAGE maxage]>",
+        "Closes the connections that fit everything given.",
+    ),
+    redis(
+        "client|list",
+        "2.4.0",
+        "[TYPE <NORMAL | PUBSUB>] [ID client-id [client-id ...]]",
+        "Lists the connections, with Redis's fields; those that tell of buffers are constant.",
+    ),
+    redis(
+        "client|no-evict",
+        "7.0.0",
+        "<ON | OFF>",
+        "Is shown in `CLIENT LIST`; there is nothing it would change.",
+    ),
+    redis(
+        "client|no-touch",
+        "7.2.0",
+        "<ON | OFF>",
+        "Is shown in `CLIENT LIST`; there is nothing it would change.",
+    ),
+    redis(
+        "client|pause",
+        "2.9.50",
+        "timeout [WRITE | ALL]",
+        "Holds back commands, or those that change or publish something; chat servers are clients too.",
+    ),
+    redis(
+        "client|reply",
+        "3.2.0",
+        "<ON | OFF | SKIP>",
+        "Says whether commands are answered; messages come in any case.",
+    ),
+    redis(
+        "client|setinfo",
+        "7.2.0",
+        "<LIB-NAME libname | LIB-VER libver>",
+        "Notes what the client library is.",
+    ),
+    redis("client|setname", "2.6.9", "connection-name", "Names the connection."),
+    redis(
+        "client|unblock",
+        "5.0.0",
+        "client-id [TIMEOUT | ERROR]",
+        "Ends the blocked command of a client, as if its time were up, or with an error.",
+    ),
+    redis("client|unpause", "6.2.0", "", "Ends a pause."),
+    // Server
+    redis("acl", "6.0.0", "", ""),
+    redis("acl|cat", "6.0.0", "[categoryname]", "Lists the categories, or the commands of one."),
+    redis("acl|deluser", "6.0.0", "username [username ...]", "Deletes users, and closes their connections."),
+    redis(
+        "acl|dryrun",
+        "7.0.0",
+        "username command [arg [arg ...]]",
+        "Says whether a user may run a command.",
+    ),
+    redis("acl|genpass", "6.0.0", "[bits]", "Makes a password."),
+    redis("acl|getuser", "6.0.0", "username", "Shows the rules of a user."),
+    help("acl|help", "6.0.0"),
+    redis("acl|list", "6.0.0", "", "Shows all users as lines of a file."),
+    redis("acl|load", "6.0.0", "", "Reads the file of users again."),
+    redis("acl|log", "6.0.0", "[count | RESET]", "Shows what was denied, or forgets it."),
+    redis("acl|save", "6.0.0", "", "Writes the file of users."),
+    redis("acl|setuser", "6.0.0", "username [rule [rule ...]]", "Makes or changes a user."),
+    redis("acl|users", "6.0.0", "", "Names the users."),
+    redis("acl|whoami", "6.0.0", "", "Names the user of the connection."),
+    redis("command", "2.8.13", "", ""),
+    redis("command|count", "2.8.13", "", "Counts the commands."),
+    redis(
+        "command|docs",
+        "7.0.0",
+        "[command-name [command-name ...]]",
+        "Describes commands and their arguments.",
+    ),
+    redis(
+        "command|getkeys",
+        "2.8.13",
+        "command [arg [arg ...]]",
+        "Says which arguments of a command are keys.",
+    ),
+    redis(
+        "command|getkeysandflags",
+        "7.0.0",
+        "command [arg [arg ...]]",
+        "Says which arguments of a command are keys, and what it does to them.",
+    ),
+    help("command|help", "5.0.0"),
+    redis(
+        "command|info",
+        "2.8.13",
+        "[command-name [command-name ...]]",
+        "Describes commands for client libraries.",
+    ),
+    redis(
+        "command|list",
+        "7.0.0",
+        "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+        "Lists commands and subcommands.",
+    ),
+    redis("config", "2.0.0", "", ""),
+    redis("config|get", "2.0.0", "parameter [parameter ...]", "Reads parameters; globs are understood."),
+    help("config|help", "5.0.0"),
+    redis("config|resetstat", "2.0.0", "", "Counts from 0 again what `INFO` shows."),
+    redis("config|rewrite", "2.8.0", "", "Is refused: there is no file that the broker would write."),
+    redis(
+        "config|set",
+        "2.0.0",
+        "parameter value [parameter value ...]",
+        "Sets parameters; those that are facts can be set to what they are.",
+    ),
+    redis(
+        "info",
+        "1.0.0",
+        "[section [section ...]]",
+        "Redis's sections and field names, where the thing exists; without `latencystats`. Rates are averages since \
+         somebody last asked. Of commands that the store answers, `commandstats` counts the time until they are handed \
+         over.",
+    ),
+    redis("time", "2.6.0", "", ""),
+    redis(
+        "monitor",
+        "1.0.0",
+        "",
+        "On all cores; who does not keep up is closed like a subscriber; passwords are not shown.",
+    ),
+    redis("slowlog", "2.2.12", "", ""),
+    redis(
+        "slowlog|get",
+        "2.2.12",
+        "[count]",
+        "Shows the latest commands that took long; what the store does for a command is not in its time.",
+    ),
+    help("slowlog|help", "6.2.0"),
+    redis("slowlog|len", "2.2.12", "", "Counts them."),
+    redis("slowlog|reset", "2.2.12", "", "Forgets them."),
+    redis("latency", "2.8.13", "", ""),
+    redis("latency|doctor", "2.8.13", "", "Says in words what took long."),
+    redis("latency|graph", "2.8.13", "event", "Draws when an event took how long."),
+    help("latency|help", "2.8.13"),
+    redis(
+        "latency|history",
+        "2.8.13",
+        "event",
+        "Shows when an event took long; there are `command` and `fast-command`.",
+    ),
+    redis("latency|latest", "2.8.13", "", "Shows the latest of each event."),
+    redis("latency|reset", "2.8.13", "[event [event ...]]", "Forgets events."),
+    redis("role", "2.8.12", "", "It is `master`, and nobody replicates."),
+    redis("wait", "3.0.0", "numreplicas timeout", "0, at once: there are none."),
+    // Cluster
+    redis("cluster", "3.0.0", "", ""),
+    redis("cluster|countkeysinslot", "3.0.0", "slot", NO_NODE),
+    redis("cluster|getkeysinslot", "3.0.0", "slot count", NO_NODE),
+    redis("cluster|help", "5.0.0", "", NO_NODE),
+    redis("cluster|info", "3.0.0", "", NO_NODE),
+    redis("cluster|keyslot", "3.0.0", "key", NO_NODE),
+    redis("cluster|links", "7.0.0", "", NO_NODE),
+    redis("cluster|myid", "3.0.0", "", NO_NODE),
+    redis("cluster|nodes", "3.0.0", "", NO_NODE),
+    redis("cluster|replicas", "5.0.0", "node-id", NO_NODE),
+    redis("cluster|shards", "7.0.0", "", NO_NODE),
+    redis("cluster|slots", "3.0.0", "", NO_NODE),
+    redis("readonly", "3.0.0", "", ""),
+    redis("readwrite", "3.0.0", "", ""),
+    redis("asking", "3.0.0", "", ""),
+    // Scripting
+    redis("function", "7.0.0", "", ""),
+    redis("function|flush", "7.0.0", "[ASYNC | SYNC]", "Deletes the functions, of which there are none."),
+    help("function|help", "7.0.0"),
+    redis("function|list", "7.0.0", "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Lists none."),
+    redis("script", "2.6.0", "", ""),
+    redis("script|exists", "2.6.0", "sha1 [sha1 ...]", "Says that none is there."),
+    redis("script|flush", "2.6.0", "[ASYNC | SYNC]", "Forgets the scripts, of which there are none."),
+    help("script|help", "5.0.0"),
+    // Pub/sub
+    redis("subscribe", "2.0.0", "channel [channel ...]", "Confirmed before the first message."),
+    redis("unsubscribe", "2.0.0", "[channel [channel ...]]", "Without names: to all."),
+    redis("psubscribe", "2.0.0", "pattern [pattern ...]", "Redis's globs."),
+    redis("punsubscribe", "2.0.0", "[pattern [pattern ...]]", "Without names: to all."),
+    redis(
+        "ssubscribe",
+        "7.0.0",
+        "shardchannel [shardchannel ...]",
+        "They are a name space of their own, which patterns do not see.",
+    ),
+    redis("sunsubscribe", "7.0.0", "[shardchannel [shardchannel ...]]", "Without names: to all."),
+    redis("spublish", "7.0.0", "shardchannel message", "Answers how many subscriptions it goes to."),
+    redis("publish", "2.0.0", "channel message", "Answers how many subscriptions it goes to, on all cores."),
+    redis("pubsub", "2.8.0", "", ""),
+    redis("pubsub|channels", "2.8.0", "[pattern]", "Lists channels that have subscribers."),
+    help("pubsub|help", "6.2.0"),
+    redis("pubsub|numpat", "2.8.0", "", "Counts patterns."),
+    redis("pubsub|numsub", "2.8.0", "[channel [channel ...]]", "Counts subscribers of channels."),
+    redis("pubsub|shardchannels", "7.0.0", "[pattern]", "Lists shard channels that have subscribers."),
+    redis(
+        "pubsub|shardnumsub",
+        "7.0.0",
+        "[shardchannel [shardchannel ...]]",
+        "Counts subscribers of shard channels.",
+    ),
+    // Transactions
+    redis("multi", "1.2.0", "", "From here on commands are answered `QUEUED`."),
+    redis(
+        "exec",
+        "1.2.0",
+        "",
+        "The null array if a watched key has changed; `EXECABORT` if a command was refused while it was queued.",
+    ),
+    redis("discard", "2.0.0", "", ""),
+    redis("watch", "2.2.0", "key [key ...]", "Any change of the key counts, one's own before `MULTI` too."),
+    redis("unwatch", "2.2.0", "", ""),
+    // Keys
+    redis("del", "1.0.0", "key [key ...]", ""),
+    redis("exists", "1.0.0", "key [key ...]", ""),
+    redis("type", "1.0.0", "key", "Streams are the only type."),
+    // Streams
+    redis(
+        "xadd",
+        "5.0.0",
+        "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
+        "",
+    ),
+    redis("xlen", "5.0.0", "key", ""),
+    redis("xrange", "5.0.0", "key start end [COUNT count]", "`-`, `+`, exclusive bounds with `(`."),
+    redis("xrevrange", "5.0.0", "key end start [COUNT count]", ""),
+    redis(
+        "xread",
+        "5.0.0",
+        "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+        "Ids may be `$` and `+`.",
+    ),
+    redis(
+        "xtrim",
+        "5.0.0",
+        "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+        "`~` trims by hundreds of entries.",
+    ),
+    redis("xdel", "5.0.0", "key id [id ...]", ""),
+    // Ledger
+    ours(
+        "naru.send",
+        "from to client-id body",
+        "Answers an array of 4: conversation, seq, at (Unix ms), 1 if it was a repeat, else 0.",
+    ),
+    ours(
+        "naru.resume",
+        "user device epoch offset limit",
+        "Answers an array of 7: epoch, cursor, head, start, recovered, more, entries.",
+    ),
+    ours("naru.entries", "user after limit", "Answers an array of 3: head, more, entries."),
+    ours(
+        "naru.ack",
+        "user device offset",
+        "Answers where the cursor stands: never back, at most at the head.",
+    ),
+    ours(
+        "naru.history",
+        "user conversation before limit",
+        "Answers an array of 2: more, entries; `before` 0 means from the newest.",
+    ),
+    ours("naru.server", "name", ""),
+    ours("naru.route", "user [user ...]", ""),
+    ours("naru.unroute", "user [user ...]", ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::table::{TABLE, find};
+
+    #[test]
+    fn everything_that_can_be_called_is_in_it_once_and_nothing_else() {
+        let names = |names: Vec<&'static str>| {
+            let mut names = names;
+            names.sort_unstable();
+            names
+        };
+        let called = names(all_called().map(|called| called.name).collect());
+        assert_eq!(called, names(MANUAL.iter().map(|usage| usage.name).collect()));
+        for usage in MANUAL.iter().filter(|usage| usage.name.contains('|')) {
+            assert!(usage.text.ends_with('.'), "{}", usage.name);
+        }
+    }
+
+    #[test]
+    fn what_it_says_of_arguments_fits_how_many_a_command_takes() {
+        for entry in TABLE.iter().filter(|entry| entry.subcommands.is_empty()) {
+            let by_syntax = arity(entry.itself()).as_integer();
+            let by_table = entry.arity.as_integer();
+            assert_eq!(by_syntax.abs(), by_table.abs(), "{}", entry.name);
+            // Some take more than they need, and then refuse it or let it be; as in Redis.
+            assert!(by_table < 0 || by_syntax > 0, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn a_subcommand_knows_how_many_words_it_takes() {
+        let pubsub = find(b"pubsub").unwrap();
+        let numpat = pubsub.subcommand(b"numpat").unwrap();
+        let called = all_called().nth(pubsub.itself().number + 1 + numpat).unwrap();
+        assert_eq!(called.name, "pubsub|numpat");
+        assert!(arity(called).accepts(2) && !arity(called).accepts(3));
+    }
+}
