@@ -33,6 +33,10 @@ pub const SPARE_BUFFERS_MAX: usize = 256;
 /// A buffer that grew beyond this is freed instead of kept for reuse.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of a glob looked at while it is matched against one name: some tens of milliseconds, which a publisher spends
+/// under a lock. Nobody's pattern comes near, unless it is meant to; Redis gives up on those, too, by their nesting.
+pub const GLOB_STEPS_MAX: usize = 1 << 24;
+
 /// Lock shards of the channel directory.
 pub const DIRECTORY_SHARDS: usize = 64;
 
