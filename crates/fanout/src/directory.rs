@@ -2,19 +2,19 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use ahash::RandomState;
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
     CoreId, Incoming, PeerId, Space, Topic, Wire,
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
+    sync::{AtomicUsize, Mutex, MutexGuard, RwLock},
 };
 
 /// Subscribers of one topic, counted by core.

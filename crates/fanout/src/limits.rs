@@ -37,8 +37,8 @@ pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// under a lock. Nobody's pattern comes near, unless it is meant to; Redis gives up on those, too, by their nesting.
 pub const GLOB_STEPS_MAX: usize = 1 << 24;
 
-/// Lock shards of the channel directory.
-pub const DIRECTORY_SHARDS: usize = 64;
+/// Lock shards of the channel directory. Few in the model, whose every lock is a step.
+pub const DIRECTORY_SHARDS: usize = if cfg!(feature = "model") { 2 } else { 64 };
 
 const _: () = assert!(TURN_BYTES_MAX <= MAILBOX_BYTES_MAX);
 const _: () = assert!(DIRECTORY_SHARDS.is_power_of_two());

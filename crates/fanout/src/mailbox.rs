@@ -1,16 +1,11 @@
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Waker,
-};
+use std::{collections::VecDeque, sync::atomic::Ordering, task::Waker};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::{
     Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::{LETTER_BYTES, MAILBOX_BYTES_MAX},
+    sync::{AtomicUsize, Mutex, Notify},
 };
 
 /// What can be sent to a core.
