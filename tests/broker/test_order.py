@@ -8,6 +8,7 @@ import pytest
 from harness.resp import Wire, encode
 
 PUBLISHERS, SUBSCRIBERS, MESSAGES = 6, 8, 1500
+CHURNERS = 3
 
 
 @pytest.fixture
@@ -131,3 +132,103 @@ def test_the_receiver_count_is_exact_while_subscribers_come_and_go(broker):
             wire.send("UNSUBSCRIBE", "one")
             while wire.reply()[0] != b"unsubscribe":
                 pass
+
+
+# -- all of it at once
+
+
+def deliveries(wire):
+    """What a connection is sent up to the end, as (channel, text) by the topic it came by."""
+    heard = defaultdict(list)
+    while True:
+        kind, *words = wire.reply()
+        if kind.endswith(b"message"):
+            topic, channel, text = words[0], words[-2], words[-1]
+            if text == b"the end":
+                return heard
+            heard[kind, topic].append((channel, text))
+
+
+def listener(broker, protocol, *subscriptions):
+    """A connection that speaks that version of RESP and has these subscriptions."""
+    wire = Wire(broker.port)
+    wire.call("HELLO", protocol)
+    for words in subscriptions:
+        wire.send(*words)
+        for _ in words[1:]:
+            assert wire.reply()[0] == words[0].lower().encode()
+    return wire
+
+
+def publish_everywhere(broker, number):
+    """Numbered messages on channels and shard channels in turn, in bursts that each are one write."""
+    ways = [("PUBLISH", "ch-a"), ("SPUBLISH", "ch-a"), ("PUBLISH", "ch-b"), ("SPUBLISH", "shard"), ("PUBLISH", "ch-a")]
+    with Wire(broker.port) as wire:
+        for first in range(0, MESSAGES, 50):
+            burst = range(first, first + 50)
+            wire.send_raw(b"".join(encode(*ways[i % len(ways)], f"{number}:{i}") for i in burst))
+            for _ in burst:
+                assert wire.reply() >= SUBSCRIBERS
+
+
+def come_and_go(broker, protocol, over, stray):
+    """Subscribes and unsubscribes for as long as the others publish. Notes what came outside of a subscription."""
+    subscribe, topic = [("SUBSCRIBE", "ch-a"), ("PSUBSCRIBE", "ch-?"), ("SSUBSCRIBE", "shard")][protocol % 3]
+    unsubscribe = subscribe.replace("SUB", "UNSUB")
+    with Wire(broker.port) as wire:
+        wire.call("HELLO", 2 + protocol % 2)
+        while not over.is_set():
+            wire.send(subscribe, topic)
+            if wire.reply()[0] != subscribe.lower().encode():
+                stray.append("before its subscription was confirmed, or after it had ended")
+            wire.send(unsubscribe, topic)
+            numbers = defaultdict(lambda: -1)
+            while (message := wire.reply())[0] != unsubscribe.lower().encode():
+                publisher, number = message[-1].split(b":")
+                if int(number) <= numbers[publisher]:
+                    stray.append(f"{message} after {numbers[publisher]}")
+                numbers[publisher] = int(number)
+
+
+def test_all_see_one_order_by_channel_pattern_and_shard_channel_in_either_protocol_while_others_come_and_go(broker):
+    wires = [
+        listener(
+            broker, 2 + number % 2, ("SUBSCRIBE", "ch-a", "ch-b"), ("PSUBSCRIBE", "ch-*"), ("SSUBSCRIBE", "ch-a", "shard")
+        )
+        for number in range(SUBSCRIBERS)
+    ]
+    heard = [None] * SUBSCRIBERS
+    readers = [
+        threading.Thread(target=lambda at, wire: heard.__setitem__(at, deliveries(wire)), args=(at, wire))
+        for at, wire in enumerate(wires)
+    ]
+    over, stray = threading.Event(), []
+    churners = [threading.Thread(target=come_and_go, args=(broker, n, over, stray)) for n in range(CHURNERS)]
+    publishers = [threading.Thread(target=publish_everywhere, args=(broker, n)) for n in range(PUBLISHERS)]
+    for thread in readers + churners + publishers:
+        thread.start()
+    for thread in publishers:
+        thread.join()
+    over.set()
+    for thread in churners:
+        thread.join()
+    with Wire(broker.port) as wire:
+        assert wire.call("SPUBLISH", "shard", "the end") == SUBSCRIBERS
+    for thread in readers:
+        thread.join()
+    assert not stray
+
+    everything = {f"{publisher}:{number}".encode() for publisher in range(PUBLISHERS) for number in range(MESSAGES)}
+    for mine in heard:
+        assert mine == heard[0], "two subscribers saw different orders"
+    for topic in ["ch-a", "ch-b"]:
+        by_pattern = [one for one in heard[0][b"pmessage", b"ch-*"] if one[0] == topic.encode()]
+        assert by_pattern == heard[0][b"message", topic.encode()], "a pattern saw another order than its channel"
+    direct = [messages for (kind, _), messages in heard[0].items() if kind != b"pmessage"]
+    assert sorted(text for messages in direct for _, text in messages) == sorted(everything)
+    for messages in heard[0].values():
+        by_publisher = defaultdict(list)
+        for _, text in messages:
+            publisher, number = text.split(b":")
+            by_publisher[publisher].append(int(number))
+        assert all(numbers == sorted(numbers) for numbers in by_publisher.values()), "a publisher's order was lost"

@@ -2,14 +2,13 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Waker,
 };
 
 use ahash::RandomState;
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
     CoreId, Incoming, PeerId, Publication, Space, Topic, Wire,
@@ -17,6 +16,7 @@ use crate::{
     mailbox::{Letter, Mailbox},
     matches,
     patterns::Patterns,
+    sync::{AtomicUsize, Mutex, MutexGuard, RwLock},
 };
 
 /// Subscribers of one topic, counted by core.

@@ -26,12 +26,15 @@ pub mod limits;
 mod link;
 mod listener;
 mod mailbox;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod outbox;
 mod pattern;
 mod patterns;
 mod ring;
 mod socket;
 mod subscribers;
+mod sync;
 mod tls;
 mod topic;
 mod unix_listener;

@@ -104,10 +104,10 @@ impl Flusher {
     fn send(&self, ring: &mut Ring, links: &[Rc<Link>]) {
         let mut outboxes: Vec<_> = links.iter().map(|link| (link, link.outbox.borrow_mut())).collect();
         outboxes.retain(|(link, outbox)| outbox.is_single() && link.socket.plain().is_some());
-        let sends: Vec<_> = outboxes
-            .iter()
-            .filter_map(|(link, outbox)| Some((link.socket.plain()?, outbox.front()?)))
-            .collect();
+        let mut sends = Vec::with_capacity(outboxes.len());
+        sends.extend(
+            outboxes.iter().filter_map(|(link, outbox)| Some((link.socket.plain()?, outbox.front()?))),
+        );
         let sent: Vec<_> = ring.send_each(&sends).collect();
         let mut spares = self.spares.borrow_mut();
         for ((_, outbox), sent) in outboxes.iter_mut().zip(sent) {

@@ -1,15 +1,9 @@
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Waker,
-};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use std::{collections::VecDeque, sync::atomic::Ordering, task::Waker};
 
 use crate::{
     Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::{LETTER_BYTES, MAILBOX_BYTES_MAX},
+    sync::{AtomicUsize, Mutex, Notify},
 };
 
 /// What can be sent to a core.

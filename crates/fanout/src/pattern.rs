@@ -1,11 +1,14 @@
+use crate::limits::GLOB_STEPS_MAX;
+
 /// Whether `glob` matches the whole of `name`, by Redis's rules (`PSUBSCRIBE`, `KEYS`): `?` one byte, `*` any bytes,
 /// `[abc]`, `[a-z]` and `[^a]` classes, `\` takes the next byte literally. Case matters. Iterative: its cost is at most
-/// the product of the two lengths, whatever a stranger sends.
+/// the product of the two lengths, and what costs more than [`GLOB_STEPS_MAX`] does not match, whatever a stranger sends.
 pub fn matches(glob: &[u8], name: &[u8]) -> bool {
     let (mut at, mut pos) = (0, 0);
     // Where to go back to: the glob after the last `*`, and the name from which that star would take one byte more.
     let mut star: Option<(usize, usize)> = None;
-    loop {
+    let mut steps = 0;
+    while steps < GLOB_STEPS_MAX {
         if glob.get(at) == Some(&b'*') {
             at += 1;
             if at == glob.len() {
@@ -14,13 +17,14 @@ pub fn matches(glob: &[u8], name: &[u8]) -> bool {
             star = Some((at, pos));
             continue;
         }
-        let step = match name.get(pos) {
+        let (matched, length) = match name.get(pos) {
             Some(&byte) => match_one(&glob[at..], byte),
             None if at == glob.len() => return true,
             // The name is used up and the glob still wants a byte: a longer star only leaves less.
             None => return false,
         };
-        if let Some(length) = step {
+        steps += 1 + length;
+        if matched {
             at += length;
             pos += 1;
         } else if let Some((after, taken)) = star {
@@ -31,6 +35,7 @@ pub fn matches(glob: &[u8], name: &[u8]) -> bool {
             return false;
         }
     }
+    false
 }
 
 /// How many bytes at the start of `glob` stand for themselves: every name that matches begins with them.
@@ -38,16 +43,15 @@ pub(crate) fn literal_prefix(glob: &[u8]) -> usize {
     glob.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\')).unwrap_or(glob.len())
 }
 
-/// Matches one byte against the first element of `glob`, which is not a star; the element's length if it matches.
-fn match_one(glob: &[u8], byte: u8) -> Option<usize> {
-    match *glob.first()? {
-        b'?' => Some(1),
-        b'[' => {
-            let (matched, length) = match_class(glob, byte);
-            matched.then_some(length)
-        }
-        b'\\' if glob.len() > 1 => (glob[1] == byte).then_some(2),
-        literal => (literal == byte).then_some(1),
+/// Matches one byte against the first element of `glob`, which is not a star. Whether it matches, and the element's
+/// length.
+fn match_one(glob: &[u8], byte: u8) -> (bool, usize) {
+    match *glob {
+        [] => (false, 0),
+        [b'?', ..] => (true, 1),
+        [b'[', ..] => match_class(glob, byte),
+        [b'\\', literal, ..] => (literal == byte, 2),
+        [literal, ..] => (literal == byte, 1),
     }
 }
 
@@ -122,5 +126,16 @@ mod tests {
         assert!(matches(&glob, &name));
         let glob = [glob.as_slice(), b"b"].concat();
         assert!(!matches(&glob, &name));
+    }
+
+    #[test]
+    fn what_takes_too_many_steps_does_not_match() {
+        let costly = |length: usize, unit: &[u8]| [b"*", unit.repeat(length).as_slice(), b"b"].concat();
+        let name = [b"a".repeat(20_000).as_slice(), b"b"].concat();
+        for unit in [&b"a"[..], b"[^b]", b"?"] {
+            assert!(matches(&costly(100, unit), &name));
+            assert!(!matches(&costly(10_000, unit), &name));
+        }
+        assert!(matches(b"*b", &[b"a".repeat(4 << 20).as_slice(), b"b"].concat()));
     }
 }

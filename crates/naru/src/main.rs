@@ -1,5 +1,7 @@
 //! `naru`: configuration, command line, wiring. Each subcommand is a module.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod broker;
 mod cli;

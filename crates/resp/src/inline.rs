@@ -1,7 +1,5 @@
 //! Commands typed as one line: words, with the quoting rules of Redis's `sdssplitargs`.
 
-use std::ops::Range;
-
 /// A quote was opened and not closed, or closed in the middle of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unbalanced quotes")]
@@ -10,16 +8,22 @@ pub struct UnbalancedQuotes;
 /// Splits a line into its words: blanks separate, `"…"` knows `\n \r \t \b \a \xHH` and `\` before any
 /// other byte, `'…'` knows only `\'`.
 pub fn split_line(line: &[u8]) -> Result<Vec<Vec<u8>>, UnbalancedQuotes> {
-    let (mut text, mut words) = (Vec::new(), Vec::new());
-    split_into(line, &mut text, &mut words)?;
-    Ok(words.into_iter().map(|word| text[word].to_vec()).collect())
+    let (mut text, mut ends) = (Vec::new(), Vec::new());
+    split_into(line, &mut text, |end| ends.push(end))?;
+    let mut start = 0;
+    Ok(ends.into_iter().map(|end| text[std::mem::replace(&mut start, end)..end].to_vec()).collect())
 }
 
-/// Appends the words' bytes to `text` and where each lies in it to `words`.
+/// Words that the line may have at most: quotes only make fewer.
+pub(crate) fn words_max(line: &[u8]) -> usize {
+    line.split(|byte| is_blank(*byte)).filter(|piece| !piece.is_empty()).count()
+}
+
+/// Appends the words' bytes to `text`, side by side, and tells where in it each of them ends.
 pub(crate) fn split_into(
     line: &[u8],
     text: &mut Vec<u8>,
-    words: &mut Vec<Range<usize>>,
+    mut word_ends: impl FnMut(usize),
 ) -> Result<(), UnbalancedQuotes> {
     let mut rest = line;
     loop {
@@ -27,9 +31,8 @@ pub(crate) fn split_into(
         if rest.is_empty() {
             return Ok(());
         }
-        let start = text.len();
         rest = word(rest, text)?;
-        words.push(start..text.len());
+        word_ends(text.len());
     }
 }
 

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod encode;
 mod inline;
 mod integer;

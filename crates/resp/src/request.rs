@@ -1,13 +1,11 @@
 //! What a server reads: commands, as arrays of bulk strings or as typed lines.
 
-use std::ops::Range;
-
-use crate::inline::{UnbalancedQuotes, split_into};
+use crate::arguments::Arguments;
+use crate::inline::{UnbalancedQuotes, split_into, words_max};
 use crate::integer::parse_integer;
 use crate::limits::{Limits, UNAUTHENTICATED_ARGUMENTS_MAX, UNAUTHENTICATED_BULK_BYTES_MAX};
 
-/// Ranges and unquoted bytes kept for the next command; what a larger one needed is given back.
-const KEPT_ARGUMENTS_MAX: usize = 1024;
+/// Unquoted bytes kept for the next command; what a larger one needed is given back.
 const KEPT_TEXT_BYTES_MAX: usize = 4 * 1024;
 
 /// The peer's fault: answer `-ERR ` and this text, which is Redis's own, then close.
@@ -25,7 +23,8 @@ pub enum Malformed {
     /// An argument does not start with its length.
     #[error("Protocol error: expected '$', got '{}'", char::from(*.0))]
     ExpectedBulk(u8),
-    /// The length of an argument is no number, negative, or beyond [`Limits::bulk_bytes_max`].
+    /// The length of an argument is no number, negative, or beyond [`Limits::bulk_bytes_max`]; or it makes the
+    /// command longer than 4 GiB.
     #[error("Protocol error: invalid bulk length")]
     BulkLength,
     /// A longer argument than someone who has not signed in may send.
@@ -54,7 +53,7 @@ impl From<UnbalancedQuotes> for Malformed {
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
     bytes: &'a [u8],
-    arguments: &'a [Range<usize>],
+    arguments: &'a Arguments,
 }
 
 impl<'a> Command<'a> {
@@ -70,7 +69,7 @@ impl<'a> Command<'a> {
 
     /// Nothing to do and nothing to answer.
     pub fn is_empty(&self) -> bool {
-        self.arguments.is_empty()
+        self.arguments.len() == 0
     }
 
     /// Argument `index`, where 0 is the name.
@@ -79,35 +78,28 @@ impl<'a> Command<'a> {
     ///
     /// If `index` is not below [`len`](Self::len): check the count of arguments first, or use [`get`](Self::get).
     pub fn arg(&self, index: usize) -> &'a [u8] {
-        &self.bytes[self.arguments[index].clone()]
+        self.get(index).expect("the caller has checked the count of arguments")
     }
 
     /// Argument `index`, where 0 is the name, if there is one.
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
-        self.arguments.get(index).map(|range| &self.bytes[range.clone()])
+        self.arguments.get(index).map(|range| &self.bytes[range])
     }
 
     /// All arguments, the name first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         let bytes = self.bytes;
-        self.arguments.iter().map(move |range| &bytes[range.clone()])
+        self.arguments.iter().map(move |range| &bytes[range])
     }
 
     /// The command that the arguments behind the first `count` are; empty if there are none.
-    pub fn without_first(&self, count: usize) -> Command<'a> {
-        Command { bytes: self.bytes, arguments: self.arguments.get(count..).unwrap_or_default() }
+    pub fn without_first(&self, count: usize) -> OwnedCommand {
+        OwnedCommand::of(self.iter().skip(count))
     }
 
     /// A copy that outlives the input.
     pub fn to_owned(&self) -> OwnedCommand {
-        let mut bytes = Vec::with_capacity(self.iter().map(<[u8]>::len).sum());
-        let mut arguments = Vec::with_capacity(self.len());
-        for argument in self.iter() {
-            let start = bytes.len();
-            bytes.extend_from_slice(argument);
-            arguments.push(start..bytes.len());
-        }
-        OwnedCommand { bytes: bytes.into(), arguments: arguments.into() }
+        OwnedCommand::of(self.iter())
     }
 }
 
@@ -115,10 +107,21 @@ impl<'a> Command<'a> {
 #[derive(Clone, Debug)]
 pub struct OwnedCommand {
     bytes: Box<[u8]>,
-    arguments: Box<[Range<usize>]>,
+    arguments: Arguments,
 }
 
 impl OwnedCommand {
+    fn of<'a>(words: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Self {
+        let mut bytes = Vec::with_capacity(words.clone().map(<[u8]>::len).sum());
+        let mut arguments = Arguments::default();
+        arguments.start_words(words.len());
+        for word in words {
+            bytes.extend_from_slice(word);
+            arguments.push_word(bytes.len());
+        }
+        OwnedCommand { bytes: bytes.into(), arguments }
+    }
+
     /// The command, as it was when it came in.
     pub fn as_command(&self) -> Command<'_> {
         Command { bytes: &self.bytes, arguments: &self.arguments }
@@ -126,18 +129,18 @@ impl OwnedCommand {
 
     /// The memory it takes, in bytes: its arguments and where each of them lies.
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len() + size_of_val(&*self.arguments)
+        size_of::<Self>() + self.bytes.len() + self.arguments.memory_bytes()
     }
 }
 
 /// Reads commands from the front of a buffer that fills as bytes arrive.
 ///
-/// Memory: 16 bytes an argument received, nothing for what is only announced.
+/// Memory: at most twice the bytes received and 64 KiB, nothing for what is only announced.
 #[derive(Debug)]
 pub struct RequestParser {
     limits: Limits,
     /// Where the arguments read so far lie in the input (or in `text`).
-    arguments: Vec<Range<usize>>,
+    arguments: Arguments,
     /// The words of a typed line, without their quotes.
     text: Vec<u8>,
     /// Arguments still to come; 0 between commands.
@@ -153,7 +156,15 @@ pub struct RequestParser {
 impl RequestParser {
     /// A parser at the start of a connection.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, arguments: Vec::new(), text: Vec::new(), missing: 0, at: 0, searched: 0, bulk: None }
+        Self {
+            limits,
+            arguments: Arguments::default(),
+            text: Vec::new(),
+            missing: 0,
+            at: 0,
+            searched: 0,
+            bulk: None,
+        }
     }
 
     /// Replaces the limits, from the next length announced on: call it when the peer has signed in.
@@ -200,7 +211,7 @@ impl RequestParser {
         if self.limits.unauthenticated && count > UNAUTHENTICATED_ARGUMENTS_MAX {
             return Err(Malformed::UnauthenticatedMultibulkLength);
         }
-        self.start();
+        self.arguments.start_bulks();
         self.missing = count;
         self.advance(end + 2);
         Ok(true)
@@ -216,11 +227,15 @@ impl RequestParser {
                 *self.bulk.insert(length)
             }
         };
+        let end = self.at.saturating_add(length);
+        let (Ok(from), Ok(to)) = (u32::try_from(self.at), u32::try_from(end)) else {
+            return Err(Malformed::BulkLength);
+        };
         if input.len().saturating_sub(self.at) < length.saturating_add(2) {
             return Ok(false);
         }
-        self.arguments.push(self.at..self.at + length);
-        self.advance(self.at + length + 2);
+        self.arguments.push_bulk(from..to);
+        self.advance(end + 2);
         self.bulk = None;
         self.missing -= 1;
         Ok(true)
@@ -248,9 +263,12 @@ impl RequestParser {
 
     fn read_line<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<(Command<'a>, usize)>, Malformed> {
         let Some(end) = self.line_end(input, b'\n', Malformed::InlineLine)? else { return Ok(None) };
-        let line = &input[..end];
-        self.start();
-        split_into(line.strip_suffix(b"\r").unwrap_or(line), &mut self.text, &mut self.arguments)?;
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        self.text.clear();
+        self.text.shrink_to(KEPT_TEXT_BYTES_MAX);
+        self.text.reserve_exact(line.len());
+        self.arguments.start_words(words_max(line));
+        split_into(line, &mut self.text, |end| self.arguments.push_word(end))?;
         self.advance(end + 1);
         let consumed = self.finish();
         Ok(Some((Command { bytes: &self.text, arguments: &self.arguments }, consumed)))
@@ -258,7 +276,8 @@ impl RequestParser {
 
     /// Where the line that starts at `at` ends, if it does so within the limit, however it was cut.
     fn line_end(&mut self, input: &[u8], mark: u8, too_long: Malformed) -> Result<Option<usize>, Malformed> {
-        let limit = self.at.saturating_add(self.limits.inline_bytes_max);
+        // Below 4 GiB, whatever the limits say: see `Arguments`.
+        let limit = self.at.saturating_add(self.limits.inline_bytes_max.min(u32::MAX as usize));
         let seen = input.len().min(limit.saturating_add(1));
         let fresh = input.get(self.searched..seen).unwrap_or_default();
         if let Some(offset) = fresh.iter().position(|byte| *byte == mark) {
@@ -276,14 +295,6 @@ impl RequestParser {
         self.searched = to;
     }
 
-    /// Forgets the command before, and the memory it took if that was much.
-    fn start(&mut self) {
-        self.arguments.clear();
-        self.arguments.shrink_to(KEPT_ARGUMENTS_MAX);
-        self.text.clear();
-        self.text.shrink_to(KEPT_TEXT_BYTES_MAX);
-    }
-
     fn finish(&mut self) -> usize {
         let consumed = self.at;
         self.advance(0);
@@ -299,9 +310,9 @@ mod tests {
     fn what_is_only_announced_takes_no_memory() {
         let mut parser = RequestParser::new(Limits::authenticated());
         assert!(parser.next(b"*1048576\r\n").unwrap().is_none());
-        assert_eq!(parser.arguments.capacity(), 0);
+        assert_eq!(parser.arguments.memory_bytes(), 0);
         assert!(parser.next(b"*1048576\r\n$536870912\r\n").unwrap().is_none());
-        assert_eq!((parser.arguments.capacity(), parser.text.capacity()), (0, 0));
+        assert_eq!((parser.arguments.memory_bytes(), parser.text.capacity()), (0, 0));
     }
 
     #[test]
@@ -320,7 +331,8 @@ mod tests {
         let line = [&words[..], b"\r\n"].concat();
         assert_eq!(parser.next(&line).unwrap().map(|(command, _)| command.len()), Some(30_000));
         assert!(parser.next(b"*1\r\n$1\r\na\r\n").unwrap().is_some());
-        assert!(parser.arguments.capacity() <= KEPT_ARGUMENTS_MAX);
+        assert!(parser.arguments.memory_bytes() <= 8 * 1024);
+        assert!(parser.next(b"b\r\n").unwrap().is_some());
         assert!(parser.text.capacity() <= KEPT_TEXT_BYTES_MAX);
     }
 

@@ -39,6 +39,8 @@
 //!
 //! [`Log`], then `tail` (writing), `recovery` (reading), `frame` and `segment` (the bytes). [`Vfs`] is the disk.
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod error;
 #[cfg(any(test, feature = "faults"))]

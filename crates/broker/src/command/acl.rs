@@ -241,6 +241,7 @@ fn dry_run(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let user = context.core.shared().acl.user(command.arg(2));
     let user = user.ok_or_else(|| format!("ERR User '{}' not found", lossy(command.arg(2))))?;
     let tried = command.without_first(3);
+    let tried = tried.as_command();
     let found = find(tried.name()).and_then(|entry| Some((entry, entry.called(&tried)?)));
     let (entry, called) =
         found.ok_or_else(|| Refusal::from(format!("ERR Command '{}' not found", lossy(tried.name()))))?;

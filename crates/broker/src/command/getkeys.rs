@@ -36,6 +36,7 @@ pub(super) fn getkeys_and_flags(context: &Context<'_>, command: &Command<'_>) ->
 /// The command behind `COMMAND GETKEYS`, and its keys.
 fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Refusal> {
     let whole = command.without_first(2);
+    let whole = whole.as_command();
     let exists = |entry: &&Entry| {
         entry.subcommands.is_empty() || whole.get(1).is_none_or(|name| entry.subcommand(name).is_some())
     };
@@ -49,7 +50,7 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
     }
     let places = key_places(entry, &whole)
         .ok_or_else(|| Refusal::from("ERR Invalid arguments specified for command"))?;
-    Ok((entry, places.filter_map(|place| whole.get(place)).collect()))
+    Ok((entry, places.filter_map(|place| command.get(2 + place)).collect()))
 }
 
 /// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is

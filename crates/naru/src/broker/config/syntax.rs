@@ -1,7 +1,7 @@
 //! Redis's configuration syntax: one parameter a line, words in quotes where they need them, `#` at the start of a
-//! line for a comment. The rules of quotes and escapes are those of `sdssplitargs` in Redis.
+//! line for a comment. The rules of quotes and escapes are those of typed commands.
 
-use std::iter::Peekable;
+use naru_resp::{UnbalancedQuotes, split_line};
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -12,93 +12,19 @@ pub(super) enum Broken {
     NotText,
 }
 
+impl From<UnbalancedQuotes> for Broken {
+    fn from(_: UnbalancedQuotes) -> Self {
+        Self::Quotes
+    }
+}
+
 /// The words of a line: none for a blank one or a comment.
 pub(super) fn words(line: &[u8]) -> Result<Vec<String>, Broken> {
     let line = line.trim_ascii();
     if line.starts_with(b"#") {
         return Ok(Vec::new());
     }
-    let mut bytes = line.iter().copied().peekable();
-    let mut words = Vec::new();
-    loop {
-        while bytes.next_if(u8::is_ascii_whitespace).is_some() {}
-        if bytes.peek().is_none() {
-            return Ok(words);
-        }
-        words.push(String::from_utf8(word(&mut bytes)?).map_err(|_| Broken::NotText)?);
-    }
-}
-
-/// A word up to the next space; a quote may begin in its midst and then ends it.
-fn word(bytes: &mut Peekable<impl Iterator<Item = u8> + Clone>) -> Result<Vec<u8>, Broken> {
-    let mut word = Vec::new();
-    while let Some(byte) = bytes.next_if(|byte| !byte.is_ascii_whitespace()) {
-        match byte {
-            b'"' => {
-                double_quoted(bytes, &mut word)?;
-                return closed(bytes, word);
-            }
-            b'\'' => {
-                single_quoted(bytes, &mut word)?;
-                return closed(bytes, word);
-            }
-            byte => word.push(byte),
-        }
-    }
-    Ok(word)
-}
-
-fn closed(bytes: &mut Peekable<impl Iterator<Item = u8>>, word: Vec<u8>) -> Result<Vec<u8>, Broken> {
-    match bytes.peek() {
-        Some(byte) if !byte.is_ascii_whitespace() => Err(Broken::Quotes),
-        _ => Ok(word),
-    }
-}
-
-fn double_quoted(bytes: &mut (impl Iterator<Item = u8> + Clone), word: &mut Vec<u8>) -> Result<(), Broken> {
-    loop {
-        match bytes.next().ok_or(Broken::Quotes)? {
-            b'"' => return Ok(()),
-            b'\\' => word.push(escaped(bytes)?),
-            byte => word.push(byte),
-        }
-    }
-}
-
-fn escaped(bytes: &mut (impl Iterator<Item = u8> + Clone)) -> Result<u8, Broken> {
-    Ok(match bytes.next().ok_or(Broken::Quotes)? {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'b' => 8,
-        b'a' => 7,
-        b'x' => match hexadecimal(bytes.clone()) {
-            Some(byte) => {
-                bytes.nth(1);
-                byte
-            }
-            None => b'x',
-        },
-        byte => byte,
-    })
-}
-
-fn hexadecimal(mut bytes: impl Iterator<Item = u8>) -> Option<u8> {
-    let mut digit = || char::from(bytes.next()?).to_digit(16);
-    Some((digit()? * 16 + digit()?) as u8)
-}
-
-fn single_quoted(bytes: &mut (impl Iterator<Item = u8> + Clone), word: &mut Vec<u8>) -> Result<(), Broken> {
-    loop {
-        match bytes.next().ok_or(Broken::Quotes)? {
-            b'\'' => return Ok(()),
-            b'\\' if bytes.clone().next() == Some(b'\'') => {
-                bytes.next();
-                word.push(b'\'');
-            }
-            byte => word.push(byte),
-        }
-    }
+    split_line(line)?.into_iter().map(|word| String::from_utf8(word).map_err(|_| Broken::NotText)).collect()
 }
 
 #[cfg(test)]
