@@ -152,6 +152,9 @@ impl Context<'_> {
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let counters = context.core.shared().counters.of(context.core.id());
     let entry = table::find(command.name());
+    if entry.is_none() && is_http(command) {
+        return end_http(context);
+    }
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {
         if let Some(entry) = entry {
             counters.rejected(entry.called_or_itself(command));
@@ -228,15 +231,24 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     })
 }
 
-/// Redis's text for an unknown command, and its defence against browsers that were made to speak to it.
-fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
+/// Whether something was said in HTTP: what Redis takes for such, and every request's first line.
+fn is_http(command: &Command<'_>) -> bool {
     let name = command.name();
-    if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
-        tracing::warn!(
-            address = %context.client.profile().address,
-            "closed: HTTP came in on the RESP port, possibly sent by a browser that was made to"
-        );
-        return Flow::End;
-    }
+    name.eq_ignore_ascii_case(b"post")
+        || name.eq_ignore_ascii_case(b"host:")
+        || command.len() == 3 && command.arg(2).starts_with(b"HTTP/")
+}
+
+/// Redis's defence against browsers that were made to speak to it: not a word, lest the rest be taken for commands.
+fn end_http(context: &Context<'_>) -> Flow {
+    tracing::warn!(
+        address = %context.client.profile().address,
+        "closed: HTTP came in on the RESP port, possibly sent by a browser that was made to"
+    );
+    Flow::End
+}
+
+/// Redis's text for an unknown command.
+fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
     or_error(context, transaction::refuse(context, command, &arguments::unknown_command(command).into()))
 }
