@@ -16,8 +16,10 @@ use tokio::{
 
 use crate::{
     acl::{Acl, AclError, AclOptions},
+    addresses::Addresses,
     config::{Config, Facts},
     counters::Counters,
+    eviction::ClientMemory,
     keeper::{Keeper, Storage},
     latencies::Latencies,
     limits::STOP_GRACE,
@@ -27,6 +29,7 @@ use crate::{
     pause::Pause,
     profile::Profiles,
     slow_log::SlowLog,
+    strangers::Strangers,
     wire::{Resp, Shared},
 };
 
@@ -150,6 +153,9 @@ impl Broker {
             monitors: Monitors::new(options.cores),
             slow_log: SlowLog::default(),
             latencies: Latencies::default(),
+            addresses: Addresses::new(),
+            strangers: Strangers::default(),
+            client_memory: ClientMemory::new(options.cores),
         });
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;

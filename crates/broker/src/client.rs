@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_fanout::{Link, Peer, PeerId, Slow, Space, Topic};
+use naru_fanout::{Link, OutboxLimit, Peer, PeerId, Slow, Space, Topic};
 use naru_resp::{ReplyWriter, Version};
 use tokio::sync::Notify;
 
@@ -15,6 +15,7 @@ use crate::{
     class::Class,
     config::Config,
     frame::Frame,
+    limits::OUTBOX_BYTES_UNAUTHENTICATED_MAX,
     mute::Mute,
     profile::Profile,
     replies::{Replies, Ticket},
@@ -49,6 +50,10 @@ pub(crate) struct Client {
     last_command: Cell<&'static str>,
     access: Access,
     refused_passwords: Cell<u32>,
+    /// Bytes that were read and are no complete command yet, or wait behind one.
+    input_bytes: Cell<usize>,
+    /// What waited for it when that was last looked at.
+    queued_before: Cell<usize>,
 }
 
 /// What came of a command of a transaction.
@@ -94,6 +99,8 @@ impl Client {
             last_command: Cell::new(""),
             access,
             refused_passwords: Cell::new(0),
+            input_bytes: Cell::new(0),
+            queued_before: Cell::new(0),
         })
     }
 
@@ -144,6 +151,29 @@ impl Client {
     pub(crate) fn password_refused(&self) -> u32 {
         self.refused_passwords.update(|count| count + 1);
         self.refused_passwords.get()
+    }
+
+    /// Wrong passwords on this connection so far.
+    pub(crate) fn refused_passwords(&self) -> u32 {
+        self.refused_passwords.get()
+    }
+
+    /// Notes how much input is kept for it.
+    pub(crate) fn keeps_input(&self, bytes: usize) {
+        self.input_bytes.set(bytes);
+    }
+
+    /// What is kept for it: input, what it has queued in a transaction, and what it has not taken yet. What it shares
+    /// with others counts for each.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let queued = self.transaction().as_ref().map_or(0, Transaction::bytes);
+        self.input_bytes.get() + queued + self.owed().1 + self.link.queued()
+    }
+
+    /// Whether it has taken some of what waited for it since this was last asked.
+    pub(crate) fn takes_output(&self) -> bool {
+        let queued = self.link.queued();
+        queued < self.queued_before.replace(queued)
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -337,6 +367,10 @@ impl Client {
         self.subscriptions.borrow().patterns().collect()
     }
 
+    pub(crate) fn pattern_count(&self) -> usize {
+        self.subscriptions.borrow().patterns().len()
+    }
+
     /// All subscriptions of every kind.
     pub(crate) fn topics(&self) -> Vec<Topic> {
         [self.channels(), self.shard_channels(), self.patterns()].concat()
@@ -360,7 +394,8 @@ impl Client {
     pub(crate) fn limit_output(&self) {
         // Redis lets monitors fall behind for ever; here who only listens is held to what subscribers are.
         let class = if self.profile.is_monitor() { Class::Pubsub } else { self.profile.class() };
-        self.link.set_limit(self.config.output_limit(class));
+        let limit = self.config.output_limit(class);
+        self.link.set_limit(if self.is_signed_in() { limit } else { for_strangers(limit) });
     }
 
     /// Takes a line about a command that was executed.
@@ -418,6 +453,12 @@ impl Client {
             self.link.close();
         }
     }
+}
+
+/// The limit of somebody who has not signed in.
+fn for_strangers(limit: OutboxLimit) -> OutboxLimit {
+    let hard_bytes = limit.hard_bytes.min(OUTBOX_BYTES_UNAUTHENTICATED_MAX);
+    OutboxLimit { hard_bytes, soft_bytes: limit.soft_bytes.min(hard_bytes), ..limit }
 }
 
 impl Peer<Resp> for Client {

@@ -14,7 +14,8 @@ use naru_resp::parse_integer;
 use parking_lot::RwLock;
 
 use crate::{
-    acl::AclOptions, class::Class, memory_size::memory_size, output_limits::OutputLimits, password::Password,
+    acl::AclOptions, addresses::AddressLimits, class::Class, memory_size::memory_size,
+    output_limits::OutputLimits, password::Password,
 };
 
 /// What was decided when the broker was started.
@@ -35,6 +36,11 @@ pub(crate) struct Facts {
 pub(crate) struct Config {
     facts: Facts,
     clients_max: AtomicI64,
+    /// 0 for no limit, as in the two below.
+    clients_an_address_max: AtomicI64,
+    clients_an_address_and_second_max: AtomicI64,
+    clients_bytes_max: AtomicI64,
+    auth_timeout_seconds: AtomicI64,
     timeout_seconds: AtomicI64,
     keepalive_seconds: AtomicI64,
     bulk_bytes_max: AtomicI64,
@@ -57,6 +63,10 @@ impl Config {
         Config {
             facts,
             clients_max: AtomicI64::new(10_000),
+            clients_an_address_max: AtomicI64::new(0),
+            clients_an_address_and_second_max: AtomicI64::new(0),
+            clients_bytes_max: AtomicI64::new(0),
+            auth_timeout_seconds: AtomicI64::new(10),
             timeout_seconds: AtomicI64::new(0),
             keepalive_seconds: AtomicI64::new(300),
             bulk_bytes_max: AtomicI64::new(512 << 20),
@@ -89,6 +99,24 @@ impl Config {
     /// Connections at most.
     pub(crate) fn clients_max(&self) -> usize {
         size(&self.clients_max)
+    }
+
+    /// What one address may have of them.
+    pub(crate) fn address_limits(&self) -> AddressLimits {
+        AddressLimits {
+            open_max: limit(&self.clients_an_address_max),
+            rate_max: limit(&self.clients_an_address_and_second_max),
+        }
+    }
+
+    /// Bytes that all clients together may take; as in Redis not less than some.
+    pub(crate) fn clients_bytes_max(&self) -> Option<usize> {
+        limit(&self.clients_bytes_max).map(|bytes| bytes.max(128 << 10))
+    }
+
+    /// How long a client may take to sign in; none for ever.
+    pub(crate) fn auth_timeout(&self) -> Option<Duration> {
+        seconds(&self.auth_timeout_seconds)
     }
 
     /// How long a client may be silent; none for ever.
@@ -209,6 +237,11 @@ fn size(cell: &AtomicI64) -> usize {
     usize::try_from(cell.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
 }
 
+/// A number of which 0 stands for none.
+fn limit(cell: &AtomicI64) -> Option<usize> {
+    Some(size(cell)).filter(|limit| *limit > 0)
+}
+
 fn seconds(cell: &AtomicI64) -> Option<Duration> {
     let seconds = u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or(0);
     (seconds > 0).then(|| Duration::from_secs(seconds))
@@ -319,6 +352,7 @@ const NO_YES: [&str; 2] = ["no", "yes"];
 
 /// Every parameter there is, by name.
 pub(crate) static PARAMETERS: &[Parameter] = &[
+    number("accept-rate-per-address", |config| &config.clients_an_address_and_second_max, 0, u32::MAX as i64),
     Parameter {
         name: "acl-pubsub-default",
         kind: Kind::Switch {
@@ -330,6 +364,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     number("acllog-max-len", |config| &config.acl_log_len_max, 0, i64::MAX),
     fact("appendfsync", |facts| if facts.durable { "always" } else { "no" }.into()),
     fact("appendonly", |facts| if facts.durable { "yes" } else { "no" }.into()),
+    number("auth-timeout", |config| &config.auth_timeout_seconds, 0, i32::MAX as i64),
     fact("bind", |facts| facts.bind.clone()),
     Parameter { name: "client-output-buffer-limit", kind: Kind::OutputLimits },
     Parameter {
@@ -339,8 +374,12 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     fact("databases", |_| "1".into()),
     number("latency-monitor-threshold", |config| &config.latency_milliseconds, 0, i64::MAX),
     number("maxclients", |config| &config.clients_max, 1, u32::MAX as i64),
+    number("maxclients-per-address", |config| &config.clients_an_address_max, 0, u32::MAX as i64),
     fact("maxmemory", |_| "0".into()),
-    fact("maxmemory-clients", |_| "0".into()),
+    Parameter {
+        name: "maxmemory-clients",
+        kind: Kind::Memory { cell: |config| &config.clients_bytes_max, min: 0 },
+    },
     fact("maxmemory-policy", |_| "noeviction".into()),
     fact("notify-keyspace-events", |_| String::new()),
     fact("port", |facts| facts.port.unwrap_or(0).to_string()),

@@ -6,14 +6,19 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
     acl::Access,
+    addresses::Visit,
     class::Class,
     client::Client,
     command::{self, Context, Flow},
     config::Config,
     keeper::{Job, Task},
-    limits::{LINGER, OUTBOX_BYTES_READ_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX, REPLIES_OWED_MAX},
+    limits::{
+        LINGER, OUTBOX_BYTES_READ_MAX, QUERY_BYTES_UNAUTHENTICATED_MAX, REFUSED_PASSWORD_PAUSE,
+        REFUSED_PASSWORDS_MAX, REPLIES_OWED_MAX,
+    },
     monitors::Monitors,
     profile::Profile,
+    strangers::Stranger,
     wire::Resp,
 };
 
@@ -28,11 +33,27 @@ const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// The life of one connection. What is waited for only once is boxed, so that a silent connection is small.
 pub(crate) async fn serve(core: Rc<Core<Resp>>, incoming: Incoming) {
+    let Some(_visit) = enter(&core, &incoming) else { return core.released() };
     if let Some(client) = Box::pin(welcome(&core, incoming)).await {
         Conversation::new(core.clone(), client.clone()).hold().await;
         Box::pin(end(&core, &client)).await;
     }
     core.released();
+}
+
+/// Lets a connection in unless its address has as many as it may. Before anything is agreed on, since that would cost
+/// more than what is refused.
+fn enter(core: &Rc<Core<Resp>>, incoming: &Incoming) -> Option<Visit> {
+    let address = match incoming {
+        Incoming::Tcp(stream) | Incoming::Tls(stream, _) => stream.peer_addr().ok()?.ip(),
+        Incoming::Unix(_) => return Some(Visit::uncounted()),
+    };
+    let visit = core.shared().addresses.enter(address, core.shared().config.address_limits());
+    if visit.is_none() {
+        core.shared().counters.of(core.id()).refused_connections.add(1);
+        tracing::warn!(%address, "refused: as many connections as one address may have, or open in a second");
+    }
+    visit
 }
 
 /// Agrees with a peer on how to talk; none if it does not come to that.
@@ -142,6 +163,10 @@ struct Conversation {
     input: Vec<u8>,
     /// Nothing was read yet.
     is_fresh: bool,
+    /// While the client has not signed in.
+    stranger: Option<Rc<Stranger>>,
+    /// Wrong passwords that it has been made to wait for.
+    paused_for: u32,
 }
 
 /// Why executing commands stopped.
@@ -158,6 +183,8 @@ enum Pause {
     Full(Box<Job>),
     /// Enough is under way for now.
     Busy,
+    /// The client gave a wrong password, and may try again later.
+    Refused,
     /// The connection ends once the client has its replies.
     Ended,
 }
@@ -177,13 +204,18 @@ impl Conversation {
     fn new(core: Rc<Core<Resp>>, client: Rc<Client>) -> Self {
         let limits = limits(&core, &client);
         let parser = RequestParser::new(limits);
-        Conversation { core, client, parser, limits, input: Vec::new(), is_fresh: true }
+        let (input, stranger) = (Vec::new(), None);
+        let mut conversation =
+            Conversation { core, client, parser, limits, input, is_fresh: true, stranger, paused_for: 0 };
+        conversation.follow_sign_in();
+        conversation
     }
 
     /// Converses until one side ends it. What is waited for rarely is boxed, so that a silent connection is small.
     async fn hold(&mut self) {
         // What a client has sent that was closed meanwhile is not executed.
         while !self.client.link().is_closed() {
+            self.client.keeps_input(self.input.len());
             let pause = if self.input.is_empty() {
                 match self.read().await {
                     Ok(pause) => pause,
@@ -200,7 +232,8 @@ impl Conversation {
                 }
                 Pause::Hungry => match self.read_more().await {
                     Ok(0) | Err(_) => return,
-                    Ok(_) => {}
+                    // Slow, but not idle.
+                    Ok(_) => self.client.profile().active(),
                 },
                 Pause::Blocked => {
                     if !Box::pin(self.blocked(Self::unblocked)).await {
@@ -223,8 +256,19 @@ impl Conversation {
                     }
                 }
                 Pause::Busy => Box::pin(self.relieved()).await,
+                Pause::Refused => Box::pin(self.let_time_pass()).await,
                 Pause::Ended => return,
             }
+        }
+    }
+
+    /// Makes trying passwords slow.
+    async fn let_time_pass(&mut self) {
+        self.paused_for = self.client.refused_passwords();
+        let pause = REFUSED_PASSWORD_PAUSE * (1 << (self.paused_for - 1).min(REFUSED_PASSWORDS_MAX));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.client.link().closed() => {}
         }
     }
 
@@ -365,6 +409,7 @@ impl Conversation {
             }
             self.follow_limits();
             match flow {
+                Flow::Next if self.client.refused_passwords() > self.paused_for => break Pause::Refused,
                 Flow::Next => {}
                 Flow::Wait => break Pause::Blocked,
                 Flow::Settle => break Pause::Settling,
@@ -392,7 +437,18 @@ impl Conversation {
         if limits != self.limits {
             self.limits = limits;
             self.parser.set_limits(limits);
+            self.follow_sign_in();
         }
+    }
+
+    /// Has time and output limited while the client has not signed in.
+    fn follow_sign_in(&mut self) {
+        if self.limits.unauthenticated == self.stranger.is_some() {
+            return;
+        }
+        let begins = self.limits.unauthenticated;
+        self.stranger = begins.then(|| Stranger::new(&self.core, &self.client));
+        self.client.limit_output();
     }
 
     fn is_busy(&self) -> bool {
@@ -457,6 +513,7 @@ impl Conversation {
             Ok(bytes) if !bytes.is_empty() => self.input.extend_from_slice(&bytes),
             Ok(_) | Err(_) => return false,
         }
+        self.client.keeps_input(self.input.len());
         let fits = self.input.len() <= self.query_bytes_max();
         if !fits {
             self.say_too_long();

@@ -32,6 +32,7 @@ impl Count {
 pub(crate) struct CoreCounters {
     pub(crate) connections: Count,
     pub(crate) refused_connections: Count,
+    pub(crate) evicted_clients: Count,
     pub(crate) reads: Count,
     pub(crate) input_bytes: Count,
     pub(crate) published: Count,
@@ -52,6 +53,7 @@ impl CoreCounters {
         CoreCounters {
             connections: Count::default(),
             refused_connections: Count::default(),
+            evicted_clients: Count::default(),
             reads: Count::default(),
             input_bytes: Count::default(),
             published: Count::default(),
@@ -80,6 +82,7 @@ impl CoreCounters {
 pub(crate) struct Totals {
     pub(crate) connections: u64,
     pub(crate) refused_connections: u64,
+    pub(crate) evicted_clients: u64,
     pub(crate) reads: u64,
     pub(crate) input_bytes: u64,
     pub(crate) output_bytes: u64,
@@ -105,6 +108,7 @@ impl Totals {
     fn less(mut self, other: &Totals) -> Totals {
         self.connections -= other.connections;
         self.refused_connections -= other.refused_connections;
+        self.evicted_clients -= other.evicted_clients;
         self.reads -= other.reads;
         self.input_bytes -= other.input_bytes;
         self.output_bytes -= other.output_bytes;
@@ -196,6 +200,7 @@ impl Counters {
         for core in &self.cores {
             totals.connections += core.connections.get();
             totals.refused_connections += core.refused_connections.get();
+            totals.evicted_clients += core.evicted_clients.get();
             totals.reads += core.reads.get();
             totals.input_bytes += core.input_bytes.get();
             totals.published += core.published.get();

@@ -28,9 +28,12 @@ pub(crate) fn watch(core: &Rc<Core<Resp>>) {
     });
 }
 
-/// Who listens or whose command waits is not idle, as in Redis.
+/// Who listens, whose command waits, or who is still taking a long reply is not idle, as in Redis.
 fn is_due(client: &Client, timeout: Duration) -> bool {
     let profile = client.profile();
+    if client.takes_output() {
+        profile.active();
+    }
     profile.class() == Class::Normal
         && !profile.is_monitor()
         && !profile.is_blocked.load(Ordering::Relaxed)

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod addresses;
 mod broker;
 mod class;
 mod client;
@@ -20,6 +21,7 @@ mod connection;
 mod counters;
 mod crossing;
 mod escaped;
+mod eviction;
 mod frame;
 mod idle;
 mod keeper;
@@ -37,6 +39,7 @@ mod process;
 mod profile;
 mod replies;
 mod slow_log;
+mod strangers;
 mod streams;
 mod subscriptions;
 mod transaction;

@@ -8,8 +8,27 @@ pub(crate) const OUTBOX_BYTES_READ_MAX: usize = 1 << 20;
 /// Bytes of a command that is not complete, of who has not signed in.
 pub(crate) const QUERY_BYTES_UNAUTHENTICATED_MAX: usize = 64 << 10;
 
+/// Bytes that may wait for who has not signed in.
+pub(crate) const OUTBOX_BYTES_UNAUTHENTICATED_MAX: usize = 64 << 10;
+
+/// Connections that have not signed in, in percent of `maxclients`; beyond that the oldest is closed.
+pub(crate) const STRANGERS_PERCENT_MAX: usize = 10;
+
+/// As many may be there in any case.
+pub(crate) const STRANGERS_MIN: usize = 16;
+
+/// How long nothing is read of a connection after its first wrong password; twice as long after each further one.
+pub(crate) const REFUSED_PASSWORD_PAUSE: Duration = Duration::from_millis(100);
+
 /// Wrong passwords on one connection before it is closed.
 pub(crate) const REFUSED_PASSWORDS_MAX: u32 = 5;
+
+/// Bytes of a pattern. What comparing a channel's name with it costs is at most the product of the two lengths, and
+/// every publication is compared.
+pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
+
+/// Patterns of one client.
+pub(crate) const PATTERNS_MAX: usize = 16 * 1024;
 
 /// Replies a client may be owed by the keeper before its next commands are not read.
 pub(crate) const REPLIES_OWED_MAX: usize = 1024;

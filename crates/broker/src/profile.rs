@@ -31,10 +31,10 @@ pub(crate) struct Profile {
     /// Its command waits: for an entry of a stream, or for the end of a pause.
     pub(crate) is_blocked: AtomicBool,
     is_monitor: AtomicBool,
-    /// As it asked (`CLIENT NO-EVICT`, `CLIENT NO-TOUCH`). Nobody is evicted here, and reading ages nothing.
+    /// As it asked (`CLIENT NO-EVICT`, `CLIENT NO-TOUCH`). Reading ages nothing here.
     pub(crate) no_evict: AtomicBool,
     pub(crate) no_touch: AtomicBool,
-    /// Milliseconds from `connected` to the last command.
+    /// Milliseconds from `connected` to when it was last heard of.
     last_active: AtomicU64,
     pub(crate) labels: Mutex<Labels>,
 }
@@ -73,7 +73,8 @@ impl Profile {
         }
     }
 
-    /// Notes that the client was heard of, once a batch of commands.
+    /// Notes that the client was heard of: once a batch of commands, and whenever a long one goes on or it takes what
+    /// waits for it.
     pub(crate) fn active(&self) {
         self.last_active.store(self.connected.elapsed().as_millis() as u64, Ordering::Relaxed);
     }

@@ -50,6 +50,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// The memory that what it holds takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many commands it holds.
     pub(crate) fn len(&self) -> usize {
         self.commands.len()

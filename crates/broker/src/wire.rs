@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 
 use crate::{
     acl::Acl,
+    addresses::Addresses,
     client::Client,
     command::{self, Context},
     config::Config,
     connection,
     counters::Counters,
+    eviction::{self, ClientMemory},
     frame::Frame,
     idle,
     keeper::Job,
@@ -26,6 +28,7 @@ use crate::{
     profile::Profiles,
     replies::Ticket,
     slow_log::SlowLog,
+    strangers::Strangers,
     transaction::Execution,
 };
 
@@ -48,6 +51,9 @@ pub(crate) struct Shared {
     pub(crate) monitors: Monitors,
     pub(crate) slow_log: SlowLog,
     pub(crate) latencies: Latencies,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) strangers: Strangers,
+    pub(crate) client_memory: ClientMemory,
 }
 
 /// What a core keeps beside its clients.
@@ -56,6 +62,8 @@ pub(crate) struct Local {
     pub(crate) monitors: RefCell<Vec<PeerId>>,
     /// Idle clients are being looked for.
     pub(crate) watches_idle: Cell<bool>,
+    /// What clients take is being watched.
+    pub(crate) watches_memory: Cell<bool>,
     /// When the last command ended, or the batch of commands began.
     lap: Cell<Instant>,
 }
@@ -129,12 +137,18 @@ impl Wire for Resp {
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
-        Local { monitors: RefCell::default(), watches_idle: Cell::default(), lap: Cell::new(Instant::now()) }
+        Local {
+            monitors: RefCell::default(),
+            watches_idle: Cell::default(),
+            watches_memory: Cell::default(),
+            lap: Cell::new(Instant::now()),
+        }
     }
 
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
         core.shared().counters.of(core.id()).connections.add(1);
         idle::watch(core);
+        eviction::watch(core);
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
 
@@ -149,6 +163,7 @@ impl Wire for Resp {
             Mail::Configured => {
                 core.each_peer(|client| client.limit_output());
                 idle::watch(core);
+                eviction::watch(core);
             }
             Mail::UsersChanged { by } => core.each_peer(|client| {
                 if by != Some(client.id()) && !client.follow(&core.shared().acl) {

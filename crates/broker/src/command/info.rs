@@ -171,7 +171,8 @@ fn stats(info: &Info<'_>, text: &mut String) {
     for nothing in ["sync_full", "sync_partial_ok", "sync_partial_err", "expired_keys", "evicted_keys"] {
         line(text, format_args!("{nothing}:0"));
     }
-    for nothing in ["evicted_clients", "keyspace_hits", "keyspace_misses"] {
+    line(text, format_args!("evicted_clients:{}", totals.evicted_clients));
+    for nothing in ["keyspace_hits", "keyspace_misses"] {
         line(text, format_args!("{nothing}:0"));
     }
     line(text, format_args!("pubsub_channels:{}", directory.channels(None).len()));

@@ -3,10 +3,15 @@ use naru_fanout::{Peer, Space, Topic};
 use naru_resp::Command;
 
 use super::{
-    Context, Flow, Outcome,
+    Context, Flow, Outcome, Refusal,
     arguments::{unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
-use crate::{client::Capture, message::Message, transaction::Part};
+use crate::{
+    client::Capture,
+    limits::{PATTERN_BYTES_MAX, PATTERNS_MAX},
+    message::Message,
+    transaction::Part,
+};
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
     "pubsub|channels",
@@ -71,7 +76,19 @@ pub(super) fn ssubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcom
 }
 
 pub(super) fn psubscribe(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    command.iter().skip(1).try_for_each(short_enough)?;
+    if context.client.pattern_count() + command.len() - 1 > PATTERNS_MAX {
+        return Err(format!("ERR a client may be subscribed to {PATTERNS_MAX} patterns").into());
+    }
     join(context, command, Topic::Pattern, "psubscribe")
+}
+
+/// What is compared with every name must not be long.
+fn short_enough(glob: &[u8]) -> Result<(), Refusal> {
+    if glob.len() <= PATTERN_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!("ERR a pattern may have {PATTERN_BYTES_MAX} bytes").into())
 }
 
 fn join(context: &Context<'_>, command: &Command<'_>, topic: fn(Bytes) -> Topic, kind: &str) -> Outcome {
@@ -138,6 +155,7 @@ pub(super) fn pubsub(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let space = if subcommand.starts_with(b"shard") { Space::ShardChannels } else { Space::Channels };
     match subcommand.as_slice() {
         b"channels" | b"shardchannels" if command.len() <= 3 => {
+            command.get(2).map_or(Ok(()), short_enough)?;
             let channels = directory.channels_in(space, command.get(2));
             context.reply(|writer| {
                 writer.array(channels.len());

@@ -100,7 +100,6 @@ pub(super) const REDIS_ONLY: &[&str] = &[
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
     "maxmemory",
-    "maxmemory-clients",
     "maxmemory-eviction-tenacity",
     "maxmemory-policy",
     "maxmemory-samples",
