@@ -80,16 +80,15 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// 20 times the subscribers may not cost one allocation more for a publication. They are few enough for a core's
-/// spare buffers (`SPARE_BUFFERS_MAX` in `naru_fanout`): subscribers beyond that share what is left.
+/// 40 times the subscribers may not cost one allocation more for a publication.
 #[track_caller]
 fn costs_the_same_for_many(subscribe: &[u8], message: &[u8]) {
     let _alone = alone();
-    let (few, many) = (cost(10, subscribe, message), cost(200, subscribe, message));
+    let (few, many) = (cost(10, subscribe, message), cost(400, subscribe, message));
     let publications = PUBLICATIONS as u64;
     assert!(
         many <= few + publications,
-        "{few} allocations for {publications} publications to 10, {many} to 200"
+        "{few} allocations for {publications} publications to 10, {many} to 400"
     );
     assert!(many <= 30 * publications, "{many} allocations for {publications} publications");
 }

@@ -27,8 +27,9 @@ pub const SHARED_BYTES_MIN: usize = 16 << 10;
 /// How long a peer may take to agree on TLS.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Output buffers a core keeps for reuse, so that an idle connection holds none.
-pub const SPARE_BUFFERS_MAX: usize = 256;
+/// Bytes of output buffers that a core keeps for reuse, so that an idle connection holds none. Bounded in bytes: a turn
+/// that writes a little to thousands needs as many.
+pub const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// A buffer that grew beyond this is freed instead of kept for reuse.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;

@@ -2,21 +2,29 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
 
-use crate::limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use crate::limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX};
 
 /// Buffers of a core that no outbox needs right now.
 #[derive(Default)]
-pub(crate) struct Spares(Vec<Vec<u8>>);
+pub(crate) struct Spares {
+    buffers: Vec<Vec<u8>>,
+    /// The sum of their capacities.
+    bytes: usize,
+}
 
 impl Spares {
     fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_default()
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
     }
 
     fn put(&mut self, mut buffer: Vec<u8>) {
-        if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+        let bytes = buffer.capacity();
+        if bytes <= SPARE_BUFFER_BYTES_MAX && self.bytes + bytes <= SPARE_BYTES_MAX {
             buffer.clear();
-            self.0.push(buffer);
+            self.buffers.push(buffer);
+            self.bytes += bytes;
         }
     }
 }
@@ -181,9 +189,9 @@ mod tests {
         outbox.writer(&mut spares).copy(b"hello");
         outbox.clear(&mut spares);
         assert!(outbox.chunks.is_empty());
-        assert_eq!(spares.0.len(), 1);
+        assert_eq!(spares.buffers.len(), 1);
         outbox.writer(&mut spares).copy(b"again");
-        assert!(spares.0.is_empty());
+        assert!(spares.buffers.is_empty() && spares.bytes == 0);
     }
 
     #[test]
@@ -191,6 +199,6 @@ mod tests {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
         outbox.writer(&mut spares).copy(&vec![0; SPARE_BUFFER_BYTES_MAX + 1]);
         outbox.clear(&mut spares);
-        assert!(spares.0.is_empty());
+        assert!(spares.buffers.is_empty() && spares.bytes == 0);
     }
 }
