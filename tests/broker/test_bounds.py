@@ -152,3 +152,22 @@ def test_a_blocked_reader_that_goes_away_leaves_nothing(broker):
                 blocked.send("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
         eventually(lambda: wire.call("CLIENT", "LIST").count(b"\n") == 1, "connections that ended are still there")
         assert wire.call("XADD", "s", "1-1", "f", "v") == b"1-1"
+
+
+def test_more_commands_than_may_wait_for_the_disk_are_all_answered_in_order(durable_broker):
+    """Fills what leads to the keeper and what is owed to each client: their sockets are read no further meanwhile."""
+    clients, commands = 6, 6_000
+    wires = [Wire(durable_broker.port) for _ in range(clients)]
+    before = durable_broker.program.memory_bytes()
+    senders = []
+    for index, wire in enumerate(wires):
+        ask = b"".join(encode("XADD", f"s{index}", f"{number + 1}-1", "f", "v") for number in range(commands))
+        senders.append(threading.Thread(target=wire.send_raw, args=(ask,), daemon=True))
+    for sender in senders:
+        sender.start()
+    for wire in wires:
+        assert [wire.reply() for _ in range(commands)] == [b"%d-1" % (number + 1) for number in range(commands)]
+        wire.close()
+    for sender in senders:
+        sender.join(PATIENCE)
+    assert durable_broker.program.memory_bytes() - before < 64 * MIB

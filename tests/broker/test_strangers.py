@@ -187,3 +187,11 @@ def test_a_half_command_costs_what_was_sent_and_no_more(broker):
     finally:
         for wire in idle:
             wire.close()
+
+
+@pytest.mark.parametrize("words", ["DEBUG SLEEP 0", "SHUTDOWN NOSAVE", "MODULE LOAD /x.so", "REPLICAOF h 1", "EVAL x 0"])
+def test_what_could_do_harm_does_not_exist(broker, words):
+    with Wire(broker.port) as wire:
+        assert wire.call(*words.split()).startswith("ERR unknown command")
+        for name in ("dir", "dbfilename", "logfile", "aclfile"):
+            assert wire.call("CONFIG", "SET", name, "/tmp/x").startswith("ERR")
