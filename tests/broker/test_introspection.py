@@ -127,3 +127,26 @@ def test_every_command_counts_its_arguments(wire):
             continue
         said = wire.call(name)
         assert said == f"ERR wrong number of arguments for '{name.decode()}' command", name
+
+
+def test_the_histogram_of_times_has_redis_shape_and_counts_every_call(wire, programs):
+    with Wire(redis_peer.start(programs, HeldPort())) as theirs:
+        for protocol in ("2", "3"):
+            said = []
+            for each in (wire, theirs):
+                each.call("HELLO", protocol)
+                each.call("CONFIG", "RESETSTAT")
+                for _ in range(7):
+                    each.call("PING")
+                each.call("CONFIG", "GET", "port")
+                said.append(each.call("LATENCY", "HISTOGRAM", "ping", "nonsense", "CONFIG", "config|get", "xlen"))
+            pairs = [it if isinstance(it, dict) else dict(zip(it[::2], it[1::2])) for it in said]
+            assert [sorted(it) for it in pairs] == [[b"config|get", b"config|resetstat", b"ping"]] * 2
+            for histograms in pairs:
+                ping = histograms[b"ping"]
+                ping = ping if isinstance(ping, dict) else dict(zip(ping[::2], ping[1::2]))
+                assert list(ping) == [b"calls", b"histogram_usec"] and ping[b"calls"] == 7
+                times = ping[b"histogram_usec"]
+                times = times if isinstance(times, dict) else dict(zip(times[::2], times[1::2]))
+                assert list(times.values())[-1] == 7 and sorted(times) == list(times)
+                assert set(times) <= {1, 2, 4, 8, 16, 33, 66, 132, 264, 528, 1056, 2113, 4227, 8454, 16908, 33816}

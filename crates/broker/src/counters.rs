@@ -40,12 +40,25 @@ pub(crate) struct CoreCounters {
     commands: Box<[CommandCounters]>,
 }
 
+/// Times are counted in so many classes, each twice as long as the one before.
+const TIME_CLASSES: usize = 32;
+
+/// The first class goes up to this many nanoseconds, as in Redis.
+const TIME_CLASS_MIN: u64 = 1024;
+
 #[derive(Default)]
 struct CommandCounters {
     calls: Count,
     nanoseconds: Count,
     failed: Count,
     rejected: Count,
+    times: [Count; TIME_CLASSES],
+}
+
+/// The class of a time; the last one has no end.
+fn time_class(nanoseconds: u64) -> usize {
+    let doublings = nanoseconds.div_ceil(TIME_CLASS_MIN).max(1).next_power_of_two().ilog2() as usize;
+    doublings.min(TIME_CLASSES - 1)
 }
 
 impl CoreCounters {
@@ -64,8 +77,10 @@ impl CoreCounters {
     /// A command was executed.
     pub(crate) fn executed(&self, called: Called, time: Duration, has_failed: bool) {
         let counters = &self.commands[called.number];
+        let nanoseconds = time.as_nanos() as u64;
         counters.calls.add(1);
-        counters.nanoseconds.add(time.as_nanos() as u64);
+        counters.nanoseconds.add(nanoseconds);
+        counters.times[time_class(nanoseconds)].add(1);
         if has_failed {
             counters.failed.add(1);
         }
@@ -97,6 +112,22 @@ pub(crate) struct CommandTotals {
     pub(crate) nanoseconds: u64,
     pub(crate) failed: u64,
     pub(crate) rejected: u64,
+    times: [u64; TIME_CLASSES],
+}
+
+impl CommandTotals {
+    /// How many calls took at most so many microseconds, for the times that some took; as `LATENCY HISTOGRAM` has it.
+    pub(crate) fn times(&self) -> Vec<(u64, u64)> {
+        let mut calls = 0;
+        let class = |(class, count): (usize, &u64)| {
+            calls += count;
+            let nanoseconds = TIME_CLASS_MIN << class;
+            // Redis's histogram knows times to about a hundredth, and shows the longest it takes for the same.
+            let longest = nanoseconds + nanoseconds / 128 - 1;
+            (*count > 0).then_some((longest / 1000, calls))
+        };
+        self.times.iter().enumerate().filter_map(class).collect()
+    }
 }
 
 impl Totals {
@@ -118,6 +149,7 @@ impl Totals {
             command.nanoseconds -= other.nanoseconds;
             command.failed -= other.failed;
             command.rejected -= other.rejected;
+            command.times.iter_mut().zip(other.times).for_each(|(time, other)| *time -= other);
         }
         self
     }
@@ -209,6 +241,7 @@ impl Counters {
                 total.nanoseconds += counters.nanoseconds.get();
                 total.failed += counters.failed.get();
                 total.rejected += counters.rejected.get();
+                total.times.iter_mut().zip(&counters.times).for_each(|(total, time)| *total += time.get());
             }
         }
         totals
@@ -242,6 +275,20 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_counted_by_the_doubling_as_redis_shows_them() {
+        let counters = Counters::new(1);
+        let called = Called { number: 0, name: "ping" };
+        for nanoseconds in [0, 1, 1024, 1025, 33_000, 60_000, 131_072, u64::MAX >> 1] {
+            counters.of(CoreId(0)).executed(called, Duration::from_nanos(nanoseconds), false);
+        }
+        let times = counters.totals(0).commands[0].times();
+        assert_eq!(times[..4], [(1, 3), (2, 4), (66, 6), (132, 7)]);
+        assert_eq!(times[4].1, 8);
+        counters.reset(0);
+        assert!(counters.totals(0).commands[0].times().is_empty());
+    }
 
     #[test]
     fn cores_are_summed_and_a_reset_forgets_what_was() {

@@ -242,6 +242,12 @@ pub(super) static MANUAL: &[Usage] = &[
         "event",
         "Shows when an event took long; there are `command` and `fast-command`.",
     ),
+    redis(
+        "latency|histogram",
+        "7.0.0",
+        "[command [command ...]]",
+        "Shows how many calls of each command took how long.",
+    ),
     redis("latency|latest", "2.8.13", "", "Shows the latest of each event."),
     redis("latency|reset", "2.8.13", "[event [event ...]]", "Forgets events."),
     redis("role", "2.8.12", "", "It is `master`, and nobody replicates."),

@@ -9,7 +9,7 @@ use super::{
     arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
     latency_report,
     redacted::redacted,
-    table::Entry,
+    table::{Entry, all_called},
 };
 
 pub(super) const SLOWLOG_SUBCOMMANDS: &[&str] =
@@ -19,6 +19,7 @@ pub(super) const LATENCY_SUBCOMMANDS: &[&str] = &[
     "latency|doctor",
     "latency|graph",
     "latency|help",
+    "latency|histogram",
     "latency|history",
     "latency|latest",
     "latency|reset",
@@ -48,6 +49,9 @@ const LATENCY_HELP: &[&str] = &[
     "    Return a human readable latency analysis report.",
     "GRAPH <event>",
     "    Return an ASCII latency graph for the <event> class.",
+    "HISTOGRAM [COMMAND ...]",
+    "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+    "    If no commands are specified then all histograms are replied",
     "HISTORY <event>",
     "    Return time-latency samples for the <event> class.",
     "LATEST",
@@ -153,6 +157,7 @@ pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
                 }
             })
         }
+        (b"histogram", _) => histogram(context, command),
         (b"reset", 2) => {
             let count = latencies.reset(None);
             context.reply(|writer| writer.integer(count as i64))
@@ -178,4 +183,42 @@ pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         (b"help", _) => Err(wrong_number("latency|help")),
         _ => Err(unknown_subcommand("LATENCY", command.arg(1))),
     }
+}
+
+/// `LATENCY HISTOGRAM [command …]`: how often each took how long, those that were called. Who is not known is left out.
+fn histogram(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let of = |asked: &[u8]| {
+        let asked = String::from_utf8_lossy(asked).to_ascii_lowercase();
+        all_called().filter(move |called| {
+            let container = called.name.split_once('|').map(|(container, _)| container);
+            called.name == asked || container == Some(&asked)
+        })
+    };
+    let asked: Vec<Called> = if command.len() == 2 {
+        all_called().collect()
+    } else {
+        command.iter().skip(2).flat_map(of).collect()
+    };
+    let totals = context.core.shared().counters.totals(context.core.directory().written_bytes());
+    let shown: Vec<_> = asked
+        .into_iter()
+        .map(|called| (called.name, &totals.commands[called.number]))
+        .filter(|(_, command)| command.calls > 0)
+        .collect();
+    context.reply(|writer| {
+        writer.map(shown.len());
+        for (name, command) in shown {
+            let times = command.times();
+            writer.bulk(name);
+            writer.map(2);
+            writer.bulk("calls");
+            writer.integer(command.calls as i64);
+            writer.bulk("histogram_usec");
+            writer.map(times.len());
+            for (microseconds, calls) in times {
+                writer.integer(microseconds as i64);
+                writer.integer(calls as i64);
+            }
+        }
+    })
 }
