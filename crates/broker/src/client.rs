@@ -80,7 +80,7 @@ impl Client {
         config: Arc<Config>,
         access: Access,
     ) -> Rc<Self> {
-        profile.labels.lock().user = access.user().shown_name();
+        profile.labels.lock().user = Some(access.user());
         Rc::new(Client {
             link,
             profile,
@@ -125,13 +125,13 @@ impl Client {
     }
 
     pub(crate) fn sign_in(&self, user: Arc<User>) {
-        self.profile.labels.lock().user = user.shown_name();
+        self.profile.labels.lock().user = Some(user.clone());
         self.access.sign_in(user);
     }
 
     pub(crate) fn sign_out(&self, acl: &Acl) {
         self.access.sign_out(acl);
-        self.profile.labels.lock().user = self.access.user().shown_name();
+        self.profile.labels.lock().user = Some(self.access.user());
     }
 
     /// Takes up what has become of its user; false if the connection has to end for it.

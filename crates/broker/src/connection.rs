@@ -100,7 +100,7 @@ fn admit(
 ) -> Result<Rc<Client>, (Rc<Link>, &'static [u8])> {
     let access = Access::new(&core.shared().acl);
     let denied = !socket.is_local() && access.user().needs_no_password() && config.is_protected();
-    let (address, local_address) = (socket.peer_name(), socket.local_name());
+    let (address, local_address) = (socket.peer_name(), core.local().shared_name(socket.local_name()));
     let link = core.link(socket, config.output_limit(Class::Normal));
     let profile = Arc::new(Profile::new(core.next_peer(), core.id(), address, local_address));
     if denied {

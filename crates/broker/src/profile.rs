@@ -10,15 +10,16 @@ use std::{
 use naru_fanout::{CoreId, PeerId};
 use parking_lot::Mutex;
 
-use crate::class::Class;
+use crate::{acl::User, class::Class};
 
 /// What other connections may learn of a client, from any core (`CLIENT LIST`).
 pub(crate) struct Profile {
     pub(crate) id: PeerId,
     /// Where it lives.
     pub(crate) core: CoreId,
-    pub(crate) address: String,
-    pub(crate) local_address: String,
+    pub(crate) address: Box<str>,
+    /// The same for most.
+    pub(crate) local_address: Arc<str>,
     pub(crate) connected: Instant,
     pub(crate) resp: AtomicU8,
     pub(crate) channels: AtomicUsize,
@@ -43,19 +44,19 @@ pub(crate) struct Profile {
 #[derive(Default)]
 pub(crate) struct Labels {
     pub(crate) name: String,
-    /// Of the user it has signed in as.
-    pub(crate) user: String,
+    /// Whom it has signed in as.
+    pub(crate) user: Option<Arc<User>>,
     pub(crate) lib_name: String,
     pub(crate) lib_version: String,
     pub(crate) last_command: &'static str,
 }
 
 impl Profile {
-    pub(crate) fn new(id: PeerId, core: CoreId, address: String, local_address: String) -> Self {
+    pub(crate) fn new(id: PeerId, core: CoreId, address: String, local_address: Arc<str>) -> Self {
         Profile {
             id,
             core,
-            address,
+            address: address.into(),
             local_address,
             connected: Instant::now(),
             resp: AtomicU8::new(2),
@@ -125,6 +126,11 @@ impl Profile {
         if set.is_empty() { "N".into() } else { set }
     }
 
+    /// Whom it has signed in as.
+    pub(crate) fn user_name(&self) -> String {
+        self.labels.lock().user.as_ref().map(|user| user.shown_name()).unwrap_or_default()
+    }
+
     /// One line of `CLIENT LIST`, without its end, with Redis's fields in Redis's order. Those that tell of buffers
     /// say what an idle Redis says: here an idle client has none, and a busy one's are its core's own affair.
     pub(crate) fn line(&self) -> String {
@@ -145,7 +151,7 @@ impl Profile {
             self.idle().as_secs(),
             self.flags(),
             if labels.last_command.is_empty() { "NULL" } else { labels.last_command },
-            labels.user,
+            labels.user.as_ref().map(|user| user.shown_name()).unwrap_or_default(),
             self.resp.load(Ordering::Relaxed),
             labels.lib_name,
             labels.lib_version,

@@ -64,11 +64,22 @@ pub(crate) struct Local {
     pub(crate) watches_idle: Cell<bool>,
     /// What clients take is being watched.
     pub(crate) watches_memory: Cell<bool>,
+    /// The address that the last connection came to: others come to the same.
+    local_name: RefCell<Arc<str>>,
     /// When the last command ended, or the batch of commands began.
     lap: Cell<Instant>,
 }
 
 impl Local {
+    /// One text for all connections that came to the same address.
+    pub(crate) fn shared_name(&self, name: String) -> Arc<str> {
+        let mut known = self.local_name.borrow_mut();
+        if **known != *name {
+            *known = name.into();
+        }
+        known.clone()
+    }
+
     /// Time since this was last called: how long a command took, if it is called between commands.
     pub(crate) fn lap(&self) -> Duration {
         let now = Instant::now();
@@ -141,6 +152,7 @@ impl Wire for Resp {
             monitors: RefCell::default(),
             watches_idle: Cell::default(),
             watches_memory: Cell::default(),
+            local_name: RefCell::new("".into()),
             lap: Cell::new(Instant::now()),
         }
     }

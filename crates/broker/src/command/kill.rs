@@ -63,7 +63,7 @@ impl<'a> Filter<'a> {
         self.id.is_none_or(|id| profile.id.0 as i64 == id)
             && self.address.is_none_or(|address| profile.address.as_bytes() == address)
             && self.local_address.is_none_or(|address| profile.local_address.as_bytes() == address)
-            && self.user.as_ref().is_none_or(|user| profile.labels.lock().user == *user)
+            && self.user.as_ref().is_none_or(|user| profile.user_name() == *user)
             && self.class.is_none_or(|class| profile.class() == class)
             && self.age_seconds_min.is_none_or(|age| profile.connected.elapsed().as_secs() as i64 >= age)
     }

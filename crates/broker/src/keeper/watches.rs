@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn profile(id: u64) -> Arc<Profile> {
-        Arc::new(Profile::new(PeerId(id), naru_fanout::CoreId(0), String::new(), String::new()))
+        Arc::new(Profile::new(PeerId(id), naru_fanout::CoreId(0), String::new(), "".into()))
     }
 
     fn keys(names: &[&'static str]) -> Vec<Bytes> {
