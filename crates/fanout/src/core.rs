@@ -133,6 +133,11 @@ impl<W: Wire> Core<W> {
         self.directory.publish_quietly(space, channel, make, |waker| self.flusher.wake_later(waker))
     }
 
+    /// Wakes at once whom [`Self::publish_in`] would have woken at the end of the turn; for when that takes longer.
+    pub fn wake_others(&self) {
+        self.flusher.wake_others();
+    }
+
     /// Subscribes a peer that is not subscribed yet; [`Peer::subscribed`] is called at the place in the order of all
     /// publications from where it counts. Whether it is the topic's first subscriber on any core.
     pub fn subscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
@@ -249,6 +254,7 @@ impl<W: Wire> Core<W> {
     fn deliver(&self, space: Space, first: W::Publication, room: usize) -> usize {
         // A large one is shared by all outboxes as it is, so there is nothing to gain.
         let is_small = |publication: &W::Publication| publication.bytes() < SHARED_BYTES_MIN;
+        let room = room.min(TURN_BYTES_MAX);
         let mut letters = self.letters.borrow_mut();
         let mut run = self.run.borrow_mut();
         let mut bytes = 0;

@@ -68,6 +68,10 @@ impl Flusher {
         self.wake();
     }
 
+    pub(crate) fn wake_others(&self) {
+        self.asleep.borrow_mut().drain(..).for_each(Waker::wake);
+    }
+
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
@@ -84,7 +88,7 @@ impl Flusher {
 
     /// Wakes who is to be woken, then writes what waits in every dirty outbox, one write each.
     pub(crate) fn flush(&self) {
-        self.asleep.borrow_mut().drain(..).for_each(Waker::wake);
+        self.wake_others();
         let mut batch = std::mem::take(&mut *self.dirty.borrow_mut());
         if let Some(ring) = &mut *self.ring.borrow_mut()
             && batch.len() >= RING_SENDS_MIN

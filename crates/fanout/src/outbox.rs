@@ -43,11 +43,48 @@ impl Chunk {
     }
 }
 
+/// Chunks in order. A single one, as it is nearly always, takes no memory of its own.
+#[derive(Default)]
+struct Chunks {
+    first: Option<Chunk>,
+    /// Empty while there is no first.
+    others: VecDeque<Chunk>,
+}
+
+impl Chunks {
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    fn first(&self) -> Option<&Chunk> {
+        self.first.as_ref()
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Chunk> {
+        self.others.back_mut().or(self.first.as_mut())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Chunk> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        match self.first {
+            None => self.first = Some(chunk),
+            Some(_) => self.others.push_back(chunk),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Chunk> {
+        std::mem::replace(&mut self.first, self.others.pop_front())
+    }
+}
+
 /// Bytes waiting for one peer. Small writes are copied into one contiguous buffer, large ones are shared. `queued` is
 /// the sum of what is in `chunks` less `written`, the bytes of the front chunk that have left already.
 #[derive(Default)]
 pub struct Outbox {
-    chunks: VecDeque<Chunk>,
+    chunks: Chunks,
     written: usize,
     queued: usize,
 }
@@ -71,7 +108,7 @@ impl Outbox {
     pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.written;
         let count = into.len().min(self.chunks.len());
-        for (slot, chunk) in into.iter_mut().zip(&self.chunks) {
+        for (slot, chunk) in into.iter_mut().zip(self.chunks.iter()) {
             *slot = IoSlice::new(&chunk.as_slice()[skip..]);
             skip = 0;
         }
@@ -79,7 +116,7 @@ impl Outbox {
     }
 
     pub(crate) fn front(&self) -> Option<&[u8]> {
-        self.chunks.front().map(|chunk| &chunk.as_slice()[self.written..])
+        self.chunks.first().map(|chunk| &chunk.as_slice()[self.written..])
     }
 
     pub(crate) fn is_single(&self) -> bool {
@@ -91,13 +128,13 @@ impl Outbox {
         debug_assert!(count <= self.queued);
         self.queued -= count;
         self.written += count;
-        while let Some(front) = self.chunks.front() {
+        while let Some(front) = self.chunks.first() {
             let len = front.as_slice().len();
             if self.written < len {
                 break;
             }
             self.written -= len;
-            if let Some(Chunk::Copied(buffer)) = self.chunks.pop_front() {
+            if let Some(Chunk::Copied(buffer)) = self.chunks.pop() {
                 spares.put(buffer);
             }
         }
@@ -123,10 +160,10 @@ impl Writer<'_> {
 
     /// Lets `encode` append to the contiguous buffer at the end. It must not touch what is there already.
     pub fn encode(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        if !matches!(self.outbox.chunks.back(), Some(Chunk::Copied(_))) {
-            self.outbox.chunks.push_back(Chunk::Copied(self.spares.take()));
+        if !matches!(self.outbox.chunks.last_mut(), Some(Chunk::Copied(_))) {
+            self.outbox.chunks.push(Chunk::Copied(self.spares.take()));
         }
-        let Some(Chunk::Copied(buffer)) = self.outbox.chunks.back_mut() else { return };
+        let Some(Chunk::Copied(buffer)) = self.outbox.chunks.last_mut() else { return };
         let before = buffer.len();
         encode(buffer);
         self.outbox.queued += buffer.len() - before;
@@ -137,7 +174,7 @@ impl Writer<'_> {
         if bytes.len() < SHARED_BYTES_MIN {
             return self.copy(bytes);
         }
-        self.outbox.chunks.push_back(Chunk::Shared(bytes.clone()));
+        self.outbox.chunks.push(Chunk::Shared(bytes.clone()));
         self.outbox.queued += bytes.len();
     }
 
@@ -188,7 +225,7 @@ mod tests {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
         outbox.writer(&mut spares).copy(b"hello");
         outbox.clear(&mut spares);
-        assert!(outbox.chunks.is_empty());
+        assert_eq!(outbox.chunks.len(), 0);
         assert_eq!(spares.buffers.len(), 1);
         outbox.writer(&mut spares).copy(b"again");
         assert!(spares.buffers.is_empty() && spares.bytes == 0);

@@ -62,8 +62,10 @@ impl Ring {
         self.results.resize(count, 0);
         let mut completed = 0;
         while completed < count {
+            use io::ErrorKind::{Interrupted, ResourceBusy, WouldBlock};
+            // The kernel may have no room for a moment.
             if let Err(error) = self.ring.submit_and_wait(count - completed)
-                && error.kind() != io::ErrorKind::Interrupted
+                && !matches!(error.kind(), Interrupted | ResourceBusy | WouldBlock)
             {
                 // Entries may be under way whose bytes would be freed below us.
                 tracing::error!(%error, "io_uring failed under way");

@@ -3,7 +3,7 @@ use std::{collections::HashMap, rc::Rc};
 use ahash::RandomState;
 use bytes::Bytes;
 
-use crate::{Peer, PeerId, Publication, Space, Topic, Wire, patterns::Patterns};
+use crate::{Peer, PeerId, Publication, Space, Topic, Wire, limits::TURN_BYTES_MAX, patterns::Patterns};
 
 /// Subscribers by channel.
 type Peers<W> = HashMap<Bytes, Vec<Rc<<W as Wire>::Peer>>, RandomState>;
@@ -66,7 +66,10 @@ impl<W: Wire> Subscribers<W> {
             Space::Channels => self.patterns.matching(channel).collect(),
             Space::ShardChannels => Vec::new(),
         };
-        let together = if peers.iter().len() + patterns.len() == 1 { run.len() } else { 1 };
+        // A pattern stands in each of its messages anew, so a long one would make much of little.
+        let glob_bytes = patterns.first().map_or(0, |(glob, _)| glob.len());
+        let is_small = run.len() * glob_bytes <= TURN_BYTES_MAX;
+        let together = if peers.iter().len() + patterns.len() == 1 && is_small { run.len() } else { 1 };
         for run in run.chunks(together) {
             if let Some(peers) = peers {
                 let frame = W::frame(run, None);

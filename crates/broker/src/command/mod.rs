@@ -55,6 +55,9 @@ pub(crate) struct Context<'a> {
     pub(crate) client: &'a Rc<Client>,
 }
 
+/// After a command that took so long, other cores do not wait until the turn ends.
+const LONG_COMMAND: Duration = Duration::from_micros(100);
+
 /// How to go on after a command.
 pub(crate) enum Flow {
     /// With the next one.
@@ -186,6 +189,9 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
 fn perform(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Outcome {
     let outcome = (entry.run)(context, command);
     let took = context.core.local().lap();
+    if took >= LONG_COMMAND {
+        context.core.wake_others();
+    }
     count(context, entry, called, command, (took, outcome.is_err()));
     outcome
 }

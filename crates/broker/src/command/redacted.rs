@@ -11,9 +11,15 @@ pub(super) fn redacted<'a>(called: Called, command: &Command<'a>) -> Vec<&'a [u8
     match called.name {
         "auth" => arguments.iter_mut().skip(1).for_each(|argument| *argument = REDACTED),
         "hello" => {
-            let secret =
-                arguments.iter().skip(2).position(|argument| is(argument, "auth")).unwrap_or(usize::MAX - 3);
-            arguments.iter_mut().skip(secret + 3).take(2).for_each(|argument| *argument = REDACTED);
+            let mut at = 2;
+            while at < arguments.len() {
+                let is_auth = is(arguments[at], "auth");
+                let words = if is_auth { 2 } else { usize::from(is(arguments[at], "setname")) };
+                if is_auth {
+                    arguments.iter_mut().skip(at + 1).take(2).for_each(|argument| *argument = REDACTED);
+                }
+                at += 1 + words;
+            }
         }
         "acl|setuser" => arguments.iter_mut().skip(2).for_each(|argument| *argument = REDACTED),
         // What is tried out may be a command with a password.
@@ -46,6 +52,8 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
+        let tricky = shown("HELLO 3 SETNAME auth AUTH a secret AUTH b secret", "hello");
+        assert!(!tricky.contains("secret"), "{tricky}");
         assert_eq!(shown("AUTH me secret", "auth"), "AUTH (redacted) (redacted)");
         assert_eq!(
             shown("HELLO 3 setname x auth me secret", "hello"),

@@ -100,6 +100,10 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
     if !Parameters::has(name) {
         return Err(format!("{name} is no parameter that CONFIG SET could change"));
     }
+    // They belong to the users, who are there before anything is set.
+    if ["requirepass", "acl-pubsub-default"].contains(&&*name.to_ascii_lowercase()) {
+        return Err(format!("{name} has an option or a line of the configuration file of its own"));
+    }
     Parameters::default().set(name, value).map_err(|error| error.to_string())?;
     Ok((name.to_owned(), value.to_owned()))
 }
