@@ -30,6 +30,7 @@ const HIDDEN: &[&str] = &[
     "config|set",
     "latency|doctor",
     "latency|graph",
+    "latency|histogram",
     "latency|history",
     "latency|latest",
     "latency|reset",
