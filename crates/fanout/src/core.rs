@@ -12,7 +12,10 @@ use ahash::RandomState;
 
 use crate::{
     CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
-    limits::{COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, SHARED_BYTES_MIN, TURN_BYTES_MAX},
+    limits::{
+        COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX, SHARED_BYTES_MIN,
+        TURN_BYTES_MAX,
+    },
     link::Flusher,
     mailbox::Letter,
     subscribers::Subscribers,
@@ -158,6 +161,7 @@ impl<W: Wire> Core<W> {
     pub(crate) async fn run(self: Rc<Self>, grace: Duration) {
         let mut deadline = None;
         let mut gathered = 0;
+        let mut room = ROUND_BYTES_MAX;
         loop {
             let turn = poll_fn(|context| {
                 // Both wakers, always: either side may wake the core.
@@ -176,8 +180,12 @@ impl<W: Wire> Core<W> {
                 // While stopping, look again now and then: peers end without a letter.
                 Some(_) => drop(tokio::time::timeout(Duration::from_millis(10), turn).await),
             }
+            // What comes while a round is under way joins what has not left yet.
+            if self.flusher.is_between_rounds() {
+                room = ROUND_BYTES_MAX;
+            }
             if !self.waits_for_more(&mut gathered) {
-                self.handle_letters(TURN_BYTES_MAX);
+                room = room.saturating_sub(self.handle_letters(room));
             }
             self.flusher.flush();
             if self.stopping.get() {
@@ -199,11 +207,11 @@ impl<W: Wire> Core<W> {
         waits
     }
 
-    /// Handles letters in order until none waits or `budget` bytes are spent. Within itself it does nothing: the
-    /// outer call goes on with what has been pushed meanwhile.
-    fn handle_letters(self: &Rc<Self>, budget: usize) {
+    /// Handles letters in order until none waits or `budget` bytes are spent; how many were. Within itself it does
+    /// nothing: the outer call goes on with what has been pushed meanwhile.
+    fn handle_letters(self: &Rc<Self>, budget: usize) -> usize {
         if self.handling.replace(true) {
-            return;
+            return 0;
         }
         let mailbox = self.directory.mailbox(self.id);
         let mut spent = 0;
@@ -213,6 +221,7 @@ impl<W: Wire> Core<W> {
         }
         mailbox.handled(spent);
         self.handling.set(false);
+        spent
     }
 
     fn next_letter(&self) -> Option<Letter<W>> {

@@ -6,8 +6,20 @@ use std::time::Duration;
 /// that a burst cannot push a subscriber that keeps up over its outbox limit.
 pub const MAILBOX_BYTES_MAX: usize = 4 << 20;
 
-/// Bytes of publications a core takes from its mailbox before it flushes and lets its other tasks run.
+/// Bytes of publications that are encoded together.
 pub const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of publications a core takes from its mailbox before it has written to every outbox with deliveries. With more,
+/// what it copies for them no longer fits the processor's cache.
+pub const ROUND_BYTES_MAX: usize = 64 << 10;
+
+/// Outboxes with deliveries that a core writes to before it lets its other tasks run. At some microseconds each, it hears
+/// its publishers again within half a millisecond.
+pub const FLUSH_SENDS_MIN: usize = 128;
+
+/// Turns that it takes at most to write to all of them. More would be spent on appending little by little than that saves
+/// in writes.
+pub const ROUND_TURNS_MAX: usize = 8;
 
 /// While a mailbox grows by this much a turn, its core leaves it to grow, so that more goes into one write.
 pub const COALESCE_STEP_BYTES: usize = 4 * LETTER_BYTES;
@@ -47,5 +59,6 @@ pub const GLOB_STEPS_MAX: usize = 1 << 24;
 /// Lock shards of the channel directory. Few in the model, whose every lock is a step.
 pub const DIRECTORY_SHARDS: usize = if cfg!(feature = "model") { 2 } else { 64 };
 
+const _: () = assert!(ROUND_BYTES_MAX <= TURN_BYTES_MAX);
 const _: () = assert!(TURN_BYTES_MAX <= MAILBOX_BYTES_MAX);
 const _: () = assert!(DIRECTORY_SHARDS.is_power_of_two());

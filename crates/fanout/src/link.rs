@@ -1,5 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     io::{self, IoSlice},
     net::Shutdown,
     rc::Rc,
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     Outbox, Socket,
-    limits::{RING_SENDS_MAX, RING_SENDS_MIN},
+    limits::{FLUSH_SENDS_MIN, RING_SENDS_MAX, RING_SENDS_MIN, ROUND_TURNS_MAX},
     outbox::{Spares, Writer},
     ring::Ring,
 };
@@ -41,9 +42,14 @@ pub struct Slow;
 
 /// What a core does at the end of its turn: outboxes that have something to write, and what the core lends them;
 /// other cores that have letters now.
+///
+/// Replies leave at the end of the turn they were made in. Deliveries leave in *rounds*, some of them a turn, so that a
+/// publisher is heard again while a message still goes out to thousands, and what it says joins what has not left yet.
 #[derive(Default)]
 pub(crate) struct Flusher {
-    dirty: RefCell<Vec<Rc<Link>>>,
+    replies: RefCell<Vec<Rc<Link>>>,
+    deliveries: RefCell<VecDeque<Rc<Link>>>,
+    round: Cell<Round>,
     asleep: RefCell<Vec<Waker>>,
     spares: RefCell<Spares>,
     /// Bytes handed to the kernel; only this core adds to it.
@@ -55,11 +61,6 @@ pub(crate) struct Flusher {
 impl Flusher {
     pub(crate) fn new(written: Arc<AtomicU64>) -> Rc<Self> {
         Rc::new(Flusher { written, ring: RefCell::new(Ring::new()), ..Flusher::default() })
-    }
-
-    fn add(&self, link: Rc<Link>) {
-        self.dirty.borrow_mut().push(link);
-        self.wake();
     }
 
     /// Wakes another core, when the turn ends.
@@ -79,17 +80,26 @@ impl Flusher {
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.dirty.borrow().is_empty() && self.asleep.borrow().is_empty()
+        self.replies.borrow().is_empty()
+            && self.deliveries.borrow().is_empty()
+            && self.asleep.borrow().is_empty()
     }
 
     pub(crate) fn wake_with(&self, waker: &Waker) {
         *self.waker.borrow_mut() = Some(waker.clone());
     }
 
-    /// Wakes who is to be woken, then writes what waits in every dirty outbox, one write each.
+    /// Whether no round is under way: what is delivered now begins one.
+    pub(crate) fn is_between_rounds(&self) -> bool {
+        self.round.get().left == 0
+    }
+
+    /// Wakes who is to be woken, then writes what waits in the outboxes with replies and in some of those with deliveries
+    /// only, one write each.
     pub(crate) fn flush(&self) {
         self.wake_others();
-        let mut batch = std::mem::take(&mut *self.dirty.borrow_mut());
+        let mut batch = std::mem::take(&mut *self.replies.borrow_mut());
+        self.take_deliveries(&mut batch);
         if let Some(ring) = &mut *self.ring.borrow_mut()
             && batch.len() >= RING_SENDS_MIN
         {
@@ -98,10 +108,29 @@ impl Flusher {
         for link in batch.drain(..) {
             link.flush();
         }
-        let mut dirty = self.dirty.borrow_mut();
-        if dirty.is_empty() {
-            *dirty = batch;
+        let mut replies = self.replies.borrow_mut();
+        if replies.is_empty() {
+            *replies = batch;
         }
+    }
+
+    fn take_deliveries(&self, batch: &mut Vec<Rc<Link>>) {
+        let mut deliveries = self.deliveries.borrow_mut();
+        let mut round = self.round.get();
+        if round.left == 0 {
+            round = Round::of(deliveries.len());
+        }
+        let batch_max = batch.len() + round.a_turn;
+        while round.left > 0
+            && batch.len() < batch_max
+            && let Some(link) = deliveries.pop_front()
+        {
+            round.left -= 1;
+            if link.due.get() == Due::InTurn {
+                batch.push(link);
+            }
+        }
+        self.round.set(round);
     }
 
     /// Has the kernel take what it will of the first of what waits for each of `links`. What it does not take is left.
@@ -127,16 +156,43 @@ impl Flusher {
     }
 }
 
-/// A peer's socket and outbox. Whatever is written into the outbox is flushed by the core at the end of its turn; a
-/// peer that does not keep up gets a task of its own that waits for the socket.
+/// One write to each outbox with deliveries.
+#[derive(Clone, Copy, Default)]
+struct Round {
+    /// How many outboxes are still to come, from the front.
+    left: usize,
+    /// How many are written to before other tasks run.
+    a_turn: usize,
+}
+
+impl Round {
+    fn of(outboxes: usize) -> Round {
+        Round { left: outboxes, a_turn: FLUSH_SENDS_MIN.max(outboxes / ROUND_TURNS_MAX) }
+    }
+}
+
+/// When an outbox is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    /// It is empty.
+    Never,
+    /// In its turn: it is among the flusher's deliveries.
+    InTurn,
+    /// At the end of the core's turn: it is among the flusher's replies.
+    Soon,
+    /// When the socket takes more: a task of its own waits for that.
+    WhenPossible,
+}
+
+/// A peer's socket and outbox. Whatever is written into the outbox is flushed by the core; a peer that does not keep up
+/// gets a task of its own that waits for the socket.
 pub struct Link {
     socket: Socket,
     outbox: RefCell<Outbox>,
     flusher: Rc<Flusher>,
     limit: Cell<OutboxLimit>,
     over_soft_since: Cell<Option<Instant>>,
-    /// In the flusher's list, or owned by the task that waits for the socket.
-    scheduled: Cell<bool>,
+    due: Cell<Due>,
     closed: Cell<bool>,
     emptied: Notify,
 }
@@ -149,7 +205,7 @@ impl Link {
             flusher,
             limit: Cell::new(limit),
             over_soft_since: Cell::new(None),
-            scheduled: Cell::new(false),
+            due: Cell::new(Due::Never),
             closed: Cell::new(false),
             emptied: Notify::new(),
         })
@@ -170,9 +226,18 @@ impl Link {
         self.outbox.borrow().queued()
     }
 
-    /// Appends with `write`; the core flushes at the end of its turn. After [`Slow`] the caller ends the connection.
+    /// Appends with `write`; it leaves at the end of the core's turn. After [`Slow`] the caller ends the connection.
     /// Writing to a closed link does nothing.
     pub fn write(self: &Rc<Self>, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
+        self.append(Due::Soon, write)
+    }
+
+    /// As [`Link::write`], for what many get: it leaves when all have got what was before it.
+    pub fn deliver(self: &Rc<Self>, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
+        self.append(Due::InTurn, write)
+    }
+
+    fn append(self: &Rc<Self>, due: Due, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
         if self.closed.get() {
             return Ok(());
         }
@@ -183,8 +248,19 @@ impl Link {
             write(&mut writer);
             writer.queued()
         };
-        if !self.scheduled.replace(true) {
-            self.flusher.add(self.clone());
+        match (self.due.get(), due) {
+            (Due::Never, Due::InTurn) => {
+                self.due.set(Due::InTurn);
+                self.flusher.deliveries.borrow_mut().push_back(self.clone());
+                self.flusher.wake();
+            }
+            // Its place among the deliveries is passed over.
+            (Due::Never | Due::InTurn, Due::Soon) => {
+                self.due.set(Due::Soon);
+                self.flusher.replies.borrow_mut().push(self.clone());
+                self.flusher.wake();
+            }
+            _ => {}
         }
         self.check(queued)
     }
@@ -211,9 +287,9 @@ impl Link {
 
     fn flush(self: &Rc<Self>) {
         match self.write_out() {
-            Ok(()) => self.scheduled.set(false),
+            Ok(()) => self.due.set(Due::Never),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // `scheduled` stays set: the task owns the outbox until it is empty.
+                self.due.set(Due::WhenPossible);
                 tokio::task::spawn_local(self.clone().write_when_possible());
             }
             Err(_) => self.close(),
@@ -226,7 +302,7 @@ impl Link {
                 return self.close();
             }
             match self.write_out() {
-                Ok(()) => return self.scheduled.set(false),
+                Ok(()) => return self.due.set(Due::Never),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(_) => return self.close(),
             }
@@ -290,5 +366,64 @@ impl Link {
     /// Whether [`Link::close`] was called or writing failed.
     pub fn is_closed(&self) -> bool {
         self.closed.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::net::UnixStream};
+
+    use super::*;
+    use crate::Incoming;
+
+    const NO_LIMIT: OutboxLimit =
+        OutboxLimit { hard_bytes: usize::MAX, soft_bytes: usize::MAX, soft_time: Duration::MAX };
+
+    fn linked(flusher: &Rc<Flusher>) -> (Rc<Link>, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        [&near, &far].map(|end| end.set_nonblocking(true).unwrap());
+        (Link::new(Incoming::Unix(near).into_socket().unwrap(), NO_LIMIT, flusher.clone()), far)
+    }
+
+    fn heard(far: &mut UnixStream) -> String {
+        let mut bytes = [0; 64];
+        let count = far.read(&mut bytes).unwrap_or(0);
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_delivered_during_a_round_joins_what_has_not_left_and_replies_wait_for_neither() {
+        let flusher = Flusher::new(Arc::default());
+        let mut subscribers: Vec<_> = (0..FLUSH_SENDS_MIN * 2).map(|_| linked(&flusher)).collect();
+        let (publisher, mut publishers_end) = linked(&flusher);
+        let deliver = |text: &[u8], subscribers: &[(Rc<Link>, UnixStream)]| {
+            subscribers.iter().for_each(|(link, _)| link.deliver(|writer| writer.copy(text)).unwrap());
+        };
+
+        deliver(b"a", &subscribers);
+        publisher.write(|writer| writer.copy(b"1")).unwrap();
+        flusher.flush();
+        assert_eq!(heard(&mut publishers_end), "1");
+        assert!(!flusher.is_between_rounds());
+
+        deliver(b"b", &subscribers);
+        publisher.write(|writer| writer.copy(b"2")).unwrap();
+        // A reply takes what was delivered before it along, and no second write comes of its place in the round.
+        let (early, _) = &subscribers[FLUSH_SENDS_MIN];
+        early.write(|writer| writer.copy(b"!")).unwrap();
+        flusher.flush();
+        assert_eq!(heard(&mut publishers_end), "2");
+        let (written, waiting) = subscribers.split_at_mut(FLUSH_SENDS_MIN);
+        assert!(written.iter_mut().all(|(_, far)| heard(far) == "a"));
+        assert_eq!(heard(&mut waiting[0].1), "ab!");
+        assert!(waiting[1..].iter_mut().all(|(_, far)| heard(far) == "ab"));
+
+        while !flusher.is_clean() {
+            flusher.flush();
+        }
+        assert!(flusher.is_between_rounds());
+        let (written, waiting) = subscribers.split_at_mut(FLUSH_SENDS_MIN);
+        assert!(written.iter_mut().all(|(_, far)| heard(far) == "b"));
+        assert!(waiting.iter_mut().all(|(_, far)| heard(far).is_empty()));
     }
 }

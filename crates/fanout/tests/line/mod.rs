@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use naru_fanout::{
-    Core, CoreId, Cores, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Space, Topic,
-    Wire,
+    Core, CoreId, Cores, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Slow, Space,
+    Topic, Wire,
 };
 
 pub(crate) const OUTBOX_BYTES_MAX: usize = 1 << 20;
@@ -65,10 +65,13 @@ impl Wire for Lines {
 
 impl LinePeer {
     fn say(&self, line: &[u8]) {
-        let written = self.link.write(|writer| {
+        self.ended_if(self.link.write(|writer| {
             writer.copy(line);
             writer.copy(b"\n");
-        });
+        }));
+    }
+
+    fn ended_if(&self, written: Result<(), Slow>) {
         if written.is_err() {
             self.link.close();
         }
@@ -85,7 +88,12 @@ impl Peer<Lines> for LinePeer {
     }
 
     fn deliver(&self, run: &&[Text]) {
-        run.iter().for_each(|text| self.say(&text.line));
+        self.ended_if(self.link.deliver(|writer| {
+            for text in *run {
+                writer.copy(&text.line);
+                writer.copy(b"\n");
+            }
+        }));
     }
 
     fn subscribed(&self, topic: &Topic) {

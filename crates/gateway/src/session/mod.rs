@@ -13,7 +13,7 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Core, Link, Peer, PeerId, Socket, Topic};
+use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -226,7 +226,11 @@ impl Session {
     }
 
     fn send_frame(&self, frame: &Bytes) {
-        if self.link.write(|writer| writer.share(frame)).is_err() {
+        self.ended_if(self.link.write(|writer| writer.share(frame)));
+    }
+
+    fn ended_if(&self, written: Result<(), Slow>) {
+        if let Err(Slow) = written {
             self.end(Ending::Slow);
         }
     }
@@ -252,7 +256,9 @@ impl Peer<Gate> for Session {
                 Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
                     self.end(Ending::Slow);
                 }
-                Kind::Live => self.send_frame(&publication.frame),
+                Kind::Live => {
+                    self.ended_if(self.link.deliver(|writer| writer.share(&publication.frame)));
+                }
                 Kind::Inbox { epoch, offset } => self.deliver_inbox(epoch, *offset, &publication.frame),
             }
         }
