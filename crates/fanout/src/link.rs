@@ -56,6 +56,8 @@ pub(crate) struct Flusher {
     written: Arc<AtomicU64>,
     waker: RefCell<Option<Waker>>,
     ring: RefCell<Option<Ring>>,
+    /// Outboxes while the kernel reads from them; empty in between, and kept for its room.
+    in_kernel: RefCell<Vec<(Rc<Link>, Outbox)>>,
 }
 
 impl Flusher {
@@ -133,19 +135,20 @@ impl Flusher {
         self.round.set(round);
     }
 
-    /// Has the kernel take what it will of the first of what waits for each of `links`. What it does not take is left.
+    /// Has the kernel take what it will of what waits for each of `links`. What it does not take is left.
     fn send(&self, ring: &mut Ring, links: &[Rc<Link>]) {
-        let mut outboxes: Vec<_> = links.iter().map(|link| (link, link.outbox.borrow_mut())).collect();
-        outboxes.retain(|(link, outbox)| outbox.is_single() && link.socket.plain().is_some());
-        let mut sends = Vec::with_capacity(outboxes.len());
-        sends.extend(
-            outboxes.iter().filter_map(|(link, outbox)| Some((link.socket.plain()?, outbox.front()?))),
-        );
-        let sent: Vec<_> = ring.send_each(&sends).collect();
+        // Nobody looks for them meanwhile.
+        let mut outboxes = self.in_kernel.borrow_mut();
+        let lent = links.iter().filter(|link| link.takes_one_send());
+        outboxes.extend(lent.map(|link| (link.clone(), link.outbox.take())));
+        let sends =
+            outboxes.iter().filter_map(|(link, outbox)| Some((link.socket.plain()?, outbox.front()?)));
+        let outcomes = ring.send_each(sends);
         let mut spares = self.spares.borrow_mut();
-        for ((_, outbox), sent) in outboxes.iter_mut().zip(sent) {
+        for ((link, mut outbox), sent) in outboxes.drain(..).zip(outcomes) {
             // Errors come again when the link is flushed.
-            self.sent(outbox, sent.unwrap_or(0), &mut spares);
+            self.sent(&mut outbox, sent.unwrap_or(0), &mut spares);
+            link.outbox.replace(outbox);
         }
     }
 
@@ -285,6 +288,11 @@ impl Link {
         }
     }
 
+    /// Whether all that waits is one piece that can be sent as it is.
+    fn takes_one_send(&self) -> bool {
+        self.socket.plain().is_some() && self.outbox.borrow().is_single()
+    }
+
     fn flush(self: &Rc<Self>) {
         match self.write_out() {
             Ok(()) => self.due.set(Due::Never),
@@ -381,7 +389,7 @@ mod tests {
 
     fn linked(flusher: &Rc<Flusher>) -> (Rc<Link>, UnixStream) {
         let (near, far) = UnixStream::pair().unwrap();
-        [&near, &far].map(|end| end.set_nonblocking(true).unwrap());
+        [&near, &far].iter().for_each(|end| end.set_nonblocking(true).unwrap());
         (Link::new(Incoming::Unix(near).into_socket().unwrap(), NO_LIMIT, flusher.clone()), far)
     }
 

@@ -5,6 +5,7 @@
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
+    slice,
 };
 
 use io_uring::{IoUring, opcode, types};
@@ -33,27 +34,25 @@ impl Ring {
 
     /// Sends each of `sends`, at most [`RING_SENDS_MAX`], as `send` does that neither waits nor raises a signal; what came of
     /// each, in the same order.
-    pub(crate) fn send_each(
+    pub(crate) fn send_each<'a>(
         &mut self,
-        sends: &[(BorrowedFd<'_>, &[u8])],
-    ) -> impl Iterator<Item = io::Result<usize>> {
-        assert!(sends.len() <= RING_SENDS_MAX, "the ring has room for so many");
-        for (index, (socket, bytes)) in sends.iter().enumerate() {
+        sends: impl Iterator<Item = (BorrowedFd<'a>, &'a [u8])>,
+    ) -> Outcomes<'_> {
+        let mut count = 0;
+        for (socket, bytes) in sends {
             let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let send = opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build()
-                .user_data(index as u64);
+                .user_data(count as u64);
             // SAFETY: `socket` and `bytes` are borrowed until this function returns, and it does not return or unwind before
-            // the kernel has completed every entry (see `complete`).
+            // the kernel has completed every entry (see `complete`), except by the panics below, before it has seen any.
             let pushed = unsafe { self.ring.submission().push(&send) };
             pushed.expect("the queue was empty and is as long as `sends` may be");
+            count += 1;
         }
-        self.complete(sends.len());
-        self.results.iter().map(|&result| match usize::try_from(result) {
-            Ok(sent) => Ok(sent),
-            Err(_) => Err(io::Error::from_raw_os_error(-result)),
-        })
+        self.complete(count);
+        Outcomes(self.results.iter())
     }
 
     /// Submits what was pushed and waits until all `count` entries are completed, which with `MSG_DONTWAIT` is at once.
@@ -79,6 +78,18 @@ impl Ring {
     }
 }
 
+/// What came of sends, in their order.
+pub(crate) struct Outcomes<'r>(slice::Iter<'r, i32>);
+
+impl Iterator for Outcomes<'_> {
+    type Item = io::Result<usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let result = *self.0.next()?;
+        Some(usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -95,8 +106,8 @@ mod tests {
             let (near, mut far): (Vec<_>, Vec<_>) = (0..5).map(|_| UnixStream::pair().unwrap()).unzip();
             far.remove(2);
             let texts: Vec<Vec<u8>> = (0..5u8).map(|number| vec![number; 1 + number as usize]).collect();
-            let sends: Vec<_> = near.iter().map(AsFd::as_fd).zip(texts.iter().map(Vec::as_slice)).collect();
-            let sent: Vec<_> = ring.send_each(&sends).collect();
+            let sends = near.iter().map(AsFd::as_fd).zip(texts.iter().map(Vec::as_slice));
+            let sent: Vec<_> = ring.send_each(sends).collect();
             for (index, sent) in sent.iter().enumerate() {
                 match index {
                     2 => assert_eq!(sent.as_ref().unwrap_err().kind(), io::ErrorKind::BrokenPipe),
@@ -118,7 +129,7 @@ mod tests {
         let text = vec![7; 1 << 20];
         let mut sent = Ok(0);
         while sent.is_ok() {
-            sent = ring.send_each(&[(near.as_fd(), &text)]).next().unwrap();
+            sent = ring.send_each([(near.as_fd(), text.as_slice())].into_iter()).next().unwrap();
         }
         assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
