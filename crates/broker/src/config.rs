@@ -157,6 +157,12 @@ impl Config {
             .filter(|threshold| *threshold > 0)
     }
 
+    /// Whether even a brief command may be one whose time is asked for.
+    pub(crate) fn wants_each_time(&self) -> bool {
+        (0..1000).contains(&self.slow_log_microseconds.load(Ordering::Relaxed))
+            || self.latency_threshold().is_some()
+    }
+
     /// Entries of `ACL LOG` at most.
     pub(crate) fn acl_log_len_max(&self) -> usize {
         size(&self.acl_log_len_max)

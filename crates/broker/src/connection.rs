@@ -383,7 +383,7 @@ impl Conversation {
             return (input.len(), Pause::Ended);
         }
         self.follow_limits();
-        self.core.local().lap();
+        self.core.local().stopwatch.lap();
         let pause = loop {
             if self.is_busy() {
                 break Pause::Busy;
@@ -426,6 +426,7 @@ impl Conversation {
             }
         };
         if executed {
+            command::count_run(&self.core);
             self.client.profile().active();
         }
         (consumed, pause)
@@ -466,7 +467,7 @@ impl Conversation {
             self.client.settled().await;
             let Some((ticket, execution)) = self.client.take_half_done() else { return true };
             // The time it waited is no command's.
-            self.core.local().lap();
+            self.core.local().stopwatch.lap();
             let context = Context { core: &self.core, client: &self.client };
             if let Flow::End = command::finish(&context, ticket, *execution) {
                 return false;

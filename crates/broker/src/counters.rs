@@ -74,16 +74,18 @@ impl CoreCounters {
         }
     }
 
-    /// A command was executed.
-    pub(crate) fn executed(&self, called: Called, time: Duration, has_failed: bool) {
+    /// A command was executed, or several of one kind that took `time` together.
+    pub(crate) fn executed(&self, called: Called, count: u32, time: Duration) {
         let counters = &self.commands[called.number];
-        let nanoseconds = time.as_nanos() as u64;
-        counters.calls.add(1);
+        let (nanoseconds, count) = (time.as_nanos() as u64, u64::from(count));
+        counters.calls.add(count);
         counters.nanoseconds.add(nanoseconds);
-        counters.times[time_class(nanoseconds)].add(1);
-        if has_failed {
-            counters.failed.add(1);
-        }
+        counters.times[time_class(nanoseconds / count.max(1))].add(count);
+    }
+
+    /// A command that was executed has failed.
+    pub(crate) fn failed(&self, called: Called) {
+        self.commands[called.number].failed.add(1);
     }
 
     /// A command was refused before it was executed.
@@ -281,7 +283,7 @@ mod tests {
         let counters = Counters::new(1);
         let called = Called { number: 0, name: "ping" };
         for nanoseconds in [0, 1, 1024, 1025, 33_000, 60_000, 131_072, u64::MAX >> 1] {
-            counters.of(CoreId(0)).executed(called, Duration::from_nanos(nanoseconds), false);
+            counters.of(CoreId(0)).executed(called, 1, Duration::from_nanos(nanoseconds));
         }
         let times = counters.totals(0).commands[0].times();
         assert_eq!(times[..4], [(1, 3), (2, 4), (66, 6), (132, 7)]);
@@ -294,8 +296,9 @@ mod tests {
     fn cores_are_summed_and_a_reset_forgets_what_was() {
         let counters = Counters::new(2);
         let called = Called { number: 0, name: "ping" };
-        counters.of(CoreId(0)).executed(called, Duration::from_micros(2), false);
-        counters.of(CoreId(1)).executed(called, Duration::from_micros(3), true);
+        counters.of(CoreId(0)).executed(called, 1, Duration::from_micros(2));
+        counters.of(CoreId(1)).executed(called, 1, Duration::from_micros(3));
+        counters.of(CoreId(1)).failed(called);
         counters.of(CoreId(1)).rejected(called);
         counters.error(b"ERR that did not work");
         let totals = counters.totals(10);
@@ -305,7 +308,7 @@ mod tests {
         assert_eq!(counters.errors(), BTreeMap::from([("ERR".into(), 1)]));
 
         counters.reset(10);
-        counters.of(CoreId(0)).executed(called, Duration::ZERO, false);
+        counters.of(CoreId(0)).executed(called, 1, Duration::ZERO);
         let totals = counters.totals(12);
         assert_eq!((totals.calls(), totals.output_bytes), (1, 2));
         assert!(counters.errors().is_empty());

@@ -39,6 +39,7 @@ mod process;
 mod profile;
 mod replies;
 mod slow_log;
+mod stopwatch;
 mod strangers;
 mod streams;
 mod subscriptions;

@@ -2,7 +2,7 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::{
     acl::Acl,
     addresses::Addresses,
     client::Client,
-    command::{self, Context},
+    command::{self, Context, LastFound},
     config::Config,
     connection,
     counters::Counters,
@@ -28,6 +28,7 @@ use crate::{
     profile::Profiles,
     replies::Ticket,
     slow_log::SlowLog,
+    stopwatch::Stopwatch,
     strangers::Strangers,
     transaction::Execution,
 };
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
 
 /// What a core keeps beside its clients.
 pub(crate) struct Local {
+    pub(crate) commands: LastFound,
     /// Clients that watch what is executed.
     pub(crate) monitors: RefCell<Vec<PeerId>>,
     /// Idle clients are being looked for.
@@ -66,8 +68,7 @@ pub(crate) struct Local {
     pub(crate) watches_memory: Cell<bool>,
     /// The address that the last connection came to: others come to the same.
     local_name: RefCell<Arc<str>>,
-    /// When the last command ended, or the batch of commands began.
-    lap: Cell<Instant>,
+    pub(crate) stopwatch: Stopwatch,
 }
 
 impl Local {
@@ -78,12 +79,6 @@ impl Local {
             *known = name.into();
         }
         known.clone()
-    }
-
-    /// Time since this was last called: how long a command took, if it is called between commands.
-    pub(crate) fn lap(&self) -> Duration {
-        let now = Instant::now();
-        now.duration_since(self.lap.replace(now))
     }
 }
 
@@ -149,11 +144,12 @@ impl Wire for Resp {
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
         Local {
+            commands: LastFound::default(),
             monitors: RefCell::default(),
             watches_idle: Cell::default(),
             watches_memory: Cell::default(),
             local_name: RefCell::new("".into()),
-            lap: Cell::new(Instant::now()),
+            stopwatch: Stopwatch::new(),
         }
     }
 

@@ -40,13 +40,14 @@ use crate::{
     client::Client,
     keeper::{Asker, Job, Op, Task},
     replies::Ticket,
+    stopwatch::Run,
     transaction::Part,
     wire::Resp,
 };
 
 pub(crate) use category::Category;
 pub(crate) use getkeys::{KeyAccess, key_places};
-pub(crate) use table::{Called, Entry, all_called, called_count, find};
+pub(crate) use table::{Called, Entry, LastFound, all_called, called_count, find};
 pub(crate) use transaction::finish;
 
 /// Where a command is executed: on a core, for a client.
@@ -154,7 +155,7 @@ impl Context<'_> {
 /// Executes one command that has a name, and says how to go on.
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let counters = context.core.shared().counters.of(context.core.id());
-    let entry = table::find(command.name());
+    let entry = context.core.local().commands.find(command.name());
     if entry.is_none() && is_http(command) {
         return end_http(context);
     }
@@ -187,8 +188,20 @@ pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
 
 /// Runs a command, now or for its transaction, and tells who keeps count.
 fn perform(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) -> Outcome {
+    let stopwatch = &context.core.local().stopwatch;
+    if let Some(run) = stopwatch.run_before(called) {
+        count_timed(context.core, run, stopwatch.lap());
+    }
     let outcome = (entry.run)(context, command);
-    let took = context.core.local().lap();
+    if entry.is_brief && !context.core.shared().config.wants_each_time() {
+        stopwatch.joins_run(called);
+        show(context, entry, called, command);
+        if outcome.is_err() {
+            context.core.shared().counters.of(context.core.id()).failed(called);
+        }
+        return outcome;
+    }
+    let took = stopwatch.lap();
     if took >= LONG_COMMAND {
         context.core.wake_others();
     }
@@ -204,8 +217,32 @@ fn count(
     command: &Command<'_>,
     (took, has_failed): (Duration, bool),
 ) {
-    context.core.shared().counters.of(context.core.id()).executed(called, took, has_failed);
+    let counters = context.core.shared().counters.of(context.core.id());
+    counters.executed(called, 1, took);
+    if has_failed {
+        counters.failed(called);
+    }
     slow::note(context, entry, called, command, took);
+    show(context, entry, called, command);
+}
+
+/// Counts the brief commands that have been executed and not been counted yet.
+pub(crate) fn count_run(core: &Rc<Core<Resp>>) {
+    let stopwatch = &core.local().stopwatch;
+    if let Some(run) = stopwatch.end_run() {
+        count_timed(core, run, stopwatch.lap());
+    }
+}
+
+fn count_timed(core: &Rc<Core<Resp>>, run: Run, took: Duration) {
+    core.shared().counters.of(core.id()).executed(run.called, run.count, took);
+    if took >= LONG_COMMAND {
+        core.wake_others();
+    }
+}
+
+/// Shows a command to those who watch.
+fn show(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) {
     // EXEC is shown behind what it executes, by itself.
     if context.core.shared().monitors.any() && entry.name != "exec" {
         monitor::tell(context, called, command);

@@ -72,8 +72,8 @@ pub(super) fn note(
     took: Duration,
 ) {
     let shared = context.core.shared();
-    let is_logged = !entry.flags.contains(&"skip_slowlog");
-    if let Some(most) = shared.config.slow_log_holds(took).filter(|_| is_logged) {
+    let is_logged = || !entry.flags.contains(&"skip_slowlog");
+    if let Some(most) = shared.config.slow_log_holds(took).filter(|_| is_logged()) {
         let profile = context.client.profile();
         let name = profile.labels.lock().name.clone();
         shared.slow_log.add(took, &redacted(called, command), &profile.address, &name, most);

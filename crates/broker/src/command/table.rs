@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::LazyLock};
+use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 
 use naru_resp::Command;
 
@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) summary: &'static str,
     /// Allowed to a RESP2 subscriber.
     pub(crate) in_subscribed_mode: bool,
+    /// It never takes long, and is timed with others of its kind.
+    pub(crate) is_brief: bool,
     pub(crate) run: fn(&Context<'_>, &Command<'_>) -> Outcome,
 }
 
@@ -85,6 +87,24 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Entry> {
     BY_NAME.get(&*lower).copied()
 }
 
+/// The command last found, since the next is most often the same.
+#[derive(Default)]
+pub(crate) struct LastFound(Cell<Option<&'static Entry>>);
+
+impl LastFound {
+    /// As [`find`].
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&'static Entry> {
+        if let Some(last) = self.0.get()
+            && last.name.as_bytes().eq_ignore_ascii_case(name)
+        {
+            return Some(last);
+        }
+        let found = find(name)?;
+        self.0.set(Some(found));
+        Some(found)
+    }
+}
+
 const fn entry(
     name: &'static str,
     arity: Arity,
@@ -103,6 +123,7 @@ const fn entry(
         group,
         summary,
         in_subscribed_mode: false,
+        is_brief: false,
         run,
     }
 }
@@ -145,6 +166,11 @@ impl Entry {
 
     const fn subcommands(mut self, subcommands: &'static [&'static str]) -> Self {
         self.subcommands = subcommands;
+        self
+    }
+
+    const fn brief(mut self) -> Self {
+        self.is_brief = true;
         self
     }
 
@@ -452,7 +478,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         pubsub::spublish,
         "Posts a message to a shard channel.",
     )
-    .keys(1, 1, 1),
+    .keys(1, 1, 1)
+    .brief(),
     entry(
         "publish",
         Exactly(3),
@@ -460,7 +487,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         &["pubsub", "loading", "stale", "fast"],
         pubsub::publish,
         "Posts a message to a channel.",
-    ),
+    )
+    .brief(),
     entry(
         "pubsub",
         AtLeast(2),
