@@ -125,7 +125,6 @@ impl Broker {
         let password = options.password.as_ref().map(Password::as_bytes);
         let acl = Acl::new(&options.acl, password)?;
         let needed_no_password = acl.default_user().needs_no_password();
-        let opened = Keeper::open(&options.storage)?;
         let port = |tls| {
             let listener = options.listeners.iter().find(|listener| listener.is_tls() == tls);
             listener.map(|listener| listener.address().port())
@@ -140,6 +139,8 @@ impl Broker {
         };
         let config = Config::new(facts, options.password, &options.acl);
         options.parameters.apply(&config);
+        let config = Arc::new(config);
+        let opened = Keeper::open(&options.storage, config.clone())?;
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),
             acl,
@@ -148,7 +149,7 @@ impl Broker {
             key_count: opened.key_count(),
             started: Instant::now(),
             run_id: run_id()?,
-            config: Arc::new(config),
+            config,
             pause: Pause::default(),
             monitors: Monitors::new(options.cores),
             slow_log: SlowLog::default(),

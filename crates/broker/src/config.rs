@@ -14,8 +14,8 @@ use naru_resp::parse_integer;
 use parking_lot::RwLock;
 
 use crate::{
-    acl::AclOptions, addresses::AddressLimits, class::Class, memory_size::memory_size,
-    output_limits::OutputLimits, password::Password,
+    acl::AclOptions, addresses::AddressLimits, class::Class, limits::STREAM_NODE_ENTRIES_MAX,
+    memory_size::memory_size, output_limits::OutputLimits, password::Password,
 };
 
 /// What was decided when the broker was started.
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     slow_log_len_max: AtomicI64,
     latency_milliseconds: AtomicI64,
     acl_log_len_max: AtomicI64,
+    /// 0 for as many as we allow.
+    stream_node_entries_max: AtomicI64,
     /// 1 if new users may use all channels.
     acl_all_channels: AtomicI64,
     output_limits: RwLock<OutputLimits>,
@@ -76,10 +78,23 @@ impl Config {
             slow_log_len_max: AtomicI64::new(128),
             latency_milliseconds: AtomicI64::new(0),
             acl_log_len_max: AtomicI64::new(acl_log_len_max),
+            stream_node_entries_max: AtomicI64::new(100),
             acl_all_channels: AtomicI64::new(acl.all_channels.into()),
             output_limits: RwLock::default(),
             password: RwLock::new(password.map(Arc::new)),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Config {
+        let facts = Facts {
+            port: Some(6379),
+            tls_port: None,
+            bind: "127.0.0.1".into(),
+            durable: true,
+            acl_file: None,
+        };
+        Config::new(facts, None, &AclOptions::default())
     }
 
     /// The RESP port without TLS.
@@ -166,6 +181,12 @@ impl Config {
     /// Entries of `ACL LOG` at most.
     pub(crate) fn acl_log_len_max(&self) -> usize {
         size(&self.acl_log_len_max)
+    }
+
+    /// Entries of a node of a stream at most: the step in which `~` trims.
+    pub(crate) fn stream_node_entries_max(&self) -> usize {
+        limit(&self.stream_node_entries_max)
+            .map_or(STREAM_NODE_ENTRIES_MAX, |it| it.min(STREAM_NODE_ENTRIES_MAX))
     }
 
     /// Whether new users may use all channels.
@@ -401,6 +422,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     fact("save", |_| String::new()),
     number("slowlog-log-slower-than", |config| &config.slow_log_microseconds, -1, i64::MAX),
     number("slowlog-max-len", |config| &config.slow_log_len_max, 0, i64::MAX),
+    number("stream-node-max-entries", |config| &config.stream_node_entries_max, 0, i64::MAX),
     number("tcp-keepalive", |config| &config.keepalive_seconds, 0, i32::MAX as i64),
     number("timeout", |config| &config.timeout_seconds, 0, i32::MAX as i64),
     fact("tls-port", |facts| facts.tls_port.unwrap_or(0).to_string()),
@@ -416,14 +438,7 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        let facts = Facts {
-            port: Some(6379),
-            tls_port: None,
-            bind: "127.0.0.1".into(),
-            durable: true,
-            acl_file: None,
-        };
-        Config::new(facts, None, &AclOptions::default())
+        Config::for_test()
     }
 
     #[test]

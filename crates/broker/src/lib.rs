@@ -25,6 +25,7 @@ mod eviction;
 mod frame;
 mod idle;
 mod keeper;
+mod keyspace;
 mod latencies;
 mod limits;
 mod memory_size;

@@ -65,3 +65,6 @@ pub(crate) const PAGE_BYTES_MAX: usize = 256 << 10;
 
 /// How long nothing is asked of the keeper before it has the log note that all is well.
 pub(crate) const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
+
+/// Entries of a node of a stream, whatever `stream-node-max-entries` says: removing one moves those behind it.
+pub(crate) const STREAM_NODE_ENTRIES_MAX: usize = 4096;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     keeper::{After, Op, StreamOp},
-    streams::{IdRequest, InvalidId, Keep, LIMIT_DEFAULT, StreamId, Trim},
+    streams::{IdRequest, InvalidId, Keep, StreamId, Trim, encode},
 };
 
 impl From<InvalidId> for Refusal {
@@ -35,12 +35,13 @@ pub(super) fn xadd(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             break IdRequest::parse(arguments.next().map_err(|_| wrong_number("xadd"))?)?;
         }
     };
-    let trim = trim.finish()?;
+    let trim = trim.finish(context)?;
     if arguments.left() == 0 || !arguments.left().is_multiple_of(2) {
         return Err(wrong_number("xadd"));
     }
-    let fields = command.iter().skip(command.len() - arguments.left()).map(Bytes::copy_from_slice).collect();
-    context.keep(Op::Stream(StreamOp::Add { key, id, fields, trim, create }))
+    let fields: Vec<&[u8]> = command.iter().skip(command.len() - arguments.left()).collect();
+    let body = encode(fields.iter().copied());
+    context.keep(Op::Stream(StreamOp::Add { key, id, body, trim, create }))
 }
 
 pub(super) fn xlen(context: &Context<'_>, command: &Command<'_>) -> Outcome {
@@ -57,7 +58,7 @@ pub(super) fn xtrim(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             return Err(syntax_error());
         }
     }
-    let trim = trim.finish()?.ok_or_else(syntax_error)?;
+    let trim = trim.finish(context)?.ok_or_else(syntax_error)?;
     context.keep(Op::Stream(StreamOp::Trim { key, trim }))
 }
 
@@ -211,7 +212,7 @@ impl TrimOptions {
         }
     }
 
-    fn finish(self) -> Result<Option<Trim>, Refusal> {
+    fn finish(self, context: &Context<'_>) -> Result<Option<Trim>, Refusal> {
         if self.limit.is_some() && self.keep.is_none() {
             return Err(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy".into()
@@ -220,7 +221,13 @@ impl TrimOptions {
         if self.limit.is_some() && !self.by_nodes {
             return Err("ERR syntax error, LIMIT cannot be used without the special ~ option".into());
         }
-        let by_nodes = self.by_nodes.then(|| self.limit.unwrap_or(LIMIT_DEFAULT));
+        let limit = || self.limit.unwrap_or_else(|| limit_default(context));
+        let by_nodes = self.by_nodes.then(limit);
         Ok(self.keep.map(|keep| Trim { keep, by_nodes }))
     }
+}
+
+/// `LIMIT` of `~` when none is given: so many nodes' worth of entries, as in Redis.
+fn limit_default(context: &Context<'_>) -> u64 {
+    (100 * context.core.shared().config.stream_node_entries_max() as u64).min(1_000_000)
 }

@@ -6,15 +6,59 @@ use std::{
 use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::PeerId;
+use naru_resp::ReplyWriter;
 
-use super::{Asker, StreamOp};
+use super::{
+    Asker,
+    store::{Store, StoreError},
+    streams::StreamWait,
+};
+use crate::keyspace::Kind;
+
+/// What a blocked command waits for: one variant a family. It is tried again whenever a key it waits for has changed.
+pub(super) enum Wait {
+    Stream(StreamWait),
+}
+
+impl Wait {
+    /// The keys, any of which it waits for.
+    pub(super) fn keys(&self) -> Vec<Bytes> {
+        match self {
+            Wait::Stream(wait) => wait.keys(),
+        }
+    }
+
+    /// Whether it is to be tried now that its key holds this; nothing, if there is no such key.
+    pub(super) fn wants(&self, kind: Option<Kind>) -> bool {
+        match self {
+            // Of what is not there it can only say so.
+            Wait::Stream(wait) => kind == Some(Kind::Stream) || wait.needs_key(),
+        }
+    }
+
+    /// Writes its answer if there is one by now; false, and nothing is written, if it waits on.
+    pub(super) fn retry(
+        &self,
+        store: &mut Store,
+        writer: &mut ReplyWriter<'_, Vec<u8>>,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Wait::Stream(wait) => wait.retry(store, writer),
+        }
+    }
+
+    /// What it gets that nothing came for.
+    pub(super) fn write_nothing(&self, writer: &mut ReplyWriter<'_, Vec<u8>>) {
+        match self {
+            Wait::Stream(_) => writer.null_array(),
+        }
+    }
+}
 
 /// A client's blocked command. A client has at most one, since it is not read meanwhile.
 pub(super) struct Waiter {
     pub(super) asker: Asker,
-    /// The command with `$` resolved and without its `BLOCK`; it is run again when a key it waits for changes.
-    pub(super) op: StreamOp,
-    pub(super) keys: Vec<Bytes>,
+    pub(super) wait: Wait,
     pub(super) until: Option<Instant>,
 }
 
@@ -29,8 +73,12 @@ pub(super) struct Blocked {
 impl Blocked {
     pub(super) fn add(&mut self, waiter: Waiter) {
         let client = waiter.asker.client;
-        for key in &waiter.keys {
-            self.by_key.entry(key.clone()).or_default().push_back(client);
+        for key in waiter.wait.keys() {
+            let clients = self.by_key.entry(key).or_default();
+            // A key may be named twice.
+            if clients.back() != Some(&client) {
+                clients.push_back(client);
+            }
         }
         if let Some(until) = waiter.until {
             self.deadlines.insert((until, client));
@@ -49,11 +97,11 @@ impl Blocked {
 
     pub(super) fn remove(&mut self, client: PeerId) -> Option<Waiter> {
         let waiter = self.waiters.remove(&client)?;
-        for key in &waiter.keys {
-            if let Some(clients) = self.by_key.get_mut(key) {
+        for key in waiter.wait.keys() {
+            if let Some(clients) = self.by_key.get_mut(&key) {
                 clients.retain(|other| *other != client);
                 if clients.is_empty() {
-                    self.by_key.remove(key);
+                    self.by_key.remove(&key);
                 }
             }
         }

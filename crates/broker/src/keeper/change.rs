@@ -2,32 +2,38 @@ use bytes::Bytes;
 use naru_ledger::Effect;
 use serde::{Deserialize, Serialize};
 
-use crate::streams::{Fields, StreamId};
+use crate::{keyspace::KeyChange, streams::StreamChange};
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
-/// operation. The order of the variants and of their fields is the format: new ones go to the end.
+/// operation. There is one variant for keys, one for each kind of value, and the ledger's. The order of the variants and
+/// of their fields is the format: new ones go to the end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
-    /// An entry was added; the stream is made if it is not there.
-    EntryAdded { key: Bytes, id: StreamId, fields: Fields },
-    /// These entries were deleted.
-    EntriesDeleted { key: Bytes, ids: Vec<StreamId> },
-    /// All entries below this id were deleted.
-    Trimmed { key: Bytes, below: StreamId },
-    /// The key and all it held were deleted.
-    KeyDeleted { key: Bytes },
-    /// A change of the ledger.
+    Key(Bytes, KeyChange),
+    Stream(Bytes, StreamChange),
     Ledger(Effect),
 }
 
+/// Who is to know of a change of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Notice {
+    /// Whoever watches the key.
+    pub(super) watchers: bool,
+    /// Whoever waits for it: there may be something for them, or the key is gone.
+    pub(super) waiters: bool,
+}
+
 impl Change {
-    /// The key whose value it changes.
-    pub(super) fn key(&self) -> Option<&Bytes> {
+    /// The key that it changes, and who is to know.
+    pub(super) fn key(&self) -> Option<(&Bytes, Notice)> {
         match self {
-            Change::EntryAdded { key, .. }
-            | Change::EntriesDeleted { key, .. }
-            | Change::Trimmed { key, .. }
-            | Change::KeyDeleted { key } => Some(key),
+            Change::Key(key, change) => {
+                Some((key, Notice { watchers: true, waiters: matches!(change, KeyChange::Deleted) }))
+            }
+            Change::Stream(key, change) => {
+                let waiters = matches!(change, StreamChange::Added { .. });
+                Some((key, Notice { watchers: true, waiters }))
+            }
             Change::Ledger(_) => None,
         }
     }

@@ -2,14 +2,16 @@
 //! what they change in the log, and lets their replies leave once that is on disk.
 //!
 //! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams` or `ledger` (the operation) → `store` (the change
-//! is recorded and applied) → `held` (until the record is durable) → the reply goes to the client's core, the
+//! is recorded and applied, bodies apart in `bodies`) → `held` (until the record is durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
 
 mod blocked;
+mod bodies;
 mod change;
 mod clock;
 mod entry;
 mod held;
+mod keys;
 mod ledger;
 mod start;
 mod store;
@@ -18,22 +20,18 @@ mod transaction;
 mod turn;
 mod watches;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, PeerId};
 use naru_ledger::{Append, Conversation, Device, Position, Seq, Server, Useq, User};
 use naru_resp::Version;
 
-use crate::{
-    profile::Profile,
-    replies::Ticket,
-    streams::{Fields, IdRequest, InvalidId, StreamId, Trim},
-    transaction::Execution,
-};
+use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
 pub(crate) use start::Keeper;
 pub use start::Storage;
+pub(crate) use streams::{After, StreamOp};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {
@@ -77,7 +75,10 @@ pub(crate) enum Task {
 impl Task {
     /// Whether its answer may take as long as it likes, so that its client is not read meanwhile.
     pub(crate) fn blocks(&self) -> bool {
-        matches!(self, Task::Do(Op::Stream(StreamOp::Read { block: Some(_), .. })))
+        match self {
+            Task::Do(Op::Stream(op)) => op.blocks(),
+            _ => false,
+        }
     }
 }
 
@@ -105,50 +106,6 @@ pub(crate) enum KeyOp {
     Delete(Vec<Bytes>),
     Exists(Vec<Bytes>),
     Type(Bytes),
-}
-
-pub(crate) enum StreamOp {
-    Add {
-        key: Bytes,
-        id: IdRequest,
-        fields: Fields,
-        trim: Option<Trim>,
-        create: bool,
-    },
-    Len {
-        key: Bytes,
-    },
-    Range {
-        key: Bytes,
-        start: StreamId,
-        end: StreamId,
-        count: Option<usize>,
-        reverse: bool,
-    },
-    /// `block`: wait if there is nothing; for ever if it holds no time.
-    Read {
-        streams: Vec<(Bytes, After)>,
-        count: Option<usize>,
-        block: Option<Option<Duration>>,
-    },
-    Trim {
-        key: Bytes,
-        trim: Trim,
-    },
-    Delete {
-        key: Bytes,
-        ids: Result<Vec<StreamId>, InvalidId>,
-    },
-}
-
-/// From where XREAD reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum After {
-    Id(StreamId),
-    /// `$`: what is added from now on.
-    Last,
-    /// `+`: the newest entry there is.
-    BeforeNewest,
 }
 
 pub(crate) enum LedgerOp {

@@ -18,7 +18,7 @@ use super::{
     store::{ReplayError, Store},
     turn::Turns,
 };
-use crate::{StartError, limits::JOBS_MAX, wire::Resp};
+use crate::{StartError, config::Config, limits::JOBS_MAX, wire::Resp};
 
 /// Where what is stored is kept.
 #[derive(Clone, Debug)]
@@ -47,13 +47,13 @@ pub(crate) struct Opened {
 
 impl Keeper {
     /// Opens what is stored, or begins anew. This reads the whole log.
-    pub(crate) fn open(storage: &Storage) -> Result<Opened, StartError> {
+    pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
         let store = match storage {
-            Storage::Folder(folder) => open_folder(folder, ring)?,
-            Storage::Memory => Store::new(Ledger::new(new_epoch()?)),
+            Storage::Folder(folder) => open_folder(folder, config, ring)?,
+            Storage::Memory => Store::new(Ledger::new(new_epoch()?), config),
         };
-        let key_count = Arc::new(AtomicUsize::new(store.stream_count()));
+        let key_count = Arc::new(AtomicUsize::new(store.keyspace.len()));
         Ok(Opened { store, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
@@ -99,8 +99,12 @@ impl Opened {
     }
 }
 
-fn open_folder(folder: &Path, ring: watch::Sender<Result<Lsn, WriteError>>) -> Result<Store, StartError> {
-    let mut store = Store::new(Ledger::new(new_epoch()?));
+fn open_folder(
+    folder: &Path,
+    config: Arc<Config>,
+    ring: watch::Sender<Result<Lsn, WriteError>>,
+) -> Result<Store, StartError> {
+    let mut store = Store::new(Ledger::new(new_epoch()?), config);
     let mut misfit: Option<(Lsn, ReplayError)> = None;
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
     let (log, recovery) =
@@ -124,7 +128,7 @@ fn open_folder(folder: &Path, ring: watch::Sender<Result<Lsn, WriteError>>) -> R
             "the last write before the crash was incomplete and has been cut off; nobody was told of what was in it"
         );
     }
-    tracing::info!(folder = %folder.display(), records = recovery.records, streams = store.stream_count(), "data folder opened");
+    tracing::info!(folder = %folder.display(), records = recovery.records, keys = store.keyspace.len(), "data folder opened");
     store.record_in(log);
     if recovery.records == 0 {
         let birth = store.ledger.birth();

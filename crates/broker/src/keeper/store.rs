@@ -1,12 +1,15 @@
-use std::collections::HashMap;
+use std::{collections::VecDeque, sync::Arc};
 
-use ahash::RandomState;
 use bytes::Bytes;
 use naru_ledger::{Effect, Ledger, Misfit};
 use naru_store::{AppendError, Log, Lsn};
 
-use super::{change::Change, watches::Watches};
-use crate::streams::Stream;
+use super::{bodies::Bodies, change::Change, watches::Watches};
+use crate::{
+    config::Config,
+    keyspace::{KeyChange, Keyspace, WrongType},
+    streams::{Stream, StreamChange},
+};
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 const RECORD_BYTES_MAX: usize = 32 << 20;
@@ -15,9 +18,12 @@ const RECORD_BYTES_MAX: usize = 32 << 20;
 const WRITABLE: &str =
     "changes hold nothing that postcard cannot write, and a vector takes all that is written";
 
-/// Why a change was not made.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
+    /// The client's fault.
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
     /// The client's fault.
     #[error(
         "ERR what is to be stored at once has {bytes} bytes; at most {RECORD_BYTES_MAX} fit into one record"
@@ -29,14 +35,21 @@ pub(super) enum StoreError {
     /// The log has stopped, and the broker with it.
     #[error("IOERR the log cannot be written: {0}")]
     Broken(#[from] AppendError),
+    /// The store's fault: something refers to what is not there.
+    #[error("IOERR what is stored cannot be read at {address}")]
+    NoBody { address: u64 },
 }
 
 /// What is stored, and the log that makes it last (none with `--memory`). Every change is recorded before it is
 /// applied; replaying the records gives the same state again.
 pub(super) struct Store {
-    streams: HashMap<Bytes, Stream, RandomState>,
+    pub(super) keyspace: Keyspace,
+    pub(super) bodies: Bodies,
     pub(super) ledger: Ledger,
     pub(super) watches: Watches,
+    config: Arc<Config>,
+    /// Keys that have changed so that whoever waits for them is to be tried again.
+    pub(super) ready: VecDeque<Bytes>,
     log: Option<Log>,
     /// The last record appended.
     last: Lsn,
@@ -52,11 +65,14 @@ struct Gathered {
 }
 
 impl Store {
-    pub(super) fn new(ledger: Ledger) -> Self {
+    pub(super) fn new(ledger: Ledger, config: Arc<Config>) -> Self {
         Store {
-            streams: HashMap::default(),
+            keyspace: Keyspace::default(),
+            bodies: Bodies::default(),
             ledger,
             watches: Watches::default(),
+            config,
+            ready: VecDeque::new(),
             log: None,
             last: Lsn::ZERO,
             gathered: None,
@@ -69,7 +85,7 @@ impl Store {
         for change in changes {
             match change {
                 Change::Ledger(effect) => self.ledger.apply(&effect)?,
-                other => self.apply(other),
+                other => self.apply(other)?,
             }
         }
         Ok(())
@@ -99,12 +115,9 @@ impl Store {
         self.log.as_ref().map_or(self.last, Log::durable)
     }
 
-    pub(super) fn stream(&self, key: &Bytes) -> Option<&Stream> {
-        self.streams.get(key)
-    }
-
-    pub(super) fn stream_count(&self) -> usize {
-        self.streams.len()
+    /// The stream under a key, if there is one.
+    pub(super) fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
+        self.keyspace.value(key)
     }
 
     /// Refuses what makes the log grow while the disk is full.
@@ -140,10 +153,23 @@ impl Store {
         Ok(())
     }
 
-    /// Records and makes the changes of one operation on streams and keys.
+    /// Records and makes the changes of one operation on keys and what is under them.
     pub(super) fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         self.record(&changes, RECORD_BYTES_MAX)?;
-        changes.into_iter().for_each(|change| self.apply(change));
+        for change in changes {
+            if let Some((key, notice)) = change.key() {
+                if notice.watchers {
+                    self.watches.touch(key);
+                }
+                if notice.waiters {
+                    self.ready.push_back(key.clone());
+                }
+            }
+            self.apply(change)?;
+        }
         Ok(())
     }
 
@@ -169,25 +195,32 @@ impl Store {
         Ok(())
     }
 
-    fn apply(&mut self, change: Change) {
-        if let Some(key) = change.key() {
-            self.watches.touch(key);
-        }
+    /// Makes a change. That it fits its key was seen when it was decided on.
+    fn apply(&mut self, change: Change) -> Result<(), WrongType> {
         match change {
-            Change::EntryAdded { key, id, fields } => self.streams.entry(key).or_default().add(id, fields),
-            Change::EntriesDeleted { key, ids } => {
-                if let Some(stream) = self.streams.get_mut(&key) {
-                    ids.into_iter().for_each(|id| stream.remove(id));
+            Change::Key(key, KeyChange::Deleted) => {
+                if let Some(gone) = self.keyspace.remove(&key) {
+                    gone.value.places(&mut |place| self.bodies.free(place));
                 }
             }
-            Change::Trimmed { key, below } => {
-                if let Some(stream) = self.streams.get_mut(&key) {
-                    stream.remove_below(below);
-                }
-            }
-            Change::KeyDeleted { key } => drop(self.streams.remove(&key)),
+            Change::Key(key, KeyChange::Expires(at)) => self.keyspace.set_expiry(&key, at),
+            Change::Stream(key, change) => self.apply_to_stream(&key, change)?,
             Change::Ledger(_) => unreachable!("the ledger applies its own effects"),
         }
+        Ok(())
+    }
+
+    fn apply_to_stream(&mut self, key: &[u8], change: StreamChange) -> Result<(), WrongType> {
+        let bodies = &mut self.bodies;
+        if let StreamChange::Added { id, body } = change {
+            let stream = self.keyspace.value_or_new::<Stream>(key)?;
+            stream.add(id, bodies.write(body), self.config.stream_node_entries_max());
+            return Ok(());
+        }
+        if let Some(stream) = self.keyspace.value_mut::<Stream>(key)? {
+            stream.apply(change, |place| bodies.free(place));
+        }
+        Ok(())
     }
 }
 
@@ -221,6 +254,8 @@ pub(crate) enum ReplayError {
     Unreadable(#[from] postcard::Error),
     #[error("it does not follow from those before: {0}")]
     Misfit(#[from] Misfit),
+    #[error("it changes a key that holds something of another kind")]
+    WrongType(#[from] WrongType),
 }
 
 #[cfg(test)]
@@ -232,7 +267,7 @@ mod tests {
 
     fn added(key: &'static str, millis: u64, value: &'static [u8]) -> Change {
         let id = StreamId { millis, sequence: 0 };
-        Change::EntryAdded { key: key.into(), id, fields: vec![Bytes::from_static(b"f"), value.into()] }
+        Change::Stream(key.into(), StreamChange::Added { id, body: value.into() })
     }
 
     #[test]
@@ -243,11 +278,11 @@ mod tests {
             gathered.add(&[added("s", millis, b"v")], RECORD_BYTES_MAX).unwrap();
         }
         gathered.add(&[added("gone", 1, b"v")], RECORD_BYTES_MAX).unwrap();
-        gathered.add(&[Change::KeyDeleted { key: "gone".into() }], RECORD_BYTES_MAX).unwrap();
-        let mut store = Store::new(Ledger::new(Epoch::parse("e").unwrap()));
+        gathered.add(&[Change::Key("gone".into(), KeyChange::Deleted)], RECORD_BYTES_MAX).unwrap();
+        let mut store = Store::new(Ledger::new(Epoch::parse("e").unwrap()), Config::for_test().into());
         store.replay(&gathered.into_record()).unwrap();
-        assert_eq!(store.stream(&"s".into()).map(Stream::len), Some(200));
-        assert_eq!(store.stream_count(), 1);
+        assert_eq!(store.stream(b"s").unwrap().map(Stream::len), Some(200));
+        assert_eq!(store.keyspace.len(), 1);
     }
 
     #[test]

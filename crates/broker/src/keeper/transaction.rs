@@ -5,7 +5,8 @@ use naru_resp::{ReplyWriter, Version};
 
 use super::{
     Asker, Op,
-    turn::{News, Outcome, Turns},
+    ledger::Told,
+    turn::{Outcome, Turns},
 };
 use crate::{
     transaction::{Execution, Part, Step},
@@ -22,47 +23,40 @@ impl Turns {
             return self.hold(asker, Reply::Executed(execution));
         };
         self.store.begin();
-        let news: Vec<News> = steps.iter_mut().filter_map(|step| self.take(asker, step)).collect();
+        let told: Vec<Told> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
         if let Err(error) = self.store.commit() {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
-        let mut added = Vec::new();
-        for News { told, added: key } in news {
-            self.tell(told);
-            added.extend(key);
-        }
+        self.tell(told);
         self.hold(asker, Reply::Executed(execution));
         // Who waits sees what is there after all of it, as in Redis.
-        added.iter().for_each(|key| self.wake(key));
+        self.wake();
     }
 
     /// Answers a step, if it is one for the keeper; what it has for others.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> Option<News> {
+    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Told> {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {
                 step.part = other;
-                return None;
+                return Vec::new();
             }
         };
         let mut reply = Vec::new();
         let mut writer = ReplyWriter::new(&mut reply, version);
-        let mut news = None;
+        let mut told = Vec::new();
         let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
         match room.and_then(|()| self.operate(asker, op, &mut writer)) {
-            Ok(Outcome::Answered(its)) => news = Some(its),
+            Ok(Outcome::Answered(its)) => told = its,
             // Nothing waits in a transaction: it gets what it would get when its time is up.
-            Ok(Outcome::Blocked) => {
-                self.blocked.remove(asker.client);
-                writer.null_array();
-            }
+            Ok(Outcome::Blocks(wait, _)) => wait.write_nothing(&mut writer),
             Err(error) => {
                 reply.clear();
                 ReplyWriter::new(&mut reply, version).error(error.to_string());
             }
         }
         step.part = Part::Answered(reply);
-        news
+        told
     }
 
     /// Publishes what a transaction publishes, now that it is durable.

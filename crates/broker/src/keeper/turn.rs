@@ -4,10 +4,9 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
@@ -18,8 +17,9 @@ use tokio::{
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
-    blocked::{Blocked, Waiter},
+    blocked::{Blocked, Wait, Waiter},
     held::{Held, Release},
+    keys,
     ledger::{self, Servers, Told, server_channel},
     store::{Store, StoreError},
     streams,
@@ -32,19 +32,10 @@ use crate::{
 
 /// What became of an operation.
 pub(super) enum Outcome {
-    /// It is answered.
-    Answered(News),
-    /// It waits.
-    Blocked,
-}
-
-/// What an operation has for others than who asked for it.
-#[derive(Default)]
-pub(super) struct News {
-    /// To be published once the change is durable.
-    pub(super) told: Vec<Told>,
-    /// Whoever waits for this key has something to read.
-    pub(super) added: Option<Bytes>,
+    /// It is answered. This is to be published once the change is durable.
+    Answered(Vec<Told>),
+    /// It would wait: so long, or for ever.
+    Blocks(Wait, Option<Duration>),
 }
 
 /// The keeper at work.
@@ -108,12 +99,12 @@ impl Turns {
         }
         let now = Instant::now();
         while let Some(waiter) = self.blocked.expired(now) {
-            self.answer_nothing(waiter.asker);
+            self.answer_nothing(&waiter);
         }
         if let Some(log) = self.store.log() {
             log.submit()?;
         }
-        self.key_count.store(self.store.stream_count(), Ordering::Relaxed);
+        self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
         self.release();
         self.send_outgoing();
         Ok(())
@@ -153,14 +144,18 @@ impl Turns {
     fn answer_op(&mut self, asker: Asker, op: Op) {
         let mut reply = Vec::new();
         match self.operate(asker, op, &mut ReplyWriter::new(&mut reply, asker.version)) {
-            Ok(Outcome::Blocked) => {}
-            Ok(Outcome::Answered(news)) => {
-                self.tell(news.told);
+            Ok(Outcome::Blocks(wait, timeout)) => {
+                // A time beyond what the clock can say is for ever.
+                let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                self.blocked.add(Waiter { asker, wait, until });
+            }
+            Ok(Outcome::Answered(told)) => {
+                self.tell(told);
                 self.answer(asker, reply);
-                news.added.iter().for_each(|key| self.wake(key));
             }
             Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
         }
+        self.wake();
     }
 
     /// Runs one operation. What it has for others is up to the caller, who knows when its changes are recorded.
@@ -170,27 +165,19 @@ impl Turns {
         op: Op,
         writer: &mut ReplyWriter<'_, Vec<u8>>,
     ) -> Result<Outcome, StoreError> {
-        let news = match op {
+        match op {
             Op::Unblock { client, with } => {
                 let was_blocked = self.unblock(client, with);
                 writer.integer(i64::from(was_blocked));
-                News::default()
             }
-            Op::Keys(op) => {
-                streams::keys(&mut self.store, &op, writer)?;
-                News::default()
-            }
+            Op::Keys(op) => keys::run(&mut self.store, &op, writer)?,
             Op::Ledger(op) => {
                 let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
-                News { told, added: None }
+                return Ok(Outcome::Answered(told));
             }
-            Op::Stream(op) => match streams::run(&mut self.store, &mut self.blocked, asker, &op, writer)? {
-                streams::Outcome::Blocked => return Ok(Outcome::Blocked),
-                streams::Outcome::Answered => News::default(),
-                streams::Outcome::Added(key) => News { told: Vec::new(), added: Some(key) },
-            },
-        };
-        Ok(Outcome::Answered(news))
+            Op::Stream(op) => return streams::run(&mut self.store, op, writer),
+        }
+        Ok(Outcome::Answered(Vec::new()))
     }
 
     /// Holds messages for servers until what they tell of is durable.
@@ -204,7 +191,7 @@ impl Turns {
     /// Ends what is held for a client.
     fn gone(&mut self, client: PeerId) {
         if let Some(waiter) = self.blocked.remove(client) {
-            self.answer_nothing(waiter.asker);
+            self.answer_nothing(&waiter);
         }
         self.store.watches.remove(client);
         if let Some(server) = self.servers.gone(client) {
@@ -216,7 +203,7 @@ impl Turns {
     fn unblock(&mut self, client: PeerId, with: Unblocked) -> bool {
         let Some(waiter) = self.blocked.remove(client) else { return false };
         match with {
-            Unblocked::Nothing => self.answer_nothing(waiter.asker),
+            Unblocked::Nothing => self.answer_nothing(&waiter),
             Unblocked::Error => self.answer_with(waiter.asker, |writer| {
                 writer.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
             }),
@@ -224,23 +211,31 @@ impl Turns {
         true
     }
 
-    /// Runs the commands again that wait for `key`, longest first.
-    pub(super) fn wake(&mut self, key: &Bytes) {
-        for client in self.blocked.waiting_for(key) {
-            let Some(Waiter { asker, op, .. }) = self.blocked.get(client) else { continue };
-            let asker = *asker;
-            let mut reply = Vec::new();
-            let mut writer = ReplyWriter::new(&mut reply, asker.version);
-            if streams::read_now(&self.store, op, &mut writer) {
+    /// Tries the blocked commands again that wait for keys that have changed: key after key, for each those who have
+    /// waited longest first. What they change is tried for too.
+    pub(super) fn wake(&mut self) {
+        while let Some(key) = self.store.ready.pop_front() {
+            for client in self.blocked.waiting_for(&key) {
+                let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
+                // Who came before may have taken the last of it, and the key with it.
+                if !wait.wants(self.store.keyspace.kind(&key)) {
+                    continue;
+                }
+                let asker = *asker;
+                let mut reply = Vec::new();
+                match wait.retry(&mut self.store, &mut ReplyWriter::new(&mut reply, asker.version)) {
+                    Ok(false) => continue,
+                    Ok(true) => self.answer(asker, reply),
+                    Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+                }
                 self.blocked.remove(client);
-                self.answer(asker, reply);
             }
         }
     }
 
     /// What a blocked command gets that nothing came for.
-    pub(super) fn answer_nothing(&mut self, asker: Asker) {
-        self.answer_with(asker, |writer| writer.null_array());
+    fn answer_nothing(&mut self, Waiter { asker, wait, .. }: &Waiter) {
+        self.answer_with(*asker, |writer| wait.write_nothing(writer));
     }
 
     pub(super) fn answer_with(&mut self, asker: Asker, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) {

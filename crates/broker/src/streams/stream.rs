@@ -1,20 +1,22 @@
-use std::{collections::BTreeMap, ops::Bound};
-
-use bytes::Bytes;
+use std::collections::VecDeque;
 
 use super::{
-    IdRequest, StreamId,
-    trim::{Keep, NODE_ENTRIES, Trim},
+    IdRequest, StreamChange, StreamId,
+    node::Node,
+    trim::{Keep, Trim},
 };
-
-/// Field, value, field, value, …
-pub(crate) type Fields = Vec<Bytes>;
+use crate::keyspace::Place;
 
 /// One stream. `last` never goes back, so that no id is given twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Stream {
-    entries: BTreeMap<StreamId, Fields>,
+    nodes: VecDeque<Node>,
+    len: usize,
     last: StreamId,
+    /// The highest id of those that were deleted one by one.
+    deleted_max: StreamId,
+    /// Entries there have ever been.
+    added: u64,
 }
 
 /// Why an id cannot be given, in Redis's words.
@@ -28,9 +30,16 @@ pub(crate) enum NoId {
     Exhausted,
 }
 
+/// What a trim does: it removes all entries up to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trimmed {
+    pub(crate) through: StreamId,
+    pub(crate) count: usize,
+}
+
 impl Stream {
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// The highest id ever given.
@@ -58,58 +67,153 @@ impl Stream {
         }
     }
 
-    /// Up to which id (exclusively) a trim removes entries; none if it removes nothing.
-    pub(crate) fn trim_below(&self, trim: Trim) -> Option<StreamId> {
-        let mut surplus = match trim.keep {
-            Keep::Newest(count) => (self.entries.len() as u64).saturating_sub(count),
-            Keep::From(id) => self.entries.range(..id).count() as u64,
-        };
-        if let Some(limit) = trim.by_nodes {
-            if limit > 0 {
-                surplus = surplus.min(limit);
+    /// What a trim removes; none if it removes nothing. It goes through the nodes as Redis does.
+    pub(crate) fn trimmed(&self, trim: Trim) -> Option<Trimmed> {
+        let mut trimmed = Trimmed { through: StreamId::MIN, count: 0 };
+        for node in &self.nodes {
+            let left = self.len - trimmed.count;
+            let (surplus, is_whole) = match trim.keep {
+                Keep::Newest(keep) => {
+                    let surplus = left.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+                    (surplus.min(node.len()), surplus >= node.len())
+                }
+                Keep::From(id) => {
+                    let below = node.below(id);
+                    (below, below == node.len())
+                }
+            };
+            let is_too_much = |limit: u64| limit > 0 && (trimmed.count + node.len()) as u64 > limit;
+            if surplus == 0 || trim.by_nodes.is_some_and(|limit| !is_whole || is_too_much(limit)) {
+                break;
             }
-            surplus -= surplus % NODE_ENTRIES;
+            if let Some((through, _)) = node.get(surplus - 1) {
+                trimmed = Trimmed { through, count: trimmed.count + surplus };
+            }
+            if !is_whole {
+                break;
+            }
         }
-        let last_removed = self.entries.keys().nth(surplus.checked_sub(1)? as usize)?;
-        last_removed.next().or(Some(StreamId::MAX))
+        (trimmed.count > 0).then_some(trimmed)
     }
 
-    pub(crate) fn add(&mut self, id: StreamId, fields: Fields) {
-        self.last = self.last.max(id);
-        self.entries.insert(id, fields);
+    /// Adds an entry above all others; a node holds at most so many.
+    pub(crate) fn add(&mut self, id: StreamId, place: Place, node_entries_max: usize) {
+        debug_assert!(id > self.last);
+        if self.nodes.back().is_none_or(|node| node.len_ever() >= node_entries_max) {
+            if self.nodes.is_empty() {
+                self.nodes.reserve_exact(1);
+            }
+            self.nodes.push_back(Node::default());
+        }
+        if let Some(node) = self.nodes.back_mut() {
+            node.push(id, place, node_entries_max);
+        }
+        self.last = id;
+        self.len += 1;
+        self.added += 1;
+    }
+
+    /// Makes any other change, and tells where bodies were that are no longer needed.
+    pub(crate) fn apply(&mut self, change: StreamChange, mut freed: impl FnMut(Place)) {
+        match change {
+            StreamChange::Added { .. } => debug_assert!(false, "an entry is added with its place"),
+            StreamChange::Deleted { ids } => ids.into_iter().filter_map(|id| self.remove(id)).for_each(freed),
+            StreamChange::Trimmed { through } => self.remove_through(through, &mut freed),
+        }
     }
 
     pub(crate) fn contains(&self, id: StreamId) -> bool {
-        self.entries.contains_key(&id)
+        self.get(id).is_some()
     }
 
-    pub(crate) fn remove(&mut self, id: StreamId) {
-        self.entries.remove(&id);
+    /// Where the body of an entry is.
+    pub(crate) fn get(&self, id: StreamId) -> Option<Place> {
+        let (found, place) = self.range(id, id).next()?;
+        (found == id).then_some(place)
     }
 
-    /// Removes entries below `id`.
-    pub(crate) fn remove_below(&mut self, id: StreamId) {
-        self.entries = self.entries.split_off(&id);
+    /// Removes an entry; where its body was.
+    fn remove(&mut self, id: StreamId) -> Option<Place> {
+        let (at, _) = self.seek(id);
+        let node = self.nodes.get_mut(at)?;
+        let place = node.remove(id)?;
+        if node.len() == 0 {
+            self.nodes.remove(at);
+        }
+        self.len -= 1;
+        self.deleted_max = self.deleted_max.max(id);
+        Some(place)
+    }
+
+    /// Removes all entries up to `id`, and tells where their bodies were.
+    fn remove_through(&mut self, id: StreamId, mut freed: impl FnMut(Place)) {
+        while let Some(node) = self.nodes.front_mut() {
+            let surplus = id.next().map_or(node.len(), |above| node.below(above));
+            node.remove_first(surplus, &mut freed);
+            self.len -= surplus;
+            if node.len() > 0 {
+                break;
+            }
+            self.nodes.pop_front();
+        }
     }
 
     /// Entries from `start` to `end`, both included.
-    pub(crate) fn range(
-        &self,
-        start: StreamId,
-        end: StreamId,
-    ) -> impl DoubleEndedIterator<Item = (StreamId, &Fields)> {
-        // An empty range would panic in the tree.
-        let bounds = if start <= end {
-            (Bound::Included(start), Bound::Included(end))
-        } else {
-            (Bound::Included(StreamId::MIN), Bound::Excluded(StreamId::MIN))
-        };
-        self.entries.range(bounds).map(|(id, fields)| (*id, fields))
+    pub(crate) fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
+        let back = end.next().map_or((self.nodes.len(), 0), |above| self.seek(above));
+        Range { nodes: &self.nodes, front: self.seek(start), back }
+    }
+
+    /// Where the first entry from `id` on is: its node, and its number in there.
+    fn seek(&self, id: StreamId) -> (usize, usize) {
+        let node = self.nodes.partition_point(|node| node.last().is_some_and(|last| last < id));
+        (node, self.nodes.get(node).map_or(0, |node| node.below(id)))
     }
 
     /// The newest entry there is.
     pub(crate) fn newest(&self) -> Option<StreamId> {
-        self.entries.keys().next_back().copied()
+        self.nodes.back().and_then(Node::last)
+    }
+
+    /// Where all its bodies are.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.nodes.iter().flat_map(Node::places)
+    }
+}
+
+/// Entries of a stream, from either end.
+pub(crate) struct Range<'a> {
+    nodes: &'a VecDeque<Node>,
+    /// The next entry: its node, and its number in there.
+    front: (usize, usize),
+    /// Behind the last one.
+    back: (usize, usize),
+}
+
+impl Iterator for Range<'_> {
+    type Item = (StreamId, Place);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.front >= self.back {
+            return None;
+        }
+        let (at, number) = self.front;
+        let node = self.nodes.get(at)?;
+        self.front = if number + 1 < node.len() { (at, number + 1) } else { (at + 1, 0) };
+        node.get(number)
+    }
+}
+
+impl DoubleEndedIterator for Range<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.front >= self.back {
+            return None;
+        }
+        self.back = match self.back {
+            (at, 0) => (at.checked_sub(1)?, self.nodes.get(at - 1)?.len().checked_sub(1)?),
+            (at, number) => (at, number - 1),
+        };
+        self.nodes.get(self.back.0)?.get(self.back.1)
     }
 }
 
@@ -121,10 +225,12 @@ mod tests {
         StreamId { millis, sequence }
     }
 
+    const PLACE: Place = Place { address: 0, bytes: 0 };
+
     fn stream(ids: impl IntoIterator<Item = StreamId>) -> Stream {
         let mut stream = Stream::default();
         for id in ids {
-            stream.add(id, vec![]);
+            stream.add(id, Place { address: id.millis, bytes: 1 }, 100);
         }
         stream
     }
@@ -144,24 +250,29 @@ mod tests {
     #[test]
     fn an_id_is_not_given_again_after_its_entry_is_gone() {
         let mut stream = stream([id(7, 0)]);
-        stream.remove(id(7, 0));
+        assert!(stream.remove(id(7, 0)).is_some());
+        assert!(stream.remove(id(7, 0)).is_none());
         assert_eq!(stream.len(), 0);
         assert_eq!(stream.next_id(IdRequest::Exactly(id(7, 0)), 0), Err(NoId::NotAbove));
-        stream.add(StreamId::MAX, vec![]);
+        stream.add(StreamId::MAX, PLACE, 100);
         assert_eq!(stream.next_id(IdRequest::Auto, 0), Err(NoId::Exhausted));
     }
 
     #[test]
     fn trimming_leaves_what_it_was_asked_to_keep() {
         let stream = stream((1..=250).map(|millis| id(millis, 0)));
-        let exact = |keep| stream.trim_below(Trim { keep, by_nodes: None });
-        assert_eq!(exact(Keep::Newest(10)), Some(id(240, 1)));
+        let through = |trim| stream.trimmed(trim).map(|Trimmed { through, count }| (through.millis, count));
+        let exact = |keep| through(Trim { keep, by_nodes: None });
+        assert_eq!(exact(Keep::Newest(10)), Some((240, 240)));
         assert_eq!(exact(Keep::Newest(250)), None);
-        assert_eq!(exact(Keep::From(id(3, 0))), Some(id(2, 1)));
-        let by_nodes = |keep, limit| stream.trim_below(Trim { keep, by_nodes: Some(limit) });
-        assert_eq!(by_nodes(Keep::Newest(10), 0), Some(id(200, 1)));
-        assert_eq!(by_nodes(Keep::Newest(10), 150), Some(id(100, 1)));
+        assert_eq!(exact(Keep::From(id(3, 0))), Some((2, 2)));
+        assert_eq!(exact(Keep::From(id(300, 0))), Some((250, 250)));
+        let by_nodes = |keep, limit| through(Trim { keep, by_nodes: Some(limit) });
+        assert_eq!(by_nodes(Keep::Newest(10), 0), Some((200, 200)));
+        assert_eq!(by_nodes(Keep::Newest(10), 150), Some((100, 100)));
         assert_eq!(by_nodes(Keep::Newest(151), 0), None);
+        assert_eq!(by_nodes(Keep::From(id(101, 0)), 0), Some((100, 100)));
+        assert_eq!(by_nodes(Keep::From(id(100, 0)), 0), None);
     }
 
     #[test]
@@ -169,5 +280,48 @@ mod tests {
         let stream = stream([id(1, 0), id(2, 0)]);
         assert_eq!(stream.range(id(2, 1), id(1, 0)).count(), 0);
         assert_eq!(stream.range(id(1, 0), id(1, 9)).count(), 1);
+        assert_eq!(Stream::default().range(StreamId::MIN, StreamId::MAX).count(), 0);
+    }
+
+    proptest::proptest! {
+        /// Against a sorted list: adding, removing, trimming, reading from both ends.
+        #[test]
+        fn a_stream_is_a_sorted_list(
+            steps in proptest::collection::vec((0_u8..4, 0_u64..120), 0..300),
+            node_entries_max in 1_usize..6,
+        ) {
+            let mut stream = Stream::default();
+            let mut list: Vec<u64> = Vec::new();
+            let mut freed = 0;
+            let mut next = 1;
+            for (step, number) in steps {
+                match step {
+                    0 | 1 => {
+                        stream.add(id(next, 0), Place { address: next, bytes: 1 }, node_entries_max);
+                        list.push(next);
+                        next += 1 + number % 3;
+                    }
+                    2 => {
+                        let is_there = list.contains(&number);
+                        list.retain(|other| *other != number);
+                        freed += usize::from(is_there);
+                        assert_eq!(stream.remove(id(number, 0)).map(|place| place.address), is_there.then_some(number));
+                    }
+                    _ => {
+                        stream.remove_through(id(number / 2, 0), |_| freed += 1);
+                        list.retain(|other| *other > number / 2);
+                    }
+                }
+                let (start, end) = (number, number + 20);
+                let wanted: Vec<u64> = list.iter().copied().filter(|it| (start..=end).contains(it)).collect();
+                let found: Vec<u64> = stream.range(id(start, 0), id(end, 0)).map(|(id, _)| id.millis).collect();
+                let mut back: Vec<u64> = stream.range(id(start, 0), id(end, 0)).rev().map(|(id, _)| id.millis).collect();
+                back.reverse();
+                assert_eq!((&found, &back), (&wanted, &wanted));
+                assert_eq!(stream.len(), list.len());
+                assert_eq!(stream.places().map(|place| place.address).collect::<Vec<_>>(), list);
+                assert_eq!(freed + list.len(), stream.added as usize);
+            }
+        }
     }
 }

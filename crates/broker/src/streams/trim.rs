@@ -16,9 +16,3 @@ pub(crate) enum Keep {
     /// Entries from this id on.
     From(StreamId),
 }
-
-/// Entries of a node, Redis's `stream-node-max-entries`: the step in which `~` trims.
-pub(crate) const NODE_ENTRIES: u64 = 100;
-
-/// `LIMIT` of `~` when none is given: so many nodes' worth of entries, as in Redis.
-pub(crate) const LIMIT_DEFAULT: u64 = 100 * NODE_ENTRIES;

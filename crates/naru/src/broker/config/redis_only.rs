@@ -168,7 +168,6 @@ pub(super) const REDIS_ONLY: &[&str] = &[
     "stream-idmp-duration",
     "stream-idmp-maxsize",
     "stream-node-max-bytes",
-    "stream-node-max-entries",
     "supervised",
     "syslog-enabled",
     "syslog-facility",

@@ -1,0 +1,138 @@
+//! Adding, reading, deleting and trimming entries.
+
+use bytes::Bytes;
+
+use super::{Store, StoreError, Writer};
+use crate::{
+    keeper::{bodies::Bodies, change::Change, clock},
+    keyspace::Place,
+    streams::{Fields, IdRequest, InvalidId, Stream, StreamChange, StreamId, Trim},
+};
+
+pub(super) fn add(
+    store: &mut Store,
+    key: &Bytes,
+    (request, body, trim, create): (IdRequest, Bytes, Option<Trim>, bool),
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let stream = store.stream(key)?;
+    if stream.is_none() && !create {
+        writer.null();
+        return Ok(());
+    }
+    store.check_space()?;
+    let id = match stream.unwrap_or(&Stream::default()).next_id(request, clock::now().0) {
+        Ok(id) => id,
+        Err(error) => {
+            writer.error(error.to_string());
+            return Ok(());
+        }
+    };
+    store.change(vec![Change::Stream(key.clone(), StreamChange::Added { id, body })])?;
+    if let Some(trim) = trim {
+        trim_by(store, key, trim)?;
+    }
+    writer.bulk(id.to_string());
+    Ok(())
+}
+
+pub(super) fn len(store: &Store, key: &[u8], writer: &mut Writer<'_>) -> Result<(), StoreError> {
+    writer.integer(store.stream(key)?.map_or(0, Stream::len) as i64);
+    Ok(())
+}
+
+pub(super) fn trim(
+    store: &mut Store,
+    key: &Bytes,
+    trim: Trim,
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let count = trim_by(store, key, trim)?;
+    writer.integer(count as i64);
+    Ok(())
+}
+
+/// Trims a stream; how many entries that has removed.
+fn trim_by(store: &mut Store, key: &Bytes, trim: Trim) -> Result<usize, StoreError> {
+    let Some(trimmed) = store.stream(key)?.and_then(|stream| stream.trimmed(trim)) else { return Ok(0) };
+    let change = StreamChange::Trimmed { through: trimmed.through };
+    store.change(vec![Change::Stream(key.clone(), change)])?;
+    Ok(trimmed.count)
+}
+
+pub(super) fn delete(
+    store: &mut Store,
+    key: &Bytes,
+    ids: Result<Vec<StreamId>, InvalidId>,
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let Some(stream) = store.stream(key)? else {
+        writer.integer(0);
+        return Ok(());
+    };
+    let mut ids = match ids {
+        Ok(ids) => ids,
+        Err(error) => {
+            writer.error(error.to_string());
+            return Ok(());
+        }
+    };
+    ids.retain(|id| stream.contains(*id));
+    ids.sort_unstable();
+    ids.dedup();
+    let count = ids.len();
+    if count > 0 {
+        store.change(vec![Change::Stream(key.clone(), StreamChange::Deleted { ids })])?;
+    }
+    writer.integer(count as i64);
+    Ok(())
+}
+
+pub(super) fn range(
+    store: &Store,
+    key: &[u8],
+    (start, end): (StreamId, StreamId),
+    count: Option<usize>,
+    reverse: bool,
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let Some(stream) = store.stream(key)? else {
+        writer.array(0);
+        return Ok(());
+    };
+    if count == Some(0) {
+        writer.null_array();
+        return Ok(());
+    }
+    let most = count.unwrap_or(usize::MAX);
+    let range = stream.range(start, end);
+    let found: Vec<_> = if reverse { range.rev().take(most).collect() } else { range.take(most).collect() };
+    write_entries(&store.bodies, &found, writer)
+}
+
+pub(super) fn write_entries(
+    bodies: &Bodies,
+    entries: &[(StreamId, Place)],
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    writer.array(entries.len());
+    entries.iter().try_for_each(|entry| write_entry(bodies, *entry, writer))
+}
+
+/// Writes an entry: its id, and its fields and values in turn.
+pub(super) fn write_entry(
+    bodies: &Bodies,
+    (id, place): (StreamId, Place),
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let body = bodies.read(place)?;
+    let malformed = |_| StoreError::NoBody { address: place.address };
+    let fields = Fields::of(&body).map_err(malformed)?;
+    writer.array(2);
+    writer.bulk(id.to_string());
+    writer.array(fields.len());
+    for field in fields {
+        writer.bulk(field.map_err(malformed)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+use std::num::NonZeroU64;
+
+use super::Value;
+
+/// One key.
+pub(crate) struct Key {
+    pub(crate) name: Box<[u8]>,
+    /// One more than the Unix milliseconds, so that none takes no room.
+    expiry: Option<NonZeroU64>,
+    pub(crate) value: Value,
+}
+
+impl Key {
+    pub(crate) fn new(name: &[u8], value: Value) -> Self {
+        Key { name: name.into(), expiry: None, value }
+    }
+
+    /// When it goes away by itself, in Unix milliseconds; none if it stays.
+    #[allow(dead_code, reason = "the commands on expiry ask for it")]
+    pub(crate) fn expiry(&self) -> Option<u64> {
+        self.expiry.map(|after| after.get() - 1)
+    }
+
+    pub(crate) fn set_expiry(&mut self, at: Option<u64>) {
+        self.expiry = at.and_then(|at| NonZeroU64::new(at.saturating_add(1)));
+    }
+}

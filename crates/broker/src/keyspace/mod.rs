@@ -1,0 +1,97 @@
+//! What is stored under names: keys, each with a value of one kind. Pure: no clock, no disk; bodies are known by their
+//! place only.
+//!
+//! A family of commands adds its kind of value here ([`Value`], [`Family`]), its changes to the keeper's `Change`, and
+//! its operations to the keeper's `Op`.
+
+mod change;
+mod key;
+mod place;
+mod slab;
+mod value;
+
+pub(crate) use change::KeyChange;
+pub(crate) use key::Key;
+pub(crate) use place::Place;
+pub(crate) use value::{Family, Kind, Value, WrongType};
+
+use slab::Slab;
+
+/// All keys: by their name, and by their number, under which a walk finds them while they come and go.
+#[derive(Default)]
+pub(crate) struct Keyspace {
+    slab: Slab,
+}
+
+impl Keyspace {
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&Key> {
+        self.slab.find(name).and_then(|number| self.slab.get(number))
+    }
+
+    /// What kind of value is under a name; none if there is no such key.
+    pub(crate) fn kind(&self, name: &[u8]) -> Option<Kind> {
+        self.get(name).map(|key| key.value.kind())
+    }
+
+    /// The value under a name, if it is of the kind wanted. This is where `WRONGTYPE` comes from.
+    pub(crate) fn value<F: Family>(&self, name: &[u8]) -> Result<Option<&F>, WrongType> {
+        self.get(name).map(|key| F::of(&key.value).ok_or(WrongType)).transpose()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn value_mut<F: Family>(&mut self, name: &[u8]) -> Result<Option<&mut F>, WrongType> {
+        let Some(number) = self.slab.find(name) else { return Ok(None) };
+        let key = self.slab.get_mut(number);
+        key.map(|key| F::of_mut(&mut key.value).ok_or(WrongType)).transpose()
+    }
+
+    /// The value under a name, to be changed; a new one if there is no such key.
+    pub(crate) fn value_or_new<F: Family>(&mut self, name: &[u8]) -> Result<&mut F, WrongType> {
+        let number = match self.slab.find(name) {
+            Some(number) => number,
+            None => self.slab.insert(Key::new(name, F::fresh())),
+        };
+        let key = self.slab.get_mut(number).expect("it was found or has just been put there");
+        F::of_mut(&mut key.value).ok_or(WrongType)
+    }
+
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Key> {
+        self.slab.remove(name)
+    }
+
+    /// When a key goes away by itself, in Unix milliseconds.
+    pub(crate) fn set_expiry(&mut self, name: &[u8], at: Option<u64>) {
+        if let Some(key) = self.slab.find(name).and_then(|number| self.slab.get_mut(number)) {
+            key.set_expiry(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::Stream;
+
+    #[test]
+    fn keys_are_made_found_and_removed() {
+        let mut keyspace = Keyspace::default();
+        for name in [&b"a"[..], b"b", b""] {
+            assert!(keyspace.value::<Stream>(name).unwrap().is_none());
+            keyspace.value_or_new::<Stream>(name).unwrap();
+            assert_eq!(keyspace.kind(name), Some(Kind::Stream));
+        }
+        keyspace.value_or_new::<Stream>(b"a").unwrap();
+        assert_eq!(keyspace.len(), 3);
+        keyspace.set_expiry(b"b", Some(7));
+        assert_eq!(keyspace.get(b"b").and_then(Key::expiry), Some(7));
+        keyspace.set_expiry(b"b", None);
+        assert_eq!(keyspace.get(b"b").and_then(Key::expiry), None);
+        assert!(keyspace.remove(b"a").is_some() && keyspace.remove(b"a").is_none());
+        assert_eq!((keyspace.len(), keyspace.kind(b"a")), (2, None));
+    }
+}
