@@ -44,7 +44,7 @@ fn measure(
         // Nobody listens any more once the measuring is over.
         let _ = told.send(outcome);
     });
-    let (mut log, _) = Log::open(Arc::new(RealFs), &data, Options::default(), wake, |_, _| {})?;
+    let (mut log, _) = Log::open(Arc::new(RealFs), &data, Options::default(), wake, |_, _, _| {})?;
     let mut commits = Vec::new();
     let end = Instant::now() + duration;
     while Instant::now() < end {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::lsn::Lsn;
 
 /// Why a log could not be opened. Nothing has been changed in the folder that is not safe to do again.
@@ -52,6 +53,20 @@ pub enum OpenError {
         /// The format it names.
         found: u32,
         /// The newest format that this version reads.
+        known: u32,
+    },
+    /// A version before the first release wrote it.
+    #[error(
+        "{} says format {found}, which no released Naru wrote and this one does not read (it reads format {known}): \
+         give an empty or new folder as --data",
+        path.display()
+    )]
+    Older {
+        /// The file that says so.
+        path: PathBuf,
+        /// The format it names.
+        found: u32,
+        /// The format that this version reads.
         known: u32,
     },
     /// What was acknowledged cannot be read any more.
@@ -143,6 +158,29 @@ pub enum AppendError {
     /// The log has stopped acknowledging.
     #[error(transparent)]
     Stopped(#[from] WriteError),
+}
+
+/// Why stored bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The caller's fault: no record that is stored now has these bytes.
+    #[error("nothing is stored at address {address} with {bytes} bytes")]
+    Absent {
+        /// The first byte asked for.
+        address: Address,
+        /// How many.
+        bytes: usize,
+    },
+    /// The disk's fault. Other places may be fine.
+    #[error("cannot read {} at byte {offset}: {source}", path.display())]
+    Io {
+        /// The segment.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {

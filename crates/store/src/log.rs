@@ -1,27 +1,26 @@
-//! The log as its owner sees it, and the thread that writes it.
+//! The log as its owner sees it.
 
 use std::any::Any;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 
+use crate::address::Address;
 use crate::batch::Batch;
-use crate::error::{AppendError, OpenError, WriteError};
+use crate::desk::Flight;
+use crate::error::{AppendError, OpenError, ReadError, WriteError};
 use crate::folder;
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::lsn::Lsn;
-use crate::recovery::{Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
+use crate::recovery::{Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::tail::{SegmentPlan, Tail};
+use crate::segments::Segments;
+use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
-
-/// One frame in flight, and one request to look for space.
-const JOBS_MAX: usize = 2;
+use crate::writer::{Shared, Writer};
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -54,37 +53,23 @@ pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 /// Dropped without [`Log::close`], it forgets the open batch and waits for the frame in flight.
 pub struct Log {
     open: Batch,
+    /// The frame handed to the writer last; it stays readable until the next one.
+    flight: Option<Flight>,
     /// The last record handed to the writer: above `durable` while a frame is in flight.
     submitted: Lsn,
     /// Whether the last record submitted was a mark.
     marked: bool,
     frame_bytes_max: usize,
     batch_bytes: usize,
+    segments: Segments,
     shared: Arc<Shared>,
-    jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
-}
-
-enum Job {
-    Frame(Batch),
-    /// Try again to have the next segment.
-    FindSpace,
-}
-
-struct Shared {
-    durable: AtomicU64,
-    /// There is no space for the next segment.
-    full: AtomicBool,
-    /// A `FindSpace` is on its way.
-    finding_space: AtomicBool,
-    failed: OnceLock<WriteError>,
-    /// The buffer of the last frame, for the next batch.
-    spent: Mutex<Option<Batch>>,
 }
 
 impl Log {
     /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands every stored
-    /// record to `replay`, in order, before it returns; after an error, what was replayed is to be thrown away.
+    /// record to `replay`, in order and with its address, before it returns; after an error, what was replayed is to
+    /// be thrown away.
     ///
     /// Worth a warning in the caller's log: [`Recovery::torn`].
     pub fn open(
@@ -92,42 +77,39 @@ impl Log {
         data: &Path,
         options: Options,
         on_durable: OnDurable,
-        mut replay: impl FnMut(Lsn, &[u8]),
+        mut replay: impl FnMut(Lsn, Address, &[u8]),
     ) -> Result<(Self, Recovery), OpenError> {
-        let (tail, recovery, lock) = open_tail(&fs, data, options, &mut replay)?;
-        let shared = Arc::new(Shared {
-            durable: AtomicU64::new(recovery.last.number()),
-            full: AtomicBool::new(false),
-            finding_space: AtomicBool::new(false),
-            failed: OnceLock::new(),
-            spent: Mutex::new(Some(Batch::new(Lsn::ZERO))),
-        });
-        let (jobs, queue) = sync_channel(JOBS_MAX);
-        let writer = Writer { tail, queue, shared: shared.clone(), on_durable, _lock: lock };
+        let (Recovered { tail, recovery, segments }, lock) = open_tail(&fs, data, options, &mut replay)?;
+        let shared = Arc::new(Shared::new(&tail));
+        let end = tail.end();
+        let shard = tail.shard().to_owned();
+        let writer = Writer { tail, shared: shared.clone(), on_durable, _lock: lock };
         let writer = std::thread::Builder::new()
             .name("naru-log".to_owned())
             .spawn(move || writer.run())
             .map_err(OpenError::io("start the thread that writes", data))?;
         let segment_bytes = clamp_segment(options.segment_bytes);
         let log = Self {
-            open: Batch::new(recovery.last.plus(1)),
+            open: Batch::new(end, recovery.last.plus(1)),
+            flight: None,
             submitted: recovery.last,
             marked: recovery.clean,
             frame_bytes_max: usize::try_from(segment_bytes - (HEAD_BYTES + FOOT_BYTES) as u64)
                 .unwrap_or(FRAME_BYTES_MAX)
                 .min(FRAME_BYTES_MAX),
             batch_bytes: options.batch_bytes,
+            segments: Segments::new(fs, shard, segments),
             shared,
-            jobs: Some(jobs),
             writer: Some(writer),
         };
         Ok((log, recovery))
     }
 
-    /// Adds a record to the open batch and answers its number. It is not on disk yet. An error changes nothing, so
-    /// append before the state is changed, or treat an error as fatal.
-    pub fn append(&mut self, record: &[u8]) -> Result<Lsn, AppendError> {
-        if let Some(error) = self.shared.failed.get() {
+    /// Adds a record to the open batch and answers its number, and the address of its first byte. It is not on disk
+    /// yet, but can be read. An error changes nothing, so append before the state is changed, or treat an error as
+    /// fatal.
+    pub fn append(&mut self, record: &[u8]) -> Result<(Lsn, Address), AppendError> {
+        if let Some(error) = self.shared.failed() {
             return Err(error.clone().into());
         }
         let bytes_max = self.record_bytes_max();
@@ -146,32 +128,65 @@ impl Log {
         self.frame_bytes_max - HEADER_BYTES - TRAILER_BYTES - RECORD_EXTRA_BYTES
     }
 
+    /// Fills the buffer with the bytes of a record that stand there, wherever they are: in the open batch, in the
+    /// frame in flight, or in a file. They are not checked: whoever needs to know keeps a checksum in the record.
+    pub fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), ReadError> {
+        let absent = ReadError::Absent { address, bytes: buffer.len() };
+        if address >= self.open.base() {
+            buffer.copy_from_slice(self.open.get(address, buffer.len()).ok_or(absent)?);
+            return Ok(());
+        }
+        if let Some(flight) = &self.flight {
+            let flight = flight.read();
+            if address >= flight.base() {
+                buffer.copy_from_slice(flight.get(address, buffer.len()).ok_or(absent)?);
+                return Ok(());
+            }
+        }
+        self.segments.read(address, buffer)
+    }
+
     /// Hands the open batch to the writer if it is idle, and returns at once; otherwise does nothing, and is to be
     /// called again on `on_durable`. With nothing to hand over on a full disk, it has the writer look for space.
     pub fn submit(&mut self) -> Result<(), WriteError> {
-        if let Some(error) = self.shared.failed.get() {
+        if let Some(error) = self.shared.failed() {
             return Err(error.clone());
         }
         if self.open.is_empty() {
-            if self.is_full() && !self.shared.finding_space.swap(true, Ordering::Relaxed) {
-                self.send(Job::FindSpace)?;
+            if self.is_full() {
+                self.shared.desk.find_space();
             }
             return Ok(());
         }
         if self.submitted > self.durable() {
             return Ok(());
         }
-        let next = self.open.next();
-        let mut empty = self.shared.spent.lock().take().unwrap_or_else(|| Batch::new(next));
-        empty.restart(next);
-        let batch = std::mem::replace(&mut self.open, empty);
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Makes the open batch the frame in flight. None is in flight now.
+    fn hand_over(&mut self) {
+        let spent = self.settle();
+        let (end, next) = (self.open.end(), self.open.next());
+        let mut empty = spent.unwrap_or_else(|| Batch::new(end, next));
+        empty.restart(end, next);
+        let flight = Arc::new(RwLock::new(std::mem::replace(&mut self.open, empty)));
         self.submitted = next.before();
-        self.send(Job::Frame(batch))
+        self.flight = Some(flight.clone());
+        self.shared.desk.write(flight);
+    }
+
+    /// Takes note of where the last frame went, now that it is written, and answers its buffer.
+    fn settle(&mut self) -> Option<Batch> {
+        let flight = self.flight.take()?;
+        self.segments.written(self.shared.tail(), self.open.base());
+        Arc::into_inner(flight).map(RwLock::into_inner)
     }
 
     /// The last record that is on disk, and all before it are.
     pub fn durable(&self) -> Lsn {
-        Lsn::new(self.shared.durable.load(Ordering::Acquire))
+        self.shared.durable()
     }
 
     /// Bytes that the open batch would take on disk; at most 64 MiB and what a segment holds.
@@ -189,7 +204,7 @@ impl Log {
     /// the log grow, so that what shrinks it can be recorded. [`Log::submit`] looks for space again, and this goes
     /// back to `false` by itself. If the segment in use fills up too, the log stops with [`WriteError::Full`].
     pub fn is_full(&self) -> bool {
-        self.shared.full.load(Ordering::Relaxed)
+        self.shared.is_full()
     }
 
     /// When idle, writes a mark that everything before is on disk, so that damage to the last frame is told from a
@@ -208,38 +223,25 @@ impl Log {
 
     /// Writes what is left and a mark that the log was closed, and waits for it.
     pub fn close(mut self) -> Result<(), WriteError> {
-        let outcome = self.write_the_rest();
-        self.join();
-        match self.shared.failed.get() {
-            Some(error) => Err(error.clone()),
-            None => outcome,
-        }
-    }
-
-    fn write_the_rest(&mut self) -> Result<(), WriteError> {
-        let next = self.open.next();
+        let (end, next) = (self.open.end(), self.open.next());
         if !self.open.is_empty() {
-            let batch = std::mem::replace(&mut self.open, Batch::new(next));
-            self.send(Job::Frame(batch))?;
+            let rest = std::mem::replace(&mut self.open, Batch::new(end, next));
+            self.shared.desk.write(Arc::new(RwLock::new(rest)));
         }
         if !self.marked && next > Lsn::new(1) {
-            let mut mark = Batch::new(next);
+            let mut mark = Batch::new(self.open.base(), next);
             mark.push(Kind::Mark, &[]);
-            self.send(Job::Frame(mark))?;
+            self.shared.desk.write(Arc::new(RwLock::new(mark)));
         }
-        Ok(())
-    }
-
-    /// Waits only in `close`: at most one frame is in flight and at most one request for space, so there is room.
-    fn send(&self, job: Job) -> Result<(), WriteError> {
-        let jobs = self.jobs.as_ref().expect("only `join` takes it, at the end");
-        jobs.send(job).map_err(|_| {
-            self.shared.failed.get().cloned().expect("the writer ends early only after it has said why")
-        })
+        self.join();
+        match self.shared.failed() {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
     }
 
     fn join(&mut self) {
-        self.jobs = None;
+        self.shared.desk.close();
         if let Some(writer) = self.writer.take()
             && let Err(panic) = writer.join()
             && !std::thread::panicking()
@@ -255,60 +257,17 @@ impl Drop for Log {
     }
 }
 
-struct Writer {
-    tail: Tail,
-    queue: Receiver<Job>,
-    shared: Arc<Shared>,
-    on_durable: OnDurable,
-    /// The folder is ours until nothing is written any more.
-    _lock: Box<dyn Any + Send>,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let outcome = self.serve();
-        if let Err(error) = outcome {
-            let first = self.shared.failed.set(error.clone()).is_ok();
-            assert!(first, "only the writer fails, and then it ends");
-            (self.on_durable)(Err(error));
-        }
-    }
-
-    fn serve(&mut self) -> Result<(), WriteError> {
-        self.prepare_next()?;
-        while let Ok(job) = self.queue.recv() {
-            match job {
-                Job::Frame(mut batch) => {
-                    let durable = self.tail.commit(&mut batch)?;
-                    *self.shared.spent.lock() = Some(batch);
-                    self.shared.durable.store(durable.number(), Ordering::Release);
-                    (self.on_durable)(Ok(durable));
-                }
-                Job::FindSpace => self.shared.finding_space.store(false, Ordering::Relaxed),
-            }
-            self.prepare_next()?;
-        }
-        Ok(())
-    }
-
-    fn prepare_next(&mut self) -> Result<(), WriteError> {
-        let ready = self.tail.prepare_next()?;
-        self.shared.full.store(!ready, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 /// Everything about opening but the thread.
 pub(crate) fn open_tail(
     fs: &Arc<dyn Vfs>,
     data: &Path,
     options: Options,
-    replay: &mut dyn FnMut(Lsn, &[u8]),
-) -> Result<(Tail, Recovery, Box<dyn Any + Send>), OpenError> {
+    replay: &mut dyn FnMut(Lsn, Address, &[u8]),
+) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
     let plan = SegmentPlan { bytes: clamp_segment(options.segment_bytes), salt: options.salt };
-    let folder = folder::open(&**fs, data, &plan.head(1, Lsn::new(1), 0))?;
-    let (tail, recovery) = recover(fs, &folder.shard, plan, replay)?;
-    Ok((tail, recovery, folder.lock))
+    let folder = folder::open(&**fs, data, &plan.first_head())?;
+    let recovered = recover(fs, &folder.shard, plan, replay)?;
+    Ok((recovered, folder.lock))
 }
 
 fn clamp_segment(bytes: u64) -> u64 {

@@ -104,7 +104,7 @@ fn open_folder(folder: &Path, ring: watch::Sender<Result<Lsn, WriteError>>) -> R
     let mut misfit: Option<(Lsn, ReplayError)> = None;
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
     let (log, recovery) =
-        Log::open(Arc::new(RealFs), folder, Options::default(), on_durable, |lsn, record| {
+        Log::open(Arc::new(RealFs), folder, Options::default(), on_durable, |lsn, _, record| {
             if misfit.is_none()
                 && let Err(error) = store.replay(record)
             {

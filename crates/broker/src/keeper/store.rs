@@ -135,7 +135,7 @@ impl Store {
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
         let gathered = self.gathered.take().filter(|gathered| gathered.count > 0);
         if let (Some(gathered), Some(log)) = (gathered, &mut self.log) {
-            self.last = log.append(&gathered.into_record())?;
+            (self.last, _) = log.append(&gathered.into_record())?;
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Store {
         if record.len() > bytes_max {
             return Err(StoreError::TooLarge { bytes: record.len() });
         }
-        self.last = log.append(&record)?;
+        (self.last, _) = log.append(&record)?;
         Ok(())
     }
 
