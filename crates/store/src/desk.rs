@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::batch::Batch;
+use crate::segments::Removal;
 
 /// A batch that the writer makes a frame of, while its records can be read. The writer holds it for writing only to
 /// seal it.
@@ -14,12 +15,14 @@ pub(crate) type Flight = Arc<RwLock<Batch>>;
 /// One thing for the writer to do.
 pub(crate) enum Job {
     Frame(Flight),
+    /// A dead segment goes.
+    Remove(Removal),
     /// Try again to have the next segment.
     FindSpace,
 }
 
-/// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), and everything
-/// else is a wish that is there or not.
+/// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), a segment is
+/// removed once, and everything else is a wish that is there or not.
 #[derive(Default)]
 pub(crate) struct Desk {
     asked: Mutex<Asked>,
@@ -29,6 +32,7 @@ pub(crate) struct Desk {
 #[derive(Default)]
 struct Asked {
     frames: VecDeque<Flight>,
+    removals: VecDeque<Removal>,
     find_space: bool,
     is_closed: bool,
 }
@@ -36,6 +40,11 @@ struct Asked {
 impl Desk {
     pub(crate) fn write(&self, frame: Flight) {
         self.ask(|asked| asked.frames.push_back(frame));
+    }
+
+    /// Removes these when there is nothing to write, one at a time.
+    pub(crate) fn remove(&self, removals: Vec<Removal>) {
+        self.ask(|asked| asked.removals.extend(removals));
     }
 
     pub(crate) fn find_space(&self) {
@@ -71,6 +80,9 @@ impl Asked {
     fn take(&mut self) -> Option<Job> {
         if let Some(frame) = self.frames.pop_front() {
             return Some(Job::Frame(frame));
+        }
+        if let Some(removal) = self.removals.pop_front() {
+            return Some(Job::Remove(removal));
         }
         std::mem::take(&mut self.find_space).then_some(Job::FindSpace)
     }

@@ -72,4 +72,5 @@ pub use log::{Log, OnDurable, Options};
 pub use lsn::Lsn;
 pub use real_fs::RealFs;
 pub use recovery::{Recovery, Torn};
+pub use segments::Sealed;
 pub use vfs::{Vfs, VfsFile};

@@ -11,13 +11,13 @@ use parking_lot::RwLock;
 use crate::address::Address;
 use crate::batch::Batch;
 use crate::desk::Flight;
-use crate::error::{AppendError, OpenError, ReadError, WriteError};
+use crate::error::{AppendError, Damage, OpenError, ReadError, WriteError};
 use crate::folder;
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::lsn::Lsn;
 use crate::recovery::{Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::segments::Segments;
+use crate::segments::{Sealed, Segments};
 use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
 use crate::writer::{Shared, Writer};
@@ -53,8 +53,10 @@ pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 /// Dropped without [`Log::close`], it forgets the open batch and waits for the frame in flight.
 pub struct Log {
     open: Batch,
+    /// Bytes of the open batch that are live.
+    open_live: u64,
     /// The frame handed to the writer last; it stays readable until the next one.
-    flight: Option<Flight>,
+    flight: Option<InFlight>,
     /// The last record handed to the writer: above `durable` while a frame is in flight.
     submitted: Lsn,
     /// Whether the last record submitted was a mark.
@@ -62,8 +64,19 @@ pub struct Log {
     frame_bytes_max: usize,
     batch_bytes: usize,
     segments: Segments,
+    /// Records up to here are not needed to open the log again.
+    replayed_from: Lsn,
+    /// The owner has counted all that is live.
+    is_counted: bool,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// A frame whose segment is not known yet.
+struct InFlight {
+    frame: Flight,
+    base: Address,
+    live: u64,
 }
 
 impl Log {
@@ -83,7 +96,7 @@ impl Log {
         let shared = Arc::new(Shared::new(&tail));
         let end = tail.end();
         let shard = tail.shard().to_owned();
-        let writer = Writer { tail, shared: shared.clone(), on_durable, _lock: lock };
+        let writer = Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable, _lock: lock };
         let writer = std::thread::Builder::new()
             .name("naru-log".to_owned())
             .spawn(move || writer.run())
@@ -91,6 +104,7 @@ impl Log {
         let segment_bytes = clamp_segment(options.segment_bytes);
         let log = Self {
             open: Batch::new(end, recovery.last.plus(1)),
+            open_live: 0,
             flight: None,
             submitted: recovery.last,
             marked: recovery.clean,
@@ -99,6 +113,8 @@ impl Log {
                 .min(FRAME_BYTES_MAX),
             batch_bytes: options.batch_bytes,
             segments: Segments::new(fs, shard, segments),
+            replayed_from: Lsn::ZERO,
+            is_counted: false,
             shared,
             writer: Some(writer),
         };
@@ -136,14 +152,57 @@ impl Log {
             buffer.copy_from_slice(self.open.get(address, buffer.len()).ok_or(absent)?);
             return Ok(());
         }
-        if let Some(flight) = &self.flight {
-            let flight = flight.read();
-            if address >= flight.base() {
-                buffer.copy_from_slice(flight.get(address, buffer.len()).ok_or(absent)?);
-                return Ok(());
+        match &self.flight {
+            Some(flight) if address >= flight.base => {
+                let frame = flight.frame.read();
+                buffer.copy_from_slice(frame.get(address, buffer.len()).ok_or(absent)?);
+                Ok(())
             }
+            _ => self.segments.read(address, buffer),
         }
-        self.segments.read(address, buffer)
+    }
+
+    /// Notes that the owner needs these bytes. A segment with such bytes is kept until they are all counted as dead.
+    ///
+    /// An error is for those who count again what they knew before a restart: the bytes are gone, and going on would
+    /// pass that over.
+    pub fn count_live(&mut self, address: Address, bytes: u64) -> Result<(), Damage> {
+        match self.count_in_memory(address) {
+            Some(live) => *live += bytes,
+            None => self.segments.count_live(address, bytes)?,
+        }
+        Ok(())
+    }
+
+    /// Notes that the owner does not need these bytes any more, which it has counted as live.
+    pub fn count_dead(&mut self, address: Address, bytes: u64) {
+        match self.count_in_memory(address) {
+            Some(live) => *live = live.saturating_sub(bytes),
+            None => self.segments.count_dead(address, bytes),
+        }
+    }
+
+    fn count_in_memory(&mut self, address: Address) -> Option<&mut u64> {
+        if address >= self.open.base() {
+            return Some(&mut self.open_live);
+        }
+        self.flight.as_mut().filter(|flight| address >= flight.base).map(|flight| &mut flight.live)
+    }
+
+    /// All that is live is counted: from now on [`Log::submit`] has segments unlinked that are sealed, hold nothing
+    /// live, and are not needed to open the log again. The writer's thread does it, and the space returns at once.
+    pub fn reclaim(&mut self) {
+        self.is_counted = true;
+    }
+
+    /// The sealed segments, oldest first: those with little that is live are worth emptying.
+    pub fn sealed(&self) -> impl Iterator<Item = Sealed> + '_ {
+        self.segments.sealed()
+    }
+
+    /// Bytes that the segment files take, apart from what is ready for later.
+    pub fn file_bytes(&self) -> u64 {
+        self.segments.file_bytes()
     }
 
     /// Hands the open batch to the writer if it is idle, and returns at once; otherwise does nothing, and is to be
@@ -151,6 +210,12 @@ impl Log {
     pub fn submit(&mut self) -> Result<(), WriteError> {
         if let Some(error) = self.shared.failed() {
             return Err(error.clone());
+        }
+        if self.is_counted {
+            let dead = self.segments.take_dead(self.replayed_from);
+            if !dead.is_empty() {
+                self.shared.desk.remove(dead);
+            }
         }
         if self.open.is_empty() {
             if self.is_full() {
@@ -171,17 +236,19 @@ impl Log {
         let (end, next) = (self.open.end(), self.open.next());
         let mut empty = spent.unwrap_or_else(|| Batch::new(end, next));
         empty.restart(end, next);
-        let flight = Arc::new(RwLock::new(std::mem::replace(&mut self.open, empty)));
+        let base = self.open.base();
+        let frame = Arc::new(RwLock::new(std::mem::replace(&mut self.open, empty)));
         self.submitted = next.before();
-        self.flight = Some(flight.clone());
-        self.shared.desk.write(flight);
+        let live = std::mem::take(&mut self.open_live);
+        self.flight = Some(InFlight { frame: frame.clone(), base, live });
+        self.shared.desk.write(frame);
     }
 
     /// Takes note of where the last frame went, now that it is written, and answers its buffer.
     fn settle(&mut self) -> Option<Batch> {
-        let flight = self.flight.take()?;
-        self.segments.written(self.shared.tail(), self.open.base());
-        Arc::into_inner(flight).map(RwLock::into_inner)
+        let InFlight { frame, live, .. } = self.flight.take()?;
+        self.segments.written(self.shared.tail(), self.open.base(), live);
+        Arc::into_inner(frame).map(RwLock::into_inner)
     }
 
     /// The last record that is on disk, and all before it are.
@@ -219,6 +286,13 @@ impl Log {
             self.marked = true;
         }
         self.submit()
+    }
+
+    /// Records up to here are not needed any more to open the log.
+    #[cfg(test)]
+    pub(crate) fn replay_from(&mut self, lsn: Lsn) {
+        self.replayed_from = lsn;
+        self.segments.look_again();
     }
 
     /// Writes what is left and a mark that the log was closed, and waits for it.

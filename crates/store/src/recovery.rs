@@ -94,7 +94,8 @@ pub(crate) fn recover(
         read(segment, &mut bytes)?;
         let end = scan(&bytes, segment, place, &mut recovery, replay);
         place = end.place;
-        known.push(Known { head: *head, end: start.plus(place.offset - HEAD_BYTES as u64) });
+        let last = (index + 1 < segments.len()).then(|| place.next.before());
+        known.push(Known { head: *head, end: start.plus(place.offset - HEAD_BYTES as u64), last, live: 0 });
         if index + 1 == segments.len() {
             recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end)?;
         }

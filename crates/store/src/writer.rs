@@ -13,6 +13,7 @@ use crate::log::OnDurable;
 use crate::lsn::Lsn;
 use crate::segment::SegmentHead;
 use crate::tail::Tail;
+use crate::vfs::Vfs;
 
 /// What the writer lets others know.
 pub(crate) struct Shared {
@@ -55,6 +56,7 @@ impl Shared {
 }
 
 pub(crate) struct Writer {
+    pub(crate) fs: Arc<dyn Vfs>,
     pub(crate) tail: Tail,
     pub(crate) shared: Arc<Shared>,
     pub(crate) on_durable: OnDurable,
@@ -77,6 +79,7 @@ impl Writer {
         while let Some(job) = self.shared.desk.next() {
             match job {
                 Job::Frame(frame) => self.write(frame)?,
+                Job::Remove(removal) => removal.carry_out(&*self.fs),
                 Job::FindSpace => {}
             }
             self.prepare_next()?;

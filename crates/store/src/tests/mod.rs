@@ -4,6 +4,7 @@ mod crash;
 mod enumerate;
 mod log;
 mod read;
+mod reclaim;
 mod rot;
 
 use std::any::Any;
