@@ -94,6 +94,15 @@ pub struct Damage {
     pub what: &'static str,
 }
 
+impl Damage {
+    /// The data folder that the file belongs to.
+    fn data(&self) -> &Path {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let is_shard = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shard-"));
+        if is_shard { folder.parent().unwrap_or(folder) } else { folder }
+    }
+}
+
 impl std::error::Error for Damage {}
 
 impl fmt::Display for Damage {
@@ -102,7 +111,12 @@ impl fmt::Display for Damage {
         if let Some((first, last)) = self.records {
             write!(f, " (records {first} to {last})")?;
         }
-        f.write_str(". Naru does not start, so that nothing more is lost: keep a copy of the folder as it is, check the disk, and restore the folder from a backup")
+        write!(
+            f,
+            ". Naru does not start, so that nothing more is lost: keep a copy of the folder as it is, check the disk, and \
+             restore the folder from a backup; or keep what can be read with: naru doctor salvage {}",
+            self.data().display()
+        )
     }
 }
 

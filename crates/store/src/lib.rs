@@ -45,6 +45,8 @@
 
 mod address;
 mod batch;
+mod checkpoint;
+mod checkpointing;
 mod desk;
 mod error;
 #[cfg(any(test, feature = "faults"))]
@@ -67,10 +69,11 @@ mod writer;
 mod tests;
 
 pub use address::Address;
+pub use checkpointing::Checkpoint;
 pub use error::{AppendError, Damage, OpenError, ReadError, WriteError};
 pub use log::{Log, OnDurable, Options};
 pub use lsn::Lsn;
 pub use real_fs::RealFs;
-pub use recovery::{Recovery, Torn};
+pub use recovery::{Load, Recovery, Torn};
 pub use segments::Sealed;
 pub use vfs::{Vfs, VfsFile};

@@ -10,12 +10,13 @@ use parking_lot::RwLock;
 
 use crate::address::Address;
 use crate::batch::Batch;
+use crate::checkpointing::{Checkpoint, Checkpointer, Queue};
 use crate::desk::Flight;
 use crate::error::{AppendError, Damage, OpenError, ReadError, WriteError};
 use crate::folder;
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::lsn::Lsn;
-use crate::recovery::{Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
+use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
 use crate::segments::{Sealed, Segments};
 use crate::tail::SegmentPlan;
@@ -64,12 +65,16 @@ pub struct Log {
     frame_bytes_max: usize,
     batch_bytes: usize,
     segments: Segments,
-    /// Records up to here are not needed to open the log again.
-    replayed_from: Lsn,
+    /// The checkpoints that a start can use, newest last; at most two.
+    checkpoints: Vec<Lsn>,
+    /// What became of the last one, until the owner asks.
+    checkpointed: Option<Result<Lsn, WriteError>>,
+    checkpointing: Arc<Queue>,
     /// The owner has counted all that is live.
     is_counted: bool,
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer, and the one that writes checkpoints.
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// A frame whose segment is not known yet.
@@ -80,45 +85,63 @@ struct InFlight {
 }
 
 impl Log {
-    /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands every stored
-    /// record to `replay`, in order and with its address, before it returns; after an error, what was replayed is to
-    /// be thrown away.
+    /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands the newest
+    /// checkpoint that is whole and every record behind it to `load` before it returns; after an error, what was
+    /// loaded is to be thrown away.
     ///
-    /// Worth a warning in the caller's log: [`Recovery::torn`].
+    /// Worth a warning in the caller's log: [`Recovery::torn`] and [`Recovery::damaged_checkpoints`].
     pub fn open(
         fs: Arc<dyn Vfs>,
         data: &Path,
         options: Options,
         on_durable: OnDurable,
-        mut replay: impl FnMut(Lsn, Address, &[u8]),
+        load: &mut dyn Load,
     ) -> Result<(Self, Recovery), OpenError> {
-        let (Recovered { tail, recovery, segments }, lock) = open_tail(&fs, data, options, &mut replay)?;
-        let shared = Arc::new(Shared::new(&tail));
+        let (recovered, lock) = open_tail(&fs, data, options, load)?;
+        let Recovered { tail, recovery, segments, checkpoints } = recovered;
+        let shared = Arc::new(Shared::new(&tail, lock));
         let end = tail.end();
         let shard = tail.shard().to_owned();
-        let writer = Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable, _lock: lock };
-        let writer = std::thread::Builder::new()
-            .name("naru-log".to_owned())
-            .spawn(move || writer.run())
-            .map_err(OpenError::io("start the thread that writes", data))?;
-        let segment_bytes = clamp_segment(options.segment_bytes);
-        let log = Self {
+        let checkpointing = Arc::new(Queue::default());
+        let mut log = Self {
             open: Batch::new(end, recovery.last.plus(1)),
             open_live: 0,
             flight: None,
             submitted: recovery.last,
             marked: recovery.clean,
-            frame_bytes_max: usize::try_from(segment_bytes - (HEAD_BYTES + FOOT_BYTES) as u64)
-                .unwrap_or(FRAME_BYTES_MAX)
-                .min(FRAME_BYTES_MAX),
+            frame_bytes_max: usize::try_from(
+                clamp_segment(options.segment_bytes) - (HEAD_BYTES + FOOT_BYTES) as u64,
+            )
+            .unwrap_or(FRAME_BYTES_MAX)
+            .min(FRAME_BYTES_MAX),
             batch_bytes: options.batch_bytes,
-            segments: Segments::new(fs, shard, segments),
-            replayed_from: Lsn::ZERO,
+            segments: Segments::new(fs.clone(), shard.clone(), segments),
+            checkpoints,
+            checkpointed: None,
+            checkpointing: checkpointing.clone(),
             is_counted: false,
-            shared,
-            writer: Some(writer),
+            shared: shared.clone(),
+            threads: Vec::new(),
         };
+        let writer = Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable };
+        let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
+        log.start("naru-log", data, move || writer.run())?;
+        log.start("naru-checkpoint", data, move || checkpointer.run())?;
         Ok((log, recovery))
+    }
+
+    fn start(
+        &mut self,
+        name: &str,
+        data: &Path,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(OpenError::io("start a thread that writes", data))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Adds a record to the open batch and answers its number, and the address of its first byte. It is not on disk
@@ -211,8 +234,9 @@ impl Log {
         if let Some(error) = self.shared.failed() {
             return Err(error.clone());
         }
+        self.note_checkpoint();
         if self.is_counted {
-            let dead = self.segments.take_dead(self.replayed_from);
+            let dead = self.segments.take_dead(self.replayed_from());
             if !dead.is_empty() {
                 self.shared.desk.remove(dead);
             }
@@ -288,11 +312,79 @@ impl Log {
         self.submit()
     }
 
-    /// Records up to here are not needed any more to open the log.
+    /// Begins a checkpoint: what the owner knows, written while the log goes on, so that a start need not replay what
+    /// is before it. `None` while another is under way, or nothing was appended since the last.
+    ///
+    /// ```text
+    /// begin → between turns, while has_room: push what changed nothing since, each piece with the record it is true
+    /// at → finish → later, checkpoint_outcome
+    /// ```
+    ///
+    /// It is taken at the last record appended, and the owner goes on changing while it pushes: at the start, records
+    /// behind [`Checkpoint::lsn`] are replayed on top of pieces that may know some of them already.
+    pub fn begin_checkpoint(&mut self) -> Option<Checkpoint> {
+        self.note_checkpoint();
+        let lsn = self.last();
+        let newest = self.checkpoints.last().copied();
+        if self.checkpointed.is_some() || lsn == newest.unwrap_or(Lsn::ZERO) {
+            return None;
+        }
+        self.checkpointing.begin(lsn, newest)
+    }
+
+    /// All pieces are pushed. The checkpoint counts once it and every record appended so far are on disk; then all but
+    /// the newest two are removed, and the log is kept back to the older of them.
+    pub fn finish_checkpoint(&mut self, checkpoint: Checkpoint) {
+        checkpoint.finish(self.last());
+    }
+
+    /// What became of the checkpoint that was finished last, said once. An error is no danger: the log goes on, is
+    /// kept back to the checkpoints before, and another can be begun.
+    pub fn checkpoint_outcome(&mut self) -> Option<Result<Lsn, WriteError>> {
+        self.note_checkpoint();
+        self.checkpointed.take()
+    }
+
+    /// Whether a checkpoint is neither done nor given up.
+    pub fn is_checkpointing(&self) -> bool {
+        self.checkpointing.is_underway()
+    }
+
+    /// The newest checkpoint that is on disk, or [`Lsn::ZERO`]: a start replays what is behind it.
+    pub fn newest_checkpoint(&self) -> Lsn {
+        self.checkpoints.last().copied().unwrap_or(Lsn::ZERO)
+    }
+
+    /// The last record appended.
+    pub fn last(&self) -> Lsn {
+        self.open.next().before()
+    }
+
+    /// As if there were two checkpoints at this record.
     #[cfg(test)]
     pub(crate) fn replay_from(&mut self, lsn: Lsn) {
-        self.replayed_from = lsn;
+        self.checkpoints = vec![lsn, lsn];
         self.segments.look_again();
+    }
+
+    fn note_checkpoint(&mut self) {
+        let Some(outcome) = self.checkpointing.outcome() else { return };
+        if let Ok(lsn) = outcome {
+            self.checkpoints.push(lsn);
+            let surplus = self.checkpoints.len().saturating_sub(2);
+            self.checkpoints.drain(..surplus);
+            self.segments.look_again();
+        }
+        self.checkpointed = Some(outcome);
+    }
+
+    /// Records up to here are in both checkpoints. With one checkpoint all records are kept, since it may be damaged
+    /// one day.
+    fn replayed_from(&self) -> Lsn {
+        match self.checkpoints[..] {
+            [older, _] => older,
+            _ => Lsn::ZERO,
+        }
     }
 
     /// Writes what is left and a mark that the log was closed, and waits for it.
@@ -316,11 +408,13 @@ impl Log {
 
     fn join(&mut self) {
         self.shared.desk.close();
-        if let Some(writer) = self.writer.take()
-            && let Err(panic) = writer.join()
-            && !std::thread::panicking()
-        {
-            std::panic::resume_unwind(panic);
+        self.checkpointing.close();
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join()
+                && !std::thread::panicking()
+            {
+                std::panic::resume_unwind(panic);
+            }
         }
     }
 }
@@ -336,11 +430,11 @@ pub(crate) fn open_tail(
     fs: &Arc<dyn Vfs>,
     data: &Path,
     options: Options,
-    replay: &mut dyn FnMut(Lsn, Address, &[u8]),
+    load: &mut dyn Load,
 ) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
     let plan = SegmentPlan { bytes: clamp_segment(options.segment_bytes), salt: options.salt };
     let folder = folder::open(&**fs, data, &plan.first_head())?;
-    let recovered = recover(fs, &folder.shard, plan, replay)?;
+    let recovered = recover(fs, &folder.shard, plan, load)?;
     Ok((recovered, folder.lock))
 }
 

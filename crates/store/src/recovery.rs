@@ -1,19 +1,21 @@
 //! Reading the log back: what is whole, what was torn by a crash, and what is damaged.
 //!
-//! Segments before the tail must be whole. In the tail, at the first place where no good frame stands:
+//! The newest checkpoint that is whole says from where to replay; before that nothing is read but the segments' heads,
+//! and segments may be missing that nobody needed. Segments from there to the tail must be whole. In the tail, at the first place where no good frame stands:
 //!
 //! - nothing but zeros: a clean end;
 //! - something that no crash of ours leaves there (a frame of another place, a bad record in a good frame), or a
-//!   later frame header that says these records were synced: damage, and opening is refused;
+//!   later frame header or a checkpoint that says these records were synced: damage, and opening is refused;
 //! - otherwise one frame was in flight and nobody was told of it: it is copied aside, cut, and reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::checkpoint::{self, Choice};
 use crate::error::{Damage, OpenError};
 use crate::frame::{BadFrame, Frame, Kind};
-use crate::inventory::{Segment, segments};
+use crate::inventory::{Segment, first_replayed, not_replayed, segments};
 use crate::lsn::Lsn;
 use crate::repair::repair;
 use crate::segment::HEAD_BYTES;
@@ -36,6 +38,11 @@ pub struct Recovery {
     pub segments: u64,
     /// Whether the last run closed the log, or went idle and said so, before it ended.
     pub clean: bool,
+    /// The checkpoint it began with, if there is one.
+    pub checkpoint: Option<Lsn>,
+    /// Newer checkpoints that could not be read, so that more was replayed. Worth a warning; they are removed when
+    /// the next one is made.
+    pub damaged_checkpoints: Vec<Damage>,
     /// What was cut off the end, if a crash had torn it. Worth a warning.
     pub torn: Option<Torn>,
 }
@@ -55,12 +62,23 @@ pub struct Torn {
     pub copy: PathBuf,
 }
 
+/// What takes back in what was stored: the pieces of a checkpoint, if there is one, then every record behind it.
+pub trait Load {
+    /// The next piece, as it was pushed.
+    fn piece(&mut self, piece: &[u8]);
+
+    /// The next record, and the address of its first byte.
+    fn record(&mut self, lsn: Lsn, address: Address, record: &[u8]);
+}
+
 /// A log read back.
 pub(crate) struct Recovered {
     pub(crate) tail: Tail,
     pub(crate) recovery: Recovery,
     /// All segments, the tail last.
     pub(crate) segments: Vec<Known>,
+    /// The checkpoints that can be used, newest last.
+    pub(crate) checkpoints: Vec<Lsn>,
 }
 
 /// How far a segment could be read.
@@ -77,27 +95,48 @@ pub(crate) fn recover(
     fs: &Arc<dyn Vfs>,
     shard: &Path,
     plan: SegmentPlan,
-    replay: &mut dyn FnMut(Lsn, Address, &[u8]),
+    load: &mut dyn Load,
 ) -> Result<Recovered, OpenError> {
-    let (mut segments, unused) = segments(&**fs, shard)?;
-    let mut recovery = Recovery { segments: segments.len() as u64, ..Recovery::default() };
-    let mut place = Place { offset: HEAD_BYTES as u64, next: Lsn::new(1), chain: 0 };
-    let mut known: Vec<Known> = Vec::new();
+    let (lsns, mut unused) = checkpoint::list(&**fs, shard)?;
+    let Choice { used, older, damaged } = checkpoint::choose(&**fs, shard, &lsns)?;
+    let from = used.map_or(Lsn::ZERO, |used| used.lsn);
+    let (segments, spare) = segments(&**fs, shard)?;
+    unused.extend(spare);
+    // Without a checkpoint, it is the damage to them that makes what is gone missed.
+    let first = first_replayed(shard, &segments, from).map_err(|missing| {
+        if used.is_none() { damaged.first().cloned().unwrap_or(missing) } else { missing }
+    })?;
+    if used.is_some() {
+        checkpoint::read(&**fs, shard, from, &mut |piece| load.piece(piece))?;
+    }
+    let mut recovery = Recovery {
+        segments: (segments.len() - first) as u64,
+        checkpoint: used.map(|used| used.lsn),
+        damaged_checkpoints: damaged,
+        ..Recovery::default()
+    };
+    let mut known = not_replayed(&**fs, &segments[..first], &segments[first].head)?;
+    let begin = segments[first].head;
+    let mut place = Place { offset: HEAD_BYTES as u64, next: begin.first, chain: begin.chain };
+    let mut start = begin.start;
     let mut bytes = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
+    for (index, segment) in segments.iter().enumerate().skip(first) {
         let before = index.checked_sub(1).map(|before| &segments[before]);
+        let before = before.filter(|before| before.head.number + 1 == segment.head.number);
         let head = &segment.head;
-        let start = known.last().map_or(Address::ZERO, |before| before.end);
         if head.first != place.next || head.chain != place.chain || head.start != start {
             return Err(unreadable(before.unwrap_or(segment), place, head.first.before()).into());
         }
-        read(segment, &mut bytes)?;
-        let end = scan(&bytes, segment, place, &mut recovery, replay);
+        read(&**fs, segment, &mut bytes)?;
+        let end = scan(&bytes, segment, place, from, &mut recovery, load);
         place = end.place;
-        let last = (index + 1 < segments.len()).then(|| place.next.before());
-        known.push(Known { head: *head, end: start.plus(place.offset - HEAD_BYTES as u64), last, live: 0 });
-        if index + 1 == segments.len() {
-            recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end)?;
+        start = start.plus(place.offset - HEAD_BYTES as u64);
+        let is_tail = index + 1 == segments.len();
+        let last = (!is_tail).then(|| place.next.before());
+        known.push(Known { head: *head, end: start, last, live: 0 });
+        if is_tail {
+            let proven = used.map_or(Lsn::ZERO, |used| used.end);
+            recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end, proven)?;
         }
     }
     recovery.last = place.next.before();
@@ -106,23 +145,25 @@ pub(crate) fn recover(
         fs.remove(&path).map_err(OpenError::io("remove", &path))?;
     }
     fs.sync_folder(shard).map_err(OpenError::io("sync", shard))?;
-    let tail = segments.pop().expect("`segments` answers at least one");
-    let tail = Tail::new(fs.clone(), shard.to_owned(), plan, tail.head, tail.file, place);
-    Ok(Recovered { tail, recovery, segments: known })
+    let tail = segments.last().expect("`segments` answers at least one");
+    let tail = Tail::new(fs.clone(), shard.to_owned(), plan, tail.head, tail.open(&**fs)?, place);
+    let checkpoints = older.into_iter().chain(used.map(|used| used.lsn)).collect();
+    Ok(Recovered { tail, recovery, segments: known, checkpoints })
 }
 
-fn read(segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), OpenError> {
+fn read(fs: &dyn Vfs, segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), OpenError> {
     bytes.resize(segment.head.bytes as usize, 0);
-    segment.file.read_at(bytes, 0).map_err(OpenError::io("read", &segment.path))
+    segment.open(fs)?.read_at(bytes, 0).map_err(OpenError::io("read", &segment.path))
 }
 
-/// Hands on every record from the start of a segment to the first place without a good frame.
+/// Hands on every record behind `from`, from the start of a segment to the first place without a good frame.
 fn scan(
     bytes: &[u8],
     segment: &Segment,
     start: Place,
+    from: Lsn,
     recovery: &mut Recovery,
-    replay: &mut dyn FnMut(Lsn, Address, &[u8]),
+    load: &mut dyn Load,
 ) -> End {
     let mut place = Place { offset: HEAD_BYTES as u64, ..start };
     let mut last_frame = None;
@@ -135,9 +176,9 @@ fn scan(
         let base = segment.head.start.plus(place.offset - HEAD_BYTES as u64);
         for record in frame.records() {
             recovery.clean = record.kind == Kind::Mark;
-            if record.kind == Kind::Data {
+            if record.kind == Kind::Data && record.lsn > from {
                 recovery.records += 1;
-                replay(record.lsn, base.plus(record.at as u64), record.body);
+                load.record(record.lsn, base.plus(record.at as u64), record.body);
             }
         }
         last_frame = Some(place.offset);

@@ -14,7 +14,7 @@ use crate::vfs::Vfs;
 const TORN_FILES_MAX: usize = 4;
 const TORN_PREFIX: &str = "torn-";
 
-/// Judges the end of the tail, cuts what was torn, and syncs what is kept.
+/// Judges the end of the tail, cuts what was torn, and syncs what is kept. Records up to `proven` must be there.
 pub(crate) fn repair(
     fs: &dyn Vfs,
     shard: &Path,
@@ -22,8 +22,13 @@ pub(crate) fn repair(
     tail: &Segment,
     bytes: &[u8],
     end: &End,
+    proven: Lsn,
 ) -> Result<Option<Torn>, OpenError> {
     refuse_lost_successor(tail, shard, bytes)?;
+    if end.place.next <= proven {
+        return Err(unreadable(tail, end.place, proven).into());
+    }
+    let file = tail.open(fs)?;
     let offset = end.place.offset as usize;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(offset);
     let torn = if used == offset {
@@ -32,7 +37,7 @@ pub(crate) fn repair(
         refuse_damage(tail, &bytes[..used], end)?;
         let copy = keep_copy(fs, shard, end.place.next, &bytes[offset..used])?;
         let zeros = vec![0; used - offset];
-        tail.file.write_at(&zeros, offset as u64).map_err(OpenError::io("write", &tail.path))?;
+        file.write_at(&zeros, offset as u64).map_err(OpenError::io("write", &tail.path))?;
         Some(Torn {
             path: tail.path.clone(),
             offset: offset as u64,
@@ -45,15 +50,13 @@ pub(crate) fn repair(
     // kernel holds the pages as clean. Written again and synced, it is on disk before anybody is shown it.
     let again = end.last_frame.map_or(0..HEAD_BYTES, |start| start as usize..offset);
     let start = again.start as u64;
-    tail.file.write_at(&bytes[again], start).map_err(OpenError::io("write", &tail.path))?;
-    tail.file.sync().map_err(OpenError::io("sync", &tail.path))?;
+    file.write_at(&bytes[again], start).map_err(OpenError::io("write", &tail.path))?;
+    file.sync().map_err(OpenError::io("sync", &tail.path))?;
     if let (None, Some(before)) = (end.last_frame, before) {
         let foot = tail.head.foot_before().encode();
-        before
-            .file
-            .write_at(&foot, before.head.frames_end())
-            .map_err(OpenError::io("write", &before.path))?;
-        before.file.sync().map_err(OpenError::io("sync", &before.path))?;
+        let file = before.open(fs)?;
+        file.write_at(&foot, before.head.frames_end()).map_err(OpenError::io("write", &before.path))?;
+        file.sync().map_err(OpenError::io("sync", &before.path))?;
     }
     Ok(torn)
 }

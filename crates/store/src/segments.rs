@@ -26,6 +26,12 @@ pub(crate) struct Known {
     pub(crate) live: u64,
 }
 
+impl Known {
+    fn key(&self) -> (Address, u64) {
+        (self.head.start, self.head.number)
+    }
+}
+
 /// A segment that is full, as seen by who wants its space back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
@@ -66,7 +72,8 @@ impl Removal {
 pub(crate) struct Segments {
     fs: Arc<dyn Vfs>,
     shard: PathBuf,
-    known: BTreeMap<Address, Known>,
+    /// A segment may be empty, when a frame did not fit even there: the number tells it from the next.
+    known: BTreeMap<(Address, u64), Known>,
     files: RefCell<OpenFiles>,
     /// Something has changed since [`Segments::take_dead`] last looked.
     may_be_dead: bool,
@@ -81,7 +88,7 @@ struct OpenFiles {
 
 impl Segments {
     pub(crate) fn new(fs: Arc<dyn Vfs>, shard: PathBuf, known: Vec<Known>) -> Self {
-        let known = known.into_iter().map(|segment| (segment.head.start, segment)).collect();
+        let known = known.into_iter().map(|segment| (segment.key(), segment)).collect();
         Self { fs, shard, known, files: RefCell::default(), may_be_dead: true }
     }
 
@@ -99,13 +106,14 @@ impl Segments {
             last.last = Some(tail.first.before());
             self.may_be_dead = true;
         }
-        self.known.insert(tail.start, Known { head: tail, end, last: None, live });
+        let tail = Known { head: tail, end, last: None, live };
+        self.known.insert(tail.key(), tail);
     }
 
     /// Counts bytes of a segment as live.
     pub(crate) fn count_live(&mut self, address: Address, bytes: u64) -> Result<(), Damage> {
         let end = address.checked_add(bytes);
-        let found = self.known.range_mut(..=address).next_back().map(|(_, segment)| segment);
+        let found = self.known.range_mut(..=(address, u64::MAX)).next_back().map(|(_, segment)| segment);
         match found {
             Some(segment) if end.is_some_and(|end| end <= segment.end) => {
                 segment.live += bytes;
@@ -121,7 +129,7 @@ impl Segments {
 
     /// Counts bytes of a segment as dead that were counted as live.
     pub(crate) fn count_dead(&mut self, address: Address, bytes: u64) {
-        let Some((_, segment)) = self.known.range_mut(..=address).next_back() else { return };
+        let Some((_, segment)) = self.known.range_mut(..=(address, u64::MAX)).next_back() else { return };
         debug_assert!(address < segment.end && segment.live >= bytes, "only what was live can die");
         segment.live = segment.live.saturating_sub(bytes);
         self.may_be_dead |= segment.live == 0;
@@ -153,7 +161,7 @@ impl Segments {
         let files = &mut self.files.get_mut().files;
         dead.into_iter()
             .map(|head| {
-                self.known.remove(&head.start);
+                self.known.remove(&(head.start, head.number));
                 let file = files.remove(&head.number).map(|(_, file)| file);
                 Removal { path: self.shard.join(file_name(head.number)), file }
             })
@@ -161,14 +169,13 @@ impl Segments {
     }
 
     /// What may be unlinked has changed.
-    #[cfg(test)]
     pub(crate) fn look_again(&mut self) {
         self.may_be_dead = true;
     }
 
     /// The segment that has this byte.
     pub(crate) fn find(&self, address: Address) -> Option<&Known> {
-        let (_, segment) = self.known.range(..=address).next_back()?;
+        let (_, segment) = self.known.range(..=(address, u64::MAX)).next_back()?;
         (address < segment.end).then_some(segment)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::desk::{Desk, Flight, Job};
 use crate::error::WriteError;
@@ -23,18 +23,49 @@ pub(crate) struct Shared {
     failed: OnceLock<WriteError>,
     /// The segment of the last frame that is durable.
     tail: Mutex<SegmentHead>,
+    /// Whether the writer has ended; the bell rings with every sync, and then.
+    has_ended: Mutex<bool>,
+    progress: Condvar,
     pub(crate) desk: Desk,
+    /// The folder is ours until nothing is written any more.
+    _lock: Mutex<Box<dyn Any + Send>>,
 }
 
 impl Shared {
-    pub(crate) fn new(tail: &Tail) -> Self {
+    pub(crate) fn new(tail: &Tail, lock: Box<dyn Any + Send>) -> Self {
         Self {
             durable: AtomicU64::new(tail.durable().number()),
             is_full: AtomicBool::new(false),
             failed: OnceLock::new(),
             tail: Mutex::new(tail.head()),
+            has_ended: Mutex::new(false),
+            progress: Condvar::new(),
             desk: Desk::default(),
+            _lock: Mutex::new(lock),
         }
+    }
+
+    /// Waits until this record is on disk. An error: it never will be; `None`: the log was closed before.
+    pub(crate) fn wait_until_synced(&self, lsn: Lsn) -> Option<Result<(), WriteError>> {
+        let mut has_ended = self.has_ended.lock();
+        loop {
+            if self.durable() >= lsn {
+                return Some(Ok(()));
+            }
+            if let Some(error) = self.failed() {
+                return Some(Err(error.clone()));
+            }
+            if *has_ended {
+                return None;
+            }
+            self.progress.wait(&mut has_ended);
+        }
+    }
+
+    /// To be called after what others may wait for has changed.
+    fn ring(&self, has_ended: bool) {
+        *self.has_ended.lock() |= has_ended;
+        self.progress.notify_all();
     }
 
     pub(crate) fn durable(&self) -> Lsn {
@@ -60,8 +91,6 @@ pub(crate) struct Writer {
     pub(crate) tail: Tail,
     pub(crate) shared: Arc<Shared>,
     pub(crate) on_durable: OnDurable,
-    /// The folder is ours until nothing is written any more.
-    pub(crate) _lock: Box<dyn Any + Send>,
 }
 
 impl Writer {
@@ -72,6 +101,7 @@ impl Writer {
             assert!(first, "only the writer fails, and then it ends");
             (self.on_durable)(Err(error));
         }
+        self.shared.ring(true);
     }
 
     fn serve(&mut self) -> Result<(), WriteError> {
@@ -93,6 +123,7 @@ impl Writer {
         drop(frame);
         *self.shared.tail.lock() = self.tail.head();
         self.shared.durable.store(durable.number(), Ordering::Release);
+        self.shared.ring(false);
         (self.on_durable)(Ok(durable));
         Ok(())
     }

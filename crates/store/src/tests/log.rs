@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::{Records, data, segment, small};
+use super::{Loaded, Records, data, segment, small};
 use crate::error::{AppendError, OpenError, WriteError};
 use crate::faults::{Disk, Fault, Keep};
 use crate::log::{Log, Options};
@@ -24,15 +24,15 @@ struct Opened {
 
 fn open_with(fs: impl Vfs, data: &Path, options: Options) -> Result<Opened, OpenError> {
     let (told, durable) = sync_channel(1000);
-    let mut records = Vec::new();
+    let mut loaded = Loaded::default();
     let (log, recovery) = Log::open(
         Arc::new(fs),
         data,
         options,
         Box::new(move |outcome| told.send(outcome).unwrap()),
-        |lsn, _, record| records.push((lsn, record.to_vec())),
+        &mut loaded,
     )?;
-    Ok(Opened { log, recovery, records, durable })
+    Ok(Opened { log, recovery, records: loaded.records, durable })
 }
 
 fn open(disk: &Disk) -> Opened {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::{Random, data, small};
+use super::{Loaded, Random, data, small};
 use crate::address::Address;
 use crate::error::{ReadError, WriteError};
 use crate::faults::{Disk, Keep};
@@ -18,12 +18,10 @@ type Durable = Receiver<Result<Lsn, WriteError>>;
 fn open_with(fs: impl Vfs, data: &std::path::Path) -> (Log, Places, Durable) {
     let (told, durable) = sync_channel(1000);
     let on_durable = Box::new(move |outcome| told.send(outcome).unwrap());
-    let mut places = Vec::new();
-    let (log, _) = Log::open(Arc::new(fs), data, small(), on_durable, |_, address, record| {
-        places.push((address, record.to_vec()));
-    })
-    .unwrap();
-    (log, places, durable)
+    let mut loaded = Loaded::default();
+    let (log, _) = Log::open(Arc::new(fs), data, small(), on_durable, &mut loaded).unwrap();
+    let records = loaded.records.into_iter().map(|(_, record)| record);
+    (log, loaded.addresses.into_iter().zip(records).collect(), durable)
 }
 
 fn check(log: &Log, places: &Places) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::log::wait_until;
-use super::{data, segment, small};
+use super::{Loaded, data, segment, small};
 use crate::address::Address;
 use crate::error::WriteError;
 use crate::faults::Disk;
@@ -19,7 +19,8 @@ struct Opened {
 fn open(disk: &Disk) -> Opened {
     let (told, durable) = sync_channel(1000);
     let on_durable = Box::new(move |outcome| told.send(outcome).unwrap());
-    let (log, _) = Log::open(Arc::new(disk.clone()), data(), small(), on_durable, |_, _, _| {}).unwrap();
+    let (log, _) =
+        Log::open(Arc::new(disk.clone()), data(), small(), on_durable, &mut Loaded::default()).unwrap();
     Opened { log, durable }
 }
 
