@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::DEDUPE_WINDOW;
 use crate::names::{ClientId, User};
 use crate::position::{Millis, Seq};
@@ -10,7 +12,7 @@ use crate::position::{Millis, Seq};
 ///
 /// Windows lie on a fixed grid, so which are kept follows from the times of the appends alone and a replay
 /// ends up with the same. An id given at a time in window `n` is recognised until window `n + 1` ends.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Dedupe {
     window: u64,
     current: Seen,

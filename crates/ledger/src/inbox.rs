@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::RING_MIN;
 use crate::names::Device;
 use crate::position::{Millis, Seq, Useq};
@@ -9,7 +11,7 @@ use crate::position::{Millis, Seq, Useq};
 /// Pointers to messages, numbered without holes, and the devices that hold them back.
 ///
 /// `trimmed <= cursor <= head` for every device, and `head - trimmed` is the number of pointers.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inbox {
     pointers: VecDeque<Pointer>,
     /// The number of the last pointer that is gone; what is left begins after it.
@@ -21,7 +23,7 @@ pub(crate) struct Inbox {
 }
 
 /// Where a message is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pointer {
     /// The index of the log.
     pub(crate) log: usize,
@@ -29,7 +31,7 @@ pub(crate) struct Pointer {
 }
 
 /// How a device stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Standing {
     /// Everything up to here is acknowledged.
     pub(crate) cursor: Useq,

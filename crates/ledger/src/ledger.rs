@@ -1,5 +1,7 @@
 //! The operations: each decides, then records what it has decided.
 
+use serde::{Deserialize, Serialize};
+
 use crate::body::Body;
 use crate::conversation::Conversation;
 use crate::effect::Effect;
@@ -20,10 +22,12 @@ use crate::state::{Misfit, State};
 /// before it answers; one call's effects belong together and are best written as one record, though every
 /// prefix of them is a state that can be gone on from.
 ///
-/// Two ledgers are equal when their durable states are: routes do not count.
-#[derive(Debug, Clone)]
+/// Two ledgers are equal when their durable states are: routes do not count. Nor are they serialized; what is read back
+/// must have been written by this.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ledger {
     state: State,
+    #[serde(skip)]
     routes: Routes,
 }
 

@@ -1,5 +1,7 @@
 //! One conversation: its messages, in the one order there is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::body::Body;
 use crate::conversation::Conversation;
 use crate::dedupe::Dedupe;
@@ -8,7 +10,7 @@ use crate::names::{ClientId, User};
 use crate::position::{Millis, Seq, Useq};
 
 /// The messages of a conversation, which of them a retry would repeat, and how far they are fanned out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Log {
     conversation: Conversation,
     /// The message with seq `n` is at `n - 1`.
@@ -18,7 +20,7 @@ pub(crate) struct Log {
     fanned_out: Seq,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Message {
     sender: User,
     client_id: ClientId,

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::conversation::Conversation;
 use crate::effect::Effect;
 use crate::entry::Entry;
@@ -21,7 +23,7 @@ fn ensure(fits: bool, rule: &'static str) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(Misfit(rule)) }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     epoch: Epoch,
     logs: Vec<Log>,

@@ -12,7 +12,16 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use naru_store::{Log, Options, RealFs};
+use naru_store::{Address, Load, Log, Lsn, Options, RealFs};
+
+/// The folder is empty.
+struct Nothing;
+
+impl Load for Nothing {
+    fn piece(&mut self, _: &[u8]) {}
+
+    fn record(&mut self, _: Lsn, _: Address, _: &[u8]) {}
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -44,7 +53,7 @@ fn measure(
         // Nobody listens any more once the measuring is over.
         let _ = told.send(outcome);
     });
-    let (mut log, _) = Log::open(Arc::new(RealFs), &data, Options::default(), wake, |_, _| {})?;
+    let (mut log, _) = Log::open(Arc::new(RealFs), &data, Options::default(), wake, &mut Nothing)?;
     let mut commits = Vec::new();
     let end = Instant::now() + duration;
     while Instant::now() < end {

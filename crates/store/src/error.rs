@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::lsn::Lsn;
 
 /// Why a log could not be opened. Nothing has been changed in the folder that is not safe to do again.
@@ -54,6 +55,20 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: u32,
     },
+    /// A version before the first release wrote it.
+    #[error(
+        "{} says format {found}, which no released Naru wrote and this one does not read (it reads format {known}): \
+         give an empty or new folder as --data",
+        path.display()
+    )]
+    Older {
+        /// The file that says so.
+        path: PathBuf,
+        /// The format it names.
+        found: u32,
+        /// The format that this version reads.
+        known: u32,
+    },
     /// What was acknowledged cannot be read any more.
     #[error(transparent)]
     Damaged(#[from] Damage),
@@ -79,6 +94,15 @@ pub struct Damage {
     pub what: &'static str,
 }
 
+impl Damage {
+    /// The data folder that the file belongs to.
+    fn data(&self) -> &Path {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let is_shard = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shard-"));
+        if is_shard { folder.parent().unwrap_or(folder) } else { folder }
+    }
+}
+
 impl std::error::Error for Damage {}
 
 impl fmt::Display for Damage {
@@ -87,7 +111,12 @@ impl fmt::Display for Damage {
         if let Some((first, last)) = self.records {
             write!(f, " (records {first} to {last})")?;
         }
-        f.write_str(". Naru does not start, so that nothing more is lost: keep a copy of the folder as it is, check the disk, and restore the folder from a backup")
+        write!(
+            f,
+            ". Naru does not start, so that nothing more is lost: keep a copy of the folder as it is, check the disk, and \
+             restore the folder from a backup; or keep what can be read with: naru doctor salvage {}",
+            self.data().display()
+        )
     }
 }
 
@@ -143,6 +172,29 @@ pub enum AppendError {
     /// The log has stopped acknowledging.
     #[error(transparent)]
     Stopped(#[from] WriteError),
+}
+
+/// Why stored bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The caller's fault: no record that is stored now has these bytes.
+    #[error("nothing is stored at address {address} with {bytes} bytes")]
+    Absent {
+        /// The first byte asked for.
+        address: Address,
+        /// How many.
+        bytes: usize,
+    },
+    /// The disk's fault. Other places may be fine.
+    #[error("cannot read {} at byte {offset}: {source}", path.display())]
+    Io {
+        /// The segment.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {

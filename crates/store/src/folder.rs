@@ -127,6 +127,9 @@ fn check_format(fs: &dyn Vfs, path: &Path) -> Result<(), OpenError> {
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
+        Some(found) if found < FORMAT => {
+            Err(OpenError::Older { path: path.to_owned(), found, known: FORMAT })
+        }
         _ => {
             Err(Damage { path: path.to_owned(), offset: 0, records: None, what: "it is not as written" }
                 .into())
@@ -181,6 +184,6 @@ mod tests {
 
     #[test]
     fn a_later_format_is_known_as_such() {
-        assert_eq!(format_version(format_text(2).as_bytes()), Some(2));
+        assert_eq!(format_version(format_text(FORMAT + 1).as_bytes()), Some(FORMAT + 1));
     }
 }

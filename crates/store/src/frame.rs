@@ -22,6 +22,8 @@ pub(crate) const HEADER_BYTES: usize = 36;
 pub(crate) const TRAILER_BYTES: usize = 4;
 /// Bytes that a record takes beside its body.
 pub(crate) const RECORD_EXTRA_BYTES: usize = 9;
+/// Bytes of a record before its body.
+pub(crate) const RECORD_HEAD_BYTES: usize = 5;
 /// A frame is never longer.
 pub(crate) const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -129,19 +131,30 @@ impl<'a> Frame<'a> {
     }
 
     /// Its records in order.
-    pub(crate) fn records(&self) -> impl Iterator<Item = (Lsn, Kind, &'a [u8])> + use<'a> {
-        let mut rest = self.records;
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
+        let (whole, mut rest) = (self.records.len(), self.records);
         let first = self.header.first;
         (0..u64::from(self.header.count)).map_while(move |index| {
+            let at = HEADER_BYTES + whole - rest.len() + RECORD_HEAD_BYTES;
             let (kind, body, after) = split_record(rest)?;
             rest = after;
-            Some((first.plus(index), kind, body))
+            Some(Record { lsn: first.plus(index), kind, body, at })
         })
     }
 }
 
-/// Adds a record to the bytes of a frame.
-pub(crate) fn push_record(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) {
+/// A record of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record<'a> {
+    pub(crate) lsn: Lsn,
+    pub(crate) kind: Kind,
+    pub(crate) body: &'a [u8],
+    /// Where the body begins in the frame.
+    pub(crate) at: usize,
+}
+
+/// Adds a record to the bytes of a frame and answers where its body begins.
+pub(crate) fn push_record(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) -> usize {
     let start = bytes.len();
     let length = u32::try_from(body.len()).expect("callers keep records below FRAME_BYTES_MAX, which fits");
     bytes.extend_from_slice(&length.to_le_bytes());
@@ -149,6 +162,7 @@ pub(crate) fn push_record(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) {
     bytes.extend_from_slice(body);
     let crc = crc32c::crc32c(&bytes[start..]);
     bytes.extend_from_slice(&crc.to_le_bytes());
+    start + RECORD_HEAD_BYTES
 }
 
 /// CRC32C of the salt and then the bytes.
@@ -195,11 +209,12 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
     use crate::batch::Batch;
     use proptest::prelude::*;
 
     fn sealed(records: &[Vec<u8>], salt: u64, first: Lsn, chain: u32) -> Batch {
-        let mut batch = Batch::new(first);
+        let mut batch = Batch::new(Address::new(1000), first);
         for record in records {
             batch.push(Kind::Data, record);
         }
@@ -219,10 +234,12 @@ mod tests {
             let frame = Frame::decode(batch.bytes(), salt, Lsn::new(first), chain).unwrap();
             let back: Vec<_> = frame.records().collect();
             prop_assert_eq!(back.len(), records.len());
-            for (index, (lsn, kind, body)) in back.into_iter().enumerate() {
-                prop_assert_eq!(lsn.number(), first + index as u64);
-                prop_assert_eq!(kind, Kind::Data);
-                prop_assert_eq!(body, &records[index][..]);
+            for (index, record) in back.into_iter().enumerate() {
+                prop_assert_eq!(record.lsn.number(), first + index as u64);
+                prop_assert_eq!(record.kind, Kind::Data);
+                prop_assert_eq!(record.body, &records[index][..]);
+                let address = Address::new(1000 + record.at as u64);
+                prop_assert_eq!(batch.get(address, record.body.len()), Some(record.body));
             }
         }
 

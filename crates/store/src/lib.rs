@@ -3,7 +3,8 @@
 //! A [`Log`] takes records (bytes; what they mean is the caller's) and says when they are on disk. One thread, the
 //! executor, owns the `Log` and the state that its records describe; a second one, the writer, does one write and
 //! one sync for everything that gathered while it was busy. After a crash [`Log::open`] hands every stored record
-//! back, in order.
+//! back, in order. Each record has an [`Address`], under which [`Log::read`] finds its bytes, so a state can refer to
+//! bodies instead of holding them.
 //!
 //! # Invariants
 //!
@@ -33,34 +34,46 @@
 //! # Absent on purpose, for now
 //!
 //! No checkpoint (every record since the beginning is replayed), no reclaim of dead segments, one shard, no salvage
-//! tool, no reserve for a full disk, no reading of single records outside of replay.
+//! tool, no reserve for a full disk.
 //!
 //! # Where to start
 //!
-//! [`Log`], then `tail` (writing), `recovery` (reading), `frame` and `segment` (the bytes). [`Vfs`] is the disk.
+//! [`Log`], then `writer` and `tail` (writing), `recovery` and `repair` (opening), `segments` (reading), `frame` and
+//! `segment` (the bytes). [`Vfs`] is the disk.
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod batch;
+mod checkpoint;
+mod checkpointing;
+mod desk;
 mod error;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 mod folder;
 mod frame;
+mod inventory;
 mod log;
 mod lsn;
 mod real_fs;
 mod recovery;
+mod repair;
 mod segment;
+mod segments;
 mod tail;
 mod vfs;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{AppendError, Damage, OpenError, WriteError};
+pub use address::Address;
+pub use checkpointing::Checkpoint;
+pub use error::{AppendError, Damage, OpenError, ReadError, WriteError};
 pub use log::{Log, OnDurable, Options};
 pub use lsn::Lsn;
 pub use real_fs::RealFs;
-pub use recovery::{Recovery, Torn};
+pub use recovery::{Load, Recovery, Torn};
+pub use segments::Sealed;
 pub use vfs::{Vfs, VfsFile};

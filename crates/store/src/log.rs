@@ -1,27 +1,27 @@
-//! The log as its owner sees it, and the thread that writes it.
+//! The log as its owner sees it.
 
 use std::any::Any;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 
+use crate::address::Address;
 use crate::batch::Batch;
-use crate::error::{AppendError, OpenError, WriteError};
+use crate::checkpointing::{Checkpoint, Checkpointer, Queue};
+use crate::desk::Flight;
+use crate::error::{AppendError, Damage, OpenError, ReadError, WriteError};
 use crate::folder;
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::lsn::Lsn;
-use crate::recovery::{Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
+use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::tail::{SegmentPlan, Tail};
+use crate::segments::{Sealed, Segments};
+use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
-
-/// One frame in flight, and one request to look for space.
-const JOBS_MAX: usize = 2;
+use crate::writer::{Shared, Writer};
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -54,80 +54,101 @@ pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 /// Dropped without [`Log::close`], it forgets the open batch and waits for the frame in flight.
 pub struct Log {
     open: Batch,
+    /// Bytes of the open batch that are live.
+    open_live: u64,
+    /// The frame handed to the writer last; it stays readable until the next one.
+    flight: Option<InFlight>,
     /// The last record handed to the writer: above `durable` while a frame is in flight.
     submitted: Lsn,
     /// Whether the last record submitted was a mark.
     marked: bool,
     frame_bytes_max: usize,
     batch_bytes: usize,
+    segments: Segments,
+    /// The checkpoints that a start can use, newest last; at most two.
+    checkpoints: Vec<Lsn>,
+    /// What became of the last one, until the owner asks.
+    checkpointed: Option<Result<Lsn, WriteError>>,
+    checkpointing: Arc<Queue>,
+    /// The owner has counted all that is live.
+    is_counted: bool,
     shared: Arc<Shared>,
-    jobs: Option<SyncSender<Job>>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer, and the one that writes checkpoints.
+    threads: Vec<JoinHandle<()>>,
 }
 
-enum Job {
-    Frame(Batch),
-    /// Try again to have the next segment.
-    FindSpace,
-}
-
-struct Shared {
-    durable: AtomicU64,
-    /// There is no space for the next segment.
-    full: AtomicBool,
-    /// A `FindSpace` is on its way.
-    finding_space: AtomicBool,
-    failed: OnceLock<WriteError>,
-    /// The buffer of the last frame, for the next batch.
-    spent: Mutex<Option<Batch>>,
+/// A frame whose segment is not known yet.
+struct InFlight {
+    frame: Flight,
+    base: Address,
+    live: u64,
 }
 
 impl Log {
-    /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands every stored
-    /// record to `replay`, in order, before it returns; after an error, what was replayed is to be thrown away.
+    /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands the newest
+    /// checkpoint that is whole and every record behind it to `load` before it returns; after an error, what was
+    /// loaded is to be thrown away.
     ///
-    /// Worth a warning in the caller's log: [`Recovery::torn`].
+    /// Worth a warning in the caller's log: [`Recovery::torn`] and [`Recovery::damaged_checkpoints`].
     pub fn open(
         fs: Arc<dyn Vfs>,
         data: &Path,
         options: Options,
         on_durable: OnDurable,
-        mut replay: impl FnMut(Lsn, &[u8]),
+        load: &mut dyn Load,
     ) -> Result<(Self, Recovery), OpenError> {
-        let (tail, recovery, lock) = open_tail(&fs, data, options, &mut replay)?;
-        let shared = Arc::new(Shared {
-            durable: AtomicU64::new(recovery.last.number()),
-            full: AtomicBool::new(false),
-            finding_space: AtomicBool::new(false),
-            failed: OnceLock::new(),
-            spent: Mutex::new(Some(Batch::new(Lsn::ZERO))),
-        });
-        let (jobs, queue) = sync_channel(JOBS_MAX);
-        let writer = Writer { tail, queue, shared: shared.clone(), on_durable, _lock: lock };
-        let writer = std::thread::Builder::new()
-            .name("naru-log".to_owned())
-            .spawn(move || writer.run())
-            .map_err(OpenError::io("start the thread that writes", data))?;
-        let segment_bytes = clamp_segment(options.segment_bytes);
-        let log = Self {
-            open: Batch::new(recovery.last.plus(1)),
+        let (recovered, lock) = open_tail(&fs, data, options, load)?;
+        let Recovered { tail, recovery, segments, checkpoints } = recovered;
+        let shared = Arc::new(Shared::new(&tail, lock));
+        let end = tail.end();
+        let shard = tail.shard().to_owned();
+        let checkpointing = Arc::new(Queue::default());
+        let mut log = Self {
+            open: Batch::new(end, recovery.last.plus(1)),
+            open_live: 0,
+            flight: None,
             submitted: recovery.last,
             marked: recovery.clean,
-            frame_bytes_max: usize::try_from(segment_bytes - (HEAD_BYTES + FOOT_BYTES) as u64)
-                .unwrap_or(FRAME_BYTES_MAX)
-                .min(FRAME_BYTES_MAX),
+            frame_bytes_max: usize::try_from(
+                clamp_segment(options.segment_bytes) - (HEAD_BYTES + FOOT_BYTES) as u64,
+            )
+            .unwrap_or(FRAME_BYTES_MAX)
+            .min(FRAME_BYTES_MAX),
             batch_bytes: options.batch_bytes,
-            shared,
-            jobs: Some(jobs),
-            writer: Some(writer),
+            segments: Segments::new(fs.clone(), shard.clone(), segments),
+            checkpoints,
+            checkpointed: None,
+            checkpointing: checkpointing.clone(),
+            is_counted: false,
+            shared: shared.clone(),
+            threads: Vec::new(),
         };
+        let writer = Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable };
+        let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
+        log.start("naru-log", data, move || writer.run())?;
+        log.start("naru-checkpoint", data, move || checkpointer.run())?;
         Ok((log, recovery))
     }
 
-    /// Adds a record to the open batch and answers its number. It is not on disk yet. An error changes nothing, so
-    /// append before the state is changed, or treat an error as fatal.
-    pub fn append(&mut self, record: &[u8]) -> Result<Lsn, AppendError> {
-        if let Some(error) = self.shared.failed.get() {
+    fn start(
+        &mut self,
+        name: &str,
+        data: &Path,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(OpenError::io("start a thread that writes", data))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Adds a record to the open batch and answers its number, and the address of its first byte. It is not on disk
+    /// yet, but can be read. An error changes nothing, so append before the state is changed, or treat an error as
+    /// fatal.
+    pub fn append(&mut self, record: &[u8]) -> Result<(Lsn, Address), AppendError> {
+        if let Some(error) = self.shared.failed() {
             return Err(error.clone().into());
         }
         let bytes_max = self.record_bytes_max();
@@ -141,37 +162,127 @@ impl Log {
         Ok(self.open.push(Kind::Data, record))
     }
 
+    /// The address that the next record's first byte will have.
+    pub fn next_address(&self) -> Address {
+        self.open.next_address()
+    }
+
     /// The longest record that can be appended, in bytes: what a segment, or 64 MiB, can hold.
     pub fn record_bytes_max(&self) -> usize {
         self.frame_bytes_max - HEADER_BYTES - TRAILER_BYTES - RECORD_EXTRA_BYTES
     }
 
+    /// Fills the buffer with the bytes of a record that stand there, wherever they are: in the open batch, in the
+    /// frame in flight, or in a file. They are not checked: whoever needs to know keeps a checksum in the record.
+    pub fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), ReadError> {
+        let absent = ReadError::Absent { address, bytes: buffer.len() };
+        if address >= self.open.base() {
+            buffer.copy_from_slice(self.open.get(address, buffer.len()).ok_or(absent)?);
+            return Ok(());
+        }
+        match &self.flight {
+            Some(flight) if address >= flight.base => {
+                let frame = flight.frame.read();
+                buffer.copy_from_slice(frame.get(address, buffer.len()).ok_or(absent)?);
+                Ok(())
+            }
+            _ => self.segments.read(address, buffer),
+        }
+    }
+
+    /// Notes that the owner needs these bytes. A segment with such bytes is kept until they are all counted as dead.
+    ///
+    /// An error is for those who count again what they knew before a restart: the bytes are gone, and going on would
+    /// pass that over.
+    pub fn count_live(&mut self, address: Address, bytes: u64) -> Result<(), Damage> {
+        match self.count_in_memory(address) {
+            Some(live) => *live += bytes,
+            None => self.segments.count_live(address, bytes)?,
+        }
+        Ok(())
+    }
+
+    /// Notes that the owner does not need these bytes any more, which it has counted as live.
+    pub fn count_dead(&mut self, address: Address, bytes: u64) {
+        match self.count_in_memory(address) {
+            Some(live) => *live = live.saturating_sub(bytes),
+            None => self.segments.count_dead(address, bytes),
+        }
+    }
+
+    fn count_in_memory(&mut self, address: Address) -> Option<&mut u64> {
+        if address >= self.open.base() {
+            return Some(&mut self.open_live);
+        }
+        self.flight.as_mut().filter(|flight| address >= flight.base).map(|flight| &mut flight.live)
+    }
+
+    /// All that is live is counted: from now on [`Log::submit`] has segments unlinked that are sealed, hold nothing
+    /// live, and are not needed to open the log again. The writer's thread does it, and the space returns at once.
+    pub fn reclaim(&mut self) {
+        self.is_counted = true;
+    }
+
+    /// The sealed segments, oldest first: those with little that is live are worth emptying.
+    pub fn sealed(&self) -> impl Iterator<Item = Sealed> + '_ {
+        self.segments.sealed()
+    }
+
+    /// Bytes that the segment files take, apart from what is ready for later.
+    pub fn file_bytes(&self) -> u64 {
+        self.segments.file_bytes()
+    }
+
     /// Hands the open batch to the writer if it is idle, and returns at once; otherwise does nothing, and is to be
     /// called again on `on_durable`. With nothing to hand over on a full disk, it has the writer look for space.
     pub fn submit(&mut self) -> Result<(), WriteError> {
-        if let Some(error) = self.shared.failed.get() {
+        if let Some(error) = self.shared.failed() {
             return Err(error.clone());
         }
+        self.note_checkpoint();
+        if self.is_counted {
+            let dead = self.segments.take_dead(self.replayed_from());
+            if !dead.is_empty() {
+                self.shared.desk.remove(dead);
+            }
+        }
         if self.open.is_empty() {
-            if self.is_full() && !self.shared.finding_space.swap(true, Ordering::Relaxed) {
-                self.send(Job::FindSpace)?;
+            if self.is_full() {
+                self.shared.desk.find_space();
             }
             return Ok(());
         }
         if self.submitted > self.durable() {
             return Ok(());
         }
-        let next = self.open.next();
-        let mut empty = self.shared.spent.lock().take().unwrap_or_else(|| Batch::new(next));
-        empty.restart(next);
-        let batch = std::mem::replace(&mut self.open, empty);
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Makes the open batch the frame in flight. None is in flight now.
+    fn hand_over(&mut self) {
+        let spent = self.settle();
+        let (end, next) = (self.open.end(), self.open.next());
+        let mut empty = spent.unwrap_or_else(|| Batch::new(end, next));
+        empty.restart(end, next);
+        let base = self.open.base();
+        let frame = Arc::new(RwLock::new(std::mem::replace(&mut self.open, empty)));
         self.submitted = next.before();
-        self.send(Job::Frame(batch))
+        let live = std::mem::take(&mut self.open_live);
+        self.flight = Some(InFlight { frame: frame.clone(), base, live });
+        self.shared.desk.write(frame);
+    }
+
+    /// Takes note of where the last frame went, now that it is written, and answers its buffer.
+    fn settle(&mut self) -> Option<Batch> {
+        let InFlight { frame, live, .. } = self.flight.take()?;
+        self.segments.written(self.shared.tail(), self.open.base(), live);
+        Arc::into_inner(frame).map(RwLock::into_inner)
     }
 
     /// The last record that is on disk, and all before it are.
     pub fn durable(&self) -> Lsn {
-        Lsn::new(self.shared.durable.load(Ordering::Acquire))
+        self.shared.durable()
     }
 
     /// Bytes that the open batch would take on disk; at most 64 MiB and what a segment holds.
@@ -189,7 +300,7 @@ impl Log {
     /// the log grow, so that what shrinks it can be recorded. [`Log::submit`] looks for space again, and this goes
     /// back to `false` by itself. If the segment in use fills up too, the log stops with [`WriteError::Full`].
     pub fn is_full(&self) -> bool {
-        self.shared.full.load(Ordering::Relaxed)
+        self.shared.is_full()
     }
 
     /// When idle, writes a mark that everything before is on disk, so that damage to the last frame is told from a
@@ -206,45 +317,109 @@ impl Log {
         self.submit()
     }
 
+    /// Begins a checkpoint: what the owner knows, written while the log goes on, so that a start need not replay what
+    /// is before it. `None` while another is under way, or nothing was appended since the last.
+    ///
+    /// ```text
+    /// begin → between turns, while has_room: push what changed nothing since, each piece with the record it is true
+    /// at → finish → later, checkpoint_outcome
+    /// ```
+    ///
+    /// It is taken at the last record appended, and the owner goes on changing while it pushes: at the start, records
+    /// behind [`Checkpoint::lsn`] are replayed on top of pieces that may know some of them already.
+    pub fn begin_checkpoint(&mut self) -> Option<Checkpoint> {
+        self.note_checkpoint();
+        let lsn = self.last();
+        let newest = self.checkpoints.last().copied();
+        if self.checkpointed.is_some() || lsn == newest.unwrap_or(Lsn::ZERO) {
+            return None;
+        }
+        self.checkpointing.begin(lsn, newest)
+    }
+
+    /// All pieces are pushed. The checkpoint counts once it and every record appended so far are on disk; then all but
+    /// the newest two are removed, and the log is kept back to the older of them.
+    pub fn finish_checkpoint(&mut self, checkpoint: Checkpoint) {
+        checkpoint.finish(self.last());
+    }
+
+    /// What became of the checkpoint that was finished last, said once. An error is no danger: the log goes on, is
+    /// kept back to the checkpoints before, and another can be begun.
+    pub fn checkpoint_outcome(&mut self) -> Option<Result<Lsn, WriteError>> {
+        self.note_checkpoint();
+        self.checkpointed.take()
+    }
+
+    /// Whether a checkpoint is neither done nor given up.
+    pub fn is_checkpointing(&self) -> bool {
+        self.checkpointing.is_underway()
+    }
+
+    /// The newest checkpoint that is on disk, or [`Lsn::ZERO`]: a start replays what is behind it.
+    pub fn newest_checkpoint(&self) -> Lsn {
+        self.checkpoints.last().copied().unwrap_or(Lsn::ZERO)
+    }
+
+    /// The last record appended.
+    pub fn last(&self) -> Lsn {
+        self.open.next().before()
+    }
+
+    /// As if there were two checkpoints at this record.
+    #[cfg(test)]
+    pub(crate) fn replay_from(&mut self, lsn: Lsn) {
+        self.checkpoints = vec![lsn, lsn];
+        self.segments.look_again();
+    }
+
+    fn note_checkpoint(&mut self) {
+        let Some(outcome) = self.checkpointing.outcome() else { return };
+        if let Ok(lsn) = outcome {
+            self.checkpoints.push(lsn);
+            let surplus = self.checkpoints.len().saturating_sub(2);
+            self.checkpoints.drain(..surplus);
+            self.segments.look_again();
+        }
+        self.checkpointed = Some(outcome);
+    }
+
+    /// Records up to here are in both checkpoints. With one checkpoint all records are kept, since it may be damaged
+    /// one day.
+    fn replayed_from(&self) -> Lsn {
+        match self.checkpoints[..] {
+            [older, _] => older,
+            _ => Lsn::ZERO,
+        }
+    }
+
     /// Writes what is left and a mark that the log was closed, and waits for it.
     pub fn close(mut self) -> Result<(), WriteError> {
-        let outcome = self.write_the_rest();
-        self.join();
-        match self.shared.failed.get() {
-            Some(error) => Err(error.clone()),
-            None => outcome,
-        }
-    }
-
-    fn write_the_rest(&mut self) -> Result<(), WriteError> {
-        let next = self.open.next();
+        let (end, next) = (self.open.end(), self.open.next());
         if !self.open.is_empty() {
-            let batch = std::mem::replace(&mut self.open, Batch::new(next));
-            self.send(Job::Frame(batch))?;
+            let rest = std::mem::replace(&mut self.open, Batch::new(end, next));
+            self.shared.desk.write(Arc::new(RwLock::new(rest)));
         }
         if !self.marked && next > Lsn::new(1) {
-            let mut mark = Batch::new(next);
+            let mut mark = Batch::new(self.open.base(), next);
             mark.push(Kind::Mark, &[]);
-            self.send(Job::Frame(mark))?;
+            self.shared.desk.write(Arc::new(RwLock::new(mark)));
         }
-        Ok(())
-    }
-
-    /// Waits only in `close`: at most one frame is in flight and at most one request for space, so there is room.
-    fn send(&self, job: Job) -> Result<(), WriteError> {
-        let jobs = self.jobs.as_ref().expect("only `join` takes it, at the end");
-        jobs.send(job).map_err(|_| {
-            self.shared.failed.get().cloned().expect("the writer ends early only after it has said why")
-        })
+        self.join();
+        match self.shared.failed() {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
     }
 
     fn join(&mut self) {
-        self.jobs = None;
-        if let Some(writer) = self.writer.take()
-            && let Err(panic) = writer.join()
-            && !std::thread::panicking()
-        {
-            std::panic::resume_unwind(panic);
+        self.shared.desk.close();
+        self.checkpointing.close();
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join()
+                && !std::thread::panicking()
+            {
+                std::panic::resume_unwind(panic);
+            }
         }
     }
 }
@@ -255,60 +430,17 @@ impl Drop for Log {
     }
 }
 
-struct Writer {
-    tail: Tail,
-    queue: Receiver<Job>,
-    shared: Arc<Shared>,
-    on_durable: OnDurable,
-    /// The folder is ours until nothing is written any more.
-    _lock: Box<dyn Any + Send>,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let outcome = self.serve();
-        if let Err(error) = outcome {
-            let first = self.shared.failed.set(error.clone()).is_ok();
-            assert!(first, "only the writer fails, and then it ends");
-            (self.on_durable)(Err(error));
-        }
-    }
-
-    fn serve(&mut self) -> Result<(), WriteError> {
-        self.prepare_next()?;
-        while let Ok(job) = self.queue.recv() {
-            match job {
-                Job::Frame(mut batch) => {
-                    let durable = self.tail.commit(&mut batch)?;
-                    *self.shared.spent.lock() = Some(batch);
-                    self.shared.durable.store(durable.number(), Ordering::Release);
-                    (self.on_durable)(Ok(durable));
-                }
-                Job::FindSpace => self.shared.finding_space.store(false, Ordering::Relaxed),
-            }
-            self.prepare_next()?;
-        }
-        Ok(())
-    }
-
-    fn prepare_next(&mut self) -> Result<(), WriteError> {
-        let ready = self.tail.prepare_next()?;
-        self.shared.full.store(!ready, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 /// Everything about opening but the thread.
 pub(crate) fn open_tail(
     fs: &Arc<dyn Vfs>,
     data: &Path,
     options: Options,
-    replay: &mut dyn FnMut(Lsn, &[u8]),
-) -> Result<(Tail, Recovery, Box<dyn Any + Send>), OpenError> {
+    load: &mut dyn Load,
+) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
     let plan = SegmentPlan { bytes: clamp_segment(options.segment_bytes), salt: options.salt };
-    let folder = folder::open(&**fs, data, &plan.head(1, Lsn::new(1), 0))?;
-    let (tail, recovery) = recover(fs, &folder.shard, plan, replay)?;
-    Ok((tail, recovery, folder.lock))
+    let folder = folder::open(&**fs, data, &plan.first_head())?;
+    let recovered = recover(fs, &folder.shard, plan, load)?;
+    Ok((recovered, folder.lock))
 }
 
 fn clamp_segment(bytes: u64) -> u64 {

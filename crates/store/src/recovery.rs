@@ -1,26 +1,28 @@
 //! Reading the log back: what is whole, what was torn by a crash, and what is damaged.
 //!
-//! Segments before the tail must be whole. In the tail, at the first place where no good frame stands:
+//! The newest checkpoint that is whole says from where to replay; before that nothing is read but the segments' heads,
+//! and segments may be missing that nobody needed. Segments from there to the tail must be whole. In the tail, at the first place where no good frame stands:
 //!
 //! - nothing but zeros: a clean end;
 //! - something that no crash of ours leaves there (a frame of another place, a bad record in a good frame), or a
-//!   later frame header that says these records were synced: damage, and opening is refused;
+//!   later frame header or a checkpoint that says these records were synced: damage, and opening is refused;
 //! - otherwise one frame was in flight and nobody was told of it: it is copied aside, cut, and reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::address::Address;
+use crate::checkpoint::{self, Choice};
 use crate::error::{Damage, OpenError};
-use crate::folder::is_zero_from;
-use crate::frame::{BadFrame, Frame, Kind, find_header};
+use crate::frame::{BadFrame, Frame, Kind};
+use crate::inventory::{Segment, first_replayed, not_replayed, segments};
 use crate::lsn::Lsn;
-use crate::segment::{HEAD_BYTES, SegmentFoot, SegmentHead, file_name, file_number};
+use crate::repair::repair;
+use crate::segment::HEAD_BYTES;
+use crate::segments::Known;
 use crate::tail::{Place, SegmentPlan, Tail};
-use crate::vfs::{Vfs, VfsFile};
+use crate::vfs::Vfs;
 
-/// Copies of torn frames that are kept.
-const TORN_FILES_MAX: usize = 4;
-const TORN_PREFIX: &str = "torn-";
 /// No segment is smaller or larger; a head that says so is not ours.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 2 * HEAD_BYTES as u64;
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -36,6 +38,11 @@ pub struct Recovery {
     pub segments: u64,
     /// Whether the last run closed the log, or went idle and said so, before it ended.
     pub clean: bool,
+    /// The checkpoint it began with, if there is one.
+    pub checkpoint: Option<Lsn>,
+    /// Newer checkpoints that could not be read, so that more was replayed. Worth a warning; they are removed when
+    /// the next one is made.
+    pub damaged_checkpoints: Vec<Damage>,
     /// What was cut off the end, if a crash had torn it. Worth a warning.
     pub torn: Option<Torn>,
 }
@@ -55,19 +62,32 @@ pub struct Torn {
     pub copy: PathBuf,
 }
 
-struct Segment {
-    path: PathBuf,
-    file: Box<dyn VfsFile>,
-    head: SegmentHead,
+/// What takes back in what was stored: the pieces of a checkpoint, if there is one, then every record behind it.
+pub trait Load {
+    /// The next piece, as it was pushed.
+    fn piece(&mut self, piece: &[u8]);
+
+    /// The next record, and the address of its first byte.
+    fn record(&mut self, lsn: Lsn, address: Address, record: &[u8]);
+}
+
+/// A log read back.
+pub(crate) struct Recovered {
+    pub(crate) tail: Tail,
+    pub(crate) recovery: Recovery,
+    /// All segments, the tail last.
+    pub(crate) segments: Vec<Known>,
+    /// The checkpoints that can be used, newest last.
+    pub(crate) checkpoints: Vec<Lsn>,
 }
 
 /// How far a segment could be read.
-struct End {
-    place: Place,
+pub(crate) struct End {
+    pub(crate) place: Place,
     /// Where the last whole frame begins.
-    last_frame: Option<u64>,
+    pub(crate) last_frame: Option<u64>,
     /// Why there is no further frame.
-    bad: BadFrame,
+    pub(crate) bad: BadFrame,
 }
 
 /// Reads the log in `shard`, repairs its end, and answers where to go on writing.
@@ -75,23 +95,48 @@ pub(crate) fn recover(
     fs: &Arc<dyn Vfs>,
     shard: &Path,
     plan: SegmentPlan,
-    replay: &mut dyn FnMut(Lsn, &[u8]),
-) -> Result<(Tail, Recovery), OpenError> {
-    let (mut segments, unused) = segments(&**fs, shard)?;
-    let mut recovery = Recovery { segments: segments.len() as u64, ..Recovery::default() };
-    let mut place = Place { offset: 0, next: Lsn::new(1), chain: 0 };
+    load: &mut dyn Load,
+) -> Result<Recovered, OpenError> {
+    let (lsns, mut unused) = checkpoint::list(&**fs, shard)?;
+    let Choice { used, older, damaged } = checkpoint::choose(&**fs, shard, &lsns)?;
+    let from = used.map_or(Lsn::ZERO, |used| used.lsn);
+    let (segments, spare) = segments(&**fs, shard)?;
+    unused.extend(spare);
+    // Without a checkpoint, it is the damage to them that makes what is gone missed.
+    let first = first_replayed(shard, &segments, from).map_err(|missing| {
+        if used.is_none() { damaged.first().cloned().unwrap_or(missing) } else { missing }
+    })?;
+    if used.is_some() {
+        checkpoint::read(&**fs, shard, from, &mut |piece| load.piece(piece))?;
+    }
+    let mut recovery = Recovery {
+        segments: (segments.len() - first) as u64,
+        checkpoint: used.map(|used| used.lsn),
+        damaged_checkpoints: damaged,
+        ..Recovery::default()
+    };
+    let mut known = not_replayed(&**fs, &segments[..first], &segments[first].head)?;
+    let begin = segments[first].head;
+    let mut place = Place { offset: HEAD_BYTES as u64, next: begin.first, chain: begin.chain };
+    let mut start = begin.start;
     let mut bytes = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
-        if segment.head.first != place.next || segment.head.chain != place.chain {
-            let before = index.checked_sub(1).map_or(segment, |before| &segments[before]);
-            return Err(unreadable(before, place, segment.head.first.before()).into());
+    for (index, segment) in segments.iter().enumerate().skip(first) {
+        let before = index.checked_sub(1).map(|before| &segments[before]);
+        let before = before.filter(|before| before.head.number + 1 == segment.head.number);
+        let head = &segment.head;
+        if head.first != place.next || head.chain != place.chain || head.start != start {
+            return Err(unreadable(before.unwrap_or(segment), place, head.first.before()).into());
         }
-        read(segment, &mut bytes)?;
-        let end = scan(&bytes, segment, place, &mut recovery, replay);
+        read(&**fs, segment, &mut bytes)?;
+        let end = scan(&bytes, segment, place, from, &mut recovery, load);
         place = end.place;
-        if index + 1 == segments.len() {
-            let before = index.checked_sub(1).map(|before| &segments[before]);
-            recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end)?;
+        start = start.plus(place.offset - HEAD_BYTES as u64);
+        let is_tail = index + 1 == segments.len();
+        let last = (!is_tail).then(|| place.next.before());
+        known.push(Known { head: *head, end: start, last, live: 0 });
+        if is_tail {
+            let proven = used.map_or(Lsn::ZERO, |used| used.end);
+            recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end, proven)?;
         }
     }
     recovery.last = place.next.before();
@@ -100,92 +145,25 @@ pub(crate) fn recover(
         fs.remove(&path).map_err(OpenError::io("remove", &path))?;
     }
     fs.sync_folder(shard).map_err(OpenError::io("sync", shard))?;
-    let tail = segments.pop().expect("`segments` answers at least one");
-    Ok((Tail::new(fs.clone(), shard.to_owned(), plan, tail.head, tail.file, place), recovery))
+    let tail = segments.last().expect("`segments` answers at least one");
+    let tail = Tail::new(fs.clone(), shard.to_owned(), plan, tail.head, tail.open(&**fs)?, place);
+    let checkpoints = older.into_iter().chain(used.map(|used| used.lsn)).collect();
+    Ok(Recovered { tail, recovery, segments: known, checkpoints })
 }
 
-/// The segments in order, the last being the tail, and the files behind it that were never used.
-fn segments(fs: &dyn Vfs, shard: &Path) -> Result<(Vec<Segment>, Vec<PathBuf>), OpenError> {
-    let names = fs.list(shard).map_err(OpenError::io("read", shard))?;
-    let mut numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
-    numbers.sort_unstable();
-    let mut segments: Vec<Segment> = Vec::new();
-    let mut unused: Vec<PathBuf> = Vec::new();
-    for number in numbers {
-        let path = shard.join(file_name(number));
-        let file = fs.open(&path).map_err(OpenError::io("open", &path))?;
-        let length = file.bytes().map_err(OpenError::io("read", &path))?;
-        let mut start = vec![0; length.min(HEAD_BYTES as u64) as usize];
-        file.read_at(&mut start, 0).map_err(OpenError::io("read", &path))?;
-        let damage = |offset, what| Damage { path: path.clone(), offset, records: None, what };
-        match SegmentHead::decode(&start) {
-            None => {
-                if !is_zero_from(&*file, HEAD_BYTES as u64).map_err(OpenError::io("read", &path))? {
-                    return Err(damage(
-                        0,
-                        "the head of the segment is unreadable, and there is data behind it",
-                    )
-                    .into());
-                }
-                unused.push(path);
-            }
-            Some(head) => {
-                if let Some(path) = unused.pop() {
-                    let what = "the segment is empty, though a later one has data";
-                    return Err(Damage { path, offset: 0, records: None, what }.into());
-                }
-                if head.number != number || !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&head.bytes) {
-                    return Err(damage(0, "the head of the segment belongs to another file").into());
-                }
-                if head.bytes != length {
-                    return Err(damage(length, "the file has not the length it was made with").into());
-                }
-                let expected = segments.last().map_or(1, |before| before.head.number + 1);
-                if number != expected {
-                    let path = shard.join(file_name(expected));
-                    let what = "the segment is missing, though a later one is there";
-                    return Err(Damage { path, offset: 0, records: None, what }.into());
-                }
-                segments.push(Segment { path, file, head });
-            }
-        }
-    }
-    if segments.is_empty() {
-        let what = "the segment is missing or its head is unreadable";
-        return Err(Damage { path: shard.join(file_name(1)), offset: 0, records: None, what }.into());
-    }
-    Ok((segments, unused))
-}
-
-fn read(segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), OpenError> {
+fn read(fs: &dyn Vfs, segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), OpenError> {
     bytes.resize(segment.head.bytes as usize, 0);
-    segment.file.read_at(bytes, 0).map_err(OpenError::io("read", &segment.path))
+    segment.open(fs)?.read_at(bytes, 0).map_err(OpenError::io("read", &segment.path))
 }
 
-/// Refuses a tail whose foot says that another segment follows: that one is gone, or its head is.
-fn refuse_lost_successor(tail: &Segment, shard: &Path, bytes: &[u8]) -> Result<(), Damage> {
-    let offset = tail.head.frames_end();
-    let foot = &bytes[offset as usize..];
-    if foot.iter().all(|byte| *byte == 0) {
-        return Ok(());
-    }
-    if SegmentFoot::decode(foot).is_none() {
-        let what = "the foot of the segment is unreadable";
-        return Err(Damage { path: tail.path.clone(), offset, records: None, what });
-    }
-    let path = shard.join(file_name(tail.head.number + 1));
-    let what =
-        "the segment is missing or its head is unreadable, though the one before says that it was begun";
-    Err(Damage { path, offset: 0, records: None, what })
-}
-
-/// Hands on every record from the start of a segment to the first place without a good frame.
+/// Hands on every record behind `from`, from the start of a segment to the first place without a good frame.
 fn scan(
     bytes: &[u8],
     segment: &Segment,
     start: Place,
+    from: Lsn,
     recovery: &mut Recovery,
-    replay: &mut dyn FnMut(Lsn, &[u8]),
+    load: &mut dyn Load,
 ) -> End {
     let mut place = Place { offset: HEAD_BYTES as u64, ..start };
     let mut last_frame = None;
@@ -195,11 +173,12 @@ fn scan(
             Ok(frame) => frame,
             Err(bad) => return End { place, last_frame, bad },
         };
-        for (lsn, kind, body) in frame.records() {
-            recovery.clean = kind == Kind::Mark;
-            if kind == Kind::Data {
+        let base = segment.head.start.plus(place.offset - HEAD_BYTES as u64);
+        for record in frame.records() {
+            recovery.clean = record.kind == Kind::Mark;
+            if record.kind == Kind::Data && record.lsn > from {
                 recovery.records += 1;
-                replay(lsn, body);
+                load.record(record.lsn, base.plus(record.at as u64), record.body);
             }
         }
         last_frame = Some(place.offset);
@@ -209,97 +188,12 @@ fn scan(
     }
 }
 
-/// Judges the end of the tail, cuts what was torn, and syncs what is kept.
-fn repair(
-    fs: &dyn Vfs,
-    shard: &Path,
-    before: Option<&Segment>,
-    tail: &Segment,
-    bytes: &[u8],
-    end: &End,
-) -> Result<Option<Torn>, OpenError> {
-    refuse_lost_successor(tail, shard, bytes)?;
-    let offset = end.place.offset as usize;
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(offset);
-    let torn = if used == offset {
-        None
-    } else {
-        refuse_damage(tail, &bytes[..used], end)?;
-        let copy = keep_copy(fs, shard, end.place.next, &bytes[offset..used])?;
-        let zeros = vec![0; used - offset];
-        tail.file.write_at(&zeros, offset as u64).map_err(OpenError::io("write", &tail.path))?;
-        Some(Torn {
-            path: tail.path.clone(),
-            offset: offset as u64,
-            bytes: zeros.len() as u64,
-            first: end.place.next,
-            copy,
-        })
-    };
-    // What the last run wrote last may be in memory only: it was killed before its sync, or the sync failed and the
-    // kernel holds the pages as clean. Written again and synced, it is on disk before anybody is shown it.
-    let again = end.last_frame.map_or(0..HEAD_BYTES, |start| start as usize..offset);
-    let start = again.start as u64;
-    tail.file.write_at(&bytes[again], start).map_err(OpenError::io("write", &tail.path))?;
-    tail.file.sync().map_err(OpenError::io("sync", &tail.path))?;
-    if let (None, Some(before)) = (end.last_frame, before) {
-        let foot = tail.head.foot_before().encode();
-        before
-            .file
-            .write_at(&foot, before.head.frames_end())
-            .map_err(OpenError::io("write", &before.path))?;
-        before.file.sync().map_err(OpenError::io("sync", &before.path))?;
-    }
-    Ok(torn)
-}
-
-/// Passes only if what stands at the end may be a frame that was in flight.
-fn refuse_damage(tail: &Segment, bytes: &[u8], end: &End) -> Result<(), Damage> {
-    let offset = end.place.offset as usize;
-    let search_from = match end.bad {
-        BadFrame::Header => offset + 1,
-        // Its own records may hold anything, even what looks like a header.
-        BadFrame::Body(header) => offset + header.length as usize,
-        BadFrame::Misplaced | BadFrame::Record => {
-            let what = "there is a frame that does not belong here";
-            return Err(Damage { path: tail.path.clone(), offset: end.place.offset, records: None, what });
-        }
-    };
-    let mut from = search_from;
-    while let Some((at, header)) = bytes.get(from..).and_then(|rest| find_header(rest, tail.head.salt)) {
-        if header.durable >= end.place.next {
-            return Err(unreadable(tail, end.place, header.durable));
-        }
-        from += at + 1;
-    }
-    Ok(())
-}
-
 /// Damage from this place on, where records up to `last` are known to have been synced.
-fn unreadable(segment: &Segment, place: Place, last: Lsn) -> Damage {
+pub(crate) fn unreadable(segment: &Segment, place: Place, last: Lsn) -> Damage {
     Damage {
         path: segment.path.clone(),
         offset: place.offset,
         records: (place.next <= last).then_some((place.next, last)),
         what: "acknowledged records are unreadable",
     }
-}
-
-/// Copies a torn frame aside and forgets the oldest of such copies.
-fn keep_copy(fs: &dyn Vfs, shard: &Path, first: Lsn, bytes: &[u8]) -> Result<PathBuf, OpenError> {
-    let name = format!("{TORN_PREFIX}{:016}", first.number());
-    let names = fs.list(shard).map_err(OpenError::io("read", shard))?;
-    let mut old: Vec<_> = names.iter().filter(|old| old.starts_with(TORN_PREFIX) && **old != name).collect();
-    old.sort_unstable();
-    let surplus = (old.len() + 1).saturating_sub(TORN_FILES_MAX);
-    for old in old.into_iter().take(surplus) {
-        let path = shard.join(old);
-        fs.remove(&path).map_err(OpenError::io("remove", &path))?;
-    }
-    let path = shard.join(&name);
-    let file = fs.create(&path).map_err(OpenError::io("create", &path))?;
-    file.write_at(bytes, 0).map_err(OpenError::io("write", &path))?;
-    file.sync().map_err(OpenError::io("sync", &path))?;
-    fs.sync_folder(shard).map_err(OpenError::io("sync", shard))?;
-    Ok(path)
 }

@@ -10,15 +10,19 @@
 //!   32  LSN of its first record            8
 //!   40  bytes of the file                  8
 //!   48  CRC of the last frame before it    4
-//!   52  zeros
+//!   52  address of its first frame         8
+//!   60  zeros
 //! 4092  CRC32C of the above                4
 //!
-//! foot, the last 32 bytes:
+//! foot, the last 64 bytes, about the next segment:
 //!    0  magic "NARUEND\n"                  8
-//!    8  number of the next segment         8
+//!    8  its number                         8
 //!   16  its salt                           8
-//!   24  zeros                              4
-//!   28  CRC32C of the above                4
+//!   24  LSN of its first record            8
+//!   32  address of its first frame         8    where this one's frames end
+//!   40  CRC of the last frame before it    4
+//!   44  zeros
+//!   60  CRC32C of the above                4
 //! ```
 //!
 //! Going over to a next segment is three steps, each synced before the one after: the next one's head, this one's
@@ -27,14 +31,15 @@
 
 use std::path::PathBuf;
 
+use crate::address::Address;
 use crate::lsn::Lsn;
 
 /// Bytes of a segment before its frames.
 pub(crate) const HEAD_BYTES: usize = 4096;
 /// Bytes of a segment behind its frames.
-pub(crate) const FOOT_BYTES: usize = 32;
-/// The format that this version writes, and the newest it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FOOT_BYTES: usize = 64;
+/// The format that this version writes, and the only one it reads.
+pub(crate) const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"NARUSEG\n";
 const CRC_AT: usize = HEAD_BYTES - 4;
@@ -48,6 +53,8 @@ pub(crate) struct SegmentHead {
     /// Length of the whole file.
     pub(crate) bytes: u64,
     pub(crate) chain: u32,
+    /// Where its first frame stands.
+    pub(crate) start: Address,
 }
 
 impl SegmentHead {
@@ -58,7 +65,8 @@ impl SegmentHead {
 
     /// The foot that the segment before this one gets.
     pub(crate) fn foot_before(&self) -> SegmentFoot {
-        SegmentFoot { next: self.number, next_salt: self.salt }
+        let Self { number, salt, first, start, chain, .. } = *self;
+        SegmentFoot { next: number, next_salt: salt, next_first: first, end: start, chain }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -71,6 +79,7 @@ impl SegmentHead {
         bytes.extend_from_slice(&self.first.number().to_le_bytes());
         bytes.extend_from_slice(&self.bytes.to_le_bytes());
         bytes.extend_from_slice(&self.chain.to_le_bytes());
+        bytes.extend_from_slice(&self.start.position().to_le_bytes());
         bytes.resize(CRC_AT, 0);
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
@@ -92,6 +101,7 @@ impl SegmentHead {
             first: Lsn::new(u64_at(32)),
             bytes: u64_at(40),
             chain: u32_at(48),
+            start: Address::new(u64_at(52)),
         })
     }
 }
@@ -101,6 +111,12 @@ impl SegmentHead {
 pub(crate) struct SegmentFoot {
     pub(crate) next: u64,
     pub(crate) next_salt: u64,
+    /// The next one's first record.
+    pub(crate) next_first: Lsn,
+    /// Where the frames end, and the next one's begin.
+    pub(crate) end: Address,
+    /// CRC of the last frame.
+    pub(crate) chain: u32,
 }
 
 impl SegmentFoot {
@@ -109,15 +125,24 @@ impl SegmentFoot {
         bytes[0..8].copy_from_slice(b"NARUEND\n");
         bytes[8..16].copy_from_slice(&self.next.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.next_salt.to_le_bytes());
-        let crc = crc32c::crc32c(&bytes[..28]);
-        bytes[28..].copy_from_slice(&crc.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.next_first.number().to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.end.position().to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.chain.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..FOOT_BYTES - 4]);
+        bytes[FOOT_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
     /// The foot that is exactly these bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let u64_at = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let foot = Self { next: u64_at(8)?, next_salt: u64_at(16)? };
+        let foot = Self {
+            next: u64_at(8)?,
+            next_salt: u64_at(16)?,
+            next_first: Lsn::new(u64_at(24)?),
+            end: Address::new(u64_at(32)?),
+            chain: u32::from_le_bytes(bytes.get(40..44)?.try_into().ok()?),
+        };
         (foot.encode() == bytes).then_some(foot)
     }
 }
@@ -139,7 +164,8 @@ mod tests {
 
     #[test]
     fn decode_undoes_encode_and_sees_every_flipped_byte() {
-        let head = SegmentHead { number: 7, salt: u64::MAX, first: Lsn::new(42), bytes: 1 << 26, chain: 9 };
+        let (first, start) = (Lsn::new(42), Address::new(1 << 40));
+        let head = SegmentHead { number: 7, salt: u64::MAX, first, bytes: 1 << 26, chain: 9, start };
         let mut bytes = head.encode();
         assert_eq!(SegmentHead::decode(&bytes), Some(head));
         for at in 0..bytes.len() {
@@ -152,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_foot_is_read_back_and_every_flipped_bit_in_it_is_seen() {
-        let foot = SegmentFoot { next: 8, next_salt: 1 << 60 };
+        let (next_first, end) = (Lsn::new(42), Address::new(1 << 40));
+        let foot = SegmentFoot { next: 8, next_salt: 1 << 60, next_first, end, chain: 9 };
         let mut bytes = foot.encode();
         assert_eq!(SegmentFoot::decode(&bytes), Some(foot));
         for bit in 0..bytes.len() * 8 {

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use parking_lot::RwLockWriteGuard;
+
+use crate::address::Address;
+use crate::desk::Flight;
 use crate::error::WriteError;
 use crate::lsn::Lsn;
 use crate::segment::{HEAD_BYTES, SegmentHead, file_name};
@@ -25,8 +28,13 @@ pub(crate) struct SegmentPlan {
 }
 
 impl SegmentPlan {
-    pub(crate) fn head(&self, number: u64, first: Lsn, chain: u32) -> SegmentHead {
-        SegmentHead { number, salt: (self.salt)(), first, bytes: self.bytes, chain }
+    /// The head of the first segment of a new log.
+    pub(crate) fn first_head(&self) -> SegmentHead {
+        self.head(1, Lsn::new(1), 0, Address::ZERO)
+    }
+
+    fn head(&self, number: u64, first: Lsn, chain: u32, start: Address) -> SegmentHead {
+        SegmentHead { number, salt: (self.salt)(), first, bytes: self.bytes, chain, start }
     }
 }
 
@@ -63,13 +71,34 @@ impl Tail {
         self.place.next.before()
     }
 
+    /// The folder of the segments.
+    pub(crate) fn shard(&self) -> &Path {
+        &self.shard
+    }
+
+    /// The segment that the last frame is in.
+    pub(crate) fn head(&self) -> SegmentHead {
+        self.head
+    }
+
+    /// Where the next frame begins.
+    pub(crate) fn end(&self) -> Address {
+        self.head.start.plus(self.place.offset - HEAD_BYTES as u64)
+    }
+
     /// Writes the batch as one frame and answers its last record once it is on disk.
-    pub(crate) fn commit(&mut self, batch: &mut Batch) -> Result<Lsn, WriteError> {
+    pub(crate) fn commit(&mut self, frame: &Flight) -> Result<Lsn, WriteError> {
+        let mut batch = frame.write();
         assert!(batch.first() == self.place.next, "frames are written in order");
+        assert!(batch.base() == self.end(), "a frame begins where the one before ends");
         if self.place.offset + batch.frame_bytes() as u64 > self.head.frames_end() {
+            drop(batch);
             self.roll()?;
+            batch = frame.write();
         }
         let crc = batch.seal(self.head.salt, self.durable(), self.place.chain);
+        // Its records can be read while they are written.
+        let batch = RwLockWriteGuard::downgrade(batch);
         self.file.write_at(batch.bytes(), self.place.offset).map_err(WriteError::io("write", &self.path))?;
         self.file.sync().map_err(WriteError::io("sync", &self.path))?;
         self.place.offset += batch.bytes().len() as u64;
@@ -102,7 +131,7 @@ impl Tail {
 
     /// Goes over to the next segment, in the order that `segment` tells. All that was written is durable here.
     fn roll(&mut self) -> Result<(), WriteError> {
-        let head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain);
+        let head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain, self.end());
         let path = self.shard.join(file_name(head.number));
         let file = match self.spare.take() {
             Some(file) => file,

@@ -2,7 +2,10 @@ use bytes::Bytes;
 use naru_ledger::Effect;
 use serde::{Deserialize, Serialize};
 
-use crate::{keyspace::KeyChange, streams::StreamChange};
+use crate::{
+    keyspace::{Body, KeyChange},
+    streams::StreamChange,
+};
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
 /// operation. There is one variant for keys, one for each kind of value, and the ledger's. The order of the variants and
@@ -24,6 +27,14 @@ pub(super) struct Notice {
 }
 
 impl Change {
+    /// The bodies that it brings along.
+    pub(super) fn bodies(&mut self) -> impl Iterator<Item = &mut Body> {
+        match self {
+            Change::Stream(_, StreamChange::Added { body, .. }) => Some(body).into_iter(),
+            _ => None.into_iter(),
+        }
+    }
+
     /// The key that it changes, and who is to know.
     pub(super) fn key(&self) -> Option<(&Bytes, Notice)> {
         match self {

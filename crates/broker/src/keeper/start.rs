@@ -7,7 +7,7 @@ use std::{
 
 use naru_fanout::Directory;
 use naru_ledger::{Epoch, Ledger};
-use naru_store::{Log, Lsn, Options, RealFs, WriteError};
+use naru_store::{Address, Load, Log, Lsn, Options, RealFs, WriteError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -99,6 +99,7 @@ impl Opened {
     }
 }
 
+<<<<<<< HEAD
 fn open_folder(
     folder: &Path,
     config: Arc<Config>,
@@ -106,15 +107,13 @@ fn open_folder(
 ) -> Result<Store, StartError> {
     let mut store = Store::new(Ledger::new(new_epoch()?), config);
     let mut misfit: Option<(Lsn, ReplayError)> = None;
+=======
+fn open_folder(folder: &Path, ring: watch::Sender<Result<Lsn, WriteError>>) -> Result<Store, StartError> {
+    let mut loader = Loader { store: Store::new(Ledger::new(new_epoch()?)), misfit: None };
+>>>>>>> store
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
-    let (log, recovery) =
-        Log::open(Arc::new(RealFs), folder, Options::default(), on_durable, |lsn, record| {
-            if misfit.is_none()
-                && let Err(error) = store.replay(record)
-            {
-                misfit = Some((lsn, error));
-            }
-        })?;
+    let (log, recovery) = Log::open(Arc::new(RealFs), folder, Options::default(), on_durable, &mut loader)?;
+    let Loader { mut store, misfit } = loader;
     if let Some((lsn, error)) = misfit {
         return Err(StartError::Misfit {
             folder: folder.to_owned(),
@@ -135,6 +134,26 @@ fn open_folder(
         store.changed_ledger(vec![birth]).map_err(|error| StartError::FirstRecord(error.to_string()))?;
     }
     Ok(store)
+}
+
+/// Takes back in what is stored, as far as it makes sense.
+struct Loader {
+    store: Store,
+    misfit: Option<(Lsn, ReplayError)>,
+}
+
+impl Load for Loader {
+    fn piece(&mut self, _: &[u8]) {
+        unreachable!("no checkpoints are made yet")
+    }
+
+    fn record(&mut self, lsn: Lsn, _: Address, record: &[u8]) {
+        if self.misfit.is_none()
+            && let Err(error) = self.store.replay(record)
+        {
+            self.misfit = Some((lsn, error));
+        }
+    }
 }
 
 /// Sixteen random hexadecimal digits: tells one life of a ledger from every other.

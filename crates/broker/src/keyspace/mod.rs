@@ -12,7 +12,7 @@ mod value;
 
 pub(crate) use change::KeyChange;
 pub(crate) use key::Key;
-pub(crate) use place::Place;
+pub(crate) use place::{Body, Place, Spot};
 pub(crate) use value::{Family, Kind, Value, WrongType};
 
 use slab::Slab;

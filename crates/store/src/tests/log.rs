@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::{Records, data, segment, small};
+use super::{Loaded, Records, data, segment, small};
 use crate::error::{AppendError, OpenError, WriteError};
 use crate::faults::{Disk, Fault, Keep};
 use crate::log::{Log, Options};
@@ -24,15 +24,15 @@ struct Opened {
 
 fn open_with(fs: impl Vfs, data: &Path, options: Options) -> Result<Opened, OpenError> {
     let (told, durable) = sync_channel(1000);
-    let mut records = Vec::new();
+    let mut loaded = Loaded::default();
     let (log, recovery) = Log::open(
         Arc::new(fs),
         data,
         options,
         Box::new(move |outcome| told.send(outcome).unwrap()),
-        |lsn, record| records.push((lsn, record.to_vec())),
+        &mut loaded,
     )?;
-    Ok(Opened { log, recovery, records, durable })
+    Ok(Opened { log, recovery, records: loaded.records, durable })
 }
 
 fn open(disk: &Disk) -> Opened {
@@ -46,7 +46,7 @@ fn refusal(fs: impl Vfs, data: &Path) -> String {
 impl Opened {
     /// Appends, submits and waits until it is durable.
     fn store(&mut self, record: &[u8]) -> Result<Lsn, WriteError> {
-        let lsn = self.log.append(record).unwrap();
+        let (lsn, _) = self.log.append(record).unwrap();
         self.log.submit()?;
         while self.durable.recv().unwrap()? < lsn {}
         assert!(self.log.durable() >= lsn);
@@ -54,7 +54,7 @@ impl Opened {
     }
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !condition() {
         assert!(Instant::now() < deadline, "{what}");
@@ -80,7 +80,7 @@ fn what_was_stored_on_a_real_disk_is_there_again_after_a_close_and_after_a_drop(
         }
         if round % 2 == 0 {
             // What is only in the open batch is written too.
-            expected.push((opened.log.append(b"last").unwrap(), b"last".to_vec()));
+            expected.push((opened.log.append(b"last").unwrap().0, b"last".to_vec()));
             opened.log.close().unwrap();
         } else {
             // And here it is not: nobody was told of it.
@@ -101,7 +101,7 @@ fn while_a_frame_is_in_flight_the_next_batch_gathers_and_then_goes_as_one() {
     assert!(!opened.log.is_batch_full());
     let mut last = Lsn::ZERO;
     while !opened.log.is_batch_full() {
-        last = opened.log.append(b"gathers").unwrap();
+        last = opened.log.append(b"gathers").unwrap().0;
         opened.log.submit().unwrap();
     }
     assert!(opened.log.batch_bytes() >= 1000);
@@ -250,12 +250,14 @@ fn a_folder_with_other_things_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_folder_of_a_later_version_is_refused() {
-    let disk = Disk::new(1);
-    drop(open(&disk));
-    let said = "naru data folder, format 2, shards 8, more to say";
-    let line = format!("{said}, check {:08x}\n", crc32c::crc32c(said.as_bytes()));
-    disk.overwrite(&data().join("FORMAT"), line.as_bytes()).unwrap();
-    let said = refusal(disk, data());
-    assert!(said.contains("made by a newer Naru") && said.contains("FORMAT"), "{said}");
+fn a_folder_of_another_version_is_refused() {
+    for (format, says) in [(1, "no released Naru wrote"), (3, "made by a newer Naru")] {
+        let disk = Disk::new(1);
+        drop(open(&disk));
+        let said = format!("naru data folder, format {format}, shards 8, more to say");
+        let line = format!("{said}, check {:08x}\n", crc32c::crc32c(said.as_bytes()));
+        disk.overwrite(&data().join("FORMAT"), line.as_bytes()).unwrap();
+        let said = refusal(disk, data());
+        assert!(said.contains(says) && said.contains("FORMAT"), "{said}");
+    }
 }

@@ -1,21 +1,27 @@
 //! What the log promises, under faults.
 
+mod checkpoint;
 mod crash;
 mod enumerate;
 mod log;
+mod read;
+mod reclaim;
 mod rot;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
+use crate::address::Address;
 use crate::batch::Batch;
 use crate::error::{OpenError, WriteError};
 use crate::faults::Disk;
 use crate::frame::Kind;
 use crate::log::{Options, open_tail};
 use crate::lsn::Lsn;
-use crate::recovery::Recovery;
+use crate::recovery::{Load, Recovered, Recovery};
 use crate::tail::Tail;
 use crate::vfs::Vfs;
 
@@ -34,6 +40,25 @@ fn small() -> Options {
     Options { segment_bytes: 0, ..Options::default() }
 }
 
+/// What was handed out on opening.
+#[derive(Default)]
+struct Loaded {
+    pieces: Vec<Vec<u8>>,
+    records: Records,
+    addresses: Vec<Address>,
+}
+
+impl Load for Loaded {
+    fn piece(&mut self, piece: &[u8]) {
+        self.pieces.push(piece.to_vec());
+    }
+
+    fn record(&mut self, lsn: Lsn, address: Address, record: &[u8]) {
+        self.records.push((lsn, record.to_vec()));
+        self.addresses.push(address);
+    }
+}
+
 /// A log without its thread, so that a seed decides everything.
 struct Opened {
     tail: Tail,
@@ -44,28 +69,31 @@ struct Opened {
 
 fn open(disk: &Disk) -> Result<Opened, OpenError> {
     let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
-    let mut records = Vec::new();
-    let mut keep = |lsn, record: &[u8]| records.push((lsn, record.to_vec()));
-    let (tail, recovery, lock) = open_tail(&fs, data(), small(), &mut keep)?;
-    Ok(Opened { tail, recovery, records, _lock: lock })
+    let mut loaded = Loaded::default();
+    let (Recovered { tail, recovery, .. }, lock) = open_tail(&fs, data(), small(), &mut loaded)?;
+    Ok(Opened { tail, recovery, records: loaded.records, _lock: lock })
 }
 
 impl Opened {
     /// One group commit, as the writer does it.
     fn commit(&mut self, records: &[Vec<u8>]) -> Result<Lsn, WriteError> {
-        let mut batch = Batch::new(self.tail.durable().plus(1));
+        let mut batch = self.batch();
         for record in records {
             batch.push(Kind::Data, record);
         }
-        let durable = self.tail.commit(&mut batch)?;
+        let durable = self.tail.commit(&Arc::new(RwLock::new(batch)))?;
         self.tail.prepare_next()?;
         Ok(durable)
     }
 
     fn mark(&mut self) -> Result<Lsn, WriteError> {
-        let mut batch = Batch::new(self.tail.durable().plus(1));
+        let mut batch = self.batch();
         batch.push(Kind::Mark, &[]);
-        self.tail.commit(&mut batch)
+        self.tail.commit(&Arc::new(RwLock::new(batch)))
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::new(self.tail.end(), self.tail.durable().plus(1))
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Store, StoreError, Writer};
 use crate::{
-    keeper::{bodies::Bodies, change::Change, clock},
+    keeper::{journal::Journal, change::Change, clock},
     keyspace::Place,
     streams::{Fields, IdRequest, InvalidId, Stream, StreamChange, StreamId, Trim},
 };
@@ -28,7 +28,7 @@ pub(super) fn add(
             return Ok(());
         }
     };
-    store.change(vec![Change::Stream(key.clone(), StreamChange::Added { id, body })])?;
+    store.change(vec![Change::Stream(key.clone(), StreamChange::Added { id, body: body.into() })])?;
     if let Some(trim) = trim {
         trim_by(store, key, trim)?;
     }
@@ -107,25 +107,25 @@ pub(super) fn range(
     let most = count.unwrap_or(usize::MAX);
     let range = stream.range(start, end);
     let found: Vec<_> = if reverse { range.rev().take(most).collect() } else { range.take(most).collect() };
-    write_entries(&store.bodies, &found, writer)
+    write_entries(&store.journal, &found, writer)
 }
 
 pub(super) fn write_entries(
-    bodies: &Bodies,
+    journal: &Journal,
     entries: &[(StreamId, Place)],
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     writer.array(entries.len());
-    entries.iter().try_for_each(|entry| write_entry(bodies, *entry, writer))
+    entries.iter().try_for_each(|entry| write_entry(journal, *entry, writer))
 }
 
 /// Writes an entry: its id, and its fields and values in turn.
 pub(super) fn write_entry(
-    bodies: &Bodies,
+    journal: &Journal,
     (id, place): (StreamId, Place),
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
-    let body = bodies.read(place)?;
+    let body = journal.read(place)?;
     let malformed = |_| StoreError::NoBody { address: place.address };
     let fields = Fields::of(&body).map_err(malformed)?;
     writer.array(2);

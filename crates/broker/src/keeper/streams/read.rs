@@ -81,7 +81,7 @@ fn read(
     start_streams(found.len(), writer);
     for (key, entries) in found {
         start_stream(key, writer);
-        write_entries(&store.bodies, &entries, writer)?;
+        write_entries(&store.journal, &entries, writer)?;
     }
     Ok(true)
 }

@@ -1,0 +1,161 @@
+//! Checkpoints: what is stored, written piece by piece while work goes on, so that a start need not replay all that
+//! has ever happened.
+//!
+//! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
+//! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
+//! it is missing, and its changes are made in vain until the one that deleted it. A key that gets another name keeps its
+//! number, so that the walk cannot miss it.
+
+use std::time::{Duration, Instant};
+
+use naru_ledger::Ledger;
+use naru_store::Checkpoint;
+use serde::{Deserialize, Serialize};
+
+use super::store::Store;
+use crate::keyspace::Key;
+
+/// Log that is written before there is a new checkpoint, in bytes, beside as much as the last checkpoint had: so
+/// checkpoints at most double what is written.
+const LOG_BYTES_MIN: u64 = 64 << 20;
+
+/// What a turn gives the walk.
+const SLICE_TIME: Duration = Duration::from_millis(2);
+
+/// Bytes of a piece after which the next one begins.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// Why writing a piece cannot fail.
+const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
+
+/// A piece of a checkpoint as it is read back. The order of the variants and of their fields is the format.
+#[derive(Deserialize)]
+pub(super) enum Piece {
+    /// All of the ledger, true at this record.
+    Ledger(u64, Box<Ledger>),
+    /// Keys that were true at this record.
+    Keys(u64, Vec<Key>),
+    /// A part of a piece that is too long for one; the last one says so.
+    Part { is_last: bool, bytes: Vec<u8> },
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+enum PieceOf<'a> {
+    Ledger(u64, &'a Ledger),
+    #[expect(dead_code, reason = "written by hand, key by key: it holds its place in the format")]
+    Keys(u64, Vec<&'a Key>),
+    Part { is_last: bool, bytes: &'a [u8] },
+}
+
+/// When checkpoints are made, and the one that is being made.
+#[derive(Default)]
+pub(super) struct Checkpoints {
+    walk: Option<Walk>,
+    /// Where the log was when the last one began.
+    begun_at: u64,
+    /// What the last one had.
+    bytes: u64,
+}
+
+struct Walk {
+    checkpoint: Checkpoint,
+    /// The next key's number.
+    next: usize,
+    bytes: u64,
+}
+
+impl Checkpoints {
+    /// As the log is opened: it was replayed from `begun_at`.
+    pub(super) fn new(begun_at: u64, bytes: u64) -> Checkpoints {
+        Checkpoints { walk: None, begun_at, bytes }
+    }
+
+    /// Goes on with the one under way, or begins one if it is time; whether there is more to do at once.
+    pub(super) fn go_on(&mut self, store: &mut Store) -> bool {
+        if let Some(outcome) = store.journal.log().checkpoint_outcome() {
+            match outcome {
+                Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes, "checkpoint written"),
+                Err(error) => tracing::warn!(%error, "no checkpoint was written; the log is kept until one is"),
+            }
+        }
+        if self.walk.is_none() && self.is_time(store) {
+            self.begin(store);
+        }
+        let Some(walk) = &mut self.walk else { return false };
+        if walk.checkpoint.has_failed() || walk.go_on(store) {
+            self.finish(store);
+            return false;
+        }
+        self.walk.as_ref().is_some_and(|walk| walk.checkpoint.has_room())
+    }
+
+    /// Whether one is being made, so that turns are to come even while nobody asks for anything.
+    pub(super) fn is_underway(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    fn is_time(&self, store: &mut Store) -> bool {
+        let end = store.journal.log().next_address().position();
+        end - self.begun_at >= LOG_BYTES_MIN.max(self.bytes)
+    }
+
+    fn begin(&mut self, store: &mut Store) {
+        self.begun_at = store.journal.log().next_address().position();
+        let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
+        let ledger = PieceOf::Ledger(store.journal.last().number(), &store.ledger);
+        let bytes = push(&mut checkpoint, postcard::to_stdvec(&ledger).expect(WRITABLE));
+        self.walk = Some(Walk { checkpoint, next: 0, bytes });
+    }
+
+    fn finish(&mut self, store: &mut Store) {
+        if let Some(Walk { checkpoint, bytes, .. }) = self.walk.take() {
+            self.bytes = bytes;
+            store.journal.log().finish_checkpoint(checkpoint);
+        }
+    }
+}
+
+impl Walk {
+    /// Writes keys until the slice is over; whether all are written.
+    fn go_on(&mut self, store: &Store) -> bool {
+        let until = Instant::now() + SLICE_TIME;
+        let end = store.keyspace.numbers();
+        while self.next < end {
+            if Instant::now() >= until || !self.checkpoint.has_room() {
+                return false;
+            }
+            let mut keys = Vec::new();
+            let mut count = 0_usize;
+            while self.next < end && keys.len() < PIECE_BYTES {
+                if let Some(key) = store.keyspace.numbered(self.next) {
+                    keys = postcard::to_extend(key, keys).expect(WRITABLE);
+                    count += 1;
+                }
+                self.next += 1;
+            }
+            // As `PieceOf::Keys` would be.
+            let head = (1_u32, store.journal.last().number(), count);
+            let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys].concat();
+            self.bytes += push(&mut self.checkpoint, piece);
+        }
+        true
+    }
+}
+
+/// Hands a piece over, in parts if it is too long; its length.
+fn push(checkpoint: &mut Checkpoint, piece: Vec<u8>) -> u64 {
+    let length = piece.len() as u64;
+    let part_bytes_max = Checkpoint::piece_bytes_max() / 2;
+    if piece.len() <= part_bytes_max {
+        checkpoint.push(piece);
+        return length;
+    }
+    let mut parts = piece.chunks(part_bytes_max).peekable();
+    while let Some(bytes) = parts.next() {
+        let part = PieceOf::Part { is_last: parts.peek().is_none(), bytes };
+        checkpoint.push(postcard::to_stdvec(&part).expect(WRITABLE));
+    }
+    length
+}
+

@@ -1,0 +1,198 @@
+use bytes::Bytes;
+use naru_store::{Address, AppendError, Log, Lsn, WriteError};
+
+use super::{change::Change, store::StoreError};
+use crate::keyspace::{Body, Place, Spot};
+
+/// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
+pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of a record before its bodies: how many bytes those have.
+const HEAD_BYTES: usize = 4;
+
+/// Bytes of a checksum before each body.
+const CHECK_BYTES: usize = 4;
+
+/// Why writing a change cannot fail.
+const WRITABLE: &str =
+    "bodies are recorded before their changes, postcard can write the rest, and a vector takes all that is written";
+
+/// What has been changed, on its way to the disk, and the bodies that came along: here they are written and read, and
+/// nowhere else.
+///
+/// A record holds the changes of one operation, or one transaction: the length of the bodies in four bytes, the bodies,
+/// each behind its CRC-32C, and a list of changes that say where in the record their bodies are.
+pub(super) struct Journal {
+    log: Log,
+    /// What has been changed and is not in the log yet.
+    open: Option<Record>,
+    is_in_transaction: bool,
+    /// The last record appended.
+    last: Lsn,
+}
+
+struct Record {
+    /// The address that its first byte will have.
+    address: u64,
+    /// Its head and its bodies.
+    bodies: Vec<u8>,
+    changes: Vec<u8>,
+    count: usize,
+}
+
+impl Journal {
+    pub(super) fn new(log: Log) -> Journal {
+        Journal { last: log.last(), log, open: None, is_in_transaction: false }
+    }
+
+    pub(super) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    pub(super) fn close(self) -> Result<(), WriteError> {
+        self.log.close()
+    }
+
+    /// What must be durable before anything read now may be shown.
+    pub(super) fn last(&self) -> Lsn {
+        self.last
+    }
+
+    /// What is durable.
+    pub(super) fn durable(&self) -> Lsn {
+        self.log.durable()
+    }
+
+    /// Whether what makes the log grow is to be refused.
+    pub(super) fn is_full(&self) -> bool {
+        self.log.is_full()
+    }
+
+    /// Until [`Self::commit`] all changes go into one record.
+    pub(super) fn begin(&mut self) {
+        self.is_in_transaction = true;
+    }
+
+    /// Bytes of changes and bodies that the open record has.
+    pub(super) fn open_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |record| record.bodies.len() + record.changes.len())
+    }
+
+    /// Takes up all of `changes` with their bodies, or none; where their record begins. Outside of a transaction they are
+    /// a record of their own, which [`Self::settle`] ends.
+    pub(super) fn add(&mut self, changes: &mut [Change], bytes_max: usize) -> Result<u64, StoreError> {
+        let log = &mut self.log;
+        let record = self.open.get_or_insert_with(|| Record {
+            address: log.next_address().position(),
+            bodies: vec![0; HEAD_BYTES],
+            changes: Vec::new(),
+            count: 0,
+        });
+        let (bodies_before, changes_before) = (record.bodies.len(), record.changes.len());
+        for change in changes.iter_mut() {
+            for body in change.bodies() {
+                record.write(body);
+            }
+            record.changes = postcard::to_extend(change, std::mem::take(&mut record.changes)).expect(WRITABLE);
+        }
+        let bytes = record.bodies.len() + record.changes.len();
+        if bytes > bytes_max {
+            record.bodies.truncate(bodies_before);
+            record.changes.truncate(changes_before);
+            if record.count == 0 {
+                self.open = None;
+            }
+            return Err(StoreError::TooLarge { bytes });
+        }
+        record.count += changes.len();
+        for change in changes {
+            for body in change.bodies() {
+                let place = body.place(record.address);
+                // What is not in a file yet is always there.
+                let counted = log.count_live(Address::new(place.address), in_log(place));
+                debug_assert!(counted.is_ok());
+            }
+        }
+        Ok(record.address)
+    }
+
+    /// Ends the open record unless a transaction is under way. An error is the end of the broker: the record is not too
+    /// large, since it was checked as it grew.
+    pub(super) fn settle(&mut self) -> Result<(), AppendError> {
+        if self.is_in_transaction { Ok(()) } else { self.commit() }
+    }
+
+    /// Ends a transaction, and the record with it.
+    pub(super) fn commit(&mut self) -> Result<(), AppendError> {
+        self.is_in_transaction = false;
+        if let Some(record) = self.open.take() {
+            let address = record.address;
+            let (lsn, at) = self.log.append(&record.into_bytes())?;
+            assert_eq!(at.position(), address, "a record is appended where its bodies are said to be");
+            self.last = lsn;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a body.
+    pub(super) fn read(&self, place: Place) -> Result<Bytes, StoreError> {
+        let length = place.bytes as usize;
+        let mut checked = vec![0; CHECK_BYTES + length];
+        match self.open.as_ref().and_then(|record| record.get(place)) {
+            Some(bytes) => checked.copy_from_slice(bytes),
+            None => self.log.read(Address::new(place.address), &mut checked)?,
+        }
+        let body = Bytes::from(checked);
+        let check = u32::from_le_bytes([body[0], body[1], body[2], body[3]]);
+        let body = body.slice(CHECK_BYTES..);
+        if crc32c::crc32c(&body) != check {
+            return Err(StoreError::Damaged { address: place.address });
+        }
+        Ok(body)
+    }
+
+    /// Nothing refers to a body any more.
+    pub(super) fn free(&mut self, place: Place) {
+        self.log.count_dead(Address::new(place.address), in_log(place));
+    }
+}
+
+/// What a body takes in the log.
+pub(super) fn in_log(place: Place) -> u64 {
+    CHECK_BYTES as u64 + u64::from(place.bytes)
+}
+
+/// The changes of a record.
+pub(super) fn changes_of(record: &[u8]) -> Result<Vec<Change>, postcard::Error> {
+    let (head, rest) = record.split_first_chunk::<HEAD_BYTES>().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    let bodies = u32::from_le_bytes(*head) as usize;
+    let changes = rest.get(bodies..).ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    postcard::from_bytes(changes)
+}
+
+impl Record {
+    fn write(&mut self, body: &mut Body) {
+        let Body::New(bytes) = body else { return };
+        // Offsets and lengths are below the bound on a record, or it is refused.
+        let spot = Spot { offset: self.bodies.len() as u32, bytes: bytes.len() as u32 };
+        self.bodies.extend_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
+        self.bodies.extend_from_slice(bytes);
+        *body = Body::Recorded(spot);
+    }
+
+    /// A body and its checksum, if it is in here.
+    fn get(&self, place: Place) -> Option<&[u8]> {
+        let at = usize::try_from(place.address.checked_sub(self.address)?).ok()?;
+        self.bodies.get(at..at + CHECK_BYTES + place.bytes as usize)
+    }
+
+    /// A list of changes as postcard writes it: how many, then one after the other.
+    fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = self.bodies;
+        let length = (bytes.len() - HEAD_BYTES) as u32;
+        bytes[..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+        let mut bytes = postcard::to_extend(&self.count, bytes).expect(WRITABLE);
+        bytes.extend_from_slice(&self.changes);
+        bytes
+    }
+}

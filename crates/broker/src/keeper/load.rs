@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use naru_ledger::{Ledger, Misfit};
+use naru_store::{Address, Load, Lsn};
+
+use super::{
+    apply::apply,
+    change::Change,
+    checkpoint::Piece,
+    journal::changes_of,
+};
+use crate::{
+    config::Config,
+    keyspace::{Keyspace, WrongType},
+};
+
+/// A record, or a piece of a checkpoint, that is whole, and yet makes no sense here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] postcard::Error),
+    #[error("it does not follow from those before: {0}")]
+    Misfit(#[from] Misfit),
+    #[error("it changes a key that holds something of another kind")]
+    WrongType(#[from] WrongType),
+}
+
+/// Takes back in what is stored: a checkpoint, and the records behind it.
+pub(super) struct Loading {
+    pub(super) keyspace: Keyspace,
+    pub(super) ledger: Ledger,
+    config: Arc<Config>,
+    /// The record that each key of the checkpoint was true at, by the key's number. A number that is used again is another
+    /// key's, which is younger than that.
+    known: Vec<Lsn>,
+    ledger_known: Lsn,
+    /// Parts of a piece that is not complete.
+    parts: Vec<u8>,
+    /// Why nothing more is taken in: the record, or zero for a piece, and what is wrong with it.
+    pub(super) failed: Option<(Lsn, LoadError)>,
+    /// Bytes of the checkpoint.
+    pub(super) checkpoint_bytes: u64,
+    /// Where the records behind it begin.
+    pub(super) replayed_from: Option<Address>,
+}
+
+impl Loading {
+    pub(super) fn new(ledger: Ledger, config: Arc<Config>) -> Loading {
+        Loading {
+            keyspace: Keyspace::default(),
+            ledger,
+            config,
+            known: Vec::new(),
+            ledger_known: Lsn::ZERO,
+            parts: Vec::new(),
+            failed: None,
+            checkpoint_bytes: 0,
+            replayed_from: None,
+        }
+    }
+
+    fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
+        match postcard::from_bytes(piece)? {
+            Piece::Ledger(lsn, ledger) => {
+                self.ledger = *ledger;
+                self.ledger_known = Lsn::new(lsn);
+            }
+            Piece::Keys(lsn, keys) => {
+                for key in keys {
+                    let number = self.keyspace.restore(key);
+                    self.known.resize(self.known.len().max(number + 1), Lsn::ZERO);
+                    self.known[number] = Lsn::new(lsn);
+                }
+            }
+            Piece::Part { is_last, bytes } => {
+                self.parts.extend_from_slice(&bytes);
+                if is_last {
+                    let whole = std::mem::take(&mut self.parts);
+                    return self.take_piece(&whole);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_record(&mut self, lsn: Lsn, address: Address, record: &[u8]) -> Result<(), LoadError> {
+        let node_entries_max = self.config.stream_node_entries_max();
+        for change in changes_of(record)? {
+            match change {
+                Change::Ledger(effect) => {
+                    if lsn > self.ledger_known {
+                        self.ledger.apply(&effect)?;
+                    }
+                }
+                change if self.knows(&change, lsn) => {}
+                // What is live is counted when all is there.
+                change => {
+                    let freed = &mut |_| {};
+                    apply(&mut self.keyspace, change, address.position(), node_entries_max, freed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the key of a change knows it from the checkpoint.
+    fn knows(&self, change: &Change, lsn: Lsn) -> bool {
+        let number = change.key().and_then(|(key, _)| self.keyspace.number(key));
+        number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
+    }
+}
+
+impl Load for Loading {
+    fn piece(&mut self, piece: &[u8]) {
+        self.checkpoint_bytes += piece.len() as u64;
+        if self.failed.is_none()
+            && let Err(error) = self.take_piece(piece)
+        {
+            self.failed = Some((Lsn::ZERO, error));
+        }
+    }
+
+    fn record(&mut self, lsn: Lsn, address: Address, record: &[u8]) {
+        self.replayed_from.get_or_insert(address);
+        if self.failed.is_none()
+            && let Err(error) = self.take_record(lsn, address, record)
+        {
+            self.failed = Some((lsn, error));
+        }
+    }
+}

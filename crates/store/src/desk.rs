@@ -1,0 +1,89 @@
+//! What the log's owner asks of its writer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::batch::Batch;
+use crate::segments::Removal;
+
+/// A batch that the writer makes a frame of, while its records can be read. The writer holds it for writing only to
+/// seal it.
+pub(crate) type Flight = Arc<RwLock<Batch>>;
+
+/// One thing for the writer to do.
+pub(crate) enum Job {
+    Frame(Flight),
+    /// A dead segment goes.
+    Remove(Removal),
+    /// Try again to have the next segment.
+    FindSpace,
+}
+
+/// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), a segment is
+/// removed once, and everything else is a wish that is there or not.
+#[derive(Default)]
+pub(crate) struct Desk {
+    asked: Mutex<Asked>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Asked {
+    frames: VecDeque<Flight>,
+    removals: VecDeque<Removal>,
+    find_space: bool,
+    is_closed: bool,
+}
+
+impl Desk {
+    pub(crate) fn write(&self, frame: Flight) {
+        self.ask(|asked| asked.frames.push_back(frame));
+    }
+
+    /// Removes these when there is nothing to write, one at a time.
+    pub(crate) fn remove(&self, removals: Vec<Removal>) {
+        self.ask(|asked| asked.removals.extend(removals));
+    }
+
+    pub(crate) fn find_space(&self) {
+        self.ask(|asked| asked.find_space = true);
+    }
+
+    /// Nothing more will be asked; what was is still done.
+    pub(crate) fn close(&self) {
+        self.ask(|asked| asked.is_closed = true);
+    }
+
+    fn ask(&self, change: impl FnOnce(&mut Asked)) {
+        change(&mut self.asked.lock());
+        self.bell.notify_one();
+    }
+
+    /// Waits for the next thing to do: frames first. `None`: closed, and all is done.
+    pub(crate) fn next(&self) -> Option<Job> {
+        let mut asked = self.asked.lock();
+        loop {
+            if let Some(job) = asked.take() {
+                return Some(job);
+            }
+            if asked.is_closed {
+                return None;
+            }
+            self.bell.wait(&mut asked);
+        }
+    }
+}
+
+impl Asked {
+    fn take(&mut self) -> Option<Job> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Some(Job::Frame(frame));
+        }
+        if let Some(removal) = self.removals.pop_front() {
+            return Some(Job::Remove(removal));
+        }
+        std::mem::take(&mut self.find_space).then_some(Job::FindSpace)
+    }
+}

@@ -1,0 +1,132 @@
+//! Space returns when nothing in a segment is live, and not before.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::log::wait_until;
+use super::{Loaded, data, segment, small};
+use crate::address::Address;
+use crate::error::WriteError;
+use crate::faults::Disk;
+use crate::log::Log;
+use crate::lsn::Lsn;
+
+struct Opened {
+    log: Log,
+    durable: Receiver<Result<Lsn, WriteError>>,
+}
+
+fn open(disk: &Disk) -> Opened {
+    let (told, durable) = sync_channel(1000);
+    let on_durable = Box::new(move |outcome| told.send(outcome).unwrap());
+    let (log, _) =
+        Log::open(Arc::new(disk.clone()), data(), small(), on_durable, &mut Loaded::default()).unwrap();
+    Opened { log, durable }
+}
+
+const BYTES: u64 = 1000;
+
+impl Opened {
+    fn store(&mut self) -> Address {
+        let (_, address) = self.log.append(&[1; BYTES as usize]).unwrap();
+        self.log.count_live(address, BYTES).unwrap();
+        self.log.submit().unwrap();
+        self.durable.recv().unwrap().unwrap();
+        address
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.log.sealed().map(|sealed| sealed.number).collect()
+    }
+}
+
+fn exists(disk: &Disk, number: u64) -> bool {
+    disk.contents(&segment(number)).is_ok()
+}
+
+#[test]
+fn live_bytes_are_counted_where_they_stand_whenever_they_are_counted() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    let places: Vec<_> = (0..12).map(|_| opened.store()).collect();
+    let live: u64 = opened.log.sealed().map(|sealed| sealed.live).sum();
+    let sealed_end = opened.log.sealed().last().unwrap().end;
+    let inside = places.iter().filter(|address| **address < sealed_end).count() as u64;
+    assert!(inside >= 8 && live == inside * BYTES, "{inside} {live}");
+    for sealed in opened.log.sealed() {
+        assert!(sealed.live_share() > 0.7 && sealed.live_share() < 1.0, "{sealed:?}");
+    }
+    // In the open batch and in flight.
+    let (_, address) = opened.log.append(&[1; BYTES as usize]).unwrap();
+    opened.log.count_live(address, BYTES).unwrap();
+    opened.log.count_dead(address, BYTES);
+    opened.log.count_live(address, BYTES).unwrap();
+    opened.log.submit().unwrap();
+    opened.log.count_dead(address, BYTES);
+    opened.durable.recv().unwrap().unwrap();
+    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES));
+    assert_eq!(opened.log.sealed().map(|sealed| sealed.live).sum::<u64>(), 0);
+    opened.store();
+    opened.store();
+    let after = opened.log.sealed().find(|sealed| sealed.start <= address && address < sealed.end);
+    assert!(after.is_none_or(|sealed| sealed.live < 3 * BYTES));
+}
+
+#[test]
+fn a_segment_goes_when_it_is_dead_sealed_and_not_replayed_any_more() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    let places: Vec<_> = (0..14).map(|_| opened.store()).collect();
+    let before = disk.bytes();
+    let all = opened.numbers();
+    assert!(all.len() >= 4);
+    // All but one dead, in the second segment.
+    let second = opened.log.sealed().nth(1).unwrap();
+    let kept = *places.iter().find(|address| **address >= second.start).unwrap();
+    for address in &places {
+        if *address != kept {
+            opened.log.count_dead(*address, BYTES);
+        }
+    }
+    opened.log.replay_from(Lsn::new(8));
+    opened.log.submit().unwrap();
+    assert_eq!(opened.numbers(), all, "not before all that is live was counted");
+    opened.log.reclaim();
+    opened.log.submit().unwrap();
+    wait_until("the first goes", || !exists(&disk, 1));
+    assert_eq!(opened.numbers()[..2], [2, 3], "records behind 8 are replayed");
+    opened.log.replay_from(Lsn::new(100));
+    opened.log.submit().unwrap();
+    assert_eq!(opened.numbers(), [2]);
+    wait_until("all that is sealed and dead goes", || {
+        (3..=*all.last().unwrap()).all(|number| !exists(&disk, number))
+    });
+    assert!(disk.bytes() <= before - 8192 * (all.len() as u64 - 1));
+    let mut buffer = [0; BYTES as usize];
+    opened.log.read(kept, &mut buffer).unwrap();
+    assert_eq!(buffer, [1; BYTES as usize]);
+    assert!(opened.log.read(places[0], &mut buffer).is_err());
+    assert!(opened.log.count_live(places[0], BYTES).is_err(), "it is missed");
+    opened.log.count_dead(kept, BYTES);
+    opened.log.submit().unwrap();
+    wait_until("the last one goes", || !exists(&disk, 2));
+}
+
+#[test]
+fn removing_never_makes_the_owner_wait() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    for _ in 0..14 {
+        let address = opened.store();
+        let mut buffer = [0; 10];
+        opened.log.read(address, &mut buffer).unwrap();
+        opened.log.count_dead(address, BYTES);
+    }
+    opened.log.replay_from(Lsn::new(100));
+    opened.log.reclaim();
+    let still = disk.hold();
+    opened.log.submit().unwrap();
+    assert_eq!(opened.numbers(), []);
+    drop(still);
+    wait_until("they go", || !exists(&disk, 1) && !exists(&disk, 3));
+}
