@@ -31,7 +31,9 @@ use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
 pub(crate) use start::Keeper;
 pub use start::Storage;
-pub(crate) use streams::{After, StreamOp};
+pub(crate) use streams::{
+    After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
+};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use naru_ledger::{Effect, Ledger, Misfit};
 use naru_store::{AppendError, Log, Lsn};
 
-use super::{bodies::Bodies, change::Change, watches::Watches};
+use super::{bodies::Bodies, change::Change, streams::StreamError, watches::Watches};
 use crate::{
     config::Config,
     keyspace::{KeyChange, Keyspace, WrongType},
@@ -24,6 +24,9 @@ pub(super) enum StoreError {
     /// The client's fault.
     #[error(transparent)]
     WrongType(#[from] WrongType),
+    /// The client's fault.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The client's fault.
     #[error(
         "ERR what is to be stored at once has {bytes} bytes; at most {RECORD_BYTES_MAX} fit into one record"
@@ -161,7 +164,8 @@ impl Store {
         self.record(&changes, RECORD_BYTES_MAX)?;
         for change in changes {
             if let Some((key, notice)) = change.key() {
-                if notice.watchers {
+                // What makes a key changes it.
+                if notice.watchers || self.keyspace.get(key).is_none() {
                     self.watches.touch(key);
                 }
                 if notice.waiters {
@@ -217,7 +221,12 @@ impl Store {
             stream.add(id, bodies.write(body), self.config.stream_node_entries_max());
             return Ok(());
         }
-        if let Some(stream) = self.keyspace.value_mut::<Stream>(key)? {
+        let stream = if change.creates() {
+            Some(self.keyspace.value_or_new::<Stream>(key)?)
+        } else {
+            self.keyspace.value_mut::<Stream>(key)?
+        };
+        if let Some(stream) = stream {
             stream.apply(change, |place| bodies.free(place));
         }
         Ok(())

@@ -44,6 +44,10 @@ impl Node {
         self.entries.get(at).map(|entry| (entry.id(), entry.place()))
     }
 
+    pub(super) fn first(&self) -> Option<StreamId> {
+        self.entries.first().map(|entry| entry.id())
+    }
+
     pub(super) fn last(&self) -> Option<StreamId> {
         self.entries.last().map(|entry| entry.id())
     }
