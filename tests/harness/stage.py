@@ -6,8 +6,8 @@ from .resp import Wire, encode, frame_end
 
 CLOSED = b"<closed>"
 
-# Ids made from the clock differ from run to run.
-CLOCK_ID = re.compile(rb"\b\d{13}-\d+\b")
+# Ids and times made from the clock differ from run to run.
+CLOCK_ID = re.compile(rb"\b\d{13}-\d+\b|(?<=:)\d{13}\b")
 
 
 class Actor:

@@ -1,7 +1,9 @@
 //! Records that wait to become one frame.
 
 use crate::address::Address;
-use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Header, Kind, RECORD_HEAD_BYTES, TRAILER_BYTES, push_record};
+use crate::frame::{
+    FRAME_BYTES_MAX, HEADER_BYTES, Header, Kind, RECORD_HEAD_BYTES, TRAILER_BYTES, push_record,
+};
 use crate::lsn::Lsn;
 
 /// A buffer above this is not kept for the next batch.

@@ -21,7 +21,8 @@ pub(super) fn getkeys(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// The same, each with what is done to it.
 pub(super) fn getkeys_and_flags(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let (entry, keys) = keys(command)?;
-    let flags = access(entry);
+    let whole = command.without_first(2);
+    let flags = access(entry, entry.called_or_itself(&whole.as_command()).name);
     context.reply(|writer| {
         writer.array(keys.len());
         for key in keys {
@@ -56,7 +57,8 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
 /// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is
 /// none.
 fn has_keys(entry: &Entry) -> bool {
-    entry.group != "pubsub" && entry.keys.0 != 0 || entry.name == "xread"
+    entry.group != "pubsub" && entry.keys.0 != 0
+        || matches!(entry.name, "xread" | "xreadgroup" | "xgroup" | "xinfo")
 }
 
 /// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
@@ -64,9 +66,17 @@ pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<
     if !has_keys(entry) {
         return Some((0..0).step_by(1));
     }
-    if entry.name == "xread" {
-        let streams = command.iter().position(|word| word.eq_ignore_ascii_case(b"streams"))? + 1;
-        return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
+    match entry.name {
+        "xread" | "xreadgroup" => {
+            // A group may be called so.
+            let from = if entry.name == "xread" { 1 } else { 4 };
+            let is_it = |word: &[u8]| word.eq_ignore_ascii_case(b"streams");
+            let streams = command.iter().skip(from).position(is_it)? + from + 1;
+            return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
+        }
+        // All subcommands but HELP have one.
+        "xgroup" | "xinfo" => return Some((2..command.len().min(3)).step_by(1)),
+        _ => {}
     }
     let (first, last, step) = entry.keys;
     let last = if last < 0 { command.len() as i64 + last } else { last };
@@ -84,7 +94,7 @@ pub(crate) struct KeyAccess {
 impl KeyAccess {
     /// What a command does to its keys. As in Redis, whether there is one, and of what kind, is not read from it.
     pub(crate) fn of(entry: &Entry) -> Self {
-        let flags = access(entry);
+        let flags = access(entry, entry.name);
         KeyAccess { reads: flags.contains(&"access"), writes: flags.first() != Some(&"RO") }
     }
 
@@ -99,13 +109,15 @@ impl KeyAccess {
     }
 }
 
-/// What a command does to its keys, in the words of Redis's key specifications.
-fn access(entry: &Entry) -> &'static [&'static str] {
-    match entry.name {
+/// What a command or subcommand does to its keys, in the words of Redis's key specifications.
+fn access(entry: &Entry, name: &str) -> &'static [&'static str] {
+    match name {
         "del" => &["RM", "delete"],
-        "xadd" => &["RW", "update"],
-        "xtrim" | "xdel" => &["RW", "delete"],
-        "xrange" | "xrevrange" | "xread" => &["RO", "access"],
+        "xadd" | "xack" | "xclaim" | "xsetid" | "xgroup" | "xgroup|setid" => &["RW", "update"],
+        "xtrim" | "xdel" | "xautoclaim" | "xgroup|destroy" | "xgroup|delconsumer" => &["RW", "delete"],
+        "xgroup|create" | "xgroup|createconsumer" => &["RW", "insert"],
+        "xrange" | "xrevrange" | "xread" | "xreadgroup" | "xpending" => &["RO", "access"],
+        _ if entry.name == "xinfo" => &["RO", "access"],
         _ if entry.is_write() => &["RW"],
         _ => &["RO"],
     }

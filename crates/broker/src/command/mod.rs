@@ -23,6 +23,8 @@ mod pubsub;
 mod redacted;
 mod scripting;
 mod slow;
+mod stream_groups;
+mod stream_info;
 mod streams;
 mod syntax;
 mod table;

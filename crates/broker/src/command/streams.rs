@@ -8,8 +8,8 @@ use super::{
     arguments::{Arguments, integer, syntax_error, wrong_number},
 };
 use crate::{
-    keeper::{After, Op, StreamOp},
-    streams::{IdRequest, InvalidId, Keep, StreamId, Trim, encode},
+    keeper::{After, Op, ReadGroup, SetId, StreamOp},
+    streams::{IdRequest, InvalidId, Keep, NoId, StreamId, Trim, encode},
 };
 
 impl From<InvalidId> for Refusal {
@@ -18,7 +18,7 @@ impl From<InvalidId> for Refusal {
     }
 }
 
-fn key(command: &Command<'_>) -> Bytes {
+pub(super) fn key(command: &Command<'_>) -> Bytes {
     Bytes::copy_from_slice(command.arg(1))
 }
 
@@ -36,6 +36,9 @@ pub(super) fn xadd(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         }
     };
     let trim = trim.finish(context)?;
+    if id == IdRequest::Exactly(StreamId::MIN) {
+        return Err(NoId::Zero.to_string().into());
+    }
     if arguments.left() == 0 || !arguments.left().is_multiple_of(2) {
         return Err(wrong_number("xadd"));
     }
@@ -77,20 +80,7 @@ pub(super) fn xrevrange(context: &Context<'_>, command: &Command<'_>) -> Outcome
 }
 
 fn range(context: &Context<'_>, command: &Command<'_>, start: &[u8], end: &[u8], reverse: bool) -> Outcome {
-    let start = match exclusive(start) {
-        None => StreamId::parse(if start == b"-" { b"0-0" } else { start }, 0).or_else(|_| edge(start))?,
-        Some(id) => {
-            let id = StreamId::parse(id, 0)?;
-            id.next().ok_or_else(|| Refusal::from("ERR invalid start ID for the interval"))?
-        }
-    };
-    let end = match exclusive(end) {
-        None => StreamId::parse(end, u64::MAX).or_else(|_| edge(end))?,
-        Some(id) => {
-            let id = StreamId::parse(id, u64::MAX)?;
-            id.previous().ok_or_else(|| Refusal::from("ERR invalid end ID for the interval"))?
-        }
-    };
+    let (start, end) = interval(start, end)?;
     let mut arguments = Arguments::of(command);
     for _ in 0..3 {
         arguments.next()?;
@@ -105,52 +95,66 @@ fn range(context: &Context<'_>, command: &Command<'_>, start: &[u8], end: &[u8],
     context.keep(Op::Stream(StreamOp::Range { key: key(command), start, end, count, reverse }))
 }
 
-fn exclusive(bound: &[u8]) -> Option<&[u8]> {
-    bound.strip_prefix(b"(")
+/// The first and the last id of an interval; each may be left out of it (`(`), or be the least or greatest there is.
+pub(super) fn interval(start: &[u8], end: &[u8]) -> Result<(StreamId, StreamId), Refusal> {
+    Ok((interval_start(start)?, interval_end(end)?))
 }
 
-/// `-` and `+`
-fn edge(bound: &[u8]) -> Result<StreamId, InvalidId> {
-    match bound {
+pub(super) fn interval_start(start: &[u8]) -> Result<StreamId, Refusal> {
+    let Some(before) = start.strip_prefix(b"(") else { return Ok(id_or_edge(start, 0)?) };
+    let before = StreamId::parse(before, 0)?;
+    before.next().ok_or_else(|| "ERR invalid start ID for the interval".into())
+}
+
+fn interval_end(end: &[u8]) -> Result<StreamId, Refusal> {
+    let Some(behind) = end.strip_prefix(b"(") else { return Ok(id_or_edge(end, u64::MAX)?) };
+    let behind = StreamId::parse(behind, u64::MAX)?;
+    behind.previous().ok_or_else(|| "ERR invalid end ID for the interval".into())
+}
+
+/// An id, or `-` or `+`.
+pub(super) fn id_or_edge(id: &[u8], missing_sequence: u64) -> Result<StreamId, InvalidId> {
+    match id {
         b"-" => Ok(StreamId::MIN),
         b"+" => Ok(StreamId::MAX),
-        _ => Err(InvalidId),
+        _ => StreamId::parse(id, missing_sequence),
     }
 }
 
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
 pub(super) fn xread(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let mut arguments = Arguments::of(command);
-    let mut count = None;
-    let mut block = None;
-    while !arguments.takes("streams") {
-        if arguments.takes("count") {
-            count = Some(arguments.next_integer()?).filter(|count| *count > 0).map(|count| count as usize);
-        } else if arguments.takes("block") {
-            let millis = integer(arguments.next()?)
-                .map_err(|_| Refusal::from("ERR timeout is not an integer or out of range"))?;
-            let millis = u64::try_from(millis).map_err(|_| Refusal::from("ERR timeout is negative"))?;
-            block = Some((millis > 0).then(|| Duration::from_millis(millis)));
-        } else {
-            return Err(syntax_error());
-        }
+    let ReadOptions { count, block, group, noack, streams } = ReadOptions::of(command)?;
+    let not_here = |option| {
+        format!("ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
+    };
+    if group.is_some() {
+        return Err(not_here("GROUP").into());
     }
-    if arguments.left() == 0 || !arguments.left().is_multiple_of(2) {
-        return Err(
-            "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
-                .into(),
-        );
+    if noack {
+        return Err(not_here("NOACK").into());
     }
-    let first = command.len() - arguments.left();
-    let streams = arguments.left() / 2;
-    let streams = (first..first + streams)
-        .map(|at| Ok((Bytes::copy_from_slice(command.arg(at)), after(command.arg(at + streams))?)))
-        .collect::<Result<Vec<_>, Refusal>>()?;
-    let waits = block.is_some();
+    let streams = streams.ok_or_else(syntax_error)?.each(command)?;
+    let streams = streams.map(|(key, id)| Ok((Bytes::copy_from_slice(key), after(id)?)));
+    let streams = streams.collect::<Result<_, Refusal>>()?;
+    read(context, StreamOp::Read { streams, count, block }, block.is_some())
+}
+
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
+pub(super) fn xreadgroup(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let ReadOptions { count, block, group, noack, streams } = ReadOptions::of(command)?;
+    let streams = streams.ok_or_else(syntax_error)?.each(command)?;
+    let (group, consumer) = group.ok_or("ERR Missing GROUP option for XREADGROUP")?;
+    let streams = streams.map(|(key, id)| (Bytes::copy_from_slice(key), new_or_after(id))).collect();
+    let read_group = ReadGroup { group, consumer, streams, count, noack };
+    read(context, StreamOp::ReadGroup { read: read_group, block }, block.is_some())
+}
+
+/// Lets the keeper read, which may take as long as it likes if it waits.
+fn read(context: &Context<'_>, op: StreamOp, waits: bool) -> Outcome {
     if waits {
         context.client.hold_in_keeper();
     }
-    let flow = context.keep(Op::Stream(StreamOp::Read { streams, count, block }))?;
+    let flow = context.keep(Op::Stream(op))?;
     // Redis reads no further command of a client that is blocked; the keeper's queue, if full, is waited for first.
     Ok(match flow {
         Flow::Next if waits => Flow::Wait,
@@ -158,12 +162,128 @@ pub(super) fn xread(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     })
 }
 
-fn after(id: &[u8]) -> Result<After, InvalidId> {
+/// What XREAD and XREADGROUP take.
+#[derive(Default)]
+struct ReadOptions {
+    count: Option<usize>,
+    /// Wait if there is nothing; for ever if it holds no time.
+    block: Option<Option<Duration>>,
+    group: Option<(Bytes, Bytes)>,
+    noack: bool,
+    streams: Option<ReadStreams>,
+}
+
+/// Where the streams and their ids begin among the arguments, and how many there are of both together.
+struct ReadStreams {
+    first: usize,
+    count: usize,
+}
+
+impl ReadOptions {
+    fn of(command: &Command<'_>) -> Result<Self, Refusal> {
+        let mut arguments = Arguments::of(command);
+        let mut options = ReadOptions::default();
+        while arguments.left() > 0 {
+            // The last word is no option that has a value.
+            let has_value = arguments.left() > 1;
+            if has_value && arguments.takes("count") {
+                let count = arguments.next_integer()?;
+                options.count = usize::try_from(count).ok().filter(|count| *count > 0);
+            } else if has_value && arguments.takes("block") {
+                options.block = Some(timeout(arguments.next()?)?);
+            } else if has_value && arguments.takes("streams") {
+                let count = arguments.left();
+                options.streams = Some(ReadStreams { first: command.len() - count, count });
+                break;
+            } else if arguments.left() > 2 && arguments.takes("group") {
+                let mut name = || arguments.next().map(Bytes::copy_from_slice);
+                options.group = Some((name()?, name()?));
+            } else if arguments.takes("noack") {
+                options.noack = true;
+            } else {
+                return Err(syntax_error());
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl ReadStreams {
+    /// The keys, each with its id.
+    fn each<'c, 'a>(
+        self,
+        command: &'c Command<'a>,
+    ) -> Result<impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'c, 'a>, Refusal> {
+        let ReadStreams { first, count } = self;
+        if !count.is_multiple_of(2) {
+            return Err(
+                "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
+                    .into(),
+            );
+        }
+        Ok((first..first + count / 2).map(move |at| (command.arg(at), command.arg(at + count / 2))))
+    }
+}
+
+fn timeout(argument: &[u8]) -> Result<Option<Duration>, Refusal> {
+    let millis =
+        integer(argument).map_err(|_| Refusal::from("ERR timeout is not an integer or out of range"))?;
+    let millis = u64::try_from(millis).map_err(|_| Refusal::from("ERR timeout is negative"))?;
+    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+}
+
+/// From where XREADGROUP reads; none for what is new.
+fn new_or_after(id: &[u8]) -> Result<Option<StreamId>, String> {
+    match id {
+        b">" => Ok(None),
+        b"$" => Err("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this \
+                     consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just \
+                     return an empty result set."
+            .into()),
+        // As in Redis, which has the greatest id stand for `>`.
+        _ => StreamId::parse(id, 0)
+            .map(|id| (id != StreamId::MAX).then_some(id))
+            .map_err(|invalid| invalid.to_string()),
+    }
+}
+
+fn after(id: &[u8]) -> Result<After, Refusal> {
     match id {
         b"$" => Ok(After::Last),
         b"+" => Ok(After::BeforeNewest),
-        _ => StreamId::parse(id, 0).map(After::Id),
+        b">" => Err(
+            "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> \
+                     option."
+                .into(),
+        ),
+        _ => Ok(After::Id(StreamId::parse(id, 0)?)),
     }
+}
+
+/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
+pub(super) fn xsetid(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let mut arguments = Arguments::of(command);
+    let key = Bytes::copy_from_slice(arguments.next()?);
+    let last = StreamId::parse(arguments.next()?, 0)?;
+    let mut set = SetId { last, added: None, deleted_max: None };
+    while arguments.left() > 0 {
+        let has_value = arguments.left() > 1;
+        if has_value && arguments.takes("entriesadded") {
+            let added = u64::try_from(arguments.next_integer()?);
+            set.added = Some(added.map_err(|_| "ERR entries_added must be positive")?);
+        } else if has_value && arguments.takes("maxdeletedid") {
+            let deleted = StreamId::parse(arguments.next()?, 0)?;
+            if last < deleted {
+                return Err(
+                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id".into(),
+                );
+            }
+            set.deleted_max = Some(deleted);
+        } else {
+            return Err(syntax_error());
+        }
+    }
+    context.keep(Op::Stream(StreamOp::SetId { key, set }))
 }
 
 /// `MAXLEN|MINID [=|~] threshold [LIMIT count]`, wherever it may stand.

@@ -58,6 +58,7 @@ impl Argument {
             Kind::Word("=") => "equal".to_owned(),
             Kind::Word("~") => "approximately".to_owned(),
             Kind::Word("*") => "auto-id".to_owned(),
+            Kind::Word("$") => "new-id".to_owned(),
             Kind::Word(word) => word.to_lowercase(),
             Kind::OneOf(parts) | Kind::Block(parts) => parts.first().map_or_else(String::new, Argument::name),
         }

@@ -4,7 +4,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
-    pubsub, scripting, slow, streams, transaction,
+    pubsub, scripting, slow, stream_groups, stream_info, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -623,6 +623,77 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Returns the number of messages after removing them from a stream.",
     )
     .keys(1, 1, 1),
+    entry(
+        "xsetid",
+        AtLeast(3),
+        "stream",
+        &["write", "denyoom", "fast"],
+        streams::xsetid,
+        "An internal command for replicating stream values.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xreadgroup",
+        AtLeast(7),
+        "stream",
+        &["write", "blocking", "movablekeys"],
+        streams::xreadgroup,
+        "Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is available otherwise.",
+    ),
+    entry(
+        "xack",
+        AtLeast(4),
+        "stream",
+        &["write", "fast"],
+        stream_groups::xack,
+        "Returns the number of messages that were successfully acknowledged by the consumer group member of a stream.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xpending",
+        AtLeast(3),
+        "stream",
+        &["readonly"],
+        stream_groups::xpending,
+        "Returns the information and entries from a stream consumer group's pending entries list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xclaim",
+        AtLeast(6),
+        "stream",
+        &["write", "fast"],
+        stream_groups::xclaim,
+        "Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer group member.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xautoclaim",
+        AtLeast(6),
+        "stream",
+        &["write", "fast"],
+        stream_groups::xautoclaim,
+        "Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as consumer group member.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "xgroup",
+        AtLeast(2),
+        "stream",
+        &["write"],
+        stream_groups::xgroup,
+        "Makes, moves and destroys consumer groups.",
+    )
+    .subcommands(stream_groups::SUBCOMMANDS),
+    entry(
+        "xinfo",
+        AtLeast(2),
+        "stream",
+        &["readonly"],
+        stream_info::xinfo,
+        "Describes streams, their groups and consumers.",
+    )
+    .subcommands(stream_info::SUBCOMMANDS),
     // Ledger
     entry(
         "naru.server",

@@ -28,7 +28,12 @@ pub(super) fn apply(
             keyspace.value_or_new::<Stream>(&key)?.add(id, body.place(record), node_entries_max);
         }
         Change::Stream(key, change) => {
-            if let Some(stream) = keyspace.value_mut::<Stream>(&key)? {
+            let stream = if change.creates() {
+                Some(keyspace.value_or_new::<Stream>(&key)?)
+            } else {
+                keyspace.value_mut::<Stream>(&key)?
+            };
+            if let Some(stream) = stream {
                 stream.apply(change, freed);
             }
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     keyspace::{Body, KeyChange},
-    streams::StreamChange,
+    streams::{GroupChange, StreamChange},
 };
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
@@ -41,11 +41,23 @@ impl Change {
             Change::Key(key, change) => {
                 Some((key, Notice { watchers: true, waiters: matches!(change, KeyChange::Deleted) }))
             }
-            Change::Stream(key, change) => {
-                let waiters = matches!(change, StreamChange::Added { .. });
-                Some((key, Notice { watchers: true, waiters }))
-            }
+            Change::Stream(key, change) => Some((key, of_stream(change))),
             Change::Ledger(_) => None,
         }
+    }
+}
+
+/// As in Redis a key counts as changed for those who watch it when its entries change, or when it is made; not when a
+/// group does.
+fn of_stream(change: &StreamChange) -> Notice {
+    match change {
+        StreamChange::Added { .. } => Notice { watchers: true, waiters: true },
+        StreamChange::Deleted { .. } | StreamChange::Trimmed { .. } => {
+            Notice { watchers: true, waiters: false }
+        }
+        StreamChange::Group { change: GroupChange::Destroyed, .. } => {
+            Notice { watchers: false, waiters: true }
+        }
+        StreamChange::Set { .. } | StreamChange::Group { .. } => Notice { watchers: false, waiters: false },
     }
 }

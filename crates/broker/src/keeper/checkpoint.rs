@@ -15,15 +15,26 @@ use serde::{Deserialize, Serialize};
 use super::store::Store;
 use crate::keyspace::Key;
 
-/// Log that is written before there is a new checkpoint, in bytes, beside as much as the last checkpoint had: so
-/// checkpoints at most double what is written.
-const LOG_BYTES_MIN: u64 = 64 << 20;
+/// How often, and how fast.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// Log that is written before there is a new checkpoint, in bytes, unless the last checkpoint had more: so they at most
+    /// double what is written.
+    pub(super) log_bytes_min: u64,
+    /// What a turn gives the walk; at least a piece is written.
+    pub(super) slice: Duration,
+    /// Bytes of a piece after which the next one begins.
+    pub(super) piece_bytes: usize,
+}
 
-/// What a turn gives the walk.
-const SLICE_TIME: Duration = Duration::from_millis(2);
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { log_bytes_min: 64 << 20, slice: Duration::from_millis(2), piece_bytes: 128 << 10 }
+    }
+}
 
-/// Bytes of a piece after which the next one begins.
-const PIECE_BYTES: usize = 128 << 10;
+/// How soon is looked again whether there is room for more pieces.
+pub(super) const CHECKPOINT_LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 /// Why writing a piece cannot fail.
 const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
@@ -45,12 +56,15 @@ enum PieceOf<'a> {
     Ledger(u64, &'a Ledger),
     #[expect(dead_code, reason = "written by hand, key by key: it holds its place in the format")]
     Keys(u64, Vec<&'a Key>),
-    Part { is_last: bool, bytes: &'a [u8] },
+    Part {
+        is_last: bool,
+        bytes: &'a [u8],
+    },
 }
 
 /// When checkpoints are made, and the one that is being made.
-#[derive(Default)]
 pub(super) struct Checkpoints {
+    pace: Pace,
     walk: Option<Walk>,
     /// Where the log was when the last one began.
     begun_at: u64,
@@ -66,9 +80,9 @@ struct Walk {
 }
 
 impl Checkpoints {
-    /// As the log is opened: it was replayed from `begun_at`.
-    pub(super) fn new(begun_at: u64, bytes: u64) -> Checkpoints {
-        Checkpoints { walk: None, begun_at, bytes }
+    /// As the log is opened, with a checkpoint of so many bytes: it was replayed from `begun_at`.
+    pub(super) fn new(pace: Pace, begun_at: u64, bytes: u64) -> Checkpoints {
+        Checkpoints { pace, walk: None, begun_at, bytes }
     }
 
     /// Goes on with the one under way, or begins one if it is time; whether there is more to do at once.
@@ -76,14 +90,16 @@ impl Checkpoints {
         if let Some(outcome) = store.journal.log().checkpoint_outcome() {
             match outcome {
                 Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes, "checkpoint written"),
-                Err(error) => tracing::warn!(%error, "no checkpoint was written; the log is kept until one is"),
+                Err(error) => {
+                    tracing::warn!(%error, "no checkpoint was written; the log is kept until one is")
+                }
             }
         }
         if self.walk.is_none() && self.is_time(store) {
             self.begin(store);
         }
         let Some(walk) = &mut self.walk else { return false };
-        if walk.checkpoint.has_failed() || walk.go_on(store) {
+        if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
             return false;
         }
@@ -97,7 +113,7 @@ impl Checkpoints {
 
     fn is_time(&self, store: &mut Store) -> bool {
         let end = store.journal.log().next_address().position();
-        end - self.begun_at >= LOG_BYTES_MIN.max(self.bytes)
+        end - self.begun_at >= self.pace.log_bytes_min.max(self.bytes)
     }
 
     fn begin(&mut self, store: &mut Store) {
@@ -118,28 +134,34 @@ impl Checkpoints {
 
 impl Walk {
     /// Writes keys until the slice is over; whether all are written.
-    fn go_on(&mut self, store: &Store) -> bool {
-        let until = Instant::now() + SLICE_TIME;
-        let end = store.keyspace.numbers();
-        while self.next < end {
-            if Instant::now() >= until || !self.checkpoint.has_room() {
+    fn go_on(&mut self, store: &Store, pace: Pace) -> bool {
+        let until = Instant::now() + pace.slice;
+        while self.next < store.keyspace.numbers() {
+            if !self.checkpoint.has_room() {
                 return false;
             }
-            let mut keys = Vec::new();
-            let mut count = 0_usize;
-            while self.next < end && keys.len() < PIECE_BYTES {
-                if let Some(key) = store.keyspace.numbered(self.next) {
-                    keys = postcard::to_extend(key, keys).expect(WRITABLE);
-                    count += 1;
-                }
-                self.next += 1;
+            self.write_piece(store, pace.piece_bytes);
+            if Instant::now() >= until {
+                return false;
             }
-            // As `PieceOf::Keys` would be.
-            let head = (1_u32, store.journal.last().number(), count);
-            let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys].concat();
-            self.bytes += push(&mut self.checkpoint, piece);
         }
         true
+    }
+
+    fn write_piece(&mut self, store: &Store, piece_bytes: usize) {
+        let mut keys = Vec::new();
+        let mut count = 0_usize;
+        while self.next < store.keyspace.numbers() && keys.len() < piece_bytes {
+            if let Some(key) = store.keyspace.numbered(self.next) {
+                keys = postcard::to_extend(key, keys).expect(WRITABLE);
+                count += 1;
+            }
+            self.next += 1;
+        }
+        // As `PieceOf::Keys` would be.
+        let head = (1_u32, store.journal.last().number(), count);
+        let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys].concat();
+        self.bytes += push(&mut self.checkpoint, piece);
     }
 }
 
@@ -159,3 +181,5 @@ fn push(checkpoint: &mut Checkpoint, piece: Vec<u8>) -> u64 {
     length
 }
 
+#[cfg(test)]
+mod tests;

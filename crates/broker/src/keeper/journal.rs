@@ -1,8 +1,8 @@
 use bytes::Bytes;
-use naru_store::{Address, AppendError, Log, Lsn, WriteError};
+use naru_store::{Address, AppendError, Damage, Log, Lsn, WriteError};
 
 use super::{change::Change, store::StoreError};
-use crate::keyspace::{Body, Place, Spot};
+use crate::keyspace::{Body, Keyspace, Place, Spot};
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
@@ -14,8 +14,7 @@ const HEAD_BYTES: usize = 4;
 const CHECK_BYTES: usize = 4;
 
 /// Why writing a change cannot fail.
-const WRITABLE: &str =
-    "bodies are recorded before their changes, postcard can write the rest, and a vector takes all that is written";
+const WRITABLE: &str = "bodies are recorded before their changes, postcard can write the rest, and a vector takes all that is written";
 
 /// What has been changed, on its way to the disk, and the bodies that came along: here they are written and read, and
 /// nowhere else.
@@ -68,6 +67,20 @@ impl Journal {
         self.log.is_full()
     }
 
+    /// Counts what is live in a log that was just opened, so that the rest of it can be given back.
+    pub(super) fn count(&mut self, keyspace: &Keyspace) -> Result<(), Damage> {
+        let mut counted = Ok(());
+        for key in (0..keyspace.numbers()).filter_map(|number| keyspace.numbered(number)) {
+            key.value.places(&mut |place| {
+                if counted.is_ok() {
+                    counted = self.log.count_live(Address::new(place.address), in_log(place));
+                }
+            });
+        }
+        self.log.reclaim();
+        counted
+    }
+
     /// Until [`Self::commit`] all changes go into one record.
     pub(super) fn begin(&mut self) {
         self.is_in_transaction = true;
@@ -93,7 +106,8 @@ impl Journal {
             for body in change.bodies() {
                 record.write(body);
             }
-            record.changes = postcard::to_extend(change, std::mem::take(&mut record.changes)).expect(WRITABLE);
+            record.changes =
+                postcard::to_extend(change, std::mem::take(&mut record.changes)).expect(WRITABLE);
         }
         let bytes = record.bodies.len() + record.changes.len();
         if bytes > bytes_max {
@@ -164,7 +178,8 @@ pub(super) fn in_log(place: Place) -> u64 {
 
 /// The changes of a record.
 pub(super) fn changes_of(record: &[u8]) -> Result<Vec<Change>, postcard::Error> {
-    let (head, rest) = record.split_first_chunk::<HEAD_BYTES>().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    let (head, rest) =
+        record.split_first_chunk::<HEAD_BYTES>().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
     let bodies = u32::from_le_bytes(*head) as usize;
     let changes = rest.get(bodies..).ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
     postcard::from_bytes(changes)

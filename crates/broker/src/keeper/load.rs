@@ -3,12 +3,7 @@ use std::sync::Arc;
 use naru_ledger::{Ledger, Misfit};
 use naru_store::{Address, Load, Lsn};
 
-use super::{
-    apply::apply,
-    change::Change,
-    checkpoint::Piece,
-    journal::changes_of,
-};
+use super::{apply::apply, change::Change, checkpoint::Piece, journal::changes_of};
 use crate::{
     config::Config,
     keyspace::{Keyspace, WrongType},

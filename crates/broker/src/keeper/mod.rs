@@ -2,17 +2,20 @@
 //! what they change in the log, and lets their replies leave once that is on disk.
 //!
 //! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams` or `ledger` (the operation) → `store` (the change
-//! is recorded and applied, bodies apart in `bodies`) → `held` (until the record is durable) → the reply goes to the client's core, the
+//! is recorded and applied, by `apply`; bodies are read and written in `journal`) → `held` (until the record is durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
 
+mod apply;
 mod blocked;
-mod bodies;
 mod change;
+mod checkpoint;
 mod clock;
 mod entry;
 mod held;
+mod journal;
 mod keys;
 mod ledger;
+mod load;
 mod start;
 mod store;
 mod streams;
@@ -31,7 +34,9 @@ use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
 pub(crate) use start::Keeper;
 pub use start::Storage;
-pub(crate) use streams::{After, StreamOp};
+pub(crate) use streams::{
+    After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
+};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {

@@ -7,15 +7,18 @@ use std::{
 
 use naru_fanout::Directory;
 use naru_ledger::{Epoch, Ledger};
-use naru_store::{Address, Load, Log, Lsn, Options, RealFs, WriteError};
+use naru_store::{Log, Lsn, Options, RealFs, Recovery, Vfs, WriteError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Job,
     blocked::Blocked,
+    checkpoint::{Checkpoints, Pace},
     held::Held,
+    journal::Journal,
     ledger::Servers,
-    store::{ReplayError, Store},
+    load::Loading,
+    store::Store,
     turn::Turns,
 };
 use crate::{StartError, config::Config, limits::JOBS_MAX, wire::Resp};
@@ -40,21 +43,19 @@ pub(crate) struct Keeper {
 /// What was opened and is not at work yet.
 pub(crate) struct Opened {
     store: Store,
+    checkpoints: Checkpoints,
     key_count: Arc<AtomicUsize>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
 
 impl Keeper {
-    /// Opens what is stored, or begins anew. This reads the whole log.
+    /// Opens what is stored, or begins anew. This reads the newest checkpoint and the log behind it.
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
-        let store = match storage {
-            Storage::Folder(folder) => open_folder(folder, config, ring)?,
-            Storage::Memory => Store::new(Ledger::new(new_epoch()?), config),
-        };
+        let (store, checkpoints) = open_store(storage, config, ring)?;
         let key_count = Arc::new(AtomicUsize::new(store.keyspace.len()));
-        Ok(Opened { store, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
+        Ok(Opened { store, checkpoints, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -81,6 +82,8 @@ impl Opened {
         let (stopped, ended) = oneshot::channel();
         let turns = Turns {
             store: self.store,
+            checkpoints: self.checkpoints,
+            has_more: false,
             key_count: self.key_count,
             jobs: self.jobs.1,
             durable: self.durable,
@@ -99,61 +102,51 @@ impl Opened {
     }
 }
 
-<<<<<<< HEAD
-fn open_folder(
-    folder: &Path,
+/// Opens a log, takes back in what is in it, and has it tell of what is durable by `ring`.
+fn open_store(
+    storage: &Storage,
     config: Arc<Config>,
     ring: watch::Sender<Result<Lsn, WriteError>>,
-) -> Result<Store, StartError> {
-    let mut store = Store::new(Ledger::new(new_epoch()?), config);
-    let mut misfit: Option<(Lsn, ReplayError)> = None;
-=======
-fn open_folder(folder: &Path, ring: watch::Sender<Result<Lsn, WriteError>>) -> Result<Store, StartError> {
-    let mut loader = Loader { store: Store::new(Ledger::new(new_epoch()?)), misfit: None };
->>>>>>> store
+) -> Result<(Store, Checkpoints), StartError> {
+    let (fs, folder): (Arc<dyn Vfs>, _) = match storage {
+        Storage::Folder(folder) => (Arc::new(RealFs), folder.clone()),
+        Storage::Memory => {
+            (Arc::new(RealFs), std::env::temp_dir().join(format!("naru-{}", std::process::id())))
+        }
+    };
+    let mut loading = Loading::new(Ledger::new(new_epoch()?), config.clone());
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
-    let (log, recovery) = Log::open(Arc::new(RealFs), folder, Options::default(), on_durable, &mut loader)?;
-    let Loader { mut store, misfit } = loader;
-    if let Some((lsn, error)) = misfit {
-        return Err(StartError::Misfit {
-            folder: folder.to_owned(),
-            record: lsn.number(),
-            reason: error.to_string(),
-        });
+    let (log, recovery) = Log::open(fs, &folder, Options::default(), on_durable, &mut loading)?;
+    if let Some((record, error)) = loading.failed {
+        return Err(StartError::Misfit { folder, record: record.number(), reason: error.to_string() });
     }
+    say(&folder, &recovery, &loading);
+    let mut journal = Journal::new(log);
+    journal.count(&loading.keyspace).map_err(|damage| StartError::Open(damage.into()))?;
+    let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());
+    let checkpoints = Checkpoints::new(Pace::default(), begun_at.position(), loading.checkpoint_bytes);
+    let mut store = Store::new(loading.keyspace, loading.ledger, journal, config);
+    if recovery.last == Lsn::ZERO {
+        let birth = store.ledger.birth();
+        store.changed_ledger(vec![birth]).map_err(|error| StartError::FirstRecord(error.to_string()))?;
+    }
+    Ok((store, checkpoints))
+}
+
+fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {
     if let Some(torn) = &recovery.torn {
         tracing::warn!(
             segment = %torn.path.display(), offset = torn.offset, bytes = torn.bytes, copy = %torn.copy.display(),
             "the last write before the crash was incomplete and has been cut off; nobody was told of what was in it"
         );
     }
-    tracing::info!(folder = %folder.display(), records = recovery.records, keys = store.keyspace.len(), "data folder opened");
-    store.record_in(log);
-    if recovery.records == 0 {
-        let birth = store.ledger.birth();
-        store.changed_ledger(vec![birth]).map_err(|error| StartError::FirstRecord(error.to_string()))?;
+    for damage in &recovery.damaged_checkpoints {
+        tracing::warn!(%damage, "a checkpoint could not be read; the one before and more of the log were taken instead");
     }
-    Ok(store)
-}
-
-/// Takes back in what is stored, as far as it makes sense.
-struct Loader {
-    store: Store,
-    misfit: Option<(Lsn, ReplayError)>,
-}
-
-impl Load for Loader {
-    fn piece(&mut self, _: &[u8]) {
-        unreachable!("no checkpoints are made yet")
-    }
-
-    fn record(&mut self, lsn: Lsn, _: Address, record: &[u8]) {
-        if self.misfit.is_none()
-            && let Err(error) = self.store.replay(record)
-        {
-            self.misfit = Some((lsn, error));
-        }
-    }
+    tracing::info!(
+        folder = %folder.display(), checkpoint = recovery.checkpoint.map(Lsn::number), records = recovery.records,
+        keys = loading.keyspace.len(), "data folder opened"
+    );
 }
 
 /// Sixteen random hexadecimal digits: tells one life of a ledger from every other.

@@ -8,6 +8,7 @@ use super::{
     apply::apply,
     change::Change,
     journal::{Journal, RECORD_BYTES_MAX},
+    streams::StreamError,
     watches::Watches,
 };
 use crate::{
@@ -22,6 +23,9 @@ pub(super) enum StoreError {
     /// The client's fault.
     #[error(transparent)]
     WrongType(#[from] WrongType),
+    /// The client's fault.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The client's fault.
     #[error(
         "ERR what is to be stored at once has {bytes} bytes; at most {RECORD_BYTES_MAX} fit into one record"
@@ -97,7 +101,8 @@ impl Store {
         let node_entries_max = self.config.stream_node_entries_max();
         for change in changes {
             if let Some((key, notice)) = change.key() {
-                if notice.watchers {
+                // What makes a key changes it.
+                if notice.watchers || self.keyspace.get(key).is_none() {
                     self.watches.touch(key);
                 }
                 if notice.waiters {

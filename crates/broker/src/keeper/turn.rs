@@ -12,12 +12,14 @@ use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
 use tokio::{
     sync::{mpsc, watch},
+    task::yield_now,
     time::sleep,
 };
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, Wait, Waiter},
+    checkpoint::{CHECKPOINT_LOOKS_EVERY, Checkpoints},
     held::{Held, Release},
     keys,
     ledger::{self, Servers, Told, server_channel},
@@ -41,6 +43,9 @@ pub(super) enum Outcome {
 /// The keeper at work.
 pub(super) struct Turns {
     pub(super) store: Store,
+    pub(super) checkpoints: Checkpoints,
+    /// There is more to do at once, whether anybody asks for something or not.
+    pub(super) has_more: bool,
     /// How many keys it has, for others to read.
     pub(super) key_count: Arc<AtomicUsize>,
     pub(super) jobs: mpsc::Receiver<Job>,
@@ -74,6 +79,8 @@ impl Turns {
                     is_marked = false;
                 }
                 () = sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
+                () = yield_now(), if self.has_more => {}
+                () = sleep(CHECKPOINT_LOOKS_EVERY), if self.checkpoints.is_underway() => {}
                 () = sleep(IDLE_MARK_AFTER), if !is_marked => {
                     is_marked = true;
                     self.mark();
@@ -84,10 +91,7 @@ impl Turns {
                 return Err(error);
             }
         }
-        match self.store.into_log() {
-            Some(log) => log.close(),
-            None => Ok(()),
-        }
+        self.store.journal.close()
     }
 
     /// Everything that can be done now.
@@ -101,9 +105,8 @@ impl Turns {
         while let Some(waiter) = self.blocked.expired(now) {
             self.answer_nothing(&waiter);
         }
-        if let Some(log) = self.store.log() {
-            log.submit()?;
-        }
+        self.has_more = self.checkpoints.go_on(&mut self.store);
+        self.store.journal.log().submit()?;
         self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
         self.release();
         self.send_outgoing();
@@ -111,15 +114,13 @@ impl Turns {
     }
 
     fn is_batch_full(&mut self) -> bool {
-        self.store.log().is_some_and(|log| log.is_batch_full())
+        self.store.journal.log().is_batch_full()
     }
 
     /// Notes in the log that all before is whole, so that damage to the last frame is told from a torn one. A failure
     /// of the log comes to light in the next turn.
     fn mark(&mut self) {
-        if let Some(log) = self.store.log() {
-            let _ = log.mark();
-        }
+        let _ = self.store.journal.log().mark();
     }
 
     fn perform(&mut self, Job { asker, task }: Job) {
@@ -184,7 +185,7 @@ impl Turns {
     pub(super) fn tell(&mut self, told: Vec<Told>) {
         for message in told {
             let channel = server_channel(&message.server).into();
-            self.held.keep(self.store.last(), Release::Publish { channel, payload: message.payload });
+            self.held.keep(self.store.journal.last(), Release::Publish { channel, payload: message.payload });
         }
     }
 
@@ -251,13 +252,14 @@ impl Turns {
     /// Holds a reply until everything decided so far is durable.
     pub(super) fn hold(&mut self, Asker { client, core, ticket, .. }: Asker, reply: Reply) {
         if let Some(ticket) = ticket {
-            self.held.keep(self.store.last(), Release::Answer(core, Answer { client, ticket, reply }));
+            self.held
+                .keep(self.store.journal.last(), Release::Answer(core, Answer { client, ticket, reply }));
         }
     }
 
     /// Lets go what is durable by now: publishes at once, keeps replies for the end of the turn.
     fn release(&mut self) {
-        let durable = self.store.durable();
+        let durable = self.store.journal.durable();
         while let Some(release) = self.held.next(durable) {
             match release {
                 Release::Answer(core, mut answer) => {

@@ -1,8 +1,11 @@
 use std::num::NonZeroU64;
 
+use serde::{Deserialize, Serialize};
+
 use super::Value;
 
-/// One key.
+/// One key. The order of its fields is the format of checkpoints.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) name: Box<[u8]>,
     /// One more than the Unix milliseconds, so that none takes no room.

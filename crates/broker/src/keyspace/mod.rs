@@ -15,7 +15,7 @@ pub(crate) use key::Key;
 pub(crate) use place::{Body, Place, Spot};
 pub(crate) use value::{Family, Kind, Value, WrongType};
 
-use slab::Slab;
+use slab::{Number, Slab};
 
 /// All keys: by their name, and by their number, under which a walk finds them while they come and go.
 #[derive(Default)]
@@ -62,6 +62,27 @@ impl Keyspace {
 
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Key> {
         self.slab.remove(name)
+    }
+
+    /// One more than the highest number a key has, or had.
+    pub(crate) fn numbers(&self) -> usize {
+        self.slab.numbers()
+    }
+
+    /// The key of this number, if there is one. A key keeps its number for life.
+    pub(crate) fn numbered(&self, number: usize) -> Option<&Key> {
+        self.slab.get(Number::new(number)?)
+    }
+
+    /// The number of a key.
+    pub(crate) fn number(&self, name: &[u8]) -> Option<usize> {
+        self.slab.find(name).map(Number::index)
+    }
+
+    /// Puts back a key as it was, in place of the one that has its name; its number.
+    pub(crate) fn restore(&mut self, key: Key) -> usize {
+        self.slab.remove(&key.name);
+        self.slab.insert(key).index()
     }
 
     /// When a key goes away by itself, in Unix milliseconds.

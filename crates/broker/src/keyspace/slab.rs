@@ -13,6 +13,16 @@ const INDEXES: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Number(u32);
 
+impl Number {
+    pub(super) fn new(index: usize) -> Option<Number> {
+        u32::try_from(index).ok().map(Number)
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Keys by number, and their numbers by name.
 pub(super) struct Slab {
     pieces: Vec<Vec<Option<Key>>>,

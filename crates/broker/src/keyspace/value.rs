@@ -1,7 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::Place;
 use crate::streams::Stream;
 
-/// What is under a key.
+/// What is under a key. The order of the variants is the format of checkpoints: new ones go to the end.
+#[derive(Serialize, Deserialize)]
 pub(crate) enum Value {
     Stream(Box<Stream>),
 }

@@ -1,14 +1,17 @@
-//! Streams as Redis has them: entries under rising ids.
+//! Streams as Redis has them: entries under rising ids, and consumer groups that read them.
 
 mod body;
 mod change;
+mod group;
 mod id;
 mod node;
+mod radix;
 mod stream;
 mod trim;
 
 pub(crate) use body::{Fields, encode};
-pub(crate) use change::StreamChange;
+pub(crate) use change::{Assigned, GroupChange, Progress, StreamChange};
+pub(crate) use group::{Consumer, Group, Pending};
 pub(crate) use id::{IdRequest, InvalidId, StreamId};
-pub(crate) use stream::Stream;
+pub(crate) use stream::{NoId, Stream};
 pub(crate) use trim::{Keep, Trim};

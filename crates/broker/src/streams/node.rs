@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::StreamId;
 use crate::keyspace::Place;
 
 /// Neighbouring entries of a stream, rising. `~` trims whole nodes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Node {
     /// Never empty within a stream.
     entries: Vec<Entry>,
@@ -11,7 +13,7 @@ pub(super) struct Node {
 }
 
 /// An entry: its id, and where its body is. Packed, since there may be many millions; its fields are only ever copied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(C, packed(4))]
 struct Entry {
     millis: u64,
@@ -42,6 +44,10 @@ impl Node {
 
     pub(super) fn get(&self, at: usize) -> Option<(StreamId, Place)> {
         self.entries.get(at).map(|entry| (entry.id(), entry.place()))
+    }
+
+    pub(super) fn first(&self) -> Option<StreamId> {
+        self.entries.first().map(|entry| entry.id())
     }
 
     pub(super) fn last(&self) -> Option<StreamId> {

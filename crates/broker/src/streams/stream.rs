@@ -1,14 +1,18 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    IdRequest, StreamChange, StreamId,
+    GroupChange, IdRequest, Progress, StreamChange, StreamId,
+    group::Group,
     node::Node,
+    radix::radix_nodes,
     trim::{Keep, Trim},
 };
 use crate::keyspace::Place;
 
-/// One stream. `last` never goes back, so that no id is given twice.
-#[derive(Debug, Default)]
+/// One stream. The order of its fields is the format of checkpoints. `last` never goes back, so that no id is given twice.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stream {
     nodes: VecDeque<Node>,
     len: usize,
@@ -17,6 +21,7 @@ pub(crate) struct Stream {
     deleted_max: StreamId,
     /// Entries there have ever been.
     added: u64,
+    groups: BTreeMap<Box<[u8]>, Group>,
 }
 
 /// Why an id cannot be given, in Redis's words.
@@ -119,7 +124,115 @@ impl Stream {
             StreamChange::Added { .. } => debug_assert!(false, "an entry is added with its place"),
             StreamChange::Deleted { ids } => ids.into_iter().filter_map(|id| self.remove(id)).for_each(freed),
             StreamChange::Trimmed { through } => self.remove_through(through, &mut freed),
+            StreamChange::Set { last, added, deleted_max } => {
+                self.last = last;
+                self.added = added.unwrap_or(self.added);
+                self.deleted_max = deleted_max.unwrap_or(self.deleted_max);
+            }
+            StreamChange::Group { group, change: GroupChange::Created(progress) } => {
+                self.groups.insert(group[..].into(), Group::new(progress));
+            }
+            StreamChange::Group { group, change: GroupChange::Destroyed } => {
+                self.groups.remove(&group[..]);
+            }
+            StreamChange::Group { group, change } => {
+                if let Some(group) = self.groups.get_mut(&group[..]) {
+                    group.apply(change);
+                }
+            }
         }
+    }
+
+    pub(crate) fn group(&self, name: &[u8]) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    pub(crate) fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        self.groups.get_mut(name)
+    }
+
+    /// Its consumer groups, by name.
+    pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = (&[u8], &Group)> {
+        self.groups.iter().map(|(name, group)| (&**name, group))
+    }
+
+    /// The highest id of those that were deleted one by one; 0-0 if none was.
+    pub(crate) fn deleted_max(&self) -> StreamId {
+        self.deleted_max
+    }
+
+    /// Entries there have ever been.
+    pub(crate) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// How many nodes it has, and how many of the radix tree that Redis would keep them in.
+    pub(crate) fn node_counts(&self) -> (usize, usize) {
+        (self.nodes.len(), radix_nodes(self.nodes.iter().filter_map(Node::first)))
+    }
+
+    /// Whether an entry from `start` on may have been deleted, so that those after it cannot be counted.
+    fn has_gaps_from(&self, start: StreamId) -> bool {
+        self.len > 0
+            && self.deleted_max != StreamId::MIN
+            && self.first() <= self.deleted_max
+            && start <= self.deleted_max
+    }
+
+    /// How many entries there have been up to `id`, if that can be told.
+    pub(crate) fn added_through(&self, id: StreamId) -> Option<u64> {
+        if self.added == 0 {
+            return Some(0);
+        }
+        if self.len == 0 && id <= self.last {
+            return Some(self.added);
+        }
+        if id > self.last {
+            return None;
+        }
+        if id == self.last {
+            return Some(self.added);
+        }
+        let first = self.first();
+        if self.deleted_max != StreamId::MIN && self.deleted_max >= first {
+            return None;
+        }
+        let before = self.added.checked_sub(self.len as u64)?;
+        match id.cmp(&first) {
+            std::cmp::Ordering::Less => Some(before),
+            std::cmp::Ordering::Equal => Some(before + 1),
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+
+    /// How far a group is that stands at `from` when it has been given `id`, the next entry.
+    pub(crate) fn progress_after(&self, from: Progress, id: StreamId) -> Progress {
+        if id <= from.last {
+            return from;
+        }
+        let read = match from.read {
+            Some(read) if !self.has_gaps_from(id) => Some(read + 1),
+            read if self.added == 0 => read,
+            _ => self.added_through(id),
+        };
+        Progress { last: id, read }
+    }
+
+    /// How many entries are still to be read by a group that is so far, if that can be told.
+    pub(crate) fn lag(&self, progress: Progress) -> Option<i64> {
+        if self.added == 0 {
+            return Some(0);
+        }
+        let read = match progress.read {
+            Some(read) if !self.has_gaps_from(progress.last) => read,
+            _ => self.added_through(progress.last)?,
+        };
+        Some(self.added as i64 - read as i64)
+    }
+
+    /// The oldest entry there is; 0-0 if there is none.
+    pub(crate) fn first(&self) -> StreamId {
+        self.nodes.front().and_then(Node::first).unwrap_or(StreamId::MIN)
     }
 
     pub(crate) fn contains(&self, id: StreamId) -> bool {
@@ -182,6 +295,7 @@ impl Stream {
 }
 
 /// Entries of a stream, from either end.
+#[derive(Clone)]
 pub(crate) struct Range<'a> {
     nodes: &'a VecDeque<Node>,
     /// The next entry: its node, and its number in there.

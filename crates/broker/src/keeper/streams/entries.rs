@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Store, StoreError, Writer};
+use super::{SetId, Store, StoreError, StreamError, Writer};
 use crate::{
-    keeper::{journal::Journal, change::Change, clock},
+    keeper::{change::Change, clock, journal::Journal},
     keyspace::Place,
     streams::{Fields, IdRequest, InvalidId, Stream, StreamChange, StreamId, Trim},
 };
@@ -21,13 +21,12 @@ pub(super) fn add(
         return Ok(());
     }
     store.check_space()?;
-    let id = match stream.unwrap_or(&Stream::default()).next_id(request, clock::now().0) {
-        Ok(id) => id,
-        Err(error) => {
-            writer.error(error.to_string());
-            return Ok(());
-        }
+    let now = clock::now().0;
+    let id = match stream {
+        Some(stream) => stream.next_id(request, now),
+        None => Stream::default().next_id(request, now),
     };
+    let id = id.map_err(StreamError::from)?;
     store.change(vec![Change::Stream(key.clone(), StreamChange::Added { id, body: body.into() })])?;
     if let Some(trim) = trim {
         trim_by(store, key, trim)?;
@@ -70,13 +69,7 @@ pub(super) fn delete(
         writer.integer(0);
         return Ok(());
     };
-    let mut ids = match ids {
-        Ok(ids) => ids,
-        Err(error) => {
-            writer.error(error.to_string());
-            return Ok(());
-        }
-    };
+    let mut ids = ids.map_err(StreamError::from)?;
     ids.retain(|id| stream.contains(*id));
     ids.sort_unstable();
     ids.dedup();
@@ -85,6 +78,28 @@ pub(super) fn delete(
         store.change(vec![Change::Stream(key.clone(), StreamChange::Deleted { ids })])?;
     }
     writer.integer(count as i64);
+    Ok(())
+}
+
+pub(super) fn set_id(
+    store: &mut Store,
+    key: &Bytes,
+    SetId { last, added, deleted_max }: SetId,
+    writer: &mut Writer<'_>,
+) -> Result<(), StoreError> {
+    let stream = store.stream(key)?.ok_or(StreamError::NoKey)?;
+    if last < stream.deleted_max() {
+        return Err(StreamError::BelowDeleted.into());
+    }
+    if stream.newest().is_some_and(|newest| last < newest) {
+        return Err(StreamError::BelowNewest.into());
+    }
+    if added.is_some_and(|added| stream.len() as u64 > added) {
+        return Err(StreamError::FewerThanThere.into());
+    }
+    let deleted_max = deleted_max.filter(|id| *id != StreamId::MIN);
+    store.change(vec![Change::Stream(key.clone(), StreamChange::Set { last, added, deleted_max })])?;
+    writer.simple("OK");
     Ok(())
 }
 

@@ -1,9 +1,14 @@
-//! Streams: what their commands do and answer.
+//! Streams: what their commands do and answer. One file a handful of commands that belong together.
 
+mod claim;
 mod entries;
+mod error;
+mod groups;
+mod info;
+mod op;
+mod pending;
 mod read;
-
-use std::time::Duration;
+mod read_group;
 
 use bytes::Bytes;
 use naru_resp::ReplyWriter;
@@ -13,63 +18,20 @@ use super::{
     store::{Store, StoreError},
     turn::Outcome,
 };
-use crate::streams::{IdRequest, InvalidId, StreamId, Trim};
+use crate::streams::{Group, Stream};
 
+pub(super) use error::StreamError;
+pub(crate) use op::{After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp};
 pub(super) use read::StreamWait;
 
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
-/// What a command on streams asks for.
-pub(crate) enum StreamOp {
-    Add {
-        key: Bytes,
-        id: IdRequest,
-        /// Fields and values, encoded.
-        body: Bytes,
-        trim: Option<Trim>,
-        create: bool,
-    },
-    Len {
-        key: Bytes,
-    },
-    Range {
-        key: Bytes,
-        start: StreamId,
-        end: StreamId,
-        count: Option<usize>,
-        reverse: bool,
-    },
-    /// `block`: wait if there is nothing; for ever if it holds no time.
-    Read {
-        streams: Vec<(Bytes, After)>,
-        count: Option<usize>,
-        block: Option<Option<Duration>>,
-    },
-    Trim {
-        key: Bytes,
-        trim: Trim,
-    },
-    Delete {
-        key: Bytes,
-        ids: Result<Vec<StreamId>, InvalidId>,
-    },
-}
-
-/// From where XREAD reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum After {
-    Id(StreamId),
-    /// `$`: what is added from now on.
-    Last,
-    /// `+`: the newest entry there is.
-    BeforeNewest,
-}
-
-impl StreamOp {
-    /// Whether its answer may take as long as it likes.
-    pub(super) fn blocks(&self) -> bool {
-        matches!(self, StreamOp::Read { block: Some(_), .. })
-    }
+/// A group and its stream; an error if there is none.
+fn group<'a>(store: &'a Store, key: &Bytes, group: &Bytes) -> Result<(&'a Stream, &'a Group), StoreError> {
+    let stream = store.stream(key)?;
+    let found = stream.and_then(|stream| Some((stream, stream.group(group)?)));
+    let missing = || StreamError::NoKeyOrGroup { key: key.clone(), group: group.clone() };
+    Ok(found.ok_or_else(missing)?)
 }
 
 /// Runs a command on streams.
@@ -84,16 +46,27 @@ pub(super) fn run(store: &mut Store, op: StreamOp, writer: &mut Writer<'_>) -> R
         }
         StreamOp::Trim { key, trim } => entries::trim(store, &key, trim, writer)?,
         StreamOp::Delete { key, ids } => entries::delete(store, &key, ids, writer)?,
+        StreamOp::SetId { key, set } => entries::set_id(store, &key, set, writer)?,
         StreamOp::Read { streams, count, block } => {
-            let wait = read::wait(store, &streams, count)?;
-            if wait.retry(store, writer)? {
-                return Ok(Outcome::Answered(Vec::new()));
-            }
-            match block {
-                None => writer.null_array(),
-                Some(timeout) => return Ok(Outcome::Blocks(Wait::Stream(wait), timeout)),
-            }
+            let wait = StreamWait::Read { streams: read::resolved(store, &streams)?, count };
+            return read::read_or_wait(store, wait, block, writer);
         }
+        StreamOp::ReadGroup { read, block } => {
+            return read::read_or_wait(store, StreamWait::ReadGroup(read), block, writer);
+        }
+        StreamOp::Ack { key, group, ids } => groups::ack(store, &key, &group, ids, writer)?,
+        StreamOp::Group { key, group, op } => groups::run(store, &key, &group, op, writer)?,
+        StreamOp::PendingSummary { key, group } => pending::summary(store, &key, &group, writer)?,
+        StreamOp::Pending { key, group, range } => pending::range(store, &key, &group, &range, writer)?,
+        StreamOp::Claim { key, group, consumer, claim } => {
+            claim::claim(store, (&key, &group, &consumer), claim, writer)?;
+        }
+        StreamOp::ClaimNext { key, group, consumer, claim } => {
+            claim::claim_next(store, (&key, &group, &consumer), claim, writer)?;
+        }
+        StreamOp::Info { key, full } => info::stream(store, &key, full, writer)?,
+        StreamOp::InfoGroups { key } => info::groups(store, &key, writer)?,
+        StreamOp::InfoConsumers { key, group } => info::consumers(store, &key, &group, writer)?,
     }
     Ok(Outcome::Answered(Vec::new()))
 }

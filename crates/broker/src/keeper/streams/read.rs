@@ -1,21 +1,29 @@
-//! XREAD, which may wait.
+//! Reading, which may wait.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use naru_resp::Version;
 
-use super::{After, Store, StoreError, Writer, entries::write_entries};
+use super::{
+    After, Outcome, ReadGroup, Store, StoreError, Wait, Writer, entries::write_entries,
+    read_group::read_group,
+};
 use crate::streams::{Stream, StreamId};
 
 /// What a blocked command on streams waits for.
 pub(in crate::keeper) enum StreamWait {
     /// Entries above these ids. From here on they are the same, whatever is added.
     Read { streams: Vec<(Bytes, StreamId)>, count: Option<usize> },
+    /// Entries that are new to a group; or that there is no such group any more.
+    ReadGroup(ReadGroup),
 }
 
 impl StreamWait {
     pub(in crate::keeper) fn keys(&self) -> Vec<Bytes> {
         match self {
             StreamWait::Read { streams, .. } => streams.iter().map(|(key, _)| key.clone()).collect(),
+            StreamWait::ReadGroup(read) => read.streams.iter().map(|(key, _)| key.clone()).collect(),
         }
     }
 
@@ -23,27 +31,44 @@ impl StreamWait {
     pub(in crate::keeper) fn needs_key(&self) -> bool {
         match self {
             StreamWait::Read { .. } => false,
+            StreamWait::ReadGroup(_) => true,
         }
     }
 
     /// Writes its answer if there is one by now; false, and nothing is written, if it waits on.
     pub(in crate::keeper) fn retry(
         &self,
-        store: &Store,
+        store: &mut Store,
         writer: &mut Writer<'_>,
     ) -> Result<bool, StoreError> {
         match self {
             StreamWait::Read { streams, count } => read(store, streams, *count, writer),
+            StreamWait::ReadGroup(read) => read_group(store, read, writer),
         }
     }
 }
 
-/// What a read asks for, with `$` and `+` as ids.
-pub(super) fn wait(
+/// Answers, or waits if there is nothing to answer.
+pub(super) fn read_or_wait(
+    store: &mut Store,
+    wait: StreamWait,
+    block: Option<Option<Duration>>,
+    writer: &mut Writer<'_>,
+) -> Result<Outcome, StoreError> {
+    if !wait.retry(store, writer)? {
+        match block {
+            None => writer.null_array(),
+            Some(timeout) => return Ok(Outcome::Blocks(Wait::Stream(wait), timeout)),
+        }
+    }
+    Ok(Outcome::Answered(Vec::new()))
+}
+
+/// `$` and `+` as ids.
+pub(super) fn resolved(
     store: &Store,
     streams: &[(Bytes, After)],
-    count: Option<usize>,
-) -> Result<StreamWait, StoreError> {
+) -> Result<Vec<(Bytes, StreamId)>, StoreError> {
     let resolve = |(key, after): &(Bytes, After)| {
         let stream = store.stream(key)?;
         let id = match after {
@@ -56,7 +81,7 @@ pub(super) fn wait(
         };
         Ok((key.clone(), id))
     };
-    Ok(StreamWait::Read { streams: streams.iter().map(resolve).collect::<Result<_, StoreError>>()?, count })
+    streams.iter().map(resolve).collect()
 }
 
 /// Writes the entries above the ids given; false, and nothing is written, if there are none.
@@ -87,14 +112,14 @@ fn read(
 }
 
 /// The start of an answer that has entries of so many streams: RESP3 has a map here, RESP2 pairs in an array.
-fn start_streams(count: usize, writer: &mut Writer<'_>) {
+pub(super) fn start_streams(count: usize, writer: &mut Writer<'_>) {
     match writer.version() {
         Version::Resp3 => writer.map(count),
         Version::Resp2 => writer.array(count),
     }
 }
 
-fn start_stream(key: &[u8], writer: &mut Writer<'_>) {
+pub(super) fn start_stream(key: &[u8], writer: &mut Writer<'_>) {
     if writer.version() == Version::Resp2 {
         writer.array(2);
     }

@@ -1,0 +1,146 @@
+//! Whatever happens to keys while a checkpoint is being made, what is taken back in is what was there.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use naru_ledger::{Append, ClientId, Conversation, Epoch, Millis, User};
+use naru_store::{Log, Lsn, Options, RealFs};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    config::Config,
+    keeper::{change::Change, journal::Journal, load::Loading},
+    keyspace::KeyChange,
+    streams::{Stream, StreamChange, StreamId},
+};
+
+const PACE: Pace = Pace { log_bytes_min: 6000, slice: Duration::ZERO, piece_bytes: 1 };
+
+/// A store in a folder, as the keeper has it.
+struct Desk {
+    store: Store,
+    checkpoints: Checkpoints,
+    checkpoint: Option<Lsn>,
+    config: Arc<Config>,
+}
+
+impl Desk {
+    fn open(folder: &Path) -> Desk {
+        let config: Arc<Config> = Config::for_test().into();
+        let mut loading = Loading::new(Ledger::new(Epoch::parse("e").unwrap()), config.clone());
+        let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+        let (log, recovery) =
+            Log::open(Arc::new(RealFs), folder, options, Box::new(|_| {}), &mut loading).unwrap();
+        assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        let mut journal = Journal::new(log);
+        journal.count(&loading.keyspace).unwrap();
+        let end = journal.log().next_address().position();
+        let store = Store::new(loading.keyspace, loading.ledger, journal, config.clone());
+        let checkpoints = Checkpoints::new(PACE, end, loading.checkpoint_bytes);
+        Desk { store, checkpoints, checkpoint: recovery.checkpoint, config }
+    }
+
+    /// What the keeper does between jobs; waits for the disk, so that segments fill and go.
+    fn turn(&mut self) {
+        self.checkpoints.go_on(&mut self.store);
+        self.store.journal.log().submit().unwrap();
+        while self.store.journal.durable() < self.store.journal.last() {
+            self.store.journal.log().submit().unwrap();
+            std::thread::yield_now();
+        }
+    }
+
+    fn close(self) {
+        self.store.journal.close().unwrap();
+    }
+
+    /// Everything there is: entries of each stream, with their bodies.
+    fn everything(&self) -> BTreeMap<Vec<u8>, Vec<(StreamId, Bytes)>> {
+        let keyspace = &self.store.keyspace;
+        let keys = (0..keyspace.numbers()).filter_map(|number| keyspace.numbered(number));
+        keys.map(|key| {
+            let stream = keyspace.value::<Stream>(&key.name).unwrap().unwrap();
+            let entries = stream.range(StreamId::MIN, StreamId::MAX);
+            let bodies = entries.map(|(id, place)| (id, self.store.journal.read(place).unwrap()));
+            (key.name.to_vec(), bodies.collect())
+        })
+        .collect()
+    }
+
+    fn add(&mut self, key: &Bytes, body: usize) -> Change {
+        let stream = self.store.stream(key).unwrap();
+        let id = stream.map_or(StreamId::MIN, Stream::last).next().unwrap();
+        let body = Bytes::from(vec![id.sequence as u8; body]);
+        Change::Stream(key.clone(), StreamChange::Added { id, body: body.into() })
+    }
+
+    fn send(&mut self, number: usize) {
+        let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
+        let append = Append {
+            conversation: Conversation::direct(&alice, &bob),
+            sender: alice,
+            client_id: ClientId::parse(&number.to_string()).unwrap(),
+            body: b"{}".as_slice().into(),
+        };
+        let mut effects = Vec::new();
+        self.store.ledger.send(append, Millis(number as u64), &mut effects).unwrap();
+        self.store.changed_ledger(effects).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_taken_back_in_is_what_was_there(
+        lives in prop::collection::vec(prop::collection::vec((0_u8..10, 0_usize..12, 0_usize..300), 0..160), 2..4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut began_with = 0;
+        for (life, steps) in lives.into_iter().enumerate() {
+            let mut desk = Desk::open(&data);
+            began_with += usize::from(desk.checkpoint.is_some());
+            for (number, (step, key, size)) in steps.into_iter().enumerate() {
+                let name = Bytes::from(format!("key-{key}"));
+                match step {
+                    0..=4 => {
+                        let change = desk.add(&name, size);
+                        desk.store.change(vec![change]).unwrap();
+                    }
+                    5 => {
+                        desk.store.begin();
+                        for key in [&name, &Bytes::from("other"), &name] {
+                            let change = desk.add(key, size);
+                            desk.store.change(vec![change]).unwrap();
+                        }
+                        prop_assert!(desk.everything().contains_key(&name[..]), "read before it is recorded");
+                        desk.store.commit().unwrap();
+                    }
+                    6 => {
+                        let last = desk.store.stream(&name).unwrap().map(Stream::last);
+                        if let Some(through) = last {
+                            let change = StreamChange::Trimmed { through };
+                            desk.store.change(vec![Change::Stream(name, change)]).unwrap();
+                        }
+                    }
+                    7 if desk.store.keyspace.get(&name).is_some() => {
+                        desk.store.change(vec![Change::Key(name, KeyChange::Deleted)]).unwrap();
+                    }
+                    8 => desk.send(life * 1000 + number),
+                    _ => {}
+                }
+                desk.turn();
+            }
+            let (everything, ledger) = (desk.everything(), postcard::to_stdvec(&desk.store.ledger).unwrap());
+            prop_assert!(desk.config.stream_node_entries_max() > 0);
+            desk.close();
+            let again = Desk::open(&data);
+            prop_assert_eq!(again.everything(), everything);
+            // Maps have no order, so only the length is the same.
+            prop_assert_eq!(postcard::to_stdvec(&again.store.ledger).unwrap().len(), ledger.len());
+            again.close();
+        }
+        println!("{began_with} of the lives began with a checkpoint");
+    }
+}
