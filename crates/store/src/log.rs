@@ -1,6 +1,7 @@
 //! The log as its owner sees it.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAI
 use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::segments::{Sealed, Segments};
+use crate::segments::{Removal, Sealed, Segments};
 use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
 use crate::writer::{Shared, Writer};
@@ -70,6 +71,8 @@ pub struct Log {
     /// What became of the last one, until the owner asks.
     checkpointed: Option<Result<Lsn, WriteError>>,
     checkpointing: Arc<Queue>,
+    /// Segments without live bytes, and the record that has to be on disk before they are removed.
+    dying: VecDeque<(Lsn, Vec<Removal>)>,
     /// The owner has counted all that is live.
     is_counted: bool,
     shared: Arc<Shared>,
@@ -119,6 +122,7 @@ impl Log {
             checkpoints,
             checkpointed: None,
             checkpointing: checkpointing.clone(),
+            dying: VecDeque::new(),
             is_counted: false,
             shared: shared.clone(),
             threads: Vec::new(),
@@ -241,10 +245,7 @@ impl Log {
         }
         self.note_checkpoint();
         if self.is_counted {
-            let dead = self.segments.take_dead(self.replayed_from());
-            if !dead.is_empty() {
-                self.shared.desk.remove(dead);
-            }
+            self.bury();
         }
         if self.open.is_empty() {
             if self.is_full() {
@@ -257,6 +258,23 @@ impl Log {
         }
         self.hand_over();
         Ok(())
+    }
+
+    /// Has dead segments removed, each once the record that made it dead is on disk: a start without that record would
+    /// miss the segment.
+    fn bury(&mut self) {
+        let dead = self.segments.take_dead(self.replayed_from());
+        if !dead.is_empty() {
+            self.dying.push_back((self.last(), dead));
+        }
+        while let Some((_, dead)) = self.next_dying() {
+            self.shared.desk.remove(dead);
+        }
+    }
+
+    fn next_dying(&mut self) -> Option<(Lsn, Vec<Removal>)> {
+        let (lsn, _) = self.dying.front()?;
+        if *lsn <= self.durable() { self.dying.pop_front() } else { None }
     }
 
     /// Makes the open batch the frame in flight. None is in flight now.

@@ -27,6 +27,10 @@ pub(super) fn apply(
         Change::Stream(key, StreamChange::Added { id, body }) => {
             keyspace.value_or_new::<Stream>(&key)?.add(id, body.place(record), node_entries_max);
         }
+        Change::Stream(key, StreamChange::Moved { id, body }) => {
+            let stream = keyspace.value_mut::<Stream>(&key)?;
+            stream.and_then(|stream| stream.move_body(id, body.place(record))).into_iter().for_each(freed);
+        }
         Change::Stream(key, change) => {
             let stream = if change.creates() {
                 Some(keyspace.value_or_new::<Stream>(&key)?)

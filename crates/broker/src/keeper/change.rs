@@ -3,7 +3,7 @@ use naru_ledger::Effect;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keyspace::{Body, KeyChange},
+    keyspace::{Body, KeyChange, Slot},
     streams::{GroupChange, StreamChange},
 };
 
@@ -27,10 +27,20 @@ pub(super) struct Notice {
 }
 
 impl Change {
+    /// A body that stands elsewhere from now on.
+    pub(super) fn moved(key: &[u8], slot: Slot, body: Bytes) -> Change {
+        let key = Bytes::copy_from_slice(key);
+        match slot {
+            Slot::Entry(id) => Change::Stream(key, StreamChange::Moved { id, body: body.into() }),
+        }
+    }
+
     /// The bodies that it brings along.
     pub(super) fn bodies(&mut self) -> impl Iterator<Item = &mut Body> {
         match self {
-            Change::Stream(_, StreamChange::Added { body, .. }) => Some(body).into_iter(),
+            Change::Stream(_, StreamChange::Added { body, .. } | StreamChange::Moved { body, .. }) => {
+                Some(body).into_iter()
+            }
             _ => None.into_iter(),
         }
     }
@@ -52,6 +62,8 @@ impl Change {
 fn of_stream(change: &StreamChange) -> Notice {
     match change {
         StreamChange::Added { .. } => Notice { watchers: true, waiters: true },
+        // Nobody can tell.
+        StreamChange::Moved { .. } => Notice { watchers: false, waiters: false },
         StreamChange::Deleted { .. } | StreamChange::Trimmed { .. } => {
             Notice { watchers: true, waiters: false }
         }

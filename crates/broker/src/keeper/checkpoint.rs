@@ -34,7 +34,7 @@ impl Default for Pace {
 }
 
 /// How soon is looked again whether there is room for more pieces.
-pub(super) const CHECKPOINT_LOOKS_EVERY: Duration = Duration::from_millis(5);
+const LOOKS_FOR_ROOM_EVERY: Duration = Duration::from_millis(5);
 
 /// Why writing a piece cannot fail.
 const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
@@ -85,9 +85,10 @@ impl Checkpoints {
         Checkpoints { pace, walk: None, begun_at, bytes }
     }
 
-    /// Goes on with the one under way, or begins one if it is time; whether there is more to do at once.
-    pub(super) fn go_on(&mut self, store: &mut Store) -> bool {
-        if let Some(outcome) = store.journal.log().checkpoint_outcome() {
+    /// Begins one if it is time.
+    pub(super) fn look(&mut self, store: &mut Store) {
+        let log = store.journal.log();
+        if let Some(outcome) = log.checkpoint_outcome() {
             match outcome {
                 Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes, "checkpoint written"),
                 Err(error) => {
@@ -95,25 +96,24 @@ impl Checkpoints {
                 }
             }
         }
-        if self.walk.is_none() && self.is_time(store) {
+        let written = log.next_address().position() - self.begun_at;
+        // Segments that wait for nothing but two checkpoints behind them.
+        let dead = log.sealed().filter(|segment| segment.live == 0);
+        let dead: u64 = dead.map(|segment| segment.end.position() - segment.start.position()).sum();
+        if self.walk.is_none() && written.max(dead) >= self.pace.log_bytes_min.max(self.bytes) {
             self.begin(store);
         }
-        let Some(walk) = &mut self.walk else { return false };
+    }
+
+    /// Goes on with the one under way; when to come again.
+    pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
+        let walk = self.walk.as_mut()?;
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
-            return false;
+            return None;
         }
-        self.walk.as_ref().is_some_and(|walk| walk.checkpoint.has_room())
-    }
-
-    /// Whether one is being made, so that turns are to come even while nobody asks for anything.
-    pub(super) fn is_underway(&self) -> bool {
-        self.walk.is_some()
-    }
-
-    fn is_time(&self, store: &mut Store) -> bool {
-        let end = store.journal.log().next_address().position();
-        end - self.begun_at >= self.pace.log_bytes_min.max(self.bytes)
+        let has_room = self.walk.as_ref().is_some_and(|walk| walk.checkpoint.has_room());
+        Some(if has_room { Duration::ZERO } else { LOOKS_FOR_ROOM_EVERY })
     }
 
     fn begin(&mut self, store: &mut Store) {

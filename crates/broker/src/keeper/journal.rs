@@ -13,6 +13,9 @@ const HEAD_BYTES: usize = 4;
 /// Bytes of a checksum before each body.
 const CHECK_BYTES: usize = 4;
 
+/// What comes with a body into the log, roughly: its change, and its part of a record and a frame.
+const BODY_EXTRA_BYTES: u64 = 50;
+
 /// Why writing a change cannot fail.
 const WRITABLE: &str = "bodies are recorded before their changes, postcard can write the rest, and a vector takes all that is written";
 
@@ -28,6 +31,21 @@ pub(super) struct Journal {
     is_in_transaction: bool,
     /// The last record appended.
     last: Lsn,
+    live: Live,
+}
+
+/// Bodies that are referred to, and their bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Live {
+    bodies: u64,
+    bytes: u64,
+}
+
+impl Live {
+    /// The part of the log that bodies would take if all were live, 0 to 1: the rest is what brings them.
+    pub(super) fn share(self) -> f64 {
+        self.bytes as f64 / (self.bytes + self.bodies * BODY_EXTRA_BYTES).max(1) as f64
+    }
 }
 
 struct Record {
@@ -41,7 +59,7 @@ struct Record {
 
 impl Journal {
     pub(super) fn new(log: Log) -> Journal {
-        Journal { last: log.last(), log, open: None, is_in_transaction: false }
+        Journal { last: log.last(), log, open: None, is_in_transaction: false, live: Live::default() }
     }
 
     pub(super) fn log(&mut self) -> &mut Log {
@@ -73,7 +91,7 @@ impl Journal {
         for key in (0..keyspace.numbers()).filter_map(|number| keyspace.numbered(number)) {
             key.value.places(&mut |place| {
                 if counted.is_ok() {
-                    counted = self.log.count_live(Address::new(place.address), in_log(place));
+                    counted = self.count_live(place);
                 }
             });
         }
@@ -119,15 +137,16 @@ impl Journal {
             return Err(StoreError::TooLarge { bytes });
         }
         record.count += changes.len();
+        let address = record.address;
         for change in changes {
             for body in change.bodies() {
-                let place = body.place(record.address);
+                let place = body.place(address);
                 // What is not in a file yet is always there.
-                let counted = log.count_live(Address::new(place.address), in_log(place));
+                let counted = self.count_live(place);
                 debug_assert!(counted.is_ok());
             }
         }
-        Ok(record.address)
+        Ok(address)
     }
 
     /// Ends the open record unless a transaction is under way. An error is the end of the broker: the record is not too
@@ -165,14 +184,27 @@ impl Journal {
         Ok(body)
     }
 
+    fn count_live(&mut self, place: Place) -> Result<(), Damage> {
+        self.live.bodies += 1;
+        self.live.bytes += in_log(place);
+        self.log.count_live(Address::new(place.address), in_log(place))
+    }
+
+    /// What is live.
+    pub(super) fn live(&self) -> Live {
+        self.live
+    }
+
     /// Nothing refers to a body any more.
     pub(super) fn free(&mut self, place: Place) {
+        self.live.bodies -= 1;
+        self.live.bytes -= in_log(place);
         self.log.count_dead(Address::new(place.address), in_log(place));
     }
 }
 
 /// What a body takes in the log.
-pub(super) fn in_log(place: Place) -> u64 {
+fn in_log(place: Place) -> u64 {
     CHECK_BYTES as u64 + u64::from(place.bytes)
 }
 

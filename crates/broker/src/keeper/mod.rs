@@ -16,11 +16,13 @@ mod journal;
 mod keys;
 mod ledger;
 mod load;
+mod reclaim;
 mod start;
 mod store;
 mod streams;
 mod transaction;
 mod turn;
+mod upkeep;
 mod watches;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicUsize},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use naru_fanout::Directory;
@@ -13,13 +14,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Job,
     blocked::Blocked,
-    checkpoint::{Checkpoints, Pace},
+    checkpoint::{self, Checkpoints},
     held::Held,
     journal::Journal,
     ledger::Servers,
     load::Loading,
+    reclaim::{self, Reclaim},
     store::Store,
     turn::Turns,
+    upkeep::Upkeep,
 };
 use crate::{StartError, config::Config, limits::JOBS_MAX, wire::Resp};
 
@@ -43,7 +46,7 @@ pub(crate) struct Keeper {
 /// What was opened and is not at work yet.
 pub(crate) struct Opened {
     store: Store,
-    checkpoints: Checkpoints,
+    upkeep: Upkeep,
     key_count: Arc<AtomicUsize>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
@@ -53,9 +56,9 @@ impl Keeper {
     /// Opens what is stored, or begins anew. This reads the newest checkpoint and the log behind it.
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
-        let (store, checkpoints) = open_store(storage, config, ring)?;
+        let (store, upkeep) = open_store(storage, config, ring)?;
         let key_count = Arc::new(AtomicUsize::new(store.keyspace.len()));
-        Ok(Opened { store, checkpoints, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
+        Ok(Opened { store, upkeep, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -82,8 +85,8 @@ impl Opened {
         let (stopped, ended) = oneshot::channel();
         let turns = Turns {
             store: self.store,
-            checkpoints: self.checkpoints,
-            has_more: false,
+            upkeep: self.upkeep,
+            comes_again: Some(Duration::ZERO),
             key_count: self.key_count,
             jobs: self.jobs.1,
             durable: self.durable,
@@ -107,7 +110,7 @@ fn open_store(
     storage: &Storage,
     config: Arc<Config>,
     ring: watch::Sender<Result<Lsn, WriteError>>,
-) -> Result<(Store, Checkpoints), StartError> {
+) -> Result<(Store, Upkeep), StartError> {
     let (fs, folder): (Arc<dyn Vfs>, _) = match storage {
         Storage::Folder(folder) => (Arc::new(RealFs), folder.clone()),
         Storage::Memory => {
@@ -124,13 +127,14 @@ fn open_store(
     let mut journal = Journal::new(log);
     journal.count(&loading.keyspace).map_err(|damage| StartError::Open(damage.into()))?;
     let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());
-    let checkpoints = Checkpoints::new(Pace::default(), begun_at.position(), loading.checkpoint_bytes);
+    let checkpoints =
+        Checkpoints::new(checkpoint::Pace::default(), begun_at.position(), loading.checkpoint_bytes);
     let mut store = Store::new(loading.keyspace, loading.ledger, journal, config);
     if recovery.last == Lsn::ZERO {
         let birth = store.ledger.birth();
         store.changed_ledger(vec![birth]).map_err(|error| StartError::FirstRecord(error.to_string()))?;
     }
-    Ok((store, checkpoints))
+    Ok((store, Upkeep::new(checkpoints, Reclaim::new(reclaim::Pace::default()))))
 }
 
 fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {

@@ -98,7 +98,6 @@ impl Store {
             return Ok(());
         }
         let record = self.journal.add(&mut changes, RECORD_BYTES_MAX)?;
-        let node_entries_max = self.config.stream_node_entries_max();
         for change in changes {
             if let Some((key, notice)) = change.key() {
                 // What makes a key changes it.
@@ -109,10 +108,27 @@ impl Store {
                     self.ready.push_back(key.clone());
                 }
             }
-            let Store { keyspace, journal, .. } = self;
-            apply(keyspace, change, record, node_entries_max, &mut |place| journal.free(place))?;
+            self.apply(change, record)?;
         }
         Ok(self.journal.settle()?)
+    }
+
+    /// Records and makes changes that nobody is to know of, since they leave everything as it was.
+    pub(super) fn change_quietly(&mut self, mut changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let record = self.journal.add(&mut changes, RECORD_BYTES_MAX)?;
+        for change in changes {
+            self.apply(change, record)?;
+        }
+        Ok(self.journal.settle()?)
+    }
+
+    fn apply(&mut self, change: Change, record: u64) -> Result<(), WrongType> {
+        let Store { keyspace, journal, config, .. } = self;
+        let node_entries_max = config.stream_node_entries_max();
+        apply(keyspace, change, record, node_entries_max, &mut |place| journal.free(place))
     }
 
     /// Records what an operation of the ledger has changed already; an error is the end of the broker, so it does not

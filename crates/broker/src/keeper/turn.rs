@@ -12,19 +12,18 @@ use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
 use tokio::{
     sync::{mpsc, watch},
-    task::yield_now,
     time::sleep,
 };
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, Wait, Waiter},
-    checkpoint::{CHECKPOINT_LOOKS_EVERY, Checkpoints},
     held::{Held, Release},
     keys,
     ledger::{self, Servers, Told, server_channel},
     store::{Store, StoreError},
     streams,
+    upkeep::Upkeep,
 };
 use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
@@ -43,9 +42,9 @@ pub(super) enum Outcome {
 /// The keeper at work.
 pub(super) struct Turns {
     pub(super) store: Store,
-    pub(super) checkpoints: Checkpoints,
-    /// There is more to do at once, whether anybody asks for something or not.
-    pub(super) has_more: bool,
+    pub(super) upkeep: Upkeep,
+    /// When there is more to do, whether anybody asks for something or not.
+    pub(super) comes_again: Option<Duration>,
     /// How many keys it has, for others to read.
     pub(super) key_count: Arc<AtomicUsize>,
     pub(super) jobs: mpsc::Receiver<Job>,
@@ -79,8 +78,7 @@ impl Turns {
                     is_marked = false;
                 }
                 () = sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
-                () = yield_now(), if self.has_more => {}
-                () = sleep(CHECKPOINT_LOOKS_EVERY), if self.checkpoints.is_underway() => {}
+                () = sleep(self.comes_again.unwrap_or_default()), if self.comes_again.is_some() => {}
                 () = sleep(IDLE_MARK_AFTER), if !is_marked => {
                     is_marked = true;
                     self.mark();
@@ -105,7 +103,7 @@ impl Turns {
         while let Some(waiter) = self.blocked.expired(now) {
             self.answer_nothing(&waiter);
         }
-        self.has_more = self.checkpoints.go_on(&mut self.store);
+        self.comes_again = self.upkeep.go_on(&mut self.store);
         self.store.journal.log().submit()?;
         self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
         self.release();

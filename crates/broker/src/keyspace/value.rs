@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Place;
-use crate::streams::Stream;
+use crate::streams::{Stream, StreamId};
 
 /// What is under a key. The order of the variants is the format of checkpoints: new ones go to the end.
 #[derive(Serialize, Deserialize)]
@@ -31,12 +31,28 @@ impl Value {
         }
     }
 
+    /// What it refers to, without so many of the first: which of them, and where the body is, if it has one apart.
+    pub(crate) fn references(&self, without: usize) -> Box<dyn Iterator<Item = (Slot, Option<Place>)> + '_> {
+        match self {
+            Value::Stream(stream) => {
+                Box::new(stream.from(without).map(|(id, place)| (Slot::Entry(id), Some(place))))
+            }
+        }
+    }
+
     /// Every body it refers to.
     pub(crate) fn places(&self, visit: &mut impl FnMut(Place)) {
         match self {
             Value::Stream(stream) => stream.places().for_each(visit),
         }
     }
+}
+
+/// What in a value refers to a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot {
+    /// The entry of a stream.
+    Entry(StreamId),
 }
 
 /// A kind of value as Rust sees it.

@@ -17,6 +17,8 @@ pub(crate) enum StreamChange {
     Set { last: StreamId, added: Option<u64>, deleted_max: Option<StreamId> },
     /// Something of a consumer group changed.
     Group { group: Bytes, change: GroupChange },
+    /// The body of an entry stands elsewhere now.
+    Moved { id: StreamId, body: Body },
 }
 
 /// A change of a consumer group. Times are in Unix milliseconds.

@@ -71,6 +71,15 @@ impl Node {
         self.entries.push(Entry { millis, sequence, address: place.address, bytes: place.bytes });
     }
 
+    /// Puts another place in that of an entry's body, which is given back.
+    pub(super) fn replace(&mut self, id: StreamId, place: Place) -> Option<Place> {
+        let at = self.entries.binary_search_by_key(&id, |entry| entry.id()).ok()?;
+        let before = self.entries[at].place();
+        let StreamId { millis, sequence } = id;
+        self.entries[at] = Entry { millis, sequence, address: place.address, bytes: place.bytes };
+        Some(before)
+    }
+
     /// Removes an entry; where its body was.
     pub(super) fn remove(&mut self, id: StreamId) -> Option<Place> {
         let at = self.entries.binary_search_by_key(&id, |entry| entry.id()).ok()?;

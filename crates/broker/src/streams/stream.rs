@@ -121,7 +121,9 @@ impl Stream {
     /// Makes any other change, and tells where bodies were that are no longer needed.
     pub(crate) fn apply(&mut self, change: StreamChange, mut freed: impl FnMut(Place)) {
         match change {
-            StreamChange::Added { .. } => debug_assert!(false, "an entry is added with its place"),
+            StreamChange::Added { .. } | StreamChange::Moved { .. } => {
+                debug_assert!(false, "a body comes with its place")
+            }
             StreamChange::Deleted { ids } => ids.into_iter().filter_map(|id| self.remove(id)).for_each(freed),
             StreamChange::Trimmed { through } => self.remove_through(through, &mut freed),
             StreamChange::Set { last, added, deleted_max } => {
@@ -286,6 +288,21 @@ impl Stream {
     /// The newest entry there is.
     pub(crate) fn newest(&self) -> Option<StreamId> {
         self.nodes.back().and_then(Node::last)
+    }
+
+    /// Its entries, without so many of the oldest.
+    pub(crate) fn from(&self, without: usize) -> Range<'_> {
+        let mut front = (0, without);
+        while let Some(node) = self.nodes.get(front.0).filter(|node| front.1 >= node.len()) {
+            front = (front.0 + 1, front.1 - node.len());
+        }
+        Range { nodes: &self.nodes, front, back: (self.nodes.len(), 0) }
+    }
+
+    /// Notes that the body of an entry, if it is there, stands elsewhere now; where it stood.
+    pub(crate) fn move_body(&mut self, id: StreamId, place: Place) -> Option<Place> {
+        let (at, _) = self.seek(id);
+        self.nodes.get_mut(at)?.replace(id, place)
     }
 
     /// Where all its bodies are.

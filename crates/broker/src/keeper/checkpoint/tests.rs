@@ -10,17 +10,26 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     config::Config,
-    keeper::{change::Change, journal::Journal, load::Loading},
+    keeper::{
+        change::Change,
+        journal::Journal,
+        load::Loading,
+        reclaim::{self, Reclaim},
+    },
     keyspace::KeyChange,
     streams::{Stream, StreamChange, StreamId},
 };
 
 const PACE: Pace = Pace { log_bytes_min: 6000, slice: Duration::ZERO, piece_bytes: 1 };
 
+const RECLAIM: reclaim::Pace =
+    reclaim::Pace { dead_bytes_min: 8 << 10, turn_bytes: 100, turn_references: 5, pause: Duration::ZERO };
+
 /// A store in a folder, as the keeper has it.
 struct Desk {
     store: Store,
     checkpoints: Checkpoints,
+    reclaim: Reclaim,
     checkpoint: Option<Lsn>,
     config: Arc<Config>,
 }
@@ -38,12 +47,15 @@ impl Desk {
         let end = journal.log().next_address().position();
         let store = Store::new(loading.keyspace, loading.ledger, journal, config.clone());
         let checkpoints = Checkpoints::new(PACE, end, loading.checkpoint_bytes);
-        Desk { store, checkpoints, checkpoint: recovery.checkpoint, config }
+        Desk { store, checkpoints, reclaim: Reclaim::new(RECLAIM), checkpoint: recovery.checkpoint, config }
     }
 
     /// What the keeper does between jobs; waits for the disk, so that segments fill and go.
     fn turn(&mut self) {
+        self.checkpoints.look(&mut self.store);
         self.checkpoints.go_on(&mut self.store);
+        self.reclaim.look(&mut self.store);
+        self.reclaim.go_on(&mut self.store);
         self.store.journal.log().submit().unwrap();
         while self.store.journal.durable() < self.store.journal.last() {
             self.store.journal.log().submit().unwrap();
@@ -66,6 +78,11 @@ impl Desk {
             (key.name.to_vec(), bodies.collect())
         })
         .collect()
+    }
+
+    /// Bytes of the log's files.
+    fn file_bytes(&mut self) -> u64 {
+        self.store.journal.log().file_bytes()
     }
 
     fn add(&mut self, key: &Bytes, body: usize) -> Change {
@@ -143,4 +160,39 @@ proptest! {
         }
         println!("{began_with} of the lives began with a checkpoint");
     }
+}
+
+#[test]
+fn space_comes_back_when_most_is_trimmed_and_the_rest_is_still_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let (kept, trimmed) = (Bytes::from("kept"), Bytes::from("trimmed"));
+    let mut bytes_max = 0;
+    for round in 0..600 {
+        // One in twenty stays, so that no segment is ever without anything live.
+        let key = if round % 20 == 0 { &kept } else { &trimmed };
+        let change = desk.add(key, 400);
+        desk.store.change(vec![change]).unwrap();
+        if round % 100 == 99 {
+            let through = desk.store.stream(&trimmed).unwrap().unwrap().last();
+            let change = StreamChange::Trimmed { through };
+            desk.store.change(vec![Change::Stream(trimmed.clone(), change)]).unwrap();
+        }
+        desk.turn();
+        bytes_max = bytes_max.max(desk.file_bytes());
+    }
+    assert!(bytes_max >= 64 << 10, "there was something to give back: {bytes_max}");
+    // What nobody asks for comes by itself; a mark now and then, as when the keeper has nothing to do.
+    let mut turns = 0;
+    while desk.file_bytes() > 48 << 10 {
+        let _ = desk.store.journal.log().mark();
+        desk.turn();
+        turns += 1;
+        assert!(turns < 20_000, "{} bytes stay", desk.file_bytes());
+    }
+    let everything = desk.everything();
+    assert_eq!(everything[&kept[..]].len(), 30);
+    desk.close();
+    let again = Desk::open(&folder.path().join("data"));
+    assert_eq!(again.everything(), everything);
 }

@@ -1,0 +1,34 @@
+use std::time::{Duration, Instant};
+
+use super::{checkpoint::Checkpoints, reclaim::Reclaim, store::Store};
+
+/// How often the log is looked at.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
+/// What the keeper does between jobs, a little a turn, so that a start is quick and what is dead takes no space.
+pub(super) struct Upkeep {
+    checkpoints: Checkpoints,
+    reclaim: Reclaim,
+    /// When the log was last looked at, and where it ended then.
+    looked: (Instant, u64),
+}
+
+impl Upkeep {
+    pub(super) fn new(checkpoints: Checkpoints, reclaim: Reclaim) -> Upkeep {
+        Upkeep { checkpoints, reclaim, looked: (Instant::now(), 0) }
+    }
+
+    /// Does a little; when to come again at the latest.
+    pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
+        let end = store.journal.log().next_address().position();
+        let (at, seen) = self.looked;
+        if at.elapsed() >= LOOKS_EVERY {
+            self.looked = (Instant::now(), end);
+            self.checkpoints.look(store);
+            self.reclaim.look(store);
+        }
+        let next = [self.checkpoints.go_on(store), self.reclaim.go_on(store)];
+        let look = (end != seen).then_some(LOOKS_EVERY);
+        next.into_iter().chain([look]).flatten().min()
+    }
+}
