@@ -5,6 +5,7 @@ mod crash;
 mod enumerate;
 mod levels;
 mod log;
+mod owner;
 mod read;
 mod reclaim;
 mod rot;
