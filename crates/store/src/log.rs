@@ -33,6 +33,8 @@ pub struct Options {
     pub batch_bytes: usize,
     /// When a record counts as durable; [`Log::set_level`] changes it.
     pub level: Level,
+    /// The log is never opened again, so segments go as soon as nothing in them is live, without checkpoints.
+    pub ends_with_process: bool,
     /// Where the random number in each segment's head comes from, which tells its frames from all others.
     pub salt: fn() -> u64,
 }
@@ -43,8 +45,16 @@ impl Default for Options {
             segment_bytes: 64 * 1024 * 1024,
             batch_bytes: 1024 * 1024,
             level: Level::Always,
+            ends_with_process: false,
             salt: random_salt,
         }
+    }
+}
+
+impl Options {
+    /// For a log over [`crate::MemoryFs`].
+    pub fn in_memory() -> Self {
+        Self { level: Level::No, ends_with_process: true, ..Self::default() }
     }
 }
 
@@ -80,6 +90,7 @@ pub struct Log {
     checkpointing: Arc<Queue>,
     /// The owner has counted all that is live.
     is_counted: bool,
+    ends_with_process: bool,
     shared: Arc<Shared>,
     /// The writer, and the one that writes checkpoints.
     threads: Vec<JoinHandle<()>>,
@@ -128,6 +139,7 @@ impl Log {
             checkpointed: None,
             checkpointing: checkpointing.clone(),
             is_counted: false,
+            ends_with_process: options.ends_with_process,
             shared: shared.clone(),
             threads: Vec::new(),
         };
@@ -411,6 +423,7 @@ impl Log {
     /// one day.
     fn replayed_from(&self) -> Lsn {
         match self.checkpoints[..] {
+            _ if self.ends_with_process => self.durable(),
             [older, _] => older,
             _ => Lsn::ZERO,
         }

@@ -5,6 +5,7 @@ mod crash;
 mod enumerate;
 mod levels;
 mod log;
+mod memory;
 mod owner;
 mod read;
 mod reclaim;
