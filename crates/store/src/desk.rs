@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -12,9 +13,27 @@ use crate::segments::Removal;
 /// seal it.
 pub(crate) type Flight = Arc<RwLock<Batch>>;
 
+/// A frame to be written.
+pub(crate) struct Frame {
+    pub(crate) batch: Flight,
+    /// It says that all before it is on disk, so that is to be true.
+    pub(crate) is_mark: bool,
+}
+
+/// What the writer does next.
+pub(crate) enum Next {
+    Job(Job),
+    /// The time is up.
+    Due,
+    /// Nothing more will be asked, and all is done.
+    Closed,
+}
+
 /// One thing for the writer to do.
 pub(crate) enum Job {
-    Frame(Flight),
+    Frame(Frame),
+    /// What is written is wanted on disk.
+    Sync,
     /// A dead segment goes.
     Remove(Removal),
     /// Try again to have the next segment.
@@ -31,15 +50,20 @@ pub(crate) struct Desk {
 
 #[derive(Default)]
 struct Asked {
-    frames: VecDeque<Flight>,
+    frames: VecDeque<Frame>,
+    sync: bool,
     removals: VecDeque<Removal>,
     find_space: bool,
     is_closed: bool,
 }
 
 impl Desk {
-    pub(crate) fn write(&self, frame: Flight) {
+    pub(crate) fn write(&self, frame: Frame) {
         self.ask(|asked| asked.frames.push_back(frame));
+    }
+
+    pub(crate) fn sync(&self) {
+        self.ask(|asked| asked.sync = true);
     }
 
     /// Removes these when there is nothing to write, one at a time.
@@ -61,17 +85,24 @@ impl Desk {
         self.bell.notify_one();
     }
 
-    /// Waits for the next thing to do: frames first. `None`: closed, and all is done.
-    pub(crate) fn next(&self) -> Option<Job> {
+    /// Waits for the next thing to do, frames first, but not beyond `deadline`.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
         let mut asked = self.asked.lock();
         loop {
             if let Some(job) = asked.take() {
-                return Some(job);
+                return Next::Job(job);
             }
             if asked.is_closed {
-                return None;
+                return Next::Closed;
             }
-            self.bell.wait(&mut asked);
+            match deadline {
+                None => self.bell.wait(&mut asked),
+                Some(deadline) => {
+                    if self.bell.wait_until(&mut asked, deadline).timed_out() {
+                        return asked.take().map_or(Next::Due, Next::Job);
+                    }
+                }
+            }
         }
     }
 }
@@ -80,6 +111,9 @@ impl Asked {
     fn take(&mut self) -> Option<Job> {
         if let Some(frame) = self.frames.pop_front() {
             return Some(Job::Frame(frame));
+        }
+        if std::mem::take(&mut self.sync) {
+            return Some(Job::Sync);
         }
         if let Some(removal) = self.removals.pop_front() {
             return Some(Job::Remove(removal));

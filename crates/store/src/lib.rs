@@ -8,8 +8,11 @@
 //!
 //! # Invariants
 //!
-//! - A record is reported durable only after its frame was written *and* synced, in order, without gaps.
-//! - At most one frame is in flight, so a crash can tear at most one frame: the last, which nobody was told of.
+//! - A record is reported durable only after its frame was written and, at [`Level::Always`], synced; in order,
+//!   without gaps.
+//! - At [`Level::Always`] at most one frame is not synced, so a crash can tear at most one: the last, which nobody was
+//!   told of. At the other levels a power cut can take what was written in the last second, or since the last sync;
+//!   the death of the process takes nothing that was acknowledged.
 //! - What recovery hands back has been synced again first, so what a caller shows after a restart stays.
 //! - Damage to what was acknowledged is never passed over: opening is refused, and the file and place are named.
 //! - After a failed write or sync nothing more is ever acknowledged, since the kernel may have dropped the data and
@@ -54,8 +57,10 @@ pub mod faults;
 mod folder;
 mod frame;
 mod inventory;
+mod level;
 mod log;
 mod lsn;
+mod memory_fs;
 mod real_fs;
 mod recovery;
 mod repair;
@@ -71,8 +76,10 @@ mod tests;
 pub use address::Address;
 pub use checkpointing::Checkpoint;
 pub use error::{AppendError, Damage, OpenError, ReadError, WriteError};
+pub use level::Level;
 pub use log::{Log, OnDurable, Options};
 pub use lsn::Lsn;
+pub use memory_fs::MemoryFs;
 pub use real_fs::RealFs;
 pub use recovery::{Load, Recovery, Torn};
 pub use segments::Sealed;

@@ -12,10 +12,11 @@ use parking_lot::RwLock;
 use crate::address::Address;
 use crate::batch::Batch;
 use crate::checkpointing::{Checkpoint, Checkpointer, Queue};
-use crate::desk::Flight;
+use crate::desk::{Flight, Frame};
 use crate::error::{AppendError, Damage, OpenError, ReadError, WriteError};
 use crate::folder;
 use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
+use crate::level::Level;
 use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
@@ -31,13 +32,30 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes in the open batch from which [`Log::is_batch_full`] asks the caller to take no more commands.
     pub batch_bytes: usize,
+    /// When a record counts as durable; [`Log::set_level`] changes it.
+    pub level: Level,
+    /// The log is never opened again, so segments go as soon as nothing in them is live, without checkpoints.
+    pub ends_with_process: bool,
     /// Where the random number in each segment's head comes from, which tells its frames from all others.
     pub salt: fn() -> u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 64 * 1024 * 1024, batch_bytes: 1024 * 1024, salt: random_salt }
+        Self {
+            segment_bytes: 64 * 1024 * 1024,
+            batch_bytes: 1024 * 1024,
+            level: Level::Always,
+            ends_with_process: false,
+            salt: random_salt,
+        }
+    }
+}
+
+impl Options {
+    /// For a log over [`crate::MemoryFs`].
+    pub fn in_memory() -> Self {
+        Self { level: Level::No, ends_with_process: true, ..Self::default() }
     }
 }
 
@@ -75,6 +93,7 @@ pub struct Log {
     dying: VecDeque<(Lsn, Vec<Removal>)>,
     /// The owner has counted all that is live.
     is_counted: bool,
+    ends_with_process: bool,
     shared: Arc<Shared>,
     /// The writer, and the one that writes checkpoints.
     threads: Vec<JoinHandle<()>>,
@@ -102,7 +121,7 @@ impl Log {
     ) -> Result<(Self, Recovery), OpenError> {
         let (recovered, lock) = open_tail(&fs, data, options, load)?;
         let Recovered { tail, recovery, segments, checkpoints } = recovered;
-        let shared = Arc::new(Shared::new(&tail, lock));
+        let shared = Arc::new(Shared::new(&tail, options.level, lock));
         let end = tail.end();
         let shard = tail.shard().to_owned();
         let checkpointing = Arc::new(Queue::default());
@@ -124,10 +143,12 @@ impl Log {
             checkpointing: checkpointing.clone(),
             dying: VecDeque::new(),
             is_counted: false,
+            ends_with_process: options.ends_with_process,
             shared: shared.clone(),
             threads: Vec::new(),
         };
-        let writer = Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable };
+        let writer =
+            Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable, unsynced_since: None };
         let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
         log.start("naru-log", data, move || writer.run())?;
         log.start("naru-checkpoint", data, move || checkpointer.run())?;
@@ -288,7 +309,8 @@ impl Log {
         self.submitted = next.before();
         let live = std::mem::take(&mut self.open_live);
         self.flight = Some(InFlight { frame: frame.clone(), base, live });
-        self.shared.desk.write(frame);
+        let is_mark = self.marked;
+        self.shared.desk.write(Frame { batch: frame, is_mark });
     }
 
     /// Takes note of where the last frame went, now that it is written, and answers its buffer.
@@ -298,9 +320,26 @@ impl Log {
         Arc::into_inner(frame).map(RwLock::into_inner)
     }
 
-    /// The last record that is on disk, and all before it are.
+    /// The last record that may be acknowledged, as all before it may: at [`Level::Always`] what is on disk, at the
+    /// others what the operating system has, and would write if this process died now. Never goes back, so what
+    /// counted at a weaker level still does at a stricter one, while [`Log::synced`] comes after.
     pub fn durable(&self) -> Lsn {
         self.shared.durable()
+    }
+
+    /// The last record that is on disk, and all before it are, whatever the level.
+    pub fn synced(&self) -> Lsn {
+        self.shared.synced()
+    }
+
+    /// When a record counts as durable.
+    pub fn level(&self) -> Level {
+        self.shared.level()
+    }
+
+    /// Changes when a record counts, from the next frame on. What was written before is synced at once.
+    pub fn set_level(&mut self, level: Level) {
+        self.shared.set_level(level);
     }
 
     /// Bytes that the open batch would take on disk; at most 64 MiB and what a segment holds.
@@ -322,9 +361,11 @@ impl Log {
     }
 
     /// When idle, writes a mark that everything before is on disk, so that damage to the last frame is told from a
-    /// torn one. Does nothing when there is something to write, or a mark is there already. Takes a number.
+    /// torn one. Does nothing when there is something to write, or a mark is there already, or at [`Level::No`]. Takes
+    /// a number.
     pub fn mark(&mut self) -> Result<(), WriteError> {
         if !self.marked
+            && self.level() != Level::No
             && self.open.is_empty()
             && self.submitted == self.durable()
             && self.submitted > Lsn::ZERO
@@ -405,6 +446,7 @@ impl Log {
     /// one day.
     fn replayed_from(&self) -> Lsn {
         match self.checkpoints[..] {
+            _ if self.ends_with_process => self.durable(),
             [older, _] => older,
             _ => Lsn::ZERO,
         }
@@ -415,12 +457,12 @@ impl Log {
         let (end, next) = (self.open.end(), self.open.next());
         if !self.open.is_empty() {
             let rest = std::mem::replace(&mut self.open, Batch::new(end, next));
-            self.shared.desk.write(Arc::new(RwLock::new(rest)));
+            self.shared.desk.write(Frame { batch: Arc::new(RwLock::new(rest)), is_mark: false });
         }
         if !self.marked && next > Lsn::new(1) {
             let mut mark = Batch::new(self.open.base(), next);
             mark.push(Kind::Mark, &[]);
-            self.shared.desk.write(Arc::new(RwLock::new(mark)));
+            self.shared.desk.write(Frame { batch: Arc::new(RwLock::new(mark)), is_mark: true });
         }
         self.join();
         match self.shared.failed() {

@@ -6,8 +6,12 @@
 //! - nothing but zeros: a clean end;
 //! - something that no crash of ours leaves there (a frame of another place, a bad record in a good frame), or a
 //!   later frame header or a checkpoint that says these records were synced: damage, and opening is refused;
-//! - otherwise one frame was in flight and nobody was told of it: it is copied aside, cut, and reported.
+//! - otherwise it was not synced yet, and at [`Level::Always`] nobody was told of it: it is copied aside, cut, and
+//!   reported. There is one such frame at that level, and what was written in a second or so at the others.
+//!
+//! [`Level::Always`]: crate::Level::Always
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,7 +51,7 @@ pub struct Recovery {
     pub torn: Option<Torn>,
 }
 
-/// A frame that a crash tore, cut off the log. None of its records had been acknowledged.
+/// What a crash tore, cut off the log: it was not synced. At [`crate::Level::Always`] none of it had been acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// The segment.
@@ -84,8 +88,8 @@ pub(crate) struct Recovered {
 /// How far a segment could be read.
 pub(crate) struct End {
     pub(crate) place: Place,
-    /// Where the last whole frame begins.
-    pub(crate) last_frame: Option<u64>,
+    /// Where the first whole frame begins that may not be on disk yet; none if there is no frame.
+    pub(crate) unsynced: Option<u64>,
     /// Why there is no further frame.
     pub(crate) bad: BadFrame,
 }
@@ -166,12 +170,16 @@ fn scan(
     load: &mut dyn Load,
 ) -> End {
     let mut place = Place { offset: HEAD_BYTES as u64, ..start };
-    let mut last_frame = None;
+    // Frames that none after them says to be synced, with their last records.
+    let mut unsynced: VecDeque<(u64, Lsn)> = VecDeque::new();
     loop {
         let rest = &bytes[place.offset as usize..segment.head.frames_end() as usize];
         let frame = match Frame::decode(rest, segment.head.salt, place.next, place.chain) {
             Ok(frame) => frame,
-            Err(bad) => return End { place, last_frame, bad },
+            Err(bad) => {
+                let unsynced = unsynced.front().map(|(offset, _)| *offset);
+                return End { place, unsynced, bad };
+            }
         };
         let base = segment.head.start.plus(place.offset - HEAD_BYTES as u64);
         for record in frame.records() {
@@ -181,9 +189,13 @@ fn scan(
                 load.record(record.lsn, base.plus(record.at as u64), record.body);
             }
         }
-        last_frame = Some(place.offset);
+        while unsynced.front().is_some_and(|(_, last)| *last <= frame.header.durable) {
+            unsynced.pop_front();
+        }
+        let offset = place.offset;
         place.offset += u64::from(frame.header.length);
         place.next = place.next.plus(u64::from(frame.header.count));
+        unsynced.push_back((offset, place.next.before()));
         place.chain = frame.crc;
     }
 }

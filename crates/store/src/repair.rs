@@ -48,11 +48,11 @@ pub(crate) fn repair(
     };
     // What the last run wrote last may be in memory only: it was killed before its sync, or the sync failed and the
     // kernel holds the pages as clean. Written again and synced, it is on disk before anybody is shown it.
-    let again = end.last_frame.map_or(0..HEAD_BYTES, |start| start as usize..offset);
+    let again = end.unsynced.map_or(0..HEAD_BYTES, |start| start as usize..offset);
     let start = again.start as u64;
     file.write_at(&bytes[again], start).map_err(OpenError::io("write", &tail.path))?;
     file.sync().map_err(OpenError::io("sync", &tail.path))?;
-    if let (None, Some(before)) = (end.last_frame, before) {
+    if let (None, Some(before)) = (end.unsynced, before) {
         let foot = tail.head.foot_before().encode();
         let file = before.open(fs)?;
         file.write_at(&foot, before.head.frames_end()).map_err(OpenError::io("write", &before.path))?;

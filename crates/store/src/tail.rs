@@ -49,6 +49,8 @@ pub(crate) struct Tail {
     path: PathBuf,
     file: Box<dyn VfsFile>,
     place: Place,
+    /// The last record that is synced.
+    synced: Lsn,
     /// The next segment: allocated, its name synced, all zeros.
     spare: Option<Box<dyn VfsFile>>,
 }
@@ -63,12 +65,18 @@ impl Tail {
         place: Place,
     ) -> Self {
         let path = shard.join(file_name(head.number));
-        Self { fs, shard, plan, head, path, file, place, spare: None }
+        let synced = place.next.before();
+        Self { fs, shard, plan, head, path, file, place, synced, spare: None }
+    }
+
+    /// The last record written, and perhaps not yet on disk.
+    pub(crate) fn written(&self) -> Lsn {
+        self.place.next.before()
     }
 
     /// The last record on disk.
-    pub(crate) fn durable(&self) -> Lsn {
-        self.place.next.before()
+    pub(crate) fn synced(&self) -> Lsn {
+        self.synced
     }
 
     /// The folder of the segments.
@@ -86,8 +94,8 @@ impl Tail {
         self.head.start.plus(self.place.offset - HEAD_BYTES as u64)
     }
 
-    /// Writes the batch as one frame and answers its last record once it is on disk.
-    pub(crate) fn commit(&mut self, frame: &Flight) -> Result<Lsn, WriteError> {
+    /// Writes the batch as one frame.
+    pub(crate) fn write(&mut self, frame: &Flight) -> Result<(), WriteError> {
         let mut batch = frame.write();
         assert!(batch.first() == self.place.next, "frames are written in order");
         assert!(batch.base() == self.end(), "a frame begins where the one before ends");
@@ -96,15 +104,23 @@ impl Tail {
             self.roll()?;
             batch = frame.write();
         }
-        let crc = batch.seal(self.head.salt, self.durable(), self.place.chain);
+        let crc = batch.seal(self.head.salt, self.synced, self.place.chain);
         // Its records can be read while they are written.
         let batch = RwLockWriteGuard::downgrade(batch);
         self.file.write_at(batch.bytes(), self.place.offset).map_err(WriteError::io("write", &self.path))?;
-        self.file.sync().map_err(WriteError::io("sync", &self.path))?;
         self.place.offset += batch.bytes().len() as u64;
         self.place.next = batch.next();
         self.place.chain = crc;
-        Ok(self.durable())
+        Ok(())
+    }
+
+    /// Waits until everything written is on disk.
+    pub(crate) fn sync(&mut self) -> Result<(), WriteError> {
+        if self.synced < self.written() {
+            self.file.sync().map_err(WriteError::io("sync", &self.path))?;
+            self.synced = self.written();
+        }
+        Ok(())
     }
 
     /// Has the next segment ready, so that a full disk shows before the tail is full. `false`: there is no space;
@@ -129,8 +145,10 @@ impl Tail {
         }
     }
 
-    /// Goes over to the next segment, in the order that `segment` tells. All that was written is durable here.
+    /// Goes over to the next segment, in the order that `segment` tells: a head proves all before it, so that is
+    /// synced first.
     fn roll(&mut self) -> Result<(), WriteError> {
+        self.sync()?;
         let head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain, self.end());
         let path = self.shard.join(file_name(head.number));
         let file = match self.spare.take() {

@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::desk::{Desk, Flight, Job};
+use crate::desk::{Desk, Frame, Job, Next};
 use crate::error::WriteError;
+use crate::level::Level;
 use crate::log::OnDurable;
 use crate::lsn::Lsn;
 use crate::segment::SegmentHead;
@@ -17,7 +19,10 @@ use crate::vfs::Vfs;
 
 /// What the writer lets others know.
 pub(crate) struct Shared {
+    /// The last record that counts, at the level of its time.
     durable: AtomicU64,
+    synced: AtomicU64,
+    level: AtomicU8,
     /// There is no space for the next segment.
     is_full: AtomicBool,
     failed: OnceLock<WriteError>,
@@ -32,9 +37,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(tail: &Tail, lock: Box<dyn Any + Send>) -> Self {
+    pub(crate) fn new(tail: &Tail, level: Level, lock: Box<dyn Any + Send>) -> Self {
         Self {
-            durable: AtomicU64::new(tail.durable().number()),
+            durable: AtomicU64::new(tail.written().number()),
+            synced: AtomicU64::new(tail.synced().number()),
+            level: AtomicU8::new(level as u8),
             is_full: AtomicBool::new(false),
             failed: OnceLock::new(),
             tail: Mutex::new(tail.head()),
@@ -49,7 +56,7 @@ impl Shared {
     pub(crate) fn wait_until_synced(&self, lsn: Lsn) -> Option<Result<(), WriteError>> {
         let mut has_ended = self.has_ended.lock();
         loop {
-            if self.durable() >= lsn {
+            if self.synced() >= lsn {
                 return Some(Ok(()));
             }
             if let Some(error) = self.failed() {
@@ -57,6 +64,9 @@ impl Shared {
             }
             if *has_ended {
                 return None;
+            }
+            if self.durable() >= lsn {
+                self.desk.sync();
             }
             self.progress.wait(&mut has_ended);
         }
@@ -70,6 +80,20 @@ impl Shared {
 
     pub(crate) fn durable(&self) -> Lsn {
         Lsn::new(self.durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn synced(&self) -> Lsn {
+        Lsn::new(self.synced.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        Level::from_number(self.level.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
+        // What was written at a weaker level does not wait for a frame to come along.
+        self.desk.sync();
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -91,7 +115,12 @@ pub(crate) struct Writer {
     pub(crate) tail: Tail,
     pub(crate) shared: Arc<Shared>,
     pub(crate) on_durable: OnDurable,
+    /// When the first of what is not synced was written.
+    pub(crate) unsynced_since: Option<Instant>,
 }
+
+/// How long what is written waits for its sync at [`Level::EverySecond`].
+const SECOND: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(crate) fn run(mut self) {
@@ -106,26 +135,63 @@ impl Writer {
 
     fn serve(&mut self) -> Result<(), WriteError> {
         self.prepare_next()?;
-        while let Some(job) = self.shared.desk.next() {
-            match job {
-                Job::Frame(frame) => self.write(frame)?,
-                Job::Remove(removal) => removal.carry_out(&*self.fs),
-                Job::FindSpace => {}
+        loop {
+            match self.shared.desk.next(self.deadline()) {
+                Next::Job(Job::Frame(frame)) => self.write(frame)?,
+                Next::Job(Job::Sync) | Next::Due => self.sync()?,
+                Next::Job(Job::Remove(removal)) => removal.carry_out(&*self.fs),
+                Next::Job(Job::FindSpace) => {}
+                Next::Closed => return self.sync(),
             }
             self.prepare_next()?;
+        }
+    }
+
+    /// When what is written is to be synced.
+    fn deadline(&self) -> Option<Instant> {
+        match self.shared.level() {
+            Level::Always | Level::EverySecond => self.unsynced_since.map(|since| since + SECOND),
+            Level::No => None,
+        }
+    }
+
+    fn write(&mut self, Frame { batch, is_mark }: Frame) -> Result<(), WriteError> {
+        if is_mark {
+            self.sync()?;
+        }
+        self.tail.write(&batch)?;
+        // The owner takes the buffer back once it sees that it is durable.
+        drop(batch);
+        *self.shared.tail.lock() = self.tail.head();
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        // Going over to the next segment syncs the one before.
+        self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
+        if self.shared.level() == Level::Always {
+            return self.sync();
+        }
+        self.tell();
+        if is_mark || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.sync()?;
         }
         Ok(())
     }
 
-    fn write(&mut self, frame: Flight) -> Result<(), WriteError> {
-        let durable = self.tail.commit(&frame)?;
-        // The owner takes the buffer back once it sees that it is durable.
-        drop(frame);
-        *self.shared.tail.lock() = self.tail.head();
-        self.shared.durable.store(durable.number(), Ordering::Release);
-        self.shared.ring(false);
-        (self.on_durable)(Ok(durable));
+    fn sync(&mut self) -> Result<(), WriteError> {
+        self.tail.sync()?;
+        self.unsynced_since = None;
+        self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
+        self.tell();
         Ok(())
+    }
+
+    /// What is written or synced now counts.
+    fn tell(&self) {
+        let durable = self.tail.written();
+        let before = self.shared.durable.swap(durable.number(), Ordering::AcqRel);
+        self.shared.ring(false);
+        if durable.number() > before {
+            (self.on_durable)(Ok(durable));
+        }
     }
 
     fn prepare_next(&mut self) -> Result<(), WriteError> {

@@ -11,12 +11,12 @@ use crate::faults::{Disk, Fault, Keep};
 const CRASHES: u64 = 20_000;
 const CRASHES_A_SEED: u64 = 20;
 
-fn number_from(variable: &str) -> Option<u64> {
+pub(super) fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Plans one stop or error within the next operations.
-fn plan_fault(disk: &Disk, random: &mut Random, within: u64) {
+pub(super) fn plan_fault(disk: &Disk, random: &mut Random, within: u64) {
     let at = disk.operations() + 1 + random.below(within);
     let fault = match random.below(6) {
         0 => Fault::Error(ErrorKind::Other),
@@ -26,14 +26,16 @@ fn plan_fault(disk: &Disk, random: &mut Random, within: u64) {
     disk.plan(at, fault);
 }
 
-/// The process or the machine goes down, and up again.
-fn go_down(disk: &Disk, random: &mut Random) {
-    match random.below(8) {
+/// The process or the machine goes down, and up again. Whether it was only the process.
+pub(super) fn go_down(disk: &Disk, random: &mut Random) -> bool {
+    let way = random.below(8);
+    match way {
         0..=2 => disk.restart(),
         3 => disk.power_on(Keep::Nothing),
         4 => disk.power_on(Keep::Everything),
         _ => disk.power_on(Keep::Any),
     }
+    way <= 2
 }
 
 /// Opens the log, going down during that up to three times.
@@ -42,7 +44,7 @@ fn open_through_crashes(disk: &Disk, random: &mut Random) -> Result<Opened, Stri
         plan_fault(disk, random, 24);
         match open(disk) {
             Ok(opened) => return Ok(opened),
-            Err(OpenError::Io { .. }) => go_down(disk, random),
+            Err(OpenError::Io { .. }) => drop(go_down(disk, random)),
             Err(error) => return Err(format!("refused: {error}")),
         }
     }

@@ -3,7 +3,10 @@
 mod checkpoint;
 mod crash;
 mod enumerate;
+mod levels;
 mod log;
+mod memory;
+mod owner;
 mod read;
 mod reclaim;
 mod rot;
@@ -81,19 +84,22 @@ impl Opened {
         for record in records {
             batch.push(Kind::Data, record);
         }
-        let durable = self.tail.commit(&Arc::new(RwLock::new(batch)))?;
+        self.tail.write(&Arc::new(RwLock::new(batch)))?;
+        self.tail.sync()?;
         self.tail.prepare_next()?;
-        Ok(durable)
+        Ok(self.tail.synced())
     }
 
     fn mark(&mut self) -> Result<Lsn, WriteError> {
         let mut batch = self.batch();
         batch.push(Kind::Mark, &[]);
-        self.tail.commit(&Arc::new(RwLock::new(batch)))
+        self.tail.write(&Arc::new(RwLock::new(batch)))?;
+        self.tail.sync()?;
+        Ok(self.tail.synced())
     }
 
     fn batch(&self) -> Batch {
-        Batch::new(self.tail.end(), self.tail.durable().plus(1))
+        Batch::new(self.tail.end(), self.tail.written().plus(1))
     }
 }
 
@@ -126,7 +132,7 @@ impl Model {
 
     /// Commits these records and notes what was said of them.
     fn commit(&mut self, opened: &mut Opened, records: Vec<Vec<u8>>) -> Result<(), WriteError> {
-        let first = opened.tail.durable().plus(1);
+        let first = opened.tail.written().plus(1);
         for (index, record) in records.iter().enumerate() {
             self.written.push((first.plus(index as u64), record.clone()));
         }
