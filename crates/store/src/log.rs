@@ -295,7 +295,7 @@ impl Log {
 
     fn next_dying(&mut self) -> Option<(Lsn, Vec<Removal>)> {
         let (lsn, _) = self.dying.front()?;
-        if *lsn <= self.durable() { self.dying.pop_front() } else { None }
+        if *lsn <= self.synced() { self.dying.pop_front() } else { None }
     }
 
     /// Makes the open batch the frame in flight. None is in flight now.

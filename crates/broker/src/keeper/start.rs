@@ -8,7 +8,7 @@ use std::{
 
 use naru_fanout::Directory;
 use naru_ledger::{Epoch, Ledger};
-use naru_store::{Log, Lsn, Options, RealFs, Recovery, Vfs, WriteError};
+use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Recovery, Vfs, WriteError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -111,15 +111,13 @@ fn open_store(
     config: Arc<Config>,
     ring: watch::Sender<Result<Lsn, WriteError>>,
 ) -> Result<(Store, Upkeep), StartError> {
-    let (fs, folder): (Arc<dyn Vfs>, _) = match storage {
-        Storage::Folder(folder) => (Arc::new(RealFs), folder.clone()),
-        Storage::Memory => {
-            (Arc::new(RealFs), std::env::temp_dir().join(format!("naru-{}", std::process::id())))
-        }
+    let (fs, folder, options): (Arc<dyn Vfs>, _, _) = match storage {
+        Storage::Folder(folder) => (Arc::new(RealFs), folder.clone(), Options::default()),
+        Storage::Memory => (Arc::new(MemoryFs::new()), PathBuf::from("memory"), Options::in_memory()),
     };
     let mut loading = Loading::new(Ledger::new(new_epoch()?), config.clone());
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
-    let (log, recovery) = Log::open(fs, &folder, Options::default(), on_durable, &mut loading)?;
+    let (log, recovery) = Log::open(fs, &folder, options, on_durable, &mut loading)?;
     if let Some((record, error)) = loading.failed {
         return Err(StartError::Misfit { folder, record: record.number(), reason: error.to_string() });
     }
