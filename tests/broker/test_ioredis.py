@@ -95,3 +95,22 @@ def test_it_subscribes_again_after_a_restart(naru, broker, ioredis):
 def test_many_calls_at_once_are_answered_each_with_its_own(ioredis):
     orders = [ioredis.order("echo", client="one", arguments=[f"text {number}"]) for number in range(1000)]
     assert [ioredis.answer(order) for order in orders] == [f"text {number}" for number in range(1000)]
+
+
+def test_streams_and_their_groups(ioredis):
+    def call(*words):
+        return ioredis.call("one", *words)
+
+    assert call("xgroup", "CREATE", "s", "g", "$", "MKSTREAM") == "OK"
+    id_ = ioredis.call("two", "xadd", "s", "MAXLEN", "~", 1000, "*", "text", "안녕")
+    entry = [id_, ["text", "안녕"]]
+    assert call("xread", "COUNT", 1, "STREAMS", "s", "0") == [["s", [entry]]]
+    assert call("xreadgroup", "GROUP", "g", "c", "COUNT", 5, "BLOCK", 1000, "STREAMS", "s", ">") == [["s", [entry]]]
+    assert call("xreadgroup", "GROUP", "g", "c", "BLOCK", 1, "STREAMS", "s", ">") is None
+    assert call("xpending", "s", "g") == [1, id_, id_, [["c", "1"]]]
+    assert call("xclaim", "s", "g", "d", 0, id_) == [entry]
+    assert call("xautoclaim", "s", "g", "c", 0, "0") == ["0-0", [entry], []]
+    assert call("xack", "s", "g", id_) == 1
+    assert call("xinfo", "GROUPS", "s")[0][:6] == ["name", "g", "consumers", 2, "pending", 0]
+    with pytest.raises(Refused, match="BUSYGROUP"):
+        call("xgroup", "CREATE", "s", "g", "$")

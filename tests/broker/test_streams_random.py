@@ -178,10 +178,15 @@ def comparable(words, answer):
         case ["XINFO", "CONSUMERS"]:
             return [{k: v for k, v in mapping(it).items() if k not in (b"idle", b"inactive")} for it in answer]
         case ["XINFO", "GROUPS"]:
-            return [mapping(it) for it in answer]
+            return [without_lag(mapping(it)) for it in answer]
         case ["XINFO", "STREAM"]:
             return stream(mapping(answer))
     return answer
+
+
+def without_lag(group):
+    """Redis 7.2.6 counts otherwise than 7.0 what is left for a group."""
+    return {name: value for name, value in group.items() if name not in (b"entries-read", b"lag")}
 
 
 def stream(info):
@@ -201,7 +206,7 @@ def full_group(group):
         consumer.pop(b"active-time", None)
         consumer.pop(b"seen-time")
         consumer[b"pending"] = [[id_, time(at), count] for id_, at, count in consumer[b"pending"]]
-    return {**group, b"consumers": consumers}
+    return {**without_lag(group), b"consumers": consumers}
 
 
 def state(wire):
@@ -229,10 +234,12 @@ def test_made_up_commands_are_answered_alike_and_outlive_a_kill(programs, naru, 
                 assert answers[0] == answers[1], "\n".join([f"NARU_SEED={seed}", *said[-60:]])
         before = state(ours)
         assert before == state(redis)
+        lags = [ours.call("XINFO", "GROUPS", key) for key in KEYS]
     broker.program.kill()
     with Wire(naru.restarted(broker).port) as ours:
         ours.call("HELLO", str(2 + seed % 2))
         assert tree_apart(state(ours)) == tree_apart(before), f"NARU_SEED={seed}"
+        assert [ours.call("XINFO", "GROUPS", key) for key in KEYS] == lags, f"NARU_SEED={seed}"
 
 
 def tree_apart(state):

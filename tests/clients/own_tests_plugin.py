@@ -41,11 +41,15 @@ def _has_flushdb(client):
         return False
 
 
+# What the tests store is under these names.
+KEYS = ["stream", "s", "{stream}1", "{stream}2"]
+
+
 def _without_flushdb():
     async def flushdb(client, **_):
-        return True
+        return await client.delete(*KEYS)
 
-    redis.Redis.flushdb = lambda client, **_: True
+    redis.Redis.flushdb = lambda client, **_: client.delete(*KEYS)
     redis.asyncio.Redis.flushdb = flushdb
 
 

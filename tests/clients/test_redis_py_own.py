@@ -1,4 +1,4 @@
-"""redis-py's own tests of its pub/sub, sync and asyncio, in both protocols."""
+"""redis-py's own tests of its pub/sub and its stream commands, sync and asyncio, in both protocols."""
 
 import itertools
 
@@ -14,7 +14,14 @@ NOT_PASSING: dict[str, str] = {}
 LACKING = {
     "FLUSHDB": "there is no FLUSHDB yet; the tests empty the database after each",
 }
-FORMS = {"sync": "tests/test_pubsub.py", "asyncio": "tests/test_asyncio/test_pubsub.py"}
+FORMS = {
+    "sync": "tests/test_pubsub.py",
+    "asyncio": "tests/test_asyncio/test_pubsub.py",
+    "streams, sync": "tests/test_commands.py",
+    "streams, asyncio": "tests/test_asyncio/test_commands.py",
+}
+# Which tests of a file, in the words of pytest -k.
+CHOSEN = {it: "test_x" for it in FORMS if it.startswith("streams")}
 RUNS = list(itertools.product(FORMS, (2, 3)))
 
 
@@ -32,6 +39,7 @@ def runs(tmp_path_factory, tell_listed):
             FORMS[form],
             # Without those for a cluster, and those that need no server.
             *("-m", "not onlycluster and not fixed_client"),
+            *("-k", CHOSEN.get(form, "")),
             *("--protocol", protocol, "--redis-url", f"redis://localhost:{broker.port}/0"),
             settings="pyproject.toml",
             not_passing=NOT_PASSING,

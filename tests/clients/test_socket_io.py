@@ -1,4 +1,4 @@
-"""Two Socket.IO servers with the Redis adapter, plain and sharded, on ioredis and on node-redis, unmodified."""
+"""Two Socket.IO servers with the Redis adapters, plain, sharded and on a stream, on ioredis and on node-redis, unmodified."""
 
 import pytest
 import redis
@@ -10,10 +10,11 @@ from harness.waiting import PATIENCE, eventually
 class SocketIo(NodeProgram):
     """A Socket.IO server in a process of its own, with its clients."""
 
-    def __init__(self, programs, broker, library, sharded):
+    def __init__(self, programs, broker, library, adapter):
+        self.adapter = adapter
         self.events = []
         super().__init__(programs, "socket-io.mjs")
-        self.call("open", broker=broker.port, library=library, sharded=sharded)
+        self.call("open", broker=broker.port, library=library, adapter=adapter)
 
     def happened(self, event):
         self.events.append(event)
@@ -32,13 +33,13 @@ class SocketIo(NodeProgram):
 
 
 @pytest.fixture(
-    params=[(library, sharded) for library in ("ioredis", "node-redis") for sharded in (False, True)],
-    ids=lambda it: f"{it[0]}{', sharded' * it[1]}",
+    params=[(library, adapter) for library in ("ioredis", "node-redis") for adapter in ("plain", "sharded", "streams")],
+    ids=lambda it: f"{it[0]}, {it[1]}",
 )
 def pair(request, programs, broker):
     """Two servers that know of each other; alice is at the first, bob at the second."""
-    library, sharded = request.param
-    pair = [SocketIo(programs, broker, library, sharded) for _ in range(2)]
+    library, adapter = request.param
+    pair = [SocketIo(programs, broker, library, adapter) for _ in range(2)]
     for server, name in zip(pair, ("alice", "bob"), strict=True):
         eventually(lambda: server.call("servers") == 2, "they do not know of each other")
         server.call("connect", name=name)
@@ -52,9 +53,10 @@ def joined(pair, broker):
     client = redis.Redis(port=broker.port, decode_responses=True)
 
     def joined(room):
-        """The sharded adapter has a channel for each room; the plain one hears all rooms by a pattern."""
+        """The sharded adapter has a channel for each room; the plain one hears all rooms by a pattern, and on a stream
+        everybody reads everything."""
         eventually(
-            lambda: client.pubsub_numpat() or any(room in it for it in client.pubsub_shardchannels()),
+            lambda: pair[0].adapter == "streams" or client.pubsub_numpat() or any(room in it for it in client.pubsub_shardchannels()),
             f"nobody hears {room}",
         )
 

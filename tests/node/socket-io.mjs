@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import { createAdapter, createShardedAdapter } from '@socket.io/redis-adapter';
+import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-adapter';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { Server } from 'socket.io';
@@ -22,10 +23,17 @@ async function linksTo(port, library) {
   return links;
 }
 
-async function open({ broker, library, sharded }) {
+const adapters = {
+  plain: createAdapter,
+  sharded: createShardedAdapter,
+  // It duplicates the one it is given.
+  streams: (link) => createStreamsAdapter(link, { blockTimeInMs: 200 }),
+};
+
+async function open({ broker, library, adapter }) {
   const links = await linksTo(broker, library);
   for (const link of links) link.on('error', ({ message }) => say({ event: 'link error', message }));
-  io = new Server(http, { adapter: (sharded ? createShardedAdapter : createAdapter)(...links), transports: ['websocket'] });
+  io = new Server(http, { adapter: adapters[adapter](...links), transports: ['websocket'] });
   io.on('connection', (socket) => socket.on('who are you', (answer) => answer(socket.data.name)));
   io.on('how many', (answer) => answer(io.of('/').sockets.size));
   await new Promise((resolve) => { http.listen(0, '127.0.0.1', resolve); });
