@@ -7,7 +7,7 @@ import redis
 
 from harness import redis_peer
 from harness.naru import HeldPort, Naru
-from harness.resp import Wire
+from harness.resp import Wire, encode
 
 SECRET = "correct horse"
 
@@ -115,6 +115,29 @@ def test_a_rule_holds_for_the_next_command_of_who_changed_it(broker, admin):
         alice.send_raw(b"ACL SETUSER alice -ping\r\nPING\r\n")
         assert alice.reply() == b"OK"
         assert str(alice.reply()) == "NOPERM this user has no permissions to run the 'ping' command"
+
+
+def test_a_transaction_goes_on_as_nobody_once_it_has_deleted_its_user(broker, admin):
+    """Redis does so too, but its reply then ends in the middle."""
+    admin.call("ACL", "SETUSER", "alice", "on", "nopass", "+@all", "~*")
+    with signed_in(broker.port, "alice") as alice:
+        admin.call("ACL", "SETUSER", "default", "-xlen")
+        queued = [["XLEN", "s"], ["ACL", "DELUSER", "alice"], ["ACL", "WHOAMI"], ["XLEN", "s"], ["DEL", "s"]]
+        alice.send_raw(b"".join(encode(*words) for words in [["MULTI"], *queued, ["EXEC"], ["DEL", "s"]]))
+        replies = [alice.reply() for _ in range(len(queued) + 2)][-1]
+        assert "no longer allowed" in replies.pop(3)
+        assert replies == [0, 1, b"default", 0]
+        assert alice.is_at_end()
+
+
+def test_a_transaction_that_may_no_longer_listen_goes_on_to_its_end(broker, admin):
+    """Redis 7.0.15 crashes."""
+    admin.call("ACL", "SETUSER", "alice", "on", "nopass", "+@all", "allchannels", "~*")
+    with signed_in(broker.port, "alice") as alice:
+        for words in [["MULTI"], ["SUBSCRIBE", "c"], ["ACL", "SETUSER", "alice", "resetchannels"], ["XLEN", "s"]]:
+            alice.call(*words)
+        assert alice.call("EXEC")[1:] == [b"OK", 0]
+        assert alice.is_at_end()
 
 
 def test_on_every_core_deleted_users_and_subscribers_that_may_no_longer_be_are_closed(naru):

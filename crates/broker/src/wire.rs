@@ -96,7 +96,7 @@ pub(crate) enum Mail {
     /// Parameters have changed.
     Configured,
     /// Users have changed; who is named knows already.
-    UsersChanged { by: Option<PeerId> },
+    UsersChanged { by: PeerId },
     /// A command was executed: a line for the monitors of the core.
     Executed(Bytes),
 }
@@ -178,7 +178,7 @@ impl Wire for Resp {
                 eviction::watch(core);
             }
             Mail::UsersChanged { by } => core.each_peer(|client| {
-                if by != Some(client.id()) && !client.follow(&core.shared().acl) {
+                if by != client.id() && !client.follow(&core.shared().acl) {
                     client.link().close();
                 }
             }),

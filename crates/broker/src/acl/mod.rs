@@ -12,6 +12,7 @@
 mod access;
 mod commands;
 mod file;
+mod foreseen;
 mod log;
 mod password_hash;
 mod rule;
@@ -33,6 +34,7 @@ use std::{
 use parking_lot::Mutex;
 
 pub(crate) use access::Access;
+pub(crate) use foreseen::Foreseen;
 pub(crate) use log::{AclLog, LogEntry, Reason};
 pub(crate) use rule::has_spaces;
 pub(crate) use selector::Denied;
@@ -107,6 +109,7 @@ pub(crate) struct Acl {
     file_use: Mutex<()>,
 }
 
+#[derive(Clone)]
 struct Users {
     by_name: BTreeMap<Box<[u8]>, Arc<User>>,
     next: u64,
@@ -122,6 +125,34 @@ impl Users {
 
     fn put(&mut self, user: User) {
         self.by_name.insert(user.name().into(), Arc::new(user));
+    }
+
+    fn get(&self, name: &[u8]) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    /// The user of that name, if the password is one of its.
+    fn authenticate(&self, name: &[u8], password: &PasswordHash) -> Option<&Arc<User>> {
+        self.get(name).filter(|user| user.accepts(password))
+    }
+
+    /// Makes or changes a user by all of these rules, or by none.
+    fn set(&mut self, name: &[u8], rules: &[&[u8]], all_channels: bool) -> Result<(), NotSet> {
+        let rules = joined(rules).map_err(|Unclosed(at)| NotSet::Unclosed(shown(rules[at])))?;
+        let mut user = match self.get(name) {
+            Some(user) => User::clone(user),
+            None => User::new(self.new_id(), name, all_channels),
+        };
+        for rule in rules {
+            user.apply(&rule, all_channels).map_err(|bad| NotSet::Refused(shown(&rule), bad))?;
+        }
+        self.put(user);
+        Ok(())
+    }
+
+    /// Deletes users; how many there were. Not for the default user.
+    fn delete<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> usize {
+        names.filter(|name| self.by_name.remove(*name).is_some()).count()
     }
 
     /// A default user that nobody has said anything of but `requirepass`. Redis forgets that password when an ACL file
@@ -170,7 +201,7 @@ impl Acl {
 
     /// The user called so.
     pub(crate) fn user(&self, name: &[u8]) -> Option<Arc<User>> {
-        self.users.lock().by_name.get(name).cloned()
+        self.users.lock().get(name).cloned()
     }
 
     /// The user of who has not signed in.
@@ -186,31 +217,19 @@ impl Acl {
     /// The user of that name, if the password is one of its.
     pub(crate) fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<Arc<User>> {
         let password = PasswordHash::of(password);
-        self.user(name).filter(|user| user.accepts(&password))
+        self.users.lock().authenticate(name, &password).cloned()
     }
 
     /// Makes or changes a user by all of these rules, or by none.
     pub(crate) fn set(&self, name: &[u8], rules: &[&[u8]], all_channels: bool) -> Result<(), NotSet> {
-        let rules = joined(rules).map_err(|Unclosed(at)| NotSet::Unclosed(shown(rules[at])))?;
-        let mut users = self.users.lock();
-        let mut user = match users.by_name.get(name) {
-            Some(user) => User::clone(user),
-            None => User::new(users.new_id(), name, all_channels),
-        };
-        for rule in rules {
-            user.apply(&rule, all_channels).map_err(|bad| NotSet::Refused(shown(&rule), bad))?;
-        }
-        users.put(user);
-        drop(users);
+        self.users.lock().set(name, rules, all_channels)?;
         self.changed();
         Ok(())
     }
 
     /// Deletes users; how many there were. Not for the default user.
     pub(crate) fn delete<'a>(&self, names: impl Iterator<Item = &'a [u8]>) -> usize {
-        let mut users = self.users.lock();
-        let deleted = names.filter(|name| users.by_name.remove(*name).is_some()).count();
-        drop(users);
+        let deleted = self.users.lock().delete(names);
         self.changed();
         deleted
     }

@@ -167,17 +167,18 @@ fn save(context: &Context<'_>) -> Outcome {
 }
 
 /// Answers a change of the users, and has every client follow it. Who made it gets its answer before its connection
-/// ends for it.
+/// ends for it; what is left of a transaction then is done as who has not signed in, as in Redis.
 pub(super) fn changed(context: &Context<'_>, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) -> Outcome {
     context.client.reply(write);
-    let in_transaction = context.client.capturing().is_some();
-    let by = (!in_transaction).then_some(context.client.id());
+    let users = &context.core.shared().acl;
     for core in (0..context.core.directory().cores()).map(CoreId) {
-        context.core.directory().send(core, Mail::UsersChanged { by });
+        context.core.directory().send(core, Mail::UsersChanged { by: context.client.id() });
     }
-    // A transaction goes on to its end as what it was.
-    let stays = in_transaction || context.client.follow(&context.core.shared().acl);
-    Ok(if stays { Flow::Next } else { Flow::End })
+    if context.client.follow(users) {
+        return Ok(Flow::Next);
+    }
+    context.client.sign_out(users);
+    Ok(Flow::End)
 }
 
 /// `ACL GETUSER name`

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod connection;
 mod describe;
+mod foresee;
 mod getkeys;
 mod info;
 mod keys;
