@@ -263,6 +263,24 @@ fn a_file_that_was_saved_reads_back_to_the_same_users() {
 }
 
 #[test]
+fn what_a_saved_file_would_read_otherwise_is_refused() {
+    let acl = acl();
+    for rule in ["+select|0\n", "+select|0\tx", "~a\n", "&a\rb", "(+select|0\nuser)", "('~a b')"] {
+        let set = acl.set(b"alice", &[rule.as_bytes()], false);
+        assert!(matches!(set, Err(NotSet::Refused(_, BadRule::Syntax))), "{rule:?}: {set:?}");
+    }
+    for rule in
+        ["(~a\")\")", "('~a)' +get)", "(~(a)", "(&a)b)", "(%R~a)b)", "(+select|\"'\")", "(+select|0)1)"]
+    {
+        let set = acl.set(b"alice", &[rule.as_bytes()], false);
+        assert!(matches!(set, Err(NotSet::Refused(_, BadRule::Enclosing))), "{rule:?}: {set:?}");
+    }
+    // Outside of a selector they mean nothing.
+    let alice = line(&user("~a) ~(b &c'd +select|0)"));
+    assert_eq!(line(&user(alice.strip_prefix("user alice ").unwrap())), alice);
+}
+
+#[test]
 fn a_file_with_a_fault_changes_nothing_and_every_fault_is_named() {
     let (_folder, options) = folder_with("user alice on nopass\n");
     let acl = Acl::new(&options, None).unwrap();
