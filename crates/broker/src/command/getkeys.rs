@@ -100,7 +100,7 @@ impl KeyAccess {
 }
 
 /// What a command does to its keys, in the words of Redis's key specifications.
-fn access(entry: &Entry) -> &'static [&'static str] {
+pub(super) fn access(entry: &Entry) -> &'static [&'static str] {
     match entry.name {
         "del" => &["RM", "delete"],
         "xadd" => &["RW", "update"],

@@ -30,12 +30,17 @@ pub(super) fn usage(name: &str) -> Option<&'static Usage> {
     MANUAL.iter().find(|usage| usage.name == name)
 }
 
-/// How many words a subcommand takes, as its syntax has it: at least so many, or exactly if nothing is optional.
+/// How many words a subcommand takes, as its syntax has it: at least so many, or exactly if nothing is optional. Of some
+/// Redis wants more, of which the syntax says that each can be left out.
 pub(super) fn arity(called: Called) -> Arity {
     static ARITIES: LazyLock<Vec<Arity>> = LazyLock::new(|| {
         let arity = |called: Called| {
             let (least, exactly) = syntax::words(&usage(called.name).map_or_else(Vec::new, Usage::arguments));
-            let least = least + called.name.split('|').count();
+            let least = match called.name {
+                "client|kill" => 3,
+                "command|getkeys" | "command|getkeysandflags" => 4,
+                name => least + name.split('|').count(),
+            };
             if exactly { Arity::Exactly(least) } else { Arity::AtLeast(least) }
         };
         all_called().map(arity).collect()

@@ -27,6 +27,7 @@ mod slow;
 mod streams;
 mod syntax;
 mod table;
+mod traits;
 mod transaction;
 
 use std::{rc::Rc, time::Duration};
@@ -209,7 +210,7 @@ fn count(
     slow::note(context, entry, called, command, took);
     // EXEC is shown behind what it executes, by itself.
     if context.core.shared().monitors.any() && entry.name != "exec" {
-        monitor::tell(context, called, command);
+        monitor::tell(context, entry, called, command);
     }
 }
 

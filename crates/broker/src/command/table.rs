@@ -35,7 +35,7 @@ impl Arity {
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) arity: Arity,
-    /// Redis's flags, as `COMMAND INFO` has them.
+    /// Redis's flags, as `COMMAND INFO` has them; those of subcommands are in `traits.rs`.
     pub(crate) flags: &'static [&'static str],
     /// First key, last key, step; all 0 without keys.
     pub(crate) keys: (i64, i64, i64),
@@ -66,9 +66,7 @@ pub(crate) fn called_count() -> usize {
 
 /// Everything that can be called, in the order of its number.
 pub(crate) fn all_called() -> impl Iterator<Item = Called> {
-    let names =
-        TABLE.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.subcommands.iter().copied()));
-    names.enumerate().map(|(number, name)| Called { number, name })
+    TABLE.iter().flat_map(Entry::all_called)
 }
 
 /// The longest name, and so the most that is looked at of a stranger's.
@@ -111,6 +109,12 @@ impl Entry {
     /// The command itself, without a subcommand.
     pub(crate) fn itself(&self) -> Called {
         Called { number: self.number, name: self.name }
+    }
+
+    /// The command itself and all its subcommands, in the order of their numbers.
+    pub(crate) fn all_called(&self) -> impl Iterator<Item = Called> {
+        let names = std::iter::once(self.name).chain(self.subcommands.iter().copied());
+        (self.number..).zip(names).map(|(number, name)| Called { number, name })
     }
 
     /// What is called, subcommand included; none if there is no such subcommand.
@@ -201,7 +205,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "hello",
         AtLeast(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::hello,
         "Handshakes with the server.",
     ),
@@ -209,7 +213,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "auth",
         AtLeast(2),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::auth,
         "Authenticates the connection.",
     ),
@@ -225,7 +229,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "quit",
         AtLeast(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::quit,
         "Closes the connection.",
     )
@@ -234,7 +238,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "reset",
         Exactly(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::reset,
         "Resets the connection.",
     )
@@ -243,21 +247,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "client",
         AtLeast(2),
         "connection",
-        &["noscript", "loading"],
+        &[],
         client::client,
         "Describes, names, pauses and closes connections.",
     )
     .subcommands(client::SUBCOMMANDS),
     // Server
-    entry(
-        "acl",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript", "loading", "stale"],
-        acl::acl,
-        "Says and sets who may do what.",
-    )
-    .subcommands(acl::SUBCOMMANDS),
+    entry("acl", AtLeast(2), "server", &[], acl::acl, "Says and sets who may do what.")
+        .subcommands(acl::SUBCOMMANDS),
     entry(
         "command",
         AtLeast(1),
@@ -267,15 +264,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Returns detailed information about all commands.",
     )
     .subcommands(describe::SUBCOMMANDS),
-    entry(
-        "config",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript"],
-        config::config,
-        "Reads and sets configuration parameters.",
-    )
-    .subcommands(config::SUBCOMMANDS),
+    entry("config", AtLeast(2), "server", &[], config::config, "Reads and sets configuration parameters.")
+        .subcommands(config::SUBCOMMANDS),
     entry(
         "info",
         AtLeast(1),
@@ -300,24 +290,10 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         monitor::monitor,
         "Listens for all commands that are executed.",
     ),
-    entry(
-        "slowlog",
-        AtLeast(2),
-        "server",
-        &["admin", "loading", "stale"],
-        slow::slowlog,
-        "Shows commands that took long.",
-    )
-    .subcommands(slow::SLOWLOG_SUBCOMMANDS),
-    entry(
-        "latency",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript", "loading", "stale"],
-        slow::latency,
-        "Shows when commands took long.",
-    )
-    .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry("slowlog", AtLeast(2), "server", &[], slow::slowlog, "Shows commands that took long.")
+        .subcommands(slow::SLOWLOG_SUBCOMMANDS),
+    entry("latency", AtLeast(2), "server", &[], slow::latency, "Shows when commands took long.")
+        .subcommands(slow::LATENCY_SUBCOMMANDS),
     entry(
         "role",
         Exactly(1),
@@ -373,7 +349,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "function",
         AtLeast(2),
         "scripting",
-        &["noscript"],
+        &[],
         scripting::function,
         "Lists the functions, of which there are none.",
     )
@@ -382,7 +358,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "script",
         AtLeast(2),
         "scripting",
-        &["noscript"],
+        &[],
         scripting::script,
         "Says which scripts are loaded, of which there are none.",
     )
@@ -392,7 +368,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "subscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::subscribe,
         "Listens for messages published to channels.",
     )
@@ -401,7 +377,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "unsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::unsubscribe,
         "Stops listening to messages posted to channels.",
     )
@@ -410,7 +386,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "psubscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::psubscribe,
         "Listens for messages published to channels that match one or more patterns.",
     )
@@ -419,7 +395,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "punsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::punsubscribe,
         "Stops listening to messages published to channels that match one or more patterns.",
     )
@@ -428,7 +404,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "ssubscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::ssubscribe,
         "Listens for messages published to shard channels.",
     )
@@ -438,7 +414,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "sunsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::sunsubscribe,
         "Stops listening to messages posted to shard channels.",
     )
@@ -461,15 +437,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         pubsub::publish,
         "Posts a message to a channel.",
     ),
-    entry(
-        "pubsub",
-        AtLeast(2),
-        "pubsub",
-        &["pubsub", "loading", "stale"],
-        pubsub::pubsub,
-        "Looks at channels and patterns.",
-    )
-    .subcommands(pubsub::SUBCOMMANDS),
+    entry("pubsub", AtLeast(2), "pubsub", &[], pubsub::pubsub, "Looks at channels and patterns.")
+        .subcommands(pubsub::SUBCOMMANDS),
     // Transactions
     entry(
         "multi",
