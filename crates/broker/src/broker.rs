@@ -122,8 +122,7 @@ impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
         // First, since a mistake in there is soon found and the log may be long.
-        let password = options.password.as_ref().map(Password::as_bytes);
-        let acl = Acl::new(&options.acl, password)?;
+        let acl = Arc::new(Acl::new(&options.acl, options.password)?);
         let needed_no_password = acl.default_user().needs_no_password();
         let opened = Keeper::open(&options.storage)?;
         let port = |tls| {
@@ -138,7 +137,7 @@ impl Broker {
             durable: matches!(options.storage, Storage::Folder(_)),
             acl_file: acl.file().map(|file| file.display().to_string()),
         };
-        let config = Config::new(facts, options.password, &options.acl);
+        let config = Config::new(facts, acl.clone(), options.acl.log_len_max);
         options.parameters.apply(&config);
         let shared = Arc::new(Shared {
             profiles: Profiles::default(),

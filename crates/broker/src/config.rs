@@ -14,8 +14,8 @@ use naru_resp::parse_integer;
 use parking_lot::RwLock;
 
 use crate::{
-    acl::AclOptions, addresses::AddressLimits, class::Class, memory_size::memory_size,
-    output_limits::OutputLimits, password::Password,
+    acl::Acl, addresses::AddressLimits, class::Class, memory_size::memory_size, output_limits::OutputLimits,
+    password::Password,
 };
 
 /// What was decided when the broker was started.
@@ -51,15 +51,14 @@ pub(crate) struct Config {
     slow_log_len_max: AtomicI64,
     latency_milliseconds: AtomicI64,
     acl_log_len_max: AtomicI64,
-    /// 1 if new users may use all channels.
-    acl_all_channels: AtomicI64,
     output_limits: RwLock<OutputLimits>,
-    password: RwLock<Option<Arc<Password>>>,
+    /// What the parameters about users belong to.
+    acl: Arc<Acl>,
 }
 
 impl Config {
-    pub(crate) fn new(facts: Facts, password: Option<Password>, acl: &AclOptions) -> Self {
-        let acl_log_len_max = i64::try_from(acl.log_len_max.unwrap_or(128)).unwrap_or(i64::MAX);
+    pub(crate) fn new(facts: Facts, acl: Arc<Acl>, acl_log_len_max: Option<u64>) -> Self {
+        let acl_log_len_max = i64::try_from(acl_log_len_max.unwrap_or(128)).unwrap_or(i64::MAX);
         Config {
             facts,
             clients_max: AtomicI64::new(10_000),
@@ -76,9 +75,8 @@ impl Config {
             slow_log_len_max: AtomicI64::new(128),
             latency_milliseconds: AtomicI64::new(0),
             acl_log_len_max: AtomicI64::new(acl_log_len_max),
-            acl_all_channels: AtomicI64::new(acl.all_channels.into()),
             output_limits: RwLock::default(),
-            password: RwLock::new(password.map(Arc::new)),
+            acl,
         }
     }
 
@@ -162,18 +160,9 @@ impl Config {
         size(&self.acl_log_len_max)
     }
 
-    /// Whether new users may use all channels.
-    pub(crate) fn gives_all_channels(&self) -> bool {
-        self.acl_all_channels.load(Ordering::Relaxed) != 0
-    }
-
     /// What may wait for a client of that class.
     pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
         self.output_limits.read().of(class).into()
-    }
-
-    pub(crate) fn password(&self) -> Option<Arc<Password>> {
-        self.password.read().clone()
     }
 
     /// Sets all of `wanted`, names and values, or nothing.
@@ -212,7 +201,7 @@ impl Config {
                 cell(self).store(number, Ordering::Relaxed);
             }
             (_, Change::OutputLimits(limits)) => *self.output_limits.write() = limits,
-            (_, Change::Password(password)) => *self.password.write() = password.map(Arc::new),
+            (_, Change::Password(password)) => self.acl.set_default_password(password),
             (_, Change::Number(_) | Change::Nothing) => {}
         }
     }
@@ -227,7 +216,9 @@ impl Config {
                 words[usize::from(cell(self).load(Ordering::Relaxed) != 0)].into()
             }
             Kind::OutputLimits => self.output_limits.read().to_string().into(),
-            Kind::Password => self.password().map_or_else(Vec::new, |password| password.as_bytes().to_vec()),
+            Kind::Password => {
+                self.acl.default_password().map_or_else(Vec::new, |password| password.as_bytes().to_vec())
+            }
             Kind::Fact(fact) => fact(&self.facts).into(),
         }
     }
@@ -356,7 +347,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "acl-pubsub-default",
         kind: Kind::Switch {
-            cell: |config| &config.acl_all_channels,
+            cell: |config| &config.acl.all_channels,
             words: ["resetchannels", "allchannels"],
         },
     },
@@ -408,6 +399,7 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Parameter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::AclOptions;
 
     fn config() -> Config {
         let facts = Facts {
@@ -417,7 +409,7 @@ mod tests {
             durable: true,
             acl_file: None,
         };
-        Config::new(facts, None, &AclOptions::default())
+        Config::new(facts, Arc::new(Acl::new(&AclOptions::default(), None).unwrap()), None)
     }
 
     #[test]

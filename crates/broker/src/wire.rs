@@ -38,7 +38,7 @@ pub(crate) enum Resp {}
 /// What all cores of a broker share.
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
-    pub(crate) acl: Acl,
+    pub(crate) acl: Arc<Acl>,
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) counters: Counters,
     /// Keys the keeper has.

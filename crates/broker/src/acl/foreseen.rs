@@ -9,12 +9,14 @@ use crate::command::{Called, Entry};
 pub(crate) struct Foreseen {
     users: Users,
     user: Arc<User>,
+    all_channels: bool,
 }
 
 impl Foreseen {
     /// Before the first of them.
     pub(crate) fn new(acl: &Acl, access: &Access) -> Self {
-        Foreseen { users: acl.users.lock().clone(), user: access.user() }
+        let all_channels = acl.gives_all_channels();
+        Foreseen { users: acl.users.lock().clone(), user: access.user(), all_channels }
     }
 
     /// Whether the client may run a command then, whose arity is right.
@@ -37,9 +39,9 @@ impl Foreseen {
     }
 
     /// `ACL SETUSER`
-    pub(crate) fn set(&mut self, name: &[u8], rules: &[&[u8]], all_channels: bool) {
+    pub(crate) fn set(&mut self, name: &[u8], rules: &[&[u8]]) {
         // One that is refused changes nothing, then as now.
-        let _ = self.users.set(name, rules, all_channels);
+        let _ = self.users.set(name, rules, self.all_channels);
         self.follow();
     }
 

@@ -27,7 +27,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -40,6 +40,7 @@ pub(crate) use rule::has_spaces;
 pub(crate) use selector::Denied;
 pub(crate) use user::{DEFAULT, User};
 
+use crate::password::Password;
 use file::FileUser;
 use password_hash::PasswordHash;
 use rule::{BadRule, Unclosed, joined, shown};
@@ -103,6 +104,8 @@ pub(crate) struct Acl {
     users: Mutex<Users>,
     /// Counted up after each change of the users.
     generation: AtomicU64,
+    /// 1 if new users may use all channels (`acl-pubsub-default`).
+    pub(crate) all_channels: AtomicI64,
     pub(crate) log: AclLog,
     file: Option<PathBuf>,
     /// Held while the file is read or written.
@@ -114,7 +117,7 @@ struct Users {
     by_name: BTreeMap<Box<[u8]>, Arc<User>>,
     next: u64,
     /// What `requirepass` says, for a default user that nothing else says anything of.
-    password: Option<PasswordHash>,
+    password: Option<Arc<Password>>,
 }
 
 impl Users {
@@ -159,15 +162,17 @@ impl Users {
     /// does not name the default user, and so lets everybody in.
     fn untouched_default(&mut self) -> User {
         let mut user = User::open(self.new_id());
-        user.set_only_password(self.password.clone());
+        user.set_only_password(
+            self.password.as_deref().map(|password| PasswordHash::of(password.as_bytes())),
+        );
         user
     }
 }
 
 impl Acl {
     /// The users as they are told, and the default one.
-    pub(crate) fn new(options: &AclOptions, password: Option<&[u8]>) -> Result<Acl, AclError> {
-        let mut users = Users { by_name: BTreeMap::new(), next: 0, password: password.map(PasswordHash::of) };
+    pub(crate) fn new(options: &AclOptions, password: Option<Password>) -> Result<Acl, AclError> {
+        let mut users = Users { by_name: BTreeMap::new(), next: 0, password: password.map(Arc::new) };
         let default = users.untouched_default();
         users.put(default);
         let file = match &options.users {
@@ -180,12 +185,13 @@ impl Acl {
         let acl = Acl {
             users: Mutex::new(users),
             generation: AtomicU64::new(0),
+            all_channels: AtomicI64::new(options.all_channels.into()),
             log: AclLog::default(),
             file,
             file_use: Mutex::default(),
         };
         if acl.file.is_some() {
-            acl.load(options.all_channels).map_err(AclError)?;
+            acl.load().map_err(AclError)?;
         }
         Ok(acl)
     }
@@ -221,8 +227,8 @@ impl Acl {
     }
 
     /// Makes or changes a user by all of these rules, or by none.
-    pub(crate) fn set(&self, name: &[u8], rules: &[&[u8]], all_channels: bool) -> Result<(), NotSet> {
-        self.users.lock().set(name, rules, all_channels)?;
+    pub(crate) fn set(&self, name: &[u8], rules: &[&[u8]]) -> Result<(), NotSet> {
+        self.users.lock().set(name, rules, self.gives_all_channels())?;
         self.changed();
         Ok(())
     }
@@ -234,11 +240,21 @@ impl Acl {
         deleted
     }
 
+    /// Whether new users may use all channels.
+    pub(crate) fn gives_all_channels(&self) -> bool {
+        self.all_channels.load(Ordering::Relaxed) != 0
+    }
+
+    /// What was last given as `requirepass`.
+    pub(crate) fn default_password(&self) -> Option<Arc<Password>> {
+        self.users.lock().password.clone()
+    }
+
     /// Gives the default user this password and no other (`requirepass`); none lets everybody in.
-    pub(crate) fn set_default_password(&self, password: Option<&[u8]>) {
-        let password = password.map(PasswordHash::of);
+    pub(crate) fn set_default_password(&self, password: Option<Password>) {
         let mut users = self.users.lock();
-        users.password.clone_from(&password);
+        users.password = password.map(Arc::new);
+        let password = users.password.as_deref().map(|password| PasswordHash::of(password.as_bytes()));
         if let Some(user) = users.by_name.get_mut(DEFAULT) {
             let mut changed = User::clone(user);
             changed.set_only_password(password);
@@ -255,8 +271,9 @@ impl Acl {
 
     /// Takes the users of the file in place of those there are, all or none. Who stays under its name stays the same
     /// user.
-    pub(crate) fn load(&self, all_channels: bool) -> Result<(), String> {
+    pub(crate) fn load(&self) -> Result<(), String> {
         let Some(path) = &self.file else { return Ok(()) };
+        let all_channels = self.gives_all_channels();
         let _in_use = self.file_use.lock();
         let read = file::read(path, |user| tried(user, all_channels))?;
         let mut users = self.users.lock();

@@ -129,7 +129,7 @@ fn set_user(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     }
     let rules: Vec<&[u8]> = command.iter().skip(3).collect();
     let shared = context.core.shared();
-    let set = shared.acl.set(command.arg(2), &rules, shared.config.gives_all_channels());
+    let set = shared.acl.set(command.arg(2), &rules);
     set.map_err(|error| format!("ERR {error}"))?;
     changed(context, |writer| writer.simple("OK"))
 }
@@ -149,7 +149,7 @@ fn load(context: &Context<'_>) -> Outcome {
     if shared.acl.file().is_none() {
         return Err(NO_FILE.into());
     }
-    shared.acl.load(shared.config.gives_all_channels()).map_err(|error| format!("ERR {error}"))?;
+    shared.acl.load().map_err(|error| format!("ERR {error}"))?;
     changed(context, |writer| writer.simple("OK"))
 }
 

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     config::{PARAMETERS, Parameter},
-    password::Password,
     wire::Mail,
 };
 
@@ -77,7 +76,6 @@ fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         context.core.directory().send(CoreId(core), Mail::Configured);
     }
     if wanted.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"requirepass")) {
-        shared.acl.set_default_password(shared.config.password().as_deref().map(Password::as_bytes));
         return acl::changed(context, |writer| writer.simple("OK"));
     }
     context.reply(|writer| writer.simple("OK"))

@@ -12,7 +12,7 @@ pub(super) fn changes_rights(entry: &Entry) -> bool {
 }
 
 /// Takes into account what a command will change.
-pub(super) fn foresee(foreseen: &mut Foreseen, entry: &Entry, command: &Command<'_>, all_channels: bool) {
+pub(super) fn foresee(foreseen: &mut Foreseen, entry: &Entry, command: &Command<'_>) {
     match entry.name {
         "auth" if command.len() == 2 => foreseen.sign_in_as_default(command.arg(1)),
         "auth" if command.len() == 3 => foreseen.sign_in(command.arg(1), command.arg(2)),
@@ -23,7 +23,7 @@ pub(super) fn foresee(foreseen: &mut Foreseen, entry: &Entry, command: &Command<
             }
         }
         "acl" if command.arg(1).eq_ignore_ascii_case(b"setuser") => {
-            foreseen.set(command.arg(2), &command.iter().skip(3).collect::<Vec<_>>(), all_channels);
+            foreseen.set(command.arg(2), &command.iter().skip(3).collect::<Vec<_>>());
         }
         "acl" if command.arg(1).eq_ignore_ascii_case(b"deluser") => {
             let names = || command.iter().skip(2);

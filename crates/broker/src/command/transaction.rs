@@ -144,8 +144,7 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
     let plan = |queued: Queued| {
         let is_denied = is_denied(context, foreseen.as_ref(), &queued);
         if let Some(foreseen) = foreseen.as_mut().filter(|_| !is_denied) {
-            let all_channels = shared.config.gives_all_channels();
-            foresee(foreseen, queued.entry, &queued.command.as_command(), all_channels);
+            foresee(foreseen, queued.entry, &queued.command.as_command());
         }
         if is_denied || !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
             if queued.entry.name == "hello" {
