@@ -8,11 +8,12 @@ use naru_resp::{Command, ReplyWriter};
 use super::{
     Category, Context, Flow, Outcome, Refusal,
     arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    beside::beside,
     table::{all_called, find},
 };
 use crate::{
     acl::{DEFAULT, Denied, LogEntry, has_spaces},
-    wire::Mail,
+    wire::{Mail, Shared},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -145,25 +146,36 @@ fn delete_users(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 fn load(context: &Context<'_>) -> Outcome {
-    let shared = context.core.shared();
-    if shared.acl.file().is_none() {
+    if context.core.shared().acl.file().is_none() {
         return Err(NO_FILE.into());
     }
-    shared.acl.load().map_err(|error| format!("ERR {error}"))?;
-    changed(context, |writer| writer.simple("OK"))
+    let work = |shared: &Shared| shared.acl.load();
+    beside(context, work, |context, loaded| {
+        loaded.map_err(|error| format!("ERR {error}"))?;
+        // Its own user is followed before its next command.
+        tell_of_change(context);
+        Ok(())
+    })
 }
 
-/// Writes on the core's thread: it is short, rare, and asked for by an administrator.
 fn save(context: &Context<'_>) -> Outcome {
-    let acl = &context.core.shared().acl;
-    let Some(file) = acl.file() else { return Err(NO_FILE.into()) };
-    if let Err(error) = acl.save() {
-        tracing::error!(file = %file.display(), %error, "ACL SAVE: the file cannot be written, and is as it was");
-        return Err("ERR There was an error trying to save the ACLs. Please check the server logs for more \
-                    information"
-            .into());
+    let Some(file) = context.core.shared().acl.file().cloned() else { return Err(NO_FILE.into()) };
+    let work = |shared: &Shared| shared.acl.save();
+    beside(context, work, move |_, saved| {
+        saved.map_err(|error| {
+            let file = file.display();
+            tracing::error!(%file, %error, "ACL SAVE: the file cannot be written, and is as it was");
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+        })?;
+        Ok(())
+    })
+}
+
+/// Has every client but this follow a change of the users.
+fn tell_of_change(context: &Context<'_>) {
+    for core in (0..context.core.directory().cores()).map(CoreId) {
+        context.core.directory().send(core, Mail::UsersChanged { by: context.client.id() });
     }
-    context.reply(|writer| writer.simple("OK"))
 }
 
 /// Answers a change of the users, and has every client follow it. Who made it gets its answer before its connection
@@ -171,9 +183,7 @@ fn save(context: &Context<'_>) -> Outcome {
 pub(super) fn changed(context: &Context<'_>, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) -> Outcome {
     context.client.reply(write);
     let users = &context.core.shared().acl;
-    for core in (0..context.core.directory().cores()).map(CoreId) {
-        context.core.directory().send(core, Mail::UsersChanged { by: context.client.id() });
-    }
+    tell_of_change(context);
     if context.client.follow(users) {
         return Ok(Flow::Next);
     }

@@ -2,6 +2,7 @@
 
 mod acl;
 mod arguments;
+mod beside;
 mod category;
 mod client;
 mod cluster;
@@ -228,6 +229,9 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     }
     if let Err(denied) = context.client.access().check(entry, called, command) {
         return Some(permission::denied(context, called, command, denied));
+    }
+    if context.client.transaction().is_some() && beside::works_beside(called) {
+        return Some("ERR Command not allowed inside a transaction".into());
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
         format!(
