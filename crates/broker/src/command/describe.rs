@@ -125,7 +125,7 @@ fn write_all(writer: &mut Writer<'_>, described: impl Iterator<Item = Option<(&'
 fn write_called(writer: &mut Writer<'_>, entry: &Entry, called: Called) {
     let is_itself = called == entry.itself();
     let arity = if is_itself { entry.arity } else { manual::arity(called) };
-    let (first, last, step) = if is_itself { entry.keys } else { (0, 0, 0) };
+    let (first, last, step) = entry.keys_of(called);
     let flags = entry.flags_of(called);
     writer.array(10);
     writer.bulk(called.name);
@@ -142,7 +142,7 @@ fn write_called(writer: &mut Writer<'_>, entry: &Entry, called: Called) {
     let tips = traits::tips(called);
     writer.array(tips.len());
     tips.iter().for_each(|tip| writer.bulk(tip));
-    match traits::keys(entry).filter(|_| is_itself) {
+    match traits::keys(entry, called) {
         Some(keys) => {
             writer.array(1);
             write_keys(writer, &keys);

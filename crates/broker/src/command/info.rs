@@ -38,6 +38,7 @@ const SECTIONS: &[Section] = &[
     section("Modules", true, |_, _| {}),
     section("Commandstats", false, commandstats),
     section("Errorstats", true, errorstats),
+    section("Latencystats", false, latencystats),
     section("Cluster", true, |_, text| line(text, format_args!("cluster_enabled:0"))),
     section("Keyspace", true, keyspace),
 ];
@@ -224,6 +225,22 @@ fn commandstats(info: &Info<'_>, text: &mut String) {
                 called.name, counted.calls, counted.rejected, counted.failed
             ),
         );
+    }
+}
+
+/// Redis's default percentiles, up to a class of the histogram.
+fn latencystats(info: &Info<'_>, text: &mut String) {
+    for (called, counted) in table::all_called().zip(&info.totals.commands) {
+        let [half, most, nearly_all] = [500, 990, 999].map(|thousandths| counted.percentile(thousandths));
+        if counted.calls > 0 {
+            line(
+                text,
+                format_args!(
+                    "latency_percentiles_usec_{}:p50={half:.3},p99={most:.3},p99.9={nearly_all:.3}",
+                    called.name
+                ),
+            );
+        }
     }
 }
 

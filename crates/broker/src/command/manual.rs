@@ -216,8 +216,8 @@ pub(super) static MANUAL: &[Usage] = &[
         "info",
         "1.0.0",
         "[section [section ...]]",
-        "Redis's sections and field names, where the thing exists; without `latencystats`. Rates are averages since \
-         somebody last asked. Of commands that the store answers, `commandstats` counts the time until they are handed \
+        "Redis's sections and field names, where the thing exists. Rates are averages since somebody last asked. \
+         Of commands that the store answers, `commandstats` and `latencystats` count the time until they are handed \
          over.",
     ),
     redis("time", "2.6.0", "", ""),
@@ -255,6 +255,18 @@ pub(super) static MANUAL: &[Usage] = &[
     ),
     redis("latency|latest", "2.8.13", "", "Shows the latest of each event."),
     redis("latency|reset", "2.8.13", "[event [event ...]]", "Forgets events."),
+    redis("memory", "4.0.0", "", ""),
+    redis("memory|doctor", "4.0.0", "", "Says where to look."),
+    help("memory|help", "4.0.0"),
+    redis("memory|malloc-stats", "4.0.0", "", "Says that the allocator tells nothing."),
+    redis("memory|purge", "4.0.0", "", "Does nothing: the allocator sees to it."),
+    redis("memory|stats", "4.0.0", "", "Redis's fields, those of which something is known."),
+    redis(
+        "memory|usage",
+        "4.0.0",
+        "key [SAMPLES count]",
+        "Says about how many bytes a stream takes, by its first entries.",
+    ),
     redis("role", "2.8.12", "", "It is `master`, and nobody replicates."),
     redis("wait", "3.0.0", "numreplicas timeout", "0, at once: there are none."),
     // Cluster

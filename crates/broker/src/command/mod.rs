@@ -17,6 +17,7 @@ mod kill;
 mod latency_report;
 mod ledger;
 mod manual;
+mod memory;
 mod monitor;
 #[cfg(test)]
 mod page;

@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
-    pubsub, scripting, slow, streams, transaction,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, memory,
+    monitor, pubsub, scripting, slow, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -294,6 +294,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         .subcommands(slow::SLOWLOG_SUBCOMMANDS),
     entry("latency", AtLeast(2), "server", &[], slow::latency, "Shows when commands took long.")
         .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry("memory", AtLeast(2), "server", &[], memory::memory, "Says what takes how much memory.")
+        .subcommands(memory::SUBCOMMANDS),
     entry(
         "role",
         Exactly(1),

@@ -12,6 +12,15 @@ impl Entry {
         if called == self.itself() { self.flags } else { of_subcommand(self.name, self.last_word(called)) }
     }
 
+    /// First key, last key, step of what is called; all 0 without keys.
+    pub(super) fn keys_of(&self, called: Called) -> (i64, i64, i64) {
+        match called.name {
+            _ if called == self.itself() => self.keys,
+            "memory|usage" => (2, 2, 1),
+            _ => (0, 0, 0),
+        }
+    }
+
     /// Its own name, or that of a subcommand without the command's.
     pub(super) fn last_word(&self, called: Called) -> &'static str {
         if called == self.itself() { called.name } else { &called.name[self.name.len() + 1..] }
@@ -32,6 +41,7 @@ fn of_subcommand(command: &str, subcommand: &str) -> &'static [&'static str] {
         ("cluster", _) => &["stale"],
         ("function", "flush") => &["write", "noscript"],
         ("function" | "script", _) => &["noscript"],
+        ("memory", "usage") => &["readonly"],
         _ => &[],
     }
 }
@@ -59,6 +69,10 @@ pub(super) fn tips(called: Called) -> &'static [&'static str] {
             &["request_policy:all_nodes", "response_policy:all_succeeded"]
         }
         "info" => &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        "memory|doctor" | "memory|malloc-stats" | "memory|stats" => {
+            &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]
+        }
+        "memory|purge" => &["request_policy:all_shards", "response_policy:all_succeeded"],
         "slowlog|get" => &["request_policy:all_nodes", "nondeterministic_output"],
         "slowlog|len" => &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
         "latency|doctor" | "latency|graph" | "latency|histogram" | "latency|history" | "latency|latest" => {
@@ -90,9 +104,9 @@ pub(super) enum Begin {
     Keyword(&'static str, i64),
 }
 
-/// The key specification of a command that has keys.
-pub(super) fn keys(entry: &Entry) -> Option<KeySpecification> {
-    let (first, last, step) = entry.keys;
+/// The key specification of what is called, if it has keys.
+pub(super) fn keys(entry: &Entry, called: Called) -> Option<KeySpecification> {
+    let (first, last, step) = entry.keys_of(called);
     let notes =
         (entry.name == "xadd").then_some("UPDATE instead of INSERT because of the optional trimming feature");
     let flags = if entry.group == "pubsub" { &["not_key"] } else { access(entry) };

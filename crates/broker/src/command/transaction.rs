@@ -124,7 +124,7 @@ pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// Whether the keeper takes part in it.
 fn is_kept(Queued { entry, command }: &Queued) -> bool {
     entry.is_kept()
-        || entry.called(&command.as_command()).is_some_and(|called| called.name == "client|unblock")
+        || matches!(entry.called_or_itself(&command.as_command()).name, "client|unblock" | "memory|usage")
 }
 
 fn run_later(queued: Queued) -> Step {
