@@ -48,6 +48,8 @@ pub struct Options {
     pub acl: AclOptions,
     /// What `CONFIG SET` could change later.
     pub parameters: Parameters,
+    /// The file that all of this was read from, if it was: what `CONFIG REWRITE` writes.
+    pub config_file: Option<PathBuf>,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
 }
@@ -62,6 +64,7 @@ impl Options {
             password: None,
             acl: AclOptions::default(),
             parameters: Parameters::default(),
+            config_file: None,
             cores,
         }
     }
@@ -136,6 +139,7 @@ impl Broker {
             bind: bind.collect::<Vec<_>>().join(" "),
             durable: matches!(options.storage, Storage::Folder(_)),
             acl_file: acl.file().map(|file| file.display().to_string()),
+            config_file: options.config_file,
         };
         let config = Config::new(facts, acl.clone(), options.acl.log_len_max);
         options.parameters.apply(&config);

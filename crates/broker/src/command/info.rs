@@ -109,7 +109,8 @@ fn server(info: &Info<'_>, text: &mut String) {
     line(text, format_args!("server_time_usec:{}", now.as_micros()));
     line(text, format_args!("uptime_in_seconds:{uptime}"));
     line(text, format_args!("uptime_in_days:{}", uptime / 86_400));
-    line(text, format_args!("config_file:"));
+    let file = shared.config.file().map(|file| file.display().to_string()).unwrap_or_default();
+    line(text, format_args!("config_file:{file}"));
     line(text, format_args!("io_threads:{}", info.context.core.directory().cores()));
 }
 

@@ -205,7 +205,12 @@ pub(super) static MANUAL: &[Usage] = &[
     redis("config|get", "2.0.0", "parameter [parameter ...]", "Reads parameters; globs are understood."),
     help("config|help", "5.0.0"),
     redis("config|resetstat", "2.0.0", "", "Counts from 0 again what `INFO` shows."),
-    redis("config|rewrite", "2.8.0", "", "Is refused: there is no file that the broker would write."),
+    redis(
+        "config|rewrite",
+        "2.8.0",
+        "",
+        "Writes what holds now into the file of `--config`, each parameter where it stood.",
+    ),
     redis(
         "config|set",
         "2.0.0",
