@@ -1,5 +1,6 @@
 """What those may take who have not signed in, who come from one address, and all clients together."""
 
+import re
 import time
 
 import pytest
@@ -139,6 +140,18 @@ def test_clients_that_take_too_much_together_lose_the_largest(broker):
         kept.send_raw(b"x")
         assert small.frame().startswith(b"$%d\r\n" % (8 * MIB)) or small.is_at_end()
         assert not kept.is_at_end(within=0.2)
+
+
+def test_a_limit_that_was_lifted_closes_nobody_any_more(broker):
+    with Wire(broker.port) as admin, Wire(broker.port) as silent:
+        silent.call("PING")
+        idle = lambda: re.search(rb" idle=(\d+) .* cmd=ping ", admin.call("CLIENT", "LIST"))[1]
+        eventually(lambda: int(idle()) >= 2, "it is not idle")
+        set_to(admin, "timeout", "1")
+        set_to(admin, "timeout", "0")
+        # Longer than it takes to look again.
+        admin.call("XREAD", "BLOCK", "1200", "STREAMS", "s", "$")
+        assert silent.call("PING") == b"PONG"
 
 
 def test_a_pattern_has_a_length_and_a_client_a_number_of_them(broker):

@@ -46,6 +46,7 @@ mod streams;
 mod subscriptions;
 mod transaction;
 mod version;
+mod while_limited;
 mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};
