@@ -37,7 +37,9 @@ mod password;
 mod pause;
 mod process;
 mod profile;
+mod replace_file;
 mod replies;
+mod rewrite;
 mod slow_log;
 mod stopwatch;
 mod strangers;
@@ -45,6 +47,7 @@ mod streams;
 mod subscriptions;
 mod transaction;
 mod version;
+mod while_limited;
 mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};

@@ -42,7 +42,7 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
     };
     let entry = table::find(whole.name()).filter(exists);
     let entry = entry.ok_or_else(|| Refusal::from("ERR Invalid command specified"))?;
-    if !has_keys(entry) {
+    if !has_keys(entry, &whole) {
         return Err("ERR The command has no key arguments".into());
     }
     if !entry.arity.accepts(whole.len()) {
@@ -55,20 +55,21 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
 
 /// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is
 /// none.
-fn has_keys(entry: &Entry) -> bool {
-    entry.group != "pubsub" && entry.keys.0 != 0 || entry.name == "xread"
+fn has_keys(entry: &Entry, command: &Command<'_>) -> bool {
+    let (first, ..) = entry.keys_of(entry.called_or_itself(command));
+    entry.group != "pubsub" && first != 0 || entry.name == "xread"
 }
 
 /// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
 pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<Range<usize>>> {
-    if !has_keys(entry) {
+    if !has_keys(entry, command) {
         return Some((0..0).step_by(1));
     }
     if entry.name == "xread" {
         let streams = command.iter().position(|word| word.eq_ignore_ascii_case(b"streams"))? + 1;
         return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
     }
-    let (first, last, step) = entry.keys;
+    let (first, last, step) = entry.keys_of(entry.called_or_itself(command));
     let last = if last < 0 { command.len() as i64 + last } else { last };
     let place = |number: i64| usize::try_from(number).unwrap_or(0);
     Some((place(first)..place(last + 1)).step_by(place(step).max(1)))
@@ -100,7 +101,7 @@ impl KeyAccess {
 }
 
 /// What a command does to its keys, in the words of Redis's key specifications.
-fn access(entry: &Entry) -> &'static [&'static str] {
+pub(super) fn access(entry: &Entry) -> &'static [&'static str] {
     match entry.name {
         "del" => &["RM", "delete"],
         "xadd" => &["RW", "update"],

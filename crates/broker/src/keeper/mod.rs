@@ -16,6 +16,7 @@ mod store;
 mod streams;
 mod transaction;
 mod turn;
+mod usage;
 mod watches;
 
 use std::{sync::Arc, time::Duration};
@@ -86,6 +87,11 @@ pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     Ledger(LedgerOp),
+    /// How many bytes a key takes, by so many samples.
+    Usage {
+        key: Bytes,
+        samples: usize,
+    },
     /// Ends the blocked command of a client.
     Unblock {
         client: PeerId,

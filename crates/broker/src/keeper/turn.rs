@@ -23,6 +23,7 @@ use super::{
     ledger::{self, Servers, Told, server_channel},
     store::{Store, StoreError},
     streams,
+    usage::stream_bytes,
 };
 use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
@@ -174,6 +175,13 @@ impl Turns {
             Op::Unblock { client, with } => {
                 let was_blocked = self.unblock(client, with);
                 writer.integer(i64::from(was_blocked));
+                News::default()
+            }
+            Op::Usage { key, samples } => {
+                match self.store.stream(&key) {
+                    Some(stream) => writer.integer(stream_bytes(&key, stream, samples) as i64),
+                    None => writer.null(),
+                }
                 News::default()
             }
             Op::Keys(op) => {
