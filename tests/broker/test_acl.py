@@ -1,5 +1,6 @@
 """Users and their rules, where a transcript cannot follow: the file, the log, what is hidden, what others notice."""
 
+import os
 import re
 
 import pytest
@@ -7,7 +8,7 @@ import redis
 
 from harness import redis_peer
 from harness.naru import HeldPort, Naru
-from harness.resp import Wire
+from harness.resp import Wire, encode
 
 SECRET = "correct horse"
 
@@ -117,6 +118,29 @@ def test_a_rule_holds_for_the_next_command_of_who_changed_it(broker, admin):
         assert str(alice.reply()) == "NOPERM this user has no permissions to run the 'ping' command"
 
 
+def test_a_transaction_goes_on_as_nobody_once_it_has_deleted_its_user(broker, admin):
+    """Redis does so too, but its reply then ends in the middle."""
+    admin.call("ACL", "SETUSER", "alice", "on", "nopass", "+@all", "~*")
+    with signed_in(broker.port, "alice") as alice:
+        admin.call("ACL", "SETUSER", "default", "-xlen")
+        queued = [["XLEN", "s"], ["ACL", "DELUSER", "alice"], ["ACL", "WHOAMI"], ["XLEN", "s"], ["DEL", "s"]]
+        alice.send_raw(b"".join(encode(*words) for words in [["MULTI"], *queued, ["EXEC"], ["DEL", "s"]]))
+        replies = [alice.reply() for _ in range(len(queued) + 2)][-1]
+        assert "no longer allowed" in replies.pop(3)
+        assert replies == [0, 1, b"default", 0]
+        assert alice.is_at_end()
+
+
+def test_a_transaction_that_may_no_longer_listen_goes_on_to_its_end(broker, admin):
+    """Redis 7.0.15 crashes."""
+    admin.call("ACL", "SETUSER", "alice", "on", "nopass", "+@all", "allchannels", "~*")
+    with signed_in(broker.port, "alice") as alice:
+        for words in [["MULTI"], ["SUBSCRIBE", "c"], ["ACL", "SETUSER", "alice", "resetchannels"], ["XLEN", "s"]]:
+            alice.call(*words)
+        assert alice.call("EXEC")[1:] == [b"OK", 0]
+        assert alice.is_at_end()
+
+
 def test_on_every_core_deleted_users_and_subscribers_that_may_no_longer_be_are_closed(naru):
     broker = naru.broker("--cores", "4")
     with Wire(broker.port) as admin:
@@ -205,6 +229,36 @@ def test_a_file_of_users_is_read_changed_saved_and_read_again(naru, tmp_path):
         assert admin.call("ACL", "LIST") == users
         with Wire(again.port) as stranger:
             assert str(stranger.call("PING")).startswith("NOAUTH")
+
+
+def test_a_file_that_takes_its_time_holds_up_nobody_but_who_waits_for_it(naru, tmp_path):
+    file = tmp_path / "users.acl"
+    file.write_text("user default on nopass ~* &* +@all\n")
+    broker = naru.broker("--aclfile", file, "--cores", "1")
+    with Wire(broker.port) as admin, Wire(broker.port) as other:
+        admin.call("ACL", "SETUSER", "alice", "on", "nopass", "+@all")
+        file.unlink()
+        os.mkfifo(file)
+        admin.send_raw(encode("ACL", "LOAD") + encode("ACL", "USERS") + encode("MULTI") + encode("ACL", "SAVE"))
+        with signed_in(broker.port, "alice") as alice:
+            assert other.call("PING") == b"PONG"
+            with file.open("w") as writing:
+                writing.write("user bob on\n")
+            assert alice.is_at_end()
+        # In the order in which it was said, and what comes behind sees what was read.
+        assert [admin.reply() for _ in range(3)] == [b"OK", [b"bob", b"default"], b"OK"]
+        assert str(admin.reply()) == "ERR Command not allowed inside a transaction"
+
+
+def test_who_has_its_own_user_taken_away_by_a_file_gets_its_answer(naru, tmp_path):
+    file = tmp_path / "users.acl"
+    file.write_text("user alice on nopass +@all\n")
+    broker = naru.broker("--aclfile", file)
+    with signed_in(broker.port, "alice") as alice:
+        file.write_text("user bob on\n")
+        alice.send_raw(encode("ACL", "LOAD") + encode("PING"))
+        assert alice.reply() == b"OK"
+        assert alice.is_at_end()
 
 
 def test_a_broken_file_is_refused_line_by_line_and_changes_nothing(naru, tmp_path, programs):

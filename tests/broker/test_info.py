@@ -1,5 +1,7 @@
 """INFO: the fields that monitoring tools read, and that they count what happens."""
 
+import re
+
 import pytest
 
 from harness import redis_peer
@@ -39,12 +41,11 @@ def command_stats(wire, name):
 def test_sections_are_those_of_redis_in_its_order(admin, programs, names):
     with Wire(redis_peer.start(programs, HeldPort())) as redis:
         theirs, ours = (dict(sections(wire.call("INFO", *names))) for wire in (redis, admin))
-    theirs.pop("Latencystats", None)
     if names in (("all",), ("everything",)):
         # Redis has none unless there are modules, and counts them as everything's.
         ours.pop("Modules"), theirs.pop("Modules", None)
     assert list(ours) == list(theirs)
-    for name in set(ours) - {"Commandstats", "Errorstats"}:
+    for name in set(ours) - {"Commandstats", "Errorstats", "Latencystats"}:
         shared = [field for field in ours[name] if field in theirs[name]]
         assert shared == [field for field in theirs[name] if field in ours[name]], name
 
@@ -65,6 +66,39 @@ def test_commands_are_counted_by_name_and_how_they_ended(broker, admin):
     assert (select["calls"], select["rejected_calls"], select["failed_calls"]) == ("1", "0", "1")
     assert fields(admin, "errorstats") == {"errorstat_ERR": "count=5"}
     assert fields(admin, "stats")["total_error_replies"] == "5"
+
+
+def test_percentiles_of_times_read_as_in_redis_and_rise(admin, programs):
+    line = re.compile(r"p50=(\d+\.\d{3}),p99=(\d+\.\d{3}),p99.9=(\d+\.\d{3})")
+    with Wire(redis_peer.start(programs, HeldPort())) as redis:
+        for wire in (redis, admin):
+            for _ in range(100):
+                wire.call("PING")
+            wire.call("CONFIG", "GET", "x")
+            stats = fields(wire, "latencystats")
+            assert {"latency_percentiles_usec_ping", "latency_percentiles_usec_config|get"} <= set(stats)
+            for times in stats.values():
+                half, most, nearly_all = map(float, line.fullmatch(times).groups())
+                assert 0 < half <= most <= nearly_all < 10_000_000
+
+
+def test_memory_of_a_stream_grows_with_it(admin):
+    def usage(*words):
+        return admin.call("MEMORY", "USAGE", *words)
+
+    admin.call("XADD", "s", "1-1", "f", b"x" * 1000)
+    one = usage("s")
+    assert 1000 < one < 2000
+    for number in range(2, 12):
+        admin.call("XADD", "s", f"{number}-1", "f", b"x" * 1000)
+    admin.call("XADD", "s", "100-1", "f", b"x" * 100_000)
+    # The first entries are taken for all, unless all are wanted.
+    assert 11_000 < usage("s") < 20_000
+    assert 111_000 < usage("s", "SAMPLES", "0") < 130_000
+    stats = admin.call("MEMORY", "STATS")
+    stats = dict(zip(stats[::2], stats[1::2]))
+    assert stats[b"keys.count"] == 1 and stats[b"peak.allocated"] >= stats[b"total.allocated"] > 1 << 20
+    assert b"nothing to diagnose" in admin.call("MEMORY", "DOCTOR")
 
 
 def test_errors_of_the_store_are_counted_by_their_first_word(admin):

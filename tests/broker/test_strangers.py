@@ -1,11 +1,14 @@
 """What those may take who have not signed in, who come from one address, and all clients together."""
 
+import re
+import signal
+import socket
 import time
 
 import pytest
 
 from harness.resp import Wire, encode
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 
 PASSWORD = "correct horse"
 KIB = 1 << 10
@@ -139,6 +142,55 @@ def test_clients_that_take_too_much_together_lose_the_largest(broker):
         kept.send_raw(b"x")
         assert small.frame().startswith(b"$%d\r\n" % (8 * MIB)) or small.is_at_end()
         assert not kept.is_at_end(within=0.2)
+
+
+@pytest.mark.parametrize("subscribe", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"])
+def test_what_a_client_is_subscribed_to_is_its_memory(broker, subscribe):
+    with Wire(broker.port) as admin, Wire(broker.port) as small, Wire(broker.port) as large:
+        set_to(admin, "maxmemory-clients", "1mb")
+        small.call(subscribe, "x" * 1000)
+        for number in range(20):
+            large.send(subscribe, *(f"{number}-{at}-".ljust(1000, "x") for at in range(100)))
+        assert large.is_at_end()
+        assert b"evicted_clients:1\r\n" in admin.call("INFO", "stats")
+        admin.call("PUBLISH", "c", "x")
+        assert small.call(subscribe, "y")[2] == 2
+
+
+def test_a_limit_that_was_lifted_closes_nobody_any_more(broker):
+    with Wire(broker.port) as admin, Wire(broker.port) as silent:
+        silent.call("PING")
+        idle = lambda: re.search(rb" idle=(\d+) .* cmd=ping ", admin.call("CLIENT", "LIST"))[1]
+        eventually(lambda: int(idle()) >= 2, "it is not idle")
+        set_to(admin, "timeout", "1")
+        set_to(admin, "timeout", "0")
+        # Longer than it takes to look again.
+        admin.call("XREAD", "BLOCK", "1200", "STREAMS", "s", "$")
+        assert silent.call("PING") == b"PONG"
+
+
+def test_more_connections_than_wait_to_be_accepted_wait_outside(broker):
+    """Those that fit are served when it comes to them."""
+    backlog, sockets = 1024, []
+    broker.program.process.send_signal(signal.SIGSTOP)
+    try:
+        while len(sockets) <= backlog + 64:
+            outside = socket.socket()
+            outside.settimeout(0.3)
+            try:
+                outside.connect(("127.0.0.1", broker.port))
+            except TimeoutError:
+                outside.close()
+                break
+            sockets.append(outside)
+    finally:
+        broker.program.process.send_signal(signal.SIGCONT)
+    assert backlog <= len(sockets) <= backlog + 1
+    for inside in sockets:
+        inside.settimeout(PATIENCE)
+        inside.sendall(encode("PING"))
+        assert inside.recv(7) == b"+PONG\r\n"
+        inside.close()
 
 
 def test_a_pattern_has_a_length_and_a_client_a_number_of_them(broker):

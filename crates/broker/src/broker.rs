@@ -48,6 +48,8 @@ pub struct Options {
     pub acl: AclOptions,
     /// What `CONFIG SET` could change later.
     pub parameters: Parameters,
+    /// The file that all of this was read from, if it was: what `CONFIG REWRITE` writes.
+    pub config_file: Option<PathBuf>,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
 }
@@ -62,6 +64,7 @@ impl Options {
             password: None,
             acl: AclOptions::default(),
             parameters: Parameters::default(),
+            config_file: None,
             cores,
         }
     }
@@ -122,8 +125,7 @@ impl Broker {
     /// Opens the storage and starts serving. With a folder this reads the whole log first.
     pub fn start(options: Options) -> Result<Broker, StartError> {
         // First, since a mistake in there is soon found and the log may be long.
-        let password = options.password.as_ref().map(Password::as_bytes);
-        let acl = Acl::new(&options.acl, password)?;
+        let acl = Arc::new(Acl::new(&options.acl, options.password)?);
         let needed_no_password = acl.default_user().needs_no_password();
         let port = |tls| {
             let listener = options.listeners.iter().find(|listener| listener.is_tls() == tls);
@@ -136,8 +138,9 @@ impl Broker {
             bind: bind.collect::<Vec<_>>().join(" "),
             durable: matches!(options.storage, Storage::Folder(_)),
             acl_file: acl.file().map(|file| file.display().to_string()),
+            config_file: options.config_file,
         };
-        let config = Config::new(facts, options.password, &options.acl);
+        let config = Config::new(facts, acl.clone(), options.acl.log_len_max);
         options.parameters.apply(&config);
         let config = Arc::new(config);
         let opened = Keeper::open(&options.storage, config.clone())?;

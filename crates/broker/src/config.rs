@@ -2,6 +2,8 @@
 //! for. Read from any core at the cost of an atomic load.
 
 use std::{
+    fs, io, iter,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -11,11 +13,20 @@ use std::{
 
 use naru_fanout::OutboxLimit;
 use naru_resp::parse_integer;
-use parking_lot::RwLock;
+use naru_store::Level;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    acl::AclOptions, addresses::AddressLimits, class::Class, limits::STREAM_NODE_ENTRIES_MAX,
-    memory_size::memory_size, output_limits::OutputLimits, password::Password,
+    acl::{Acl, AclOptions, User},
+    addresses::AddressLimits,
+    class::Class,
+    escaped::escaped,
+    limits::STREAM_NODE_ENTRIES_MAX,
+    memory_size::{in_units, memory_size},
+    output_limits::OutputLimits,
+    password::Password,
+    replace_file::replace_file,
+    rewrite::{Line, Said, rewritten},
 };
 
 /// What was decided when the broker was started.
@@ -30,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) durable: bool,
     /// The file that users are in.
     pub(crate) acl_file: Option<String>,
+    /// The file that parameters were read from.
+    pub(crate) config_file: Option<PathBuf>,
 }
 
 /// The parameters and their values.
@@ -53,15 +66,19 @@ pub(crate) struct Config {
     acl_log_len_max: AtomicI64,
     /// 0 for as many as we allow.
     stream_node_entries_max: AtomicI64,
-    /// 1 if new users may use all channels.
-    acl_all_channels: AtomicI64,
+    /// Of [`SYNC_LEVELS`].
+    sync_level: AtomicI64,
     output_limits: RwLock<OutputLimits>,
-    password: RwLock<Option<Arc<Password>>>,
+    /// What the parameters about users belong to.
+    acl: Arc<Acl>,
+    /// Held while the file is written.
+    file_use: Mutex<()>,
 }
 
 impl Config {
-    pub(crate) fn new(facts: Facts, password: Option<Password>, acl: &AclOptions) -> Self {
-        let acl_log_len_max = i64::try_from(acl.log_len_max.unwrap_or(128)).unwrap_or(i64::MAX);
+    pub(crate) fn new(facts: Facts, acl: Arc<Acl>, acl_log_len_max: Option<u64>) -> Self {
+        let acl_log_len_max = i64::try_from(acl_log_len_max.unwrap_or(128)).unwrap_or(i64::MAX);
+        let sync_level = if facts.durable { 0 } else { 2 };
         Config {
             facts,
             clients_max: AtomicI64::new(10_000),
@@ -79,22 +96,78 @@ impl Config {
             latency_milliseconds: AtomicI64::new(0),
             acl_log_len_max: AtomicI64::new(acl_log_len_max),
             stream_node_entries_max: AtomicI64::new(100),
-            acl_all_channels: AtomicI64::new(acl.all_channels.into()),
+            sync_level: AtomicI64::new(sync_level),
             output_limits: RwLock::default(),
-            password: RwLock::new(password.map(Arc::new)),
+            acl,
+            file_use: Mutex::default(),
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Config {
+    /// A broker's that was told nothing.
+    pub(crate) fn by_default() -> Config {
+        let users = Acl::new(&AclOptions::default(), None).expect("without a user none can be wrong");
         let facts = Facts {
-            port: Some(6379),
+            port: None,
             tls_port: None,
-            bind: "127.0.0.1".into(),
-            durable: true,
+            bind: String::new(),
+            durable: false,
             acl_file: None,
+            config_file: None,
         };
-        Config::new(facts, None, &AclOptions::default())
+        Config::new(facts, Arc::new(users), None)
+    }
+
+    /// The file that parameters were read from.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.facts.config_file.as_deref()
+    }
+
+    /// Makes the file say what holds now.
+    pub(crate) fn rewrite(&self, file: &Path) -> io::Result<()> {
+        let _in_use = self.file_use.lock();
+        let is_text = |bytes: &[u8]| str::from_utf8(bytes).is_ok();
+        let is_password_text =
+            self.acl.default_password().is_none_or(|password| is_text(password.as_bytes()));
+        if !is_password_text || !self.acl.users().iter().all(|user| is_text(&user.line())) {
+            // A broker would not start with it.
+            let why = "a password, or a rule of a user, is no UTF-8 text";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        replace_file(file, &rewritten(&fs::read(file)?, &self.said()))
+    }
+
+    /// What a file has to say of each parameter, and of the users.
+    fn said(&self) -> Vec<Said> {
+        let default = Config::by_default();
+        let said = |parameter: &Parameter| {
+            let lines = self
+                .values(parameter)
+                .into_iter()
+                .zip(default.values(parameter).into_iter().map(Some).chain(iter::repeat(None)));
+            let line = |(value, default): (String, Option<String>)| Line {
+                is_needed: default.as_ref() != Some(&value),
+                text: format!("{} {value}", parameter.name).into(),
+            };
+            Said { name: parameter.name, lines: lines.map(line).collect() }
+        };
+        let users = if self.acl.file().is_some() { Vec::new() } else { self.acl.users() };
+        let user = |user: &Arc<User>| Line { text: in_quotes_where_needed(&user.line()), is_needed: true };
+        let users = Said { name: "user", lines: users.iter().map(user).collect() };
+        PARAMETERS.iter().filter(|parameter| !parameter.is_fact()).map(said).chain([users]).collect()
+    }
+
+    /// The lines that say the value of a parameter in a file, without its name.
+    fn values(&self, parameter: &Parameter) -> Vec<String> {
+        match parameter.kind {
+            Kind::Memory { cell, .. } => vec![in_units(size(cell(self)) as u64)],
+            Kind::OutputLimits => self.output_limits.read().parts().into(),
+            Kind::Password => {
+                self.acl.default_password().iter().map(|password| escaped(password.as_bytes())).collect()
+            }
+            Kind::Number { .. } | Kind::Choice { .. } | Kind::Fact(_) => {
+                vec![String::from_utf8_lossy(&self.value(parameter)).into_owned()]
+            }
+        }
     }
 
     /// The RESP port without TLS.
@@ -183,24 +256,24 @@ impl Config {
         size(&self.acl_log_len_max)
     }
 
+    /// When what is stored is acknowledged.
+    pub(crate) fn sync_level(&self) -> Level {
+        match self.sync_level.load(Ordering::Relaxed) {
+            0 => Level::Always,
+            1 => Level::EverySecond,
+            _ => Level::No,
+        }
+    }
+
     /// Entries of a node of a stream at most: the step in which `~` trims.
     pub(crate) fn stream_node_entries_max(&self) -> usize {
         limit(&self.stream_node_entries_max)
             .map_or(STREAM_NODE_ENTRIES_MAX, |it| it.min(STREAM_NODE_ENTRIES_MAX))
     }
 
-    /// Whether new users may use all channels.
-    pub(crate) fn gives_all_channels(&self) -> bool {
-        self.acl_all_channels.load(Ordering::Relaxed) != 0
-    }
-
     /// What may wait for a client of that class.
     pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
         self.output_limits.read().of(class).into()
-    }
-
-    pub(crate) fn password(&self) -> Option<Arc<Password>> {
-        self.password.read().clone()
     }
 
     /// Sets all of `wanted`, names and values, or nothing.
@@ -233,13 +306,13 @@ impl Config {
     fn apply(&self, kind: Kind, change: Change) {
         match (kind, change) {
             (
-                Kind::Number { cell, .. } | Kind::Memory { cell, .. } | Kind::Switch { cell, .. },
+                Kind::Number { cell, .. } | Kind::Memory { cell, .. } | Kind::Choice { cell, .. },
                 Change::Number(number),
             ) => {
                 cell(self).store(number, Ordering::Relaxed);
             }
             (_, Change::OutputLimits(limits)) => *self.output_limits.write() = limits,
-            (_, Change::Password(password)) => *self.password.write() = password.map(Arc::new),
+            (_, Change::Password(password)) => self.acl.set_default_password(password),
             (_, Change::Number(_) | Change::Nothing) => {}
         }
     }
@@ -250,11 +323,11 @@ impl Config {
             Kind::Number { cell, .. } | Kind::Memory { cell, .. } => {
                 cell(self).load(Ordering::Relaxed).to_string().into()
             }
-            Kind::Switch { cell, words } => {
-                words[usize::from(cell(self).load(Ordering::Relaxed) != 0)].into()
-            }
+            Kind::Choice { cell, words } => words.get(size(cell(self))).copied().unwrap_or_default().into(),
             Kind::OutputLimits => self.output_limits.read().to_string().into(),
-            Kind::Password => self.password().map_or_else(Vec::new, |password| password.as_bytes().to_vec()),
+            Kind::Password => {
+                self.acl.default_password().map_or_else(Vec::new, |password| password.as_bytes().to_vec())
+            }
             Kind::Fact(fact) => fact(&self.facts).into(),
         }
     }
@@ -272,6 +345,13 @@ fn limit(cell: &AtomicI64) -> Option<usize> {
 fn seconds(cell: &AtomicI64) -> Option<Duration> {
     let seconds = u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or(0);
     (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// A line whose words hold what would be read otherwise, or would be no text.
+fn in_quotes_where_needed(line: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\');
+    let word = |word: &[u8]| if word.iter().all(is_plain) { word.to_vec() } else { escaped(word).into() };
+    line.split(|byte| *byte == b' ').map(word).collect::<Vec<_>>().join(&b' ')
 }
 
 fn shown(name: &[u8]) -> String {
@@ -314,10 +394,10 @@ enum Kind {
         cell: Cell,
         min: i64,
     },
-    /// 0 or 1, by these words.
-    Switch {
+    /// The number of one of these words.
+    Choice {
         cell: Cell,
-        words: [&'static str; 2],
+        words: &'static [&'static str],
     },
     OutputLimits,
     Password,
@@ -350,13 +430,13 @@ impl Kind {
                 let bytes = memory_size(value).ok_or("argument must be a memory value")?;
                 within(i64::try_from(bytes).unwrap_or(i64::MAX), min, i64::MAX)
             }
-            Kind::Switch { words, .. } => {
+            Kind::Choice { words, .. } => {
                 match words.iter().position(|word| value.eq_ignore_ascii_case(word.as_bytes())) {
                     Some(number) => Ok(Change::Number(number as i64)),
                     None if words == NO_YES => Err("argument must be 'yes' or 'no'".into()),
                     None => {
-                        let [first, second] = words;
-                        Err(format!("argument(s) must be one of the following: {second}, {first}"))
+                        let words: Vec<_> = words.iter().rev().copied().collect();
+                        Err(format!("argument(s) must be one of the following: {}", words.join(", ")))
                     }
                 }
             }
@@ -375,21 +455,27 @@ const fn fact(name: &'static str, fact: fn(&Facts) -> String) -> Parameter {
     Parameter { name, kind: Kind::Fact(fact) }
 }
 
-const NO_YES: [&str; 2] = ["no", "yes"];
+const NO_YES: &[&str] = &["no", "yes"];
+
+/// The levels of the log, from the strongest, in Redis's words.
+const SYNC_LEVELS: &[&str] = &["always", "everysec", "no"];
 
 /// Every parameter there is, by name.
 pub(crate) static PARAMETERS: &[Parameter] = &[
     number("accept-rate-per-address", |config| &config.clients_an_address_and_second_max, 0, u32::MAX as i64),
     Parameter {
         name: "acl-pubsub-default",
-        kind: Kind::Switch {
-            cell: |config| &config.acl_all_channels,
-            words: ["resetchannels", "allchannels"],
+        kind: Kind::Choice {
+            cell: |config| &config.acl.all_channels,
+            words: &["resetchannels", "allchannels"],
         },
     },
     fact("aclfile", |facts| facts.acl_file.clone().unwrap_or_default()),
     number("acllog-max-len", |config| &config.acl_log_len_max, 0, i64::MAX),
-    fact("appendfsync", |facts| if facts.durable { "always" } else { "no" }.into()),
+    Parameter {
+        name: "appendfsync",
+        kind: Kind::Choice { cell: |config| &config.sync_level, words: SYNC_LEVELS },
+    },
     fact("appendonly", |facts| if facts.durable { "yes" } else { "no" }.into()),
     number("auth-timeout", |config| &config.auth_timeout_seconds, 0, i32::MAX as i64),
     fact("bind", |facts| facts.bind.clone()),
@@ -412,7 +498,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     fact("port", |facts| facts.port.unwrap_or(0).to_string()),
     Parameter {
         name: "protected-mode",
-        kind: Kind::Switch { cell: |config| &config.protected_mode, words: NO_YES },
+        kind: Kind::Choice { cell: |config| &config.protected_mode, words: NO_YES },
     },
     Parameter {
         name: "proto-max-bulk-len",
@@ -438,7 +524,8 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        Config::for_test()
+        let config = Config::by_default();
+        Config { facts: Facts { durable: true, ..config.facts }, ..config }
     }
 
     #[test]

@@ -465,7 +465,10 @@ impl Conversation {
     async fn settle(&mut self) -> bool {
         loop {
             self.client.settled().await;
-            let Some((ticket, execution)) = self.client.take_half_done() else { return true };
+            let Some((ticket, execution)) = self.client.take_half_done() else {
+                // Its user may be gone by what it has waited for; it has its answer.
+                return self.client.follow(&self.core.shared().acl);
+            };
             // The time it waited is no command's.
             self.core.local().stopwatch.lap();
             let context = Context { core: &self.core, client: &self.client };

@@ -132,6 +132,19 @@ impl CommandTotals {
     }
 }
 
+impl CommandTotals {
+    /// How many microseconds so many of a thousand calls took at most, up to a class.
+    pub(crate) fn percentile(&self, thousandths: u64) -> f64 {
+        let wanted = (self.times.iter().sum::<u64>() * thousandths).div_ceil(1000);
+        let mut calls = 0;
+        let class = self.times.iter().position(|count| {
+            calls += count;
+            calls >= wanted
+        });
+        (TIME_CLASS_MIN << class.unwrap_or(TIME_CLASSES - 1)) as f64 / 1000.0
+    }
+}
+
 impl Totals {
     /// Commands executed.
     pub(crate) fn calls(&self) -> u64 {

@@ -6,14 +6,14 @@ use std::{
 
 use naru_fanout::{Core, CoreId, Peer};
 
-use crate::{client::Client, wire::Resp};
+use crate::{client::Client, while_limited::while_limited, wire::Resp};
 
 /// How often a core adds up what its clients take. What comes in between is not seen, so the limit is exceeded by as
 /// much as the network brings in that time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What the clients of each core take, as far as it waits for something: for the peer to read, for the rest of a
-/// command, for EXEC.
+/// What the clients of each core take: by what they are subscribed to, and as far as it waits for something, for the peer
+/// to read, for the rest of a command, for EXEC.
 pub(crate) struct ClientMemory(Box<[OfCore]>);
 
 #[derive(Default)]
@@ -52,10 +52,8 @@ pub(crate) fn watch(core: &Rc<Core<Resp>>) {
     }
     let core = core.clone();
     tokio::task::spawn_local(async move {
-        while let Some(most) = core.shared().config.clients_bytes_max() {
-            tokio::time::sleep(LOOK_EVERY).await;
-            look(&core, most);
-        }
+        while_limited(LOOK_EVERY, || core.shared().config.clients_bytes_max(), |most| look(&core, most))
+            .await;
         core.shared().client_memory.note(core.id(), 0, 0);
         core.local().watches_memory.set(false);
     });

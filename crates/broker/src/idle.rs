@@ -2,7 +2,7 @@ use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
 
 use naru_fanout::{Core, Peer};
 
-use crate::{class::Class, client::Client, wire::Resp};
+use crate::{class::Class, client::Client, while_limited::while_limited, wire::Resp};
 
 /// How often a core looks for clients that are silent for too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -15,15 +15,15 @@ pub(crate) fn watch(core: &Rc<Core<Resp>>) {
     }
     let core = core.clone();
     tokio::task::spawn_local(async move {
-        while let Some(timeout) = core.shared().config.timeout() {
-            tokio::time::sleep(LOOK_EVERY).await;
+        let look = |timeout| {
             core.each_peer(|client| {
                 if is_due(client, timeout) {
                     tracing::info!(address = %client.profile().address, "closed: idle");
                     client.link().close();
                 }
             });
-        }
+        };
+        while_limited(LOOK_EVERY, || core.shared().config.timeout(), look).await;
         core.local().watches_idle.set(false);
     });
 }

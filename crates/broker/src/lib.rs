@@ -38,7 +38,9 @@ mod password;
 mod pause;
 mod process;
 mod profile;
+mod replace_file;
 mod replies;
+mod rewrite;
 mod slow_log;
 mod stopwatch;
 mod strangers;
@@ -46,6 +48,7 @@ mod streams;
 mod subscriptions;
 mod transaction;
 mod version;
+mod while_limited;
 mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};

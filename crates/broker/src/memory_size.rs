@@ -15,9 +15,29 @@ pub(crate) fn memory_size(text: &[u8]) -> Option<u64> {
     number.checked_mul(unit)
 }
 
+/// A size in the largest unit that it is a multiple of.
+pub(crate) fn in_units(bytes: u64) -> String {
+    for (unit, name) in [(1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")] {
+        if bytes > 0 && bytes.is_multiple_of(unit) {
+            return format!("{}{name}", bytes / unit);
+        }
+    }
+    bytes.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_in_units_are_read_as_the_same() {
+        for (bytes, text) in
+            [(0, "0"), (1023, "1023"), (3 << 10, "3kb"), (1025 << 10, "1025kb"), (1 << 30, "1gb")]
+        {
+            assert_eq!(in_units(bytes), text);
+            assert_eq!(memory_size(text.as_bytes()), Some(bytes));
+        }
+    }
 
     #[test]
     fn units_are_those_of_redis() {

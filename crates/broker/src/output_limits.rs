@@ -2,7 +2,10 @@ use std::{fmt, time::Duration};
 
 use naru_fanout::OutboxLimit;
 
-use crate::{class::Class, memory_size::memory_size};
+use crate::{
+    class::Class,
+    memory_size::{in_units, memory_size},
+};
 
 /// One class's part of `client-output-buffer-limit`; a 0 stands for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,14 @@ impl OutputLimits {
             Class::Replica => self.replica,
             Class::Normal | Class::Master => self.normal,
         }
+    }
+
+    /// Each class's part, as a value of the parameter.
+    pub(crate) fn parts(&self) -> [String; 3] {
+        [("normal", self.normal), ("slave", self.replica), ("pubsub", self.pubsub)].map(|(name, limit)| {
+            let OutputLimit { hard_bytes, soft_bytes, soft_seconds } = limit;
+            format!("{name} {} {} {soft_seconds}", in_units(hard_bytes), in_units(soft_bytes))
+        })
     }
 
     /// These, changed by `class hard soft seconds [class …]`. The errors are Redis's.

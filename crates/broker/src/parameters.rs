@@ -1,7 +1,4 @@
-use crate::{
-    acl::AclOptions,
-    config::{Config, Facts, NotSet, find},
-};
+use crate::config::{Config, NotSet, find};
 
 /// Parameters to start a broker with, under Redis's names, as `CONFIG SET` takes them.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +17,7 @@ impl Parameters {
 
     /// Sets one that [exists](Self::has); of two values for one parameter the later holds.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), BadParameter> {
-        let facts = Facts { port: None, tls_port: None, bind: String::new(), durable: false, acl_file: None };
-        let like_the_brokers = Config::new(facts, None, &AclOptions::default());
-        match like_the_brokers.set(&[(name.as_bytes(), value.as_bytes())]) {
+        match Config::by_default().set(&[(name.as_bytes(), value.as_bytes())]) {
             Ok(()) => {
                 self.0.push((name.to_owned(), value.to_owned()));
                 Ok(())

@@ -39,7 +39,7 @@ pub(crate) enum Resp {}
 /// What all cores of a broker share.
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
-    pub(crate) acl: Acl,
+    pub(crate) acl: Arc<Acl>,
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) counters: Counters,
     /// Keys the keeper has.
@@ -91,7 +91,7 @@ pub(crate) enum Mail {
     /// Parameters have changed.
     Configured,
     /// Users have changed; who is named knows already.
-    UsersChanged { by: Option<PeerId> },
+    UsersChanged { by: PeerId },
     /// A command was executed: a line for the monitors of the core.
     Executed(Bytes),
 }
@@ -174,7 +174,7 @@ impl Wire for Resp {
                 eviction::watch(core);
             }
             Mail::UsersChanged { by } => core.each_peer(|client| {
-                if by != Some(client.id()) && !client.follow(&core.shared().acl) {
+                if by != client.id() && !client.follow(&core.shared().acl) {
                     client.link().close();
                 }
             }),

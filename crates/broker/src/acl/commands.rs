@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use naru_resp::Command;
 
-use super::rule::BadRule;
+use super::rule::{BadRule, has_spaces};
 use crate::command::{Called, Category, Entry, all_called, called_count, find};
 
 /// Which commands somebody may run, and the rules that say so.
@@ -109,7 +109,7 @@ impl Commands {
         if named.subcommand.is_some() {
             return Err(BadRule::ArgumentOfSubcommand);
         }
-        if argument.is_empty() {
+        if argument.is_empty() || has_spaces(argument.as_bytes()) {
             return Err(BadRule::Syntax);
         }
         if !named.entry.subcommands.is_empty() {

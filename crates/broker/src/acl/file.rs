@@ -1,14 +1,9 @@
 //! The ACL file: a user a line, as `ACL LIST` shows them. Texts are Redis's.
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 use super::rule::{has_spaces, joined};
+use crate::replace_file::replace_file;
 
 /// A user as the file has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,60 +66,15 @@ fn parse(line: &[u8], place: &str) -> Result<Option<FileUser>, String> {
     Ok(Some(FileUser { name: name.to_vec(), rules }))
 }
 
-/// Puts these lines in place of the file's, all or nothing. The file keeps its permissions; a new one is for its owner
-/// only.
+/// Puts these lines in place of the file's, all or nothing.
 pub(super) fn write(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
     let text: Vec<u8> = lines.flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
-    let beside = beside(path);
-    let written = write_beside(path, &beside, &text);
-    if written.is_err() {
-        // It is of no use; whoever could not write it may not be able to remove it either.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write_beside(path: &Path, beside: &Path, text: &[u8]) -> io::Result<()> {
-    // What a killed broker left there may be readable to others, and is not to become the file.
-    match fs::remove_file(beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
-    if let Ok(old) = fs::metadata(path) {
-        file.set_permissions(Permissions::from_mode(old.permissions().mode()))?;
-    }
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(beside, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// Where the new file is written before it takes the old one's place.
-fn beside(path: &Path) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".tmp-{}", std::process::id()));
-    name.into()
+    replace_file(path, &text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_keeps_its_permissions_and_a_new_one_is_its_owners_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("users.acl");
-        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        fs::write(beside(&path), "left behind").unwrap();
-        write(&path, std::iter::once(b"user a".to_vec())).unwrap();
-        assert_eq!((fs::read(&path).unwrap(), mode()), (b"user a\n".to_vec(), 0o600));
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        write(&path, std::iter::once(b"user b".to_vec())).unwrap();
-        assert_eq!((fs::read(&path).unwrap(), mode()), (b"user b\n".to_vec(), 0o640));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 
     fn parsed(line: &str) -> Result<Option<FileUser>, String> {
         parse(line.as_bytes(), "users.acl:3")

@@ -12,6 +12,7 @@
 mod access;
 mod commands;
 mod file;
+mod foreseen;
 mod log;
 mod password_hash;
 mod rule;
@@ -26,18 +27,20 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
 use parking_lot::Mutex;
 
 pub(crate) use access::Access;
+pub(crate) use foreseen::Foreseen;
 pub(crate) use log::{AclLog, LogEntry, Reason};
 pub(crate) use rule::has_spaces;
 pub(crate) use selector::Denied;
 pub(crate) use user::{DEFAULT, User};
 
+use crate::password::Password;
 use file::FileUser;
 use password_hash::PasswordHash;
 use rule::{BadRule, Unclosed, joined, shown};
@@ -101,17 +104,20 @@ pub(crate) struct Acl {
     users: Mutex<Users>,
     /// Counted up after each change of the users.
     generation: AtomicU64,
+    /// 1 if new users may use all channels (`acl-pubsub-default`).
+    pub(crate) all_channels: AtomicI64,
     pub(crate) log: AclLog,
     file: Option<PathBuf>,
     /// Held while the file is read or written.
     file_use: Mutex<()>,
 }
 
+#[derive(Clone)]
 struct Users {
     by_name: BTreeMap<Box<[u8]>, Arc<User>>,
     next: u64,
     /// What `requirepass` says, for a default user that nothing else says anything of.
-    password: Option<PasswordHash>,
+    password: Option<Arc<Password>>,
 }
 
 impl Users {
@@ -124,19 +130,49 @@ impl Users {
         self.by_name.insert(user.name().into(), Arc::new(user));
     }
 
+    fn get(&self, name: &[u8]) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    /// The user of that name, if the password is one of its.
+    fn authenticate(&self, name: &[u8], password: &PasswordHash) -> Option<&Arc<User>> {
+        self.get(name).filter(|user| user.accepts(password))
+    }
+
+    /// Makes or changes a user by all of these rules, or by none.
+    fn set(&mut self, name: &[u8], rules: &[&[u8]], all_channels: bool) -> Result<(), NotSet> {
+        let rules = joined(rules).map_err(|Unclosed(at)| NotSet::Unclosed(shown(rules[at])))?;
+        let mut user = match self.get(name) {
+            Some(user) => User::clone(user),
+            None => User::new(self.new_id(), name, all_channels),
+        };
+        for rule in rules {
+            user.apply(&rule, all_channels).map_err(|bad| NotSet::Refused(shown(&rule), bad))?;
+        }
+        self.put(user);
+        Ok(())
+    }
+
+    /// Deletes users; how many there were. Not for the default user.
+    fn delete<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> usize {
+        names.filter(|name| self.by_name.remove(*name).is_some()).count()
+    }
+
     /// A default user that nobody has said anything of but `requirepass`. Redis forgets that password when an ACL file
     /// does not name the default user, and so lets everybody in.
     fn untouched_default(&mut self) -> User {
         let mut user = User::open(self.new_id());
-        user.set_only_password(self.password.clone());
+        user.set_only_password(
+            self.password.as_deref().map(|password| PasswordHash::of(password.as_bytes())),
+        );
         user
     }
 }
 
 impl Acl {
     /// The users as they are told, and the default one.
-    pub(crate) fn new(options: &AclOptions, password: Option<&[u8]>) -> Result<Acl, AclError> {
-        let mut users = Users { by_name: BTreeMap::new(), next: 0, password: password.map(PasswordHash::of) };
+    pub(crate) fn new(options: &AclOptions, password: Option<Password>) -> Result<Acl, AclError> {
+        let mut users = Users { by_name: BTreeMap::new(), next: 0, password: password.map(Arc::new) };
         let default = users.untouched_default();
         users.put(default);
         let file = match &options.users {
@@ -149,12 +185,13 @@ impl Acl {
         let acl = Acl {
             users: Mutex::new(users),
             generation: AtomicU64::new(0),
+            all_channels: AtomicI64::new(options.all_channels.into()),
             log: AclLog::default(),
             file,
             file_use: Mutex::default(),
         };
         if acl.file.is_some() {
-            acl.load(options.all_channels).map_err(AclError)?;
+            acl.load().map_err(AclError)?;
         }
         Ok(acl)
     }
@@ -170,7 +207,7 @@ impl Acl {
 
     /// The user called so.
     pub(crate) fn user(&self, name: &[u8]) -> Option<Arc<User>> {
-        self.users.lock().by_name.get(name).cloned()
+        self.users.lock().get(name).cloned()
     }
 
     /// The user of who has not signed in.
@@ -186,40 +223,38 @@ impl Acl {
     /// The user of that name, if the password is one of its.
     pub(crate) fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<Arc<User>> {
         let password = PasswordHash::of(password);
-        self.user(name).filter(|user| user.accepts(&password))
+        self.users.lock().authenticate(name, &password).cloned()
     }
 
     /// Makes or changes a user by all of these rules, or by none.
-    pub(crate) fn set(&self, name: &[u8], rules: &[&[u8]], all_channels: bool) -> Result<(), NotSet> {
-        let rules = joined(rules).map_err(|Unclosed(at)| NotSet::Unclosed(shown(rules[at])))?;
-        let mut users = self.users.lock();
-        let mut user = match users.by_name.get(name) {
-            Some(user) => User::clone(user),
-            None => User::new(users.new_id(), name, all_channels),
-        };
-        for rule in rules {
-            user.apply(&rule, all_channels).map_err(|bad| NotSet::Refused(shown(&rule), bad))?;
-        }
-        users.put(user);
-        drop(users);
+    pub(crate) fn set(&self, name: &[u8], rules: &[&[u8]]) -> Result<(), NotSet> {
+        self.users.lock().set(name, rules, self.gives_all_channels())?;
         self.changed();
         Ok(())
     }
 
     /// Deletes users; how many there were. Not for the default user.
     pub(crate) fn delete<'a>(&self, names: impl Iterator<Item = &'a [u8]>) -> usize {
-        let mut users = self.users.lock();
-        let deleted = names.filter(|name| users.by_name.remove(*name).is_some()).count();
-        drop(users);
+        let deleted = self.users.lock().delete(names);
         self.changed();
         deleted
     }
 
+    /// Whether new users may use all channels.
+    pub(crate) fn gives_all_channels(&self) -> bool {
+        self.all_channels.load(Ordering::Relaxed) != 0
+    }
+
+    /// What was last given as `requirepass`.
+    pub(crate) fn default_password(&self) -> Option<Arc<Password>> {
+        self.users.lock().password.clone()
+    }
+
     /// Gives the default user this password and no other (`requirepass`); none lets everybody in.
-    pub(crate) fn set_default_password(&self, password: Option<&[u8]>) {
-        let password = password.map(PasswordHash::of);
+    pub(crate) fn set_default_password(&self, password: Option<Password>) {
         let mut users = self.users.lock();
-        users.password.clone_from(&password);
+        users.password = password.map(Arc::new);
+        let password = users.password.as_deref().map(|password| PasswordHash::of(password.as_bytes()));
         if let Some(user) = users.by_name.get_mut(DEFAULT) {
             let mut changed = User::clone(user);
             changed.set_only_password(password);
@@ -236,8 +271,9 @@ impl Acl {
 
     /// Takes the users of the file in place of those there are, all or none. Who stays under its name stays the same
     /// user.
-    pub(crate) fn load(&self, all_channels: bool) -> Result<(), String> {
+    pub(crate) fn load(&self) -> Result<(), String> {
         let Some(path) = &self.file else { return Ok(()) };
+        let all_channels = self.gives_all_channels();
         let _in_use = self.file_use.lock();
         let read = file::read(path, |user| tried(user, all_channels))?;
         let mut users = self.users.lock();

@@ -25,6 +25,8 @@ pub(crate) enum BadRule {
     Hash,
     #[error("Allowing first-arg of a subcommand is not supported")]
     ArgumentOfSubcommand,
+    #[error("Parentheses and quotes are not supported inside a selector")]
+    Enclosing,
 }
 
 /// A parenthesis is not closed: the place of the rule it begins.
@@ -65,6 +67,11 @@ pub(crate) fn shown(rule: &[u8]) -> String {
             Err(_) => escaped(rule),
         },
     }
+}
+
+/// What a selector is written with, and so what is none of its rules may hold.
+pub(super) fn has_enclosing(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'(' | b')' | b'"' | b'\''))
 }
 
 /// Names and patterns stand between spaces in a user's description, so they contain none.

@@ -3,7 +3,7 @@ use naru_resp::{Command, split_line};
 
 use super::{
     commands::Commands,
-    rule::{BadRule, has_spaces},
+    rule::{BadRule, has_enclosing, has_spaces},
 };
 use crate::command::{Called, Entry, KeyAccess, key_places};
 
@@ -99,6 +99,9 @@ impl Selector {
         let mut selector = Selector::new(all_channels);
         for rule in split_line(rules).map_err(|_| BadRule::Syntax)? {
             selector.apply(&rule)?;
+            if has_enclosing(&rule) {
+                return Err(BadRule::Enclosing);
+            }
         }
         Ok(selector)
     }

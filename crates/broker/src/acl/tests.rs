@@ -14,7 +14,7 @@ fn acl() -> Acl {
 
 fn set(acl: &Acl, name: &str, rules: &str) -> Result<(), NotSet> {
     let rules: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
-    acl.set(name.as_bytes(), &rules, false)
+    acl.set(name.as_bytes(), &rules)
 }
 
 fn user(rules: &str) -> Arc<User> {
@@ -230,7 +230,7 @@ fn who_may_no_longer_hear_what_it_is_subscribed_to_does_not_stay() {
 fn whom_the_default_user_let_in_without_a_password_stays_and_who_waits_is_let_in_without_one() {
     let acl = acl();
     let early = Access::new(&acl);
-    acl.set_default_password(Some(b"secret"));
+    acl.set_default_password(Password::new("secret").ok());
     let late = Access::new(&acl);
     assert!(early.follow(&acl, Vec::new) && early.is_signed_in());
     assert!(!late.is_signed_in());
@@ -248,18 +248,36 @@ fn folder_with(text: &str) -> (tempfile::TempDir, AclOptions) {
 #[test]
 fn a_file_that_was_saved_reads_back_to_the_same_users() {
     let (_folder, options) = folder_with("user alice on >secret ~a %R~b &c -@all +@pubsub (+xlen ~d)\n\n");
-    let acl = Acl::new(&options, Some(b"sesame")).unwrap();
+    let acl = Acl::new(&options, Password::new("sesame").ok()).unwrap();
     // What does not name the default user leaves it its password.
     assert!(acl.authenticate(DEFAULT, b"sesame").is_some() && acl.authenticate(DEFAULT, b"").is_none());
     set(&acl, "bob", "on nopass +@all -@dangerous ~* &*").unwrap();
     let lines = |acl: &Acl| acl.users().iter().map(|user| line(user)).collect::<Vec<_>>();
     let before = lines(&acl);
     acl.save().unwrap();
-    acl.load(false).unwrap();
+    acl.load().unwrap();
     assert_eq!(lines(&acl), before);
     assert_eq!(lines(&Acl::new(&options, None).unwrap()), before);
     let UserSource::File(path) = &options.users else { unreachable!() };
     assert!(!fs::read_to_string(path).unwrap().contains("secret"));
+}
+
+#[test]
+fn what_a_saved_file_would_read_otherwise_is_refused() {
+    let acl = acl();
+    for rule in ["+select|0\n", "+select|0\tx", "~a\n", "&a\rb", "(+select|0\nuser)", "('~a b')"] {
+        let set = acl.set(b"alice", &[rule.as_bytes()]);
+        assert!(matches!(set, Err(NotSet::Refused(_, BadRule::Syntax))), "{rule:?}: {set:?}");
+    }
+    for rule in
+        ["(~a\")\")", "('~a)' +get)", "(~(a)", "(&a)b)", "(%R~a)b)", "(+select|\"'\")", "(+select|0)1)"]
+    {
+        let set = acl.set(b"alice", &[rule.as_bytes()]);
+        assert!(matches!(set, Err(NotSet::Refused(_, BadRule::Enclosing))), "{rule:?}: {set:?}");
+    }
+    // Outside of a selector they mean nothing.
+    let alice = line(&user("~a) ~(b &c'd +select|0)"));
+    assert_eq!(line(&user(alice.strip_prefix("user alice ").unwrap())), alice);
 }
 
 #[test]
@@ -269,7 +287,7 @@ fn a_file_with_a_fault_changes_nothing_and_every_fault_is_named() {
     let UserSource::File(path) = &options.users else { unreachable!() };
     let shown = path.display().to_string();
     fs::write(path, "user bob +nope ~* ~x &* &y\nuser alice\nuser alice\n# no\nuser c <pw\n").unwrap();
-    let error = acl.load(false).unwrap_err().replace(&shown, "FILE");
+    let error = acl.load().unwrap_err().replace(&shown, "FILE");
     assert_eq!(
         error,
         "FILE:1: Error in applying operation '+nope': Unknown command or category name in ACL. FILE:1: Adding a \
@@ -281,7 +299,7 @@ fn a_file_with_a_fault_changes_nothing_and_every_fault_is_named() {
     assert_eq!(acl.users().len(), 2);
     assert!(Acl::new(&options, None).is_err());
     fs::remove_file(path).unwrap();
-    let missing = acl.load(false).unwrap_err().replace(&shown, "FILE");
+    let missing = acl.load().unwrap_err().replace(&shown, "FILE");
     assert_eq!(missing, "Error loading ACLs, opening file 'FILE': No such file or directory");
 }
 
@@ -293,7 +311,7 @@ fn users_of_a_configuration_are_taken_in_and_a_wrong_one_is_named() {
             words: line.split(' ').map(str::to_owned).collect(),
         });
         let options = AclOptions { users: UserSource::Lines(lines.collect()), ..AclOptions::default() };
-        Acl::new(&options, Some(b"sesame")).map_err(|error| error.to_string())
+        Acl::new(&options, Password::new("sesame").ok()).map_err(|error| error.to_string())
     };
     let acl = start(&["default off", "alice on >pw +ping ( +xlen ~a )"]).unwrap();
     assert_eq!(line(&acl.default_user()), "user default off resetchannels -@all");

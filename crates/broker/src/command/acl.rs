@@ -8,11 +8,12 @@ use naru_resp::{Command, ReplyWriter};
 use super::{
     Category, Context, Flow, Outcome, Refusal,
     arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    beside::beside,
     table::{all_called, find},
 };
 use crate::{
     acl::{DEFAULT, Denied, LogEntry, has_spaces},
-    wire::Mail,
+    wire::{Mail, Shared},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -129,7 +130,7 @@ fn set_user(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     }
     let rules: Vec<&[u8]> = command.iter().skip(3).collect();
     let shared = context.core.shared();
-    let set = shared.acl.set(command.arg(2), &rules, shared.config.gives_all_channels());
+    let set = shared.acl.set(command.arg(2), &rules);
     set.map_err(|error| format!("ERR {error}"))?;
     changed(context, |writer| writer.simple("OK"))
 }
@@ -145,39 +146,49 @@ fn delete_users(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 fn load(context: &Context<'_>) -> Outcome {
-    let shared = context.core.shared();
-    if shared.acl.file().is_none() {
+    if context.core.shared().acl.file().is_none() {
         return Err(NO_FILE.into());
     }
-    shared.acl.load(shared.config.gives_all_channels()).map_err(|error| format!("ERR {error}"))?;
-    changed(context, |writer| writer.simple("OK"))
+    let work = |shared: &Shared| shared.acl.load();
+    beside(context, work, |context, loaded| {
+        loaded.map_err(|error| format!("ERR {error}"))?;
+        // Its own user is followed before its next command.
+        tell_of_change(context);
+        Ok(())
+    })
 }
 
-/// Writes on the core's thread: it is short, rare, and asked for by an administrator.
 fn save(context: &Context<'_>) -> Outcome {
-    let acl = &context.core.shared().acl;
-    let Some(file) = acl.file() else { return Err(NO_FILE.into()) };
-    if let Err(error) = acl.save() {
-        tracing::error!(file = %file.display(), %error, "ACL SAVE: the file cannot be written, and is as it was");
-        return Err("ERR There was an error trying to save the ACLs. Please check the server logs for more \
-                    information"
-            .into());
+    let Some(file) = context.core.shared().acl.file().cloned() else { return Err(NO_FILE.into()) };
+    let work = |shared: &Shared| shared.acl.save();
+    beside(context, work, move |_, saved| {
+        saved.map_err(|error| {
+            let file = file.display();
+            tracing::error!(%file, %error, "ACL SAVE: the file cannot be written, and is as it was");
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+        })?;
+        Ok(())
+    })
+}
+
+/// Has every client but this follow a change of the users.
+fn tell_of_change(context: &Context<'_>) {
+    for core in (0..context.core.directory().cores()).map(CoreId) {
+        context.core.directory().send(core, Mail::UsersChanged { by: context.client.id() });
     }
-    context.reply(|writer| writer.simple("OK"))
 }
 
 /// Answers a change of the users, and has every client follow it. Who made it gets its answer before its connection
-/// ends for it.
+/// ends for it; what is left of a transaction then is done as who has not signed in, as in Redis.
 pub(super) fn changed(context: &Context<'_>, write: impl FnOnce(&mut ReplyWriter<'_, Vec<u8>>)) -> Outcome {
     context.client.reply(write);
-    let in_transaction = context.client.capturing().is_some();
-    let by = (!in_transaction).then_some(context.client.id());
-    for core in (0..context.core.directory().cores()).map(CoreId) {
-        context.core.directory().send(core, Mail::UsersChanged { by });
+    let users = &context.core.shared().acl;
+    tell_of_change(context);
+    if context.client.follow(users) {
+        return Ok(Flow::Next);
     }
-    // A transaction goes on to its end as what it was.
-    let stays = in_transaction || context.client.follow(&context.core.shared().acl);
-    Ok(if stays { Flow::Next } else { Flow::End })
+    context.client.sign_out(users);
+    Ok(Flow::End)
 }
 
 /// `ACL GETUSER name`

@@ -3,7 +3,7 @@
 //! As in Redis they follow from a command's flags and group. Naru's own are in `naru` and `dangerous` only: they act on
 //! everybody's inbox and name no key, so `+@write ~app:*` or `+@fast` must not let anybody at them.
 
-use std::{iter, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::table::{Called, Entry, TABLE};
 
@@ -63,10 +63,7 @@ const NAMES: &[(Category, &str)] = &[
 
 /// What categories something that can be called is in, by its number.
 static OF_CALLED: LazyLock<Vec<Vec<Category>>> = LazyLock::new(|| {
-    let with_subcommands = |entry: &'static Entry| {
-        iter::once(of_command(entry))
-            .chain(entry.subcommands.iter().map(move |full| of_subcommand(entry, full)))
-    };
+    let with_subcommands = |entry: &'static Entry| entry.all_called().map(move |called| of(entry, called));
     TABLE.iter().flat_map(with_subcommands).collect()
 });
 
@@ -88,41 +85,13 @@ impl Category {
     }
 }
 
-/// A command by itself. One with subcommands does nothing by itself, so it is only slow, as in Redis; COMMAND alone
-/// does something.
-fn of_command(entry: &Entry) -> Vec<Category> {
-    match entry.name {
-        "command" => vec![Slow, Connection],
-        "info" => vec![Slow, Dangerous],
-        _ if !entry.subcommands.is_empty() => vec![Slow],
-        _ => implied(entry),
-    }
-}
-
-fn of_subcommand(entry: &Entry, full: &str) -> Vec<Category> {
-    let subcommand = &full[entry.name.len() + 1..];
-    match (entry.name, subcommand) {
-        ("acl", "cat" | "genpass" | "help" | "whoami") => vec![Slow],
-        ("client", "kill" | "list" | "no-evict" | "pause" | "unblock" | "unpause") => {
-            vec![Admin, Slow, Dangerous, Connection]
-        }
-        ("client" | "command", _) => vec![Slow, Connection],
-        ("config" | "latency" | "pubsub" | "slowlog", "help") => vec![Slow],
-        ("acl" | "config" | "latency" | "slowlog", _) => vec![Admin, Slow, Dangerous],
-        ("xgroup" | "xinfo", "help") => vec![Slow, Stream],
-        ("function", "flush") => vec![Write, Slow, Scripting],
-        ("function" | "script", _) => vec![Slow, Scripting],
-        _ => implied(entry),
-    }
-}
-
-/// What follows from flags and group.
-fn implied(entry: &Entry) -> Vec<Category> {
+fn of(entry: &Entry, called: Called) -> Vec<Category> {
     if entry.group == "naru" {
         return vec![Dangerous, Naru];
     }
-    let mut categories = vec![if entry.flags.contains(&"fast") { Fast } else { Slow }];
-    for flag in entry.flags {
+    let flags = entry.flags_of(called);
+    let mut categories = vec![if flags.contains(&"fast") { Fast } else { Slow }];
+    for flag in flags {
         match *flag {
             "readonly" => categories.push(Read),
             "write" => categories.push(Write),
@@ -132,23 +101,39 @@ fn implied(entry: &Entry) -> Vec<Category> {
             _ => {}
         }
     }
-    categories.extend(match entry.group {
-        "generic" => Some(Keyspace),
-        "set" => Some(Set),
-        "sorted-set" => Some(SortedSet),
-        "list" => Some(List),
-        "hash" => Some(Hash),
-        "string" => Some(String),
-        "bitmap" => Some(Bitmap),
-        "hyperloglog" => Some(HyperLogLog),
-        "geo" => Some(Geo),
-        "stream" => Some(Stream),
-        "connection" => Some(Connection),
-        "transactions" => Some(Transaction),
-        "scripting" => Some(Scripting),
-        _ => None,
-    });
+    categories.extend(said(entry, called));
     categories
+}
+
+/// What does not follow from flags. A command with subcommands does nothing by itself, and so is in none; COMMAND alone
+/// does something.
+fn said(entry: &Entry, called: Called) -> &'static [Category] {
+    match entry.name {
+        "info" => return &[Dangerous],
+        "role" => return &[Admin, Dangerous],
+        "command" | "wait" | "readonly" | "readwrite" | "asking" => return &[Connection],
+        _ => {}
+    }
+    let is_container = !entry.subcommands.is_empty();
+    match entry.group {
+        "connection" | "scripting" if is_container && called == entry.itself() => &[],
+        "connection" => &[Connection],
+        "scripting" => &[Scripting],
+        "stream" if called != entry.itself() => &[Stream],
+        _ if is_container => &[],
+        "generic" => &[Keyspace],
+        "set" => &[Set],
+        "sorted-set" => &[SortedSet],
+        "list" => &[List],
+        "hash" => &[Hash],
+        "string" => &[String],
+        "bitmap" => &[Bitmap],
+        "hyperloglog" => &[HyperLogLog],
+        "geo" => &[Geo],
+        "stream" => &[Stream],
+        "transactions" => &[Transaction],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]

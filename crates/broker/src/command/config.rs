@@ -1,14 +1,16 @@
+use std::path::Path;
+
 use naru_fanout::{CoreId, matches};
 use naru_resp::Command;
 
 use super::{
     Context, Outcome, acl,
     arguments::{syntax_error, unknown_subcommand, wrong_number},
+    beside::beside,
 };
 use crate::{
     config::{PARAMETERS, Parameter},
-    password::Password,
-    wire::Mail,
+    wire::{Mail, Shared},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] =
@@ -38,7 +40,7 @@ pub(super) fn config(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             context.core.shared().counters.reset(context.core.directory().written_bytes());
             context.reply(|writer| writer.simple("OK"))
         }
-        b"rewrite" if command.len() == 2 => Err("ERR The server is running without a config file".into()),
+        b"rewrite" if command.len() == 2 => rewrite(context),
         b"help" if command.len() == 2 => context.help(HELP),
         b"get" | b"set" | b"resetstat" | b"rewrite" | b"help" => Err(wrong_number(&name())),
         _ => Err(unknown_subcommand("CONFIG", command.arg(1))),
@@ -64,6 +66,21 @@ fn get(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     })
 }
 
+fn rewrite(context: &Context<'_>) -> Outcome {
+    let Some(file) = context.core.shared().config.file().map(Path::to_owned) else {
+        return Err("ERR The server is running without a config file".into());
+    };
+    let shown = file.display().to_string();
+    let work = move |shared: &Shared| shared.config.rewrite(&file);
+    beside(context, work, move |_, written| {
+        written.map_err(|error| {
+            tracing::error!(file = shown, %error, "CONFIG REWRITE: the file cannot be written, and is as it was");
+            format!("ERR Rewriting config file: {error}")
+        })?;
+        Ok(())
+    })
+}
+
 /// `CONFIG SET name value [name value …]`
 fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     if !command.len().is_multiple_of(2) {
@@ -77,7 +94,6 @@ fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         context.core.directory().send(CoreId(core), Mail::Configured);
     }
     if wanted.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"requirepass")) {
-        shared.acl.set_default_password(shared.config.password().as_deref().map(Password::as_bytes));
         return acl::changed(context, |writer| writer.simple("OK"));
     }
     context.reply(|writer| writer.simple("OK"))

@@ -89,7 +89,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 /// The version that HELLO asks for, if it does.
-fn hello_version(arguments: &mut Arguments<'_, '_>) -> Result<Option<Version>, Refusal> {
+pub(super) fn hello_version(arguments: &mut Arguments<'_, '_>) -> Result<Option<Version>, Refusal> {
     if arguments.peek().is_none() {
         return Ok(None);
     }

@@ -10,7 +10,8 @@ use super::{
     getkeys::{getkeys, getkeys_and_flags},
     manual::{self, Usage},
     syntax::{Argument, Kind},
-    table::{self, Entry, TABLE},
+    table::{self, Called, Entry, TABLE},
+    traits::{self, Begin, KeySpecification},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -53,31 +54,30 @@ type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
 pub(super) fn command(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let Some(subcommand) = command.get(1) else {
-        return context.reply(|writer| write_all(writer, TABLE.iter().map(Some), write_entry));
+        return context
+            .reply(|writer| write_all(writer, TABLE.iter().map(|entry| Some((entry, entry.itself())))));
     };
-    let named = || command.iter().skip(2).map(table::find);
+    let named = || command.iter().skip(2).map(described);
     match subcommand.to_ascii_lowercase().as_slice() {
         b"count" if command.len() > 2 => Err(wrong_number("command|count")),
-        b"getkeys" if command.len() > 3 => getkeys(context, command),
-        b"getkeys" => Err(wrong_number("command|getkeys")),
-        b"getkeysandflags" if command.len() > 3 => getkeys_and_flags(context, command),
-        b"getkeysandflags" => Err(wrong_number("command|getkeysandflags")),
+        b"getkeys" => getkeys(context, command),
+        b"getkeysandflags" => getkeys_and_flags(context, command),
         b"count" => context.reply(|writer| writer.integer(TABLE.len() as i64)),
         b"info" if command.len() == 2 => {
-            context.reply(|writer| write_all(writer, TABLE.iter().map(Some), write_entry))
+            context.reply(|writer| write_all(writer, TABLE.iter().map(|entry| Some((entry, entry.itself())))))
         }
-        b"info" => context.reply(|writer| write_all(writer, named(), write_entry)),
+        b"info" => context.reply(|writer| write_all(writer, named())),
         b"list" => list(context, command),
         b"docs" => {
-            let found: Vec<(&Entry, &str)> = if command.len() == 2 {
-                TABLE.iter().map(|entry| (entry, entry.name)).collect()
+            let found: Vec<(&Entry, Called)> = if command.len() == 2 {
+                TABLE.iter().map(|entry| (entry, entry.itself())).collect()
             } else {
                 command.iter().skip(2).filter_map(described).collect()
             };
             context.reply(|writer| {
                 writer.map(found.len());
-                for (entry, name) in found {
-                    write_docs(writer, entry, name);
+                for (entry, called) in found {
+                    write_docs(writer, entry, called.name);
                 }
             })
         }
@@ -110,46 +110,99 @@ fn list(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     })
 }
 
-fn write_all(
-    writer: &mut Writer<'_>,
-    entries: impl Iterator<Item = Option<&'static Entry>>,
-    write: fn(&mut Writer<'_>, &Entry),
-) {
-    let entries: Vec<_> = entries.collect();
-    writer.array(entries.len());
-    for entry in entries {
-        match entry {
-            Some(entry) => write(writer, entry),
+fn write_all(writer: &mut Writer<'_>, described: impl Iterator<Item = Option<(&'static Entry, Called)>>) {
+    let described: Vec<_> = described.collect();
+    writer.array(described.len());
+    for described in described {
+        match described {
+            Some((entry, called)) => write_called(writer, entry, called),
             None => writer.null(),
         }
     }
 }
 
-fn write_entry(writer: &mut Writer<'_>, entry: &Entry) {
-    let (first, last, step) = entry.keys;
+/// A command or subcommand, with all of its subcommands.
+fn write_called(writer: &mut Writer<'_>, entry: &Entry, called: Called) {
+    let is_itself = called == entry.itself();
+    let arity = if is_itself { entry.arity } else { manual::arity(called) };
+    let (first, last, step) = entry.keys_of(called);
+    let flags = entry.flags_of(called);
     writer.array(10);
-    writer.bulk(entry.name);
-    writer.integer(entry.arity.as_integer());
-    writer.set(entry.flags.len());
-    entry.flags.iter().for_each(|flag| writer.simple(flag));
+    writer.bulk(called.name);
+    writer.integer(arity.as_integer());
+    writer.set(flags.len());
+    flags.iter().for_each(|flag| writer.simple(flag));
     writer.integer(first);
     writer.integer(last);
     writer.integer(step);
-    let is_in = |(category, _): &(Category, &str)| category.holds(entry.itself());
+    let is_in = |(category, _): &(Category, &str)| category.holds(called);
     let categories: Vec<_> = Category::all().filter(is_in).collect();
     writer.set(categories.len());
     categories.iter().for_each(|(_, name)| writer.simple(format!("@{name}")));
-    // Tips, key specifications, subcommands: none are given.
-    (0..3).for_each(|_| writer.array(0));
+    let tips = traits::tips(called);
+    writer.array(tips.len());
+    tips.iter().for_each(|tip| writer.bulk(tip));
+    match traits::keys(entry, called) {
+        Some(keys) => {
+            writer.array(1);
+            write_keys(writer, &keys);
+        }
+        None => writer.array(0),
+    }
+    let subcommands = if is_itself { entry.subcommands.len() } else { 0 };
+    writer.array(subcommands);
+    for subcommand in entry.all_called().skip(1).take(subcommands) {
+        write_called(writer, entry, subcommand);
+    }
 }
 
-/// The command called `name`, or `command|subcommand`, and its full name.
-fn described(name: &[u8]) -> Option<(&'static Entry, &'static str)> {
+fn write_keys(writer: &mut Writer<'_>, keys: &KeySpecification) {
+    writer.map(3 + usize::from(keys.notes.is_some()));
+    if let Some(notes) = keys.notes {
+        writer.bulk("notes");
+        writer.bulk(notes);
+    }
+    writer.bulk("flags");
+    writer.set(keys.flags.len());
+    keys.flags.iter().for_each(|flag| writer.simple(flag));
+    writer.bulk("begin_search");
+    let numbers = |writer: &mut Writer<'_>, numbers: &[(&str, i64)]| {
+        for (name, number) in numbers {
+            writer.bulk(name);
+            writer.integer(*number);
+        }
+    };
+    let search = |writer: &mut Writer<'_>, kind: &str, parts: usize| {
+        writer.map(2);
+        writer.bulk("type");
+        writer.bulk(kind);
+        writer.bulk("spec");
+        writer.map(parts);
+    };
+    match keys.begins {
+        Begin::Index(index) => {
+            search(writer, "index", 1);
+            numbers(writer, &[("index", index)]);
+        }
+        Begin::Keyword(keyword, from) => {
+            search(writer, "keyword", 2);
+            writer.bulk("keyword");
+            writer.bulk(keyword);
+            numbers(writer, &[("startfrom", from)]);
+        }
+    }
+    writer.bulk("find_keys");
+    search(writer, "range", 3);
+    numbers(writer, &[("lastkey", keys.last), ("keystep", keys.step), ("limit", keys.limit)]);
+}
+
+/// The command called `name`, or `command|subcommand`.
+fn described(name: &[u8]) -> Option<(&'static Entry, Called)> {
     let mut words = name.splitn(2, |byte| *byte == b'|');
     let entry = table::find(words.next()?)?;
     match words.next() {
-        None => Some((entry, entry.name)),
-        Some(subcommand) => Some((entry, entry.subcommands[entry.subcommand(subcommand)?])),
+        None => Some((entry, entry.itself())),
+        Some(subcommand) => Some((entry, entry.all_called().nth(1 + entry.subcommand(subcommand)?)?)),
     }
 }
 

@@ -43,7 +43,7 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
     };
     let entry = table::find(whole.name()).filter(exists);
     let entry = entry.ok_or_else(|| Refusal::from("ERR Invalid command specified"))?;
-    if !has_keys(entry) {
+    if !has_keys(entry, &whole) {
         return Err("ERR The command has no key arguments".into());
     }
     if !entry.arity.accepts(whole.len()) {
@@ -56,14 +56,14 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
 
 /// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is
 /// none.
-fn has_keys(entry: &Entry) -> bool {
-    entry.group != "pubsub" && entry.keys.0 != 0
-        || matches!(entry.name, "xread" | "xreadgroup" | "xgroup" | "xinfo")
+fn has_keys(entry: &Entry, command: &Command<'_>) -> bool {
+    let (first, ..) = entry.keys_of(entry.called_or_itself(command));
+    entry.group != "pubsub" && first != 0 || matches!(entry.name, "xread" | "xreadgroup")
 }
 
 /// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
 pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<Range<usize>>> {
-    if !has_keys(entry) {
+    if !has_keys(entry, command) {
         return Some((0..0).step_by(1));
     }
     match entry.name {
@@ -74,11 +74,9 @@ pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<
             let streams = command.iter().skip(from).position(is_it)? + from + 1;
             return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
         }
-        // All subcommands but HELP have one.
-        "xgroup" | "xinfo" => return Some((2..command.len().min(3)).step_by(1)),
         _ => {}
     }
-    let (first, last, step) = entry.keys;
+    let (first, last, step) = entry.keys_of(entry.called_or_itself(command));
     let last = if last < 0 { command.len() as i64 + last } else { last };
     let place = |number: i64| usize::try_from(number).unwrap_or(0);
     Some((place(first)..place(last + 1)).step_by(place(step).max(1)))
@@ -110,7 +108,7 @@ impl KeyAccess {
 }
 
 /// What a command or subcommand does to its keys, in the words of Redis's key specifications.
-fn access(entry: &Entry, name: &str) -> &'static [&'static str] {
+pub(super) fn access(entry: &Entry, name: &str) -> &'static [&'static str] {
     match name {
         "del" => &["RM", "delete"],
         "xadd" | "xack" | "xclaim" | "xsetid" | "xgroup" | "xgroup|setid" => &["RW", "update"],

@@ -38,6 +38,7 @@ const SECTIONS: &[Section] = &[
     section("Modules", true, |_, _| {}),
     section("Commandstats", false, commandstats),
     section("Errorstats", true, errorstats),
+    section("Latencystats", false, latencystats),
     section("Cluster", true, |_, text| line(text, format_args!("cluster_enabled:0"))),
     section("Keyspace", true, keyspace),
 ];
@@ -108,7 +109,8 @@ fn server(info: &Info<'_>, text: &mut String) {
     line(text, format_args!("server_time_usec:{}", now.as_micros()));
     line(text, format_args!("uptime_in_seconds:{uptime}"));
     line(text, format_args!("uptime_in_days:{}", uptime / 86_400));
-    line(text, format_args!("config_file:"));
+    let file = shared.config.file().map(|file| file.display().to_string()).unwrap_or_default();
+    line(text, format_args!("config_file:{file}"));
     line(text, format_args!("io_threads:{}", info.context.core.directory().cores()));
 }
 
@@ -224,6 +226,22 @@ fn commandstats(info: &Info<'_>, text: &mut String) {
                 called.name, counted.calls, counted.rejected, counted.failed
             ),
         );
+    }
+}
+
+/// Redis's default percentiles, up to a class of the histogram.
+fn latencystats(info: &Info<'_>, text: &mut String) {
+    for (called, counted) in table::all_called().zip(&info.totals.commands) {
+        let [half, most, nearly_all] = [500, 990, 999].map(|thousandths| counted.percentile(thousandths));
+        if counted.calls > 0 {
+            line(
+                text,
+                format_args!(
+                    "latency_percentiles_usec_{}:p50={half:.3},p99={most:.3},p99.9={nearly_all:.3}",
+                    called.name
+                ),
+            );
+        }
     }
 }
 

@@ -30,12 +30,17 @@ pub(super) fn usage(name: &str) -> Option<&'static Usage> {
     MANUAL.iter().find(|usage| usage.name == name)
 }
 
-/// How many words a subcommand takes, as its syntax has it: at least so many, or exactly if nothing is optional.
+/// How many words a subcommand takes, as its syntax has it: at least so many, or exactly if nothing is optional. Of some
+/// Redis wants more, of which the syntax says that each can be left out.
 pub(super) fn arity(called: Called) -> Arity {
     static ARITIES: LazyLock<Vec<Arity>> = LazyLock::new(|| {
         let arity = |called: Called| {
             let (least, exactly) = syntax::words(&usage(called.name).map_or_else(Vec::new, Usage::arguments));
-            let least = least + called.name.split('|').count();
+            let least = match called.name {
+                "client|kill" => 3,
+                "command|getkeys" | "command|getkeysandflags" => 4,
+                name => least + name.split('|').count(),
+            };
             if exactly { Arity::Exactly(least) } else { Arity::AtLeast(least) }
         };
         all_called().map(arity).collect()
@@ -200,7 +205,12 @@ pub(super) static MANUAL: &[Usage] = &[
     redis("config|get", "2.0.0", "parameter [parameter ...]", "Reads parameters; globs are understood."),
     help("config|help", "5.0.0"),
     redis("config|resetstat", "2.0.0", "", "Counts from 0 again what `INFO` shows."),
-    redis("config|rewrite", "2.8.0", "", "Is refused: there is no file that the broker would write."),
+    redis(
+        "config|rewrite",
+        "2.8.0",
+        "",
+        "Writes what holds now into the file of `--config`, each parameter where it stood.",
+    ),
     redis(
         "config|set",
         "2.0.0",
@@ -211,8 +221,8 @@ pub(super) static MANUAL: &[Usage] = &[
         "info",
         "1.0.0",
         "[section [section ...]]",
-        "Redis's sections and field names, where the thing exists; without `latencystats`. Rates are averages since \
-         somebody last asked. Of commands that the store answers, `commandstats` counts the time until they are handed \
+        "Redis's sections and field names, where the thing exists. Rates are averages since somebody last asked. \
+         Of commands that the store answers, `commandstats` and `latencystats` count the time until they are handed \
          over.",
     ),
     redis("time", "2.6.0", "", ""),
@@ -250,6 +260,18 @@ pub(super) static MANUAL: &[Usage] = &[
     ),
     redis("latency|latest", "2.8.13", "", "Shows the latest of each event."),
     redis("latency|reset", "2.8.13", "[event [event ...]]", "Forgets events."),
+    redis("memory", "4.0.0", "", ""),
+    redis("memory|doctor", "4.0.0", "", "Says where to look."),
+    help("memory|help", "4.0.0"),
+    redis("memory|malloc-stats", "4.0.0", "", "Says that the allocator tells nothing."),
+    redis("memory|purge", "4.0.0", "", "Does nothing: the allocator sees to it."),
+    redis("memory|stats", "4.0.0", "", "Redis's fields, those of which something is known."),
+    redis(
+        "memory|usage",
+        "4.0.0",
+        "key [SAMPLES count]",
+        "Says about how many bytes a stream takes, by its first entries.",
+    ),
     redis("role", "2.8.12", "", "It is `master`, and nobody replicates."),
     redis("wait", "3.0.0", "numreplicas timeout", "0, at once: there are none."),
     // Cluster

@@ -2,12 +2,14 @@
 
 mod acl;
 mod arguments;
+mod beside;
 mod category;
 mod client;
 mod cluster;
 mod config;
 mod connection;
 mod describe;
+mod foresee;
 mod getkeys;
 mod info;
 mod keys;
@@ -15,6 +17,7 @@ mod kill;
 mod latency_report;
 mod ledger;
 mod manual;
+mod memory;
 mod monitor;
 #[cfg(test)]
 mod page;
@@ -28,6 +31,7 @@ mod stream_info;
 mod streams;
 mod syntax;
 mod table;
+mod traits;
 mod transaction;
 
 use std::{rc::Rc, time::Duration};
@@ -247,7 +251,7 @@ fn count_timed(core: &Rc<Core<Resp>>, run: Run, took: Duration) {
 fn show(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) {
     // EXEC is shown behind what it executes, by itself.
     if context.core.shared().monitors.any() && entry.name != "exec" {
-        monitor::tell(context, called, command);
+        monitor::tell(context, entry, called, command);
     }
 }
 
@@ -265,6 +269,9 @@ fn refusal(context: &Context<'_>, entry: &Entry, called: Called, command: &Comma
     }
     if let Err(denied) = context.client.access().check(entry, called, command) {
         return Some(permission::denied(context, called, command, denied));
+    }
+    if context.client.transaction().is_some() && beside::works_beside(called) {
+        return Some("ERR Command not allowed inside a transaction".into());
     }
     (context.client.is_in_subscribed_mode() && !entry.in_subscribed_mode).then(|| {
         format!(

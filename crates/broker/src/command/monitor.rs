@@ -4,41 +4,8 @@ use bytes::Bytes;
 use naru_fanout::CoreId;
 use naru_resp::Command;
 
-use super::{Called, Context, Outcome, redacted::redacted};
+use super::{Called, Context, Entry, Outcome, redacted::redacted};
 use crate::{escaped::escaped, wire::Mail};
-
-/// Redis's commands for administrators, which monitors do not see.
-const HIDDEN: &[&str] = &[
-    "acl|deluser",
-    "acl|dryrun",
-    "acl|getuser",
-    "acl|list",
-    "acl|load",
-    "acl|log",
-    "acl|save",
-    "acl|setuser",
-    "acl|users",
-    "client|kill",
-    "client|list",
-    "client|no-evict",
-    "client|pause",
-    "client|unblock",
-    "client|unpause",
-    "config|get",
-    "config|resetstat",
-    "config|rewrite",
-    "config|set",
-    "latency|doctor",
-    "latency|graph",
-    "latency|histogram",
-    "latency|history",
-    "latency|latest",
-    "latency|reset",
-    "monitor",
-    "slowlog|get",
-    "slowlog|len",
-    "slowlog|reset",
-];
 
 /// `MONITOR`: from here on the client sees every command that is executed, on whichever core. It is a subscriber in
 /// this: who falls behind is closed.
@@ -56,12 +23,11 @@ pub(super) fn monitor(context: &Context<'_>, _: &Command<'_>) -> Outcome {
     context.reply(|writer| writer.simple("OK"))
 }
 
-/// Tells all monitors of a command that was executed.
-pub(super) fn tell(context: &Context<'_>, called: Called, command: &Command<'_>) {
-    if HIDDEN.contains(&called.name) {
-        return;
+/// Tells all monitors of a command that was executed, unless it is one for administrators, as in Redis.
+pub(super) fn tell(context: &Context<'_>, entry: &Entry, called: Called, command: &Command<'_>) {
+    if !entry.flags_of(called).contains(&"admin") {
+        show(context, redacted(called, command));
     }
-    show(context, redacted(called, command));
 }
 
 /// Shows these words to all monitors as a command that was executed.

@@ -3,8 +3,8 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
-    pubsub, scripting, slow, stream_groups, stream_info, streams, transaction,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, memory,
+    monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -35,7 +35,7 @@ impl Arity {
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) arity: Arity,
-    /// Redis's flags, as `COMMAND INFO` has them.
+    /// Redis's flags, as `COMMAND INFO` has them; those of subcommands are in `traits.rs`.
     pub(crate) flags: &'static [&'static str],
     /// First key, last key, step; all 0 without keys.
     pub(crate) keys: (i64, i64, i64),
@@ -68,9 +68,7 @@ pub(crate) fn called_count() -> usize {
 
 /// Everything that can be called, in the order of its number.
 pub(crate) fn all_called() -> impl Iterator<Item = Called> {
-    let names =
-        TABLE.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.subcommands.iter().copied()));
-    names.enumerate().map(|(number, name)| Called { number, name })
+    TABLE.iter().flat_map(Entry::all_called)
 }
 
 /// The longest name, and so the most that is looked at of a stranger's.
@@ -132,6 +130,12 @@ impl Entry {
     /// The command itself, without a subcommand.
     pub(crate) fn itself(&self) -> Called {
         Called { number: self.number, name: self.name }
+    }
+
+    /// The command itself and all its subcommands, in the order of their numbers.
+    pub(crate) fn all_called(&self) -> impl Iterator<Item = Called> {
+        let names = std::iter::once(self.name).chain(self.subcommands.iter().copied());
+        (self.number..).zip(names).map(|(number, name)| Called { number, name })
     }
 
     /// What is called, subcommand included; none if there is no such subcommand.
@@ -227,7 +231,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "hello",
         AtLeast(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::hello,
         "Handshakes with the server.",
     ),
@@ -235,7 +239,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "auth",
         AtLeast(2),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::auth,
         "Authenticates the connection.",
     ),
@@ -251,7 +255,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "quit",
         AtLeast(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::quit,
         "Closes the connection.",
     )
@@ -260,7 +264,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "reset",
         Exactly(1),
         "connection",
-        &["noscript", "fast", "no_auth"],
+        &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"],
         connection::reset,
         "Resets the connection.",
     )
@@ -269,21 +273,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "client",
         AtLeast(2),
         "connection",
-        &["noscript", "loading"],
+        &[],
         client::client,
         "Describes, names, pauses and closes connections.",
     )
     .subcommands(client::SUBCOMMANDS),
     // Server
-    entry(
-        "acl",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript", "loading", "stale"],
-        acl::acl,
-        "Says and sets who may do what.",
-    )
-    .subcommands(acl::SUBCOMMANDS),
+    entry("acl", AtLeast(2), "server", &[], acl::acl, "Says and sets who may do what.")
+        .subcommands(acl::SUBCOMMANDS),
     entry(
         "command",
         AtLeast(1),
@@ -293,15 +290,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Returns detailed information about all commands.",
     )
     .subcommands(describe::SUBCOMMANDS),
-    entry(
-        "config",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript"],
-        config::config,
-        "Reads and sets configuration parameters.",
-    )
-    .subcommands(config::SUBCOMMANDS),
+    entry("config", AtLeast(2), "server", &[], config::config, "Reads and sets configuration parameters.")
+        .subcommands(config::SUBCOMMANDS),
     entry(
         "info",
         AtLeast(1),
@@ -326,24 +316,12 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         monitor::monitor,
         "Listens for all commands that are executed.",
     ),
-    entry(
-        "slowlog",
-        AtLeast(2),
-        "server",
-        &["admin", "loading", "stale"],
-        slow::slowlog,
-        "Shows commands that took long.",
-    )
-    .subcommands(slow::SLOWLOG_SUBCOMMANDS),
-    entry(
-        "latency",
-        AtLeast(2),
-        "server",
-        &["admin", "noscript", "loading", "stale"],
-        slow::latency,
-        "Shows when commands took long.",
-    )
-    .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry("slowlog", AtLeast(2), "server", &[], slow::slowlog, "Shows commands that took long.")
+        .subcommands(slow::SLOWLOG_SUBCOMMANDS),
+    entry("latency", AtLeast(2), "server", &[], slow::latency, "Shows when commands took long.")
+        .subcommands(slow::LATENCY_SUBCOMMANDS),
+    entry("memory", AtLeast(2), "server", &[], memory::memory, "Says what takes how much memory.")
+        .subcommands(memory::SUBCOMMANDS),
     entry(
         "role",
         Exactly(1),
@@ -399,7 +377,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "function",
         AtLeast(2),
         "scripting",
-        &["noscript"],
+        &[],
         scripting::function,
         "Lists the functions, of which there are none.",
     )
@@ -408,7 +386,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "script",
         AtLeast(2),
         "scripting",
-        &["noscript"],
+        &[],
         scripting::script,
         "Says which scripts are loaded, of which there are none.",
     )
@@ -418,7 +396,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "subscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::subscribe,
         "Listens for messages published to channels.",
     )
@@ -427,7 +405,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "unsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::unsubscribe,
         "Stops listening to messages posted to channels.",
     )
@@ -436,7 +414,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "psubscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::psubscribe,
         "Listens for messages published to channels that match one or more patterns.",
     )
@@ -445,7 +423,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "punsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::punsubscribe,
         "Stops listening to messages published to channels that match one or more patterns.",
     )
@@ -454,7 +432,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "ssubscribe",
         AtLeast(2),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::ssubscribe,
         "Listens for messages published to shard channels.",
     )
@@ -464,7 +442,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "sunsubscribe",
         AtLeast(1),
         "pubsub",
-        &["pubsub", "noscript"],
+        &["pubsub", "noscript", "loading", "stale"],
         pubsub::sunsubscribe,
         "Stops listening to messages posted to shard channels.",
     )
@@ -489,15 +467,8 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Posts a message to a channel.",
     )
     .brief(),
-    entry(
-        "pubsub",
-        AtLeast(2),
-        "pubsub",
-        &["pubsub", "loading", "stale"],
-        pubsub::pubsub,
-        "Looks at channels and patterns.",
-    )
-    .subcommands(pubsub::SUBCOMMANDS),
+    entry("pubsub", AtLeast(2), "pubsub", &[], pubsub::pubsub, "Looks at channels and patterns.")
+        .subcommands(pubsub::SUBCOMMANDS),
     // Transactions
     entry(
         "multi",

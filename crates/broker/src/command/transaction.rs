@@ -5,8 +5,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use naru_resp::{Command, ReplyWriter, Version};
 
-use super::{Context, Entry, Flow, Outcome, Refusal, connection, count, monitor, perform, permission};
+use super::{
+    Context, Entry, Flow, Outcome, Refusal, connection, count,
+    foresee::{changes_rights, foresee},
+    monitor, perform, permission,
+};
 use crate::{
+    acl::Foreseen,
     client::{Capture, Captured},
     keeper::Task,
     replies::Ticket,
@@ -119,7 +124,7 @@ pub(super) fn exec(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// Whether the keeper takes part in it.
 fn is_kept(Queued { entry, command }: &Queued) -> bool {
     entry.is_kept()
-        || entry.called(&command.as_command()).is_some_and(|called| called.name == "client|unblock")
+        || matches!(entry.called_or_itself(&command.as_command()).name, "client|unblock" | "memory|usage")
 }
 
 fn run_later(queued: Queued) -> Step {
@@ -131,8 +136,17 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
     // What is published before and after a subscription of the same transaction must be so for the core too.
     let subscribes = commands.iter().any(|queued| queued.entry.subscribes());
     let mut version = context.client.version();
+    let shared = context.core.shared();
+    let mut foreseen = commands
+        .iter()
+        .any(|queued| changes_rights(queued.entry))
+        .then(|| Foreseen::new(&shared.acl, context.client.access()));
     let plan = |queued: Queued| {
-        if is_denied(context, &queued) || !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
+        let is_denied = is_denied(context, foreseen.as_ref(), &queued);
+        if let Some(foreseen) = foreseen.as_mut().filter(|_| !is_denied) {
+            foresee(foreseen, queued.entry, &queued.command.as_command());
+        }
+        if is_denied || !is_kept(&queued) && (subscribes || !queued.entry.publishes()) {
             if queued.entry.name == "hello" {
                 let command = queued.command.as_command();
                 version = connection::version_after_hello(context, &command).unwrap_or(version);
@@ -146,10 +160,15 @@ fn planned(context: &Context<'_>, commands: Vec<Queued>) -> Vec<Step> {
     commands.into_iter().map(plan).collect()
 }
 
-/// Whether the client may no longer do it. The core says so when its turn comes.
-fn is_denied(context: &Context<'_>, Queued { entry, command }: &Queued) -> bool {
+/// Whether the client may no longer do it when its turn comes. The core says so then.
+fn is_denied(context: &Context<'_>, foreseen: Option<&Foreseen>, Queued { entry, command }: &Queued) -> bool {
     let command = command.as_command();
-    context.client.access().check(entry, entry.called_or_itself(&command), &command).is_err()
+    let called = entry.called_or_itself(&command);
+    let allowed = match foreseen {
+        Some(foreseen) => foreseen.check(entry, called, &command),
+        None => context.client.access().check(entry, called, &command),
+    };
+    allowed.is_err()
 }
 
 /// What the keeper is to do for a command, and how to answer it; or the reply, if it asks for nothing that can be done.

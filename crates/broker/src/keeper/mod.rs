@@ -23,6 +23,7 @@ mod streams;
 mod transaction;
 mod turn;
 mod upkeep;
+mod usage;
 mod watches;
 
 use std::sync::Arc;
@@ -94,6 +95,10 @@ pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     Ledger(LedgerOp),
+    /// How many bytes of memory a key takes.
+    Usage {
+        key: Bytes,
+    },
     /// Ends the blocked command of a client.
     Unblock {
         client: PeerId,

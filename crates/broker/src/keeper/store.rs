@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use naru_ledger::{Effect, Ledger};
-use naru_store::{AppendError, ReadError};
+use naru_store::{AppendError, ReadError, WriteError};
 
 use super::{
     apply::apply,
@@ -74,6 +74,15 @@ impl Store {
     /// Refuses what makes the log grow while the disk is full.
     pub(super) fn check_space(&self) -> Result<(), StoreError> {
         if self.journal.is_full() { Err(StoreError::DiskFull) } else { Ok(()) }
+    }
+
+    /// Hands what has been recorded to the disk, at the level that is asked for now.
+    pub(super) fn submit(&mut self) -> Result<(), WriteError> {
+        let (log, level) = (self.journal.log(), self.config.sync_level());
+        if log.level() != level {
+            log.set_level(level);
+        }
+        log.submit()
     }
 
     /// Begins a transaction: until [`Self::commit`], changes are made at once, and recorded together.

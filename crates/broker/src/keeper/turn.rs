@@ -24,6 +24,7 @@ use super::{
     store::{Store, StoreError},
     streams,
     upkeep::Upkeep,
+    usage,
 };
 use crate::{
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
@@ -104,7 +105,7 @@ impl Turns {
             self.answer_nothing(&waiter);
         }
         self.comes_again = self.upkeep.go_on(&mut self.store);
-        self.store.journal.log().submit()?;
+        self.store.submit()?;
         self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
         self.release();
         self.send_outgoing();
@@ -169,6 +170,10 @@ impl Turns {
                 let was_blocked = self.unblock(client, with);
                 writer.integer(i64::from(was_blocked));
             }
+            Op::Usage { key } => match self.store.keyspace.get(&key) {
+                Some(key) => writer.integer(usage::bytes(key) as i64),
+                None => writer.null(),
+            },
             Op::Keys(op) => keys::run(&mut self.store, &op, writer)?,
             Op::Ledger(op) => {
                 let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;

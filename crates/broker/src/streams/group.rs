@@ -59,6 +59,16 @@ impl Group {
         Group { progress, ..Group::default() }
     }
 
+    /// About how many bytes of memory it takes: what is pending stands in two trees, which are three quarters full.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let pending = size_of::<(StreamId, Pending)>() + size_of::<StreamId>();
+        let names = self.numbers.keys().map(|name| 2 * name.len());
+        size_of::<Group>()
+            + self.pending.len() * pending * 4 / 3
+            + self.consumers.len() * size_of::<Consumer>()
+            + names.sum::<usize>()
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }

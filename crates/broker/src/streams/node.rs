@@ -37,6 +37,11 @@ impl Node {
         self.entries.len()
     }
 
+    /// About how many bytes of memory it takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Node>() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// How many it has had.
     pub(super) fn len_ever(&self) -> usize {
         self.entries.len() + self.removed as usize

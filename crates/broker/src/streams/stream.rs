@@ -310,6 +310,13 @@ impl Stream {
         self.nodes.get_mut(at)?.replace(id, place)
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let nodes: usize = self.nodes.iter().map(Node::memory_bytes).sum();
+        let groups = self.groups.iter().map(|(name, group)| name.len() + group.memory_bytes());
+        size_of::<Stream>() + nodes + groups.sum::<usize>()
+    }
+
     /// Where all its bodies are.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
         self.nodes.iter().flat_map(Node::places)

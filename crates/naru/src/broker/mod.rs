@@ -39,10 +39,12 @@ pub(crate) fn run(options: Options, logging: &logging::Options) -> anyhow::Resul
     if let Some(configuration) = &configuration {
         configuration.log();
     }
-    serve(&settings)
+    // As in Redis, it is the same file wherever the process goes.
+    let config_file = options.config.map(std::path::absolute).transpose()?;
+    serve(&settings, config_file)
 }
 
-fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+fn serve(settings: &Settings, config_file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let tls = settings.tls.port()?;
     let terms = tls.as_ref().map(|tls| tls.files.load()).transpose()?.map(TlsTerms::new);
     let listeners = ports::listen(settings, tls.as_ref(), terms.as_ref())?;
@@ -58,6 +60,7 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         password,
         acl: settings.acl.options()?,
         parameters: settings.parameters()?,
+        config_file,
         ..naru_broker::Options::new(listeners, settings.storage(), cores)
     })?;
     ways.log(cores, !broker.needed_no_password());

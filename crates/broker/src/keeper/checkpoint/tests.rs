@@ -36,7 +36,7 @@ struct Desk {
 
 impl Desk {
     fn open(folder: &Path) -> Desk {
-        let config: Arc<Config> = Config::for_test().into();
+        let config: Arc<Config> = Config::by_default().into();
         let mut loading = Loading::new(Ledger::new(Epoch::parse("e").unwrap()), config.clone());
         let options = Options { segment_bytes: 16 << 10, ..Options::default() };
         let (log, recovery) =

@@ -1,0 +1,125 @@
+//! What client libraries and monitors are told of commands beside what is in the table: flags of subcommands, tips, and
+//! where keys are. All of it is what Redis 7.0 says, or would say.
+
+use super::{
+    getkeys::access,
+    table::{Called, Entry},
+};
+
+impl Entry {
+    /// The flags of what is called, in Redis's words and order.
+    pub(super) fn flags_of(&self, called: Called) -> &'static [&'static str] {
+        if called == self.itself() { self.flags } else { of_subcommand(self.name, self.last_word(called)) }
+    }
+
+    /// First key, last key, step of what is called; all 0 without keys.
+    pub(super) fn keys_of(&self, called: Called) -> (i64, i64, i64) {
+        match called.name {
+            _ if called == self.itself() => self.keys,
+            "memory|usage" => (2, 2, 1),
+            "xgroup|help" | "xinfo|help" => (0, 0, 0),
+            _ if matches!(self.name, "xgroup" | "xinfo") => (2, 2, 1),
+            _ => (0, 0, 0),
+        }
+    }
+
+    /// Its own name, or that of a subcommand without the command's.
+    pub(super) fn last_word(&self, called: Called) -> &'static str {
+        if called == self.itself() { called.name } else { &called.name[self.name.len() + 1..] }
+    }
+}
+
+fn of_subcommand(command: &str, subcommand: &str) -> &'static [&'static str] {
+    match (command, subcommand) {
+        (_, "help") | ("command", _) => &["loading", "stale"],
+        ("client", "kill" | "list" | "no-evict" | "pause" | "unblock" | "unpause") => {
+            &["admin", "noscript", "loading", "stale"]
+        }
+        ("client", _) | ("acl", "cat" | "genpass" | "whoami") => &["noscript", "loading", "stale"],
+        ("acl" | "config" | "latency", _) => &["admin", "noscript", "loading", "stale"],
+        ("slowlog", _) => &["admin", "loading", "stale"],
+        ("pubsub", _) => &["pubsub", "loading", "stale"],
+        ("cluster", "replicas") => &["admin", "stale"],
+        ("cluster", _) => &["stale"],
+        ("function", "flush") => &["write", "noscript"],
+        ("function" | "script", _) => &["noscript"],
+        ("memory", "usage") => &["readonly"],
+        ("xgroup", "create" | "createconsumer") => &["write", "denyoom"],
+        ("xgroup", _) => &["write"],
+        ("xinfo", _) => &["readonly"],
+        _ => &[],
+    }
+}
+
+/// What a client of a cluster does best with what is called.
+pub(super) fn tips(called: Called) -> &'static [&'static str] {
+    match called.name {
+        "ping" | "function|flush" => &["request_policy:all_shards", "response_policy:all_succeeded"],
+        "client|info"
+        | "client|list"
+        | "time"
+        | "cluster|getkeysinslot"
+        | "cluster|info"
+        | "cluster|links"
+        | "cluster|nodes"
+        | "cluster|replicas"
+        | "cluster|shards"
+        | "cluster|slots"
+        | "xadd"
+        | "xtrim" => &["nondeterministic_output"],
+        "command" | "command|docs" | "command|info" | "command|list" | "function|list" => {
+            &["nondeterministic_output_order"]
+        }
+        "config|set" | "slowlog|reset" | "latency|reset" | "script|flush" => {
+            &["request_policy:all_nodes", "response_policy:all_succeeded"]
+        }
+        "info" => &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        "memory|doctor" | "memory|malloc-stats" | "memory|stats" => {
+            &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]
+        }
+        "memory|purge" => &["request_policy:all_shards", "response_policy:all_succeeded"],
+        "slowlog|get" => &["request_policy:all_nodes", "nondeterministic_output"],
+        "slowlog|len" => &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+        "latency|doctor" | "latency|graph" | "latency|histogram" | "latency|history" | "latency|latest" => {
+            &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]
+        }
+        "wait" => &["request_policy:all_shards", "response_policy:agg_min"],
+        "script|exists" => &["request_policy:all_shards", "response_policy:agg_logical_and"],
+        "del" | "exists" => &["request_policy:multi_shard", "response_policy:agg_sum"],
+        _ => &[],
+    }
+}
+
+/// Where the keys of a command are: Redis's key specification.
+pub(super) struct KeySpecification {
+    pub(super) notes: Option<&'static str>,
+    pub(super) flags: &'static [&'static str],
+    pub(super) begins: Begin,
+    /// The last key, counted from the first; from the end if it is negative.
+    pub(super) last: i64,
+    pub(super) step: i64,
+    /// The keys are so many parts of the words there are; 0 for all.
+    pub(super) limit: i64,
+}
+
+pub(super) enum Begin {
+    /// With this word.
+    Index(i64),
+    /// Behind this word, which stands behind the one of that number.
+    Keyword(&'static str, i64),
+}
+
+/// The key specification of what is called, if it has keys.
+pub(super) fn keys(entry: &Entry, called: Called) -> Option<KeySpecification> {
+    let (first, last, step) = entry.keys_of(called);
+    let notes =
+        (entry.name == "xadd").then_some("UPDATE instead of INSERT because of the optional trimming feature");
+    let flags = if entry.group == "pubsub" { &["not_key"] } else { access(entry, called.name) };
+    let (begins, last, limit) = match entry.name {
+        "xread" => (Begin::Keyword("STREAMS", 1), -1, 2),
+        _ if first == 0 => return None,
+        _ if last < 0 => (Begin::Index(first), last, 0),
+        _ => (Begin::Index(first), last - first, 0),
+    };
+    Some(KeySpecification { notes, flags, begins, last, step: step.max(1), limit })
+}
