@@ -122,7 +122,7 @@ pub(crate) fn not_replayed(
                 let what = "the segment and the one behind it do not belong together";
                 return Err(Damage { path: segment.path.clone(), offset: 0, records: None, what }.into());
             }
-            Ok(Known { head, end: foot.end, last: Some(foot.next_first.before()), live: 0 })
+            Ok(Known { head, end: foot.end, last: Some(foot.next_first.before()), live: 0, died: Lsn::ZERO })
         })
         .collect()
 }

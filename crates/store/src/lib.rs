@@ -27,6 +27,8 @@
 //!     0000000000000001.seg       sealed
 //!     0000000000000002.seg       the tail
 //!     0000000000000003.seg       the next one, already allocated: a full disk shows here, not in a commit
+//!     ckpt-00000000000000000040  a checkpoint at record 40; the newest two are kept
+//!     RESERVE                    becomes a segment when there is no space for one
 //!     torn-0000000000000042      what recovery cut off, kept to be looked at (newest four)
 //! ```
 //!
@@ -36,8 +38,7 @@
 //!
 //! # Absent on purpose, for now
 //!
-//! No checkpoint (every record since the beginning is replayed), no reclaim of dead segments, one shard, no salvage
-//! tool, no reserve for a full disk.
+//! One shard; no salvage tool, no backup of a running log.
 //!
 //! # Where to start
 //!

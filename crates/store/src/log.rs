@@ -1,7 +1,6 @@
 //! The log as its owner sees it.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::level::Level;
 use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::segments::{Removal, Sealed, Segments};
+use crate::segments::{Sealed, Segments};
 use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
 use crate::writer::{Shared, Writer};
@@ -30,6 +29,8 @@ use crate::writer::{Shared, Writer};
 pub struct Options {
     /// Bytes of a new segment file; taken as 8 KiB to 1 GiB. Segments that exist keep theirs.
     pub segment_bytes: u64,
+    /// Bytes of the file that keeps space for what must be recorded on a full disk; taken as 8 KiB to `segment_bytes`.
+    pub reserve_bytes: u64,
     /// Bytes in the open batch from which [`Log::is_batch_full`] asks the caller to take no more commands.
     pub batch_bytes: usize,
     /// When a record counts as durable; [`Log::set_level`] changes it.
@@ -44,6 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             segment_bytes: 64 * 1024 * 1024,
+            reserve_bytes: 16 * 1024 * 1024,
             batch_bytes: 1024 * 1024,
             level: Level::Always,
             ends_with_process: false,
@@ -89,8 +91,6 @@ pub struct Log {
     /// What became of the last one, until the owner asks.
     checkpointed: Option<Result<Lsn, WriteError>>,
     checkpointing: Arc<Queue>,
-    /// Segments without live bytes, and the record that has to be on disk before they are removed.
-    dying: VecDeque<(Lsn, Vec<Removal>)>,
     /// The owner has counted all that is live.
     is_counted: bool,
     ends_with_process: bool,
@@ -141,7 +141,6 @@ impl Log {
             checkpoints,
             checkpointed: None,
             checkpointing: checkpointing.clone(),
-            dying: VecDeque::new(),
             is_counted: false,
             ends_with_process: options.ends_with_process,
             shared: shared.clone(),
@@ -227,11 +226,13 @@ impl Log {
         Ok(())
     }
 
-    /// Notes that the owner does not need these bytes any more, which it has counted as live.
+    /// Notes that the owner does not need these bytes any more, which it has counted as live. To be called after the
+    /// record that makes them dead was appended: until that is on disk, they are kept.
     pub fn count_dead(&mut self, address: Address, bytes: u64) {
+        let now = self.last();
         match self.count_in_memory(address) {
             Some(live) => *live = live.saturating_sub(bytes),
-            None => self.segments.count_dead(address, bytes),
+            None => self.segments.count_dead(address, bytes, now),
         }
     }
 
@@ -266,7 +267,11 @@ impl Log {
         }
         self.note_checkpoint();
         if self.is_counted {
-            self.bury();
+            let synced = if self.ends_with_process { self.durable() } else { self.synced() };
+            let dead = self.segments.take_dead(self.replayed_from(), synced);
+            if !dead.is_empty() {
+                self.shared.desk.remove(dead);
+            }
         }
         if self.open.is_empty() {
             if self.is_full() {
@@ -279,23 +284,6 @@ impl Log {
         }
         self.hand_over();
         Ok(())
-    }
-
-    /// Has dead segments removed, each once the record that made it dead is on disk: a start without that record would
-    /// miss the segment.
-    fn bury(&mut self) {
-        let dead = self.segments.take_dead(self.replayed_from());
-        if !dead.is_empty() {
-            self.dying.push_back((self.last(), dead));
-        }
-        while let Some((_, dead)) = self.next_dying() {
-            self.shared.desk.remove(dead);
-        }
-    }
-
-    fn next_dying(&mut self) -> Option<(Lsn, Vec<Removal>)> {
-        let (lsn, _) = self.dying.front()?;
-        if *lsn <= self.synced() { self.dying.pop_front() } else { None }
     }
 
     /// Makes the open batch the frame in flight. None is in flight now.
@@ -316,7 +304,8 @@ impl Log {
     /// Takes note of where the last frame went, now that it is written, and answers its buffer.
     fn settle(&mut self) -> Option<Batch> {
         let InFlight { frame, live, .. } = self.flight.take()?;
-        self.segments.written(self.shared.tail(), self.open.base(), live);
+        let now = self.last();
+        self.segments.written(self.shared.tail(), self.open.base(), live, now);
         Arc::into_inner(frame).map(RwLock::into_inner)
     }
 
@@ -353,9 +342,10 @@ impl Log {
         self.open.frame_bytes() >= self.batch_bytes
     }
 
-    /// The disk had no space for the next segment. What is appended now still fits the one in use; refuse what makes
-    /// the log grow, so that what shrinks it can be recorded. [`Log::submit`] looks for space again, and this goes
-    /// back to `false` by itself. If the segment in use fills up too, the log stops with [`WriteError::Full`].
+    /// The disk had no space for the next segment. What is appended now still fits the one in use and the reserve
+    /// behind it; refuse what makes the log grow, so that what shrinks it can be recorded. [`Log::submit`] looks for
+    /// space again, and this goes back to `false` by itself. If the reserve fills up too, the log stops with
+    /// [`WriteError::Full`].
     pub fn is_full(&self) -> bool {
         self.shared.is_full()
     }
@@ -497,7 +487,9 @@ pub(crate) fn open_tail(
     options: Options,
     load: &mut dyn Load,
 ) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
-    let plan = SegmentPlan { bytes: clamp_segment(options.segment_bytes), salt: options.salt };
+    let bytes = clamp_segment(options.segment_bytes);
+    let reserve_bytes = options.reserve_bytes.clamp(SEGMENT_BYTES_MIN, bytes);
+    let plan = SegmentPlan { bytes, reserve_bytes, salt: options.salt };
     let folder = folder::open(&**fs, data, &plan.first_head())?;
     let recovered = recover(fs, &folder.shard, plan, load)?;
     Ok((recovered, folder.lock))

@@ -137,7 +137,7 @@ pub(crate) fn recover(
         start = start.plus(place.offset - HEAD_BYTES as u64);
         let is_tail = index + 1 == segments.len();
         let last = (!is_tail).then(|| place.next.before());
-        known.push(Known { head: *head, end: start, last, live: 0 });
+        known.push(Known { head: *head, end: start, last, live: 0, died: Lsn::ZERO });
         if is_tail {
             let proven = used.map_or(Lsn::ZERO, |used| used.end);
             recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end, proven)?;

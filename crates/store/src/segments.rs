@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) last: Option<Lsn>,
     /// Bytes in it that its owner still needs.
     pub(crate) live: u64,
+    /// The last record that may have made bytes in it dead. Until that is on disk, a power cut makes them live again.
+    pub(crate) died: Lsn,
 }
 
 impl Known {
@@ -93,20 +95,21 @@ impl Segments {
     }
 
     /// Everything up to `end` is written, the last of it to the segment with this head; `live` bytes of what is new
-    /// there are live.
-    pub(crate) fn written(&mut self, tail: SegmentHead, end: Address, live: u64) {
+    /// there are live as of record `now`.
+    pub(crate) fn written(&mut self, tail: SegmentHead, end: Address, live: u64, now: Lsn) {
         if let Some(mut last) = self.known.last_entry() {
             let last = last.get_mut();
             if last.head.number == tail.number {
                 last.end = end;
                 last.live += live;
+                last.died = now;
                 return;
             }
             last.end = tail.start;
             last.last = Some(tail.first.before());
             self.may_be_dead = true;
         }
-        let tail = Known { head: tail, end, last: None, live };
+        let tail = Known { head: tail, end, last: None, live, died: now };
         self.known.insert(tail.key(), tail);
     }
 
@@ -127,11 +130,12 @@ impl Segments {
         }
     }
 
-    /// Counts bytes of a segment as dead that were counted as live.
-    pub(crate) fn count_dead(&mut self, address: Address, bytes: u64) {
+    /// Counts bytes of a segment as dead, as of record `now`, that were counted as live.
+    pub(crate) fn count_dead(&mut self, address: Address, bytes: u64, now: Lsn) {
         let Some((_, segment)) = self.known.range_mut(..=(address, u64::MAX)).next_back() else { return };
         debug_assert!(address < segment.end && segment.live >= bytes, "only what was live can die");
         segment.live = segment.live.saturating_sub(bytes);
+        segment.died = now;
         self.may_be_dead |= segment.live == 0;
     }
 
@@ -148,14 +152,16 @@ impl Segments {
         self.known.values().map(|segment| segment.head.bytes).sum()
     }
 
-    /// Forgets the segments without live bytes whose records are all at or below `replayed_from`, and answers what
-    /// there is to unlink.
-    pub(crate) fn take_dead(&mut self, replayed_from: Lsn) -> Vec<Removal> {
+    /// Forgets the segments without live bytes whose records are all at or below `replayed_from`, and which died by
+    /// records up to `synced`, and answers what there is to unlink.
+    pub(crate) fn take_dead(&mut self, replayed_from: Lsn, synced: Lsn) -> Vec<Removal> {
         if !std::mem::take(&mut self.may_be_dead) {
             return Vec::new();
         }
-        let is_dead =
+        let is_ripe =
             |segment: &Known| segment.live == 0 && segment.last.is_some_and(|last| last <= replayed_from);
+        self.may_be_dead = self.known.values().any(|segment| is_ripe(segment) && segment.died > synced);
+        let is_dead = |segment: &Known| is_ripe(segment) && segment.died <= synced;
         let dead: Vec<_> =
             self.known.values().filter(|segment| is_dead(segment)).map(|segment| segment.head).collect();
         let files = &mut self.files.get_mut().files;

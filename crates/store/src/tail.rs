@@ -8,8 +8,9 @@ use parking_lot::RwLockWriteGuard;
 use crate::address::Address;
 use crate::desk::Flight;
 use crate::error::WriteError;
+use crate::folder::is_zero_from;
 use crate::lsn::Lsn;
-use crate::segment::{HEAD_BYTES, SegmentHead, file_name};
+use crate::segment::{FOOT_BYTES, HEAD_BYTES, SegmentHead, file_name};
 use crate::vfs::{Vfs, VfsFile};
 
 /// Where the next frame goes, in what it is chained to and where it stands.
@@ -24,8 +25,13 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentPlan {
     pub(crate) bytes: u64,
+    /// Of the segment that is kept for a full disk.
+    pub(crate) reserve_bytes: u64,
     pub(crate) salt: fn() -> u64,
 }
+
+/// The file that is kept for a full disk.
+const RESERVE_FILE: &str = "RESERVE";
 
 impl SegmentPlan {
     /// The head of the first segment of a new log.
@@ -35,6 +41,11 @@ impl SegmentPlan {
 
     fn head(&self, number: u64, first: Lsn, chain: u32, start: Address) -> SegmentHead {
         SegmentHead { number, salt: (self.salt)(), first, bytes: self.bytes, chain, start }
+    }
+
+    /// The longest frame that the reserve can take.
+    fn reserve_frame_bytes_max(&self) -> u64 {
+        self.reserve_bytes - (HEAD_BYTES + FOOT_BYTES) as u64
     }
 }
 
@@ -53,6 +64,8 @@ pub(crate) struct Tail {
     synced: Lsn,
     /// The next segment: allocated, its name synced, all zeros.
     spare: Option<Box<dyn VfsFile>>,
+    /// A small segment that waits under another name until there is no space for a next one.
+    reserve: Option<Box<dyn VfsFile>>,
 }
 
 impl Tail {
@@ -66,7 +79,7 @@ impl Tail {
     ) -> Self {
         let path = shard.join(file_name(head.number));
         let synced = place.next.before();
-        Self { fs, shard, plan, head, path, file, place, synced, spare: None }
+        Self { fs, shard, plan, head, path, file, place, synced, spare: None, reserve: None }
     }
 
     /// The last record written, and perhaps not yet on disk.
@@ -100,8 +113,9 @@ impl Tail {
         assert!(batch.first() == self.place.next, "frames are written in order");
         assert!(batch.base() == self.end(), "a frame begins where the one before ends");
         if self.place.offset + batch.frame_bytes() as u64 > self.head.frames_end() {
+            let bytes = batch.frame_bytes() as u64;
             drop(batch);
-            self.roll()?;
+            self.roll(bytes)?;
             batch = frame.write();
         }
         let crc = batch.seal(self.head.salt, self.synced, self.place.chain);
@@ -123,37 +137,56 @@ impl Tail {
         Ok(())
     }
 
-    /// Has the next segment ready, so that a full disk shows before the tail is full. `false`: there is no space;
-    /// asking again later is fine.
+    /// Has the next segment and the reserve ready, so that a full disk shows before the tail is full. `false`: there
+    /// is no space; asking again later is fine.
     pub(crate) fn prepare_next(&mut self) -> Result<bool, WriteError> {
-        if self.spare.is_some() {
-            return Ok(true);
+        if self.spare.is_none() {
+            self.spare =
+                self.find_space(&self.shard.join(file_name(self.head.number + 1)), self.plan.bytes)?;
         }
-        let path = self.shard.join(file_name(self.head.number + 1));
-        match allocate(&*self.fs, &self.shard, &path, self.plan.bytes) {
-            Ok(file) => {
-                self.spare = Some(file);
-                Ok(true)
-            }
+        if self.reserve.is_none() && self.spare.is_some() {
+            let path = self.shard.join(RESERVE_FILE);
+            self.reserve = match self.reserve_of_before(&path) {
+                Some(file) => Some(file),
+                None => self.find_space(&path, self.plan.reserve_bytes)?,
+            };
+        }
+        Ok(self.spare.is_some() && self.reserve.is_some())
+    }
+
+    fn find_space(&self, path: &Path, bytes: u64) -> Result<Option<Box<dyn VfsFile>>, WriteError> {
+        match allocate(&*self.fs, &self.shard, path, bytes) {
+            Ok(file) => Ok(Some(file)),
             Err(WriteError::Full { .. }) => {
                 // Gives back what was taken. If even that fails, the next attempt empties the file, and so does
                 // the next start.
-                let _ = self.fs.remove(&path);
-                Ok(false)
+                let _ = self.fs.remove(path);
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Goes over to the next segment, in the order that `segment` tells: a head proves all before it, so that is
-    /// synced first.
-    fn roll(&mut self) -> Result<(), WriteError> {
+    /// The reserve that an earlier run made, if it can be used.
+    fn reserve_of_before(&self, path: &Path) -> Option<Box<dyn VfsFile>> {
+        let file = self.fs.open(path).ok()?;
+        let fits = file.bytes().ok()? == self.plan.reserve_bytes && is_zero_from(&*file, 0).ok()?;
+        fits.then_some(file)
+    }
+
+    /// Goes over to the next segment, which gets a frame of `bytes`, in the order that `segment` tells: a head proves
+    /// all before it, so that is synced first.
+    fn roll(&mut self, bytes: u64) -> Result<(), WriteError> {
         self.sync()?;
-        let head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain, self.end());
+        let mut head = self.plan.head(self.head.number + 1, self.place.next, self.place.chain, self.end());
         let path = self.shard.join(file_name(head.number));
-        let file = match self.spare.take() {
-            Some(file) => file,
-            None => allocate(&*self.fs, &self.shard, &path, self.plan.bytes)?,
+        let file = match (self.spare.take(), &self.reserve) {
+            (Some(file), _) => file,
+            (None, Some(_)) if bytes <= self.plan.reserve_frame_bytes_max() => {
+                head.bytes = self.plan.reserve_bytes;
+                self.take_reserve(&path)?
+            }
+            (None, _) => allocate(&*self.fs, &self.shard, &path, self.plan.bytes)?,
         };
         file.write_at(&head.encode(), 0).map_err(WriteError::io("write", &path))?;
         file.sync().map_err(WriteError::io("sync", &path))?;
@@ -163,6 +196,15 @@ impl Tail {
         self.place.offset = HEAD_BYTES as u64;
         (self.head, self.path, self.file) = (head, path, file);
         Ok(())
+    }
+
+    /// Makes the reserve the segment at this path: it has its space already, whoever takes the rest of the disk.
+    fn take_reserve(&mut self, path: &Path) -> Result<Box<dyn VfsFile>, WriteError> {
+        let reserve = self.shard.join(RESERVE_FILE);
+        self.reserve = None;
+        self.fs.rename(&reserve, path).map_err(WriteError::io("rename", &reserve))?;
+        self.fs.sync_folder(&self.shard).map_err(WriteError::io("sync", &self.shard))?;
+        self.fs.open(path).map_err(WriteError::io("open", path))
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Journal {
     /// The last record appended.
     last: Lsn,
     live: Live,
+    /// Bodies that nothing refers to any more by what is in the open record.
+    freed: Vec<Place>,
 }
 
 /// Bodies that are referred to, and their bytes.
@@ -59,7 +61,14 @@ struct Record {
 
 impl Journal {
     pub(super) fn new(log: Log) -> Journal {
-        Journal { last: log.last(), log, open: None, is_in_transaction: false, live: Live::default() }
+        Journal {
+            last: log.last(),
+            log,
+            open: None,
+            is_in_transaction: false,
+            live: Live::default(),
+            freed: Vec::new(),
+        }
     }
 
     pub(super) fn log(&mut self) -> &mut Log {
@@ -164,6 +173,9 @@ impl Journal {
             assert_eq!(at.position(), address, "a record is appended where its bodies are said to be");
             self.last = lsn;
         }
+        for place in self.freed.drain(..) {
+            self.log.count_dead(Address::new(place.address), in_log(place));
+        }
         Ok(())
     }
 
@@ -195,11 +207,11 @@ impl Journal {
         self.live
     }
 
-    /// Nothing refers to a body any more.
+    /// Nothing refers to a body any more, once the open record is appended.
     pub(super) fn free(&mut self, place: Place) {
         self.live.bodies -= 1;
         self.live.bytes -= in_log(place);
-        self.log.count_dead(Address::new(place.address), in_log(place));
+        self.freed.push(place);
     }
 }
 

@@ -38,6 +38,10 @@ pub(crate) struct Settings {
     /// Keep everything in memory: fast, and gone with the process.
     #[arg(long)]
     pub(super) memory: bool,
+    /// When what is stored is acknowledged: once it is on disk (always), once the system has it and at most a second before
+    /// it is on disk (everysec), or whenever the system writes it (no) [default: always].
+    #[arg(long, value_name = "LEVEL", value_parser = ["always", "everysec", "no"])]
+    pub(super) fsync: Option<String>,
     /// Password that clients sign in with; without one, only this machine is let in.
     #[arg(long, env = "NARU_REQUIREPASS", hide_env_values = true, value_name = "PASSWORD")]
     pub(super) requirepass: Option<String>,
@@ -68,6 +72,7 @@ impl Settings {
             tls: self.tls.or(other.tls),
             data,
             memory,
+            fsync: self.fsync.or(other.fsync),
             requirepass: self.requirepass.or(other.requirepass),
             acl: self.acl.or(other.acl),
             cores: self.cores.or(other.cores),
@@ -80,7 +85,8 @@ impl Settings {
     /// What is set beyond what has an option of its own.
     pub(super) fn parameters(&self) -> anyhow::Result<Parameters> {
         let mut parameters = Parameters::default();
-        for (name, value) in &self.set {
+        let fsync = self.fsync.iter().map(|level| ("appendfsync", level));
+        for (name, value) in self.set.iter().map(|(name, value)| (&**name, value)).chain(fsync) {
             parameters.set(name, value).map_err(|error| anyhow!("{name}: {error}"))?;
         }
         Ok(parameters)

@@ -195,6 +195,44 @@ fn a_disk_that_stays_full_stops_the_log_and_keeps_what_was_acknowledged() {
 }
 
 #[test]
+fn what_makes_space_is_still_recorded_in_the_reserve_which_is_then_made_again() {
+    let disk = Disk::new(1);
+    let reserve = data().join("shard-00/RESERVE");
+    let mut opened = open(&disk);
+    opened.store(b"first").unwrap();
+    wait_until("there is a reserve", || disk.contents(&reserve).is_ok_and(|bytes| bytes.len() == 8192));
+    disk.limit(Some(disk.bytes()));
+    while !opened.log.is_full() {
+        opened.store(&[1; 500]).unwrap();
+    }
+    // The tail is new, and there is no other: as much again fits the reserve.
+    let mut stored = 0;
+    while disk.contents(&reserve).is_ok() {
+        opened.store(&[2; 100]).unwrap();
+        stored += 1;
+    }
+    for _ in 0..10 {
+        opened.store(&[2; 100]).unwrap();
+    }
+    assert!(stored > 10 && opened.log.is_full());
+    drop(opened);
+    disk.power_on(Keep::Nothing);
+    let mut opened = open(&disk);
+    assert_eq!(opened.records.iter().filter(|(_, record)| record.len() == 100).count(), stored + 10);
+    disk.limit(None);
+    wait_until("the log finds that there is space", || {
+        opened.log.submit().unwrap();
+        !opened.log.is_full()
+    });
+    wait_until("there is a reserve again", || disk.contents(&reserve).is_ok());
+    for _ in 0..30 {
+        opened.store(&[3; 500]).unwrap();
+    }
+    opened.log.close().unwrap();
+    open(&disk);
+}
+
+#[test]
 fn a_mark_is_written_once_when_idle() {
     let disk = Disk::new(1);
     let mut opened = open(&disk);

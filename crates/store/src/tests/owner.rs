@@ -117,9 +117,10 @@ impl Owner {
         let places: Vec<_> =
             self.state.0.values().filter_map(|(lsn, place)| place.filter(|_| *lsn >= first)).collect();
         let new: u64 = places.iter().filter(live).map(|(_, bytes)| u64::from(*bytes)).sum();
-        self.segments.written(self.tail.head(), self.tail.end(), new);
+        let now = self.tail.written();
+        self.segments.written(self.tail.head(), self.tail.end(), new, now);
         for (address, bytes) in dead.into_iter().filter(|(address, _)| *address < base) {
-            self.segments.count_dead(address, u64::from(bytes));
+            self.segments.count_dead(address, u64::from(bytes), now);
         }
         promise.written = self.tail.written();
         if random.below(3) > 0 {
@@ -165,7 +166,7 @@ impl Owner {
 
     fn reclaim(&mut self) {
         if let [older, _] = self.checkpoints[..] {
-            for dead in self.segments.take_dead(older) {
+            for dead in self.segments.take_dead(older, self.tail.synced()) {
                 dead.carry_out(&*self.fs);
                 self.removed += 1;
             }
@@ -232,6 +233,8 @@ fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(u64, u64), String
             return Err("a crash has damaged a checkpoint".to_owned());
         }
         plan_fault(&disk, &mut random, 120);
+        let space = disk.bytes() + random.below(40_000);
+        disk.limit((random.below(4) == 0).then_some(space));
         for _ in 0..random.below(60) {
             let outcome = match random.below(3) {
                 0 => owner.change(&mut random, &mut promise),
@@ -247,6 +250,7 @@ fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(u64, u64), String
         }
         removed += owner.removed;
         killed = go_down(&disk, &mut random);
+        disk.limit(None);
     }
     Ok((removed, used))
 }

@@ -113,6 +113,26 @@ fn a_segment_goes_when_it_is_dead_sealed_and_not_replayed_any_more() {
 }
 
 #[test]
+fn a_segment_is_kept_until_what_made_it_dead_is_on_disk() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    let places: Vec<_> = (0..8).map(|_| opened.store()).collect();
+    opened.log.replay_from(Lsn::new(100));
+    opened.log.reclaim();
+    let all = opened.numbers();
+    let still = disk.hold();
+    opened.log.append(b"all of it is deleted").unwrap();
+    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES));
+    opened.log.submit().unwrap();
+    opened.log.submit().unwrap();
+    assert_eq!(opened.numbers(), all);
+    drop(still);
+    opened.durable.recv().unwrap().unwrap();
+    opened.log.submit().unwrap();
+    assert_eq!(opened.numbers(), []);
+}
+
+#[test]
 fn removing_never_makes_the_owner_wait() {
     let disk = Disk::new(1);
     let mut opened = open(&disk);
@@ -122,6 +142,8 @@ fn removing_never_makes_the_owner_wait() {
         opened.log.read(address, &mut buffer).unwrap();
         opened.log.count_dead(address, BYTES);
     }
+    // Whatever counts as dead is so by a record that is on disk.
+    opened.store();
     opened.log.replay_from(Lsn::new(100));
     opened.log.reclaim();
     let still = disk.hold();
