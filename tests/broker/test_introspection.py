@@ -97,7 +97,7 @@ def arguments(docs):
 # Some words of Redis's are not here, or are grouped in another way; hints read the same.
 SAID_OTHERWISE = {
     "client|kill", "client|list", "cluster|keyslot", "command|getkeys", "command|getkeysandflags", "config|get", "hello", "psubscribe",
-    "select", "xread", "xtrim",
+    "select", "xinfo|stream", "xpending", "xread", "xreadgroup", "xtrim",
 }  # fmt: skip
 
 

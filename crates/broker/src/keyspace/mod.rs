@@ -95,8 +95,63 @@ impl Keyspace {
 
 #[cfg(test)]
 mod tests {
+    use naru_measured::peak_bytes;
+
     use super::*;
-    use crate::streams::Stream;
+    use crate::streams::{GroupChange, Progress, Stream, StreamChange, StreamId};
+
+    #[global_allocator]
+    static MEMORY: naru_measured::Measured = naru_measured::Measured;
+
+    /// What a key space takes that holds so many streams of so many entries, without their bodies.
+    fn bytes_of(streams: u64, entries: u64) -> f64 {
+        let fill = || {
+            let mut keyspace = Keyspace::default();
+            for number in 0..streams {
+                let stream: &mut Stream =
+                    keyspace.value_or_new(format!("stream:{number}").as_bytes()).unwrap();
+                for entry in 0..entries {
+                    let id = StreamId { millis: 1_700_000_000_000 + entry, sequence: 0 };
+                    stream.add(id, Place { address: entry, bytes: 200 }, 100);
+                }
+            }
+            keyspace
+        };
+        peak_bytes(fill).1 as f64
+    }
+
+    // An allocator adds to this what it needs itself: 8 bytes a block, and what it rounds up.
+    #[test]
+    fn a_stream_of_one_entry_takes_little() {
+        let bytes = bytes_of(50_000, 1) / 50_000.0;
+        assert!(bytes < 320.0, "{bytes}");
+    }
+
+    #[test]
+    fn an_entry_takes_little() {
+        let bytes = bytes_of(100, 1000) / 100_000.0;
+        assert!(bytes < 30.0, "{bytes}");
+    }
+
+    #[test]
+    fn a_pending_entry_takes_little() {
+        const ENTRIES: u64 = 50_000;
+        let mut stream = Stream::default();
+        let mut apply = |change| {
+            stream.apply(StreamChange::Group { group: "g".into(), change }, |_| {});
+        };
+        apply(GroupChange::Created(Progress::default()));
+        let ids: Vec<StreamId> = (1..=ENTRIES).map(|millis| StreamId { millis, sequence: 0 }).collect();
+        let deliver = || {
+            for ids in ids.chunks(100) {
+                let progress = Progress { last: ids[ids.len() - 1], read: None };
+                let (consumer, ids) = ("c".into(), ids.to_vec());
+                apply(GroupChange::Delivered { consumer, at: 1, ids, are_pending: true, progress });
+            }
+        };
+        let bytes = peak_bytes(deliver).1 as f64 / ENTRIES as f64;
+        assert!(bytes < 110.0, "{bytes}");
+    }
 
     #[test]
     fn keys_are_made_found_and_removed() {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     keeper::{change::Change, clock},
     keyspace::Place,
-    streams::{Assigned, GroupChange, Stream, StreamChange, StreamId},
+    streams::{Assigned, GroupChange, Progress, Stream, StreamChange, StreamId},
 };
 
 /// What one stream has for a consumer.
@@ -35,10 +35,16 @@ pub(super) fn read_group(
     }
     let mut found = Vec::new();
     let mut changes = Vec::new();
+    let mut read_so_far: Vec<(&Bytes, Progress)> = Vec::new();
     for (key, after) in &read.streams {
         let Some(stream) = store.stream(key)? else { continue };
         let after = after.as_ref().map_or(None, |after| *after);
-        let (its, its_changes) = look(stream, read, after, now);
+        // A stream may be named twice, and goes on then where it was.
+        let before = read_so_far.iter().rev().find(|(other, _)| *other == key).map(|(_, before)| *before);
+        let (its, its_changes) = look(stream, read, (after, before), now);
+        if let Some(GroupChange::Delivered { progress, .. }) = its_changes.last() {
+            read_so_far.push((key, *progress));
+        }
         let change =
             |change| Change::Stream(key.clone(), StreamChange::Group { group: read.group.clone(), change });
         changes.extend(its_changes.into_iter().map(change));
@@ -70,7 +76,7 @@ fn check(store: &Store, key: &Bytes, group: &Bytes) -> Result<(), StoreError> {
 fn look(
     stream: &Stream,
     read: &ReadGroup,
-    after: Option<StreamId>,
+    (after, before): (Option<StreamId>, Option<Progress>),
     now: u64,
 ) -> (Option<Found>, Vec<GroupChange>) {
     let mut changes = Vec::new();
@@ -98,7 +104,7 @@ fn look(
         }
         return (Some(Found::Pending(entries)), changes);
     }
-    let mut progress = group.progress();
+    let mut progress = before.unwrap_or(group.progress());
     let Some(start) = progress.last.next() else { return (None, changes) };
     let entries: Vec<_> = stream.range(start, StreamId::MAX).take(most).collect();
     if entries.is_empty() {
