@@ -29,7 +29,6 @@ pub(crate) struct Folder {
 /// Locks the folder and, where there is none or an unfinished one, makes it with this first segment.
 pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Folder, OpenError> {
     create_with_parents(fs, data)?;
-    let lock_file = data.join(LOCK_FILE);
     let shard = data.join(SHARD_FOLDER);
     let names = fs.list(data).map_err(OpenError::io("read", data))?;
     let ours = [FORMAT_FILE, FORMAT_NEW, LOCK_FILE, SHARD_FOLDER, HARMLESS];
@@ -37,10 +36,7 @@ pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Fol
     if let Some(found) = names.iter().find(|name| !has_format && !ours.contains(&name.as_str())) {
         return Err(OpenError::NotOurs { folder: data.to_owned(), found: found.clone() });
     }
-    let lock = fs.lock(&lock_file).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::InUse { folder: data.to_owned(), lock: lock_file.clone() },
-        _ => OpenError::io("write", &lock_file)(error),
-    })?;
+    let lock = lock(fs, data)?;
     // Asked again under the lock: another process may have finished making it.
     let format_file = data.join(FORMAT_FILE);
     if fs.exists(&format_file).map_err(OpenError::io("read", &format_file))? {
@@ -53,6 +49,35 @@ pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Fol
         write_format(fs, data)?;
     }
     Ok(Folder { shard, lock })
+}
+
+/// Locks a folder that is there, and changes nothing in it.
+pub(crate) fn open_existing(fs: &dyn Vfs, data: &Path) -> Result<Folder, OpenError> {
+    let format_file = data.join(FORMAT_FILE);
+    check_format(fs, &format_file)?;
+    let lock = lock(fs, data)?;
+    Ok(Folder { shard: data.join(SHARD_FOLDER), lock })
+}
+
+/// Makes a folder for a copy; its `FORMAT` is up to who has finished the copy. Answers the shard's folder.
+pub(crate) fn create_for_copy(fs: &dyn Vfs, target: &Path) -> Result<PathBuf, OpenError> {
+    create_with_parents(fs, target)?;
+    let names = fs.list(target).map_err(OpenError::io("read", target))?;
+    if let Some(found) = names.into_iter().find(|name| name != HARMLESS) {
+        return Err(OpenError::NotOurs { folder: target.to_owned(), found });
+    }
+    let shard = target.join(SHARD_FOLDER);
+    fs.create_folder(&shard).map_err(OpenError::io("create folder", &shard))?;
+    fs.sync_folder(target).map_err(OpenError::io("sync", target))?;
+    Ok(shard)
+}
+
+fn lock(fs: &dyn Vfs, data: &Path) -> Result<Box<dyn Any + Send>, OpenError> {
+    let lock_file = data.join(LOCK_FILE);
+    fs.lock(&lock_file).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse { folder: data.to_owned(), lock: lock_file.clone() },
+        _ => OpenError::io("write", &lock_file)(error),
+    })
 }
 
 fn create_with_parents(fs: &dyn Vfs, folder: &Path) -> Result<(), OpenError> {
@@ -108,7 +133,7 @@ fn create_shard(fs: &dyn Vfs, data: &Path, shard: &Path, first: &SegmentHead) ->
     fs.sync_folder(shard).map_err(OpenError::io("sync", shard))
 }
 
-fn write_format(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
+pub(crate) fn write_format(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
     let (new, named) = (data.join(FORMAT_NEW), data.join(FORMAT_FILE));
     let file = fs.create(&new).map_err(OpenError::io("create", &new))?;
     file.write_at(format_text(FORMAT).as_bytes(), 0).map_err(OpenError::io("write", &new))?;

@@ -38,7 +38,7 @@
 //!
 //! # Absent on purpose, for now
 //!
-//! One shard; no salvage tool, no backup of a running log.
+//! One shard; no salvage tool.
 //!
 //! # Where to start
 //!
@@ -48,6 +48,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backup;
 mod batch;
 mod checkpoint;
 mod checkpointing;
@@ -68,6 +69,7 @@ mod repair;
 mod segment;
 mod segments;
 mod tail;
+mod verify;
 mod vfs;
 mod writer;
 
@@ -75,6 +77,7 @@ mod writer;
 mod tests;
 
 pub use address::Address;
+pub use backup::Backup;
 pub use checkpointing::Checkpoint;
 pub use error::{AppendError, Damage, OpenError, ReadError, WriteError};
 pub use level::Level;
@@ -84,4 +87,5 @@ pub use memory_fs::MemoryFs;
 pub use real_fs::RealFs;
 pub use recovery::{Load, Recovery, Torn};
 pub use segments::Sealed;
+pub use verify::{Verified, verify};
 pub use vfs::{Vfs, VfsFile};

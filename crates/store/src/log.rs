@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::RwLock;
 
 use crate::address::Address;
+use crate::backup::Backup;
 use crate::batch::Batch;
 use crate::checkpointing::{Checkpoint, Checkpointer, Queue};
 use crate::desk::{Flight, Frame};
@@ -93,6 +94,10 @@ pub struct Log {
     checkpointing: Arc<Queue>,
     /// The owner has counted all that is live.
     is_counted: bool,
+    /// Held also by backups, for which every segment is kept.
+    kept: Arc<()>,
+    fs: Arc<dyn Vfs>,
+    shard: PathBuf,
     ends_with_process: bool,
     shared: Arc<Shared>,
     /// The writer, and the one that writes checkpoints.
@@ -142,6 +147,9 @@ impl Log {
             checkpointed: None,
             checkpointing: checkpointing.clone(),
             is_counted: false,
+            kept: Arc::default(),
+            fs: fs.clone(),
+            shard: shard.clone(),
             ends_with_process: options.ends_with_process,
             shared: shared.clone(),
             threads: Vec::new(),
@@ -266,7 +274,7 @@ impl Log {
             return Err(error.clone());
         }
         self.note_checkpoint();
-        if self.is_counted {
+        if self.is_counted && Arc::strong_count(&self.kept) == 1 {
             let synced = if self.ends_with_process { self.durable() } else { self.synced() };
             let dead = self.segments.take_dead(self.replayed_from(), synced);
             if !dead.is_empty() {
@@ -407,6 +415,27 @@ impl Log {
     /// The newest checkpoint that is on disk, or [`Lsn::ZERO`]: a start replays what is behind it.
     pub fn newest_checkpoint(&self) -> Lsn {
         self.checkpoints.last().copied().unwrap_or(Lsn::ZERO)
+    }
+
+    /// Begins a copy of all that is durable by now. [`Backup::run`] makes it, on another thread.
+    pub fn begin_backup(&mut self) -> Backup {
+        // Before the tail is looked at: what is durable then is in it or before it.
+        let last = self.durable();
+        let mut segments = self.segments.heads();
+        // With the segment of the frame in flight, if it is written: it is not known here before the next one.
+        let tail = self.shared.tail();
+        if segments.last().is_none_or(|last| last.number < tail.number) {
+            segments.push(tail);
+        }
+        Backup {
+            fs: self.fs.clone(),
+            shard: self.shard.clone(),
+            checkpoint: self.checkpoints.last().copied(),
+            segments,
+            last,
+            shared: self.shared.clone(),
+            _kept: self.kept.clone(),
+        }
     }
 
     /// The last record appended.

@@ -147,6 +147,11 @@ impl Segments {
         })
     }
 
+    /// The heads of all segments, the tail last.
+    pub(crate) fn heads(&self) -> Vec<SegmentHead> {
+        self.known.values().map(|segment| segment.head).collect()
+    }
+
     /// Bytes of all segment files.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.known.values().map(|segment| segment.head.bytes).sum()

@@ -28,6 +28,11 @@ pub trait Vfs: Send + Sync + 'static {
     /// Gives a file another name in the same folder; a file that had that name is gone.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file another name beside the one it has, in any folder. An error is no harm: the file is copied then.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Removes a file's name.
     fn remove(&self, path: &Path) -> io::Result<()>;
 

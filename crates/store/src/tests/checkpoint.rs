@@ -100,7 +100,7 @@ fn the_newest_two_are_kept_and_the_older_one_helps_out() {
     let there = |lsn| disk.contents(&path(lsn)).is_ok();
     assert_eq!([5, 10, 15, 20].map(there), [false, false, true, true]);
     let whole = disk.contents(&path(20)).unwrap();
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(5) {
         let copy = disk.copy();
         let mut bytes = whole.clone();
         bytes[at] ^= 4;

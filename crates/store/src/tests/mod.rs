@@ -1,5 +1,6 @@
 //! What the log promises, under faults.
 
+mod backup;
 mod checkpoint;
 mod crash;
 mod enumerate;

@@ -21,6 +21,7 @@ use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery};
 use crate::segments::Segments;
 use crate::tail::Tail;
+use crate::verify::verify;
 use crate::vfs::Vfs;
 
 const KEYS: u8 = 12;
@@ -301,30 +302,40 @@ fn stored() -> (Disk, Promise) {
 #[test]
 fn a_flipped_bit_anywhere_is_refused_said_or_shows_when_the_bytes_are_compared() {
     let (disk, promise) = stored();
+    let whole = verify(&disk.copy(), data()).unwrap();
+    assert!(whole.damages.is_empty() && whole.torn.is_none() && whole.checkpoints == 2, "{whole:?}");
     let mut random = Random(19);
     let (mut refused, mut cut, mut said, mut compared, mut whole) = (0, 0, 0, 0, 0);
     for (path, length) in disk.files() {
-        for at in (0..length as usize).step_by(3) {
+        for at in (0..length as usize).step_by(9) {
             let copy = disk.copy();
             let mut bytes = disk.contents(&path).unwrap();
             bytes[at] ^= 1 << random.below(8);
             copy.overwrite(&path, &bytes).unwrap();
             let place = format!("{} byte {at}", path.display());
+            let verified = verify(&copy, data());
+            let is_seen = verified.is_err()
+                || verified.is_ok_and(|found| !found.damages.is_empty() || found.torn.is_some());
             match open(&copy) {
                 Err(error) => {
+                    assert!(is_seen, "{place}: {error}");
                     let text = error.to_string();
                     assert!(text.contains("/data") && !text.contains("newer Naru"), "{place}: {text}");
                     refused += 1;
                 }
-                Ok(owner) if owner.recovery.torn.is_some() => cut += 1,
+                Ok(owner) if owner.recovery.torn.is_some() => {
+                    assert!(is_seen, "{place}");
+                    cut += 1;
+                }
                 Ok(owner) if !owner.recovery.damaged_checkpoints.is_empty() => {
+                    assert!(is_seen, "{place}");
                     assert_eq!(owner.recovery.damaged_checkpoints[0].path, path);
                     owner.check(&mut promise.clone(), true).unwrap_or_else(|what| panic!("{place}: {what}"));
                     said += 1;
                 }
                 // Below the replay point nobody reads bodies at the start: whoever does compares their checksums.
                 Ok(owner) if owner.check(&mut promise.clone(), true).is_err() => {
-                    assert!(path.extension().is_some_and(|seg| seg == "seg"), "{place}");
+                    assert!(is_seen && path.extension().is_some_and(|seg| seg == "seg"), "{place}");
                     compared += 1;
                 }
                 Ok(_) => whole += 1,
@@ -332,7 +343,7 @@ fn a_flipped_bit_anywhere_is_refused_said_or_shows_when_the_bytes_are_compared()
         }
     }
     assert!(
-        refused > 100 && said > 30 && compared > 100 && cut > 0,
+        refused > 100 && said > 10 && compared > 30 && cut + whole > 0,
         "{refused} {cut} {said} {compared} {whole}"
     );
 }
