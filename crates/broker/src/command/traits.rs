@@ -9,7 +9,12 @@ use super::{
 impl Entry {
     /// The flags of what is called, in Redis's words and order.
     pub(super) fn flags_of(&self, called: Called) -> &'static [&'static str] {
-        if called == self.itself() { self.flags } else { of_subcommand(self.name, self.last_word(called)) }
+        match called.name {
+            // By themselves they do nothing; what the table says of them is what some of their subcommands do.
+            "xgroup" | "xinfo" => &[],
+            _ if called == self.itself() => self.flags,
+            _ => of_subcommand(self.name, self.last_word(called)),
+        }
     }
 
     /// First key, last key, step of what is called; all 0 without keys.
