@@ -1,12 +1,15 @@
 """What those may take who have not signed in, who come from one address, and all clients together."""
 
 import re
+import signal
+import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from harness.resp import Wire, encode
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 
 PASSWORD = "correct horse"
 KIB = 1 << 10
@@ -152,6 +155,33 @@ def test_a_limit_that_was_lifted_closes_nobody_any_more(broker):
         # Longer than it takes to look again.
         admin.call("XREAD", "BLOCK", "1200", "STREAMS", "s", "$")
         assert silent.call("PING") == b"PONG"
+
+
+def test_more_connections_than_wait_to_be_accepted_wait_outside(broker):
+    """Those that fit are served when it comes to them."""
+    backlog, sockets = 1024, []
+    process = broker.program.process
+    process.send_signal(signal.SIGSTOP)
+    threads = Path(f"/proc/{process.pid}/task")
+    try:
+        eventually(lambda: all(") T " in (it / "stat").read_text() for it in threads.iterdir()), "it goes on")
+        while len(sockets) <= backlog + 64:
+            outside = socket.socket()
+            outside.settimeout(0.3)
+            try:
+                outside.connect(("127.0.0.1", broker.port))
+            except TimeoutError:
+                outside.close()
+                break
+            sockets.append(outside)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert backlog <= len(sockets) <= backlog + 1
+    for inside in sockets:
+        inside.settimeout(PATIENCE)
+        inside.sendall(encode("PING"))
+        assert inside.recv(7) == b"+PONG\r\n"
+        inside.close()
 
 
 def test_a_pattern_has_a_length_and_a_client_a_number_of_them(broker):
