@@ -145,6 +145,19 @@ def test_clients_that_take_too_much_together_lose_the_largest(broker):
         assert not kept.is_at_end(within=0.2)
 
 
+@pytest.mark.parametrize("subscribe", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"])
+def test_what_a_client_is_subscribed_to_is_its_memory(broker, subscribe):
+    with Wire(broker.port) as admin, Wire(broker.port) as small, Wire(broker.port) as large:
+        set_to(admin, "maxmemory-clients", "1mb")
+        small.call(subscribe, "x" * 1000)
+        for number in range(20):
+            large.send(subscribe, *(f"{number}-{at}-".ljust(1000, "x") for at in range(100)))
+        assert large.is_at_end()
+        assert b"evicted_clients:1\r\n" in admin.call("INFO", "stats")
+        admin.call("PUBLISH", "c", "x")
+        assert small.call(subscribe, "y")[2] == 2
+
+
 def test_a_limit_that_was_lifted_closes_nobody_any_more(broker):
     with Wire(broker.port) as admin, Wire(broker.port) as silent:
         silent.call("PING")

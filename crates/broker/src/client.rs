@@ -163,11 +163,12 @@ impl Client {
         self.input_bytes.set(bytes);
     }
 
-    /// What is kept for it: input, what it has queued in a transaction, and what it has not taken yet. What it shares
-    /// with others counts for each.
+    /// What is kept for it: input, what it has queued in a transaction, what it has not taken yet, and what it is
+    /// subscribed to. What it shares with others counts for each.
     pub(crate) fn memory_bytes(&self) -> usize {
         let queued = self.transaction().as_ref().map_or(0, Transaction::bytes);
-        self.input_bytes.get() + queued + self.owed().1 + self.link.queued()
+        let subscribed = self.subscriptions.borrow().bytes();
+        self.input_bytes.get() + queued + self.owed().1 + self.link.queued() + subscribed
     }
 
     /// Whether it has taken some of what waited for it since this was last asked.
