@@ -1,11 +1,16 @@
 """Looking at connections, and closing them: CLIENT LIST, INFO, KILL, PAUSE."""
 
+import contextlib
+
 import pytest
 
 from harness import redis_peer
 from harness.naru import HeldPort
 from harness.resp import Wire, encode
 from harness.waiting import eventually
+
+# Of the fields, those that tell of memory.
+SIZES = ["qbuf", "qbuf-free", "multi-mem", "omem", "oll", "obl", "tot-mem"]
 
 # What Redis has added to the line since 7.0.
 NEWER = ["watch", "lib-name", "lib-ver"]
@@ -45,6 +50,60 @@ def test_an_idle_client_looks_as_in_redis(broker, redis_port):
                 line.pop(varying, None)
             seen.append(line)
     assert seen[0] == seen[1]
+
+
+def test_what_waits_for_a_client_is_shown_on_every_core(naru):
+    broker = naru.broker("--cores", "4")
+    with contextlib.ExitStack() as stack:
+        open_wire = lambda **options: stack.enter_context(Wire(broker.port, **options))
+        admin = open_wire()
+        sorts = {"idle": [], "half": [], "queued": [], "stalled": [], "listening": []}
+        for name, wires in sorts.items():
+            for _ in range(4):
+                wires.append(open_wire(receive_buffer_bytes=4096) if name == "stalled" else open_wire())
+                wires[-1].call("CLIENT", "SETNAME", name)
+        for wire in sorts["half"]:
+            wire.send_raw(b"*2\r\n$4\r\nPING\r\n$200000\r\n" + b"x" * 100_000)
+        for wire in sorts["queued"]:
+            wire.call("MULTI")
+            wire.call("ECHO", "x" * 50_000)
+        for wire in sorts["stalled"]:
+            wire.send("SUBSCRIBE", "news")
+        for wire in sorts["listening"]:
+            wire.call("PSUBSCRIBE", "p" * 1000)
+        eventually(lambda: admin.call("PUBSUB", "NUMSUB", "news")[1] == 4, "they are not subscribed")
+        for _ in range(10):
+            admin.call("PUBLISH", "news", b"x" * 1_000_000)
+
+        def seen():
+            shown = {name: [] for name in sorts}
+            for client in clients(admin):
+                shown.get(client["name"], []).append({name: int(client[name]) for name in SIZES})
+            return shown
+
+        def is_so():
+            shown = seen()
+            base = shown["idle"][0]["tot-mem"]
+            return (
+                all(client == {**dict.fromkeys(SIZES, 0), "tot-mem": base} for client in shown["idle"])
+                and all(client["qbuf"] > 100_000 for client in shown["half"])
+                and all(50_000 < client["multi-mem"] < 60_000 for client in shown["queued"])
+                and all(client["omem"] > 5_000_000 and client["oll"] == 1 for client in shown["stalled"])
+                and all(1000 < client["tot-mem"] - base < 2000 for client in shown["listening"])
+                and all(
+                    client["tot-mem"] - base == sum(client[name] for name in ("qbuf", "qbuf-free", "multi-mem", "omem"))
+                    for name in ("half", "queued")
+                    for client in shown[name]
+                )
+            )
+
+        eventually(is_so, "it is not shown")
+        # In its place, and in a transaction as well.
+        admin.send_raw(encode("CLIENT", "LIST") + encode("ECHO", "behind"))
+        assert admin.reply().count(b"\n") == 21 and admin.reply() == b"behind"
+        for words in (["MULTI"], ["CLIENT", "LIST"]):
+            admin.call(*words)
+        assert admin.call("EXEC")[0].count(b"\n") == 21
 
 
 def test_the_subcommand_is_named(broker):

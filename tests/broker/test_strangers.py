@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -172,8 +173,11 @@ def test_a_limit_that_was_lifted_closes_nobody_any_more(broker):
 def test_more_connections_than_wait_to_be_accepted_wait_outside(broker):
     """Those that fit are served when it comes to them."""
     backlog, sockets = 1024, []
-    broker.program.process.send_signal(signal.SIGSTOP)
+    process = broker.program.process
+    process.send_signal(signal.SIGSTOP)
+    threads = Path(f"/proc/{process.pid}/task")
     try:
+        eventually(lambda: all(") T " in (it / "stat").read_text() for it in threads.iterdir()), "it goes on")
         while len(sockets) <= backlog + 64:
             outside = socket.socket()
             outside.settimeout(0.3)
@@ -184,7 +188,7 @@ def test_more_connections_than_wait_to_be_accepted_wait_outside(broker):
                 break
             sockets.append(outside)
     finally:
-        broker.program.process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGCONT)
     assert backlog <= len(sockets) <= backlog + 1
     for inside in sockets:
         inside.settimeout(PATIENCE)

@@ -21,6 +21,7 @@ use crate::{
     replies::{Replies, Ticket},
     subscriptions::Subscriptions,
     transaction::{Execution, Part, Transaction},
+    weight::Weight,
     wire::Resp,
 };
 
@@ -50,8 +51,8 @@ pub(crate) struct Client {
     last_command: Cell<&'static str>,
     access: Access,
     refused_passwords: Cell<u32>,
-    /// Bytes that were read and are no complete command yet, or wait behind one.
-    input_bytes: Cell<usize>,
+    /// Bytes that were read and are no complete command yet, or wait behind one; and the room they are in.
+    input_bytes: Cell<(usize, usize)>,
     /// What waited for it when that was last looked at.
     queued_before: Cell<usize>,
 }
@@ -99,7 +100,7 @@ impl Client {
             last_command: Cell::new(""),
             access,
             refused_passwords: Cell::new(0),
-            input_bytes: Cell::new(0),
+            input_bytes: Cell::default(),
             queued_before: Cell::new(0),
         })
     }
@@ -158,17 +159,22 @@ impl Client {
         self.refused_passwords.get()
     }
 
-    /// Notes how much input is kept for it.
-    pub(crate) fn keeps_input(&self, bytes: usize) {
-        self.input_bytes.set(bytes);
+    /// Notes how much input is kept for it, and in how much room.
+    pub(crate) fn keeps_input(&self, input: &Vec<u8>) {
+        self.input_bytes.set((input.len(), input.capacity()));
     }
 
-    /// What is kept for it: input, what it has queued in a transaction, what it has not taken yet, and what it is
-    /// subscribed to. What it shares with others counts for each.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let queued = self.transaction().as_ref().map_or(0, Transaction::bytes);
-        let subscribed = self.subscriptions.borrow().bytes();
-        self.input_bytes.get() + queued + self.owed().1 + self.link.queued() + subscribed
+    /// What is kept for it. What it shares with others counts for each.
+    pub(crate) fn weight(&self) -> Weight {
+        let (input, capacity) = self.input_bytes.get();
+        Weight {
+            input,
+            input_free: capacity - input,
+            transaction: self.transaction().as_ref().map_or(0, Transaction::bytes),
+            held_back: self.owed().1,
+            outbox: self.link.queued(),
+            subscriptions: self.subscriptions.borrow().bytes(),
+        }
     }
 
     /// Whether it has taken some of what waited for it since this was last asked.
@@ -478,7 +484,7 @@ impl Peer<Resp> for Client {
         let version = self.version.get();
         let mut replies = self.replies.borrow_mut();
         if replies.is_empty() {
-            self.ended_if(self.link.deliver(|writer| frame.write(version, writer)));
+            self.ended_if(self.link.write(|writer| frame.write(version, writer)));
         } else {
             replies.append(|out| frame.copy_to(version, out));
             drop(replies);

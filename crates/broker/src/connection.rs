@@ -215,7 +215,7 @@ impl Conversation {
     async fn hold(&mut self) {
         // What a client has sent that was closed meanwhile is not executed.
         while !self.client.link().is_closed() {
-            self.client.keeps_input(self.input.len());
+            self.client.keeps_input(&self.input);
             let pause = if self.input.is_empty() {
                 match self.read().await {
                     Ok(pause) => pause,
@@ -517,7 +517,7 @@ impl Conversation {
             Ok(bytes) if !bytes.is_empty() => self.input.extend_from_slice(&bytes),
             Ok(_) | Err(_) => return false,
         }
-        self.client.keeps_input(self.input.len());
+        self.client.keeps_input(&self.input);
         let fits = self.input.len() <= self.query_bytes_max();
         if !fits {
             self.say_too_long();

@@ -62,7 +62,7 @@ pub(crate) fn watch(core: &Rc<Core<Resp>>) {
 fn look(core: &Rc<Core<Resp>>, most: usize) {
     let (mut bytes, mut evictable) = (0, Vec::new());
     core.each_peer(|client| {
-        let taken = client.memory_bytes();
+        let taken = client.weight().bytes();
         bytes += taken;
         if taken > 0 && !client.profile().no_evict.load(Ordering::Relaxed) {
             evictable.push((taken, client.clone()));

@@ -48,6 +48,7 @@ mod streams;
 mod subscriptions;
 mod transaction;
 mod version;
+mod weight;
 mod while_limited;
 mod wire;
 

@@ -10,7 +10,7 @@ use std::{
 use naru_fanout::{CoreId, PeerId};
 use parking_lot::Mutex;
 
-use crate::{acl::User, class::Class};
+use crate::{acl::User, class::Class, weight::Weight};
 
 /// What other connections may learn of a client, from any core (`CLIENT LIST`).
 pub(crate) struct Profile {
@@ -131,9 +131,9 @@ impl Profile {
         self.labels.lock().user.as_ref().map(|user| user.shown_name()).unwrap_or_default()
     }
 
-    /// One line of `CLIENT LIST`, without its end, with Redis's fields in Redis's order. Those that tell of buffers
-    /// say what an idle Redis says: here an idle client has none, and a busy one's are its core's own affair.
-    pub(crate) fn line(&self) -> String {
+    /// One line of `CLIENT LIST`, without its end, with Redis's fields in Redis's order. Of the buffers that
+    /// Redis keeps for a client there are none here: a core reads and answers in its own.
+    pub(crate) fn line(&self, weight: Weight) -> String {
         let channels = self.channels.load(Ordering::Relaxed);
         let shard_channels = self.shard_channels.load(Ordering::Relaxed);
         let patterns = self.patterns.load(Ordering::Relaxed);
@@ -141,8 +141,8 @@ impl Profile {
         let labels = self.labels.lock();
         format!(
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db=0 sub={channels} psub={patterns} \
-             ssub={shard_channels} multi={queued} watch=0 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 \
-             oll=0 omem=0 tot-mem=1800 events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+             ssub={shard_channels} multi={queued} watch=0 qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs=1024 rbp=0 \
+             obl=0 oll={} omem={} tot-mem={} events=r cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.address,
             self.local_address,
@@ -150,6 +150,12 @@ impl Profile {
             self.connected.elapsed().as_secs(),
             self.idle().as_secs(),
             self.flags(),
+            weight.input,
+            weight.input_free,
+            weight.transaction,
+            weight.output_pieces(),
+            weight.output(),
+            weight.total(),
             if labels.last_command.is_empty() { "NULL" } else { labels.last_command },
             labels.user.as_ref().map(|user| user.shown_name()).unwrap_or_default(),
             self.resp.load(Ordering::Relaxed),

@@ -31,6 +31,7 @@ use crate::{
     stopwatch::Stopwatch,
     strangers::Strangers,
     transaction::Execution,
+    weight::Weighing,
 };
 
 /// The Redis protocol on the fan-out.
@@ -92,6 +93,8 @@ pub(crate) enum Mail {
     Configured,
     /// Users have changed; who is named knows already.
     UsersChanged { by: PeerId },
+    /// Somebody wants to know what clients take.
+    Weigh(Arc<Weighing>),
     /// A command was executed: a line for the monitors of the core.
     Executed(Bytes),
 }
@@ -178,6 +181,7 @@ impl Wire for Resp {
                     client.link().close();
                 }
             }),
+            Mail::Weigh(weighing) => weighing.weigh(core),
             Mail::Executed(line) => {
                 let monitors = core.local().monitors.borrow();
                 monitors.iter().filter_map(|id| core.peer(*id)).for_each(|client| client.watch(&line));

@@ -4,7 +4,7 @@ use std::{
 };
 
 use naru_fanout::{Peer, PeerId};
-use naru_resp::{Command, parse_integer};
+use naru_resp::{Command, ReplyWriter, parse_integer};
 
 use super::{
     Context, Flow, Outcome, Refusal,
@@ -17,6 +17,8 @@ use crate::{
     keeper::{Op, Unblocked},
     mute::Mute,
     pause::Paused,
+    profile::Profile,
+    weight::{Weighing, Weight},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -122,7 +124,7 @@ pub(super) fn client(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         }
         b"info" => {
             exactly(2)?;
-            let line = context.client.profile().line() + "\n";
+            let line = context.client.profile().line(context.client.weight()) + "\n";
             context.reply(|writer| writer.verbatim(&line))
         }
         b"list" => list(context, command),
@@ -276,6 +278,23 @@ fn list(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         }
         Some(_) => return Err(syntax_error()),
     }
-    let lines: String = profiles.iter().map(|profile| profile.line() + "\n").collect();
-    context.reply(|writer| writer.verbatim(&lines))
+    let lines = move |weight: &dyn Fn(&Profile) -> Weight| -> String {
+        profiles.iter().map(|profile| profile.line(weight(profile)) + "\n").collect()
+    };
+    if context.client.capturing().is_some() {
+        // A transaction does not wait: only what clients of this core take is known.
+        let weight = |profile: &Profile| context.core.peer(profile.id).map(|client| client.weight());
+        let lines = lines(&|profile| weight(profile).unwrap_or_default());
+        return context.reply(|writer| writer.verbatim(&lines));
+    }
+    let ticket = context.client.reserve();
+    let (core, client) = (context.core.clone(), context.client.clone());
+    tokio::task::spawn_local(async move {
+        let weights = Weighing::of_all(&core).await;
+        let lines = lines(&|profile| weights.get(&profile.id).copied().unwrap_or_default());
+        let mut reply = Vec::new();
+        ReplyWriter::new(&mut reply, client.version()).verbatim(&lines);
+        client.answer(ticket, reply);
+    });
+    Ok(Flow::Settle)
 }

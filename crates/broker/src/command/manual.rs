@@ -108,7 +108,7 @@ pub(super) static MANUAL: &[Usage] = &[
         "client|list",
         "2.4.0",
         "[TYPE <NORMAL | PUBSUB>] [ID client-id [client-id ...]]",
-        "Lists the connections, with Redis's fields; those that tell of buffers are constant.",
+        "Lists the connections, with Redis's fields; `oll` is how many of two places hold what is in `omem`.",
     ),
     redis(
         "client|no-evict",

@@ -13,7 +13,8 @@ pub(super) fn denied(
     command: &Command<'_>,
     denied: Denied,
 ) -> Refusal {
-    note(context, called, command, denied, context.client.transaction().is_some());
+    let in_transaction = context.client.transaction().is_some();
+    note(context, called, command, denied, in_transaction);
     match denied {
         Denied::Command => {
             format!("NOPERM this user has no permissions to run the '{}' command", called.name).into()
@@ -66,7 +67,7 @@ pub(super) fn note_sign_in(context: &Context<'_>, command: &Command<'_>, user: &
 }
 
 fn client(context: &Context<'_>) -> String {
-    context.client.profile().line()
+    context.client.profile().line(context.client.weight())
 }
 
 fn add(context: &Context<'_>, entry: LogEntry) {
