@@ -219,6 +219,8 @@ impl Gathered {
 pub(crate) enum ReplayError {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] postcard::Error),
+    #[error("it belongs to a checkpoint, which this version does not make")]
+    Checkpoint,
     #[error("it does not follow from those before: {0}")]
     Misfit(#[from] Misfit),
 }
