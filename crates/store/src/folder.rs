@@ -179,7 +179,7 @@ fn format_version(bytes: &[u8]) -> Option<u32> {
 /// Whether the file has nothing but zeros from this place on.
 pub(crate) fn is_zero_from(file: &dyn VfsFile, mut offset: u64) -> io::Result<bool> {
     let end = file.bytes()?;
-    let mut piece = vec![0; 256 * 1024];
+    let mut piece = vec![0; end.saturating_sub(offset).min(256 * 1024) as usize];
     while offset < end {
         let length = (end - offset).min(piece.len() as u64) as usize;
         file.read_at(&mut piece[..length], offset)?;

@@ -3,8 +3,8 @@
 //! A [`Log`] takes records (bytes; what they mean is the caller's) and says when they are on disk. One thread, the
 //! executor, owns the `Log` and the state that its records describe; a second one, the writer, does one write and
 //! one sync for everything that gathered while it was busy. After a crash [`Log::open`] hands every stored record
-//! back, in order. Each record has an [`Address`], under which [`Log::read`] finds its bytes, so a state can refer to
-//! bodies instead of holding them.
+//! back, in order, or the newest checkpoint and what is behind it. Each record has an [`Address`], under which
+//! [`Log::read`] finds its bytes, so a state can refer to bodies instead of holding them.
 //!
 //! # Invariants
 //!
@@ -14,6 +14,8 @@
 //!   told of. At the other levels a power cut can take what was written in the last second, or since the last sync;
 //!   the death of the process takes nothing that was acknowledged.
 //! - What recovery hands back has been synced again first, so what a caller shows after a restart stays.
+//! - A segment is unlinked only when nothing in it is live, what made it dead is on disk, and two checkpoints cover it.
+//! - A checkpoint has its name only once it and every record that it may know of are on disk.
 //! - Damage to what was acknowledged is never passed over: opening is refused, and the file and place are named.
 //! - After a failed write or sync nothing more is ever acknowledged, since the kernel may have dropped the data and
 //!   reported success for it next time. The caller fails what waits, and exits; the next start recovers.
@@ -35,6 +37,9 @@
 //! One hole is known: damage to the *very last* frame looks as if it had been torn, and is cut and reported; if all of
 //! the end is turned into zeros, it looks as if it had never been written. A clean [`Log::close`], and [`Log::mark`]
 //! when idle, write a mark behind the last frame, which leaves only the mark to be lost unless it goes with its sector.
+//! A checkpoint proves all before its end, too. At the weaker levels the hole is what was written since the last sync.
+//! Below the newest checkpoint a start reads no bodies: damage there shows when a body is read, by the checksum that its
+//! owner keeps with it, or in [`verify()`].
 //!
 //! # Absent on purpose, for now
 //!
@@ -42,8 +47,9 @@
 //!
 //! # Where to start
 //!
-//! [`Log`], then `writer` and `tail` (writing), `recovery` and `repair` (opening), `segments` (reading), `frame` and
-//! `segment` (the bytes). [`Vfs`] is the disk.
+//! [`Log`], then `writer` and `tail` (writing), `recovery`, `inventory` and `repair` (opening), `segments` (reading by
+//! address, live bytes), `checkpointing` and `checkpoint` (what a start begins with), [`verify()`], [`Backup`], and
+//! `frame` and `segment` (the bytes). [`Vfs`] is the disk: [`RealFs`], [`MemoryFs`], and `faults` for tests.
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,7 @@ use crate::error::OpenError;
 use crate::faults::{Disk, Fault, Keep};
 
 /// Crashes in one run of the test; the long run raises it by `NARU_CRASHES`.
-const CRASHES: u64 = 20_000;
+const CRASHES: u64 = 12_000;
 const CRASHES_A_SEED: u64 = 20;
 
 pub(super) fn number_from(variable: &str) -> Option<u64> {

@@ -26,7 +26,7 @@ use crate::vfs::Vfs;
 
 const KEYS: u8 = 12;
 /// Crashes in one run of the test; the long run raises it by `NARU_CRASHES`.
-const CRASHES: u64 = 6_000;
+const CRASHES: u64 = 4_000;
 const CRASHES_A_SEED: u64 = 20;
 
 /// What a key holds: where, and as of which record. Without a place it was deleted.
