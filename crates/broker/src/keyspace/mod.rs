@@ -29,6 +29,18 @@ impl Keyspace {
         self.slab.len()
     }
 
+    /// One more than the highest number a key has, or had: where a walk ends.
+    #[allow(dead_code, reason = "SCAN and checkpoints walk")]
+    pub(crate) fn numbers(&self) -> usize {
+        self.slab.numbers()
+    }
+
+    /// The key of a number, if there is one. A key keeps its number while it is there.
+    #[allow(dead_code, reason = "SCAN and checkpoints walk")]
+    pub(crate) fn at(&self, number: usize) -> Option<&Key> {
+        self.slab.get(slab::Number::of(number)?)
+    }
+
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Key> {
         self.slab.find(name).and_then(|number| self.slab.get(number))
     }
@@ -142,6 +154,8 @@ mod tests {
         }
         keyspace.value_or_new::<Stream>(b"a").unwrap();
         assert_eq!(keyspace.len(), 3);
+        let walked: Vec<_> = (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)).collect();
+        assert_eq!(walked.iter().map(|key| &*key.name).collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
         keyspace.set_expiry(b"b", Some(7));
         assert_eq!(keyspace.get(b"b").and_then(Key::expiry), Some(7));
         keyspace.set_expiry(b"b", None);

@@ -13,6 +13,12 @@ const INDEXES: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Number(u32);
 
+impl Number {
+    pub(super) fn of(number: usize) -> Option<Number> {
+        u32::try_from(number).ok().map(Number)
+    }
+}
+
 /// Keys by number, and their numbers by name.
 pub(super) struct Slab {
     pieces: Vec<Vec<Option<Key>>>,
