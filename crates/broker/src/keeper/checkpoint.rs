@@ -152,7 +152,7 @@ impl Walk {
         let mut keys = Vec::new();
         let mut count = 0_usize;
         while self.next < store.keyspace.numbers() && keys.len() < piece_bytes {
-            if let Some(key) = store.keyspace.numbered(self.next) {
+            if let Some(key) = store.keyspace.at(self.next) {
                 keys = postcard::to_extend(key, keys).expect(WRITABLE);
                 count += 1;
             }

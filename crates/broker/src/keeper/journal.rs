@@ -97,7 +97,7 @@ impl Journal {
     /// Counts what is live in a log that was just opened, so that the rest of it can be given back.
     pub(super) fn count(&mut self, keyspace: &Keyspace) -> Result<(), Damage> {
         let mut counted = Ok(());
-        for key in (0..keyspace.numbers()).filter_map(|number| keyspace.numbered(number)) {
+        for key in (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)) {
             key.value.places(&mut |place| {
                 if counted.is_ok() {
                     counted = self.count_live(place);

@@ -114,7 +114,7 @@ impl Walk {
             if number >= store.keyspace.numbers() {
                 return Ok(true);
             }
-            let Some(key) = store.keyspace.numbered(number) else {
+            let Some(key) = store.keyspace.at(number) else {
                 self.next = (number + 1, 0);
                 references += 1;
                 continue;

@@ -29,6 +29,16 @@ impl Keyspace {
         self.slab.len()
     }
 
+    /// One more than the highest number a key has, or had: where a walk ends.
+    pub(crate) fn numbers(&self) -> usize {
+        self.slab.numbers()
+    }
+
+    /// The key of a number, if there is one. A key keeps its number while it is there.
+    pub(crate) fn at(&self, number: usize) -> Option<&Key> {
+        self.slab.get(Number::of(number)?)
+    }
+
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Key> {
         self.slab.find(name).and_then(|number| self.slab.get(number))
     }
@@ -62,16 +72,6 @@ impl Keyspace {
 
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Key> {
         self.slab.remove(name)
-    }
-
-    /// One more than the highest number a key has, or had.
-    pub(crate) fn numbers(&self) -> usize {
-        self.slab.numbers()
-    }
-
-    /// The key of this number, if there is one. A key keeps its number for life.
-    pub(crate) fn numbered(&self, number: usize) -> Option<&Key> {
-        self.slab.get(Number::new(number)?)
     }
 
     /// The number of a key.
@@ -163,6 +163,8 @@ mod tests {
         }
         keyspace.value_or_new::<Stream>(b"a").unwrap();
         assert_eq!(keyspace.len(), 3);
+        let walked: Vec<_> = (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)).collect();
+        assert_eq!(walked.iter().map(|key| &*key.name).collect::<Vec<_>>(), [&b"a"[..], b"b", b""]);
         keyspace.set_expiry(b"b", Some(7));
         assert_eq!(keyspace.get(b"b").and_then(Key::expiry), Some(7));
         keyspace.set_expiry(b"b", None);

@@ -14,8 +14,8 @@ const INDEXES: usize = 256;
 pub(super) struct Number(u32);
 
 impl Number {
-    pub(super) fn new(index: usize) -> Option<Number> {
-        u32::try_from(index).ok().map(Number)
+    pub(super) fn of(number: usize) -> Option<Number> {
+        u32::try_from(number).ok().map(Number)
     }
 
     pub(super) fn index(self) -> usize {

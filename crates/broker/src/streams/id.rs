@@ -1,5 +1,3 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// An entry's id: milliseconds, and a number within them.
@@ -29,6 +27,15 @@ impl StreamId {
         Ok(StreamId { millis, sequence })
     }
 
+    /// As it is written, without taking memory.
+    pub(crate) fn text(self) -> IdText {
+        let mut text = IdText { bytes: [0; ID_BYTES_MAX], len: 0 };
+        text.push(itoa::Buffer::new().format(self.millis).as_bytes());
+        text.push(b"-");
+        text.push(itoa::Buffer::new().format(self.sequence).as_bytes());
+        text
+    }
+
     /// The id right after this one; none after the last.
     pub(crate) fn next(self) -> Option<StreamId> {
         match self.sequence.checked_add(1) {
@@ -46,17 +53,33 @@ impl StreamId {
     }
 }
 
+/// Two numbers of 64 bits and what is between them.
+const ID_BYTES_MAX: usize = 20 + 1 + 20;
+
+/// An id as it is written.
+pub(crate) struct IdText {
+    bytes: [u8; ID_BYTES_MAX],
+    len: usize,
+}
+
+impl IdText {
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+}
+
+impl AsRef<[u8]> for IdText {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     str::from_utf8(text).ok()?.parse().ok()
-}
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.millis, self.sequence)
-    }
 }
 
 /// The id that XADD asks for.
@@ -96,6 +119,14 @@ mod tests {
         for bad in ["", "-", "-1", "1-", "a", "1-a", "1-2-3", "+1", "18446744073709551616", " 1"] {
             assert_eq!(StreamId::parse(bad.as_bytes(), 0), Err(InvalidId), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_id_is_written_as_it_is_read() {
+        for id in [StreamId::MIN, StreamId::MAX, StreamId { millis: 17, sequence: 5 }] {
+            assert_eq!(StreamId::parse(id.text().as_ref(), 1), Ok(id));
+        }
+        assert_eq!(StreamId::MAX.text().as_ref(), b"18446744073709551615-18446744073709551615");
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Desk {
     /// Everything there is: entries of each stream, with their bodies.
     fn everything(&self) -> BTreeMap<Vec<u8>, Vec<(StreamId, Bytes)>> {
         let keyspace = &self.store.keyspace;
-        let keys = (0..keyspace.numbers()).filter_map(|number| keyspace.numbered(number));
+        let keys = (0..keyspace.numbers()).filter_map(|number| keyspace.at(number));
         keys.map(|key| {
             let stream = keyspace.value::<Stream>(&key.name).unwrap().unwrap();
             let entries = stream.range(StreamId::MIN, StreamId::MAX);

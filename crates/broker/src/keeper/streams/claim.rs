@@ -95,10 +95,10 @@ pub(super) fn claim_next(
     drop(pending);
     let changes = claimed.changes(claimer, now);
     writer.array(3);
-    writer.bulk(next.to_string());
+    writer.bulk(next.text());
     claimed.write(store, claim.just_ids, writer)?;
     writer.array(claimed.gone.len());
-    claimed.gone.iter().for_each(|id| writer.bulk(id.to_string()));
+    claimed.gone.iter().for_each(|id| writer.bulk(id.text()));
     store.change(changes)
 }
 
@@ -133,7 +133,7 @@ impl Claimed {
         writer.array(self.entries.len());
         for (entry, place) in &self.entries {
             if just_ids {
-                writer.bulk(entry.id.to_string());
+                writer.bulk(entry.id.text());
             } else {
                 write_entry(&store.journal, (entry.id, *place), writer)?;
             }

@@ -31,7 +31,7 @@ pub(super) fn add(
     if let Some(trim) = trim {
         trim_by(store, key, trim)?;
     }
-    writer.bulk(id.to_string());
+    writer.bulk(id.text());
     Ok(())
 }
 
@@ -144,7 +144,7 @@ pub(super) fn write_entry(
     let malformed = |_| StoreError::NoBody { address: place.address };
     let fields = Fields::of(&body).map_err(malformed)?;
     writer.array(2);
-    writer.bulk(id.to_string());
+    writer.bulk(id.text());
     writer.array(fields.len());
     for field in fields {
         writer.bulk(field.map_err(malformed)?);

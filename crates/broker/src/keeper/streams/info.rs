@@ -62,7 +62,7 @@ fn write_full_group(stream: &Stream, name: &[u8], group: &Group, most: usize, wr
     writer.array(group.pending_count().min(most));
     for (id, pending, consumer) in group.pending_from(StreamId::MIN, StreamId::MAX).take(most) {
         writer.array(4);
-        writer.bulk(id.to_string());
+        writer.bulk(id.text());
         writer.bulk(consumer.name());
         writer.integer(pending.at as i64);
         writer.integer(i64::from(pending.count));
@@ -81,7 +81,7 @@ fn write_full_group(stream: &Stream, name: &[u8], group: &Group, most: usize, wr
         writer.array(consumer.pending_count().min(most));
         for (id, pending) in group.pending_of(consumer, StreamId::MIN).take(most) {
             writer.array(3);
-            writer.bulk(id.to_string());
+            writer.bulk(id.text());
             writer.integer(pending.at as i64);
             writer.integer(i64::from(pending.count));
         }
@@ -148,5 +148,5 @@ fn number(writer: &mut Writer<'_>, name: &str, value: usize) {
 
 fn id(writer: &mut Writer<'_>, name: &str, id: StreamId) {
     writer.bulk(name);
-    writer.bulk(id.to_string());
+    writer.bulk(id.text());
 }

@@ -24,8 +24,8 @@ pub(super) fn summary(
         writer.null_array();
         return Ok(());
     };
-    writer.bulk(first.to_string());
-    writer.bulk(last.to_string());
+    writer.bulk(first.text());
+    writer.bulk(last.text());
     let with_some: Vec<_> = group.consumers().filter(|consumer| consumer.pending_count() > 0).collect();
     writer.array(with_some.len());
     for consumer in with_some {
@@ -68,7 +68,7 @@ pub(super) fn range(
     writer.array(found.len());
     for (id, pending, consumer) in found {
         writer.array(4);
-        writer.bulk(id.to_string());
+        writer.bulk(id.text());
         writer.bulk(consumer);
         writer.integer((now - pending.at as i64).max(0));
         writer.integer(i64::from(pending.count));

@@ -132,7 +132,7 @@ fn write(store: &Store, found: &Found, writer: &mut Writer<'_>) -> Result<(), St
                     Some(place) => write_entry(&store.journal, (*id, *place), writer)?,
                     None => {
                         writer.array(2);
-                        writer.bulk(id.to_string());
+                        writer.bulk(id.text());
                         writer.null_array();
                     }
                 }
