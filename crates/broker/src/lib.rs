@@ -28,6 +28,7 @@ mod keeper;
 mod keyspace;
 mod latencies;
 mod limits;
+mod lists;
 mod memory_size;
 mod message;
 mod monitors;

@@ -14,12 +14,14 @@ mod keys;
 mod kill;
 mod latency_report;
 mod ledger;
+mod lists;
 mod manual;
 mod monitor;
 #[cfg(test)]
 mod page;
 mod permission;
 mod pubsub;
+mod real;
 mod redacted;
 mod scripting;
 mod slow;
@@ -128,6 +130,16 @@ impl Context<'_> {
             return Ok(Flow::Next);
         }
         self.ask(Task::Do(op))
+    }
+
+    /// The same for what may take as long as it likes: no further command of the client is read meanwhile, as in Redis.
+    fn keep_waiting(&self, op: Op) -> Outcome {
+        self.client.hold_in_keeper();
+        // The keeper's queue, if full, is waited for first.
+        Ok(match self.keep(op)? {
+            Flow::Next => Flow::Wait,
+            other => other,
+        })
     }
 
     /// Has the keeper do something and reply, in the order of the commands.

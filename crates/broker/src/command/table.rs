@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, monitor,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, lists, monitor,
     pubsub, scripting, slow, streams, transaction,
 };
 
@@ -532,6 +532,167 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         "Determines the type of value stored at a key.",
     )
     .keys(1, 1, 1),
+    // Lists
+    entry(
+        "lpush",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::lpush,
+        "Prepend one or multiple elements to a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpush",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::rpush,
+        "Append one or multiple elements to a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpushx",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::lpushx,
+        "Prepend an element to a list, only if the list exists.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpushx",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::rpushx,
+        "Append an element to a list, only if the list exists.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpop",
+        AtLeast(2),
+        "list",
+        &["write", "fast"],
+        lists::lpop,
+        "Remove and get the first elements in a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpop",
+        AtLeast(2),
+        "list",
+        &["write", "fast"],
+        lists::rpop,
+        "Remove and get the last elements in a list.",
+    )
+    .keys(1, 1, 1),
+    entry("lmpop", AtLeast(4), "list", &["write", "movablekeys"], lists::lmpop, "Pop elements from a list."),
+    entry(
+        "blpop",
+        AtLeast(3),
+        "list",
+        &["write", "noscript", "blocking"],
+        lists::blpop,
+        "Remove and get the first element in a list, or block until one is available.",
+    )
+    .keys(1, -2, 1),
+    entry(
+        "brpop",
+        AtLeast(3),
+        "list",
+        &["write", "noscript", "blocking"],
+        lists::brpop,
+        "Remove and get the last element in a list, or block until one is available.",
+    )
+    .keys(1, -2, 1),
+    entry(
+        "blmpop",
+        AtLeast(5),
+        "list",
+        &["write", "blocking", "movablekeys"],
+        lists::blmpop,
+        "Pop elements from a list, or block until one is available.",
+    ),
+    entry(
+        "lmove",
+        Exactly(5),
+        "list",
+        &["write", "denyoom"],
+        lists::lmove,
+        "Pop an element from a list, push it to another list and return it.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "blmove",
+        Exactly(6),
+        "list",
+        &["write", "denyoom", "noscript", "blocking"],
+        lists::blmove,
+        "Pop an element from a list, push it to another list and return it; or block until one is available.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "rpoplpush",
+        Exactly(3),
+        "list",
+        &["write", "denyoom"],
+        lists::rpoplpush,
+        "Remove the last element in a list, prepend it to another list and return it.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "brpoplpush",
+        Exactly(4),
+        "list",
+        &["write", "denyoom", "noscript", "blocking"],
+        lists::brpoplpush,
+        "Pop an element from a list, push it to another list and return it; or block until one is available.",
+    )
+    .keys(1, 2, 1),
+    entry("llen", Exactly(2), "list", &["readonly", "fast"], lists::llen, "Get the length of a list.")
+        .keys(1, 1, 1),
+    entry("lrange", Exactly(4), "list", &["readonly"], lists::lrange, "Get a range of elements from a list.")
+        .keys(1, 1, 1),
+    entry(
+        "lindex",
+        Exactly(3),
+        "list",
+        &["readonly"],
+        lists::lindex,
+        "Get an element from a list by its index.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpos",
+        AtLeast(3),
+        "list",
+        &["readonly"],
+        lists::lpos,
+        "Return the index of matching elements on a list.",
+    )
+    .keys(1, 1, 1),
+    entry("lrem", Exactly(4), "list", &["write"], lists::lrem, "Remove elements from a list.").keys(1, 1, 1),
+    entry("ltrim", Exactly(4), "list", &["write"], lists::ltrim, "Trim a list to the specified range.")
+        .keys(1, 1, 1),
+    entry(
+        "linsert",
+        Exactly(5),
+        "list",
+        &["write", "denyoom"],
+        lists::linsert,
+        "Insert an element before or after another element in a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lset",
+        Exactly(4),
+        "list",
+        &["write", "denyoom"],
+        lists::lset,
+        "Set the value of an element in a list by its index.",
+    )
+    .keys(1, 1, 1),
     // Streams
     entry(
         "xadd",
@@ -687,7 +848,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_stored_and_nothing_else() {
         for entry in TABLE {
-            let stored = matches!(entry.group, "generic" | "stream" | "naru");
+            let stored = matches!(entry.group, "generic" | "list" | "stream" | "naru");
             assert_eq!(entry.is_kept(), stored, "{}", entry.name);
         }
     }

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use naru_ledger::Effect;
 use serde::{Deserialize, Serialize};
 
-use crate::{keyspace::KeyChange, streams::StreamChange};
+use crate::{keyspace::KeyChange, lists::ListChange, streams::StreamChange};
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
 /// operation. There is one variant for keys, one for each kind of value, and the ledger's. The order of the variants and
@@ -12,6 +12,7 @@ pub(crate) enum Change {
     Key(Bytes, KeyChange),
     Stream(Bytes, StreamChange),
     Ledger(Effect),
+    List(Bytes, ListChange),
 }
 
 /// Who is to know of a change of a key.
@@ -32,6 +33,10 @@ impl Change {
             }
             Change::Stream(key, change) => {
                 let waiters = matches!(change, StreamChange::Added { .. });
+                Some((key, Notice { watchers: true, waiters }))
+            }
+            Change::List(key, change) => {
+                let waiters = matches!(change, ListChange::Pushed { .. });
                 Some((key, Notice { watchers: true, waiters }))
             }
             Change::Ledger(_) => None,

@@ -1,7 +1,7 @@
 //! The keeper: the one thread that owns everything that is stored. Cores send it jobs; it runs them in order, records
 //! what they change in the log, and lets their replies leave once that is on disk.
 //!
-//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams` or `ledger` (the operation) → `store` (the change
+//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams`, `lists` or `ledger` (the operation) → `store` (the change
 //! is recorded and applied, bodies apart in `bodies`) → `held` (until the record is durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
 
@@ -13,6 +13,7 @@ mod entry;
 mod held;
 mod keys;
 mod ledger;
+mod lists;
 mod start;
 mod store;
 mod streams;
@@ -29,6 +30,7 @@ use naru_resp::Version;
 
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
+pub(crate) use lists::{ListOp, NoInteger, Search};
 pub(crate) use start::Keeper;
 pub use start::Storage;
 pub(crate) use streams::{After, StreamOp};
@@ -77,6 +79,7 @@ impl Task {
     pub(crate) fn blocks(&self) -> bool {
         match self {
             Task::Do(Op::Stream(op)) => op.blocks(),
+            Task::Do(Op::List(op)) => op.blocks(),
             _ => false,
         }
     }
@@ -86,6 +89,7 @@ impl Task {
 pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
+    List(ListOp),
     Ledger(LedgerOp),
     /// Ends the blocked command of a client.
     Unblock {

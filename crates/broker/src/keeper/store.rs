@@ -4,10 +4,10 @@ use bytes::Bytes;
 use naru_ledger::{Effect, Ledger, Misfit};
 use naru_store::{AppendError, Log, Lsn};
 
-use super::{bodies::Bodies, change::Change, watches::Watches};
+use super::{bodies::Bodies, change::Change, lists, watches::Watches};
 use crate::{
     config::Config,
-    keyspace::{KeyChange, Keyspace, WrongType},
+    keyspace::{Family, KeyChange, Keyspace, WrongType},
     streams::{Stream, StreamChange},
 };
 
@@ -117,6 +117,11 @@ impl Store {
 
     /// The stream under a key, if there is one.
     pub(super) fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
+        self.value(key)
+    }
+
+    /// The value under a key, if there is one, and if it is of the kind wanted.
+    pub(super) fn value<F: Family>(&self, key: &[u8]) -> Result<Option<&F>, WrongType> {
         self.keyspace.value(key)
     }
 
@@ -205,6 +210,7 @@ impl Store {
             }
             Change::Key(key, KeyChange::Expires(at)) => self.keyspace.set_expiry(&key, at),
             Change::Stream(key, change) => self.apply_to_stream(&key, change)?,
+            Change::List(key, change) => lists::apply(&mut self.keyspace, &mut self.bodies, &key, change)?,
             Change::Ledger(_) => unreachable!("the ledger applies its own effects"),
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
@@ -17,14 +18,16 @@ use tokio::{
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
-    blocked::{Blocked, Wait, Waiter},
+    blocked::{Blocked, WAITED_FOR, Wait, Waiter},
     held::{Held, Release},
     keys,
     ledger::{self, Servers, Told, server_channel},
+    lists,
     store::{Store, StoreError},
     streams,
 };
 use crate::{
+    keyspace::Kind,
     limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
     wire::{Answer, Mail, Reply, Resp},
@@ -176,6 +179,7 @@ impl Turns {
                 return Ok(Outcome::Answered(told));
             }
             Op::Stream(op) => return streams::run(&mut self.store, op, writer),
+            Op::List(op) => return lists::run(&mut self.store, op, writer),
         }
         Ok(Outcome::Answered(Vec::new()))
     }
@@ -215,21 +219,34 @@ impl Turns {
     /// waited longest first. What they change is tried for too.
     pub(super) fn wake(&mut self) {
         while let Some(key) = self.store.ready.pop_front() {
-            for client in self.blocked.waiting_for(&key) {
-                let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
-                // Who came before may have taken the last of it, and the key with it.
-                if !wait.wants(self.store.keyspace.kind(&key)) {
-                    continue;
-                }
-                let asker = *asker;
-                let mut reply = Vec::new();
-                match wait.retry(&mut self.store, &mut ReplyWriter::new(&mut reply, asker.version)) {
-                    Ok(false) => continue,
-                    Ok(true) => self.answer(asker, reply),
-                    Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
-                }
-                self.blocked.remove(client);
+            for family in WAITED_FOR {
+                self.wake_family(&key, family);
             }
+        }
+    }
+
+    /// Tries those again that wait for something of one kind under `key`.
+    fn wake_family(&mut self, key: &Bytes, family: Kind) {
+        let mut before = None;
+        while let Some((place, client)) = self.blocked.next(key, family, before) {
+            before = Some(place);
+            let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
+            // Who came before may have taken the last of it, and the key with it.
+            let kind = self.store.keyspace.kind(key);
+            if !wait.wants(kind) {
+                if wait.is_lost(kind) {
+                    break;
+                }
+                continue;
+            }
+            let asker = *asker;
+            let mut reply = Vec::new();
+            match wait.retry(&mut self.store, key, &mut ReplyWriter::new(&mut reply, asker.version)) {
+                Ok(false) => continue,
+                Ok(true) => self.answer(asker, reply),
+                Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+            }
+            self.blocked.remove(client);
         }
     }
 

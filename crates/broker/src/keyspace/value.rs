@@ -1,15 +1,17 @@
 use super::Place;
-use crate::streams::Stream;
+use crate::{lists::List, streams::Stream};
 
 /// What is under a key.
 pub(crate) enum Value {
     Stream(Box<Stream>),
+    List(Box<List>),
 }
 
 /// What sort of value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Stream,
+    List,
 }
 
 impl Kind {
@@ -17,6 +19,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Stream => "stream",
+            Kind::List => "list",
         }
     }
 }
@@ -25,6 +28,7 @@ impl Value {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Value::Stream(_) => Kind::Stream,
+            Value::List(_) => Kind::List,
         }
     }
 
@@ -32,6 +36,7 @@ impl Value {
     pub(crate) fn places(&self, visit: &mut impl FnMut(Place)) {
         match self {
             Value::Stream(stream) => stream.places().for_each(visit),
+            Value::List(list) => list.places().for_each(visit),
         }
     }
 }
@@ -52,12 +57,34 @@ impl Family for Stream {
     fn of(value: &Value) -> Option<&Self> {
         match value {
             Value::Stream(stream) => Some(stream),
+            Value::List(_) => None,
         }
     }
 
     fn of_mut(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::Stream(stream) => Some(stream),
+            Value::List(_) => None,
+        }
+    }
+}
+
+impl Family for List {
+    fn fresh() -> Value {
+        Value::List(Box::default())
+    }
+
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::List(list) => Some(list),
+            Value::Stream(_) => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::List(list) => Some(list),
+            Value::Stream(_) => None,
         }
     }
 }
