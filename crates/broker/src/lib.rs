@@ -43,6 +43,7 @@ mod replies;
 mod slow_log;
 mod strangers;
 mod streams;
+mod strings;
 mod subscriptions;
 mod transaction;
 mod version;

@@ -109,6 +109,8 @@ fn of_subcommand(entry: &Entry, full: &str) -> Vec<Category> {
         ("client" | "command", _) => vec![Slow, Connection],
         ("config" | "latency" | "pubsub" | "slowlog", "help") => vec![Slow],
         ("acl" | "config" | "latency" | "slowlog", _) => vec![Admin, Slow, Dangerous],
+        ("object", "help") => vec![Keyspace, Slow],
+        ("object", _) => vec![Keyspace, Read, Slow],
         ("function", "flush") => vec![Write, Slow, Scripting],
         ("function" | "script", _) => vec![Slow, Scripting],
         _ => implied(entry),
@@ -130,6 +132,12 @@ fn implied(entry: &Entry) -> Vec<Category> {
             "admin" => categories.extend([Admin, Dangerous]),
             _ => {}
         }
+    }
+    match entry.name {
+        "keys" => categories.push(Dangerous),
+        "flushall" | "flushdb" => categories.extend([Keyspace, Dangerous]),
+        "dbsize" => categories.push(Keyspace),
+        _ => {}
     }
     categories.extend(match entry.group {
         "generic" => Some(Keyspace),
@@ -182,6 +190,14 @@ mod tests {
             ("exec", "slow transaction"),
             ("watch", "fast transaction"),
             ("del", "keyspace write slow"),
+            ("keys", "keyspace read slow dangerous"),
+            ("flushall", "keyspace write slow dangerous"),
+            ("dbsize", "keyspace read fast"),
+            ("object", "slow"),
+            ("object|help", "keyspace slow"),
+            ("object|encoding", "keyspace read slow"),
+            ("get", "read string fast"),
+            ("blpop", "write list slow blocking"),
             ("xadd", "write stream fast"),
             ("xread", "read stream slow blocking"),
             ("acl|setuser", "admin slow dangerous"),

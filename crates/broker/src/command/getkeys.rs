@@ -57,7 +57,9 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
 /// Whether some of its arguments are keys. What SSUBSCRIBE and its like have is placed like keys in a cluster, but is
 /// none.
 fn has_keys(entry: &Entry) -> bool {
-    entry.group != "pubsub" && entry.keys.0 != 0 || entry.flags.contains(&"movablekeys")
+    entry.group != "pubsub" && entry.keys.0 != 0
+        || entry.flags.contains(&"movablekeys")
+        || entry.name == "object"
 }
 
 /// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
@@ -68,6 +70,9 @@ pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<
     if entry.name == "xread" {
         let streams = command.iter().position(|word| word.eq_ignore_ascii_case(b"streams"))? + 1;
         return Some((streams..streams + (command.len() - streams) / 2).step_by(1));
+    }
+    if entry.name == "object" {
+        return Some((2..command.len().clamp(2, 3)).step_by(1));
     }
     if let Some(counted) = count_of_keys(entry) {
         let count = parse_integer(command.get(counted)?).and_then(|count| usize::try_from(count).ok())?;
@@ -140,7 +145,7 @@ fn access(entry: &Entry, command: &Command<'_>, key: usize) -> &'static [&'stati
         ("setrange" | "lset", _) => &["RW", "update"],
         ("xadd", _) => &["RW", "update"],
         ("xtrim" | "xdel", _) => &["RW", "delete"],
-        ("exists" | "type" | "touch" | "strlen" | "llen" | "xlen", _) => &["RO"],
+        ("object" | "exists" | "type" | "touch" | "strlen" | "llen" | "xlen", _) => &["RO"],
         _ if entry.is_write() => &["RW"],
         _ if matches!(entry.group, "generic" | "list" | "stream" | "string") => &["RO", "access"],
         _ => &["RO"],

@@ -26,6 +26,7 @@ mod redacted;
 mod scripting;
 mod slow;
 mod streams;
+mod strings;
 mod syntax;
 mod table;
 mod transaction;

@@ -133,6 +133,11 @@ impl Blocked {
     }
 
     /// The keys that somebody waits for.
+    /// The keys that somebody waits for.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.by_key.keys()
+    }
+
     pub(super) fn remove(&mut self, client: PeerId) -> Option<Waiter> {
         let (place, waiter) = self.waiters.remove(&client)?;
         for key in waiter.wait.keys() {

@@ -31,6 +31,11 @@ impl Bodies {
         body.cloned().ok_or(StoreError::NoBody { address: place.address })
     }
 
+    /// Nothing refers to any of them any more.
+    pub(super) fn free_all(&mut self) {
+        self.kept = HashMap::default();
+    }
+
     /// Nothing refers to it any more.
     pub(super) fn free(&mut self, place: Place) {
         self.kept.remove(&place.address);

@@ -9,7 +9,9 @@ mod blocked;
 mod bodies;
 mod change;
 mod clock;
+mod counts;
 mod entry;
+mod expiry;
 mod held;
 mod keys;
 mod ledger;
@@ -17,6 +19,7 @@ mod lists;
 mod start;
 mod store;
 mod streams;
+mod strings;
 mod transaction;
 mod turn;
 mod watches;
@@ -30,10 +33,13 @@ use naru_resp::Version;
 
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
+pub(crate) use counts::KeyCounts;
+pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
 pub(crate) use start::Keeper;
 pub use start::Storage;
 pub(crate) use streams::{After, StreamOp};
+pub(crate) use strings::{Existing, Expiry, NoTime, SetOp, TextOp};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {
@@ -90,6 +96,9 @@ pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
     List(ListOp),
+    Text(TextOp),
+    /// Deletes all keys.
+    Flush,
     Ledger(LedgerOp),
     /// Ends the blocked command of a client.
     Unblock {
@@ -104,12 +113,6 @@ pub(crate) enum Unblocked {
     /// As if its time were up.
     Nothing,
     Error,
-}
-
-pub(crate) enum KeyOp {
-    Delete(Vec<Bytes>),
-    Exists(Vec<Bytes>),
-    Type(Bytes),
 }
 
 pub(crate) enum LedgerOp {

@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Job,
     blocked::Blocked,
+    counts::KeyCounts,
     held::Held,
     ledger::Servers,
     store::{ReplayError, Store},
@@ -40,7 +41,7 @@ pub(crate) struct Keeper {
 /// What was opened and is not at work yet.
 pub(crate) struct Opened {
     store: Store,
-    key_count: Arc<AtomicUsize>,
+    counts: Arc<KeyCounts>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
@@ -53,8 +54,9 @@ impl Keeper {
             Storage::Folder(folder) => open_folder(folder, config, ring)?,
             Storage::Memory => Store::new(Ledger::new(new_epoch()?), config),
         };
-        let key_count = Arc::new(AtomicUsize::new(store.keyspace.len()));
-        Ok(Opened { store, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
+        let counts = Arc::new(KeyCounts::default());
+        counts.note(&store);
+        Ok(Opened { store, counts, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -71,8 +73,8 @@ impl Opened {
     }
 
     /// How many keys there are, for who asks; kept up to date by the keeper.
-    pub(crate) fn key_count(&self) -> Arc<AtomicUsize> {
-        self.key_count.clone()
+    pub(crate) fn key_counts(&self) -> Arc<KeyCounts> {
+        self.counts.clone()
     }
 
     /// Starts the keeper's thread.
@@ -81,7 +83,7 @@ impl Opened {
         let (stopped, ended) = oneshot::channel();
         let turns = Turns {
             store: self.store,
-            key_count: self.key_count,
+            counts: self.counts,
             jobs: self.jobs.1,
             durable: self.durable,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use naru_ledger::{Effect, Ledger, Misfit};
 use naru_store::{AppendError, Log, Lsn};
 
-use super::{bodies::Bodies, change::Change, lists, watches::Watches};
+use super::{bodies::Bodies, change::Change, expiry::dispose, lists, strings, watches::Watches};
 use crate::{
     config::Config,
     keyspace::{Family, KeyChange, Keyspace, WrongType},
@@ -48,6 +48,10 @@ pub(super) struct Store {
     pub(super) ledger: Ledger,
     pub(super) watches: Watches,
     config: Arc<Config>,
+    /// The time, in Unix milliseconds, of the operation or transaction under way.
+    pub(super) now: u64,
+    /// How many keys have gone away by themselves.
+    pub(super) expired: u64,
     /// Keys that have changed so that whoever waits for them is to be tried again.
     pub(super) ready: VecDeque<Bytes>,
     log: Option<Log>,
@@ -72,6 +76,8 @@ impl Store {
             ledger,
             watches: Watches::default(),
             config,
+            now: 0,
+            expired: 0,
             ready: VecDeque::new(),
             log: None,
             last: Lsn::ZERO,
@@ -120,9 +126,9 @@ impl Store {
         self.value(key)
     }
 
-    /// The value under a key, if there is one, and if it is of the kind wanted.
+    /// The value under a key, if there is one, and if it is of the kind wanted: this is where `WRONGTYPE` comes from.
     pub(super) fn value<F: Family>(&self, key: &[u8]) -> Result<Option<&F>, WrongType> {
-        self.keyspace.value(key)
+        self.key(key).map(|key| F::of(&key.value).ok_or(WrongType)).transpose()
     }
 
     /// Refuses what makes the log grow while the disk is full.
@@ -163,8 +169,21 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
+        let changes = self.after_expiry(changes);
+        self.make(changes)
+    }
+
+    /// The same, where no key's time is over.
+    pub(super) fn make(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         self.record(&changes, RECORD_BYTES_MAX)?;
         for change in changes {
+            if let Some(target) = change.target() {
+                self.watches.touch(target);
+                self.ready.push_back(target.clone());
+            }
             if let Some((key, notice)) = change.key() {
                 if notice.watchers {
                     self.watches.touch(key);
@@ -209,6 +228,16 @@ impl Store {
                 }
             }
             Change::Key(key, KeyChange::Expires(at)) => self.keyspace.set_expiry(&key, at),
+            Change::Key(from, KeyChange::Renamed { to }) => {
+                if let Some(gone) = self.keyspace.rename(&from, &to) {
+                    gone.value.places(&mut |place| self.bodies.free(place));
+                }
+            }
+            Change::Flushed => {
+                self.bodies.free_all();
+                dispose(std::mem::take(&mut self.keyspace));
+            }
+            Change::Text(key, change) => strings::apply(&mut self.keyspace, &mut self.bodies, &key, change)?,
             Change::Stream(key, change) => self.apply_to_stream(&key, change)?,
             Change::List(key, change) => lists::apply(&mut self.keyspace, &mut self.bodies, &key, change)?,
             Change::Ledger(_) => unreachable!("the ledger applies its own effects"),

@@ -16,7 +16,9 @@ use crate::{
 impl Turns {
     /// Executes a transaction, or nothing of it if a key that the client watches has changed.
     pub(super) fn execute(&mut self, asker: Asker, mut execution: Box<Execution>) {
-        if self.store.watches.remove(asker.client) {
+        self.store.tick();
+        let expired = self.store.expire_watched(asker.client);
+        if self.store.watches.remove(asker.client) || expired.is_err() {
             execution.steps = None;
         }
         let Some(steps) = &mut execution.steps else {

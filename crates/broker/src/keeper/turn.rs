@@ -1,9 +1,6 @@
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,17 +16,19 @@ use tokio::{
 use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
+    counts::KeyCounts,
     held::{Held, Release},
     keys,
     ledger::{self, Servers, Told, server_channel},
     lists,
     store::{Store, StoreError},
-    streams,
+    streams, strings,
 };
 use crate::{
     keyspace::Kind,
-    limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
+    limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
+    profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
 };
 
@@ -45,7 +44,7 @@ pub(super) enum Outcome {
 pub(super) struct Turns {
     pub(super) store: Store,
     /// How many keys it has, for others to read.
-    pub(super) key_count: Arc<AtomicUsize>,
+    pub(super) counts: Arc<KeyCounts>,
     pub(super) jobs: mpsc::Receiver<Job>,
     /// Rung by the log when more is durable, or when it has failed.
     pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
@@ -64,7 +63,7 @@ impl Turns {
         let mut batch = Vec::new();
         let mut is_marked = true;
         loop {
-            let deadline = self.blocked.next_deadline();
+            let deadline = self.next_deadline();
             let wants_jobs = self.queue.is_empty();
             tokio::select! {
                 biased;
@@ -96,6 +95,7 @@ impl Turns {
     /// Everything that can be done now.
     fn turn(&mut self) -> Result<(), WriteError> {
         self.durable.borrow_and_update().clone()?;
+        self.expire();
         while !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);
@@ -107,10 +107,28 @@ impl Turns {
         if let Some(log) = self.store.log() {
             log.submit()?;
         }
-        self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
+        self.counts.note(&self.store);
         self.release();
         self.send_outgoing();
         Ok(())
+    }
+
+    /// How long until something is to be done by itself.
+    fn next_deadline(&mut self) -> Option<Duration> {
+        // What cannot be recorded yet is done when it can.
+        let expiry = if self.is_batch_full() { None } else { self.store.next_expiry() };
+        self.blocked.next_deadline().into_iter().chain(expiry).min()
+    }
+
+    /// Deletes keys whose time is over, a bounded number. A failure of the log comes to light when it is submitted to.
+    fn expire(&mut self) {
+        self.store.tick();
+        for _ in 0..EXPIRED_RECORDS_A_TURN_MAX {
+            if self.is_batch_full() || !matches!(self.store.expire_some(), Ok(true)) {
+                break;
+            }
+        }
+        self.wake();
     }
 
     fn is_batch_full(&mut self) -> bool {
@@ -130,11 +148,7 @@ impl Turns {
             Task::Do(op) => self.answer_op(asker, op),
             Task::Exec(execution) => self.execute(asker, execution),
             Task::Watch { keys, profile } => {
-                let watched = self.store.watches.add(profile, keys);
-                self.answer_with(asker, |writer| match watched {
-                    Ok(()) => writer.simple("OK"),
-                    Err(refused) => writer.error(refused.to_string()),
-                });
+                self.watch(asker, profile, keys);
             }
             Task::Unwatch(reply) => {
                 self.store.watches.remove(asker.client);
@@ -144,7 +158,21 @@ impl Turns {
         }
     }
 
+    fn watch(&mut self, asker: Asker, profile: Arc<Profile>, keys: Vec<Bytes>) {
+        self.store.tick();
+        // That they go away from here on would be a change.
+        let expired = self.store.expire(keys.clone());
+        let watched = self.store.watches.add(profile, keys);
+        self.answer_with(asker, |writer| match (expired, watched) {
+            (Ok(()), Ok(())) => writer.simple("OK"),
+            (Err(error), _) => writer.error(error.to_string()),
+            (_, Err(refused)) => writer.error(refused.to_string()),
+        });
+        self.wake();
+    }
+
     fn answer_op(&mut self, asker: Asker, op: Op) {
+        self.store.tick();
         let mut reply = Vec::new();
         match self.operate(asker, op, &mut ReplyWriter::new(&mut reply, asker.version)) {
             Ok(Outcome::Blocks(wait, timeout)) => {
@@ -173,7 +201,13 @@ impl Turns {
                 let was_blocked = self.unblock(client, with);
                 writer.integer(i64::from(was_blocked));
             }
-            Op::Keys(op) => keys::run(&mut self.store, &op, writer)?,
+            Op::Flush => {
+                self.store.flush()?;
+                self.store.ready.extend(self.blocked.keys().cloned());
+                writer.simple("OK");
+            }
+            Op::Keys(op) => keys::run(&mut self.store, op, writer)?,
+            Op::Text(op) => strings::run(&mut self.store, op, writer)?,
             Op::Ledger(op) => {
                 let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
                 return Ok(Outcome::Answered(told));
@@ -232,7 +266,7 @@ impl Turns {
             before = Some(place);
             let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
             // Who came before may have taken the last of it, and the key with it.
-            let kind = self.store.keyspace.kind(key);
+            let kind = self.store.kind(key);
             if !wait.wants(kind) {
                 if wait.is_lost(kind) {
                     break;

@@ -10,13 +10,13 @@ const PIECE_KEYS: usize = 1024;
 const INDEXES: usize = 256;
 
 /// The number of a key, as long as it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Number(u32);
 
 /// Keys by number, and their numbers by name.
 pub(super) struct Slab {
     pieces: Vec<Vec<Option<Key>>>,
-    /// Numbers that are free again.
+    /// Numbers that are free again. The last is given first, so that a key that is replaced keeps its number.
     free: Vec<Number>,
     indexes: Vec<HashTable<Number>>,
     /// Keyed at random: strangers choose the names.
@@ -47,6 +47,11 @@ impl Slab {
     pub(super) fn get(&self, Number(number): Number) -> Option<&Key> {
         let (piece, at) = (number as usize / PIECE_KEYS, number as usize % PIECE_KEYS);
         self.pieces.get(piece)?.get(at)?.as_ref()
+    }
+
+    /// The key with this number, if there is one.
+    pub(super) fn at(&self, number: usize) -> Option<&Key> {
+        self.get(Number(u32::try_from(number).ok()?))
     }
 
     pub(super) fn get_mut(&mut self, number: Number) -> Option<&mut Key> {

@@ -1,10 +1,11 @@
 use super::Place;
-use crate::{lists::List, streams::Stream};
+use crate::{lists::List, streams::Stream, strings::Text};
 
 /// What is under a key.
 pub(crate) enum Value {
     Stream(Box<Stream>),
     List(Box<List>),
+    Text(Text),
 }
 
 /// What sort of value it is.
@@ -12,6 +13,7 @@ pub(crate) enum Value {
 pub(crate) enum Kind {
     Stream,
     List,
+    String,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
         match self {
             Kind::Stream => "stream",
             Kind::List => "list",
+            Kind::String => "string",
         }
     }
 }
@@ -29,6 +32,7 @@ impl Value {
         match self {
             Value::Stream(_) => Kind::Stream,
             Value::List(_) => Kind::List,
+            Value::Text(_) => Kind::String,
         }
     }
 
@@ -37,6 +41,7 @@ impl Value {
         match self {
             Value::Stream(stream) => stream.places().for_each(visit),
             Value::List(list) => list.places().for_each(visit),
+            Value::Text(_) => {}
         }
     }
 }
@@ -57,14 +62,14 @@ impl Family for Stream {
     fn of(value: &Value) -> Option<&Self> {
         match value {
             Value::Stream(stream) => Some(stream),
-            Value::List(_) => None,
+            Value::List(_) | Value::Text(_) => None,
         }
     }
 
     fn of_mut(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::Stream(stream) => Some(stream),
-            Value::List(_) => None,
+            Value::List(_) | Value::Text(_) => None,
         }
     }
 }
@@ -77,14 +82,34 @@ impl Family for List {
     fn of(value: &Value) -> Option<&Self> {
         match value {
             Value::List(list) => Some(list),
-            Value::Stream(_) => None,
+            Value::Stream(_) | Value::Text(_) => None,
         }
     }
 
     fn of_mut(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::List(list) => Some(list),
-            Value::Stream(_) => None,
+            Value::Stream(_) | Value::Text(_) => None,
+        }
+    }
+}
+
+impl Family for Text {
+    fn fresh() -> Value {
+        Value::Text(Text::new(b""))
+    }
+
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Stream(_) | Value::List(_) => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Stream(_) | Value::List(_) => None,
         }
     }
 }

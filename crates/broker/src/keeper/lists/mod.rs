@@ -146,7 +146,7 @@ fn write(bodies: &Bodies, element: Element, writer: &mut Writer<'_>) -> Result<(
 }
 
 /// An element's bytes.
-fn read(bodies: &Bodies, element: Element) -> Result<Bytes, StoreError> {
+pub(super) fn read(bodies: &Bodies, element: Element) -> Result<Bytes, StoreError> {
     match (element.as_inline(), element.place()) {
         (Some(text), _) => Ok(Bytes::copy_from_slice(text)),
         (None, Some(place)) => bodies.read(place),
