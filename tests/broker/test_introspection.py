@@ -97,7 +97,9 @@ def arguments(docs):
 # Some words of Redis's are not here, or are grouped in another way; hints read the same.
 SAID_OTHERWISE = {
     "client|kill", "client|list", "cluster|keyslot", "command|getkeys", "command|getkeysandflags", "config|get", "hello", "psubscribe",
-    "select", "xread", "xtrim",
+    "xread", "xtrim",
+    # Of numbers, those with a fraction and those that count elements are said to be strings, or whole.
+    "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "getrange", "incrbyfloat", "lrange", "ltrim", "substr",
 }  # fmt: skip
 
 

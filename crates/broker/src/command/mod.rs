@@ -168,7 +168,7 @@ impl Context<'_> {
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let counters = context.core.shared().counters.of(context.core.id());
     let entry = table::find(command.name());
-    if entry.is_none() && is_http(command) {
+    if entry.is_none_or(|entry| entry.name == "get") && is_http(command) {
         return end_http(context);
     }
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {

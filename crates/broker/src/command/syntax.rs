@@ -30,6 +30,9 @@ pub(super) enum Kind {
     Block(Vec<Argument>),
 }
 
+/// Values that are keys.
+const KEYS: &[&str] = &["destination", "key", "newkey", "source"];
+
 /// Values that are whole numbers.
 const INTEGERS: &[&str] = &[
     "after",
@@ -37,6 +40,8 @@ const INTEGERS: &[&str] = &[
     "bits",
     "client-id",
     "count",
+    "cursor",
+    "decrement",
     "destination-db",
     "increment",
     "index",
@@ -74,7 +79,8 @@ impl Argument {
     /// In the words of `COMMAND DOCS`.
     pub(super) fn kind_name(&self) -> &'static str {
         match &self.kind {
-            Kind::Value("key") => "key",
+            Kind::Value(name) if KEYS.contains(name) => "key",
+            Kind::Value("unix-time-seconds" | "unix-time-milliseconds") => "unix-time",
             Kind::Value("pattern") => "pattern",
             Kind::Value(name) if INTEGERS.contains(name) => "integer",
             Kind::Value(_) => "string",
