@@ -149,7 +149,7 @@ impl Broker {
             acl,
             keeper: opened.jobs(),
             counters: Counters::new(options.cores),
-            key_count: opened.key_count(),
+            key_counts: opened.key_counts(),
             started: Instant::now(),
             run_id: run_id()?,
             config,

@@ -39,6 +39,12 @@ pub(crate) const JOBS_MAX: usize = 16 * 1024;
 /// Jobs the keeper takes up in one turn, before what they changed goes to the log.
 pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 
+/// Keys whose time is over that are deleted in one record.
+pub(crate) const EXPIRED_A_RECORD_MAX: usize = 128;
+
+/// How many such records the keeper writes in one turn, before it takes up jobs.
+pub(crate) const EXPIRED_RECORDS_A_TURN_MAX: usize = 8;
+
 /// Commands between MULTI and EXEC; Redis has no such limit, but a transaction is one step for everybody else.
 pub(crate) const TRANSACTION_COMMANDS_MAX: usize = 1 << 20;
 
@@ -68,3 +74,6 @@ pub(crate) const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 
 /// Entries of a node of a stream, whatever `stream-node-max-entries` says: removing one moves those behind it.
 pub(crate) const STREAM_NODE_ENTRIES_MAX: usize = 4096;
+
+/// Bytes of a string that grows by parts: it is kept in memory, and is to fit into one record as a whole.
+pub(crate) const STRING_BYTES_MAX: usize = 16 << 20;

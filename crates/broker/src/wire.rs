@@ -1,7 +1,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Instant,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     eviction::{self, ClientMemory},
     frame::Frame,
     idle,
-    keeper::Job,
+    keeper::{Job, KeyCounts},
     latencies::Latencies,
     message::Message,
     monitors::Monitors,
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub(crate) keeper: mpsc::Sender<Job>,
     pub(crate) counters: Counters,
     /// Keys the keeper has.
-    pub(crate) key_count: Arc<AtomicUsize>,
+    pub(crate) key_counts: Arc<KeyCounts>,
     pub(crate) started: Instant,
     /// Forty hexadecimal digits, new at every start.
     pub(crate) run_id: String,

@@ -244,6 +244,16 @@ impl Log {
         }
     }
 
+    /// As [`Self::count_dead`] for everything there is. To be called before the record that makes it dead is appended.
+    pub fn count_all_dead(&mut self) {
+        let now = self.open.next();
+        self.open_live = 0;
+        if let Some(flight) = &mut self.flight {
+            flight.live = 0;
+        }
+        self.segments.count_all_dead(now);
+    }
+
     fn count_in_memory(&mut self, address: Address) -> Option<&mut u64> {
         if address >= self.open.base() {
             return Some(&mut self.open_live);

@@ -139,6 +139,15 @@ impl Segments {
         self.may_be_dead |= segment.live == 0;
     }
 
+    /// Counts everything as dead by this record.
+    pub(crate) fn count_all_dead(&mut self, now: Lsn) {
+        for segment in self.known.values_mut().filter(|segment| segment.live > 0) {
+            segment.live = 0;
+            segment.died = now;
+        }
+        self.may_be_dead = true;
+    }
+
     /// The sealed segments, oldest first.
     pub(crate) fn sealed(&self) -> impl Iterator<Item = Sealed> + '_ {
         self.known.values().filter(|segment| segment.last.is_some()).map(|segment| {

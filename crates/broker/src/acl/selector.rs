@@ -161,12 +161,11 @@ impl Selector {
             return Err(Denied::Command);
         }
         if !self.keys.is_all() {
-            let wanted = KeyAccess::of(entry);
-            let denied = key_places(entry, command)
-                .into_iter()
-                .flatten()
-                .find(|at| !self.allows_key(command.get(*at).unwrap_or_default(), wanted));
-            if let Some(at) = denied {
+            let denied = key_places(entry, command).into_iter().flatten().enumerate().find(|(number, at)| {
+                let wanted = KeyAccess::of(entry, command, *number);
+                !self.allows_key(command.get(*at).unwrap_or_default(), wanted)
+            });
+            if let Some((_, at)) = denied {
                 return Err(Denied::Key(at));
             }
         }

@@ -111,6 +111,9 @@ fn said(entry: &Entry, called: Called) -> &'static [Category] {
     match entry.name {
         "info" => return &[Dangerous],
         "role" => return &[Admin, Dangerous],
+        "keys" => return &[Keyspace, Dangerous],
+        "flushall" | "flushdb" => return &[Keyspace, Dangerous],
+        "dbsize" => return &[Keyspace],
         "command" | "wait" | "readonly" | "readwrite" | "asking" => return &[Connection],
         _ => {}
     }
@@ -120,6 +123,7 @@ fn said(entry: &Entry, called: Called) -> &'static [Category] {
         "connection" => &[Connection],
         "scripting" => &[Scripting],
         "stream" if called != entry.itself() => &[Stream],
+        "generic" if is_container && called != entry.itself() => &[Keyspace],
         _ if is_container => &[],
         "generic" => &[Keyspace],
         "set" => &[Set],
@@ -168,6 +172,14 @@ mod tests {
             ("exec", "slow transaction"),
             ("watch", "fast transaction"),
             ("del", "keyspace write slow"),
+            ("keys", "keyspace read slow dangerous"),
+            ("flushall", "keyspace write slow dangerous"),
+            ("dbsize", "keyspace read fast"),
+            ("object", "slow"),
+            ("object|help", "keyspace slow"),
+            ("object|encoding", "keyspace read slow"),
+            ("get", "read string fast"),
+            ("blpop", "write list slow blocking"),
             ("xadd", "write stream fast"),
             ("xread", "read stream slow blocking"),
             ("xreadgroup", "write stream slow blocking"),

@@ -2,11 +2,11 @@
 
 use std::{iter::StepBy, ops::Range};
 
-use naru_resp::Command;
+use naru_resp::{Command, parse_integer};
 
 use super::{
     Context, Outcome, Refusal,
-    table::{self, Entry},
+    table::{self, Called, Entry},
 };
 
 /// The arguments of a whole command that are keys.
@@ -22,10 +22,11 @@ pub(super) fn getkeys(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 pub(super) fn getkeys_and_flags(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let (entry, keys) = keys(command)?;
     let whole = command.without_first(2);
-    let flags = access(entry, entry.called_or_itself(&whole.as_command()).name);
     context.reply(|writer| {
         writer.array(keys.len());
-        for key in keys {
+        for (number, key) in keys.into_iter().enumerate() {
+            let flags =
+                access(entry, entry.called_or_itself(&whole.as_command()), Some(&whole.as_command()), number);
             writer.array(2);
             writer.bulk(key);
             writer.set(flags.len());
@@ -58,7 +59,7 @@ fn keys<'a>(command: &Command<'a>) -> Result<(&'static Entry, Vec<&'a [u8]>), Re
 /// none.
 fn has_keys(entry: &Entry, command: &Command<'_>) -> bool {
     let (first, ..) = entry.keys_of(entry.called_or_itself(command));
-    entry.group != "pubsub" && first != 0 || matches!(entry.name, "xread" | "xreadgroup")
+    entry.group != "pubsub" && first != 0 || entry.flags.contains(&"movablekeys")
 }
 
 /// Where the keys of a command are among its arguments; none if it is not built as it must be, and so will be refused.
@@ -76,10 +77,25 @@ pub(crate) fn key_places(entry: &Entry, command: &Command<'_>) -> Option<StepBy<
         }
         _ => {}
     }
+    if let Some(counted) = count_of_keys(entry) {
+        let count = parse_integer(command.get(counted)?).and_then(|count| usize::try_from(count).ok())?;
+        let first = counted + 1;
+        let end = first.checked_add(count).filter(|end| count > 0 && *end <= command.len())?;
+        return Some((first..end).step_by(1));
+    }
     let (first, last, step) = entry.keys_of(entry.called_or_itself(command));
     let last = if last < 0 { command.len() as i64 + last } else { last };
     let place = |number: i64| usize::try_from(number).unwrap_or(0);
     Some((place(first)..place(last + 1)).step_by(place(step).max(1)))
+}
+
+/// Where it is said how many keys follow, if it is.
+fn count_of_keys(entry: &Entry) -> Option<usize> {
+    match entry.name {
+        "lmpop" => Some(1),
+        "blmpop" => Some(2),
+        _ => None,
+    }
 }
 
 /// What is done to a key.
@@ -90,9 +106,10 @@ pub(crate) struct KeyAccess {
 }
 
 impl KeyAccess {
-    /// What a command does to its keys. As in Redis, whether there is one, and of what kind, is not read from it.
-    pub(crate) fn of(entry: &Entry) -> Self {
-        let flags = access(entry, entry.name);
+    /// What a command does to one of its keys, counted from 0. As in Redis, whether there is one, and of what kind, is
+    /// not read from it.
+    pub(crate) fn of(entry: &Entry, command: &Command<'_>, key: usize) -> Self {
+        let flags = access(entry, entry.called_or_itself(command), Some(command), key);
         KeyAccess { reads: flags.contains(&"access"), writes: flags.first() != Some(&"RO") }
     }
 
@@ -107,16 +124,47 @@ impl KeyAccess {
     }
 }
 
-/// What a command or subcommand does to its keys, in the words of Redis's key specifications.
-pub(super) fn access(entry: &Entry, name: &str) -> &'static [&'static str] {
-    match name {
-        "del" => &["RM", "delete"],
-        "xadd" | "xack" | "xclaim" | "xsetid" | "xgroup" | "xgroup|setid" => &["RW", "update"],
-        "xtrim" | "xdel" | "xautoclaim" | "xgroup|destroy" | "xgroup|delconsumer" => &["RW", "delete"],
-        "xgroup|create" | "xgroup|createconsumer" => &["RW", "insert"],
-        "xrange" | "xrevrange" | "xread" | "xreadgroup" | "xpending" => &["RO", "access"],
-        _ if entry.name == "xinfo" => &["RO", "access"],
+/// What a command or subcommand does to one of its keys, which are counted from 0, in the words of Redis's key
+/// specifications; without a command, what it may do.
+pub(super) fn access(
+    entry: &Entry,
+    called: Called,
+    command: Option<&Command<'_>>,
+    key: usize,
+) -> &'static [&'static str] {
+    match (called.name, key) {
+        ("del" | "unlink", _) => &["RM", "delete"],
+        ("copy", 0) => &["RO", "access"],
+        ("rename" | "renamenx", 0) => &["RW", "access", "delete"],
+        ("rename" | "copy", _) | ("setex" | "psetex" | "mset", _) => &["OW", "update"],
+        ("renamenx", _) | ("setnx" | "msetnx", _) => &["OW", "insert"],
+        ("expire" | "pexpire" | "expireat" | "pexpireat" | "persist", _) => &["RW", "update"],
+        ("set", _) if command.is_none_or(reads_old_value) => &["RW", "access", "update"],
+        ("set", _) => &["OW", "update"],
+        ("getset" | "getex" | "incr" | "decr" | "incrby" | "decrby" | "incrbyfloat", _) => {
+            &["RW", "access", "update"]
+        }
+        ("getdel" | "lpop" | "rpop" | "lmpop" | "blpop" | "brpop" | "blmpop", _) => {
+            &["RW", "access", "delete"]
+        }
+        ("lmove" | "blmove" | "rpoplpush" | "brpoplpush", 0) => &["RW", "access", "delete"],
+        ("lmove" | "blmove" | "rpoplpush" | "brpoplpush", _) => &["RW", "insert"],
+        ("append" | "lpush" | "rpush" | "lpushx" | "rpushx" | "linsert", _) => &["RW", "insert"],
+        ("lrem" | "ltrim", _) => &["RW", "delete"],
+        ("setrange" | "lset", _) => &["RW", "update"],
+        ("xadd" | "xack" | "xclaim" | "xsetid" | "xgroup" | "xgroup|setid", _) => &["RW", "update"],
+        ("xtrim" | "xdel" | "xautoclaim" | "xgroup|destroy" | "xgroup|delconsumer", _) => &["RW", "delete"],
+        ("xgroup|create" | "xgroup|createconsumer", _) => &["RW", "insert"],
+        ("xreadgroup", _) => &["RO", "access"],
+        ("exists" | "type" | "touch" | "strlen" | "llen" | "xlen", _) => &["RO"],
+        _ if matches!(entry.name, "object" | "memory") => &["RO"],
         _ if entry.is_write() => &["RW"],
+        _ if matches!(entry.group, "generic" | "list" | "stream" | "string") => &["RO", "access"],
         _ => &["RO"],
     }
+}
+
+/// Whether SET answers what was there before.
+fn reads_old_value(command: &Command<'_>) -> bool {
+    command.iter().skip(3).any(|option| option.eq_ignore_ascii_case(b"get"))
 }

@@ -170,9 +170,11 @@ fn stats(info: &Info<'_>, text: &mut String) {
     line(text, format_args!("instantaneous_input_kbps:{:.2}", rates.input_bytes / 1024.0));
     line(text, format_args!("instantaneous_output_kbps:{:.2}", rates.output_bytes / 1024.0));
     line(text, format_args!("rejected_connections:{}", totals.refused_connections));
-    for nothing in ["sync_full", "sync_partial_ok", "sync_partial_err", "expired_keys", "evicted_keys"] {
+    for nothing in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
         line(text, format_args!("{nothing}:0"));
     }
+    line(text, format_args!("expired_keys:{}", info.context.core.shared().key_counts.expired()));
+    line(text, format_args!("evicted_keys:0"));
     line(text, format_args!("evicted_clients:{}", totals.evicted_clients));
     for nothing in ["keyspace_hits", "keyspace_misses"] {
         line(text, format_args!("{nothing}:0"));
@@ -252,9 +254,10 @@ fn errorstats(info: &Info<'_>, text: &mut String) {
 }
 
 fn keyspace(info: &Info<'_>, text: &mut String) {
-    let keys = info.context.core.shared().key_count.load(Ordering::Relaxed);
+    let counts = &info.context.core.shared().key_counts;
+    let (keys, expiring) = (counts.keys(), counts.expiring());
     if keys > 0 {
-        line(text, format_args!("db0:keys={keys},expires=0,avg_ttl=0"));
+        line(text, format_args!("db0:keys={keys},expires={expiring},avg_ttl=0"));
     }
 }
 

@@ -1,7 +1,5 @@
 //! `MEMORY`: what takes how much, as far as that is known here.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use naru_resp::Command;
 
@@ -71,7 +69,7 @@ fn usage(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 fn stats(context: &Context<'_>) -> Outcome {
     let shared = context.core.shared();
     let Memory { resident, resident_peak, .. } = Memory::now();
-    let keys = shared.key_count.load(Ordering::Relaxed) as i64;
+    let keys = shared.key_counts.keys() as i64;
     let share = if resident_peak > 0 { resident as f64 / resident_peak as f64 * 100.0 } else { 0.0 };
     context.reply(|writer| {
         writer.map(11);

@@ -16,6 +16,7 @@ mod keys;
 mod kill;
 mod latency_report;
 mod ledger;
+mod lists;
 mod manual;
 mod memory;
 mod monitor;
@@ -23,12 +24,14 @@ mod monitor;
 mod page;
 mod permission;
 mod pubsub;
+mod real;
 mod redacted;
 mod scripting;
 mod slow;
 mod stream_groups;
 mod stream_info;
 mod streams;
+mod strings;
 mod syntax;
 mod table;
 mod traits;
@@ -137,6 +140,16 @@ impl Context<'_> {
         self.ask(Task::Do(op))
     }
 
+    /// The same for what may take as long as it likes: no further command of the client is read meanwhile, as in Redis.
+    fn keep_waiting(&self, op: Op) -> Outcome {
+        self.client.hold_in_keeper();
+        // The keeper's queue, if full, is waited for first.
+        Ok(match self.keep(op)? {
+            Flow::Next => Flow::Wait,
+            other => other,
+        })
+    }
+
     /// Has the keeper do something and reply, in the order of the commands.
     fn ask(&self, task: Task) -> Outcome {
         self.send(self.client.reserve(), task)
@@ -162,7 +175,7 @@ impl Context<'_> {
 pub(crate) fn execute(context: &Context<'_>, command: &Command<'_>) -> Flow {
     let counters = context.core.shared().counters.of(context.core.id());
     let entry = context.core.local().commands.find(command.name());
-    if entry.is_none() && is_http(command) {
+    if entry.is_none_or(|entry| entry.name == "get") && is_http(command) {
         return end_http(context);
     }
     if !context.client.is_signed_in() && !entry.is_some_and(|entry| entry.flags.contains(&"no_auth")) {

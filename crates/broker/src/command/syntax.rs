@@ -30,6 +30,9 @@ pub(super) enum Kind {
     Block(Vec<Argument>),
 }
 
+/// Values that are keys.
+const KEYS: &[&str] = &["destination", "key", "newkey", "source"];
+
 /// Values that are whole numbers.
 const INTEGERS: &[&str] = &[
     "after",
@@ -37,14 +40,24 @@ const INTEGERS: &[&str] = &[
     "bits",
     "client-id",
     "count",
+    "cursor",
+    "decrement",
+    "destination-db",
     "entries-added",
     "entries-read",
+    "increment",
+    "index",
+    "len",
     "maxage",
     "milliseconds",
     "ms",
+    "num-matches",
+    "numkeys",
     "numreplicas",
     "offset",
     "protover",
+    "rank",
+    "seconds",
     "slot",
     "timeout",
 ];
@@ -70,9 +83,9 @@ impl Argument {
     /// In the words of `COMMAND DOCS`.
     pub(super) fn kind_name(&self) -> &'static str {
         match &self.kind {
-            Kind::Value("key") => "key",
+            Kind::Value(name) if KEYS.contains(name) => "key",
+            Kind::Value("unix-time-seconds" | "unix-time-milliseconds") => "unix-time",
             Kind::Value("pattern") => "pattern",
-            Kind::Value("unix-time-milliseconds") => "unix-time",
             Kind::Value(name) if INTEGERS.contains(name) => "integer",
             Kind::Value(_) => "string",
             Kind::Word(_) => "pure-token",

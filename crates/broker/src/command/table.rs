@@ -3,8 +3,8 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, memory,
-    monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, transaction,
+    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, lists, memory,
+    monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -187,7 +187,8 @@ impl Entry {
 impl Entry {
     /// Whether it is about what the keeper has: what Redis says reads or writes the key space, and Naru's own.
     pub(crate) fn is_kept(&self) -> bool {
-        self.group == "naru" || self.flags.iter().any(|flag| matches!(*flag, "readonly" | "write"))
+        matches!(self.group, "naru" | "generic")
+            || self.flags.iter().any(|flag| matches!(*flag, "readonly" | "write"))
     }
 
     pub(crate) fn publishes(&self) -> bool {
@@ -338,6 +339,23 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         cluster::wait,
         "Says how many replicas have the writes of this connection.",
     ),
+    entry(
+        "dbsize",
+        Exactly(1),
+        "server",
+        &["readonly", "fast"],
+        keys::dbsize,
+        "Return the number of keys in the selected database.",
+    ),
+    entry(
+        "flushdb",
+        AtLeast(1),
+        "server",
+        &["write"],
+        keys::flush,
+        "Remove all keys from the current database.",
+    ),
+    entry("flushall", AtLeast(1), "server", &["write"], keys::flush, "Remove all keys from all databases."),
     // Cluster
     entry(
         "cluster",
@@ -529,6 +547,479 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         &["readonly", "fast"],
         keys::kind,
         "Determines the type of value stored at a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "unlink",
+        AtLeast(2),
+        "generic",
+        &["write", "fast"],
+        keys::del,
+        "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.",
+    )
+    .keys(1, -1, 1),
+    entry(
+        "touch",
+        AtLeast(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::exists,
+        "Alters the last access time of a key(s). Returns the number of existing keys specified.",
+    )
+    .keys(1, -1, 1),
+    entry(
+        "expire",
+        AtLeast(3),
+        "generic",
+        &["write", "fast"],
+        keys::expire,
+        "Set a key's time to live in seconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "pexpire",
+        AtLeast(3),
+        "generic",
+        &["write", "fast"],
+        keys::pexpire,
+        "Set a key's time to live in milliseconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "expireat",
+        AtLeast(3),
+        "generic",
+        &["write", "fast"],
+        keys::expireat,
+        "Set the expiration for a key as a UNIX timestamp.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "pexpireat",
+        AtLeast(3),
+        "generic",
+        &["write", "fast"],
+        keys::pexpireat,
+        "Set the expiration for a key as a UNIX timestamp specified in milliseconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "ttl",
+        Exactly(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::ttl,
+        "Get the time to live for a key in seconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "pttl",
+        Exactly(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::pttl,
+        "Get the time to live for a key in milliseconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "expiretime",
+        Exactly(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::expiretime,
+        "Get the expiration Unix timestamp for a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "pexpiretime",
+        Exactly(2),
+        "generic",
+        &["readonly", "fast"],
+        keys::pexpiretime,
+        "Get the expiration Unix timestamp for a key in milliseconds.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "persist",
+        Exactly(2),
+        "generic",
+        &["write", "fast"],
+        keys::persist,
+        "Remove the expiration from a key.",
+    )
+    .keys(1, 1, 1),
+    entry("rename", Exactly(3), "generic", &["write"], keys::rename, "Rename a key.").keys(1, 2, 1),
+    entry(
+        "renamenx",
+        Exactly(3),
+        "generic",
+        &["write", "fast"],
+        keys::renamenx,
+        "Rename a key, only if the new key does not exist.",
+    )
+    .keys(1, 2, 1),
+    entry("copy", AtLeast(3), "generic", &["write", "denyoom"], keys::copy, "Copy a key.").keys(1, 2, 1),
+    entry("scan", AtLeast(2), "generic", &["readonly"], keys::scan, "Incrementally iterate the keys space."),
+    entry(
+        "keys",
+        Exactly(2),
+        "generic",
+        &["readonly"],
+        keys::keys,
+        "Find all keys matching the given pattern.",
+    ),
+    entry(
+        "randomkey",
+        Exactly(1),
+        "generic",
+        &["readonly"],
+        keys::randomkey,
+        "Return a random key from the keyspace.",
+    ),
+    entry(
+        "object",
+        AtLeast(2),
+        "generic",
+        &[],
+        keys::object,
+        "A container for object introspection commands.",
+    )
+    .subcommands(keys::OBJECT_SUBCOMMANDS),
+    // Strings
+    entry("get", Exactly(2), "string", &["readonly", "fast"], strings::get, "Get the value of a key.")
+        .keys(1, 1, 1),
+    entry("set", AtLeast(3), "string", &["write", "denyoom"], strings::set, "Set the string value of a key.")
+        .keys(1, 1, 1),
+    entry(
+        "setnx",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::setnx,
+        "Set the value of a key, only if the key does not exist.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "setex",
+        Exactly(4),
+        "string",
+        &["write", "denyoom"],
+        strings::setex,
+        "Set the value and expiration of a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "psetex",
+        Exactly(4),
+        "string",
+        &["write", "denyoom"],
+        strings::psetex,
+        "Set the value and expiration in milliseconds of a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "getset",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::getset,
+        "Set the string value of a key and return its old value.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "getdel",
+        Exactly(2),
+        "string",
+        &["write", "fast"],
+        strings::getdel,
+        "Get the value of a key and delete the key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "getex",
+        AtLeast(2),
+        "string",
+        &["write", "fast"],
+        strings::getex,
+        "Get the value of a key and optionally set its expiration.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "mget",
+        AtLeast(2),
+        "string",
+        &["readonly", "fast"],
+        strings::mget,
+        "Get the values of all the given keys.",
+    )
+    .keys(1, -1, 1),
+    entry(
+        "mset",
+        AtLeast(3),
+        "string",
+        &["write", "denyoom"],
+        strings::mset,
+        "Set multiple keys to multiple values.",
+    )
+    .keys(1, -1, 2),
+    entry(
+        "msetnx",
+        AtLeast(3),
+        "string",
+        &["write", "denyoom"],
+        strings::msetnx,
+        "Set multiple keys to multiple values, only if none of the keys exist.",
+    )
+    .keys(1, -1, 2),
+    entry(
+        "incr",
+        Exactly(2),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::incr,
+        "Increment the integer value of a key by one.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "decr",
+        Exactly(2),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::decr,
+        "Decrement the integer value of a key by one.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "incrby",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::incrby,
+        "Increment the integer value of a key by the given amount.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "decrby",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::decrby,
+        "Decrement the integer value of a key by the given number.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "incrbyfloat",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::incrbyfloat,
+        "Increment the float value of a key by the given amount.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "append",
+        Exactly(3),
+        "string",
+        &["write", "denyoom", "fast"],
+        strings::append,
+        "Append a value to a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "strlen",
+        Exactly(2),
+        "string",
+        &["readonly", "fast"],
+        strings::strlen,
+        "Get the length of the value stored in a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "getrange",
+        Exactly(4),
+        "string",
+        &["readonly"],
+        strings::getrange,
+        "Get a substring of the string stored at a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "substr",
+        Exactly(4),
+        "string",
+        &["readonly"],
+        strings::getrange,
+        "Get a substring of the string stored at a key.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "setrange",
+        Exactly(4),
+        "string",
+        &["write", "denyoom"],
+        strings::setrange,
+        "Overwrite part of a string at key starting at the specified offset.",
+    )
+    .keys(1, 1, 1),
+    // Lists
+    entry(
+        "lpush",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::lpush,
+        "Prepend one or multiple elements to a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpush",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::rpush,
+        "Append one or multiple elements to a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpushx",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::lpushx,
+        "Prepend an element to a list, only if the list exists.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpushx",
+        AtLeast(3),
+        "list",
+        &["write", "denyoom", "fast"],
+        lists::rpushx,
+        "Append an element to a list, only if the list exists.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpop",
+        AtLeast(2),
+        "list",
+        &["write", "fast"],
+        lists::lpop,
+        "Remove and get the first elements in a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "rpop",
+        AtLeast(2),
+        "list",
+        &["write", "fast"],
+        lists::rpop,
+        "Remove and get the last elements in a list.",
+    )
+    .keys(1, 1, 1),
+    entry("lmpop", AtLeast(4), "list", &["write", "movablekeys"], lists::lmpop, "Pop elements from a list."),
+    entry(
+        "blpop",
+        AtLeast(3),
+        "list",
+        &["write", "noscript", "blocking"],
+        lists::blpop,
+        "Remove and get the first element in a list, or block until one is available.",
+    )
+    .keys(1, -2, 1),
+    entry(
+        "brpop",
+        AtLeast(3),
+        "list",
+        &["write", "noscript", "blocking"],
+        lists::brpop,
+        "Remove and get the last element in a list, or block until one is available.",
+    )
+    .keys(1, -2, 1),
+    entry(
+        "blmpop",
+        AtLeast(5),
+        "list",
+        &["write", "blocking", "movablekeys"],
+        lists::blmpop,
+        "Pop elements from a list, or block until one is available.",
+    ),
+    entry(
+        "lmove",
+        Exactly(5),
+        "list",
+        &["write", "denyoom"],
+        lists::lmove,
+        "Pop an element from a list, push it to another list and return it.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "blmove",
+        Exactly(6),
+        "list",
+        &["write", "denyoom", "noscript", "blocking"],
+        lists::blmove,
+        "Pop an element from a list, push it to another list and return it; or block until one is available.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "rpoplpush",
+        Exactly(3),
+        "list",
+        &["write", "denyoom"],
+        lists::rpoplpush,
+        "Remove the last element in a list, prepend it to another list and return it.",
+    )
+    .keys(1, 2, 1),
+    entry(
+        "brpoplpush",
+        Exactly(4),
+        "list",
+        &["write", "denyoom", "noscript", "blocking"],
+        lists::brpoplpush,
+        "Pop an element from a list, push it to another list and return it; or block until one is available.",
+    )
+    .keys(1, 2, 1),
+    entry("llen", Exactly(2), "list", &["readonly", "fast"], lists::llen, "Get the length of a list.")
+        .keys(1, 1, 1),
+    entry("lrange", Exactly(4), "list", &["readonly"], lists::lrange, "Get a range of elements from a list.")
+        .keys(1, 1, 1),
+    entry(
+        "lindex",
+        Exactly(3),
+        "list",
+        &["readonly"],
+        lists::lindex,
+        "Get an element from a list by its index.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lpos",
+        AtLeast(3),
+        "list",
+        &["readonly"],
+        lists::lpos,
+        "Return the index of matching elements on a list.",
+    )
+    .keys(1, 1, 1),
+    entry("lrem", Exactly(4), "list", &["write"], lists::lrem, "Remove elements from a list.").keys(1, 1, 1),
+    entry("ltrim", Exactly(4), "list", &["write"], lists::ltrim, "Trim a list to the specified range.")
+        .keys(1, 1, 1),
+    entry(
+        "linsert",
+        Exactly(5),
+        "list",
+        &["write", "denyoom"],
+        lists::linsert,
+        "Insert an element before or after another element in a list.",
+    )
+    .keys(1, 1, 1),
+    entry(
+        "lset",
+        Exactly(4),
+        "list",
+        &["write", "denyoom"],
+        lists::lset,
+        "Set the value of an element in a list by its index.",
     )
     .keys(1, 1, 1),
     // Streams
@@ -757,7 +1248,8 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_stored_and_nothing_else() {
         for entry in TABLE {
-            let stored = matches!(entry.group, "generic" | "stream" | "naru");
+            let stored = matches!(entry.group, "generic" | "list" | "stream" | "string" | "naru")
+                || matches!(entry.name, "dbsize" | "flushall" | "flushdb");
             assert_eq!(entry.is_kept(), stored, "{}", entry.name);
         }
     }

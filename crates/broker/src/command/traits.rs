@@ -11,7 +11,7 @@ impl Entry {
     pub(super) fn flags_of(&self, called: Called) -> &'static [&'static str] {
         match called.name {
             // By themselves they do nothing; what the table says of them is what some of their subcommands do.
-            "xgroup" | "xinfo" => &[],
+            "xgroup" | "xinfo" | "object" => &[],
             _ if called == self.itself() => self.flags,
             _ => of_subcommand(self.name, self.last_word(called)),
         }
@@ -23,7 +23,8 @@ impl Entry {
             _ if called == self.itself() => self.keys,
             "memory|usage" => (2, 2, 1),
             "xgroup|help" | "xinfo|help" => (0, 0, 0),
-            _ if matches!(self.name, "xgroup" | "xinfo") => (2, 2, 1),
+            "object|help" => (0, 0, 0),
+            _ if matches!(self.name, "xgroup" | "xinfo" | "object") => (2, 2, 1),
             _ => (0, 0, 0),
         }
     }
@@ -51,7 +52,7 @@ fn of_subcommand(command: &str, subcommand: &str) -> &'static [&'static str] {
         ("memory", "usage") => &["readonly"],
         ("xgroup", "create" | "createconsumer") => &["write", "denyoom"],
         ("xgroup", _) => &["write"],
-        ("xinfo", _) => &["readonly"],
+        ("xinfo" | "object", _) => &["readonly"],
         _ => &[],
     }
 }
@@ -119,7 +120,7 @@ pub(super) fn keys(entry: &Entry, called: Called) -> Option<KeySpecification> {
     let (first, last, step) = entry.keys_of(called);
     let notes =
         (entry.name == "xadd").then_some("UPDATE instead of INSERT because of the optional trimming feature");
-    let flags = if entry.group == "pubsub" { &["not_key"] } else { access(entry, called.name) };
+    let flags = if entry.group == "pubsub" { &["not_key"] } else { access(entry, called, None, 0) };
     let (begins, last, limit) = match entry.name {
         "xread" => (Begin::Keyword("STREAMS", 1), -1, 2),
         _ if first == 0 => return None,

@@ -1,11 +1,11 @@
 //! What a change does to the keys: the same when it is made and when it is taken back in.
 
 use crate::{
-    keyspace::{KeyChange, Keyspace, Place, WrongType},
+    keyspace::{Body, KeyChange, Keyspace, Place, WrongType},
     streams::{Stream, StreamChange},
 };
 
-use super::change::Change;
+use super::{change::Change, lists, strings};
 
 /// Makes a change of keys, whose record begins at the address given, and tells where bodies were that are no longer needed.
 /// That it fits its key was seen when it was decided on; taken back in, it may be about a key that is known to go away
@@ -24,12 +24,20 @@ pub(super) fn apply(
             }
         }
         Change::Key(key, KeyChange::Expires(at)) => keyspace.set_expiry(&key, at),
-        Change::Stream(key, StreamChange::Added { id, body }) => {
-            keyspace.value_or_new::<Stream>(&key)?.add(id, body.place(record), node_entries_max);
+        Change::Key(from, KeyChange::Renamed { to }) => {
+            if let Some(gone) = keyspace.rename(&from, &to) {
+                gone.value.places(freed);
+            }
         }
-        Change::Stream(key, StreamChange::Moved { id, body }) => {
+        Change::Stream(key, StreamChange::Added { id, body: Body::Recorded(spot) }) => {
+            keyspace.value_or_new::<Stream>(&key)?.add(id, spot.in_record(record), node_entries_max);
+        }
+        Change::Stream(key, StreamChange::Moved { id, body: Body::Recorded(spot) }) => {
             let stream = keyspace.value_mut::<Stream>(&key)?;
-            stream.and_then(|stream| stream.move_body(id, body.place(record))).into_iter().for_each(freed);
+            stream
+                .and_then(|stream| stream.move_body(id, spot.in_record(record)))
+                .into_iter()
+                .for_each(freed);
         }
         Change::Stream(key, change) => {
             let stream = if change.creates() {
@@ -41,7 +49,9 @@ pub(super) fn apply(
                 stream.apply(change, freed);
             }
         }
-        Change::Ledger(_) => unreachable!("the ledger applies its own effects"),
+        Change::List(key, change) => lists::apply(keyspace, &key, change, record, freed)?,
+        Change::Text(key, change) => strings::apply(keyspace, &key, change, freed)?,
+        Change::Flushed | Change::Ledger(_) => unreachable!("these are no changes of a key"),
     }
     Ok(())
 }

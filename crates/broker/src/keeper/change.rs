@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     keyspace::{Body, KeyChange, Slot},
+    lists::{Element, ListChange},
     streams::{GroupChange, StreamChange},
+    strings::StringChange,
 };
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
@@ -15,6 +17,10 @@ pub(crate) enum Change {
     Key(Bytes, KeyChange),
     Stream(Bytes, StreamChange),
     Ledger(Effect),
+    List(Bytes, ListChange),
+    Text(Bytes, StringChange),
+    /// All keys were deleted.
+    Flushed,
 }
 
 /// Who is to know of a change of a key.
@@ -32,16 +38,31 @@ impl Change {
         let key = Bytes::copy_from_slice(key);
         match slot {
             Slot::Entry(id) => Change::Stream(key, StreamChange::Moved { id, body: body.into() }),
+            Slot::Element(index) => {
+                Change::List(key, ListChange::Set { index, element: Element::body(body) })
+            }
         }
     }
 
-    /// The bodies that it brings along.
-    pub(super) fn bodies(&mut self) -> impl Iterator<Item = &mut Body> {
+    /// Visits the bodies that it brings along.
+    pub(super) fn each_body(&mut self, visit: &mut dyn FnMut(&mut Body)) {
         match self {
             Change::Stream(_, StreamChange::Added { body, .. } | StreamChange::Moved { body, .. }) => {
-                Some(body).into_iter()
+                visit(body)
             }
-            _ => None.into_iter(),
+            Change::List(_, ListChange::Pushed { elements, .. }) => elements.iter_mut().for_each(visit),
+            Change::List(_, ListChange::Set { element, .. } | ListChange::Inserted { element, .. }) => {
+                visit(element);
+            }
+            _ => {}
+        }
+    }
+
+    /// The second key that it changes, where everybody is to know.
+    pub(super) fn target(&self) -> Option<&Bytes> {
+        match self {
+            Change::Key(_, KeyChange::Renamed { to }) => Some(to),
+            _ => None,
         }
     }
 
@@ -49,10 +70,15 @@ impl Change {
     pub(super) fn key(&self) -> Option<(&Bytes, Notice)> {
         match self {
             Change::Key(key, change) => {
-                Some((key, Notice { watchers: true, waiters: matches!(change, KeyChange::Deleted) }))
+                Some((key, Notice { watchers: true, waiters: !matches!(change, KeyChange::Expires(_)) }))
             }
             Change::Stream(key, change) => Some((key, of_stream(change))),
-            Change::Ledger(_) => None,
+            Change::List(key, change) => {
+                let waiters = matches!(change, ListChange::Pushed { .. });
+                Some((key, Notice { watchers: true, waiters }))
+            }
+            Change::Text(key, _) => Some((key, Notice { watchers: true, waiters: false })),
+            Change::Ledger(_) | Change::Flushed => None,
         }
     }
 }

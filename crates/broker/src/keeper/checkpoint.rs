@@ -3,8 +3,8 @@
 //!
 //! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
 //! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
-//! it is missing, and its changes are made in vain until the one that deleted it. A key that gets another name keeps its
-//! number, so that the walk cannot miss it.
+//! it is missing, and its changes are made in vain until the one that deleted it. A value that RENAME has brought behind the
+//! walk is written at once.
 
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,9 @@ impl Checkpoints {
 
     /// Goes on with the one under way; when to come again.
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
+        let moved_back = store.keyspace.take_moved_back();
         let walk = self.walk.as_mut()?;
+        walk.write_behind(store, &moved_back);
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
             return None;
@@ -149,19 +151,44 @@ impl Walk {
     }
 
     fn write_piece(&mut self, store: &Store, piece_bytes: usize) {
-        let mut keys = Vec::new();
-        let mut count = 0_usize;
-        while self.next < store.keyspace.numbers() && keys.len() < piece_bytes {
-            if let Some(key) = store.keyspace.at(self.next) {
-                keys = postcard::to_extend(key, keys).expect(WRITABLE);
-                count += 1;
-            }
+        let mut keys = Keys::default();
+        while self.next < store.keyspace.numbers() && keys.bytes.len() < piece_bytes {
+            keys.extend(store.keyspace.at(self.next));
             self.next += 1;
         }
+        self.push(store, keys);
+    }
+
+    /// Writes the keys of these numbers that the walk has passed already.
+    fn write_behind(&mut self, store: &Store, numbers: &[usize]) {
+        let passed = self.next;
+        for &number in numbers.iter().filter(|number| **number < passed) {
+            let mut keys = Keys::default();
+            keys.extend(store.keyspace.at(number));
+            self.push(store, keys);
+        }
+    }
+
+    fn push(&mut self, store: &Store, keys: Keys) {
         // As `PieceOf::Keys` would be.
-        let head = (1_u32, store.journal.last().number(), count);
-        let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys].concat();
+        let head = (1_u32, store.journal.last().number(), keys.count);
+        let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys.bytes].concat();
         self.bytes += push(&mut self.checkpoint, piece);
+    }
+}
+
+/// Keys as they stand in a piece.
+#[derive(Default)]
+struct Keys {
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Keys {
+    fn extend(&mut self, key: Option<&Key>) {
+        let Some(key) = key else { return };
+        self.bytes = postcard::to_extend(key, std::mem::take(&mut self.bytes)).expect(WRITABLE);
+        self.count += 1;
     }
 }
 

@@ -130,9 +130,7 @@ impl Journal {
         });
         let (bodies_before, changes_before) = (record.bodies.len(), record.changes.len());
         for change in changes.iter_mut() {
-            for body in change.bodies() {
-                record.write(body);
-            }
+            change.each_body(&mut |body| record.write(body));
             record.changes =
                 postcard::to_extend(change, std::mem::take(&mut record.changes)).expect(WRITABLE);
         }
@@ -148,12 +146,12 @@ impl Journal {
         record.count += changes.len();
         let address = record.address;
         for change in changes {
-            for body in change.bodies() {
-                let place = body.place(address);
+            change.each_body(&mut |body| {
+                let Body::Recorded(spot) = body else { return };
                 // What is not in a file yet is always there.
-                let counted = self.count_live(place);
+                let counted = self.count_live(spot.in_record(address));
                 debug_assert!(counted.is_ok());
-            }
+            });
         }
         Ok(address)
     }
@@ -205,6 +203,13 @@ impl Journal {
     /// What is live.
     pub(super) fn live(&self) -> Live {
         self.live
+    }
+
+    /// Nothing refers to any body any more that there is, once the open record is appended.
+    pub(super) fn free_all(&mut self) {
+        self.freed.clear();
+        self.live = Live::default();
+        self.log.count_all_dead();
     }
 
     /// Nothing refers to a body any more, once the open record is appended.

@@ -6,7 +6,7 @@ use naru_store::{Address, Load, Lsn};
 use super::{apply::apply, change::Change, checkpoint::Piece, journal::changes_of};
 use crate::{
     config::Config,
-    keyspace::{Keyspace, WrongType},
+    keyspace::{KeyChange, Keyspace, WrongType},
 };
 
 /// A record, or a piece of a checkpoint, that is whole, and yet makes no sense here.
@@ -87,6 +87,12 @@ impl Loading {
                         self.ledger.apply(&effect)?;
                     }
                 }
+                Change::Flushed => self.flush(lsn),
+                Change::Key(from, KeyChange::Renamed { to }) if self.knows_key(&to, lsn) => {
+                    if !self.knows_key(&from, lsn) {
+                        self.keyspace.remove(&from);
+                    }
+                }
                 change if self.knows(&change, lsn) => {}
                 // What is live is counted when all is there.
                 change => {
@@ -100,8 +106,23 @@ impl Loading {
 
     /// Whether the key of a change knows it from the checkpoint.
     fn knows(&self, change: &Change, lsn: Lsn) -> bool {
-        let number = change.key().and_then(|(key, _)| self.keyspace.number(key));
+        change.key().is_some_and(|(key, _)| self.knows_key(key, lsn))
+    }
+
+    /// Whether a key knows from the checkpoint what was changed by a record.
+    fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
+        let number = self.keyspace.number(key);
         number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
+    }
+
+    /// Deletes all keys but those that are younger.
+    fn flush(&mut self, lsn: Lsn) {
+        let older = (0..self.keyspace.numbers())
+            .filter(|number| self.known.get(*number).is_none_or(|known| *known < lsn));
+        let names = older.filter_map(|number| self.keyspace.at(number)).map(|key| key.name.clone());
+        for name in names.collect::<Vec<_>>() {
+            self.keyspace.remove(&name);
+        }
     }
 }
 

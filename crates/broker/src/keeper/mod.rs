@@ -1,8 +1,9 @@
 //! The keeper: the one thread that owns everything that is stored. Cores send it jobs; it runs them in order, records
 //! what they change in the log, and lets their replies leave once that is on disk.
 //!
-//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams` or `ledger` (the operation) → `store` (the change
-//! is recorded and applied, by `apply`; bodies are read and written in `journal`) → `held` (until the record is durable) → the reply goes to the client's core, the
+//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams`, `lists` or `ledger` (the operation) → `store` (the
+//! change is recorded and applied, by `apply`; bodies are written and read in `journal`) → `held` (until the record is
+//! durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
 
 mod apply;
@@ -10,16 +11,20 @@ mod blocked;
 mod change;
 mod checkpoint;
 mod clock;
+mod counts;
 mod entry;
+mod expiry;
 mod held;
 mod journal;
 mod keys;
 mod ledger;
+mod lists;
 mod load;
 mod reclaim;
 mod start;
 mod store;
 mod streams;
+mod strings;
 mod transaction;
 mod turn;
 mod upkeep;
@@ -35,11 +40,15 @@ use naru_resp::Version;
 
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
+pub(crate) use counts::KeyCounts;
+pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
+pub(crate) use lists::{ListOp, NoInteger, Search};
 pub(crate) use start::Keeper;
 pub use start::Storage;
 pub(crate) use streams::{
     After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
 };
+pub(crate) use strings::{Existing, Expiry, NoTime, SetOp, TextOp};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {
@@ -85,6 +94,7 @@ impl Task {
     pub(crate) fn blocks(&self) -> bool {
         match self {
             Task::Do(Op::Stream(op)) => op.blocks(),
+            Task::Do(Op::List(op)) => op.blocks(),
             _ => false,
         }
     }
@@ -94,6 +104,10 @@ impl Task {
 pub(crate) enum Op {
     Keys(KeyOp),
     Stream(StreamOp),
+    List(ListOp),
+    Text(TextOp),
+    /// Deletes all keys.
+    Flush,
     Ledger(LedgerOp),
     /// How many bytes of memory a key takes.
     Usage {
@@ -112,12 +126,6 @@ pub(crate) enum Unblocked {
     /// As if its time were up.
     Nothing,
     Error,
-}
-
-pub(crate) enum KeyOp {
-    Delete(Vec<Bytes>),
-    Exists(Vec<Bytes>),
-    Type(Bytes),
 }
 
 pub(crate) enum LedgerOp {

@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
     Job,
     blocked::Blocked,
     checkpoint::{self, Checkpoints},
+    counts::KeyCounts,
     held::Held,
     journal::Journal,
     ledger::Servers,
@@ -47,7 +48,7 @@ pub(crate) struct Keeper {
 pub(crate) struct Opened {
     store: Store,
     upkeep: Upkeep,
-    key_count: Arc<AtomicUsize>,
+    counts: Arc<KeyCounts>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
@@ -57,8 +58,9 @@ impl Keeper {
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
         let (store, upkeep) = open_store(storage, config, ring)?;
-        let key_count = Arc::new(AtomicUsize::new(store.keyspace.len()));
-        Ok(Opened { store, upkeep, key_count, durable, jobs: mpsc::channel(JOBS_MAX) })
+        let counts = Arc::new(KeyCounts::default());
+        counts.note(&store);
+        Ok(Opened { store, upkeep, counts, durable, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -75,8 +77,8 @@ impl Opened {
     }
 
     /// How many keys there are, for who asks; kept up to date by the keeper.
-    pub(crate) fn key_count(&self) -> Arc<AtomicUsize> {
-        self.key_count.clone()
+    pub(crate) fn key_counts(&self) -> Arc<KeyCounts> {
+        self.counts.clone()
     }
 
     /// Starts the keeper's thread.
@@ -87,7 +89,7 @@ impl Opened {
             store: self.store,
             upkeep: self.upkeep,
             comes_again: Some(Duration::ZERO),
-            key_count: self.key_count,
+            counts: self.counts,
             jobs: self.jobs.1,
             durable: self.durable,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),

@@ -7,13 +7,14 @@ use naru_store::{AppendError, ReadError, WriteError};
 use super::{
     apply::apply,
     change::Change,
+    expiry::dispose,
     journal::{Journal, RECORD_BYTES_MAX},
     streams::StreamError,
     watches::Watches,
 };
 use crate::{
     config::Config,
-    keyspace::{Keyspace, WrongType},
+    keyspace::{Family, Keyspace, WrongType},
     streams::Stream,
 };
 
@@ -56,6 +57,10 @@ pub(super) struct Store {
     pub(super) journal: Journal,
     pub(super) watches: Watches,
     config: Arc<Config>,
+    /// The time, in Unix milliseconds, of the operation or transaction under way.
+    pub(super) now: u64,
+    /// How many keys have gone away by themselves.
+    pub(super) expired: u64,
     /// Keys that have changed so that whoever waits for them is to be tried again.
     pub(super) ready: VecDeque<Bytes>,
 }
@@ -63,12 +68,26 @@ pub(super) struct Store {
 impl Store {
     /// What was taken back in, and the journal that goes on from there.
     pub(super) fn new(keyspace: Keyspace, ledger: Ledger, journal: Journal, config: Arc<Config>) -> Self {
-        Store { keyspace, ledger, journal, watches: Watches::default(), config, ready: VecDeque::new() }
+        Store {
+            keyspace,
+            ledger,
+            journal,
+            watches: Watches::default(),
+            config,
+            now: 0,
+            expired: 0,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The stream under a key, if there is one.
     pub(super) fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
-        self.keyspace.value(key)
+        self.value(key)
+    }
+
+    /// The value under a key, if there is one, and if it is of the kind wanted: this is where `WRONGTYPE` comes from.
+    pub(super) fn value<F: Family>(&self, key: &[u8]) -> Result<Option<&F>, WrongType> {
+        self.key(key).map(|key| F::of(&key.value).ok_or(WrongType)).transpose()
     }
 
     /// Refuses what makes the log grow while the disk is full.
@@ -102,12 +121,25 @@ impl Store {
     }
 
     /// Records and makes the changes of one operation on keys and what is under them.
-    pub(super) fn change(&mut self, mut changes: Vec<Change>) -> Result<(), StoreError> {
+    pub(super) fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let changes = self.after_expiry(changes);
+        self.make(changes)
+    }
+
+    /// The same, where no key's time is over.
+    pub(super) fn make(&mut self, mut changes: Vec<Change>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let record = self.journal.add(&mut changes, RECORD_BYTES_MAX)?;
         for change in changes {
+            if let Some(target) = change.target() {
+                self.watches.touch(target);
+                self.ready.push_back(target.clone());
+            }
             if let Some((key, notice)) = change.key() {
                 // What makes a key changes it.
                 if notice.watchers || self.keyspace.get(key).is_none() {
@@ -135,6 +167,11 @@ impl Store {
     }
 
     fn apply(&mut self, change: Change, record: u64) -> Result<(), WrongType> {
+        if let Change::Flushed = change {
+            self.journal.free_all();
+            dispose(std::mem::take(&mut self.keyspace));
+            return Ok(());
+        }
         let Store { keyspace, journal, config, .. } = self;
         let node_entries_max = config.stream_node_entries_max();
         apply(keyspace, change, record, node_entries_max, &mut |place| journal.free(place))

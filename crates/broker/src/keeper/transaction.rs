@@ -16,7 +16,9 @@ use crate::{
 impl Turns {
     /// Executes a transaction, or nothing of it if a key that the client watches has changed.
     pub(super) fn execute(&mut self, asker: Asker, mut execution: Box<Execution>) {
-        if self.store.watches.remove(asker.client) {
+        self.store.tick();
+        let expired = self.store.expire_watched(asker.client);
+        if self.store.watches.remove(asker.client) || expired.is_err() {
             execution.steps = None;
         }
         let Some(steps) = &mut execution.steps else {
@@ -48,8 +50,8 @@ impl Turns {
         let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
         match room.and_then(|()| self.operate(asker, op, &mut writer)) {
             Ok(Outcome::Answered(its)) => told = its,
-            // Nothing waits in a transaction: it gets what it would get when its time is up.
-            Ok(Outcome::Blocks(wait, _)) => wait.write_nothing(&mut writer),
+            // Nothing waits in a transaction: it is answered as if it had not been asked to.
+            Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
                 reply.clear();
                 ReplyWriter::new(&mut reply, version).error(error.to_string());

@@ -1,12 +1,10 @@
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
@@ -17,18 +15,22 @@ use tokio::{
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
-    blocked::{Blocked, Wait, Waiter},
+    blocked::{Blocked, WAITED_FOR, Wait, Waiter},
+    counts::KeyCounts,
     held::{Held, Release},
     keys,
     ledger::{self, Servers, Told, server_channel},
+    lists,
     store::{Store, StoreError},
-    streams,
+    streams, strings,
     upkeep::Upkeep,
     usage,
 };
 use crate::{
-    limits::{IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
+    keyspace::Kind,
+    limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
     message::Message,
+    profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
 };
 
@@ -47,7 +49,7 @@ pub(super) struct Turns {
     /// When there is more to do, whether anybody asks for something or not.
     pub(super) comes_again: Option<Duration>,
     /// How many keys it has, for others to read.
-    pub(super) key_count: Arc<AtomicUsize>,
+    pub(super) counts: Arc<KeyCounts>,
     pub(super) jobs: mpsc::Receiver<Job>,
     /// Rung by the log when more is durable, or when it has failed.
     pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
@@ -66,7 +68,7 @@ impl Turns {
         let mut batch = Vec::new();
         let mut is_marked = true;
         loop {
-            let deadline = self.blocked.next_deadline();
+            let deadline = self.next_deadline();
             let wants_jobs = self.queue.is_empty();
             tokio::select! {
                 biased;
@@ -96,6 +98,7 @@ impl Turns {
     /// Everything that can be done now.
     fn turn(&mut self) -> Result<(), WriteError> {
         self.durable.borrow_and_update().clone()?;
+        self.expire();
         while !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);
@@ -106,10 +109,28 @@ impl Turns {
         }
         self.comes_again = self.upkeep.go_on(&mut self.store);
         self.store.submit()?;
-        self.key_count.store(self.store.keyspace.len(), Ordering::Relaxed);
+        self.counts.note(&self.store);
         self.release();
         self.send_outgoing();
         Ok(())
+    }
+
+    /// How long until something is to be done by itself.
+    fn next_deadline(&mut self) -> Option<Duration> {
+        // What cannot be recorded yet is done when it can.
+        let expiry = if self.is_batch_full() { None } else { self.store.next_expiry() };
+        self.blocked.next_deadline().into_iter().chain(expiry).min()
+    }
+
+    /// Deletes keys whose time is over, a bounded number. A failure of the log comes to light when it is submitted to.
+    fn expire(&mut self) {
+        self.store.tick();
+        for _ in 0..EXPIRED_RECORDS_A_TURN_MAX {
+            if self.is_batch_full() || !matches!(self.store.expire_some(), Ok(true)) {
+                break;
+            }
+        }
+        self.wake();
     }
 
     fn is_batch_full(&mut self) -> bool {
@@ -127,11 +148,7 @@ impl Turns {
             Task::Do(op) => self.answer_op(asker, op),
             Task::Exec(execution) => self.execute(asker, execution),
             Task::Watch { keys, profile } => {
-                let watched = self.store.watches.add(profile, keys);
-                self.answer_with(asker, |writer| match watched {
-                    Ok(()) => writer.simple("OK"),
-                    Err(refused) => writer.error(refused.to_string()),
-                });
+                self.watch(asker, profile, keys);
             }
             Task::Unwatch(reply) => {
                 self.store.watches.remove(asker.client);
@@ -141,7 +158,21 @@ impl Turns {
         }
     }
 
+    fn watch(&mut self, asker: Asker, profile: Arc<Profile>, keys: Vec<Bytes>) {
+        self.store.tick();
+        // That they go away from here on would be a change.
+        let expired = self.store.expire(keys.clone());
+        let watched = self.store.watches.add(profile, keys);
+        self.answer_with(asker, |writer| match (expired, watched) {
+            (Ok(()), Ok(())) => writer.simple("OK"),
+            (Err(error), _) => writer.error(error.to_string()),
+            (_, Err(refused)) => writer.error(refused.to_string()),
+        });
+        self.wake();
+    }
+
     fn answer_op(&mut self, asker: Asker, op: Op) {
+        self.store.tick();
         let mut reply = Vec::new();
         match self.operate(asker, op, &mut ReplyWriter::new(&mut reply, asker.version)) {
             Ok(Outcome::Blocks(wait, timeout)) => {
@@ -170,16 +201,23 @@ impl Turns {
                 let was_blocked = self.unblock(client, with);
                 writer.integer(i64::from(was_blocked));
             }
-            Op::Usage { key } => match self.store.keyspace.get(&key) {
+            Op::Usage { key } => match self.store.key(&key) {
                 Some(key) => writer.integer(usage::bytes(key) as i64),
                 None => writer.null(),
             },
-            Op::Keys(op) => keys::run(&mut self.store, &op, writer)?,
+            Op::Flush => {
+                self.store.flush()?;
+                self.store.ready.extend(self.blocked.keys().cloned());
+                writer.simple("OK");
+            }
+            Op::Keys(op) => keys::run(&mut self.store, op, writer)?,
+            Op::Text(op) => strings::run(&mut self.store, op, writer)?,
             Op::Ledger(op) => {
                 let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
                 return Ok(Outcome::Answered(told));
             }
             Op::Stream(op) => return streams::run(&mut self.store, op, writer),
+            Op::List(op) => return lists::run(&mut self.store, op, writer),
         }
         Ok(Outcome::Answered(Vec::new()))
     }
@@ -219,21 +257,34 @@ impl Turns {
     /// waited longest first. What they change is tried for too.
     pub(super) fn wake(&mut self) {
         while let Some(key) = self.store.ready.pop_front() {
-            for client in self.blocked.waiting_for(&key) {
-                let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
-                // Who came before may have taken the last of it, and the key with it.
-                if !wait.wants(self.store.keyspace.kind(&key)) {
-                    continue;
-                }
-                let asker = *asker;
-                let mut reply = Vec::new();
-                match wait.retry(&mut self.store, &mut ReplyWriter::new(&mut reply, asker.version)) {
-                    Ok(false) => continue,
-                    Ok(true) => self.answer(asker, reply),
-                    Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
-                }
-                self.blocked.remove(client);
+            for family in WAITED_FOR {
+                self.wake_family(&key, family);
             }
+        }
+    }
+
+    /// Tries those again that wait for something of one kind under `key`.
+    fn wake_family(&mut self, key: &Bytes, family: Kind) {
+        let mut before = None;
+        while let Some((place, client)) = self.blocked.next(key, family, before) {
+            before = Some(place);
+            let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
+            // Who came before may have taken the last of it, and the key with it.
+            let kind = self.store.kind(key);
+            if !wait.wants(kind) {
+                if wait.is_lost(kind) {
+                    break;
+                }
+                continue;
+            }
+            let asker = *asker;
+            let mut reply = Vec::new();
+            match wait.retry(&mut self.store, key, &mut ReplyWriter::new(&mut reply, asker.version)) {
+                Ok(false) => continue,
+                Ok(true) => self.answer(asker, reply),
+                Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+            }
+            self.blocked.remove(client);
         }
     }
 

@@ -4,6 +4,8 @@ use crate::keyspace::{Key, Value};
 pub(super) fn bytes(key: &Key) -> usize {
     let value = match &key.value {
         Value::Stream(stream) => stream.memory_bytes(),
+        Value::List(list) => list.memory_bytes(),
+        Value::Text(text) => text.memory_bytes(),
     };
     size_of::<Key>() + key.name.len() + value
 }

@@ -66,6 +66,16 @@ impl Watches {
         }
     }
 
+    /// The keys that somebody watches.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.by_key.keys()
+    }
+
+    /// The keys that a client watches.
+    pub(super) fn keys_of(&self, client: PeerId) -> impl Iterator<Item = &Bytes> {
+        self.by_client.get(&client).into_iter().flat_map(|watcher| &watcher.keys)
+    }
+
     /// Ends what a client watches; whether any of it has changed.
     pub(super) fn remove(&mut self, client: PeerId) -> bool {
         let Some(watcher) = self.by_client.remove(&client) else { return false };

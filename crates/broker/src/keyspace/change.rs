@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// A change of a key, whatever is under it. The order of the variants and of their fields is the format of the log: new
@@ -8,4 +9,6 @@ pub(crate) enum KeyChange {
     Deleted,
     /// It goes away by itself then, in Unix milliseconds; or no longer.
     Expires(Option<u64>),
+    /// It is called so now, whatever was called so before, and still goes away when it was to.
+    Renamed { to: Bytes },
 }

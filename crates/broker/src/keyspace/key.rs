@@ -19,12 +19,16 @@ impl Key {
     }
 
     /// When it goes away by itself, in Unix milliseconds; none if it stays.
-    #[allow(dead_code, reason = "the commands on expiry ask for it")]
     pub(crate) fn expiry(&self) -> Option<u64> {
         self.expiry.map(|after| after.get() - 1)
     }
 
-    pub(crate) fn set_expiry(&mut self, at: Option<u64>) {
+    /// Whether it is as if it were not there any more.
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
+        self.expiry().is_some_and(|at| at < now)
+    }
+
+    pub(super) fn set_expiry(&mut self, at: Option<u64>) {
         self.expiry = at.and_then(|at| NonZeroU64::new(at.saturating_add(1)));
     }
 }

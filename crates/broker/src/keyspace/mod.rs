@@ -15,12 +15,18 @@ pub(crate) use key::Key;
 pub(crate) use place::{Body, Place, Spot};
 pub(crate) use value::{Family, Kind, Slot, Value, WrongType};
 
+use std::collections::BTreeSet;
+
 use slab::{Number, Slab};
 
 /// All keys: by their name, and by their number, under which a walk finds them while they come and go.
 #[derive(Default)]
 pub(crate) struct Keyspace {
     slab: Slab,
+    /// When keys go away by themselves, of those that do.
+    deadlines: BTreeSet<(u64, Number)>,
+    /// See [`Keyspace::take_moved_back`].
+    moved_back: Vec<Number>,
 }
 
 impl Keyspace {
@@ -43,17 +49,8 @@ impl Keyspace {
         self.slab.find(name).and_then(|number| self.slab.get(number))
     }
 
-    /// What kind of value is under a name; none if there is no such key.
-    pub(crate) fn kind(&self, name: &[u8]) -> Option<Kind> {
-        self.get(name).map(|key| key.value.kind())
-    }
-
-    /// The value under a name, if it is of the kind wanted. This is where `WRONGTYPE` comes from.
-    pub(crate) fn value<F: Family>(&self, name: &[u8]) -> Result<Option<&F>, WrongType> {
-        self.get(name).map(|key| F::of(&key.value).ok_or(WrongType)).transpose()
-    }
-
-    /// The same, to be changed.
+    /// The value under a name, if it is of the kind wanted, to be changed. Whether it may be seen, when its time may be over,
+    /// is the keeper's to know.
     pub(crate) fn value_mut<F: Family>(&mut self, name: &[u8]) -> Result<Option<&mut F>, WrongType> {
         let Some(number) = self.slab.find(name) else { return Ok(None) };
         let key = self.slab.get_mut(number);
@@ -71,7 +68,35 @@ impl Keyspace {
     }
 
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Key> {
-        self.slab.remove(name)
+        let number = self.slab.find(name)?;
+        let gone = self.slab.remove(name)?;
+        if let Some(at) = gone.expiry() {
+            self.deadlines.remove(&(at, number));
+        }
+        Some(gone)
+    }
+
+    /// Calls a key by another name; what was called so before. The name that stays keeps its number.
+    pub(crate) fn rename(&mut self, from: &[u8], to: &[u8]) -> Option<Key> {
+        if from == to {
+            return None;
+        }
+        let before = self.slab.find(from)?;
+        let moved = self.remove(from)?;
+        let gone = self.remove(to);
+        let expiry = moved.expiry();
+        let number = self.slab.insert(Key::new(to, moved.value));
+        if number.index() < before.index() {
+            self.moved_back.push(number);
+        }
+        self.set_expiry(to, expiry);
+        gone
+    }
+
+    /// The numbers of keys that have come under a lower number than they had, since this was last asked: a walk by rising
+    /// numbers may have missed them.
+    pub(crate) fn take_moved_back(&mut self) -> Vec<usize> {
+        self.moved_back.drain(..).map(Number::index).collect()
     }
 
     /// The number of a key.
@@ -81,15 +106,42 @@ impl Keyspace {
 
     /// Puts back a key as it was, in place of the one that has its name; its number.
     pub(crate) fn restore(&mut self, key: Key) -> usize {
-        self.slab.remove(&key.name);
-        self.slab.insert(key).index()
+        self.remove(&key.name);
+        let expiry = key.expiry();
+        let number = self.slab.insert(key);
+        if let Some(at) = expiry {
+            self.deadlines.insert((at, number));
+        }
+        number.index()
     }
 
     /// When a key goes away by itself, in Unix milliseconds.
     pub(crate) fn set_expiry(&mut self, name: &[u8], at: Option<u64>) {
-        if let Some(key) = self.slab.find(name).and_then(|number| self.slab.get_mut(number)) {
-            key.set_expiry(at);
+        let Some(number) = self.slab.find(name) else { return };
+        let Some(key) = self.slab.get_mut(number) else { return };
+        if let Some(before) = key.expiry() {
+            self.deadlines.remove(&(before, number));
         }
+        key.set_expiry(at);
+        if let Some(at) = at {
+            self.deadlines.insert((at, number));
+        }
+    }
+
+    /// How many keys go away by themselves.
+    pub(crate) fn expiring(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// When the next goes away by itself.
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The keys that should be gone, those first that should be so longest.
+    pub(crate) fn expired(&self, now: u64) -> impl Iterator<Item = &Key> {
+        let due = self.deadlines.iter().take_while(move |(at, _)| *at < now);
+        due.filter_map(|(_, number)| self.slab.get(*number))
     }
 }
 
@@ -157,9 +209,9 @@ mod tests {
     fn keys_are_made_found_and_removed() {
         let mut keyspace = Keyspace::default();
         for name in [&b"a"[..], b"b", b""] {
-            assert!(keyspace.value::<Stream>(name).unwrap().is_none());
+            assert!(keyspace.get(name).is_none());
             keyspace.value_or_new::<Stream>(name).unwrap();
-            assert_eq!(keyspace.kind(name), Some(Kind::Stream));
+            assert_eq!(keyspace.get(name).map(|key| key.value.kind()), Some(Kind::Stream));
         }
         keyspace.value_or_new::<Stream>(b"a").unwrap();
         assert_eq!(keyspace.len(), 3);
@@ -169,7 +221,36 @@ mod tests {
         assert_eq!(keyspace.get(b"b").and_then(Key::expiry), Some(7));
         keyspace.set_expiry(b"b", None);
         assert_eq!(keyspace.get(b"b").and_then(Key::expiry), None);
+        keyspace.set_expiry(b"a", Some(5));
+        keyspace.set_expiry(b"b", Some(6));
+        assert_eq!((keyspace.expiring(), keyspace.next_expiry()), (2, Some(5)));
+        assert_eq!(keyspace.expired(6).map(|key| &*key.name).collect::<Vec<_>>(), [b"a"]);
+        assert!(keyspace.rename(b"b", b"").is_some());
+        assert_eq!(keyspace.get(b"").and_then(Key::expiry), Some(6));
+        keyspace.value_or_new::<Stream>(b"b").unwrap();
+        assert_eq!(keyspace.expired(7).count(), 2);
         assert!(keyspace.remove(b"a").is_some() && keyspace.remove(b"a").is_none());
-        assert_eq!((keyspace.len(), keyspace.kind(b"a")), (2, None));
+        assert!(keyspace.len() == 2 && keyspace.get(b"a").is_none());
+    }
+
+    #[test]
+    fn a_name_keeps_its_number_whatever_comes_under_it() {
+        let mut keyspace = Keyspace::default();
+        for name in [b"a", b"b", b"c"] {
+            keyspace.value_or_new::<Stream>(name).unwrap();
+        }
+        let before = numbers_of(&keyspace);
+        keyspace.rename(b"a", b"c");
+        keyspace.remove(b"b");
+        keyspace.value_or_new::<Stream>(b"b").unwrap();
+        let after = numbers_of(&keyspace);
+        assert_eq!(after.len(), 2);
+        assert!(after.iter().all(|(name, number)| before[name] == *number));
+    }
+
+    fn numbers_of(keyspace: &Keyspace) -> std::collections::BTreeMap<Vec<u8>, usize> {
+        let keys =
+            (0..keyspace.numbers()).filter_map(|number| Some((keyspace.at(number)?.name.to_vec(), number)));
+        keys.collect()
     }
 }

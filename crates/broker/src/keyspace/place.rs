@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+use serde::{Deserialize, Serialize};
 
 /// Where a body is: it is kept apart from what refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,13 +8,16 @@ pub(crate) struct Place {
     pub(crate) bytes: u32,
 }
 
-/// A body that a change brings along.
-#[derive(Clone, Debug)]
+/// A body that a change brings along. The order of the variants is the format of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Body {
-    /// It is not recorded yet.
-    New(Bytes),
     /// It stands in the change's record.
     Recorded(Spot),
+    /// It is so short that it is kept where it is referred to.
+    Short(Bytes),
+    /// It is not recorded yet.
+    #[serde(skip)]
+    New(Bytes),
 }
 
 /// Where in a record a body stands. Relative, so that a record says the same wherever it is.
@@ -31,37 +34,8 @@ impl Spot {
     }
 }
 
-impl Body {
-    /// Where it is, once it is recorded.
-    ///
-    /// # Panics
-    ///
-    /// If it is not: recording a change records its bodies.
-    pub(crate) fn place(&self, record: u64) -> Place {
-        match self {
-            Body::Recorded(spot) => spot.in_record(record),
-            Body::New(_) => panic!("a change was applied before it was recorded"),
-        }
-    }
-}
-
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Body::New(bytes)
-    }
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Body::Recorded(spot) => spot.serialize(serializer),
-            Body::New(_) => Err(S::Error::custom("a body is recorded before its change")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Spot::deserialize(deserializer).map(Body::Recorded)
     }
 }

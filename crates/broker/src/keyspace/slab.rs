@@ -10,7 +10,7 @@ const PIECE_KEYS: usize = 1024;
 const INDEXES: usize = 256;
 
 /// The number of a key, as long as it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Number(u32);
 
 impl Number {
@@ -26,7 +26,7 @@ impl Number {
 /// Keys by number, and their numbers by name.
 pub(super) struct Slab {
     pieces: Vec<Vec<Option<Key>>>,
-    /// Numbers that are free again.
+    /// Numbers that are free again. The last is given first, so that a key that is replaced keeps its number.
     free: Vec<Number>,
     indexes: Vec<HashTable<Number>>,
     /// Keyed at random: strangers choose the names.

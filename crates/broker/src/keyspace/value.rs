@@ -1,18 +1,26 @@
 use serde::{Deserialize, Serialize};
 
 use super::Place;
-use crate::streams::{Stream, StreamId};
+use crate::{
+    lists::List,
+    streams::{Stream, StreamId},
+    strings::Text,
+};
 
 /// What is under a key. The order of the variants is the format of checkpoints: new ones go to the end.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Value {
     Stream(Box<Stream>),
+    List(Box<List>),
+    Text(Text),
 }
 
 /// What sort of value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Stream,
+    List,
+    String,
 }
 
 impl Kind {
@@ -20,6 +28,8 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Stream => "stream",
+            Kind::List => "list",
+            Kind::String => "string",
         }
     }
 }
@@ -28,6 +38,8 @@ impl Value {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Value::Stream(_) => Kind::Stream,
+            Value::List(_) => Kind::List,
+            Value::Text(_) => Kind::String,
         }
     }
 
@@ -37,6 +49,12 @@ impl Value {
             Value::Stream(stream) => {
                 Box::new(stream.from(without).map(|(id, place)| (Slot::Entry(id), Some(place))))
             }
+            Value::List(list) => {
+                let indexes = without as u64..;
+                let elements = list.from(without).map(|element| element.place());
+                Box::new(indexes.zip(elements).map(|(index, place)| (Slot::Element(index), place)))
+            }
+            Value::Text(_) => Box::new(std::iter::empty()),
         }
     }
 
@@ -44,6 +62,8 @@ impl Value {
     pub(crate) fn places(&self, visit: &mut impl FnMut(Place)) {
         match self {
             Value::Stream(stream) => stream.places().for_each(visit),
+            Value::List(list) => list.places().for_each(visit),
+            Value::Text(_) => {}
         }
     }
 }
@@ -53,6 +73,8 @@ impl Value {
 pub(crate) enum Slot {
     /// The entry of a stream.
     Entry(StreamId),
+    /// The element of a list, by its index.
+    Element(u64),
 }
 
 /// A kind of value as Rust sees it.
@@ -71,12 +93,54 @@ impl Family for Stream {
     fn of(value: &Value) -> Option<&Self> {
         match value {
             Value::Stream(stream) => Some(stream),
+            Value::List(_) | Value::Text(_) => None,
         }
     }
 
     fn of_mut(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::Stream(stream) => Some(stream),
+            Value::List(_) | Value::Text(_) => None,
+        }
+    }
+}
+
+impl Family for List {
+    fn fresh() -> Value {
+        Value::List(Box::default())
+    }
+
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::List(list) => Some(list),
+            Value::Stream(_) | Value::Text(_) => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::List(list) => Some(list),
+            Value::Stream(_) | Value::Text(_) => None,
+        }
+    }
+}
+
+impl Family for Text {
+    fn fresh() -> Value {
+        Value::Text(Text::new(b""))
+    }
+
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Stream(_) | Value::List(_) => None,
+        }
+    }
+
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Stream(_) | Value::List(_) => None,
         }
     }
 }

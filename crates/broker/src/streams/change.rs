@@ -13,7 +13,7 @@ pub(crate) enum StreamChange {
     Deleted { ids: Vec<StreamId> },
     /// All entries up to this one, itself included, were deleted.
     Trimmed { through: StreamId },
-    /// What it knows of its past was set.
+    /// What it knows of its past was set; the stream is made if it is not there.
     Set { last: StreamId, added: Option<u64>, deleted_max: Option<StreamId> },
     /// Something of a consumer group changed.
     Group { group: Bytes, change: GroupChange },
@@ -81,7 +81,9 @@ impl StreamChange {
     pub(crate) fn creates(&self) -> bool {
         matches!(
             self,
-            StreamChange::Added { .. } | StreamChange::Group { change: GroupChange::Created(_), .. }
+            StreamChange::Added { .. }
+                | StreamChange::Set { .. }
+                | StreamChange::Group { change: GroupChange::Created(_), .. }
         )
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Assigned, GroupChange, Progress, StreamId};
@@ -67,6 +68,23 @@ impl Group {
             + self.pending.len() * pending * 4 / 3
             + self.consumers.len() * size_of::<Consumer>()
             + names.sum::<usize>()
+    }
+
+    /// The changes that make another group like this one.
+    pub(super) fn past(&self) -> Vec<GroupChange> {
+        let mut changes = vec![GroupChange::Created(self.progress)];
+        for consumer in self.consumers() {
+            let name = Bytes::copy_from_slice(consumer.name());
+            changes.push(GroupChange::ConsumerCreated { consumer: name.clone(), at: consumer.seen });
+            if let Some(at) = consumer.active {
+                let pending = self.pending_of(consumer, StreamId::MIN);
+                let entries = pending
+                    .map(|(id, pending)| Assigned { id, at: pending.at, count: pending.count })
+                    .collect();
+                changes.push(GroupChange::Assigned { consumer: name, at, entries, is_claim: true });
+            }
+        }
+        changes
     }
 
     pub(crate) fn progress(&self) -> Progress {

@@ -3,6 +3,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -308,6 +309,21 @@ impl Stream {
     pub(crate) fn move_body(&mut self, id: StreamId, place: Place) -> Option<Place> {
         let (at, _) = self.seek(id);
         self.nodes.get_mut(at)?.replace(id, place)
+    }
+
+    /// The changes that make another stream with the same entries know what this one does.
+    pub(crate) fn past(&self) -> Vec<StreamChange> {
+        let set = StreamChange::Set {
+            last: self.last,
+            added: Some(self.added),
+            deleted_max: Some(self.deleted_max),
+        };
+        let of_group = |(name, group): (&Box<[u8]>, &Group)| {
+            let name = Bytes::copy_from_slice(name);
+            let changes = group.past().into_iter();
+            changes.map(move |change| StreamChange::Group { group: name.clone(), change }).collect::<Vec<_>>()
+        };
+        [set].into_iter().chain(self.groups.iter().flat_map(of_group)).collect()
     }
 
     /// About how many bytes of memory it takes.

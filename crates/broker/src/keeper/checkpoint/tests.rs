@@ -16,8 +16,10 @@ use crate::{
         load::Loading,
         reclaim::{self, Reclaim},
     },
-    keyspace::KeyChange,
+    keyspace::{KeyChange, Kind, Value},
+    lists::{Element, End, ListChange},
     streams::{Stream, StreamChange, StreamId},
+    strings::StringChange,
 };
 
 const PACE: Pace = Pace { log_bytes_min: 6000, slice: Duration::ZERO, piece_bytes: 1 };
@@ -67,17 +69,42 @@ impl Desk {
         self.store.journal.close().unwrap();
     }
 
-    /// Everything there is: entries of each stream, with their bodies.
-    fn everything(&self) -> BTreeMap<Vec<u8>, Vec<(StreamId, Bytes)>> {
+    /// Everything there is: what each key holds, with bodies, as text.
+    fn everything(&self) -> BTreeMap<Vec<u8>, Vec<String>> {
         let keyspace = &self.store.keyspace;
+        let body = |place| String::from_utf8(self.store.journal.read(place).unwrap().to_vec()).unwrap();
         let keys = (0..keyspace.numbers()).filter_map(|number| keyspace.at(number));
         keys.map(|key| {
-            let stream = keyspace.value::<Stream>(&key.name).unwrap().unwrap();
-            let entries = stream.range(StreamId::MIN, StreamId::MAX);
-            let bodies = entries.map(|(id, place)| (id, self.store.journal.read(place).unwrap()));
-            (key.name.to_vec(), bodies.collect())
+            let held = match &key.value {
+                Value::Stream(stream) => {
+                    let entries = stream.range(StreamId::MIN, StreamId::MAX);
+                    entries.map(|(id, place)| format!("{id:?} {}", body(place))).collect()
+                }
+                Value::List(list) => list
+                    .from(0)
+                    .map(|element| match element.place() {
+                        Some(place) => body(place),
+                        None => format!("{:?}", element.as_inline()),
+                    })
+                    .collect(),
+                Value::Text(text) => vec![format!("{:?}", text.as_bytes())],
+            };
+            (key.name.to_vec(), [vec![format!("{:?}", key.expiry())], held].concat())
         })
         .collect()
+    }
+
+    /// Changes a key, unless it holds something of another kind.
+    fn try_change(&mut self, change: Change) {
+        let kind = match &change {
+            Change::Stream(key, _) => Some((key, Kind::Stream)),
+            Change::List(key, _) => Some((key, Kind::List)),
+            _ => None,
+        };
+        let is_other = kind.is_some_and(|(key, kind)| self.store.kind(key).is_some_and(|it| it != kind));
+        if !is_other {
+            self.store.change(vec![change]).unwrap();
+        }
     }
 
     /// Bytes of the log's files.
@@ -86,9 +113,9 @@ impl Desk {
     }
 
     fn add(&mut self, key: &Bytes, body: usize) -> Change {
-        let stream = self.store.stream(key).unwrap();
+        let stream = self.store.stream(key).unwrap_or(None);
         let id = stream.map_or(StreamId::MIN, Stream::last).next().unwrap();
-        let body = Bytes::from(vec![id.sequence as u8; body]);
+        let body = Bytes::from(vec![b'a' + (id.sequence % 26) as u8; body]);
         Change::Stream(key.clone(), StreamChange::Added { id, body: body.into() })
     }
 
@@ -120,31 +147,52 @@ proptest! {
             began_with += usize::from(desk.checkpoint.is_some());
             for (number, (step, key, size)) in steps.into_iter().enumerate() {
                 let name = Bytes::from(format!("key-{key}"));
+                let text = Bytes::from(format!("{number:0width$}", width = size / 4));
                 match step {
-                    0..=4 => {
+                    0..=2 => {
                         let change = desk.add(&name, size);
-                        desk.store.change(vec![change]).unwrap();
+                        desk.try_change(change);
+                    }
+                    3..=4 => {
+                        let (end, element) = (if size % 2 == 0 { End::Left } else { End::Right }, text);
+                        let elements = vec![Element::body(element)];
+                        desk.try_change(Change::List(name, ListChange::Pushed { end, elements }));
                     }
                     5 => {
                         desk.store.begin();
                         for key in [&name, &Bytes::from("other"), &name] {
                             let change = desk.add(key, size);
-                            desk.store.change(vec![change]).unwrap();
+                            desk.try_change(change);
                         }
-                        prop_assert!(desk.everything().contains_key(&name[..]), "read before it is recorded");
+                        prop_assert!(desk.everything().contains_key(&b"other"[..]), "read before it is recorded");
                         desk.store.commit().unwrap();
                     }
                     6 => {
-                        let last = desk.store.stream(&name).unwrap().map(Stream::last);
+                        let last = desk.store.stream(&name).unwrap_or(None).map(Stream::last);
                         if let Some(through) = last {
-                            let change = StreamChange::Trimmed { through };
-                            desk.store.change(vec![Change::Stream(name, change)]).unwrap();
+                            desk.try_change(Change::Stream(name, StreamChange::Trimmed { through }));
+                        } else if desk.store.kind(&name) == Some(Kind::List) {
+                            let change = ListChange::Set { index: 0, element: Element::body(text) };
+                            desk.try_change(Change::List(name.clone(), change));
+                            let change = ListChange::Popped { end: End::Right, count: 1 };
+                            desk.try_change(Change::List(name, change));
                         }
                     }
                     7 if desk.store.keyspace.get(&name).is_some() => {
-                        desk.store.change(vec![Change::Key(name, KeyChange::Deleted)]).unwrap();
+                        let to = Bytes::from(format!("key-{}", size % 12));
+                        let change = match size % 3 {
+                            0 => KeyChange::Deleted,
+                            1 => KeyChange::Renamed { to },
+                            _ => KeyChange::Expires((size % 2 == 0).then_some(u64::MAX)),
+                        };
+                        desk.try_change(Change::Key(name, change));
                     }
                     8 => desk.send(life * 1000 + number),
+                    9 if size % 8 == 0 => desk.store.flush().unwrap(),
+                    9 => {
+                        let change = StringChange::Set { value: text, expiry: None };
+                        desk.try_change(Change::Text(name, change));
+                    }
                     _ => {}
                 }
                 desk.turn();
@@ -191,7 +239,7 @@ fn space_comes_back_when_most_is_trimmed_and_the_rest_is_still_there() {
         assert!(turns < 20_000, "{} bytes stay", desk.file_bytes());
     }
     let everything = desk.everything();
-    assert_eq!(everything[&kept[..]].len(), 30);
+    assert_eq!(everything[&kept[..]].len(), 1 + 30);
     desk.close();
     let again = Desk::open(&folder.path().join("data"));
     assert_eq!(again.everything(), everything);

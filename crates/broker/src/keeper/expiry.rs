@@ -1,0 +1,105 @@
+//! Keys that go away by themselves. What expires is recorded as deleted, so that what the log holds does not depend on
+//! when it is read; until then nobody sees it any more.
+
+use std::{collections::HashSet, thread, time::Duration};
+
+use bytes::Bytes;
+use naru_fanout::PeerId;
+
+use super::{
+    change::Change,
+    clock,
+    store::{Store, StoreError},
+};
+use crate::{
+    keyspace::{Key, KeyChange, Keyspace, Kind},
+    limits::EXPIRED_A_RECORD_MAX,
+};
+
+/// Keys that it takes longer to drop than to have another thread do it.
+const DROPPED_AT_ONCE_MAX: usize = 1024;
+
+impl Store {
+    /// It is now. Within an operation or a transaction the time stands still.
+    pub(super) fn tick(&mut self) {
+        self.now = clock::now().0;
+    }
+
+    /// The key of this name, unless its time is over.
+    pub(super) fn key(&self, name: &[u8]) -> Option<&Key> {
+        self.keyspace.get(name).filter(|key| !key.is_expired(self.now))
+    }
+
+    /// What kind of value is under a name; none if there is no such key.
+    pub(super) fn kind(&self, name: &[u8]) -> Option<Kind> {
+        self.key(name).map(|key| key.value.kind())
+    }
+
+    /// How long until the next key's time is over.
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        let at = self.keyspace.next_expiry()?;
+        Some(Duration::from_millis(at.saturating_add(1).saturating_sub(clock::now().0)))
+    }
+
+    /// Deletes some of the keys whose time is over; whether there may be more.
+    pub(super) fn expire_some(&mut self) -> Result<bool, StoreError> {
+        let due = self.keyspace.expired(self.now).take(EXPIRED_A_RECORD_MAX);
+        let names: Vec<Bytes> = due.map(|key| Bytes::copy_from_slice(&key.name)).collect();
+        let are_more = names.len() == EXPIRED_A_RECORD_MAX;
+        self.expire(names)?;
+        Ok(are_more)
+    }
+
+    /// Deletes those of `names` whose time is over.
+    pub(super) fn expire(&mut self, names: Vec<Bytes>) -> Result<(), StoreError> {
+        // What changes a key whose time is over is preceded by its end, so this makes it be deleted once.
+        let due = names.into_iter().filter(|name| self.is_over(name)).collect::<HashSet<_>>();
+        self.expired += due.len() as u64;
+        self.make(due.into_iter().map(|name| Change::Key(name, KeyChange::Deleted)).collect())
+    }
+
+    /// The same for the keys that a client watches: that they are gone is a change.
+    pub(super) fn expire_watched(&mut self, client: PeerId) -> Result<(), StoreError> {
+        let names = self.watches.keys_of(client).filter(|name| self.is_over(name)).cloned().collect();
+        self.expire(names)
+    }
+
+    /// The changes, preceded by the end of keys among theirs whose time is over.
+    pub(super) fn after_expiry(&mut self, changes: Vec<Change>) -> Vec<Change> {
+        let mut over: Vec<Bytes> = Vec::new();
+        if self.keyspace.expiring() > 0 {
+            for name in changes.iter().filter_map(|change| change.key().map(|(name, _)| name)) {
+                if self.is_over(name) && !over.contains(name) {
+                    over.push(name.clone());
+                }
+            }
+        }
+        if over.is_empty() {
+            return changes;
+        }
+        self.expired += over.len() as u64;
+        over.into_iter().map(|name| Change::Key(name, KeyChange::Deleted)).chain(changes).collect()
+    }
+
+    fn is_over(&self, name: &[u8]) -> bool {
+        self.keyspace.get(name).is_some_and(|key| key.is_expired(self.now))
+    }
+
+    /// Deletes everything there is.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        for name in self.watches.keys() {
+            if self.key(name).is_some() {
+                self.watches.touch(name);
+            }
+        }
+        self.make(vec![Change::Flushed])
+    }
+}
+
+/// Drops keys, on a thread of its own if they are many.
+pub(super) fn dispose(keyspace: Keyspace) {
+    if keyspace.len() > DROPPED_AT_ONCE_MAX {
+        // If there can be no thread, what was to be dropped there is dropped here. Nobody waits for its end.
+        let _ = thread::Builder::new().name("naru-dispose".into()).spawn(move || drop(keyspace));
+    }
+}
