@@ -147,3 +147,55 @@ def test_asyncio_channels_patterns_and_streams(broker, protocol):
             assert entry in str(await asyncio.wait_for(reading, PATIENCE))
 
     asyncio.run(scene())
+
+
+@protocols
+def test_its_lock_is_taken_by_one_and_ends_by_itself(connect, protocol):
+    one, other = (connect(protocol).lock("lock", timeout=timeout, blocking=False) for timeout in (100, 100))
+    assert one.acquire() and not other.acquire()
+    assert one.locked() and one.owned() and not other.owned()
+    # Giving it back is a script.
+    with pytest.raises(redis.ResponseError, match="unknown command"):
+        one.release()
+    short = connect(protocol).lock("short", timeout=0.05, blocking=False)
+    assert short.acquire()
+    waits = connect(protocol).lock("short", timeout=100, blocking_timeout=PATIENCE, sleep=0.01)
+    assert waits.acquire() and not short.owned()
+
+
+def give_back(client, name, token):
+    """Gives a lock back without a script; whether it was still ours."""
+    with client.pipeline() as pipe:
+        try:
+            pipe.watch(name)
+            if pipe.get(name) != token:
+                return False
+            pipe.multi()
+            pipe.delete(name)
+            return pipe.execute() == [1]
+        except redis.WatchError:
+            return False
+
+
+@protocols
+def test_a_lock_is_given_back_in_a_transaction(connect, protocol):
+    client, done = connect(protocol), []
+
+    def work(number):
+        mine, token = connect(protocol), b"token-%d" % number
+        for _ in range(20):
+            eventually(lambda: mine.set("lock", token, nx=True, px=60_000), "the lock is not free")
+            # Whoever has it is alone.
+            done.append(int(mine.get("inside") or 0))
+            mine.incr("inside")
+            mine.decr("inside")
+            assert give_back(mine, "lock", token)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert done == [0] * 80
+    client.set("lock", b"another's", px=60_000)
+    assert not give_back(client, "lock", b"mine") and client.get("lock") == b"another's"

@@ -31,8 +31,8 @@ def unpacked(package, folder):
 class Run:
     """A run under way."""
 
-    def __init__(self, programs, broker, source, tests, *options, settings, not_passing, lacking):
-        told = {"url": f"redis://localhost:{broker.port}/0", "not passing": not_passing, "lacking": lacking}
+    def __init__(self, programs, broker, source, tests, *options, settings, not_passing):
+        told = {"url": f"redis://localhost:{broker.port}/0", "not passing": not_passing}
         self.program = programs.start(
             "own-tests",
             [sys.executable, "-m", "pytest", source / tests, "-c", source / settings, "--rootdir", source]

@@ -16,7 +16,7 @@ def test_its_own_tests_pass(programs, broker, tell_listed):
     tell_listed("channels_redis", NOT_PASSING)
     source = unpacked("channels_redis", programs.folder)
     run = Run(
-        programs, broker, source, "tests/test_pubsub.py", settings="setup.cfg", not_passing=NOT_PASSING, lacking={}
+        programs, broker, source, "tests/test_pubsub.py", settings="setup.cfg", not_passing=NOT_PASSING
     )
     assert run.passes()
 

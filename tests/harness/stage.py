@@ -3,11 +3,16 @@
 import re
 
 from .resp import Wire, encode, frame_end
+from .waiting import eventually
 
 CLOSED = b"<closed>"
 
 # Ids made from the clock differ from run to run.
 CLOCK_ID = re.compile(rb"\b\d{13}-\d+\b")
+
+
+# Commands that wait for a list.
+POPS_OR_WAITS = re.compile(rb"^\*\d+\r\n\$\d+\r\nB[LR]")
 
 
 class Actor:
@@ -75,6 +80,12 @@ class Stage:
         for actor in self.actors.values():
             actor.wire.close()
 
+    def _until_all_wait(self):
+        """Who waits for a list waits in the order of the lines, whatever connections these are."""
+        wanted = b"blocked_clients:%d\r" % len(self.waiting)
+        with Wire(self.port) as wire:
+            eventually(lambda: wanted in wire.call("INFO", "clients"), "not all wait that should")
+
     def actor(self, who):
         if who not in self.actors:
             self.actors[who] = Actor(self.port, self.resp)
@@ -90,6 +101,8 @@ class Stage:
         if step.mark == "~":
             actor.say_alone(own_keys(step.sent, self.prefix))
             self.waiting.add(step.who)
+            if POPS_OR_WAITS.search(step.sent):
+                self._until_all_wait()
             return {}
         if step.mark == "<":
             self.waiting.remove(step.who)
