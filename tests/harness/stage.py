@@ -15,6 +15,10 @@ CLOCK_ID = re.compile(rb"\b\d{13}-\d+\b|(?<=:)\d{13}\b")
 POPS_OR_WAITS = re.compile(rb"^\*\d+\r\n\$\d+\r\nB[LR]")
 
 
+# Commands that wait for a list.
+POPS_OR_WAITS = re.compile(rb"^\*\d+\r\n\$\d+\r\nB[LR]")
+
+
 class Actor:
     """One connection. After what it sends it says PING with a word of its own, to know when it has all answers."""
 

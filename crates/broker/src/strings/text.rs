@@ -6,8 +6,13 @@ const SHORT_BYTES_MAX: usize = 22;
 /// What is under a key that holds a string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Text {
-    Short { bytes: u8, text: [u8; SHORT_BYTES_MAX] },
-    Long(Box<[u8]>),
+    Short {
+        bytes: u8,
+        text: [u8; SHORT_BYTES_MAX],
+    },
+    /// Grows by itself, and takes a pointer here.
+    #[expect(clippy::box_collection, reason = "a vector would make every key larger")]
+    Long(Box<Vec<u8>>),
 }
 
 /// Counters are short.
@@ -21,7 +26,7 @@ impl Text {
                 short.copy_from_slice(value);
                 Text::Short { bytes: value.len() as u8, text }
             }
-            None => Text::Long(value.into()),
+            None => Text::Long(Box::new(value.to_vec())),
         }
     }
 
@@ -42,18 +47,20 @@ impl Text {
 
     /// Puts `bytes` there, with zeros before it if that is beyond the end.
     pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let end = offset.saturating_add(bytes.len());
-        if let Text::Long(text) = self
-            && let Some(part) = text.get_mut(offset..end)
-        {
-            part.copy_from_slice(bytes);
+        if let Text::Long(text) = self {
+            write_into(text, offset, bytes);
             return;
         }
-        let mut value = self.as_bytes().to_vec();
-        value.resize(value.len().max(end), 0);
-        value[offset..end].copy_from_slice(bytes);
-        *self = Text::new(&value);
+        let mut text = self.as_bytes().to_vec();
+        write_into(&mut text, offset, bytes);
+        *self = Text::new(&text);
     }
+}
+
+fn write_into(text: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    text.resize(text.len().max(end), 0);
+    text[offset..end].copy_from_slice(bytes);
 }
 
 #[cfg(test)]
