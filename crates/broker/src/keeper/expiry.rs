@@ -106,18 +106,11 @@ pub(super) fn dispose(keyspace: Keyspace) {
 
 #[cfg(test)]
 mod tests {
-    use naru_ledger::{Epoch, Ledger};
-
     use super::*;
     use crate::{
-        config::Config,
-        lists::{End, List, ListChange},
+        lists::{Element, End, List, ListChange},
         strings::StringChange,
     };
-
-    fn store() -> Store {
-        Store::new(Ledger::new(Epoch::parse("e").unwrap()), Config::for_test().into())
-    }
 
     fn set(store: &mut Store, name: &'static str, expiry: u64) {
         let change = StringChange::Set { value: "v".into(), expiry: Some(expiry) };
@@ -126,13 +119,13 @@ mod tests {
 
     #[test]
     fn what_changes_a_key_whose_time_is_over_begins_anew() {
-        let mut store = store();
+        let mut store = Store::empty();
         set(&mut store, "key", 100);
         store.now = 100;
         assert!(store.key(b"key").is_some());
         store.now = 101;
         assert!(store.key(b"key").is_none() && store.keyspace.len() == 1);
-        let pushed = ListChange::Pushed { end: End::Left, elements: vec!["a".into()] };
+        let pushed = ListChange::Pushed { end: End::Left, elements: vec![Element::body("a".into())] };
         store.change(vec![Change::List("key".into(), pushed)]).unwrap();
         assert_eq!(store.value::<List>(b"key").unwrap().map(List::len), Some(1));
         assert_eq!((store.key(b"key").unwrap().expiry(), store.expired), (None, 1));
@@ -140,7 +133,7 @@ mod tests {
 
     #[test]
     fn keys_whose_time_is_over_are_deleted_a_few_at_a_time() {
-        let mut store = store();
+        let mut store = Store::empty();
         for number in 0..2 * EXPIRED_A_RECORD_MAX as u64 + 1 {
             set(&mut store, format!("key-{number}").leak(), 100 + number);
         }

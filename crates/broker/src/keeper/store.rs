@@ -80,6 +80,20 @@ impl Store {
         }
     }
 
+    /// One in memory that holds nothing yet.
+    #[cfg(test)]
+    pub(super) fn empty() -> Store {
+        use super::load::Loading;
+
+        let (config, epoch) = (Arc::new(Config::by_default()), naru_ledger::Epoch::parse("e"));
+        let ledger = Ledger::new(epoch.expect("a letter is an epoch"));
+        let mut loading = Loading::new(ledger, config.clone());
+        let (fs, options) = (Arc::new(naru_store::MemoryFs::new()), naru_store::Options::in_memory());
+        let opened = naru_store::Log::open(fs, "data".as_ref(), options, Box::new(|_| {}), &mut loading);
+        let (log, _) = opened.expect("memory can be written to");
+        Store::new(loading.keyspace, loading.ledger, Journal::new(log), config)
+    }
+
     /// The stream under a key, if there is one.
     pub(super) fn stream(&self, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
         self.value(key)

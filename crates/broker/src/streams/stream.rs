@@ -318,12 +318,13 @@ impl Stream {
             added: Some(self.added),
             deleted_max: Some(self.deleted_max),
         };
-        let of_group = |(name, group): (&Box<[u8]>, &Group)| {
+        let mut past = vec![set];
+        for (name, group) in &self.groups {
             let name = Bytes::copy_from_slice(name);
             let changes = group.past().into_iter();
-            changes.map(move |change| StreamChange::Group { group: name.clone(), change }).collect::<Vec<_>>()
-        };
-        [set].into_iter().chain(self.groups.iter().flat_map(of_group)).collect()
+            past.extend(changes.map(|change| StreamChange::Group { group: name.clone(), change }));
+        }
+        past
     }
 
     /// About how many bytes of memory it takes.
