@@ -11,7 +11,7 @@ use super::{
     manual::{self, Usage},
     syntax::{Argument, Kind},
     table::{self, Called, Entry, TABLE},
-    traits::{self, Begin, KeySpecification},
+    traits::{self, Begin, Find, KeySpecification},
 };
 
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -142,13 +142,9 @@ fn write_called(writer: &mut Writer<'_>, entry: &Entry, called: Called) {
     let tips = traits::tips(called);
     writer.array(tips.len());
     tips.iter().for_each(|tip| writer.bulk(tip));
-    match traits::keys(entry, called) {
-        Some(keys) => {
-            writer.array(1);
-            write_keys(writer, &keys);
-        }
-        None => writer.array(0),
-    }
+    let keys = traits::keys(entry, called);
+    writer.array(keys.len());
+    keys.iter().for_each(|keys| write_keys(writer, keys));
     let subcommands = if is_itself { entry.subcommands.len() } else { 0 };
     writer.array(subcommands);
     for subcommand in entry.all_called().skip(1).take(subcommands) {
@@ -192,8 +188,16 @@ fn write_keys(writer: &mut Writer<'_>, keys: &KeySpecification) {
         }
     }
     writer.bulk("find_keys");
-    search(writer, "range", 3);
-    numbers(writer, &[("lastkey", keys.last), ("keystep", keys.step), ("limit", keys.limit)]);
+    match keys.finds {
+        Find::Range { last, step, limit } => {
+            search(writer, "range", 3);
+            numbers(writer, &[("lastkey", last), ("keystep", step), ("limit", limit)]);
+        }
+        Find::Counted => {
+            search(writer, "keynum", 3);
+            numbers(writer, &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+    }
 }
 
 /// The command called `name`, or `command|subcommand`.

@@ -60,7 +60,9 @@ fn of_subcommand(command: &str, subcommand: &str) -> &'static [&'static str] {
 /// What a client of a cluster does best with what is called.
 pub(super) fn tips(called: Called) -> &'static [&'static str] {
     match called.name {
-        "ping" | "function|flush" => &["request_policy:all_shards", "response_policy:all_succeeded"],
+        "ping" | "function|flush" | "flushall" | "flushdb" => {
+            &["request_policy:all_shards", "response_policy:all_succeeded"]
+        }
         "client|info"
         | "client|list"
         | "time"
@@ -71,7 +73,17 @@ pub(super) fn tips(called: Called) -> &'static [&'static str] {
         | "cluster|replicas"
         | "cluster|shards"
         | "cluster|slots"
+        | "object|encoding"
+        | "object|freq"
+        | "object|idletime"
+        | "object|refcount"
+        | "pttl"
+        | "ttl"
         | "xadd"
+        | "xautoclaim"
+        | "xclaim"
+        | "xinfo|consumers"
+        | "xpending"
         | "xtrim" => &["nondeterministic_output"],
         "command" | "command|docs" | "command|info" | "command|list" | "function|list" => {
             &["nondeterministic_output_order"]
@@ -91,21 +103,24 @@ pub(super) fn tips(called: Called) -> &'static [&'static str] {
         }
         "wait" => &["request_policy:all_shards", "response_policy:agg_min"],
         "script|exists" => &["request_policy:all_shards", "response_policy:agg_logical_and"],
-        "del" | "exists" => &["request_policy:multi_shard", "response_policy:agg_sum"],
+        "del" | "exists" | "touch" | "unlink" => &["request_policy:multi_shard", "response_policy:agg_sum"],
+        "mget" => &["request_policy:multi_shard"],
+        "mset" => &["request_policy:multi_shard", "response_policy:all_succeeded"],
+        "msetnx" => &["request_policy:multi_shard", "response_policy:agg_min"],
+        "dbsize" => &["request_policy:all_shards", "response_policy:agg_sum"],
+        "keys" => &["request_policy:all_shards", "nondeterministic_output_order"],
+        "randomkey" => &["request_policy:all_shards", "nondeterministic_output"],
+        "scan" => &["nondeterministic_output", "request_policy:special"],
         _ => &[],
     }
 }
 
-/// Where the keys of a command are: Redis's key specification.
+/// Where keys of a command are: Redis's key specification.
 pub(super) struct KeySpecification {
     pub(super) notes: Option<&'static str>,
-    pub(super) flags: &'static [&'static str],
+    pub(super) flags: Vec<&'static str>,
     pub(super) begins: Begin,
-    /// The last key, counted from the first; from the end if it is negative.
-    pub(super) last: i64,
-    pub(super) step: i64,
-    /// The keys are so many parts of the words there are; 0 for all.
-    pub(super) limit: i64,
+    pub(super) finds: Find,
 }
 
 pub(super) enum Begin {
@@ -115,17 +130,51 @@ pub(super) enum Begin {
     Keyword(&'static str, i64),
 }
 
-/// The key specification of what is called, if it has keys.
-pub(super) fn keys(entry: &Entry, called: Called) -> Option<KeySpecification> {
+pub(super) enum Find {
+    Range {
+        /// The last key, counted from the first; from the end if it is negative.
+        last: i64,
+        step: i64,
+        /// The keys are so many parts of the words there are; 0 for all.
+        limit: i64,
+    },
+    /// The first word says how many; they follow.
+    Counted,
+}
+
+/// The key specifications of what is called: one for keys that the same is done to.
+pub(super) fn keys(entry: &Entry, called: Called) -> Vec<KeySpecification> {
     let (first, last, step) = entry.keys_of(called);
-    let notes =
-        (entry.name == "xadd").then_some("UPDATE instead of INSERT because of the optional trimming feature");
-    let flags = if entry.group == "pubsub" { &["not_key"] } else { access(entry, called, None, 0) };
-    let (begins, last, limit) = match entry.name {
-        "xread" => (Begin::Keyword("STREAMS", 1), -1, 2),
-        _ if first == 0 => return None,
-        _ if last < 0 => (Begin::Index(first), last, 0),
-        _ => (Begin::Index(first), last - first, 0),
+    let flags = |key| match entry.group {
+        "pubsub" => vec!["not_key"],
+        _ => {
+            let flags = access(entry, called, None, key).iter().copied();
+            flags.chain((entry.name == "set").then_some("variable_flags")).collect()
+        }
     };
-    Some(KeySpecification { notes, flags, begins, last, step: step.max(1), limit })
+    let notes = match entry.name {
+        "xadd" => Some("UPDATE instead of INSERT because of the optional trimming feature"),
+        "getex" => Some("RW and UPDATE because it changes the TTL"),
+        "set" => Some("RW and ACCESS due to the optional `GET` argument"),
+        _ => None,
+    };
+    let range = |last, limit| Find::Range { last, step: step.max(1), limit };
+    let one = |begins, finds| vec![KeySpecification { notes, flags: flags(0), begins, finds }];
+    match entry.name {
+        "xread" => one(Begin::Keyword("STREAMS", 1), range(-1, 2)),
+        "xreadgroup" => one(Begin::Keyword("STREAMS", 4), range(-1, 2)),
+        "lmpop" => one(Begin::Index(1), Find::Counted),
+        "blmpop" => one(Begin::Index(2), Find::Counted),
+        _ if first == 0 => Vec::new(),
+        _ if last < 0 => one(Begin::Index(first), range(last, 0)),
+        _ if last == 2 && flags(0) != flags(1) => [0, 1]
+            .map(|key| KeySpecification {
+                notes,
+                flags: flags(key),
+                begins: Begin::Index(first + key as i64),
+                finds: range(0, 0),
+            })
+            .into(),
+        _ => one(Begin::Index(first), range(last - first, 0)),
+    }
 }
