@@ -7,6 +7,7 @@ mod broker;
 mod cli;
 mod cores;
 mod demo;
+mod doctor;
 mod listen;
 mod logging;
 mod pages;
@@ -43,6 +44,8 @@ enum Command {
     Token(token::Options),
     /// A prompt in the manner of redis-cli.
     Cli(cli::Options),
+    /// Look after a data folder: check it.
+    Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),
 }
@@ -55,11 +58,12 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("naru: {}", told(&error));
-        ExitCode::FAILURE
+        if doctor::is_damage(&error) { ExitCode::from(doctor::EXIT_DAMAGED) } else { ExitCode::FAILURE }
     })
 }
 
