@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod bench;
 mod broker;
 mod cli;
@@ -44,6 +45,8 @@ enum Command {
     Token(token::Options),
     /// A prompt in the manner of redis-cli.
     Cli(cli::Options),
+    /// Copy all that a running broker has stored into a new folder, from which another can start.
+    Backup(backup::Options),
     /// Look after a data folder: check it.
     Doctor(doctor::Options),
     /// Measure a broker, this or another.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),
+        Command::Backup(options) => backup::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
     };

@@ -3,7 +3,7 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, memory,
+    Context, Outcome, acl, backup, client, cluster, config, connection, describe, info, keys, ledger, memory,
     monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, transaction,
 };
 
@@ -715,6 +715,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         &["readonly"],
         ledger::history,
         "Reads a page of a conversation's log.",
+    ),
+    entry(
+        "naru.backup",
+        Exactly(2),
+        "naru",
+        &["admin", "noscript"],
+        backup::backup,
+        "Makes a copy of all that is stored, while work goes on.",
     ),
 ]);
 
