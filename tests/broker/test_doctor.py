@@ -62,7 +62,7 @@ def check_damage(naru, folder, *words, keeps_from_starting=True):
         done = naru.run("broker", "--port", 0, "--data", folder)
         assert done.returncode == DAMAGED, done.stderr
         assert str(words[0]) in done.stderr and "at byte" in done.stderr
-        assert f"naru doctor salvage {folder}" in done.stderr and "backup" in done.stderr
+        assert f"naru doctor verify {folder}" in done.stderr and "backup" in done.stderr
 
 
 def test_a_whole_folder(naru, folder):
