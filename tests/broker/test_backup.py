@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from harness.history import History
-from harness.load import connections, has_counters, make_groups, read_all
+from harness.load import connections, known_commands, make_groups, read_all
 from harness.resp import Error, Wire
 from harness.waiting import eventually
 
@@ -20,9 +20,9 @@ def as_of(ops, begun, ended):
 def test_a_copy_made_under_load_has_all_that_was_acknowledged_before(naru, tmp_path):
     history = History()
     broker = naru.broker("--fsync", "always", data=tmp_path / "data")
-    counts = has_counters(broker.port)
+    knows = known_commands(broker.port)
     make_groups(broker.port, history)
-    workers = list(connections(broker.port, history, "backup", 0, counts))
+    workers = list(connections(broker.port, history, "backup", 0, knows))
     for worker in workers:
         worker.start()
 
@@ -51,11 +51,11 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before(naru, tmp_p
         restored = naru.broker(data=copy)
         then = History()
         then.known, then.ops = known, list(as_of(ops, begun, ended))
-        complaints = then.look(read_all(restored.port, counts))
+        complaints = then.look(read_all(restored.port, knows))
         assert not complaints, f"{copy}: {complaints[:20]}"
         assert restored.program.terminate() == 0
     broker = naru.restarted(broker)
-    assert not history.look(read_all(broker.port, counts)), "and the original is as it was"
+    assert not history.look(read_all(broker.port, knows)), "and the original is as it was"
 
 
 def test_what_cannot_be_copied_is_refused(naru, tmp_path):

@@ -9,15 +9,15 @@ import secrets
 
 import pytest
 
-from harness.history import Ack, Add, Delete, Group, History, Increment, Read, State, Trim, check
-from harness.load import connections, has_counters, make_groups, read_all, shorten
+from harness.history import Ack, Add, Delete, Group, History, Increment, Pop, Push, Read, State, Trim, check
+from harness.load import connections, known_commands, make_groups, read_all, shorten
 from harness.naru import logged
 from harness.waiting import eventually
 
 ROUNDS = int(os.environ.get("NARU_KILL_ROUNDS", 50))
 SEED = os.environ.get("NARU_KILL_SEED") or secrets.token_hex(4)
 # Answers before the kill, at most.
-ANSWERS_MAX = 6000
+ANSWERS_MAX = 10_000
 # Every so many rounds the broker acknowledges before the disk has it: SIGKILL takes nothing of that either.
 EVERYSEC_EACH = 7
 
@@ -31,14 +31,13 @@ def killed_while_it_starts(naru, broker, chance):
     program.kill()
 
 
-def life(naru, broker, history, seed, round_, chance):
+def life(naru, broker, history, seed, round_, enough):
     """One life of the broker under load, to its violent end; how much it answered."""
-    counts = has_counters(broker.port)
-    shorten(broker.port, history, longest=3000, kept=600)
-    workers = list(connections(broker.port, history, seed, round_, counts))
+    knows = known_commands(broker.port)
+    shorten(broker.port, history, longest=800, kept=200)
+    workers = list(connections(broker.port, history, seed, round_, knows))
     for worker in workers:
         worker.start()
-    enough = chance.randrange(ANSWERS_MAX)
 
     def is_enough():
         return sum(worker.answers for worker in workers) >= enough or any(worker.failure for worker in workers)
@@ -59,7 +58,7 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
     broker = naru.broker("--fsync", "always", data=tmp_path / "data")
     make_groups(broker.port, history)
     for round_ in range(ROUNDS):
-        answers += life(naru, broker, history, SEED, round_, chance)
+        answers += life(naru, broker, history, SEED, round_, chance.randrange(ANSWERS_MAX))
         checkpoints += broker.program.log().count("checkpoint written")
         emptied += broker.program.log().count("segments of the log emptied")
         if chance.random() < 0.25:
@@ -67,7 +66,7 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
         level = "everysec" if round_ % EVERYSEC_EACH == EVERYSEC_EACH - 1 else "always"
         broker.arguments[broker.arguments.index("--fsync") + 1] = level
         broker = naru.restarted(broker)
-        complaints = history.look(read_all(broker.port, has_counters(broker.port)))
+        complaints = history.look(read_all(broker.port, known_commands(broker.port)))
         assert not complaints, f"round {round_} of seed {SEED}: {len(complaints)} complaints, {complaints[:20]}"
     segments = sorted(path.name for path in (tmp_path / "data").rglob("*.seg"))
     print(f"{answers} answers, {checkpoints} checkpoints, {emptied} times emptied, segments {segments}")
@@ -75,6 +74,20 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
         assert checkpoints >= 5, "kills go by checkpoints"
         assert segments[0] != "0000000000000001.seg", "space came back"
     assert broker.program.terminate() == 0
+
+
+def test_the_end_of_the_log_is_missed_if_it_is_gone(naru, tmp_path):
+    """What a disk does that lies about what it has synced; to the broker it looks like a write that was torn."""
+    history = History()
+    broker = naru.broker("--fsync", "always", data=tmp_path / "data")
+    make_groups(broker.port, history)
+    life(naru, broker, history, SEED, 0, 2000)
+    segment = max((tmp_path / "data").rglob("*.seg"), key=lambda path: len(path.read_bytes().rstrip(b"\0")))
+    data = segment.read_bytes()
+    segment.write_bytes(data.rstrip(b"\0")[:-300_000].ljust(len(data), b"\0"))
+    broker = naru.restarted(broker)
+    complaints = history.look(read_all(broker.port, known_commands(broker.port)))
+    assert any("was answered" in text and "is missing" in text for text in complaints), complaints[:20]
 
 
 # The checker is checked: what follows is made up.
@@ -128,6 +141,11 @@ GOOD = {
     ),
     "read without an answer": (grouped((0, 0)), [unanswered(Read, **READ)], grouped(B, {A: "one", B: "one"})),
     "acknowledged without an answer": (grouped(A, {A: "one"}), [unanswered(Ack, ids=(A,), **ACK)], grouped(A)),
+    "pushed and popped": (
+        State(lists={"l": [("w", 0), ("w", 1)]}),
+        [answered(Pop, ("w", 0), key="l"), unanswered(Pop, key="l"), unanswered(Push, key="l", number=2)],
+        State(lists={"l": [("c", 2)]}),
+    ),
     "counted": (State(counters={"n": 1}), [answered(Increment, 2, key="n"), unanswered(Increment, key="n")], State(counters={"n": 3})),
 }
 
@@ -197,6 +215,33 @@ BAD = {
     "an entry was delivered to nobody": (grouped((0, 0)), [unanswered(Read, **READ)], grouped(B, {B: "one"})),
     "an entry is pending for who did not read": (grouped((0, 0)), [], grouped(A, {A: "one"})),
     "an entry is pending beyond the last": (grouped((0, 0)), [unanswered(Read, **READ)], grouped(A, {B: "one"})),
+    "an element is popped twice": (
+        State(lists={"l": [("w", 0)]}),
+        [answered(Pop, ("w", 0), key="l"), answered(Pop, ("w", 0), key="l")],
+        State(lists={"l": []}),
+    ),
+    "a popped element is back": (
+        State(lists={"l": [("w", 0)]}),
+        [answered(Pop, ("w", 0), key="l")],
+        State(lists={"l": [("w", 0)]}),
+    ),
+    "a pushed element is missing": (State(), [answered(Push, 1, key="l", number=0)], State(lists={"l": []})),
+    "an element was never pushed": (State(), [], State(lists={"l": [("w", 0)]})),
+    "elements have changed places": (
+        State(lists={"l": [("w", 0), ("w", 1)]}),
+        [],
+        State(lists={"l": [("w", 1), ("w", 0)]}),
+    ),
+    "the wrong end was popped": (
+        State(lists={"l": [("w", 0), ("w", 1)]}),
+        [unanswered(Pop, key="l")],
+        State(lists={"l": [("w", 0)]}),
+    ),
+    "pushed elements are not in their order": (
+        State(),
+        [unanswered(Push, key="l", number=0), unanswered(Push, key="l", number=1)],
+        State(lists={"l": [("c", 1), ("c", 0)]}),
+    ),
     "a counter went back": (State(counters={"n": 5}), [], State(counters={"n": 4})),
     "a counter lost what it answered": (State(), [answered(Increment, 1, key="n")], State()),
     "a counter counted twice": (State(), [answered(Increment, 1, key="n")], State(counters={"n": 2})),

@@ -87,6 +87,25 @@ class Increment(Op):
     key: str = ""
 
 
+@dataclass(slots=True, eq=False)
+class Push(Op):
+    """RPUSH of one element, named by the connection and this number."""
+
+    key: str = ""
+    number: int = 0
+
+    @property
+    def name(self):
+        return (self.process, self.number)
+
+
+@dataclass(slots=True, eq=False)
+class Pop(Op):
+    """LPOP. The answer: the element's name, or None."""
+
+    key: str = ""
+
+
 @dataclass
 class Group:
     """A group as it was read: the last id delivered, and the consumer of each pending one."""
@@ -97,11 +116,13 @@ class Group:
 
 @dataclass
 class State:
-    """Everything a broker has, as it was read. An entry: its id, its name, and whether its body is as it was sent."""
+    """Everything a broker has, as it was read. An entry of a stream: its id, its name, and whether its body is as it was
+    sent; of a list: its name."""
 
     streams: dict = field(default_factory=dict)
     groups: dict = field(default_factory=dict)
     counters: dict = field(default_factory=dict)
+    lists: dict = field(default_factory=dict)
 
 
 class History:
@@ -161,6 +182,11 @@ def check(known, ops, found):
     for key in sorted({*known.counters, *increments}):
         before, after = known.counters.get(key, 0), found.counters.get(key, 0)
         yield from (f"{key}: {text}" for text in check_counter(before, increments[key], after))
+    for key in sorted({*known.lists, *found.lists}):
+        pushes = [op for op in kinds[Push] if op.key == key]
+        pops = [op for op in kinds[Pop] if op.key == key]
+        before, after = known.lists.get(key, []), found.lists.get(key, [])
+        yield from (f"{key}: {text}" for text in check_list(before, pushes, pops, after))
 
 
 def check_stream(before, adds, removals, after):
@@ -277,3 +303,28 @@ def check_counter(before, increments, after):
         yield f"it was {before}, is {after}, and increments answered {min(answers)} to {max(answers)}"
     if not before + len(answers) <= after <= before + len(increments):
         yield f"it was {before} and is {after}, after {len(answers)} to {len(increments)} increments"
+
+
+def check_list(before, pushes, pops, after):
+    """A queue: pushed at the end, popped at the beginning."""
+    popped = [op.reply for op in pops if op.is_ok and op.reply is not None]
+    for name, count in Counter([*popped, *after]).items():
+        if count > 1:
+            yield f"{name} was popped, or is there, {count} times"
+    pushed = {op.name: op for op in pushes}
+    for name in [*popped, *after]:
+        if name not in pushed and name not in before:
+            yield f"{name} came from nowhere"
+    there = {*popped, *after}
+    expected = [*before, *(op.name for op in pushes if op.is_ok)]
+    missing = [name for name in expected if name not in there]
+    unanswered = sum(not op.is_ok for op in pops)
+    if len(missing) > unanswered:
+        yield f"{len(missing)} elements are missing, {missing[:5]}, and {unanswered} pops were not answered"
+    left = [name for name in after if name not in pushed]
+    if left != before[len(before) - len(left) :] or after[: len(left)] != left:
+        yield "what is left of before is not its end, at the beginning"
+    for process in {op.process for op in pushes}:
+        numbers = [number for who, number in after if who == process and (who, number) in pushed]
+        if numbers != sorted(numbers):
+            yield f"elements of {process} are not in its order"

@@ -4,7 +4,7 @@ import random
 import threading
 from collections import deque
 
-from .history import Ack, Add, Delete, Group, Increment, Read, State, Trim, body
+from .history import Ack, Add, Delete, Group, Increment, Pop, Push, Read, State, Trim, body
 from .resp import Error, Wire, decode, encode
 
 KEPT = [f"kept:{number}" for number in range(24)]
@@ -15,6 +15,7 @@ CAPPED = {"capped:0": 7, "capped:1": 50, "large": 40}
 LARGE_BYTES = 60_000
 SHRUNK = ["deleted", "trimmed"]
 COUNTERS = ["counter:0", "counter:1"]
+LISTS = ["list:0", "list:1"]
 
 
 def parse_id(text):
@@ -190,8 +191,50 @@ class Counter(Connection):
             self.ask(self.op(Increment, key=self.key), "INCR", self.key)
 
 
-def connections(port, history, seed, round_, counts):
-    """All connections of one life of the broker; counters only where it `counts`."""
+def element(name):
+    who, number = name
+    return body(who, number, 20 + number * 31 % 300)
+
+
+def parse_element(text):
+    who, number, _ = text.decode().split(":", 2)
+    name = who, int(number)
+    if text.decode() != element(name):
+        raise Refused(f"the element {name} is not what was pushed")
+    return name
+
+
+class Pusher(Connection):
+    """Pushes to the end of lists, some in flight."""
+
+    def work(self):
+        flying, number = deque(), 0
+        while True:
+            while len(flying) < 4:
+                op = self.history.begin(self.op(Push, key=self.random.choice(LISTS), number=number))
+                self.wire.send("RPUSH", op.key, element(op.name))
+                flying.append(op)
+                number += 1
+            flying.popleft().answered(self.reply())
+
+
+class Popper(Connection):
+    """Pops from the beginning of a list."""
+
+    def __init__(self, *args, key):
+        super().__init__(*args)
+        self.key = key
+
+    def work(self):
+        while True:
+            op = self.history.begin(self.op(Pop, key=self.key))
+            self.wire.send("LPOP", self.key)
+            found = self.reply()
+            op.answered(found and parse_element(found))
+
+
+def connections(port, history, seed, round_, knows):
+    """All connections of one life of the broker, with what it `knows` beside streams."""
     pending = {}
     for (key, group), found in history.known.groups.items():
         for id_, consumer in sorted(found.pending.items()):
@@ -212,8 +255,11 @@ def connections(port, history, seed, round_, counts):
                 mine = pending.get((key, group, name), [])
                 who = f"{key}-{group}-{name}"
                 yield start(Consumer, who, key=key, group=group, consumer=name, pending=mine)
-    if counts:
+    if "INCR" in knows:
         yield from (start(Counter, f"n{at}", key=COUNTERS[at % 2]) for at in range(3))
+    if "RPUSH" in knows:
+        yield from (start(Pusher, f"p{at}") for at in range(2))
+        yield from (start(Popper, f"o{at}", key=LISTS[at % 2]) for at in range(3))
 
 
 def make_groups(port, history):
@@ -225,9 +271,10 @@ def make_groups(port, history):
                 history.known.groups[key, group] = Group()
 
 
-def has_counters(port):
+def known_commands(port):
+    """What there is beside streams to put load on."""
     with Wire(port) as wire:
-        return wire.call("COMMAND", "INFO", "INCR") != [None]
+        return {name for name in ("INCR", "RPUSH") if wire.call("COMMAND", "INFO", name) != [None]}
 
 
 def shorten(port, history, longest, kept):
@@ -239,12 +286,16 @@ def shorten(port, history, longest, kept):
                 op.answered(wire.call("XTRIM", key, "MINID", show_id(op.minid)))
 
 
-def read_all(port, counts):
+def read_all(port, knows):
     """Everything the broker has."""
     state = State()
     with Wire(port) as wire:
         for key in [*KEPT, *QUEUES, *CAPPED, *SHRUNK]:
-            state.streams[key] = [parse_entry(key, entry) for entry in wire.call("XRANGE", key, "-", "+")]
+            entries, after = [], "-"
+            while page := wire.call("XRANGE", key, after, "+", "COUNT", 10 if key == "large" else 200):
+                entries += [parse_entry(key, entry) for entry in page]
+                after = f"({show_id(entries[-1][0])}"
+            state.streams[key] = entries
         for key in QUEUES:
             for found in wire.call("XINFO", "GROUPS", key):
                 found = dict(zip(found[::2], found[1::2]))
@@ -252,6 +303,8 @@ def read_all(port, counts):
                 pending = wire.call("XPENDING", key, group, "-", "+", 1_000_000)
                 owners = {parse_id(id_): consumer.decode() for id_, consumer, *_ in pending}
                 state.groups[key, group] = Group(parse_id(found[b"last-delivered-id"]), owners)
-        for key in COUNTERS if counts else []:
+        for key in COUNTERS if "INCR" in knows else []:
             state.counters[key] = int(wire.call("GET", key) or 0)
+        for key in LISTS if "RPUSH" in knows else []:
+            state.lists[key] = [parse_element(text) for text in wire.call("LRANGE", key, 0, -1)]
     return state
