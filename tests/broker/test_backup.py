@@ -81,6 +81,16 @@ def test_what_cannot_be_copied_is_refused(naru, tmp_path):
         assert wire.call("XLEN", "s") == 1
 
 
+def test_a_chat_server_by_its_rules_may_not(naru, tmp_path):
+    broker = naru.broker(data=tmp_path / "data")
+    with Wire(broker.port) as wire:
+        assert wire.call("ACL", "SETUSER", "gateway", "on", "nopass", "+@naru", "-@admin") == b"OK"
+        assert wire.call("AUTH", "gateway", "") == b"OK"
+        assert wire.call("NARU.BACKUP", tmp_path / "copy").startswith("NOPERM ")
+        assert not isinstance(wire.call("NARU.SEND", "alice", "bob", "m1", "{}"), Error)
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_relative_folder_is_below_where_it_is_asked_for(naru, tmp_path):
     broker = naru.broker("--requirepass", "secret", data=tmp_path / "data")
     done = naru.run("backup", "-p", broker.port, "-a", "secret", "copy")
