@@ -51,6 +51,12 @@ def life(naru, broker, history, seed, round_, enough):
     return sum(worker.answers for worker in workers)
 
 
+def check_whole(naru, folder):
+    """A kill tears the end of the log, and damages nothing."""
+    done = naru.run("doctor", "verify", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, tmp_path):
     print(f"NARU_KILL_ROUNDS={ROUNDS} NARU_KILL_SEED={SEED}")
     chance = random.Random(SEED)
@@ -61,6 +67,8 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
         answers += life(naru, broker, history, SEED, round_, chance.randrange(ANSWERS_MAX))
         checkpoints += broker.program.log().count("checkpoint written")
         emptied += broker.program.log().count("segments of the log emptied")
+        if chance.random() < 0.2:
+            check_whole(naru, tmp_path / "data")
         if chance.random() < 0.25:
             killed_while_it_starts(naru, broker, chance)
         level = "everysec" if round_ % EVERYSEC_EACH == EVERYSEC_EACH - 1 else "always"
@@ -74,6 +82,7 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
         assert checkpoints >= 5, "kills go by checkpoints"
         assert segments[0] != "0000000000000001.seg", "space came back"
     assert broker.program.terminate() == 0
+    check_whole(naru, tmp_path / "data")
 
 
 def test_the_end_of_the_log_is_missed_if_it_is_gone(naru, tmp_path):
