@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod bench;
 mod broker;
 mod cli;
 mod cores;
 mod demo;
+mod doctor;
 mod listen;
 mod logging;
 mod pages;
@@ -43,6 +45,10 @@ enum Command {
     Token(token::Options),
     /// A prompt in the manner of redis-cli.
     Cli(cli::Options),
+    /// Copy all that a running broker has stored into a new folder, from which another can start.
+    Backup(backup::Options),
+    /// Look after a data folder: check it.
+    Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),
 }
@@ -55,11 +61,13 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("naru: {}", told(&error));
-        ExitCode::FAILURE
+        if doctor::is_damage(&error) { ExitCode::from(doctor::EXIT_DAMAGED) } else { ExitCode::FAILURE }
     })
 }
 

@@ -53,10 +53,14 @@ pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Fol
 
 /// Locks a folder that is there, and changes nothing in it.
 pub(crate) fn open_existing(fs: &dyn Vfs, data: &Path) -> Result<Folder, OpenError> {
-    let format_file = data.join(FORMAT_FILE);
+    let (format_file, shard) = (data.join(FORMAT_FILE), data.join(SHARD_FOLDER));
+    let exists = |path: &Path| fs.exists(path).map_err(OpenError::io("read", path));
+    if !exists(&format_file)? && exists(&shard)? {
+        return Err(format_is_missing(format_file).into());
+    }
     check_format(fs, &format_file)?;
     let lock = lock(fs, data)?;
-    Ok(Folder { shard: data.join(SHARD_FOLDER), lock })
+    Ok(Folder { shard, lock })
 }
 
 /// Makes a folder for a copy; its `FORMAT` is up to who has finished the copy. Answers the shard's folder.
@@ -109,12 +113,15 @@ fn remove_unfinished(fs: &dyn Vfs, data: &Path, shard: &Path) -> Result<(), Open
         let unused = file_number(&name) == Some(1)
             && is_zero_from(&*file, HEAD_BYTES as u64).map_err(OpenError::io("read", &path))?;
         if !unused {
-            let what = "the file is missing, though there is data beside it";
-            return Err(Damage { path: data.join(FORMAT_FILE), offset: 0, records: None, what }.into());
+            return Err(format_is_missing(data.join(FORMAT_FILE)).into());
         }
         fs.remove(&path).map_err(OpenError::io("remove", &path))?;
     }
     Ok(())
+}
+
+fn format_is_missing(path: PathBuf) -> Damage {
+    Damage { path, offset: 0, records: None, what: "the file is missing, though there is data beside it" }
 }
 
 fn create_shard(fs: &dyn Vfs, data: &Path, shard: &Path, first: &SegmentHead) -> Result<(), OpenError> {

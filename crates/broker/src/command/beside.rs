@@ -10,7 +10,7 @@ use crate::wire::Shared;
 /// Whether a command does its work beside the core's thread. It is not taken into a transaction, which is executed in one
 /// go.
 pub(super) fn works_beside(called: Called) -> bool {
-    matches!(called.name, "acl|load" | "acl|save" | "config|rewrite")
+    matches!(called.name, "acl|load" | "acl|save" | "config|rewrite" | "naru.backup")
 }
 
 /// Works, and then, on the core again, takes up what came of it and says OK. What the client sends behind it waits.

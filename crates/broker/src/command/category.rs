@@ -87,7 +87,8 @@ impl Category {
 
 fn of(entry: &Entry, called: Called) -> Vec<Category> {
     if entry.group == "naru" {
-        return vec![Dangerous, Naru];
+        let admin = entry.flags.contains(&"admin").then_some(Admin);
+        return [Dangerous, Naru].into_iter().chain(admin).collect();
     }
     let flags = entry.flags_of(called);
     let mut categories = vec![if flags.contains(&"fast") { Fast } else { Slow }];
@@ -197,7 +198,8 @@ mod tests {
     #[test]
     fn narus_own_commands_are_reached_by_no_category_of_redis_but_the_dangerous_one() {
         for entry in TABLE.iter().filter(|entry| entry.group == "naru") {
-            assert_eq!(of(entry.name), "dangerous naru");
+            let admin = if entry.name == "naru.backup" { "admin " } else { "" };
+            assert_eq!(of(entry.name), format!("{admin}dangerous naru"));
         }
     }
 

@@ -515,6 +515,12 @@ pub(super) static MANUAL: &[Usage] = &[
         "user conversation before limit",
         "Answers an array of 2: more, entries; `before` 0 means from the newest.",
     ),
+    ours(
+        "naru.backup",
+        "directory",
+        "The path is absolute, on the broker's machine, and nothing is there yet. Answers OK when the copy is whole, with \
+         all that came before the command.",
+    ),
     ours("naru.server", "name", ""),
     ours("naru.route", "user [user ...]", ""),
     ours("naru.unroute", "user [user ...]", ""),

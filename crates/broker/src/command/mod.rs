@@ -2,6 +2,7 @@
 
 mod acl;
 mod arguments;
+mod backup;
 mod beside;
 mod category;
 mod client;

@@ -3,8 +3,8 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, client, cluster, config, connection, describe, info, keys, ledger, lists, memory,
-    monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
+    Context, Outcome, acl, backup, client, cluster, config, connection, describe, info, keys, ledger, lists,
+    memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -1206,6 +1206,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
         &["readonly"],
         ledger::history,
         "Reads a page of a conversation's log.",
+    ),
+    entry(
+        "naru.backup",
+        Exactly(2),
+        "naru",
+        &["admin", "noscript"],
+        backup::backup,
+        "Makes a copy of all that is stored, while work goes on.",
     ),
 ]);
 

@@ -36,6 +36,9 @@ impl Default for Pace {
 /// How soon is looked again whether there is room for more pieces.
 const LOOKS_FOR_ROOM_EVERY: Duration = Duration::from_millis(5);
 
+/// How soon there is another one on a full disk, where every dead segment counts.
+const HURRIES_EVERY: Duration = Duration::from_secs(1);
+
 /// Why writing a piece cannot fail.
 const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
 
@@ -70,6 +73,8 @@ pub(super) struct Checkpoints {
     begun_at: u64,
     /// What the last one had.
     bytes: u64,
+    /// When one was last begun because the disk is full.
+    hurried: Option<Instant>,
 }
 
 struct Walk {
@@ -82,7 +87,7 @@ struct Walk {
 impl Checkpoints {
     /// As the log is opened, with a checkpoint of so many bytes: it was replayed from `begun_at`.
     pub(super) fn new(pace: Pace, begun_at: u64, bytes: u64) -> Checkpoints {
-        Checkpoints { pace, walk: None, begun_at, bytes }
+        Checkpoints { pace, walk: None, begun_at, bytes, hurried: None }
     }
 
     /// Begins one if it is time.
@@ -100,9 +105,25 @@ impl Checkpoints {
         // Segments that wait for nothing but two checkpoints behind them.
         let dead = log.sealed().filter(|segment| segment.live == 0);
         let dead: u64 = dead.map(|segment| segment.end.position() - segment.start.position()).sum();
-        if self.walk.is_none() && written.max(dead) >= self.pace.log_bytes_min.max(self.bytes) {
-            self.begin(store);
+        if self.walk.is_some() {
+            return;
         }
+        if written.max(dead) >= self.pace.log_bytes_min.max(self.bytes) {
+            self.begin(store);
+        } else if dead > 0 && store.journal.is_full() {
+            self.hurry(store);
+        }
+    }
+
+    /// Begins one on a full disk, where even a single segment's space is worth it.
+    fn hurry(&mut self, store: &mut Store) {
+        if self.hurried.is_some_and(|at| at.elapsed() < HURRIES_EVERY) {
+            return;
+        }
+        self.hurried = Some(Instant::now());
+        // It takes two, and nothing may have been recorded since the last. A failure of the log comes to light in this turn.
+        let _ = store.journal.log().mark();
+        self.begin(store);
     }
 
     /// Goes on with the one under way; when to come again.

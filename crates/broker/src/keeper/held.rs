@@ -2,7 +2,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use naru_fanout::CoreId;
-use naru_store::Lsn;
+use naru_store::{Backup, Lsn};
+use tokio::sync::oneshot;
 
 use crate::wire::Answer;
 
@@ -12,6 +13,8 @@ pub(super) enum Release {
     Answer(CoreId, Answer),
     /// A message on a channel.
     Publish { channel: Bytes, payload: Vec<u8> },
+    /// A copy of all that is stored, to who makes it.
+    Backup(oneshot::Sender<Backup>),
 }
 
 /// What has been decided and may not be seen yet, since a crash could still undo it. A reply that only read waits for

@@ -37,6 +37,8 @@ use bytes::Bytes;
 use naru_fanout::{CoreId, PeerId};
 use naru_ledger::{Append, Conversation, Device, Position, Seq, Server, Useq, User};
 use naru_resp::Version;
+use naru_store::Backup;
+use tokio::sync::oneshot;
 
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
@@ -69,8 +71,16 @@ pub(crate) struct Asker {
 impl Job {
     /// Ends what is held for a client.
     pub(crate) fn gone(client: PeerId) -> Job {
-        let asker = Asker { client, core: CoreId(0), version: Version::Resp2, ticket: None };
-        Job { asker, task: Task::Gone }
+        Job::unanswered(client, Task::Gone)
+    }
+
+    /// Begins a copy for a client, and hands it over.
+    pub(crate) fn backup(client: PeerId, begun: oneshot::Sender<Backup>) -> Job {
+        Job::unanswered(client, Task::Backup(begun))
+    }
+
+    fn unanswered(client: PeerId, task: Task) -> Job {
+        Job { asker: Asker { client, core: CoreId(0), version: Version::Resp2, ticket: None }, task }
     }
 }
 
@@ -84,6 +94,8 @@ pub(crate) enum Task {
     Watch { keys: Vec<Bytes>, profile: Arc<Profile> },
     /// No longer. This is the reply.
     Unwatch(Vec<u8>),
+    /// Begins a copy of all that has been done, once it is durable.
+    Backup(oneshot::Sender<Backup>),
     /// The client has gone: its blocked command ends, what it watches is forgotten, and if it was a chat server, its
     /// routes end.
     Gone,

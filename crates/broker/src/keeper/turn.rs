@@ -154,6 +154,7 @@ impl Turns {
                 self.store.watches.remove(asker.client);
                 self.answer(asker, reply);
             }
+            Task::Backup(begun) => self.held.keep(self.store.journal.last(), Release::Backup(begun)),
             Task::Gone => self.gone(asker.client),
         }
     }
@@ -324,6 +325,10 @@ impl Turns {
                 }
                 Release::Publish { channel, payload } => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
+                }
+                Release::Backup(begun) => {
+                    // Who asked may be gone.
+                    let _ = begun.send(self.store.journal.log().begin_backup());
                 }
             }
         }

@@ -28,7 +28,8 @@ impl Upkeep {
             self.reclaim.look(store);
         }
         let next = [self.checkpoints.go_on(store), self.reclaim.go_on(store)];
-        let look = (end != seen).then_some(LOOKS_EVERY);
+        // On a full disk also for space, which others may give back.
+        let look = (end != seen || store.journal.is_full()).then_some(LOOKS_EVERY);
         next.into_iter().chain([look]).flatten().min()
     }
 }

@@ -17,7 +17,20 @@ mod subscriptions;
 use std::io::{IsTerminal as _, stdin, stdout};
 use std::process::ExitCode;
 
-pub(crate) use options::Options;
+use naru_resp::Value;
+
+pub(crate) use options::{Options, Place};
+
+/// Says one command to a broker, and what it answers.
+///
+/// # Errors
+///
+/// The broker cannot be reached, or goes away.
+pub(crate) fn ask(place: &Place, command: &[Vec<u8>]) -> anyhow::Result<Value> {
+    let (mut sender, mut receiver) = connection::connect(&place.endpoint(false)?)?;
+    sender.send(command)?;
+    receiver.receive()
+}
 
 /// Runs one command, or commands until the input ends.
 ///

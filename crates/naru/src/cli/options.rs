@@ -17,6 +17,33 @@ use crate::tls_client::{self, Trust};
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    place: Place,
+
+    /// Speak RESP3: maps and sets are shown as such.
+    #[arg(short = '3', long)]
+    resp3: bool,
+
+    /// Print replies as they are, without quotes, types and numbers. So it is when the output is no terminal.
+    #[arg(long, conflicts_with = "no_raw")]
+    raw: bool,
+
+    /// Print replies with quotes, types and numbers even if the output is no terminal.
+    #[arg(long)]
+    no_raw: bool,
+
+    /// Print help.
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+
+    /// A command to run instead of showing a prompt.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// Where a broker is, and how to get in. `-h` is the host, so who takes these has a help option of their own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
     /// Where the broker is.
     #[arg(short = 'h', long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
@@ -33,10 +60,6 @@ pub(crate) struct Options {
     /// User to sign in as, with the password of -a [default: default].
     #[arg(long, value_name = "NAME")]
     user: Option<OsString>,
-
-    /// Speak RESP3: maps and sets are shown as such.
-    #[arg(short = '3', long)]
-    resp3: bool,
 
     /// Encrypt the connection: for the broker's --tls-port.
     #[arg(long)]
@@ -61,26 +84,10 @@ pub(crate) struct Options {
     /// The certificate's private key, in PEM form.
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-
-    /// Print replies as they are, without quotes, types and numbers. So it is when the output is no terminal.
-    #[arg(long, conflicts_with = "no_raw")]
-    raw: bool,
-
-    /// Print replies with quotes, types and numbers even if the output is no terminal.
-    #[arg(long)]
-    no_raw: bool,
-
-    /// Print help.
-    #[arg(long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
-
-    /// A command to run instead of showing a prompt.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
-    pub(super) command: Vec<OsString>,
 }
 
-impl Options {
-    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+impl Place {
+    pub(super) fn endpoint(&self, resp3: bool) -> anyhow::Result<Endpoint> {
         let from_environment = || std::env::var_os("REDISCLI_AUTH").map(Password);
         let password = self.password.clone().or_else(from_environment);
         Ok(Endpoint {
@@ -88,7 +95,7 @@ impl Options {
             port: self.port,
             user: self.user.clone().map(OsString::into_vec),
             password: password.map(|Password(password)| password.into_vec()),
-            resp3: self.resp3,
+            resp3,
             tls: if self.tls { Some(self.tls()?) } else { None },
         })
     }
@@ -103,6 +110,12 @@ impl Options {
         let name = self.sni.as_ref().unwrap_or(&self.host).clone();
         let name = ServerName::try_from(name).context("--sni")?;
         Ok(Tls { terms: Arc::new(terms), name })
+    }
+}
+
+impl Options {
+    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        self.place.endpoint(self.resp3)
     }
 
     pub(super) fn style(&self, output_is_terminal: bool) -> Style {

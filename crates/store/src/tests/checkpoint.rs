@@ -142,7 +142,7 @@ fn without_a_whole_checkpoint_a_start_replays_all_or_names_what_is_damaged() {
     let copy = disk.copy();
     crate::vfs::Vfs::remove(&copy, &segment(1)).unwrap();
     let said = try_open(&copy).err().unwrap().to_string();
-    for part in [path(30).to_str().unwrap(), "at byte 36", "naru doctor salvage /data"] {
+    for part in [path(30).to_str().unwrap(), "at byte 36", "naru doctor verify /data"] {
         assert!(said.contains(part), "{said}");
     }
 }
