@@ -1,12 +1,15 @@
-//! The Redis-speaking server: commands, pub/sub, streams, and the ledger's operations as native commands.
+//! The Redis-speaking server: commands, pub/sub, streams, lists, strings, and the ledger's operations as native
+//! commands.
 //!
 //! Connections live on the cores of `naru_fanout` ([`wire`], [`connection`]); a command is found in the table of
 //! [`command`] and run on the spot, or handed to the [`keeper`], the one thread that owns what is stored. Replies
 //! leave in the order of their commands ([`replies`]).
 //!
-//! What is stored leaves in a reply or a message only once its record is on disk.
+//! What is stored leaves in a reply or a message only once its record is durable, at the level that is asked for. Long
+//! bodies of streams and lists stay in the log, and what is in memory ([`keyspace`], [`streams`], [`lists`],
+//! [`strings`]: pure) knows their places; the ledger and strings are in memory whole.
 //!
-//! Start at [`Broker`], then `connection`.
+//! Start at [`Broker`], then `connection`; for what is stored at `keeper`.
 
 #![forbid(unsafe_code)]
 

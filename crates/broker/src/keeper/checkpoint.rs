@@ -3,8 +3,8 @@
 //!
 //! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
 //! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
-//! it is missing, and its changes are made in vain until the one that deleted it. A value that RENAME has brought behind the
-//! walk is written at once.
+//! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
+//! has been is written at once, since its old name may be another key's when it is read back.
 
 use std::time::{Duration, Instant};
 
@@ -128,9 +128,9 @@ impl Checkpoints {
 
     /// Goes on with the one under way; when to come again.
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
-        let moved_back = store.keyspace.take_moved_back();
+        let renamed = store.keyspace.take_renamed();
         let walk = self.walk.as_mut()?;
-        walk.write_behind(store, &moved_back);
+        walk.write_behind(store, &renamed);
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
             return None;

@@ -25,8 +25,8 @@ pub(crate) struct Keyspace {
     slab: Slab,
     /// When keys go away by themselves, of those that do.
     deadlines: BTreeSet<(u64, Number)>,
-    /// See [`Keyspace::take_moved_back`].
-    moved_back: Vec<Number>,
+    /// See [`Keyspace::take_renamed`].
+    renamed: Vec<Number>,
 }
 
 impl Keyspace {
@@ -81,22 +81,19 @@ impl Keyspace {
         if from == to {
             return None;
         }
-        let before = self.slab.find(from)?;
         let moved = self.remove(from)?;
         let gone = self.remove(to);
         let expiry = moved.expiry();
         let number = self.slab.insert(Key::new(to, moved.value));
-        if number.index() < before.index() {
-            self.moved_back.push(number);
-        }
+        self.renamed.push(number);
         self.set_expiry(to, expiry);
         gone
     }
 
-    /// The numbers of keys that have come under a lower number than they had, since this was last asked: a walk by rising
-    /// numbers may have missed them.
-    pub(crate) fn take_moved_back(&mut self) -> Vec<usize> {
-        self.moved_back.drain(..).map(Number::index).collect()
+    /// The numbers of keys that have got their names from others since this was last asked. A walk by rising numbers may
+    /// have missed what they hold, or know it by a name that is another key's by now.
+    pub(crate) fn take_renamed(&mut self) -> Vec<usize> {
+        self.renamed.drain(..).map(Number::index).collect()
     }
 
     /// The number of a key.

@@ -244,3 +244,31 @@ fn space_comes_back_when_most_is_trimmed_and_the_rest_is_still_there() {
     let again = Desk::open(&folder.path().join("data"));
     assert_eq!(again.everything(), everything);
 }
+
+/// A walk that has passed a key must not lose it when it gets another name, and its old name another key.
+#[test]
+fn a_key_that_was_written_is_found_under_its_new_name_though_the_old_one_was_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let names: Vec<Bytes> = ["first", "second", "third"].map(Bytes::from).into();
+    for name in &names {
+        let change = desk.add(name, 4000);
+        desk.try_change(change);
+    }
+    // It begins, and passes the first key.
+    desk.turn();
+    let to = Bytes::from("renamed");
+    desk.try_change(Change::Key(names[0].clone(), KeyChange::Renamed { to }));
+    let change = desk.add(&names[0], 10);
+    desk.try_change(change);
+    let before = desk.checkpoint;
+    for _ in 0..50 {
+        desk.turn();
+    }
+    let everything = desk.everything();
+    assert_eq!(everything.len(), 4);
+    desk.close();
+    let again = Desk::open(&folder.path().join("data"));
+    assert!(again.checkpoint > before, "a checkpoint was made");
+    assert_eq!(again.everything(), everything);
+}
