@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::checkpoint::{self, Choice};
 use crate::error::{Damage, OpenError};
+use crate::folder::is_zero_from;
 use crate::frame::{BadFrame, Frame, Kind};
 use crate::inventory::{Segment, first_replayed, not_replayed, segments};
 use crate::lsn::Lsn;
@@ -156,8 +157,15 @@ pub(crate) fn recover(
 }
 
 fn read(fs: &dyn Vfs, segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), OpenError> {
-    bytes.resize(segment.head.bytes as usize, 0);
-    segment.open(fs)?.read_at(bytes, 0).map_err(OpenError::io("read", &segment.path))
+    let (file, length) = (segment.open(fs)?, segment.head.bytes as usize);
+    let unreadable = || OpenError::io("read", &segment.path);
+    if is_zero_from(&*file, HEAD_BYTES as u64).map_err(unreadable())? {
+        // Zeros that are made new take no memory until they are written to.
+        *bytes = vec![0; length];
+        return file.read_at(&mut bytes[..HEAD_BYTES], 0).map_err(unreadable());
+    }
+    bytes.resize(length, 0);
+    file.read_at(bytes, 0).map_err(unreadable())
 }
 
 /// Hands on every record behind `from`, from the start of a segment to the first place without a good frame.

@@ -65,6 +65,13 @@ enum PieceOf<'a> {
     },
 }
 
+impl Pace {
+    /// For a log that nobody will open again.
+    pub(super) fn never() -> Pace {
+        Pace { log_bytes_min: u64::MAX, ..Pace::default() }
+    }
+}
+
 /// When checkpoints are made, and the one that is being made.
 pub(super) struct Checkpoints {
     pace: Pace,

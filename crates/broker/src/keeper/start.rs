@@ -117,18 +117,23 @@ fn open_store(
         Storage::Folder(folder) => (Arc::new(RealFs), folder.clone(), Options::default()),
         Storage::Memory => (Arc::new(MemoryFs::new()), PathBuf::from("memory"), Options::in_memory()),
     };
+    let pace = match storage {
+        Storage::Folder(_) => checkpoint::Pace::default(),
+        Storage::Memory => checkpoint::Pace::never(),
+    };
     let mut loading = Loading::new(Ledger::new(new_epoch()?), config.clone());
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
     let (log, recovery) = Log::open(fs, &folder, options, on_durable, &mut loading)?;
     if let Some((record, error)) = loading.failed {
         return Err(StartError::Misfit { folder, record: record.number(), reason: error.to_string() });
     }
-    say(&folder, &recovery, &loading);
+    if let Storage::Folder(_) = storage {
+        say(&folder, &recovery, &loading);
+    }
     let mut journal = Journal::new(log);
     journal.count(&loading.keyspace).map_err(|damage| StartError::Open(damage.into()))?;
     let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());
-    let checkpoints =
-        Checkpoints::new(checkpoint::Pace::default(), begun_at.position(), loading.checkpoint_bytes);
+    let checkpoints = Checkpoints::new(pace, begun_at.position(), loading.checkpoint_bytes);
     let mut store = Store::new(loading.keyspace, loading.ledger, journal, config);
     if recovery.last == Lsn::ZERO {
         let birth = store.ledger.birth();
@@ -141,7 +146,8 @@ fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {
     if let Some(torn) = &recovery.torn {
         tracing::warn!(
             segment = %torn.path.display(), offset = torn.offset, bytes = torn.bytes, copy = %torn.copy.display(),
-            "the last write before the crash was incomplete and has been cut off; nobody was told of what was in it"
+            "the end of the log was incomplete and has been cut off: what was under way when the machine or the broker went \
+             down, and with appendfsync everysec or no perhaps what was answered in the last moments before"
         );
     }
     for damage in &recovery.damaged_checkpoints {
