@@ -51,10 +51,11 @@ pub(crate) struct Client {
     last_command: Cell<&'static str>,
     access: Access,
     refused_passwords: Cell<u32>,
-    /// Bytes that were read and are no complete command yet, or wait behind one; and the room they are in.
-    input_bytes: Cell<(usize, usize)>,
-    /// What waited for it when that was last looked at.
-    queued_before: Cell<usize>,
+    /// Bytes that were read and are no complete command yet, or wait behind one; and the room they are in. Beyond what a
+    /// `u32` can say, that.
+    input_bytes: Cell<(u32, u32)>,
+    /// What waited for it when that was last looked at, in the same way.
+    queued_before: Cell<u32>,
 }
 
 /// What came of a command of a transaction.
@@ -161,12 +162,13 @@ impl Client {
 
     /// Notes how much input is kept for it, and in how much room.
     pub(crate) fn keeps_input(&self, input: &Vec<u8>) {
-        self.input_bytes.set((input.len(), input.capacity()));
+        self.input_bytes.set((saturated(input.len()), saturated(input.capacity())));
     }
 
     /// What is kept for it. What it shares with others counts for each.
     pub(crate) fn weight(&self) -> Weight {
         let (input, capacity) = self.input_bytes.get();
+        let (input, capacity) = (input as usize, capacity as usize);
         Weight {
             input,
             input_free: capacity - input,
@@ -179,7 +181,7 @@ impl Client {
 
     /// Whether it has taken some of what waited for it since this was last asked.
     pub(crate) fn takes_output(&self) -> bool {
-        let queued = self.link.queued();
+        let queued = saturated(self.link.queued());
         queued < self.queued_before.replace(queued)
     }
 
@@ -460,6 +462,10 @@ impl Client {
             self.link.close();
         }
     }
+}
+
+fn saturated(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// The limit of somebody who has not signed in.
