@@ -183,10 +183,14 @@ fn format_version(bytes: &[u8]) -> Option<u32> {
     said.strip_prefix("naru data folder, format ")?.split(',').next()?.parse().ok()
 }
 
+/// What is read at once to look for zeros. Short enough that malloc does not take it for a sign that long blocks come and
+/// go, and keeps all of those from then on.
+const PIECE_BYTES: u64 = 64 * 1024;
+
 /// Whether the file has nothing but zeros from this place on.
 pub(crate) fn is_zero_from(file: &dyn VfsFile, mut offset: u64) -> io::Result<bool> {
     let end = file.bytes()?;
-    let mut piece = vec![0; end.saturating_sub(offset).min(256 * 1024) as usize];
+    let mut piece = vec![0; end.saturating_sub(offset).min(PIECE_BYTES) as usize];
     while offset < end {
         let length = (end - offset).min(piece.len() as u64) as usize;
         file.read_at(&mut piece[..length], offset)?;
