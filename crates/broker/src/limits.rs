@@ -42,6 +42,9 @@ pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 /// Keys whose time is over that are deleted in one record.
 pub(crate) const EXPIRED_A_RECORD_MAX: usize = 128;
 
+/// Bytes of their names, unless a single one is longer: a key's name may have as many bytes as a value.
+pub(crate) const EXPIRED_BYTES_A_RECORD_MAX: usize = 1 << 20;
+
 /// How many such records the keeper writes in one turn, before it takes up jobs.
 pub(crate) const EXPIRED_RECORDS_A_TURN_MAX: usize = 8;
 

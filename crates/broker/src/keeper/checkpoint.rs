@@ -39,6 +39,9 @@ const LOOKS_FOR_ROOM_EVERY: Duration = Duration::from_millis(5);
 /// How soon there is another one on a full disk, where every dead segment counts.
 const HURRIES_EVERY: Duration = Duration::from_secs(1);
 
+/// Numbers that are looked at for a piece: many keys may have gone.
+const NUMBERS_A_PIECE_MAX: usize = 100_000;
+
 /// Why writing a piece cannot fail.
 const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
 
@@ -180,11 +183,14 @@ impl Walk {
 
     fn write_piece(&mut self, store: &Store, piece_bytes: usize) {
         let mut keys = Keys::default();
-        while self.next < store.keyspace.numbers() && keys.bytes.len() < piece_bytes {
+        let end = store.keyspace.numbers().min(self.next + NUMBERS_A_PIECE_MAX);
+        while self.next < end && keys.bytes.len() < piece_bytes {
             keys.extend(store.keyspace.at(self.next));
             self.next += 1;
         }
-        self.push(store, keys);
+        if keys.count > 0 {
+            self.push(store, keys);
+        }
     }
 
     /// Writes the keys of these numbers that the walk has passed already.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     keyspace::{Key, KeyChange, Keyspace, Kind},
-    limits::EXPIRED_A_RECORD_MAX,
+    limits::{EXPIRED_A_RECORD_MAX, EXPIRED_BYTES_A_RECORD_MAX},
 };
 
 /// Keys that it takes longer to drop than to have another thread do it.
@@ -43,9 +43,15 @@ impl Store {
 
     /// Deletes some of the keys whose time is over; whether there may be more.
     pub(super) fn expire_some(&mut self) -> Result<bool, StoreError> {
+        let mut bytes = 0;
         let due = self.keyspace.expired(self.now).take(EXPIRED_A_RECORD_MAX);
+        let due = due.take_while(|key| {
+            let is_first = bytes == 0;
+            bytes += key.name.len() + 1;
+            is_first || bytes <= EXPIRED_BYTES_A_RECORD_MAX
+        });
         let names: Vec<Bytes> = due.map(|key| Bytes::copy_from_slice(&key.name)).collect();
-        let are_more = names.len() == EXPIRED_A_RECORD_MAX;
+        let are_more = names.len() == EXPIRED_A_RECORD_MAX || bytes > EXPIRED_BYTES_A_RECORD_MAX;
         self.expire(names)?;
         Ok(are_more)
     }

@@ -133,6 +133,9 @@ impl Journal {
             change.each_body(&mut |body| record.write(body));
             record.changes =
                 postcard::to_extend(change, std::mem::take(&mut record.changes)).expect(WRITABLE);
+            if record.bodies.len() + record.changes.len() > bytes_max {
+                break;
+            }
         }
         let bytes = record.bodies.len() + record.changes.len();
         if bytes > bytes_max {
@@ -167,7 +170,13 @@ impl Journal {
         self.is_in_transaction = false;
         if let Some(record) = self.open.take() {
             let address = record.address;
-            let (lsn, at) = self.log.append(&record.into_bytes())?;
+            let (lsn, at) = match self.log.append(&record.into_bytes()) {
+                Err(error @ (AppendError::TooLarge { .. } | AppendError::BatchFull)) => {
+                    // What it records is done already; going on would show what a restart does not know.
+                    panic!("the bounds on records and batches leave room for each record: {error}");
+                }
+                appended => appended?,
+            };
             assert_eq!(at.position(), address, "a record is appended where its bodies are said to be");
             self.last = lsn;
         }

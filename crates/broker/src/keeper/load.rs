@@ -88,9 +88,10 @@ impl Loading {
                     }
                 }
                 Change::Flushed => self.flush(lsn),
-                Change::Key(from, KeyChange::Renamed { to }) if self.knows_key(&to, lsn) => {
-                    if !self.knows_key(&from, lsn) {
-                        self.keyspace.remove(&from);
+                Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
+                    let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
+                    for name in older.collect::<Vec<_>>() {
+                        self.keyspace.remove(&name);
                     }
                 }
                 change if self.knows(&change, lsn) => {}
@@ -113,6 +114,13 @@ impl Loading {
     fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
         let number = self.keyspace.number(key);
         number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
+    }
+
+    /// Whether what a RENAME moved is not under the old name any more, as the checkpoint has it: what is there is younger, or
+    /// has been renamed before the walk came to it. Then it is under the new name already, or will be gone later.
+    fn has_lost(&self, from: &[u8], to: &[u8], lsn: Lsn) -> bool {
+        let is_there = self.keyspace.number(from).is_some();
+        from != to && (self.knows_key(to, lsn) || self.knows_key(from, lsn) || !is_there)
     }
 
     /// Deletes all keys but those that are younger.

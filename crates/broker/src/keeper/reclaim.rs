@@ -121,18 +121,29 @@ impl Walk {
             };
             let mut changes = Vec::new();
             let mut looked_at = 0;
+            let mut is_done = true;
             for (slot, place) in key.value.references(seen) {
-                if references + looked_at >= pace.turn_references || bytes >= pace.turn_bytes {
+                let is_enough = references + looked_at >= pace.turn_references || bytes >= pace.turn_bytes;
+                let place = place.filter(|place| self.is_emptied(place.address));
+                // A long body has a record of its own.
+                let is_long = place.is_some_and(|place| place.bytes as usize > pace.turn_bytes);
+                if is_enough || is_long && !changes.is_empty() {
+                    is_done = false;
                     break;
                 }
                 looked_at += 1;
-                if let Some(place) = place.filter(|place| self.is_emptied(place.address)) {
-                    let body = store.journal.read(place)?;
-                    bytes += body.len();
-                    changes.push(Change::moved(&key.name, slot, body));
+                let Some(place) = place else { continue };
+                match store.journal.read(place) {
+                    Ok(body) => {
+                        // Each change names its key.
+                        bytes += body.len() + key.name.len();
+                        changes.push(Change::moved(&key.name, slot, body));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a body cannot be read; its segment of the log stays");
+                    }
                 }
             }
-            let is_done = references + looked_at < pace.turn_references && bytes < pace.turn_bytes;
             self.next = if is_done { (number + 1, 0) } else { (number, seen + looked_at) };
             references += looked_at + 1;
             store.change_quietly(changes)?;

@@ -255,11 +255,17 @@ impl Turns {
     }
 
     /// Tries the blocked commands again that wait for keys that have changed: key after key, for each those who have
-    /// waited longest first. What they change is tried for too.
+    /// waited longest first. What they change is tried for too. While the log's batch is full they wait, and whoever asks
+    /// for anything else behind them.
     pub(super) fn wake(&mut self) {
-        while let Some(key) = self.store.ready.pop_front() {
+        while !self.is_batch_full()
+            && let Some(key) = self.store.ready.pop_front()
+        {
             for family in WAITED_FOR {
                 self.wake_family(&key, family);
+            }
+            if self.is_batch_full() {
+                self.store.ready.push_front(key);
             }
         }
     }
@@ -267,7 +273,9 @@ impl Turns {
     /// Tries those again that wait for something of one kind under `key`.
     fn wake_family(&mut self, key: &Bytes, family: Kind) {
         let mut before = None;
-        while let Some((place, client)) = self.blocked.next(key, family, before) {
+        while !self.is_batch_full()
+            && let Some((place, client)) = self.blocked.next(key, family, before)
+        {
             before = Some(place);
             let Some(Waiter { asker, wait, .. }) = self.blocked.get(client) else { continue };
             // Who came before may have taken the last of it, and the key with it.

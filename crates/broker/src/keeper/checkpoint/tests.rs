@@ -272,3 +272,37 @@ fn a_key_that_was_written_is_found_under_its_new_name_though_the_old_one_was_giv
     assert!(again.checkpoint > before, "a checkpoint was made");
     assert_eq!(again.everything(), everything);
 }
+
+/// What is made in vain while it is read back must not stand in the way of what comes after.
+#[test]
+fn a_key_that_was_renamed_over_one_of_another_kind_and_deleted_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let names: Vec<Bytes> = ["first", "list", "stream"].map(Bytes::from).into();
+    for at in [0, 2] {
+        let change = desk.add(&names[at], 4000);
+        desk.try_change(change);
+    }
+    let push = |text: &'static str| {
+        let elements = vec![Element::body(Bytes::from_static(text.as_bytes()))];
+        Change::List(names[1].clone(), ListChange::Pushed { end: End::Left, elements })
+    };
+    desk.try_change(push("before"));
+    // It begins, and passes the first key only.
+    desk.turn();
+    assert!(desk.checkpoints.walk.is_some());
+    desk.try_change(push("after"));
+    desk.try_change(Change::Key(names[2].clone(), KeyChange::Renamed { to: names[1].clone() }));
+    let change = desk.add(&names[1], 10);
+    desk.try_change(change);
+    desk.try_change(Change::Key(names[1].clone(), KeyChange::Deleted));
+    for _ in 0..50 {
+        desk.turn();
+    }
+    let everything = desk.everything();
+    assert_eq!(everything.len(), 1);
+    desk.close();
+    let again = Desk::open(&folder.path().join("data"));
+    assert!(again.checkpoint.is_some(), "a checkpoint was made");
+    assert_eq!(again.everything(), everything);
+}

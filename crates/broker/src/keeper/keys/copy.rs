@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Change, KeyChange, Store, StoreError, Writer};
 use crate::{
-    keeper::lists,
+    keeper::{journal::RECORD_BYTES_MAX, lists},
     keyspace::Value,
     lists::{Element, End, ListChange},
     streams::{StreamChange, StreamId},
@@ -28,6 +28,11 @@ pub(super) fn copy(
         return Ok(());
     }
     store.check_space()?;
+    let mut bytes = 0;
+    key.value.places(&mut |place| bytes += place.bytes as usize);
+    if bytes > RECORD_BYTES_MAX {
+        return Err(StoreError::TooLarge { bytes });
+    }
     let mut changes = Vec::new();
     if is_taken {
         changes.push(Change::Key(to.clone(), KeyChange::Deleted));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{List, Outcome, Store, StoreError, Wait, Writer, edit::change, read, write};
 use crate::{
     keeper::change::Change,
+    keyspace::KeyChange,
     lists::{Element, End, ListChange},
 };
 
@@ -145,13 +146,17 @@ fn take_over(
     let element = read(&store.journal, element)?;
     store.check_space()?;
     // Its bytes are recorded again, so that each list can be made anew from its own changes.
-    store.change(vec![
+    let mut changes = vec![
         Change::List(from.clone(), ListChange::Popped { end: *from_end, count: 1 }),
         Change::List(
             to.clone(),
             ListChange::Pushed { end: *to_end, elements: vec![Element::body(element.clone())] },
         ),
-    ])?;
+    ];
+    // A list of one that is turned is never gone.
+    let expiry = store.key(from).and_then(|key| key.expiry()).filter(|_| from == to);
+    changes.extend(expiry.map(|at| Change::Key(from.clone(), KeyChange::Expires(Some(at)))));
+    store.change(changes)?;
     writer.bulk(element);
     Ok(true)
 }
