@@ -10,10 +10,7 @@ CLOSED = b"<closed>"
 # Ids and times made from the clock differ from run to run.
 CLOCK_ID = re.compile(rb"\b\d{13}-\d+\b|(?<=:)\d{13}\b")
 
-
-# Commands that wait for a list.
-POPS_OR_WAITS = re.compile(rb"^\*\d+\r\n\$\d+\r\nB[LR]")
-
+NUMBER = re.compile(rb"(?<=:)\d+(?=\r\n)")
 
 # Commands that wait for a list.
 POPS_OR_WAITS = re.compile(rb"^\*\d+\r\n\$\d+\r\nB[LR]")
@@ -112,7 +109,10 @@ class Stage:
             self.waiting.remove(step.who)
             return {step.who: actor.next_frames(1)}
         actor.say(own_keys(step.sent, self.prefix))
-        got = {step.who: actor.answers()}
+        answers = actor.answers()
+        if step.mark == "?":
+            answers = [NUMBER.sub(b"<number>", frame) for frame in answers]
+        got = {step.who: answers}
         for who, other in self.actors.items():
             if who == step.who or who in self.waiting:
                 continue

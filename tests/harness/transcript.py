@@ -6,6 +6,7 @@
     a= *1\\r\\n$4\\r\\nPING\\r\\n   connection a sends these bytes
     a~ XREAD BLOCK 0 ...      as >, but it is not answered yet
     a<                        now it is
+    a? OBJECT IDLETIME s      as >, but whole numbers in the answer are of the clock: only that they are numbers counts
     ! why                     the line before is answered otherwise than by Redis, for this reason,
     | +OK\\r\\n                 namely so; without such a line in any way
     !2 why, !3 why            so, but only in RESP2, or RESP3
@@ -68,6 +69,6 @@ def read(path):
             cases[-1].steps[-1].expected.append(unescape(text))
         else:
             sent = unescape(text) if mark[1] in "=<" else b"".join(encode(*words(it)) for it in text.split(" ; "))
-            assert mark[1] in ">=~<" and mark[0].islower(), f"{path}:{number}: {line}"
+            assert mark[1] in ">=~<?" and mark[0].islower(), f"{path}:{number}: {line}"
             cases[-1].steps.append(Step(mark[0], sent, line, mark=mark[1]))
     return cases
