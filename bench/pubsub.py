@@ -27,6 +27,7 @@ def options():
     parser.add_argument("--redis", default="redis-server", metavar="BINARY", help="[default: redis-server]")
     parser.add_argument("--valkey", metavar="BINARY", help="[default: what bench/peers.sh installed, or valkey-server]")
     parser.add_argument("--nats", default="nats-server", metavar="BINARY", help="[default: nats-server]")
+    parser.add_argument("--floor", metavar="BINARY", help="also measure this: crates/fanout/examples/floor.rs, built")
     parser.add_argument("--cores", type=int, help="cores of Naru's broker [default: its own default]")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this scenario; may be repeated")
     parser.add_argument("--list", action="store_true", help="name the scenarios, and end")
@@ -58,6 +59,7 @@ def main():
             "servers": {it.name: it.version for it in there},
             "cpus": os.cpu_count(),
             "load": round(os.getloadavg()[0], 1),
+            "congestion_control": servers.congestion_control(),
             "rounds": asked.rounds,
             "seconds": asked.seconds,
         }
@@ -78,6 +80,7 @@ def setting(asked, there, missing):
         yield f"{server.name:<8} {server.version}"
     yield from (f"{name:<8} is not installed, and left out" for name in missing)
     yield f"machine  {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, loopback"
+    yield f"network  {servers.congestion_control()} is the system's congestion control"
     yield f"rounds   {asked.rounds} of {asked.seconds:g} s after {asked.warm_up:g} s; server and load share the cores"
 
 
@@ -132,7 +135,7 @@ def measure(scenario, server, asked):
 
 def show(scenario, reports):
     names = list(reports)
-    peers = [reports[name] for name in names if name != "naru"]
+    peers = [reports[name] for name in names if name not in ("naru", "floor")]
     print(f"\n{scenario.name}: {scenario.title}")
     print(REPORT_LINE.format("", columns(names), "", "naru/redis", "naru/best"))
     for figure in figures.of(scenario):

@@ -79,6 +79,16 @@ class Naru(Server):
         return [self.binary, "broker", "--bind", "127.0.0.1", "--port", str(port), "--memory", *cores]
 
 
+class Floor(Server):
+    """The least that a server can do: crates/fanout/examples/floor.rs."""
+
+    def command(self, port, _folder):
+        return [self.binary, str(port)]
+
+    def tell(self, port):
+        """It has no limits."""
+
+
 class Nats(Server):
     protocol = "nats"
 
@@ -113,6 +123,8 @@ def found(asked):
             servers.append(kind(name, os.path.abspath(path), version(path)))
         else:
             missing.append(name)
+    if asked.floor:
+        servers.append(Floor("floor", os.path.abspath(asked.floor), "beside them, not among them"))
     return [*servers, naru], missing
 
 
@@ -120,6 +132,10 @@ def allow_files():
     """As many open files as may be, for the servers: they inherit it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def congestion_control():
+    return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()
 
 
 def version(binary):
