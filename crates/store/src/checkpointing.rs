@@ -40,8 +40,13 @@ impl Checkpoint {
     ///
     /// With an empty piece, or one of more than [`Checkpoint::piece_bytes_max`].
     pub fn push(&mut self, piece: Vec<u8>) {
-        assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES_MAX, "a piece has bytes and a bound");
-        self.queue.ask(Step::Piece(piece));
+        self.queue.ask(Step::Piece(bounded(piece)));
+    }
+
+    /// As [`Checkpoint::push`], for pieces that take long to make: the thread that writes them makes them, handing each to
+    /// what it is given. There is no room for more until it has.
+    pub fn push_made(&mut self, make: impl FnOnce(&mut dyn FnMut(Vec<u8>)) + Send + 'static) {
+        self.queue.ask(Step::Make(Box::new(make)));
     }
 
     /// The longest piece in bytes. Good ones have 64 KiB or so.
@@ -58,6 +63,11 @@ impl Checkpoint {
         self.is_finished = true;
         self.queue.ask(Step::Finish { end });
     }
+}
+
+fn bounded(piece: Vec<u8>) -> Vec<u8> {
+    assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES_MAX, "a piece has bytes and a bound");
+    piece
 }
 
 impl Drop for Checkpoint {
@@ -79,6 +89,7 @@ pub(crate) struct Queue {
 struct Work {
     /// Bounded by `bytes`, as far as the owner asks `has_room`.
     steps: VecDeque<Step>,
+    /// Of the steps that wait, and of the one that is being done.
     bytes: usize,
     is_underway: bool,
     has_failed: bool,
@@ -87,10 +98,30 @@ struct Work {
 }
 
 enum Step {
-    Begin { lsn: Lsn, keep: Option<Lsn> },
+    Begin {
+        lsn: Lsn,
+        keep: Option<Lsn>,
+    },
     Piece(Vec<u8>),
-    Finish { end: Lsn },
+    /// Pieces that are still to be made.
+    Make(Box<Make>),
+    Finish {
+        end: Lsn,
+    },
     Abandon,
+}
+
+type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>)) + Send;
+
+impl Step {
+    /// What it counts while it waits.
+    fn bytes(&self) -> usize {
+        match self {
+            Step::Piece(piece) => piece.len(),
+            Step::Make(_) => QUEUE_BYTES_MAX,
+            Step::Begin { .. } | Step::Finish { .. } | Step::Abandon => 0,
+        }
+    }
 }
 
 impl Queue {
@@ -125,9 +156,7 @@ impl Queue {
 
     fn ask(&self, step: Step) {
         let mut work = self.work.lock();
-        if let Step::Piece(piece) = &step {
-            work.bytes += piece.len();
-        }
+        work.bytes += step.bytes();
         work.steps.push_back(step);
         self.bell.notify_one();
     }
@@ -136,9 +165,6 @@ impl Queue {
         let mut work = self.work.lock();
         loop {
             if let Some(step) = work.steps.pop_front() {
-                if let Step::Piece(piece) = &step {
-                    work.bytes -= piece.len();
-                }
                 return Some(step);
             }
             if work.is_closed {
@@ -175,16 +201,19 @@ impl Checkpointer {
     pub(crate) fn run(self) {
         let mut current: Option<Current> = None;
         while let Some(step) = self.queue.next() {
+            let bytes = step.bytes();
             match (step, current.take()) {
                 (Step::Begin { lsn, keep }, _) => {
                     let file = CheckpointFile::create(&self.fs, &self.shard, lsn, (self.salt)());
                     current = Some(self.watch(Current { lsn, keep, file }));
                 }
                 (Step::Piece(piece), Some(mut now)) => {
-                    if let Ok(file) = &mut now.file
-                        && let Err(error) = file.push(&piece)
-                    {
-                        now.fail(error);
+                    now.push(&piece);
+                    current = Some(self.watch(now));
+                }
+                (Step::Make(make), Some(mut now)) => {
+                    if now.file.is_ok() {
+                        make(&mut |piece| now.push(&bounded(piece)));
                     }
                     current = Some(self.watch(now));
                 }
@@ -193,10 +222,11 @@ impl Checkpointer {
                     now.file.into_iter().for_each(CheckpointFile::abandon);
                     self.queue.end(None);
                 }
-                (Step::Piece(_) | Step::Finish { .. } | Step::Abandon, None) => {
+                (Step::Piece(_) | Step::Make(_) | Step::Finish { .. } | Step::Abandon, None) => {
                     unreachable!("only what was begun goes on")
                 }
             }
+            self.queue.work.lock().bytes -= bytes;
         }
         if let Some(now) = current {
             now.file.into_iter().for_each(CheckpointFile::abandon);
@@ -232,6 +262,14 @@ impl Checkpointer {
 }
 
 impl Current {
+    fn push(&mut self, piece: &[u8]) {
+        if let Ok(file) = &mut self.file
+            && let Err(error) = file.push(piece)
+        {
+            self.fail(error);
+        }
+    }
+
     fn fail(&mut self, error: WriteError) {
         if let Ok(file) = std::mem::replace(&mut self.file, Err(error)) {
             file.abandon();

@@ -6,10 +6,17 @@
 //! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
 //! has been is written at once, since its old name may be another key's when it is read back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use naru_ledger::Ledger;
-use naru_store::Checkpoint;
+use naru_store::{Checkpoint, Lsn};
+use postcard::{ser_flavors::Flavor, serialize_with_flavor};
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
@@ -25,11 +32,19 @@ pub(super) struct Pace {
     pub(super) slice: Duration,
     /// Bytes of a piece after which the next one begins.
     pub(super) piece_bytes: usize,
+    /// A key that holds more than so much is copied, which shares nearly all of it, and written by another thread: meanwhile
+    /// it may change, and nobody waits.
+    pub(super) copied_from: usize,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { log_bytes_min: 64 << 20, slice: Duration::from_millis(2), piece_bytes: 128 << 10 }
+        Pace {
+            log_bytes_min: 64 << 20,
+            slice: Duration::from_millis(2),
+            piece_bytes: 128 << 10,
+            copied_from: 4096,
+        }
     }
 }
 
@@ -41,6 +56,12 @@ const HURRIES_EVERY: Duration = Duration::from_secs(1);
 
 /// Numbers that are looked at for a piece: many keys may have gone.
 const NUMBERS_A_PIECE_MAX: usize = 100_000;
+
+/// The variant of `PieceOf::Keys`.
+const KEYS: u32 = 1;
+
+/// Bytes of a part.
+const PART_BYTES: usize = 256 << 10;
 
 /// Why writing a piece cannot fail.
 const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
@@ -81,8 +102,8 @@ pub(super) struct Checkpoints {
     walk: Option<Walk>,
     /// Where the log was when the last one began.
     begun_at: u64,
-    /// What the last one had.
-    bytes: u64,
+    /// What the last one had; its longest keys count once they are written.
+    bytes: Arc<AtomicU64>,
     /// When one was last begun because the disk is full.
     hurried: Option<Instant>,
 }
@@ -91,13 +112,13 @@ struct Walk {
     checkpoint: Checkpoint,
     /// The next key's number.
     next: usize,
-    bytes: u64,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Checkpoints {
     /// As the log is opened, with a checkpoint of so many bytes: it was replayed from `begun_at`.
     pub(super) fn new(pace: Pace, begun_at: u64, bytes: u64) -> Checkpoints {
-        Checkpoints { pace, walk: None, begun_at, bytes, hurried: None }
+        Checkpoints { pace, walk: None, begun_at, bytes: Arc::new(bytes.into()), hurried: None }
     }
 
     /// Begins one if it is time.
@@ -105,7 +126,7 @@ impl Checkpoints {
         let log = store.journal.log();
         if let Some(outcome) = log.checkpoint_outcome() {
             match outcome {
-                Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes, "checkpoint written"),
+                Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes(), "checkpoint written"),
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint was written; the log is kept until one is")
                 }
@@ -118,7 +139,7 @@ impl Checkpoints {
         if self.walk.is_some() {
             return;
         }
-        if written.max(dead) >= self.pace.log_bytes_min.max(self.bytes) {
+        if written.max(dead) >= self.pace.log_bytes_min.max(self.bytes()) {
             self.begin(store);
         } else if dead > 0 && store.journal.is_full() {
             self.hurry(store);
@@ -149,11 +170,17 @@ impl Checkpoints {
         Some(if has_room { Duration::ZERO } else { LOOKS_FOR_ROOM_EVERY })
     }
 
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     fn begin(&mut self, store: &mut Store) {
         self.begun_at = store.journal.log().next_address().position();
         let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
         let ledger = PieceOf::Ledger(store.journal.last().number(), &store.ledger);
-        let bytes = push(&mut checkpoint, postcard::to_stdvec(&ledger).expect(WRITABLE));
+        let piece = postcard::to_stdvec(&ledger).expect(WRITABLE);
+        let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
+        in_parts(piece, &mut |part| checkpoint.push(part));
         self.walk = Some(Walk { checkpoint, next: 0, bytes });
     }
 
@@ -173,7 +200,7 @@ impl Walk {
             if !self.checkpoint.has_room() {
                 return false;
             }
-            self.write_piece(store, pace.piece_bytes);
+            self.write_piece(store, pace);
             if Instant::now() >= until {
                 return false;
             }
@@ -181,12 +208,20 @@ impl Walk {
         true
     }
 
-    fn write_piece(&mut self, store: &Store, piece_bytes: usize) {
+    fn write_piece(&mut self, store: &Store, pace: Pace) {
         let mut keys = Keys::default();
         let end = store.keyspace.numbers().min(self.next + NUMBERS_A_PIECE_MAX);
-        while self.next < end && keys.bytes.len() < piece_bytes {
-            keys.extend(store.keyspace.at(self.next));
+        while self.next < end && keys.bytes.len() < pace.piece_bytes {
+            let key = store.keyspace.at(self.next);
             self.next += 1;
+            match key {
+                None => {}
+                Some(key) if key.value.len() <= pace.copied_from => keys.add(key),
+                Some(key) => {
+                    self.push_copy(store, key);
+                    break;
+                }
+            }
         }
         if keys.count > 0 {
             self.push(store, keys);
@@ -197,17 +232,28 @@ impl Walk {
     fn write_behind(&mut self, store: &Store, numbers: &[usize]) {
         let passed = self.next;
         for &number in numbers.iter().filter(|number| **number < passed) {
-            let mut keys = Keys::default();
-            keys.extend(store.keyspace.at(number));
-            self.push(store, keys);
+            if let Some(key) = store.keyspace.at(number) {
+                self.push_copy(store, key);
+            }
         }
     }
 
     fn push(&mut self, store: &Store, keys: Keys) {
-        // As `PieceOf::Keys` would be.
-        let head = (1_u32, store.journal.last().number(), keys.count);
-        let piece = [postcard::to_stdvec(&head).expect(WRITABLE), keys.bytes].concat();
-        self.bytes += push(&mut self.checkpoint, piece);
+        let piece = keys.into_piece(store.journal.last());
+        self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        in_parts(piece, &mut |part| self.checkpoint.push(part));
+    }
+
+    /// Has the key written as it is now.
+    fn push_copy(&mut self, store: &Store, key: &Key) {
+        let (copy, at, bytes) = (key.clone(), store.journal.last(), self.bytes.clone());
+        self.checkpoint.push_made(move |push| {
+            let parts = Parts::new(|part| {
+                bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
+                push(part);
+            });
+            serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts).expect(WRITABLE);
+        });
     }
 }
 
@@ -219,27 +265,69 @@ struct Keys {
 }
 
 impl Keys {
-    fn extend(&mut self, key: Option<&Key>) {
-        let Some(key) = key else { return };
+    fn add(&mut self, key: &Key) {
         self.bytes = postcard::to_extend(key, std::mem::take(&mut self.bytes)).expect(WRITABLE);
         self.count += 1;
     }
+
+    /// As `PieceOf::Keys` would be, true at this record.
+    fn into_piece(self, at: Lsn) -> Vec<u8> {
+        let head = (KEYS, at.number(), self.count);
+        [postcard::to_stdvec(&head).expect(WRITABLE), self.bytes].concat()
+    }
 }
 
-/// Hands a piece over, in parts if it is too long; its length.
-fn push(checkpoint: &mut Checkpoint, piece: Vec<u8>) -> u64 {
-    let length = piece.len() as u64;
-    let part_bytes_max = Checkpoint::piece_bytes_max() / 2;
-    if piece.len() <= part_bytes_max {
-        checkpoint.push(piece);
-        return length;
+/// Hands a piece over, in parts if it is too long.
+fn in_parts(piece: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) {
+    if piece.len() <= PART_BYTES {
+        return push(piece);
     }
-    let mut parts = piece.chunks(part_bytes_max).peekable();
+    let mut parts = piece.chunks(PART_BYTES).peekable();
     while let Some(bytes) = parts.next() {
-        let part = PieceOf::Part { is_last: parts.peek().is_none(), bytes };
-        checkpoint.push(postcard::to_stdvec(&part).expect(WRITABLE));
+        push(part(bytes, parts.peek().is_none()));
     }
-    length
+}
+
+fn part(bytes: &[u8], is_last: bool) -> Vec<u8> {
+    postcard::to_stdvec(&PieceOf::Part { is_last, bytes }).expect(WRITABLE)
+}
+
+/// A piece that is handed over in parts while it is written, so that there is never more of it than one.
+struct Parts<P> {
+    push: P,
+    bytes: Vec<u8>,
+}
+
+impl<P: FnMut(Vec<u8>)> Parts<P> {
+    fn new(push: P) -> Self {
+        Parts { push, bytes: Vec::with_capacity(PART_BYTES) }
+    }
+}
+
+impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        if self.bytes.len() == PART_BYTES {
+            (self.push)(part(&self.bytes, false));
+            self.bytes.clear();
+        }
+        self.bytes.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if self.bytes.len() + bytes.len() <= PART_BYTES {
+            self.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        bytes.iter().try_for_each(|byte| self.try_push(*byte))
+    }
+
+    fn finalize(mut self) -> postcard::Result<()> {
+        (self.push)(part(&self.bytes, true));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

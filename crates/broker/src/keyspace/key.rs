@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Value;
 
-/// One key. The order of its fields is the format of checkpoints.
-#[derive(Serialize, Deserialize)]
+/// One key. The order of its fields is the format of checkpoints. A copy shares what is much with it until one of the two
+/// changes.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) name: Box<[u8]>,
     /// One more than the Unix milliseconds, so that none takes no room.

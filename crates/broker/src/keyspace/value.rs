@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What is under a key. The order of the variants is the format of checkpoints: new ones go to the end.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Value {
     Stream(Box<Stream>),
     List(Box<List>),
@@ -55,6 +55,15 @@ impl Value {
                 Box::new(indexes.zip(elements).map(|(index, place)| (Slot::Element(index), place)))
             }
             Value::Text(_) => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// How many things it holds.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Value::Stream(stream) => stream.len(),
+            Value::List(list) => list.len(),
+            Value::Text(_) => 1,
         }
     }
 

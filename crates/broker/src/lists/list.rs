@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,10 @@ use crate::keyspace::Place;
 const CHUNK_ELEMENTS_MAX: usize = 256;
 
 /// Elements in a row. No chunk is empty, and `len` is the sum of their lengths.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct List {
-    chunks: VecDeque<VecDeque<Element>>,
+    /// Shared with a copy of the list until one of the two changes them.
+    chunks: VecDeque<Arc<VecDeque<Element>>>,
     len: usize,
 }
 
@@ -30,7 +31,7 @@ impl List {
             End::Right => self.chunks.back_mut(),
         };
         match outermost.filter(|chunk| chunk.len() < CHUNK_ELEMENTS_MAX) {
-            Some(chunk) => put(chunk, end, element),
+            Some(chunk) => put(Arc::make_mut(chunk), end, element),
             None => {
                 // The first chunk of a short list takes little.
                 let room = if self.chunks.is_empty() { 1 } else { CHUNK_ELEMENTS_MAX };
@@ -39,7 +40,7 @@ impl List {
                 if self.chunks.capacity() == 0 {
                     self.chunks.reserve_exact(1);
                 }
-                put(&mut self.chunks, end, chunk);
+                put(&mut self.chunks, end, Arc::new(chunk));
             }
         }
         self.len += 1;
@@ -49,11 +50,11 @@ impl List {
         let (outermost, element);
         match end {
             End::Left => {
-                outermost = self.chunks.front_mut()?;
+                outermost = Arc::make_mut(self.chunks.front_mut()?);
                 element = outermost.pop_front();
             }
             End::Right => {
-                outermost = self.chunks.back_mut()?;
+                outermost = Arc::make_mut(self.chunks.back_mut()?);
                 element = outermost.pop_back();
             }
         }
@@ -75,19 +76,19 @@ impl List {
     /// Puts another element in the place of one, which it gives back; none if there is no such.
     pub(crate) fn set(&mut self, index: usize, element: Element) -> Option<Element> {
         let (chunk, at) = self.locate(index)?;
-        let place = self.chunks.get_mut(chunk)?.get_mut(at)?;
+        let place = Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(at)?;
         Some(std::mem::replace(place, element))
     }
 
     /// Puts one before the element there, or at the end.
     pub(crate) fn insert(&mut self, index: usize, element: Element) {
         let Some((number, at)) = self.locate(index) else { return self.push(End::Right, element) };
-        let chunk = &mut self.chunks[number];
+        let chunk = Arc::make_mut(&mut self.chunks[number]);
         chunk.insert(at, element);
         self.len += 1;
         if chunk.len() > CHUNK_ELEMENTS_MAX {
             let behind = chunk.split_off(CHUNK_ELEMENTS_MAX / 2);
-            self.chunks.insert(number + 1, behind);
+            self.chunks.insert(number + 1, Arc::new(behind));
         }
     }
 
@@ -96,10 +97,16 @@ impl List {
         let mut index = 0;
         let mut wanted = indexes.iter().copied().peekable();
         for chunk in &mut self.chunks {
-            if wanted.peek().is_none() {
-                break;
+            let end = index + chunk.len() as u64;
+            match wanted.peek() {
+                None => break,
+                Some(next) if *next >= end => {
+                    index = end;
+                    continue;
+                }
+                Some(_) => {}
             }
-            chunk.retain(|element| {
+            Arc::make_mut(chunk).retain(|element| {
                 let is_it = wanted.next_if_eq(&index).is_some();
                 index += 1;
                 if is_it {
@@ -109,13 +116,13 @@ impl List {
             });
         }
         self.chunks.retain(|chunk| !chunk.is_empty());
-        self.len = self.chunks.iter().map(VecDeque::len).sum();
+        self.len = self.chunks.iter().map(|chunk| chunk.len()).sum();
     }
 
     /// The elements from an index on.
     pub(crate) fn from(&self, index: usize) -> impl Iterator<Item = Element> + '_ {
         let (chunk, at) = self.locate(index).unwrap_or((self.chunks.len(), 0));
-        self.chunks.range(chunk..).flatten().skip(at).copied()
+        self.chunks.range(chunk..).flat_map(|chunk| chunk.iter()).skip(at).copied()
     }
 
     /// All elements, the last first.
@@ -125,7 +132,7 @@ impl List {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let room = self.chunks.iter().map(VecDeque::capacity).sum::<usize>();
+        let room = self.chunks.iter().map(|chunk| chunk.capacity()).sum::<usize>();
         size_of::<List>() + self.chunks.len() * size_of::<VecDeque<Element>>() + room * size_of::<Element>()
     }
 

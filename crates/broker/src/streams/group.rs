@@ -7,7 +7,7 @@ use super::{Assigned, GroupChange, Progress, StreamId};
 
 /// A consumer group: how far it has read, and what is pending: delivered to one of its consumers and not acknowledged.
 /// What is pending for a consumer is what is pending in the group with its number.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Group {
     progress: Progress,
     pending: BTreeMap<StreamId, Pending>,
@@ -27,7 +27,7 @@ pub(crate) struct Pending {
 }
 
 /// One who reads for a group.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Consumer {
     name: Box<[u8]>,
     /// When it last asked for anything, in Unix milliseconds.

@@ -4,7 +4,7 @@ use super::StreamId;
 use crate::keyspace::Place;
 
 /// Neighbouring entries of a stream, rising. `~` trims whole nodes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Node {
     /// Never empty within a stream.
     entries: Vec<Entry>,

@@ -1,6 +1,7 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -16,9 +17,10 @@ use super::{
 use crate::keyspace::Place;
 
 /// One stream. The order of its fields is the format of checkpoints. `last` never goes back, so that no id is given twice.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stream {
-    nodes: VecDeque<Node>,
+    /// Shared with a copy of the stream until one of the two changes them.
+    nodes: VecDeque<Arc<Node>>,
     len: usize,
     last: StreamId,
     /// The highest id of those that were deleted one by one.
@@ -112,10 +114,10 @@ impl Stream {
             if self.nodes.is_empty() {
                 self.nodes.reserve_exact(1);
             }
-            self.nodes.push_back(Node::default());
+            self.nodes.push_back(Arc::default());
         }
         if let Some(node) = self.nodes.back_mut() {
-            node.push(id, place, node_entries_max);
+            Arc::make_mut(node).push(id, place, node_entries_max);
         }
         self.last = id;
         self.len += 1;
@@ -174,7 +176,7 @@ impl Stream {
 
     /// How many nodes it has, and how many of the radix tree that Redis would keep them in.
     pub(crate) fn node_counts(&self) -> (usize, usize) {
-        (self.nodes.len(), radix_nodes(self.nodes.iter().filter_map(Node::first)))
+        (self.nodes.len(), radix_nodes(self.nodes.iter().filter_map(|node| node.first())))
     }
 
     /// Whether an entry from `start` on has been deleted, so that those after it cannot be counted.
@@ -240,7 +242,7 @@ impl Stream {
 
     /// The oldest entry there is; 0-0 if there is none.
     pub(crate) fn first(&self) -> StreamId {
-        self.nodes.front().and_then(Node::first).unwrap_or(StreamId::MIN)
+        self.nodes.front().and_then(|node| node.first()).unwrap_or(StreamId::MIN)
     }
 
     pub(crate) fn contains(&self, id: StreamId) -> bool {
@@ -257,7 +259,7 @@ impl Stream {
     fn remove(&mut self, id: StreamId) -> Option<Place> {
         let (at, _) = self.seek(id);
         let node = self.nodes.get_mut(at)?;
-        let place = node.remove(id)?;
+        let place = Arc::make_mut(node).remove(id)?;
         if node.len() == 0 {
             self.nodes.remove(at);
         }
@@ -270,11 +272,12 @@ impl Stream {
     fn remove_through(&mut self, id: StreamId, mut freed: impl FnMut(Place)) {
         while let Some(node) = self.nodes.front_mut() {
             let surplus = id.next().map_or(node.len(), |above| node.below(above));
-            node.remove_first(surplus, &mut freed);
             self.len -= surplus;
-            if node.len() > 0 {
+            if surplus < node.len() {
+                Arc::make_mut(node).remove_first(surplus, &mut freed);
                 break;
             }
+            node.places().for_each(&mut freed);
             self.nodes.pop_front();
         }
     }
@@ -293,7 +296,7 @@ impl Stream {
 
     /// The newest entry there is.
     pub(crate) fn newest(&self) -> Option<StreamId> {
-        self.nodes.back().and_then(Node::last)
+        self.nodes.back().and_then(|node| node.last())
     }
 
     /// Its entries, without so many of the oldest.
@@ -308,7 +311,7 @@ impl Stream {
     /// Notes that the body of an entry, if it is there, stands elsewhere now; where it stood.
     pub(crate) fn move_body(&mut self, id: StreamId, place: Place) -> Option<Place> {
         let (at, _) = self.seek(id);
-        self.nodes.get_mut(at)?.replace(id, place)
+        Arc::make_mut(self.nodes.get_mut(at)?).replace(id, place)
     }
 
     /// The changes that make another stream with the same entries know what this one does.
@@ -329,21 +332,21 @@ impl Stream {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let nodes: usize = self.nodes.iter().map(Node::memory_bytes).sum();
+        let nodes: usize = self.nodes.iter().map(|node| node.memory_bytes()).sum();
         let groups = self.groups.iter().map(|(name, group)| name.len() + group.memory_bytes());
         size_of::<Stream>() + nodes + groups.sum::<usize>()
     }
 
     /// Where all its bodies are.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
-        self.nodes.iter().flat_map(Node::places)
+        self.nodes.iter().flat_map(|node| node.places())
     }
 }
 
 /// Entries of a stream, from either end.
 #[derive(Clone)]
 pub(crate) struct Range<'a> {
-    nodes: &'a VecDeque<Node>,
+    nodes: &'a VecDeque<Arc<Node>>,
     /// The next entry: its node, and its number in there.
     front: (usize, usize),
     /// Behind the last one.

@@ -22,7 +22,7 @@ use crate::{
     strings::StringChange,
 };
 
-const PACE: Pace = Pace { log_bytes_min: 6000, slice: Duration::ZERO, piece_bytes: 1 };
+const PACE: Pace = Pace { log_bytes_min: 6000, slice: Duration::ZERO, piece_bytes: 1, copied_from: 3 };
 
 const RECLAIM: reclaim::Pace =
     reclaim::Pace { dead_bytes_min: 8 << 10, turn_bytes: 100, turn_references: 5, pause: Duration::ZERO };
@@ -304,5 +304,32 @@ fn a_key_that_was_renamed_over_one_of_another_kind_and_deleted_is_gone() {
     desk.close();
     let again = Desk::open(&folder.path().join("data"));
     assert!(again.checkpoint.is_some(), "a checkpoint was made");
+    assert_eq!(again.everything(), everything);
+}
+
+#[test]
+fn a_long_key_that_changes_while_another_thread_writes_it_is_as_it_was_when_its_turn_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let name = Bytes::from("long");
+    let pushed = |end, numbers: std::ops::Range<u32>| {
+        let elements = numbers.map(|number| Element::body(Bytes::from(number.to_string()))).collect();
+        Change::List(name.clone(), ListChange::Pushed { end, elements })
+    };
+    for hundred in 0..400 {
+        desk.try_change(pushed(End::Right, hundred * 100..hundred * 100 + 100));
+        desk.turn();
+    }
+    let before = desk.checkpoint;
+    for round in 0..50 {
+        desk.turn();
+        desk.try_change(Change::List(name.clone(), ListChange::Popped { end: End::Left, count: 300 }));
+        desk.try_change(pushed(End::Right, 40_000 + round * 100..40_100 + round * 100));
+    }
+    let everything = desk.everything();
+    assert_eq!(everything[&name[..]].len(), 1 + 40_000 - 50 * 200);
+    desk.close();
+    let again = Desk::open(&folder.path().join("data"));
+    assert!(again.checkpoint > before, "a checkpoint was made, in parts");
     assert_eq!(again.everything(), everything);
 }
