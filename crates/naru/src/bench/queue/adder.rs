@@ -1,0 +1,121 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use anyhow::{Context as _, bail, ensure};
+use naru_resp::{Value, encode_request};
+
+use super::{
+    body::{Bodies, mixed},
+    drive::{Client, Sort},
+    streams::{Id, Streams},
+};
+
+/// The field that an entry's body is the value of.
+pub(super) const FIELD: &str = "body";
+
+/// Appends entries to the streams of one connection.
+pub(super) struct Adder {
+    streams: Arc<Streams>,
+    bodies: Arc<Bodies>,
+    own: Vec<Own>,
+    order: Order,
+    /// The number of the next entry. Those of connection c of n are c, c + n, c + 2n…, so none is given twice.
+    number: u64,
+    connections: u64,
+    /// Where in `own` each unanswered entry goes, oldest first.
+    unanswered: VecDeque<usize>,
+    name: String,
+    body: Vec<u8>,
+}
+
+/// A stream that the connection appends to.
+struct Own {
+    number: u32,
+    /// Of the connection's last entry.
+    last: Id,
+    answered: u64,
+}
+
+/// Which stream is next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Any of them, for as long as the run goes on.
+    Random,
+    /// One after the other, up to this number of an entry.
+    InTurn { end: u64 },
+}
+
+impl Adder {
+    /// As many as there are connections.
+    pub(super) fn all(
+        streams: &Arc<Streams>,
+        bodies: &Arc<Bodies>,
+        order: Order,
+        connections: u32,
+    ) -> Vec<Self> {
+        let own = |connection| {
+            let dealt = streams.dealt(connection, connections);
+            dealt.map(|number| Own { number, last: Id::ZERO, answered: 0 }).collect()
+        };
+        (0..connections)
+            .map(|connection| Adder {
+                streams: streams.clone(),
+                bodies: bodies.clone(),
+                own: own(connection),
+                order,
+                number: connection.into(),
+                connections: connections.into(),
+                unanswered: VecDeque::new(),
+                name: String::new(),
+                body: Vec::new(),
+            })
+            .collect()
+    }
+
+    /// How many entries were acknowledged in each of `count` streams.
+    pub(super) fn lengths(adders: &[Adder], count: u32) -> Vec<u64> {
+        let mut lengths = vec![0; count as usize];
+        for own in adders.iter().flat_map(|adder| &adder.own) {
+            lengths[own.number as usize] += own.answered;
+        }
+        lengths
+    }
+
+    fn next(&self) -> Option<usize> {
+        let count = self.own.len() as u64;
+        let at = match self.order {
+            Order::Random => mixed(self.number) % count,
+            Order::InTurn { end } if self.number < end => self.number / self.connections % count,
+            Order::InTurn { .. } => return None,
+        };
+        Some(at as usize)
+    }
+}
+
+impl Client for Adder {
+    fn ask(&mut self, out: &mut Vec<u8>) -> Option<Sort> {
+        let at = self.next()?;
+        self.streams.write_name(self.own[at].number, &mut self.name);
+        self.body.clear();
+        self.bodies.write(self.number, &mut self.body);
+        let (name, body) = (self.name.as_bytes(), self.body.as_slice());
+        encode_request([b"XADD".as_slice(), name, b"*", FIELD.as_bytes(), body], out);
+        self.number += self.connections;
+        self.unanswered.push_back(at);
+        Some(Sort::Add)
+    }
+
+    fn answered(&mut self, _sort: Sort, answer: Value) -> anyhow::Result<u64> {
+        let id = match &answer {
+            Value::Bulk(text) => Id::parsed(text),
+            Value::Error(text) => bail!("XADD was refused: {}", String::from_utf8_lossy(text)),
+            _ => None,
+        };
+        let id = id.with_context(|| format!("XADD was answered with {answer:?}"))?;
+        let at = self.unanswered.pop_front().context("more answers than entries")?;
+        let own = &mut self.own[at];
+        ensure!(id > own.last, "stream {}: {id:?} came behind {:?}", self.streams.name(own.number), own.last);
+        own.last = id;
+        own.answered += 1;
+        Ok(1)
+    }
+}
