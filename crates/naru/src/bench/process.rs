@@ -45,15 +45,6 @@ impl Process {
         self.status("VmHWM:")
     }
 
-    /// The bytes it has had written to disk since its start, those of its children that have ended included; `None`
-    /// where this user may not know.
-    ///
-    /// Counted is what is sent to the file systems, in whole pages if it went through the system's cache: what the disk
-    /// writes besides, for the file systems' own sake, is not known by process.
-    pub(super) fn written_bytes(self) -> Option<u64> {
-        written_bytes(&self.read("io").ok()?)
-    }
-
     fn status(self, field: &str) -> anyhow::Result<u64> {
         bytes(&self.read("status")?, field).with_context(|| format!("/proc/{}/status has no {field}", self.0))
     }
@@ -70,11 +61,6 @@ fn cpu_time(stat: &str) -> Option<CpuTime> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut ticks = fields.split_ascii_whitespace().skip(11).map(|field| field.parse::<u32>().ok());
     Some(CpuTime { user: TICK * ticks.next()??, system: TICK * ticks.next()?? })
-}
-
-/// A field of proc_pid_io(5).
-fn written_bytes(io: &str) -> Option<u64> {
-    io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?.trim().parse().ok()
 }
 
 /// A field of proc_pid_status(5) that is a size.
@@ -106,15 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn written_bytes_are_not_those_taken_back() {
-        let io = "wchar: 7\nsyscw: 1\nread_bytes: 3\nwrite_bytes: 4096\ncancelled_write_bytes: 512\n";
-        assert_eq!(written_bytes(io), Some(4096));
-        assert_eq!(written_bytes("cancelled_write_bytes: 512\n"), None);
-    }
-
-    #[test]
     fn this_process_can_be_read() {
-        assert!(Process::own().written_bytes().is_some());
         assert!(Process::own().cpu_time().is_ok());
         let resident = Process::own().resident_bytes().unwrap();
         assert!(resident > 0 && Process::own().peak_resident_bytes().unwrap() >= resident);

@@ -38,8 +38,8 @@ struct Own {
 /// Which stream is next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Order {
-    /// Any of them, for as long as the run goes on.
-    Random,
+    /// Any of them, for as long as the run goes on; trimmed to so many entries.
+    Random { maxlen: Option<u64> },
     /// One after the other, up to this number of an entry.
     InTurn { end: u64 },
 }
@@ -83,7 +83,7 @@ impl Adder {
     fn next(&self) -> Option<usize> {
         let count = self.own.len() as u64;
         let at = match self.order {
-            Order::Random => mixed(self.number) % count,
+            Order::Random { .. } => mixed(self.number) % count,
             Order::InTurn { end } if self.number < end => self.number / self.connections % count,
             Order::InTurn { .. } => return None,
         };
@@ -98,7 +98,15 @@ impl Client for Adder {
         self.body.clear();
         self.bodies.write(self.number, &mut self.body);
         let (name, body) = (self.name.as_bytes(), self.body.as_slice());
-        encode_request([b"XADD".as_slice(), name, b"*", FIELD.as_bytes(), body], out);
+        let entry = [b"*", FIELD.as_bytes(), body];
+        match self.order {
+            Order::Random { maxlen: Some(maxlen) } => {
+                let maxlen = maxlen.to_string();
+                let trimmed = [b"XADD", name, b"MAXLEN", b"=", maxlen.as_bytes()];
+                encode_request([&trimmed[..], &entry].concat(), out);
+            }
+            _ => encode_request([&[b"XADD".as_slice(), name], &entry[..]].concat(), out),
+        }
         self.number += self.connections;
         self.unanswered.push_back(at);
         Some(Sort::Add)

@@ -9,17 +9,26 @@
 
 mod add;
 mod adder;
+mod beside;
 mod body;
 mod drive;
 mod fill;
 mod folder;
 mod meter;
 mod options;
+mod probe;
 mod streams;
 mod table;
+mod trim;
 mod work;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
+use std::io::{Write as _, stdout};
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use table::Table;
@@ -40,6 +49,10 @@ enum Load {
     Work(work::Options),
     /// Put a number of entries into streams; measure what they take in memory and on disk.
     Fill(fill::Options),
+    /// Remove everything from full streams; measure how long other clients wait meanwhile, and the space that returns.
+    Trim(trim::Options),
+    /// Publish at a fixed rate, first alone and then beside `add`; measure how late messages get.
+    Beside(beside::Options),
 }
 
 /// What a run found out: one JSON object, or a table for people.
@@ -57,9 +70,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         Load::Add(options) => show(&add::measure(options)?, options.server.json),
         Load::Work(options) => show(&work::measure(options)?, options.server.json),
         Load::Fill(options) => show(&fill::measure(options)?, options.server.json),
+        Load::Trim(options) => show(&trim::measure(options)?, options.server.json),
+        Load::Beside(options) => show(&beside::measure(options)?, options.server.json),
     }
 }
 
 fn show(report: &impl Report, json: bool) -> anyhow::Result<()> {
-    Ok(if json { report::print_json(report)? } else { report.table().print()? })
+    let printed =
+        if json { report::print_json(report) } else { stdout().write_all(report.table().text().as_bytes()) };
+    printed.context("the report cannot be printed")
 }

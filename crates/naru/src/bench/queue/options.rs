@@ -1,9 +1,13 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::Args;
 
-use super::body::NUMBER_BYTES;
+use super::{
+    body::NUMBER_BYTES,
+    folder::{Disk, Folder},
+    meter::Meter,
+};
 use crate::bench::{
     connect::Connector, dialog::Dialog, files, options::seconds, process::Process, protocol::Protocol, target,
 };
@@ -17,9 +21,13 @@ pub(super) struct Server {
     /// Its port for clients.
     #[arg(long, default_value_t = Protocol::Resp.default_port())]
     port: u16,
-    /// Process id of the server, if it runs here: report its CPU time, its memory, and the bytes it has written.
+    /// Process id of the server, if it runs here: report its CPU time and its memory.
     #[arg(long)]
-    pub(super) pid: Option<u32>,
+    pid: Option<u32>,
+    /// The server's data folder, if it is on this machine: report what is written to its disk meanwhile, by this server or
+    /// anybody else, and the space that it takes.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(super) json: bool,
@@ -31,8 +39,24 @@ impl Server {
         format!("{}:{}", self.host, self.port)
     }
 
-    pub(super) fn process(&self) -> Option<Process> {
-        self.pid.map(Process)
+    /// # Errors
+    ///
+    /// The process is not there.
+    pub(super) fn meter(&self) -> anyhow::Result<Meter> {
+        Meter::new(self.pid.map(Process))
+    }
+
+    /// # Errors
+    ///
+    /// There is no such folder.
+    pub(super) fn disk(&self) -> anyhow::Result<Disk<'_>> {
+        let folder = self.folder();
+        folder.map(Folder::space).transpose()?;
+        Ok(Disk::new(folder))
+    }
+
+    pub(super) fn folder(&self) -> Option<Folder<'_>> {
+        self.folder.as_deref().map(Folder)
     }
 
     pub(super) fn connector(&self) -> anyhow::Result<Connector> {
@@ -82,6 +106,9 @@ pub(super) struct Adding {
     /// Entries that each connection sends ahead of the server's answers.
     #[arg(long, default_value_t = 16, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) in_flight: u32,
+    /// Trim a stream to so many entries with each that is added [default: keep all].
+    #[arg(long, value_name = "COUNT")]
+    pub(super) maxlen: Option<u64>,
     /// How long to measure.
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     pub(super) seconds: Duration,

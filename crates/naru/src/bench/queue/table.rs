@@ -1,5 +1,3 @@
-use std::io::{self, Write as _, stdout};
-
 use crate::bench::report::Latency;
 
 /// A report for people.
@@ -24,10 +22,9 @@ impl Table {
         }
     }
 
-    pub(super) fn print(&self) -> io::Result<()> {
-        let mut out = stdout().lock();
-        writeln!(out, "{}", self.title)?;
-        self.rows.iter().try_for_each(|(name, value)| writeln!(out, "  {name:<30}{value:>14}"))
+    pub(super) fn text(&self) -> String {
+        let rows = self.rows.iter().map(|(name, value)| format!("  {name:<30}{value:>14}\n"));
+        format!("{}\n{}", self.title, rows.collect::<String>())
     }
 }
 

@@ -10,13 +10,13 @@ use super::{
     body::Bodies,
     drive::{Run, Sort, connect},
     fill::fill,
-    meter::{Reading, ServerUse},
+    meter::Used,
     options::{Server, check_body},
     streams::Streams,
     table::Table,
     worker::{Delivered, GROUP, Worker},
 };
-use crate::bench::{dialog::Dialog, files, live::Live, process::Process, redis, report::Latency};
+use crate::bench::{dialog::Dialog, files, live::Live, redis, report::Latency};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {
@@ -51,19 +51,14 @@ pub(super) struct Worked {
     streams: u32,
     body_bytes: usize,
     threads: u16,
-    seconds: f64,
-    /// Each of them was delivered once and acknowledged once.
-    entries: u64,
     entries_per_second: f64,
     /// Of XREADGROUP, from just before it is written to its answer.
     read_latency: Latency,
     /// Of XACK.
     acknowledge_latency: Latency,
-    /// `None` without `--pid`.
-    server_use: Option<ServerUse>,
-    written_bytes_per_entry: Option<f64>,
-    /// Of the load generator; near its number of threads, it is what limits the rate.
-    generator_cores: f64,
+    /// Its entries were each delivered once and acknowledged once.
+    #[serde(flatten)]
+    used: Used,
 }
 
 /// Fills, has all of it consumed, and checks that each entry came once and that none is pending.
@@ -72,8 +67,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Worked> {
     ensure!(options.consumers >= options.streams, "--consumers must be at least --streams: one for each");
     files::allow(u64::from(options.consumers) + 4 * u64::from(options.threads))?;
     let mut live = Live::new("entries");
-    let process = options.server.process();
-    let start_resident_bytes = process.map(Process::resident_bytes).transpose()?;
+    let meter = options.server.meter()?;
     let streams = Arc::new(Streams::new(options.streams)?);
     let bodies = Arc::new(Bodies::new(options.body));
     fill(&options.server, &streams, &bodies, options.entries, &mut live)?;
@@ -90,12 +84,12 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Worked> {
         Worker::new(stream, number, options.count, bodies.clone(), delivered.clone())
     };
     let connections = connect(&options.server.connector()?, options.consumers)?;
-    let before = Reading::take(process, 0)?;
+    let disk = options.server.disk()?;
+    let before = meter.read(0)?;
     let run = Run::start((0..options.consumers).map(worker).collect(), connections, 1, options.threads)?;
     run.measure();
     let (_, latencies) = run.finish("consuming", &mut live)?;
-    let window = Reading::take(process, options.entries)?.since(&before);
-    let server_use = ServerUse::read(&window, process, start_resident_bytes)?;
+    let used = meter.since(&before, options.entries)?.used(&disk, 0);
 
     let came = delivered.total();
     ensure!(
@@ -114,16 +108,10 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Worked> {
         streams: options.streams,
         body_bytes: options.body,
         threads: options.threads,
-        seconds: window.length.as_secs_f64(),
-        entries: options.entries,
-        entries_per_second: window.per_second(),
+        entries_per_second: used.entries_per_second(),
         read_latency: Latency::new(latencies.of(Sort::Read)),
         acknowledge_latency: Latency::new(latencies.of(Sort::Acknowledge)),
-        written_bytes_per_entry: server_use
-            .as_ref()
-            .and_then(|used| Some(used.written_bytes? as f64 / options.entries as f64)),
-        server_use,
-        generator_cores: window.generator_cores(),
+        used,
     })
 }
 
@@ -147,20 +135,14 @@ impl Report for Worked {
             self.consumers,
             self.count,
             self.streams,
-            self.entries,
+            self.used.entries,
             self.body_bytes,
-            self.seconds
+            self.used.seconds
         ));
         table.row("entries", format!("{:.0} /s", self.entries_per_second));
         table.latency("XREADGROUP", &self.read_latency);
         table.latency("XACK", &self.acknowledge_latency);
-        if let Some(used) = &self.server_use {
-            used.show(&mut table);
-        }
-        if let Some(written) = self.written_bytes_per_entry {
-            table.row("written per entry", format!("{written:.1} bytes"));
-        }
-        table.row("load generator CPU", format!("{:.2} cores", self.generator_cores));
+        self.used.show(&mut table);
         table
     }
 }
