@@ -18,9 +18,10 @@ pub(super) struct Adder {
     bodies: Arc<Bodies>,
     own: Vec<Own>,
     order: Order,
-    /// The number of the next entry. Those of connection c of n are c, c + n, c + 2n…, so none is given twice.
-    number: u64,
+    connection: u64,
     connections: u64,
+    /// Entries so far.
+    turn: u64,
     /// Where in `own` each unanswered entry goes, oldest first.
     unanswered: VecDeque<usize>,
     name: String,
@@ -40,7 +41,8 @@ struct Own {
 pub(super) enum Order {
     /// Any of them, for as long as the run goes on; trimmed to so many entries.
     Random { maxlen: Option<u64> },
-    /// One after the other, up to this number of an entry.
+    /// One after the other, up to this number of an entry. Entry n goes to stream n modulo their count, and no stream is
+    /// shared by connections.
     InTurn { end: u64 },
 }
 
@@ -62,8 +64,9 @@ impl Adder {
                 bodies: bodies.clone(),
                 own: own(connection),
                 order,
-                number: connection.into(),
+                connection: connection.into(),
                 connections: connections.into(),
+                turn: 0,
                 unanswered: VecDeque::new(),
                 name: String::new(),
                 body: Vec::new(),
@@ -80,23 +83,30 @@ impl Adder {
         lengths
     }
 
-    fn next(&self) -> Option<usize> {
+    /// Where in `own` the next entry goes, and its number, which is given to no other entry of the run.
+    fn next(&self) -> Option<(usize, u64)> {
         let count = self.own.len() as u64;
-        let at = match self.order {
-            Order::Random { .. } => mixed(self.number) % count,
-            Order::InTurn { end } if self.number < end => self.number / self.connections % count,
-            Order::InTurn { .. } => return None,
-        };
-        Some(at as usize)
+        match self.order {
+            Order::Random { .. } => {
+                let number = self.connection + self.turn * self.connections;
+                Some(((mixed(number) % count) as usize, number))
+            }
+            Order::InTurn { end } => {
+                let at = (self.turn % count) as usize;
+                let number =
+                    u64::from(self.own[at].number) + self.turn / count * u64::from(self.streams.count());
+                (number < end).then_some((at, number))
+            }
+        }
     }
 }
 
 impl Client for Adder {
     fn ask(&mut self, out: &mut Vec<u8>) -> Option<Sort> {
-        let at = self.next()?;
+        let (at, number) = self.next()?;
         self.streams.write_name(self.own[at].number, &mut self.name);
         self.body.clear();
-        self.bodies.write(self.number, &mut self.body);
+        self.bodies.write(number, &mut self.body);
         let (name, body) = (self.name.as_bytes(), self.body.as_slice());
         let entry = [b"*", FIELD.as_bytes(), body];
         match self.order {
@@ -107,7 +117,7 @@ impl Client for Adder {
             }
             _ => encode_request([&[b"XADD".as_slice(), name], &entry[..]].concat(), out),
         }
-        self.number += self.connections;
+        self.turn += 1;
         self.unanswered.push_back(at);
         Some(Sort::Add)
     }
@@ -125,5 +135,32 @@ impl Client for Adder {
         own.last = id;
         own.answered += 1;
         Ok(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_turn_every_entry_is_added_once_and_streams_get_as_many() {
+        for (count, connections, end) in [(10, 8, 95), (1, 1, 7), (8, 8, 3), (1000, 7, 1000)] {
+            let streams = Arc::new(Streams::new(count).unwrap());
+            let order = Order::InTurn { end };
+            let adders = Adder::all(&streams, &Arc::new(Bodies::new(8)), order, connections);
+            let mut lengths = vec![0; count as usize];
+            let mut numbers = Vec::new();
+            for mut adder in adders {
+                while let Some((at, number)) = adder.next() {
+                    assert_eq!(adder.ask(&mut Vec::new()), Some(Sort::Add));
+                    lengths[adder.own[at].number as usize] += 1;
+                    numbers.push(number);
+                }
+            }
+            numbers.sort_unstable();
+            assert_eq!(numbers, (0..end).collect::<Vec<_>>());
+            let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+            assert!(most - least <= 1, "{lengths:?}");
+        }
     }
 }

@@ -20,11 +20,11 @@ use super::{
 };
 use crate::bench::{live::Live, options::seconds};
 
-/// Connections that fill streams, unless there are fewer streams or entries.
-const CONNECTIONS: u32 = 8;
+/// Connections that fill streams, unless there are fewer streams.
+const CONNECTIONS_MAX: u32 = 8;
 
-/// Entries that each sends ahead of the server's answers.
-const IN_FLIGHT: u32 = 128;
+/// Entries that all of them together send ahead of the server's answers.
+const IN_FLIGHT: u32 = 1024;
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {
@@ -94,10 +94,11 @@ pub(super) fn fill(
     count: u64,
     live: &mut Live,
 ) -> anyhow::Result<Duration> {
-    let connections = connect(&server.connector()?, CONNECTIONS)?;
-    let adders = Adder::all(streams, bodies, Order::InTurn { end: count }, CONNECTIONS);
+    let writers = streams.count().min(CONNECTIONS_MAX);
+    let connections = connect(&server.connector()?, writers)?;
+    let adders = Adder::all(streams, bodies, Order::InTurn { end: count }, writers);
     let began = Instant::now();
-    let run = Run::start(adders, connections, IN_FLIGHT, 1)?;
+    let run = Run::start(adders, connections, IN_FLIGHT / writers, 1)?;
     let (adders, _) = run.finish("filling", live)?;
     let length = began.elapsed();
     streams.check_lengths(&mut server.dialog()?, &Adder::lengths(&adders, streams.count()))?;
