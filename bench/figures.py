@@ -50,6 +50,11 @@ def latencies(name, key, better=min):
     ]
 
 
+def sent_late(key):
+    """What the load generator was late itself, at most."""
+    return Figure("sent late at most", "ms", 2, lambda it: it[key]["sent_late_max_us"] / 1000, None)
+
+
 # What all measurements of queues have.
 USED = [
     Figure("CPU per entry", "µs", 2, lambda it: it["server_use"]["cpu_us_per_entry"]),
@@ -87,6 +92,7 @@ FILL = [
 
 TRIM = [
     *latencies("PUBLISH", "publish_beside"),
+    sent_late("publish_beside"),
     *latencies("XADD", "add_beside"),
     *latencies("quiet PUBLISH", "publish_quiet", None),
     *latencies("quiet XADD", "add_quiet", None),
@@ -98,8 +104,9 @@ TRIM = [
 ]
 
 BESIDE = [
-    *latencies("PUBLISH", "publish_latency"),
-    *latencies("quiet PUBLISH", "quiet_latency", None),
+    *latencies("PUBLISH", "publish_beside"),
+    sent_late("publish_beside"),
+    *latencies("quiet PUBLISH", "publish_quiet", None),
     *ADD,
 ]
 

@@ -7,11 +7,11 @@ use super::{
     Report,
     add::{Added, Load},
     options::{Adding, Server},
-    probe::Probe,
+    probe::{Probe, Seen},
     streams::Streams,
     table::Table,
 };
-use crate::bench::{live::Live, options::seconds, report::Latency};
+use crate::bench::{live::Live, options::seconds};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {
@@ -31,10 +31,10 @@ pub(super) struct Options {
 #[derive(Debug, Serialize)]
 pub(super) struct Published {
     rate: u32,
-    /// From when a message was due to its arrival, before entries were added.
-    quiet_latency: Latency,
-    /// The same while they were.
-    publish_latency: Latency,
+    /// Before entries were added.
+    publish_quiet: Seen,
+    /// While they were.
+    publish_beside: Seen,
     #[serde(flatten)]
     added: Added,
 }
@@ -56,8 +56,8 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Published> {
     let (beside, _) = probe.finish()?;
     Ok(Published {
         rate: options.rate,
-        quiet_latency: Latency::new(&quiet),
-        publish_latency: Latency::new(&beside),
+        publish_quiet: quiet,
+        publish_beside: beside,
         added: load.finish(window, &mut live)?,
     })
 }
@@ -67,8 +67,8 @@ impl Report for Published {
         let mut table = self.added.table();
         let title = format!("PUBLISH at {} /s", self.rate);
         table.row(&title, String::new());
-        table.latency("  before", &self.quiet_latency);
-        table.latency("  beside", &self.publish_latency);
+        self.publish_quiet.show("  before", &mut table);
+        self.publish_beside.show("  beside", &mut table);
         table
     }
 }

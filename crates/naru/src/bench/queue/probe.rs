@@ -17,16 +17,19 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use naru_resp::{ReplyLimits, ReplyParser, Value, encode_request};
+use serde::Serialize;
 
 use super::{
     adder::FIELD,
     body::{Bodies, NUMBER_BYTES},
     streams::Id,
+    table::Table,
 };
 use crate::bench::{
     connect::Connector,
     frame::{Frame, FrameReader, Heard, STAMP_BYTES, Stamp},
     protocol::Protocol,
+    report::Latency,
     worker::latencies,
 };
 
@@ -50,15 +53,28 @@ pub(super) struct Probe {
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
+/// What a probe has seen in a while.
+#[derive(Debug, Serialize)]
+pub(super) struct Seen {
+    /// From when a request was due to its answer, or its message's arrival.
+    #[serde(flatten)]
+    latency: Latency,
+    /// Of that, what the load generator itself was late to send, in the worst case: a busy machine, or a server that does
+    /// not read.
+    sent_late_max_us: f64,
+}
+
 struct Shared {
     start: Instant,
     /// Requests a second.
     rate: u32,
     asked: AtomicU64,
-    /// No more is asked: `asked` is final once the sender has seen it.
+    /// No more is asked.
     stop: AtomicBool,
+    /// `asked` is final.
     sender_ended: AtomicBool,
     latency: Mutex<Histogram<u64>>,
+    sent_late_max_ns: AtomicU64,
 }
 
 impl Probe {
@@ -141,6 +157,7 @@ impl Probe {
             stop: AtomicBool::new(false),
             sender_ended: AtomicBool::new(false),
             latency: Mutex::new(latencies()),
+            sent_late_max_ns: AtomicU64::new(0),
         };
         Probe { shared: Arc::new(shared), threads: Vec::new() }
     }
@@ -162,14 +179,16 @@ impl Probe {
         Ok(())
     }
 
-    /// What was recorded since the start or the last call.
-    pub(super) fn take(&self) -> Histogram<u64> {
-        std::mem::replace(&mut *self.shared.histogram(), latencies())
+    /// What was seen since the start or the last call.
+    pub(super) fn take(&self) -> Seen {
+        let latency = std::mem::replace(&mut *self.shared.histogram(), latencies());
+        let late_ns = self.shared.sent_late_max_ns.swap(0, Ordering::SeqCst);
+        Seen { latency: Latency::new(&latency), sent_late_max_us: late_ns as f64 / 1e3 }
     }
 
-    /// Asks no more, and waits for the last answers; what was recorded since the last [`Self::take`], and how much was
-    /// asked in all.
-    pub(super) fn finish(mut self) -> anyhow::Result<(Histogram<u64>, u64)> {
+    /// Asks no more, and waits for the last answers; what was seen since the last [`Self::take`], and how much was asked
+    /// in all.
+    pub(super) fn finish(mut self) -> anyhow::Result<(Seen, u64)> {
         self.shared.stop.store(true, Ordering::SeqCst);
         let ended: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
         for thread in ended {
@@ -179,6 +198,13 @@ impl Probe {
             }
         }
         Ok((self.take(), self.shared.asked.load(Ordering::SeqCst)))
+    }
+}
+
+impl Seen {
+    pub(super) fn show(&self, of: &str, table: &mut Table) {
+        table.latency(of, &self.latency);
+        table.row("  of it sent late, at most", format!("{:.0} µs", self.sent_late_max_us));
     }
 }
 
@@ -223,6 +249,8 @@ fn send(
     let mut number = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         let now_ns = shared.now_ns();
+        let late_ns = now_ns.saturating_sub(shared.due_ns(number));
+        shared.sent_late_max_ns.fetch_max(late_ns, Ordering::SeqCst);
         while shared.due_ns(number) <= now_ns {
             write(number, &mut output);
             number += 1;

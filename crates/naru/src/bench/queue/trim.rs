@@ -16,11 +16,11 @@ use super::{
     folder::Folder,
     meter::Used,
     options::{Server, check_body},
-    probe::Probe,
+    probe::{Probe, Seen},
     streams::Streams,
     table::{Table, mebibytes},
 };
-use crate::bench::{dialog::Dialog, live::Live, options::seconds, redis, report::Latency};
+use crate::bench::{dialog::Dialog, live::Live, options::seconds, redis};
 
 /// How long one trimming, or a rewrite, may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -84,12 +84,11 @@ pub(super) struct Trimmed {
     space_seconds: Option<f64>,
     disk_bytes_before: Option<u64>,
     disk_bytes_after: Option<u64>,
-    /// From when a message was due to its arrival: before the trimming, and from its start to the end.
-    publish_quiet: Latency,
-    publish_beside: Latency,
-    /// From when an entry was due to its answer.
-    add_quiet: Latency,
-    add_beside: Latency,
+    /// Before the trimming, and from its start to the end.
+    publish_quiet: Seen,
+    publish_beside: Seen,
+    add_quiet: Seen,
+    add_beside: Seen,
     /// From the first trimming to the end, by entry trimmed.
     #[serde(flatten)]
     used: Used,
@@ -152,10 +151,10 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Trimmed> {
         space_seconds: watch.changed_after().map(|it| it.as_secs_f64()),
         disk_bytes_before,
         disk_bytes_after: watch.size(),
-        publish_quiet: Latency::new(&quiet.0),
-        publish_beside: Latency::new(&publish),
-        add_quiet: Latency::new(&quiet.1),
-        add_beside: Latency::new(&add),
+        publish_quiet: quiet.0,
+        publish_beside: publish,
+        add_quiet: quiet.1,
+        add_beside: add,
         used,
     })
 }
@@ -260,10 +259,10 @@ impl Report for Trimmed {
                 table.row(name, mebibytes(bytes));
             }
         }
-        table.latency("PUBLISH before", &self.publish_quiet);
-        table.latency("PUBLISH beside", &self.publish_beside);
-        table.latency("XADD before", &self.add_quiet);
-        table.latency("XADD beside", &self.add_beside);
+        self.publish_quiet.show("PUBLISH before", &mut table);
+        self.publish_beside.show("PUBLISH beside", &mut table);
+        self.add_quiet.show("XADD before", &mut table);
+        self.add_beside.show("XADD beside", &mut table);
         self.used.show(&mut table);
         table
     }
