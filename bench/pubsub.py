@@ -25,6 +25,7 @@ def options():
     parser.add_argument("--redis", default="redis-server", metavar="BINARY", help="[default: redis-server]")
     parser.add_argument("--valkey", metavar="BINARY", help="[default: what bench/peers.sh installed, or valkey-server]")
     parser.add_argument("--nats", default="nats-server", metavar="BINARY", help="[default: nats-server]")
+    parser.add_argument("--floor", metavar="BINARY", help="also measure this: crates/fanout/examples/floor.rs, built")
     parser.add_argument("--cores", type=int, help="cores of Naru's broker [default: its own default]")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this scenario; may be repeated")
     parser.add_argument("--list", action="store_true", help="name the scenarios, and end")

@@ -51,7 +51,7 @@ def main():
     if not servers.is_on_disk(asked.within):
         sys.exit(f"{asked.within} is in memory, where fsync costs nothing: give a folder on a disk with --within")
     servers.allow_files()
-    there, missing = servers.found(asked, nats=False)
+    there, missing = servers.found(asked, stored=True)
     keep = Keep(asked.json)
     begin(asked, there, missing, keep)
     for scenario in wanted:

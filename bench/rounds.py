@@ -19,12 +19,14 @@ def begin(asked, there, missing, keep):
         print(f"{name:<8} is not installed, and left out")
     load = os.getloadavg()[0]
     print(f"machine  {os.cpu_count()} cores, load {load:.1f}, Linux {platform.release()}, loopback")
+    print(f"network  {servers.congestion_control()} is the system's congestion control")
     print(f"rounds   {asked.rounds} of {asked.seconds:g} s after {asked.warm_up:g} s; server and load share the cores")
     keep.write(
         {
             "servers": {it.name: it.version for it in there},
             "cpus": os.cpu_count(),
             "load": round(load, 1),
+            "congestion_control": servers.congestion_control(),
             "rounds": asked.rounds,
             "seconds": asked.seconds,
         }
@@ -83,7 +85,7 @@ def show(scenario, reports, compared=("redis", "best")):
 def ratio(figure, reports, name):
     if name != "best":
         return figures.ratio(figure, reports["naru"], reports.get(name, []))
-    peers = [reports[peer] for peer in reports if peer != "naru"]
+    peers = [reports[peer] for peer in reports if peer not in ("naru", "floor")]
     return figures.ratio_to_best(figure, reports["naru"], peers) if figure.better and peers else None
 
 

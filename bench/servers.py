@@ -133,6 +133,16 @@ class Naru(Server):
         return [self.binary, "broker", "--bind", "127.0.0.1", "--port", str(port), *kept, *cores]
 
 
+class Floor(Server):
+    """The least that a server can do: crates/fanout/examples/floor.rs."""
+
+    def command(self, port, _folder, _fsync):
+        return [self.binary, str(port)]
+
+    def tell(self, port):
+        """It has no limits."""
+
+
 class Nats(Server):
     protocol = "nats"
 
@@ -152,8 +162,11 @@ class Nats(Server):
         """All was said at the start."""
 
 
-def found(asked, nats=True):
-    """The servers that are there, Naru last, and the names of those that are not. `asked` are the options."""
+def found(asked, stored=False):
+    """The servers that are there, Naru last, and the names of those that are not.
+
+    `asked` are the options; `stored` leaves those away that store nothing.
+    """
     naru = Naru("naru", os.path.abspath(asked.naru), version(asked.naru))
     naru.cores = asked.cores
     servers, missing = [], []
@@ -161,7 +174,7 @@ def found(asked, nats=True):
         (Server, "redis", asked.redis),
         (Server, "valkey", asked.valkey or next(map(str, ROOT.glob(VALKEY)), "valkey-server")),
     ]
-    if nats:
+    if not stored:
         peers.append((Nats, "nats", asked.nats))
     for kind, name, binary in peers:
         path = shutil.which(binary)
@@ -169,6 +182,8 @@ def found(asked, nats=True):
             servers.append(kind(name, os.path.abspath(path), version(path)))
         else:
             missing.append(name)
+    if not stored and asked.floor:
+        servers.append(Floor("floor", os.path.abspath(asked.floor), "beside them, not among them"))
     return [*servers, naru], missing
 
 
@@ -187,6 +202,10 @@ def is_on_disk(folder):
         if fields.split()[2] == at:
             return kind.split()[0] not in ("tmpfs", "ramfs")
     return True
+
+
+def congestion_control():
+    return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()
 
 
 def version(binary):

@@ -11,7 +11,9 @@ from harness.naru import BINARY, HeldPort
 from harness.resp import Wire
 from harness.waiting import PATIENCE
 
-QUICK = ["--seconds", "0.2", "--warm-up", "0"]
+# Long enough for a busy disk to write something in it.
+SECOND = ["--seconds", "1"]
+QUICK = [*SECOND, "--warm-up", "0"]
 LOADS = {
     "add": [*QUICK, "--connections", 4, "--streams", 10],
     "work": ["--entries", 500, "--count", 7],
@@ -25,7 +27,7 @@ def test_every_scenario_runs_on_naru_and_on_redis(tmp_path):
     kept = tmp_path / "kept.jsonl"
     # Valkey is spoken to as Redis is, and is not installed for the tests.
     without_valkey = ["--valkey", tmp_path / "nothing", "--within", tmp_path]
-    done = run("queue.py", BINARY, *SMALL, *without_valkey, "--json", kept, within=10 * PATIENCE)
+    done = run("queue.py", BINARY, *SMALL, *SECOND, *without_valkey, "--json", kept, within=10 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "left out:" not in done.stderr
     assert "valkey   is not installed, and left out" in done.stdout

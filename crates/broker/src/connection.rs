@@ -149,7 +149,7 @@ async fn end(core: &Rc<Core<Resp>>, client: &Rc<Client>) {
     core.shared().profiles.remove(id);
     if client.is_held_by_keeper() {
         // The keeper is gone only when the broker stops, and then holds nothing for anybody.
-        let _ = core.shared().keeper.send(Job::gone(id)).await;
+        let _ = core.local().handover.send(Job::gone(id)).await;
     }
 }
 
@@ -276,7 +276,7 @@ impl Conversation {
     async fn send(&mut self, job: Job) -> bool {
         let is_transaction = matches!(job.task, Task::Exec(_));
         let blocks = job.task.blocks();
-        if self.core.shared().keeper.send(job).await.is_err() {
+        if self.core.local().handover.send(job).await.is_err() {
             return false;
         }
         if is_transaction && !self.settle().await {
@@ -535,7 +535,7 @@ impl Conversation {
     /// Ends what the keeper holds for the client; its blocked command is answered then.
     async fn cancel(&self) {
         // The keeper is gone only when the broker stops; then nothing is blocked any more.
-        let _ = self.core.shared().keeper.send(Job::gone(self.client.profile().id)).await;
+        let _ = self.core.local().handover.send(Job::gone(self.client.profile().id)).await;
     }
 }
 

@@ -26,6 +26,7 @@ mod crossing;
 mod escaped;
 mod eviction;
 mod frame;
+mod handover;
 mod idle;
 mod keeper;
 mod keyspace;

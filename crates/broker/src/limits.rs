@@ -36,6 +36,9 @@ pub(crate) const REPLIES_OWED_MAX: usize = 1024;
 /// Jobs waiting for the keeper, of all clients together. A client whose job finds no place waits.
 pub(crate) const JOBS_MAX: usize = 16 * 1024;
 
+/// Jobs that a core gathers before it hands them to the keeper in the middle of its turn.
+pub(crate) const JOBS_GATHERED_MAX: usize = 64;
+
 /// Jobs the keeper takes up in one turn, before what they changed goes to the log.
 pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 

@@ -19,6 +19,7 @@ use crate::{
     counters::Counters,
     eviction::{self, ClientMemory},
     frame::Frame,
+    handover::Handover,
     idle,
     keeper::{Job, KeyCounts},
     latencies::Latencies,
@@ -70,6 +71,7 @@ pub(crate) struct Local {
     /// The address that the last connection came to: others come to the same.
     local_name: RefCell<Arc<str>>,
     pub(crate) stopwatch: Stopwatch,
+    pub(crate) handover: Handover,
 }
 
 impl Local {
@@ -145,7 +147,7 @@ impl Wire for Resp {
     type Frame<'a> = Frame<'a>;
     type Mail = Mail;
 
-    fn local(_: CoreId, _: &Arc<Shared>) -> Local {
+    fn local(_: CoreId, shared: &Arc<Shared>) -> Local {
         Local {
             commands: LastFound::default(),
             monitors: RefCell::default(),
@@ -153,6 +155,7 @@ impl Wire for Resp {
             watches_memory: Cell::default(),
             local_name: RefCell::new("".into()),
             stopwatch: Stopwatch::new(),
+            handover: Handover::new(shared),
         }
     }
 
@@ -187,6 +190,10 @@ impl Wire for Resp {
                 monitors.iter().filter_map(|id| core.peer(*id)).for_each(|client| client.watch(&line));
             }
         }
+    }
+
+    fn end_turn(core: &Rc<Core<Self>>) {
+        core.local().handover.leave();
     }
 
     fn mail_bytes(mail: &Mail) -> usize {

@@ -37,6 +37,8 @@ pub struct Core<W: Wire> {
     handling: Cell<bool>,
     flusher: Rc<Flusher>,
     read_buffer: RefCell<Box<[u8]>>,
+    /// See [`Wire::end_turn`].
+    ends_turn: Cell<bool>,
     stopping: Cell<bool>,
 }
 
@@ -54,6 +56,7 @@ impl<W: Wire> Core<W> {
             run: RefCell::default(),
             handling: Cell::new(false),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
+            ends_turn: Cell::new(false),
             stopping: Cell::new(false),
         })
     }
@@ -141,6 +144,13 @@ impl<W: Wire> Core<W> {
         self.flusher.wake_others();
     }
 
+    /// Has [`Wire::end_turn`] called when the tasks that can run by now have.
+    pub fn end_turn_soon(&self) {
+        if !self.ends_turn.replace(true) {
+            self.flusher.wake();
+        }
+    }
+
     /// Subscribes a peer that is not subscribed yet; [`Peer::subscribed`] is called at the place in the order of all
     /// publications from where it counts. Whether it is the topic's first subscriber on any core.
     pub fn subscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
@@ -169,7 +179,8 @@ impl<W: Wire> Core<W> {
                 let letters = self.directory.mailbox(self.id).wake_with(context.waker());
                 // A command may have come upon the letter that stops this core, in its own turn.
                 let just_stopped = self.stopping.get() && deadline.is_none();
-                if just_stopped || letters || !self.letters.borrow().is_empty() || !self.flusher.is_clean() {
+                let has_letters = letters || !self.letters.borrow().is_empty();
+                if just_stopped || has_letters || self.ends_turn.get() || !self.flusher.is_clean() {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -186,6 +197,9 @@ impl<W: Wire> Core<W> {
             }
             if !self.waits_for_more(&mut gathered) {
                 room = room.saturating_sub(self.handle_letters(room));
+            }
+            if self.ends_turn.take() {
+                W::end_turn(&self);
             }
             self.flusher.flush();
             if self.stopping.get() {

@@ -75,7 +75,7 @@ impl Flusher {
         self.asleep.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }

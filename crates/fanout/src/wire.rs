@@ -42,6 +42,10 @@ pub trait Wire: Sized + 'static {
     /// Takes what was sent with [`Core::send`] or [`Directory::send`](crate::Directory::send).
     fn receive(core: &Rc<Core<Self>>, mail: Self::Mail);
 
+    /// Called at the end of a core's turn, before anything is written, if [`Core::end_turn_soon`] was called in it: for what
+    /// is gathered meanwhile.
+    fn end_turn(_core: &Rc<Core<Self>>) {}
+
     /// What `mail` counts towards the bounds on mailboxes, beside what every letter does.
     fn mail_bytes(_mail: &Self::Mail) -> usize {
         0

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::address::Address;
 use crate::backup::Backup;
@@ -23,7 +23,7 @@ use crate::segment::{FOOT_BYTES, HEAD_BYTES};
 use crate::segments::{Sealed, Segments};
 use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
-use crate::writer::{Shared, Writer};
+use crate::writer::{Shared, Writer, WriterThread};
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +100,8 @@ pub struct Log {
     shard: PathBuf,
     ends_with_process: bool,
     shared: Arc<Shared>,
-    /// The writer, and the one that writes checkpoints.
+    writer: Arc<Mutex<Writer>>,
+    /// The writer's thread, and the one that writes checkpoints.
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -130,6 +131,7 @@ impl Log {
         let end = tail.end();
         let shard = tail.shard().to_owned();
         let checkpointing = Arc::new(Queue::default());
+        let writer = Arc::new(Mutex::new(Writer::new(tail, shared.clone())));
         let mut log = Self {
             open: Batch::new(end, recovery.last.plus(1)),
             open_live: 0,
@@ -152,10 +154,10 @@ impl Log {
             shard: shard.clone(),
             ends_with_process: options.ends_with_process,
             shared: shared.clone(),
+            writer: writer.clone(),
             threads: Vec::new(),
         };
-        let writer =
-            Writer { fs: fs.clone(), tail, shared: shared.clone(), on_durable, unsynced_since: None };
+        let writer = WriterThread { fs: fs.clone(), writer, shared: shared.clone(), on_durable };
         let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
         log.start("naru-log", data, move || writer.run())?;
         log.start("naru-checkpoint", data, move || checkpointer.run())?;
@@ -277,9 +279,30 @@ impl Log {
         self.segments.file_bytes()
     }
 
+    /// As [`Log::submit`], for an owner that has little else to do: what is soon written is written and, at
+    /// [`Level::Always`], synced before this returns, without `on_durable`.
+    pub fn submit_and_wait(&mut self) -> Result<(), WriteError> {
+        let Some(frame) = self.next_frame()? else { return Ok(()) };
+        match self.writer.try_lock() {
+            Some(mut writer) if writer.is_little(&frame) => writer.write_here(frame),
+            _ => {
+                self.shared.desk.write(frame);
+                Ok(())
+            }
+        }
+    }
+
     /// Hands the open batch to the writer if it is idle, and returns at once; otherwise does nothing, and is to be
     /// called again on `on_durable`. With nothing to hand over on a full disk, it has the writer look for space.
     pub fn submit(&mut self) -> Result<(), WriteError> {
+        if let Some(frame) = self.next_frame()? {
+            self.shared.desk.write(frame);
+        }
+        Ok(())
+    }
+
+    /// What is to be written now, if anything is; and what else can be done about the files is.
+    fn next_frame(&mut self) -> Result<Option<Frame>, WriteError> {
         if let Some(error) = self.shared.failed() {
             return Err(error.clone());
         }
@@ -295,17 +318,14 @@ impl Log {
             if self.is_full() {
                 self.shared.desk.find_space();
             }
-            return Ok(());
+            return Ok(None);
         }
-        if self.submitted > self.durable() {
-            return Ok(());
-        }
-        self.hand_over();
-        Ok(())
+        let is_writing = self.submitted > self.durable();
+        Ok((!is_writing).then(|| self.take_off()))
     }
 
     /// Makes the open batch the frame in flight. None is in flight now.
-    fn hand_over(&mut self) {
+    fn take_off(&mut self) -> Frame {
         let spent = self.settle();
         let (end, next) = (self.open.end(), self.open.next());
         let mut empty = spent.unwrap_or_else(|| Batch::new(end, next));
@@ -316,7 +336,7 @@ impl Log {
         let live = std::mem::take(&mut self.open_live);
         self.flight = Some(InFlight { frame: frame.clone(), base, live });
         let is_mark = self.marked;
-        self.shared.desk.write(Frame { batch: frame, is_mark });
+        Frame { batch: frame, is_mark }
     }
 
     /// Takes note of where the last frame went, now that it is written, and answers its buffer.

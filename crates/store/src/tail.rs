@@ -30,6 +30,15 @@ pub(crate) struct SegmentPlan {
     pub(crate) salt: fn() -> u64,
 }
 
+/// How many zeros are written ahead of short frames at a time. A file system notes which of a file's allocated bytes have
+/// ever been written, and a sync writes its notes too; where there are zeros already, it has only the frame to write.
+const PAVED_BYTES: usize = 256 * 1024;
+
+/// Frames longer than this are written where nothing was: their bytes outweigh the notes.
+pub(crate) const SHORT_FRAME_BYTES_MAX: usize = 32 * 1024;
+
+static ZEROS: [u8; PAVED_BYTES] = [0; PAVED_BYTES];
+
 /// The file that is kept for a full disk.
 const RESERVE_FILE: &str = "RESERVE";
 
@@ -60,6 +69,8 @@ pub(crate) struct Tail {
     path: PathBuf,
     file: Box<dyn VfsFile>,
     place: Place,
+    /// Up to here there are frames or written zeros.
+    paved: u64,
     /// The last record that is synced.
     synced: Lsn,
     /// The next segment: allocated, its name synced, all zeros.
@@ -79,7 +90,19 @@ impl Tail {
     ) -> Self {
         let path = shard.join(file_name(head.number));
         let synced = place.next.before();
-        Self { fs, shard, plan, head, path, file, place, synced, spare: None, reserve: None }
+        Self {
+            fs,
+            shard,
+            plan,
+            head,
+            path,
+            file,
+            place,
+            paved: place.offset,
+            synced,
+            spare: None,
+            reserve: None,
+        }
     }
 
     /// The last record written, and perhaps not yet on disk.
@@ -112,7 +135,7 @@ impl Tail {
         let mut batch = frame.write();
         assert!(batch.first() == self.place.next, "frames are written in order");
         assert!(batch.base() == self.end(), "a frame begins where the one before ends");
-        if self.place.offset + batch.frame_bytes() as u64 > self.head.frames_end() {
+        if !self.has_room(batch.frame_bytes()) {
             let bytes = batch.frame_bytes() as u64;
             drop(batch);
             self.roll(bytes)?;
@@ -125,6 +148,25 @@ impl Tail {
         self.place.offset += batch.bytes().len() as u64;
         self.place.next = batch.next();
         self.place.chain = crc;
+        Ok(())
+    }
+
+    /// Whether a frame of so many bytes fits into the segment that is written to.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.place.offset + bytes as u64 <= self.head.frames_end()
+    }
+
+    /// Makes the next syncs short, if the last frame was short and has gone beyond what is paved.
+    pub(crate) fn pave(&mut self) -> Result<(), WriteError> {
+        let from = self.place.offset;
+        if from <= self.paved {
+            return Ok(());
+        }
+        let to = self.head.frames_end().min(from + PAVED_BYTES as u64);
+        self.file
+            .write_at(&ZEROS[..(to - from) as usize], from)
+            .map_err(WriteError::io("write", &self.path))?;
+        self.paved = to;
         Ok(())
     }
 
@@ -194,6 +236,7 @@ impl Tail {
         self.file.write_at(&foot, self.head.frames_end()).map_err(WriteError::io("write", &self.path))?;
         self.file.sync().map_err(WriteError::io("sync", &self.path))?;
         self.place.offset = HEAD_BYTES as u64;
+        self.paved = self.place.offset;
         (self.head, self.path, self.file) = (head, path, file);
         Ok(())
     }

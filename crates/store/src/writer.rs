@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! What writes frames, and the thread that does it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::level::Level;
 use crate::log::OnDurable;
 use crate::lsn::Lsn;
 use crate::segment::SegmentHead;
-use crate::tail::Tail;
+use crate::tail::{SHORT_FRAME_BYTES_MAX, Tail};
 use crate::vfs::Vfs;
 
 /// What the writer lets others know.
@@ -105,46 +105,89 @@ impl Shared {
         self.failed.get()
     }
 
+    /// Nothing is written from here on.
+    fn fail(&self, error: &WriteError) {
+        let first = self.failed.set(error.clone()).is_ok();
+        assert!(first, "what has failed is not used again");
+    }
+
     pub(crate) fn tail(&self) -> SegmentHead {
         *self.tail.lock()
     }
 }
 
+/// What writes frames: the thread of its own, or, where that would only be waited for, whoever submits.
 pub(crate) struct Writer {
-    pub(crate) fs: Arc<dyn Vfs>,
-    pub(crate) tail: Tail,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) on_durable: OnDurable,
+    tail: Tail,
+    shared: Arc<Shared>,
     /// When the first of what is not synced was written.
-    pub(crate) unsynced_since: Option<Instant>,
+    unsynced_since: Option<Instant>,
 }
 
 /// How long what is written waits for its sync at [`Level::EverySecond`].
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Writer {
-    pub(crate) fn run(mut self) {
-        let outcome = self.serve();
-        if let Err(error) = outcome {
-            let first = self.shared.failed.set(error.clone()).is_ok();
-            assert!(first, "only the writer fails, and then it ends");
+/// The writer's thread.
+pub(crate) struct WriterThread {
+    pub(crate) fs: Arc<dyn Vfs>,
+    pub(crate) writer: Arc<Mutex<Writer>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) on_durable: OnDurable,
+}
+
+impl WriterThread {
+    pub(crate) fn run(self) {
+        if let Err(error) = self.serve() {
+            self.shared.fail(&error);
             (self.on_durable)(Err(error));
         }
         self.shared.ring(true);
     }
 
-    fn serve(&mut self) -> Result<(), WriteError> {
-        self.prepare_next()?;
+    fn serve(&self) -> Result<(), WriteError> {
+        self.writer.lock().prepare_next()?;
         loop {
-            match self.shared.desk.next(self.deadline()) {
-                Next::Job(Job::Frame(frame)) => self.write(frame)?,
-                Next::Job(Job::Sync) | Next::Due => self.sync()?,
+            let deadline = self.writer.lock().deadline();
+            let next = self.shared.desk.next(deadline);
+            let mut writer = self.writer.lock();
+            // It failed for whoever submitted, who knows; after that nothing is written, or synced.
+            if self.shared.failed().is_some() {
+                return Ok(());
+            }
+            let tell = |durable| (self.on_durable)(Ok(durable));
+            match next {
+                Next::Job(Job::Frame(frame)) => writer.write(frame, &tell)?,
+                Next::Job(Job::Sync) | Next::Due => writer.sync(&tell)?,
                 Next::Job(Job::Remove(removal)) => removal.carry_out(&*self.fs),
                 Next::Job(Job::FindSpace) => {}
-                Next::Closed => return self.sync(),
+                Next::Closed => return writer.sync(&tell),
             }
-            self.prepare_next()?;
+            writer.prepare_next()?;
         }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(tail: Tail, shared: Arc<Shared>) -> Self {
+        Self { tail, shared, unsynced_since: None }
+    }
+
+    /// Whether to write a frame is so little that handing it to another thread, and hearing of it again, would take
+    /// about as long.
+    pub(crate) fn is_little(&self, frame: &Frame) -> bool {
+        let bytes = frame.batch.read().frame_bytes();
+        !frame.is_mark
+            && self.shared.level() == Level::Always
+            && bytes <= SHORT_FRAME_BYTES_MAX
+            && self.tail.has_room(bytes)
+    }
+
+    /// Writes and syncs a frame on the thread of who submits it. An error ends the writer.
+    pub(crate) fn write_here(&mut self, frame: Frame) -> Result<(), WriteError> {
+        self.write(frame, &|_| {}).inspect_err(|error| {
+            self.shared.fail(error);
+            self.shared.desk.close();
+        })
     }
 
     /// When what is written is to be synced.
@@ -155,11 +198,12 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, Frame { batch, is_mark }: Frame) -> Result<(), WriteError> {
+    fn write(&mut self, Frame { batch, is_mark }: Frame, tell: &dyn Fn(Lsn)) -> Result<(), WriteError> {
         if is_mark {
-            self.sync()?;
+            self.sync(tell)?;
         }
         self.tail.write(&batch)?;
+        let is_short = batch.read().frame_bytes() <= SHORT_FRAME_BYTES_MAX;
         // The owner takes the buffer back once it sees that it is durable.
         drop(batch);
         *self.shared.tail.lock() = self.tail.head();
@@ -167,30 +211,33 @@ impl Writer {
         // Going over to the next segment syncs the one before.
         self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
         if self.shared.level() == Level::Always {
-            return self.sync();
+            if is_short {
+                self.tail.pave()?;
+            }
+            return self.sync(tell);
         }
-        self.tell();
+        self.count(tell);
         if is_mark || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-            self.sync()?;
+            self.sync(tell)?;
         }
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), WriteError> {
+    fn sync(&mut self, tell: &dyn Fn(Lsn)) -> Result<(), WriteError> {
         self.tail.sync()?;
         self.unsynced_since = None;
         self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
-        self.tell();
+        self.count(tell);
         Ok(())
     }
 
     /// What is written or synced now counts.
-    fn tell(&self) {
+    fn count(&self, tell: &dyn Fn(Lsn)) {
         let durable = self.tail.written();
         let before = self.shared.durable.swap(durable.number(), Ordering::AcqRel);
         self.shared.ring(false);
         if durable.number() > before {
-            (self.on_durable)(Ok(durable));
+            tell(durable);
         }
     }
 

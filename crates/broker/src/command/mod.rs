@@ -42,12 +42,12 @@ use std::{rc::Rc, time::Duration};
 
 use naru_fanout::{Core, Peer};
 use naru_resp::{Command, ReplyWriter};
-use tokio::sync::mpsc::error::TrySendError;
 
 use arguments::unknown_subcommand;
 
 use crate::{
     client::Client,
+    handover::{Handover, Put},
     keeper::{Asker, Job, Op, Task},
     replies::Ticket,
     stopwatch::Run,
@@ -163,12 +163,12 @@ impl Context<'_> {
             version: self.client.version(),
             ticket: Some(ticket),
         };
-        match self.core.shared().keeper.try_send(Job { asker, task }) {
-            Ok(()) => Ok(Flow::Next),
-            Err(TrySendError::Full(job)) => Ok(Flow::Full(Box::new(job))),
-            // The broker is stopping; the place kept will not be filled any more.
-            Err(TrySendError::Closed(_)) => Ok(Flow::End),
-        }
+        Ok(match Handover::put(self.core, Job { asker, task }) {
+            Put::Taken => Flow::Next,
+            Put::Full(job) => Flow::Full(job),
+            // The place kept will not be filled any more.
+            Put::Gone => Flow::End,
+        })
     }
 }
 

@@ -109,13 +109,14 @@ impl Store {
         if self.journal.is_full() { Err(StoreError::DiskFull) } else { Ok(()) }
     }
 
-    /// Hands what has been recorded to the disk, at the level that is asked for now.
-    pub(super) fn submit(&mut self) -> Result<(), WriteError> {
+    /// Hands what has been recorded to the disk, at the level that is asked for now. May wait for it if there is little
+    /// else to do.
+    pub(super) fn submit(&mut self, may_wait: bool) -> Result<(), WriteError> {
         let (log, level) = (self.journal.log(), self.config.sync_level());
         if log.level() != level {
             log.set_level(level);
         }
-        log.submit()
+        if may_wait { log.submit_and_wait() } else { log.submit() }
     }
 
     /// Begins a transaction: until [`Self::commit`], changes are made at once, and recorded together.

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     keyspace::Kind,
-    limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX},
+    limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX, JOBS_GATHERED_MAX},
     message::Message,
     profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
@@ -99,16 +99,20 @@ impl Turns {
     fn turn(&mut self) -> Result<(), WriteError> {
         self.durable.borrow_and_update().clone()?;
         self.expire();
+        let mut done = 0;
         while !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);
+            done += 1;
         }
         let now = Instant::now();
         while let Some(waiter) = self.blocked.expired(now) {
             self.answer_nothing(&waiter);
         }
         self.comes_again = self.upkeep.go_on(&mut self.store);
-        self.store.submit()?;
+        // Many come: while these are written the next can be done.
+        let is_busy = done + self.queue.len() + self.jobs.len() >= JOBS_GATHERED_MAX;
+        self.store.submit(!is_busy)?;
         self.counts.note(&self.store);
         self.release();
         self.send_outgoing();

@@ -13,6 +13,7 @@ use crate::log::{Log, Options};
 use crate::lsn::Lsn;
 use crate::real_fs::RealFs;
 use crate::recovery::Recovery;
+use crate::tail::SHORT_FRAME_BYTES_MAX;
 use crate::vfs::Vfs;
 
 struct Opened {
@@ -149,6 +150,85 @@ fn nothing_is_acknowledged_after_a_failed_sync_or_write() {
         disk.power_on(Keep::Nothing);
         assert!(open(&disk).records.len() <= 2);
     }
+}
+
+#[test]
+fn what_is_little_is_on_disk_when_its_submitter_goes_on_and_nobody_else_is_told() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    opened.store(b"by the writer's thread").unwrap();
+    for index in 0..20 {
+        let (lsn, _) = opened.log.append(&[index; 500]).unwrap();
+        opened.log.submit_and_wait().unwrap();
+        // One that goes into the next segment is for the thread.
+        if opened.log.durable() < lsn {
+            assert_eq!(opened.durable.recv().unwrap().unwrap(), lsn);
+        }
+        assert_eq!((opened.log.synced(), opened.durable.try_recv().is_err()), (lsn, true));
+    }
+    drop(opened);
+    disk.power_on(Keep::Nothing);
+    assert_eq!(open(&disk).records.len(), 21);
+}
+
+#[test]
+fn what_is_more_than_little_is_not_waited_for() {
+    let disk = Disk::new(1);
+    let mut opened = open_with(disk.clone(), data(), Options { segment_bytes: 1 << 20, ..small() }).unwrap();
+    opened.store(b"first").unwrap();
+    let still = disk.hold();
+    opened.log.append(&vec![1; SHORT_FRAME_BYTES_MAX]).unwrap();
+    opened.log.submit_and_wait().unwrap();
+    assert_eq!(opened.log.durable(), Lsn::new(1));
+    drop(still);
+    assert_eq!(opened.durable.recv().unwrap().unwrap(), Lsn::new(2));
+}
+
+#[test]
+fn nothing_is_written_or_synced_after_a_failure_on_the_submitters_thread() {
+    for operation in [1, 2] {
+        let disk = Disk::new(1);
+        let mut opened = open(&disk);
+        opened.store(b"kept").unwrap();
+        // The thread has gone back to waiting, and holds nothing.
+        wait_until("the next is on disk at once", || {
+            let (lsn, _) = opened.log.append(b"kept").unwrap();
+            opened.log.submit_and_wait().unwrap();
+            opened.durable.try_recv().is_err() && opened.log.durable() == lsn
+        });
+        let durable = opened.log.durable();
+        disk.plan(disk.operations() + operation, Fault::Error(ErrorKind::Other));
+        opened.log.append(b"lost or not").unwrap();
+        opened.log.submit_and_wait().unwrap_err();
+        let operations = disk.operations();
+        assert!(matches!(opened.log.append(b"no"), Err(AppendError::Stopped(WriteError::Failed { .. }))));
+        assert!(opened.log.submit_and_wait().is_err() && opened.log.submit().is_err());
+        assert_eq!(opened.log.durable(), durable);
+        assert!(opened.log.close().is_err());
+        assert_eq!(disk.operations(), operations);
+        disk.power_on(Keep::Nothing);
+        assert!(open(&disk).records.len() as u64 <= durable.number() + 1);
+    }
+}
+
+#[test]
+fn short_frames_are_written_where_zeros_were_written_before() {
+    let disk = Disk::new(1);
+    let mut opened = open_with(disk.clone(), data(), Options { segment_bytes: 1 << 20, ..small() }).unwrap();
+    let mut operations = |record: &[u8]| {
+        let before = disk.operations();
+        opened.store(record).unwrap();
+        disk.operations() - before
+    };
+    operations(&[1; 100]);
+    let short: Vec<u64> = (0..1000).map(|_| operations(&[1; 500])).collect();
+    assert_eq!(
+        short.iter().filter(|count| **count == 3).count(),
+        2,
+        "zeros are written for 256 KiB at a time"
+    );
+    assert_eq!(short.iter().filter(|count| **count == 2).count(), 998, "a write and a sync");
+    assert_eq!(operations(&vec![1; 2 * SHORT_FRAME_BYTES_MAX]), 2);
 }
 
 #[test]

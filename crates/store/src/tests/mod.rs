@@ -86,6 +86,7 @@ impl Opened {
             batch.push(Kind::Data, record);
         }
         self.tail.write(&Arc::new(RwLock::new(batch)))?;
+        self.tail.pave()?;
         self.tail.sync()?;
         self.tail.prepare_next()?;
         Ok(self.tail.synced())

@@ -1,0 +1,69 @@
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use naru_fanout::Core;
+use tokio::sync::mpsc::{
+    self, OwnedPermit,
+    error::{SendError, TrySendError},
+};
+
+use crate::{
+    keeper::Job,
+    limits::JOBS_GATHERED_MAX,
+    wire::{Resp, Shared},
+};
+
+/// A core's jobs on their way to the keeper. They leave together at the end of the core's turn, or when they are
+/// enough to keep the keeper busy: so it is woken once for all of them, and records them together.
+pub(crate) struct Handover {
+    keeper: mpsc::Sender<Job>,
+    /// In order, each with its place in the keeper's queue.
+    jobs: RefCell<Vec<(OwnedPermit<Job>, Job)>>,
+}
+
+/// What became of a job.
+pub(crate) enum Put {
+    Taken,
+    /// The keeper's queue is full: nothing was taken.
+    Full(Box<Job>),
+    /// The keeper has ended, as the broker is about to.
+    Gone,
+}
+
+impl Handover {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Handover { keeper: shared.keeper.clone(), jobs: RefCell::default() }
+    }
+
+    /// Takes a job that leaves at the end of the turn.
+    pub(crate) fn put(core: &Rc<Core<Resp>>, job: Job) -> Put {
+        let handover = &core.local().handover;
+        let count = match handover.keeper.clone().try_reserve_owned() {
+            Ok(place) => handover.gather(place, job),
+            Err(TrySendError::Full(_)) => return Put::Full(Box::new(job)),
+            Err(TrySendError::Closed(_)) => return Put::Gone,
+        };
+        if count < JOBS_GATHERED_MAX {
+            core.end_turn_soon();
+        } else {
+            handover.leave();
+        }
+        Put::Taken
+    }
+
+    fn gather(&self, place: OwnedPermit<Job>, job: Job) -> usize {
+        let mut jobs = self.jobs.borrow_mut();
+        jobs.push((place, job));
+        jobs.len()
+    }
+
+    /// Sends a job at once, behind those that are here, and waits for a place if there is none.
+    pub(crate) async fn send(&self, job: Job) -> Result<(), SendError<Job>> {
+        self.leave();
+        self.keeper.send(job).await
+    }
+
+    /// What is here goes to the keeper.
+    pub(crate) fn leave(&self) {
+        self.jobs.borrow_mut().drain(..).for_each(|(place, job)| drop(place.send(job)));
+    }
+}
