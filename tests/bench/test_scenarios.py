@@ -2,27 +2,15 @@
 
 import json
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from harness.naru import BINARY, ROOT
+from harness.bench import SMALL, run
+from harness.naru import BINARY
 from harness.waiting import PATIENCE
 
-BENCH = ROOT / "bench"
-SMALL = ["--small", "--rounds", "1", "--seconds", "0.15", "--warm-up", "0.05"]
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def run(program, *arguments, within=PATIENCE):
-    return subprocess.run(
-        [sys.executable, BENCH / program, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=within,
-    )
 
 
 def scenarios():

@@ -31,6 +31,11 @@ impl Dialog {
         Ok(Dialog { stream, received: Vec::new() })
     }
 
+    /// From now on the server may take so long for an answer.
+    pub(super) fn wait_for(&self, time_max: Duration) -> anyhow::Result<()> {
+        Ok(self.stream.set_read_timeout(Some(time_max))?)
+    }
+
     pub(super) fn say(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.stream.write_all(bytes).context("the connection was lost")
     }

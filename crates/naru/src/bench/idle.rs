@@ -61,7 +61,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Report> {
     files::allow(options.connections.into())?;
     let connector = Connector { server: options.target.resolve()?, protocol: options.target.protocol };
     let server = Process(options.pid);
-    let live = Live::new();
+    let live = Live::new("connections");
 
     let start_resident_bytes = server.resident_bytes()?;
     let began = Instant::now();
@@ -111,12 +111,6 @@ fn check(connection: &TcpStream, protocol: Protocol) -> anyhow::Result<()> {
 }
 
 impl Report {
-    pub(super) fn print_json(&self) -> io::Result<()> {
-        let mut out = stdout().lock();
-        serde_json::to_writer(&mut out, self)?;
-        writeln!(out)
-    }
-
     pub(super) fn print_table(&self) -> io::Result<()> {
         let mut out = stdout().lock();
         writeln!(out, "{}: {} connections, idle for {:.1} s", self.server, self.connections, self.seconds)?;

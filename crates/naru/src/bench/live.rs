@@ -9,21 +9,34 @@ pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// One line on standard error that tells how a run goes; nothing unless that is a terminal.
 pub(super) struct Live {
     shown: bool,
+    /// What is counted, in the plural.
+    counted: &'static str,
     at: Instant,
-    delivered: u64,
+    count: u64,
 }
 
 impl Live {
-    pub(super) fn new() -> Self {
-        Live { shown: stderr().is_terminal(), at: Instant::now(), delivered: 0 }
+    pub(super) fn new(counted: &'static str) -> Self {
+        Live { shown: stderr().is_terminal(), counted, at: Instant::now(), count: 0 }
     }
 
-    /// `delivered` counts from the start of the run.
-    pub(super) fn show(&mut self, what: &str, left: Duration, delivered: u64) {
+    /// `count` is from the start of the run.
+    pub(super) fn show(&mut self, what: &str, left: Duration, count: u64) {
+        let rate = self.rate(count);
+        self.write(&format!("{what}, {:.0} s to go: {rate:.0} {}/s", left.as_secs_f64(), self.counted));
+    }
+
+    /// Something that takes as long as it takes; `count` is from its start.
+    pub(super) fn show_count(&mut self, what: &str, count: u64) {
+        let rate = self.rate(count);
+        self.write(&format!("{what}: {count} {}, {rate:.0} /s", self.counted));
+    }
+
+    fn rate(&mut self, count: u64) -> f64 {
         let now = Instant::now();
-        let rate = (delivered - self.delivered) as f64 / (now - self.at).as_secs_f64().max(1e-3);
-        (self.at, self.delivered) = (now, delivered);
-        self.write(&format!("{what}, {:.0} s to go: {rate:.0} deliveries/s", left.as_secs_f64()));
+        let rate = count.saturating_sub(self.count) as f64 / (now - self.at).as_secs_f64().max(1e-3);
+        (self.at, self.count) = (now, count);
+        rate
     }
 
     /// Something without a rate.

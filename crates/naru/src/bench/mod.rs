@@ -1,5 +1,5 @@
 //! `naru bench`: the load generator. It speaks to any server on the Redis wire, and to NATS, and checks what it measures:
-//! a lost, repeated, misordered or altered message ends the run with an error.
+//! a lost, repeated, misordered or altered message ends the run with an error. Queues that last are [`queue`]'s.
 //!
 //! What a publish in flight is, and when publishing pauses, stands at [`progress`]. The path of a message:
 //! [`publisher`] stamps and sends it, [`frame`] reads it back at each [`subscriber`], [`run`] measures the window.
@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod protocol;
 mod publisher;
+mod queue;
 mod redis;
 mod report;
 mod run;
@@ -47,22 +48,26 @@ enum Load {
     Pubsub(options::Pubsub),
     /// Open connections that do nothing; measure what they cost the server.
     Idle(idle::Options),
+    /// Load queues that last: append, consume, fill, trim; measure rates, latency and what the server uses.
+    Queue(queue::Options),
 }
 
 /// Runs one measurement and prints its report.
 ///
 /// # Errors
 ///
-/// The server cannot be reached or ends, or a message was lost, repeated, misordered or altered.
+/// The server cannot be reached or ends, or a message was lost, repeated, misordered or altered, or
+/// a queue is not what was acknowledged.
 pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.load {
         Load::Pubsub(options) => {
             let report = run::pubsub(&options)?;
-            if options.json { report.print_json()? } else { report.print_table()? }
+            if options.json { report::print_json(&report)? } else { report.print_table()? }
         }
+        Load::Queue(options) => queue::run(&options)?,
         Load::Idle(options) => {
             let report = idle::measure(&options)?;
-            if options.json { report.print_json()? } else { report.print_table()? }
+            if options.json { report::print_json(&report)? } else { report.print_table()? }
         }
     }
     Ok(ExitCode::SUCCESS)

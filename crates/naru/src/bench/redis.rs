@@ -1,4 +1,4 @@
-//! What is said on the Redis wire while a connection is opened.
+//! What is said on the Redis wire by those who wait for the answer, such as while a connection is opened.
 
 use anyhow::bail;
 use naru_resp::{Value, encode_request};
@@ -32,6 +32,24 @@ pub(super) fn subscribe_to_patterns(dialog: &mut Dialog, patterns: &[String]) ->
         }
     }
     Ok(())
+}
+
+/// The answer to one command.
+///
+/// # Errors
+///
+/// It is an error.
+pub(super) fn ask<'a, W>(dialog: &mut Dialog, words: W) -> anyhow::Result<Value>
+where
+    W: IntoIterator<Item = &'a str, IntoIter: ExactSizeIterator + Clone>,
+{
+    let words = words.into_iter();
+    let command = words.clone().next().unwrap_or_default();
+    say(dialog, words)?;
+    match dialog.reply()? {
+        Value::Error(text) => bail!("{command} was refused: {}", String::from_utf8_lossy(&text)),
+        answer => Ok(answer),
+    }
 }
 
 fn say<'a, W>(dialog: &mut Dialog, words: W) -> anyhow::Result<()>

@@ -37,14 +37,35 @@ pub(super) struct Report {
     generator_cores: f64,
 }
 
-/// From just before a publish is written, or from when it was due at a fixed rate, to its arrival in the load generator, over all deliveries.
+/// Of a publish: from just before it is written, or from when it was due at a fixed rate, to its arrival in the load
+/// generator, over all deliveries. [`super::queue`] says what it is of there.
 #[derive(Debug, Serialize)]
-struct Latency {
+pub(super) struct Latency {
     p50_us: f64,
     p90_us: f64,
     p99_us: f64,
     p999_us: f64,
     max_us: f64,
+}
+
+impl Latency {
+    /// `latency` in nanoseconds.
+    pub(super) fn new(latency: &Histogram<u64>) -> Self {
+        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
+        Latency {
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: latency.max() as f64 / 1e3,
+        }
+    }
+
+    /// In microseconds, by their names.
+    pub(super) fn named(&self) -> [(&'static str, f64); 5] {
+        let Latency { p50_us, p90_us, p99_us, p999_us, max_us } = *self;
+        [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("max", max_us)]
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +80,13 @@ struct ServerUse {
     start_resident_bytes: u64,
     /// Since the process began.
     peak_resident_bytes: u64,
+}
+
+/// One JSON object, on a line of its own.
+pub(super) fn print_json(report: &impl Serialize) -> io::Result<()> {
+    let mut out = stdout().lock();
+    serde_json::to_writer(&mut out, report)?;
+    writeln!(out)
 }
 
 /// The window that was measured.
@@ -84,7 +112,6 @@ impl Report {
         let seconds = window.length.as_secs_f64();
         let cores = |time: CpuTime| (time.user + time.system).as_secs_f64() / seconds;
         let per_delivery = |time: Duration| time.as_secs_f64() * 1e6 / window.delivered as f64;
-        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
         Report {
             server: format!("{}:{}", options.target.host, options.target.port()),
             protocol: options.target.protocol.name(),
@@ -101,13 +128,7 @@ impl Report {
             publishes_per_second: window.answered as f64 / seconds,
             deliveries: window.delivered,
             deliveries_per_second: window.delivered as f64 / seconds,
-            latency: Latency {
-                p50_us: at(0.5),
-                p90_us: at(0.9),
-                p99_us: at(0.99),
-                p999_us: at(0.999),
-                max_us: latency.max() as f64 / 1e3,
-            },
+            latency: Latency::new(latency),
             server_use: window.server.as_ref().map(|&Used { time, resident_before, resident_peak }| {
                 ServerUse {
                     user_us_per_delivery: per_delivery(time.user),
@@ -122,12 +143,6 @@ impl Report {
             }),
             generator_cores: cores(window.generator),
         }
-    }
-
-    pub(super) fn print_json(&self) -> io::Result<()> {
-        let mut out = stdout().lock();
-        serde_json::to_writer(&mut out, self)?;
-        writeln!(out)
     }
 
     pub(super) fn print_table(&self) -> io::Result<()> {
@@ -151,10 +166,7 @@ impl Report {
             row("  asked for", format!("{rate} /s{}", if kept { "" } else { ": not reached" }))?;
         }
         row("deliveries", format!("{:.0} /s", self.deliveries_per_second))?;
-        let Latency { p50_us, p90_us, p99_us, p999_us, max_us } = self.latency;
-        for (name, latency_us) in
-            [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("max", max_us)]
-        {
+        for (name, latency_us) in self.latency.named() {
             row(&format!("latency {name}"), format!("{latency_us:.0} µs"))?;
         }
         if let Some(server) = &self.server_use {

@@ -35,7 +35,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(1);
 pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     options.check()?;
     files::allow(options.files())?;
-    let mut live = Live::new();
+    let mut live = Live::new("deliveries");
     let server = options.pid.map(Process);
     let resident_before = server.map(Process::resident_bytes).transpose()?;
     live.write(&format!("opening {} connections", options.connections()));

@@ -25,10 +25,12 @@ impl Target {
     }
 
     pub(super) fn resolve(&self) -> anyhow::Result<SocketAddr> {
-        let host = &self.host;
-        let mut addresses = (host.as_str(), self.port())
-            .to_socket_addrs()
-            .with_context(|| format!("{host} cannot be resolved"))?;
-        addresses.next().with_context(|| format!("{host} has no address"))
+        resolve(&self.host, self.port())
     }
+}
+
+pub(super) fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
+    let mut addresses =
+        (host, port).to_socket_addrs().with_context(|| format!("{host} cannot be resolved"))?;
+    addresses.next().with_context(|| format!("{host} has no address"))
 }

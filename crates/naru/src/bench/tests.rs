@@ -186,7 +186,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
 }
 
 /// Calls `each` for every command until it answers false or the connection ends.
-fn each_command(stream: &mut TcpStream, mut each: impl FnMut(&Command<'_>) -> bool) {
+pub(super) fn each_command(stream: &mut TcpStream, mut each: impl FnMut(&Command<'_>) -> bool) {
     let mut parser = RequestParser::new(Limits::default());
     let mut received = Vec::new();
     let mut buffer = [0; 4096];
