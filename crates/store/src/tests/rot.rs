@@ -7,6 +7,7 @@ use crate::error::OpenError;
 use crate::faults::{Disk, Keep};
 use crate::frame::{Header, find_header};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
+use crate::verify::verify;
 use crate::vfs::Vfs;
 
 /// A folder of three segments and a spare.
@@ -243,6 +244,35 @@ fn segments_that_are_missing_old_or_anothers_are_refused() {
 
 fn salt(segment: &[u8]) -> u64 {
     crate::segment::SegmentHead::decode(segment).unwrap().salt
+}
+
+#[test]
+fn only_the_foot_before_a_segment_that_was_just_begun_may_be_missing() {
+    let stored = stored(false);
+    let damaged = |disk: &Disk| {
+        let damages = verify(disk, data()).unwrap().damages;
+        damages.into_iter().map(|damage| damage.path).collect::<Vec<_>>()
+    };
+    let without_foot = |disk: &Disk, number: u64| {
+        let mut bytes = disk.contents(&segment(number)).unwrap();
+        let foot = bytes.len() - FOOT_BYTES;
+        bytes[foot..].fill(0);
+        disk.overwrite(&segment(number), &bytes).unwrap();
+    };
+    let written = stored.disk.copy();
+    without_foot(&written, TAIL - 1);
+    assert_eq!(damaged(&written), [segment(TAIL - 1)], "there are frames behind it");
+    // A crash after the tail's head was written.
+    let begun = stored.disk.copy();
+    let mut tail = begun.contents(&segment(TAIL)).unwrap();
+    tail[HEAD_BYTES..].fill(0);
+    begun.overwrite(&segment(TAIL), &tail).unwrap();
+    assert_eq!(damaged(&begun), [] as [std::path::PathBuf; 0]);
+    without_foot(&begun, TAIL - 1);
+    assert_eq!(damaged(&begun), [] as [std::path::PathBuf; 0]);
+    open(&begun.copy()).unwrap();
+    without_foot(&begun, TAIL - 2);
+    assert_eq!(damaged(&begun), [segment(TAIL - 2)]);
 }
 
 #[test]
