@@ -220,7 +220,10 @@ impl Owner {
             return Err("not the keys that were written".to_owned());
         }
         for (key, value) in expected {
-            let found = self.state.0[&key].1.map(|(address, bytes)| {
+            let Some((_, place)) = self.state.0.get(&key) else {
+                return Err(format!("key {key} is not there"));
+            };
+            let found = place.map(|(address, bytes)| {
                 let mut buffer = vec![0; bytes as usize];
                 self.segments.read(address, &mut buffer).map(|()| buffer)
             });
