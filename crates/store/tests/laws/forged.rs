@@ -69,20 +69,20 @@ fn mend_frames(frames: &mut [u8], salt: u64) {
         let length = u32_at(frames, at + 4) as usize;
         if !(FRAME_EXTRA_BYTES..=frames.len() - at).contains(&length) {
             // A header that leads nowhere, but whole.
-            put_crc(frames, salted(salt, &frames[at..at + 32]), at + 32);
+            put_crc(frames, masked(salted(salt, &frames[at..at + 32])), at + 32);
             return;
         }
         if let Some(chain) = chain {
             put_crc(frames, chain, at + 28);
         }
-        put_crc(frames, salted(salt, &frames[at..at + 32]), at + 32);
+        put_crc(frames, masked(salted(salt, &frames[at..at + 32])), at + 32);
         let (mut record, end) = (at + 36, at + length - 4);
         while record + 9 <= end {
             let body = u32_at(frames, record) as usize;
             let Some(crc_at) = (record + 5).checked_add(body).filter(|crc_at| crc_at + 4 <= end) else {
                 break;
             };
-            put_crc(frames, crc32c::crc32c(&frames[record..crc_at]), crc_at);
+            put_crc(frames, masked(crc32c::crc32c(&frames[record..crc_at])), crc_at);
             record = crc_at + 4;
         }
         let crc = salted(salt, &frames[at..end]);
@@ -114,6 +114,11 @@ fn mend_pieces(bytes: &mut [u8]) {
 
 fn salted(salt: u64, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), bytes)
+}
+
+/// As `frame.rs` keeps those of headers and records.
+fn masked(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn put_crc(bytes: &mut [u8], crc: u32, at: usize) {
