@@ -164,7 +164,7 @@ impl Stored {
             (path, start, bytes.len() - HEAD_BYTES)
         });
         // What is not used at the end of one has the addresses of the next.
-        let found = segments.filter(|(_, start, _)| *start <= address.position()).last();
+        let found = segments.rev().find(|(_, start, _)| *start <= address.position());
         let found = found.filter(|(_, start, frames)| address.position() - start < *frames as u64);
         found.map(|(path, start, _)| (path.as_path(), HEAD_BYTES + (address.position() - start) as usize))
     }
