@@ -30,6 +30,8 @@ pub enum Keep {
     Everything,
     /// All but one sector, counted over all files.
     AllBut(usize),
+    /// So many of the changes made first, over all files and folders: sectors, lengths and names.
+    First(usize),
     /// Any of it, drawn from the disk's seed.
     Any,
 }
@@ -56,6 +58,8 @@ struct State {
     locks: Vec<PathBuf>,
     /// Counts what changes the disk: writes, allocations, syncs, and changes of names.
     operations: u64,
+    /// Counts what a power cut may lose: versions of sectors, lengths, changes of names.
+    changes: u64,
     faults: BTreeMap<u64, Fault>,
     power_off: bool,
     /// Rises with each restart; files opened and locks taken before are of no use after.
@@ -70,15 +74,17 @@ struct FileState {
     now: Vec<u8>,
     /// What has been synced.
     synced: Vec<u8>,
-    /// The versions of each sector since it was synced.
-    unsynced: BTreeMap<usize, Vec<[u8; SECTOR]>>,
+    /// The versions of each sector since it was synced, each with its place among all changes.
+    unsynced: BTreeMap<usize, Vec<(u64, [u8; SECTOR])>>,
+    /// The lengths it has had since it was synced; emptied and grown again, it has lost what it held.
+    lengths: Vec<(u64, usize)>,
 }
 
 #[derive(Clone, Default)]
 struct FolderState {
     now: BTreeMap<String, usize>,
     synced: BTreeMap<String, usize>,
-    unsynced: Vec<NameChange>,
+    unsynced: Vec<(u64, NameChange)>,
 }
 
 #[derive(Clone)]
@@ -112,6 +118,7 @@ impl Disk {
     pub fn copy(&self) -> Self {
         let mut state = self.0.lock().clone();
         state.restart();
+        state.forget_nameless();
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -166,6 +173,11 @@ impl Disk {
         self.0.lock().files.iter().map(|file| file.unsynced.len()).sum()
     }
 
+    /// Changes that a power cut may lose, as [`Keep::First`] counts them.
+    pub fn unsynced_changes(&self) -> usize {
+        self.0.lock().unsynced().len()
+    }
+
     /// Every file with its length, in order of name.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let state = self.0.lock();
@@ -189,8 +201,7 @@ impl Disk {
     pub fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.0.lock();
         let file = state.find(path)?;
-        state.files[file] =
-            FileState { now: bytes.to_vec(), synced: bytes.to_vec(), unsynced: BTreeMap::new() };
+        state.files[file] = FileState { now: bytes.to_vec(), synced: bytes.to_vec(), ..FileState::default() };
         Ok(())
     }
 
@@ -257,19 +268,21 @@ impl Vfs for Disk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.operate(None)?;
         assert_eq!(from.parent(), to.parent(), "only within a folder");
+        let change = state.next_change();
         let (folder, from) = state.folder_of(from)?;
         let file = folder.now.remove(&from).ok_or(io::ErrorKind::NotFound)?;
         let to = name_of(to);
         folder.now.insert(to.clone(), file);
-        folder.unsynced.push(NameChange::Moved(from, to, file));
+        folder.unsynced.push((change, NameChange::Moved(from, to, file)));
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.operate(None)?;
+        let change = state.next_change();
         let (folder, name) = state.folder_of(path)?;
         folder.now.remove(&name).ok_or(io::ErrorKind::NotFound)?;
-        folder.unsynced.push(NameChange::Removed(name));
+        folder.unsynced.push((change, NameChange::Removed(name)));
         Ok(())
     }
 
@@ -323,7 +336,8 @@ impl VfsFile for OpenFile {
         let end = offset + part as u64;
         let grows = end.saturating_sub(state.files[self.file].now.len() as u64);
         state.take_space(grows)?;
-        state.files[self.file].write(&bytes[..part], offset as usize);
+        let state = &mut *state;
+        state.files[self.file].write(&bytes[..part], offset as usize, &mut state.changes);
         outcome
     }
 
@@ -331,9 +345,8 @@ impl VfsFile for OpenFile {
         let mut state = self.disk.operate(Some(self.life))?;
         let grows = bytes.saturating_sub(state.files[self.file].now.len() as u64);
         state.take_space(grows)?;
-        let file = &mut state.files[self.file].now;
-        let length = file.len().max(bytes as usize);
-        file.resize(length, 0);
+        let state = &mut *state;
+        state.files[self.file].grow(bytes as usize, &mut state.changes);
         Ok(())
     }
 
@@ -346,13 +359,14 @@ impl VfsFile for OpenFile {
         if outcome.is_err() {
             // Some of it was written; the rest is now taken for clean.
             let mut file = state.files[self.file].clone();
-            file.settle(Keep::Any, &mut state, &mut 0);
+            file.settle(Kept::Any, &mut state, &mut 0);
             state.files[self.file].synced = file.synced;
         } else {
             let file = &mut state.files[self.file];
             file.settle_all();
         }
         state.files[self.file].unsynced.clear();
+        state.files[self.file].lengths.clear();
         outcome
     }
 }
@@ -374,7 +388,29 @@ impl State {
         self.power_off = false;
     }
 
+    /// The places of the changes that a power cut may lose, in the order they were made.
+    fn unsynced(&self) -> Vec<u64> {
+        let sectors = self.files.iter().flat_map(|file| file.unsynced.values().flatten().map(|(at, _)| *at));
+        let lengths = self.files.iter().flat_map(|file| file.lengths.iter().map(|(at, _)| *at));
+        let names = self.folders.values().flat_map(|folder| folder.unsynced.iter().map(|(at, _)| *at));
+        let mut places: Vec<_> = sectors.chain(lengths).chain(names).collect();
+        places.sort_unstable();
+        places
+    }
+
+    fn next_change(&mut self) -> u64 {
+        self.changes += 1;
+        self.changes
+    }
+
     fn power_on(&mut self, keep: Keep) {
+        let keep = match keep {
+            Keep::Nothing => Kept::Until(0),
+            Keep::Everything => Kept::Until(u64::MAX),
+            Keep::AllBut(sector) => Kept::AllBut(sector),
+            Keep::First(count) => Kept::Until(self.unsynced().get(count).copied().unwrap_or(u64::MAX)),
+            Keep::Any => Kept::Any,
+        };
         let mut sector = 0;
         for index in 0..self.files.len() {
             let mut file = std::mem::take(&mut self.files[index]);
@@ -383,11 +419,11 @@ impl State {
         }
         let mut folders = std::mem::take(&mut self.folders);
         for folder in folders.values_mut() {
-            for change in std::mem::take(&mut folder.unsynced) {
+            for (at, change) in std::mem::take(&mut folder.unsynced) {
                 let kept = match keep {
-                    Keep::Nothing => false,
-                    Keep::Everything | Keep::AllBut(_) => true,
-                    Keep::Any => self.below(2) == 1,
+                    Kept::Until(end) => at < end,
+                    Kept::AllBut(_) => true,
+                    Kept::Any => self.below(2) == 1,
                 };
                 if kept {
                     change.apply(&mut folder.synced);
@@ -397,6 +433,22 @@ impl State {
         }
         self.folders = folders;
         self.restart();
+    }
+
+    /// Empties the files that no name leads to, nor will after a power cut.
+    fn forget_nameless(&mut self) {
+        let mut named = vec![false; self.files.len()];
+        for folder in self.folders.values() {
+            folder.now.values().chain(folder.synced.values()).for_each(|file| named[*file] = true);
+            for (_, change) in &folder.unsynced {
+                if let NameChange::Made(_, file) | NameChange::Moved(_, _, file) = change {
+                    named[*file] = true;
+                }
+            }
+        }
+        for (file, _) in self.files.iter_mut().zip(named).filter(|(_, named)| !named) {
+            *file = FileState::default();
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -414,16 +466,18 @@ impl State {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<usize> {
+        let change = self.next_change();
         if let Ok(file) = self.find(path) {
             self.files[file].now.clear();
             self.files[file].unsynced.clear();
+            self.files[file].lengths.push((change, 0));
             return Ok(file);
         }
         self.files.push(FileState::default());
         let file = self.files.len() - 1;
         let (folder, name) = self.folder_of(path)?;
         folder.now.insert(name.clone(), file);
-        folder.unsynced.push(NameChange::Made(name, file));
+        folder.unsynced.push((change, NameChange::Made(name, file)));
         Ok(file)
     }
 
@@ -448,25 +502,47 @@ impl State {
     }
 }
 
+/// What of the unsynced is kept, in terms of what each change knows of itself.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// The changes before this place.
+    Until(u64),
+    AllBut(usize),
+    Any,
+}
+
 impl FileState {
-    fn write(&mut self, bytes: &[u8], offset: usize) {
+    fn write(&mut self, bytes: &[u8], offset: usize, changes: &mut u64) {
         if bytes.is_empty() {
             return;
         }
         let end = offset + bytes.len();
-        let length = self.now.len().max(end);
-        self.now.resize(length, 0);
+        self.grow(end, changes);
         self.now[offset..end].copy_from_slice(bytes);
         for sector in offset / SECTOR..end.div_ceil(SECTOR) {
             let start = sector * SECTOR;
             let stop = (start + SECTOR).min(self.now.len());
             let mut version = [0; SECTOR];
             version[..stop - start].copy_from_slice(&self.now[start..stop]);
-            self.unsynced.entry(sector).or_default().push(version);
+            *changes += 1;
+            self.unsynced.entry(sector).or_default().push((*changes, version));
+        }
+    }
+
+    /// Makes it this long, if it is shorter.
+    fn grow(&mut self, length: usize, changes: &mut u64) {
+        if length > self.now.len() {
+            self.now.resize(length, 0);
+            *changes += 1;
+            self.lengths.push((*changes, length));
         }
     }
 
     fn settle_all(&mut self) {
+        for (_, length) in std::mem::take(&mut self.lengths) {
+            self.synced.resize(length, 0);
+        }
+        // Not all that can be read: what a failed sync has lost counts as clean.
         self.synced.resize(self.now.len(), 0);
         for sector in self.unsynced.keys() {
             let start = sector * SECTOR;
@@ -476,26 +552,25 @@ impl FileState {
     }
 
     /// Decides what of the unsynced is on disk. `sector` counts over all files.
-    fn settle(&mut self, keep: Keep, state: &mut State, sector: &mut usize) {
-        let long = match keep {
-            Keep::Nothing => false,
-            Keep::Everything | Keep::AllBut(_) => true,
-            Keep::Any => state.below(2) == 1,
+    fn settle(&mut self, keep: Kept, state: &mut State, sector: &mut usize) {
+        let lengths_end = match keep {
+            Kept::Until(end) => end,
+            Kept::AllBut(_) => u64::MAX,
+            Kept::Any => [0, u64::MAX][state.below(2)],
         };
-        if long {
-            self.synced.resize(self.now.len(), 0);
+        for (_, length) in std::mem::take(&mut self.lengths).into_iter().filter(|(at, _)| *at < lengths_end) {
+            self.synced.resize(length, 0);
         }
         for (index, versions) in std::mem::take(&mut self.unsynced) {
             let kept = match keep {
-                Keep::Nothing => None,
-                Keep::Everything => versions.last(),
-                Keep::AllBut(lost) => versions.last().filter(|_| *sector != lost),
-                Keep::Any => versions.get(state.below(versions.len() + 1)),
+                Kept::Until(end) => versions.iter().rev().find(|(at, _)| *at < end),
+                Kept::AllBut(lost) => versions.last().filter(|_| *sector != lost),
+                Kept::Any => versions.get(state.below(versions.len() + 1)),
             };
             *sector += 1;
             let start = (index * SECTOR).min(self.synced.len());
             let stop = (start + SECTOR).min(self.synced.len());
-            if let Some(version) = kept {
+            if let Some((_, version)) = kept {
                 self.synced[start..stop].copy_from_slice(&version[..stop - start]);
             }
         }

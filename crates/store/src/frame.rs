@@ -7,12 +7,13 @@
 //! 12  LSN of the first record         8
 //! 20  durable LSN when written        8
 //! 28  CRC of the frame before         4    a chain: a frame belongs behind exactly one other
-//! 32  CRC32C of salt and the above    4    a block of another segment, or of this one's earlier life, never passes
-//! 36  records: length 4, kind 1, body, CRC32C of the three 4
+//! 32  check of salt and the above     4    a block of another segment, or of this one's earlier life, never passes
+//! 36  records: length 4, kind 1, body, check of the three 4
 //!  …  CRC32C of salt and everything   4
 //! ```
 //!
-//! Integers are little-endian.
+//! Integers are little-endian. A check is a CRC32C, masked: bytes with their plain CRC behind them leave any CRC that goes
+//! on over them the same, whatever they say, and a frame's would tell no more than lengths.
 
 use crate::lsn::Lsn;
 
@@ -61,15 +62,15 @@ impl Header {
         bytes[12..20].copy_from_slice(&self.first.number().to_le_bytes());
         bytes[20..28].copy_from_slice(&self.durable.number().to_le_bytes());
         bytes[28..32].copy_from_slice(&self.chain.to_le_bytes());
-        let crc = salted_crc(salt, &bytes[..32]);
-        bytes[32..36].copy_from_slice(&crc.to_le_bytes());
+        let check = masked(salted_crc(salt, &bytes[..32]));
+        bytes[32..36].copy_from_slice(&check.to_le_bytes());
         bytes
     }
 
     /// The header at the start of these bytes, if there is one that was written with this salt.
     pub(crate) fn decode(bytes: &[u8], salt: u64) -> Option<Self> {
         let bytes = bytes.get(..HEADER_BYTES)?;
-        if bytes[..4] != MAGIC || u32_at(bytes, 32) != salted_crc(salt, &bytes[..32]) {
+        if bytes[..4] != MAGIC || u32_at(bytes, 32) != masked(salted_crc(salt, &bytes[..32])) {
             return None;
         }
         Some(Self {
@@ -160,14 +161,20 @@ pub(crate) fn push_record(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) -> usize
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.push(kind as u8);
     bytes.extend_from_slice(body);
-    let crc = crc32c::crc32c(&bytes[start..]);
-    bytes.extend_from_slice(&crc.to_le_bytes());
+    let check = masked(crc32c::crc32c(&bytes[start..]));
+    bytes.extend_from_slice(&check.to_le_bytes());
     start + RECORD_HEAD_BYTES
 }
 
 /// CRC32C of the salt and then the bytes.
 pub(crate) fn salted_crc(salt: u64, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), bytes)
+}
+
+/// A CRC as it is kept among the bytes that another goes over.
+fn masked(crc: u32) -> u32 {
+    // As others do it (LevelDB): what is added carries, so that it is not linear as a CRC is.
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// The first later place with a frame header of this salt, and that header.
@@ -194,8 +201,9 @@ fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
         _ => return None,
     };
     let covered = bytes.get(..length.checked_add(5)?)?;
-    let crc = bytes.get(covered.len()..covered.len() + 4)?;
-    (crc32c::crc32c(covered) == u32_at(crc, 0)).then(|| (kind, &covered[5..], &bytes[covered.len() + 4..]))
+    let check = bytes.get(covered.len()..covered.len() + 4)?;
+    let is_whole = masked(crc32c::crc32c(covered)) == u32_at(check, 0);
+    is_whole.then(|| (kind, &covered[5..], &bytes[covered.len() + 4..]))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -273,6 +281,20 @@ mod tests {
             prop_assert_eq!(decode(salt - 1, 9, 5), Some(BadFrame::Header));
             prop_assert_eq!(decode(salt, 10, 5), Some(BadFrame::Misplaced));
             prop_assert_eq!(decode(salt, 9, 5 ^ other), Some(BadFrame::Misplaced));
+        }
+    }
+
+    /// Whoever follows a frame names it by its checksum; so do those who look for what was replaced in one.
+    #[test]
+    fn frames_of_one_length_that_say_other_things_have_other_checksums() {
+        let crc = |record: &[u8], salt, first, chain| {
+            let batch = sealed(&[record.to_vec(), b"another".to_vec()], salt, Lsn::new(first), chain);
+            u32_at(batch.bytes(), batch.bytes().len() - 4)
+        };
+        let one = crc(b"one", 3, 1, 0);
+        for other in [crc(b"two", 3, 1, 0), crc(b"one", 4, 1, 0), crc(b"one", 3, 2, 0), crc(b"one", 3, 1, 9)]
+        {
+            assert_ne!(one, other);
         }
     }
 

@@ -32,6 +32,10 @@ pub(crate) fn repair(
     let offset = end.place.offset as usize;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(offset);
     let torn = if used == offset {
+        // The start that cut something here may have failed to sync it; what reads as zeros is on disk all the same then.
+        let cut = cut_before(fs, shard, end.place.next)?.min(tail.head.frames_end() - end.place.offset);
+        let zeros = vec![0; cut as usize];
+        file.write_at(&zeros, offset as u64).map_err(OpenError::io("write", &tail.path))?;
         None
     } else {
         refuse_damage(tail, &bytes[..used], end)?;
@@ -100,9 +104,23 @@ fn refuse_damage(tail: &Segment, bytes: &[u8], end: &End) -> Result<(), Damage> 
     Ok(())
 }
 
+/// How many bytes an earlier start has copied aside from where this record will stand.
+fn cut_before(fs: &dyn Vfs, shard: &Path, first: Lsn) -> Result<u64, OpenError> {
+    let path = shard.join(torn_name(first));
+    if !fs.exists(&path).map_err(OpenError::io("read", &path))? {
+        return Ok(0);
+    }
+    let file = fs.open(&path).map_err(OpenError::io("open", &path))?;
+    file.bytes().map_err(OpenError::io("read", &path))
+}
+
+fn torn_name(first: Lsn) -> String {
+    format!("{TORN_PREFIX}{:016}", first.number())
+}
+
 /// Copies a torn frame aside and forgets the oldest of such copies.
 fn keep_copy(fs: &dyn Vfs, shard: &Path, first: Lsn, bytes: &[u8]) -> Result<PathBuf, OpenError> {
-    let name = format!("{TORN_PREFIX}{:016}", first.number());
+    let name = torn_name(first);
     let names = fs.list(shard).map_err(OpenError::io("read", shard))?;
     let mut old: Vec<_> = names.iter().filter(|old| old.starts_with(TORN_PREFIX) && **old != name).collect();
     old.sort_unstable();

@@ -11,7 +11,7 @@ use super::{
 /// When, and how fast.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
-    /// Dead bytes that are left alone. Above them at most as much may be dead as is live.
+    /// Dead bytes that are left alone, more than a segment has. Above them at most as much may be dead as is live.
     pub(super) dead_bytes_min: u64,
     /// Bytes that are written again in one turn.
     pub(super) turn_bytes: usize,
@@ -39,6 +39,16 @@ const LIVE_SHARE_MAX: f64 = 0.5;
 pub(super) struct Reclaim {
     pace: Pace,
     walk: Option<Walk>,
+    left: Left,
+}
+
+/// Bytes that looked dead and are not: with long names, what brings a body takes more of the log than it is taken for, and
+/// would be written again without end.
+enum Left {
+    /// So many were left by the last walk, at most.
+    Known(u64),
+    /// A walk has ended.
+    ToBeSeen,
 }
 
 struct Walk {
@@ -51,7 +61,7 @@ struct Walk {
 
 impl Reclaim {
     pub(super) fn new(pace: Pace) -> Reclaim {
-        Reclaim { pace, walk: None }
+        Reclaim { pace, walk: None, left: Left::Known(0) }
     }
 
     /// Finds out whether there is enough to gain.
@@ -74,7 +84,12 @@ impl Reclaim {
                 }
             }
         }
-        if dead > self.pace.dead_bytes_min.max(live) && !emptied.is_empty() {
+        let left = match self.left {
+            Left::Known(left) => left.min(dead),
+            Left::ToBeSeen => dead,
+        };
+        self.left = Left::Known(left);
+        if dead - left > self.pace.dead_bytes_min.max(live) && !emptied.is_empty() {
             tracing::info!(segments = emptied.len(), dead, live, "emptying segments of the log");
             self.walk = Some(Walk { emptied, next: (0, 0), moved_bytes: 0 });
         }
@@ -91,6 +106,7 @@ impl Reclaim {
             Ok(true) => {
                 tracing::info!(moved_bytes = walk.moved_bytes, "segments of the log emptied");
                 self.walk = None;
+                self.left = Left::ToBeSeen;
                 None
             }
             Err(error) => {

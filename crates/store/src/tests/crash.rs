@@ -2,10 +2,14 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::{Model, Opened, Random, open};
 use crate::error::OpenError;
 use crate::faults::{Disk, Fault, Keep};
+use crate::frame::Kind;
 
 /// Crashes in one run of the test; the long run raises it by `NARU_CRASHES`.
 const CRASHES: u64 = 12_000;
@@ -137,5 +141,39 @@ fn a_failed_sync_is_not_believed_after_a_restart() {
         assert_eq!(shown.len(), 2, "the kernel still shows it");
         disk.power_on(Keep::Nothing);
         assert_eq!(open(&disk).unwrap().records, shown, "what was shown stays");
+    }
+}
+
+#[test]
+fn what_was_cut_does_not_come_back_though_the_sync_of_the_cut_has_failed() {
+    for seed in 0..100 {
+        let disk = Disk::new(seed);
+        let mut opened = open(&disk).unwrap();
+        // Two frames that are not synced, and end with a sector; of the first one is lost, so that both are cut.
+        opened.tail.prepare_next().unwrap();
+        for byte in [2, 3] {
+            let mut batch = opened.batch();
+            batch.push(Kind::Data, &[byte; 975]);
+            opened.tail.write(&Arc::new(RwLock::new(batch))).unwrap();
+        }
+        disk.power_on(Keep::AllBut(1));
+        let operations = {
+            let copy = disk.copy();
+            let before = copy.operations();
+            assert!(open(&copy).unwrap().recovery.torn.is_some());
+            copy.operations() - before
+        };
+        for operation in 1..=operations {
+            let disk = disk.copy();
+            disk.plan(disk.operations() + operation, Fault::Error(ErrorKind::Other));
+            assert!(open(&disk).is_err(), "seed {seed}, {operation}");
+            disk.restart();
+            // Another in the place of the first, and as long.
+            let mut opened = open(&disk).unwrap();
+            opened.commit(&[vec![4; 975]]).unwrap();
+            disk.power_on(Keep::Nothing);
+            let again = open(&disk).unwrap_or_else(|error| panic!("seed {seed}, {operation}: {error}"));
+            assert_eq!(again.records.len(), 1, "seed {seed}, {operation}");
+        }
     }
 }

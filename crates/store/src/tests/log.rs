@@ -13,6 +13,7 @@ use crate::log::{Log, Options};
 use crate::lsn::Lsn;
 use crate::real_fs::RealFs;
 use crate::recovery::Recovery;
+use crate::segment::FORMAT;
 use crate::tail::SHORT_FRAME_BYTES_MAX;
 use crate::vfs::Vfs;
 
@@ -369,7 +370,7 @@ fn a_folder_with_other_things_is_refused_and_left_alone() {
 
 #[test]
 fn a_folder_of_another_version_is_refused() {
-    for (format, says) in [(1, "no released Naru wrote"), (3, "made by a newer Naru")] {
+    for (format, says) in [(FORMAT - 1, "no released Naru wrote"), (FORMAT + 1, "made by a newer Naru")] {
         let disk = Disk::new(1);
         drop(open(&disk));
         let said = format!("naru data folder, format {format}, shards 8, more to say");

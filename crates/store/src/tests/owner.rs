@@ -64,20 +64,21 @@ fn piece(key: u8, (lsn, place): Held) -> Vec<u8> {
     piece
 }
 
-struct Owner {
+pub(super) struct Owner {
     fs: Arc<dyn Vfs>,
-    tail: Tail,
+    pub(super) tail: Tail,
     segments: Segments,
-    recovery: Recovery,
+    pub(super) recovery: Recovery,
     checkpoints: Vec<Lsn>,
     state: State,
     /// The next key to be pushed, and where to.
     underway: Option<(u8, Lsn, CheckpointFile)>,
-    removed: u64,
+    pub(super) removed: u64,
+    pub(super) checkpointed: u64,
     _lock: Box<dyn Any + Send>,
 }
 
-fn open(disk: &Disk) -> Result<Owner, OpenError> {
+pub(super) fn open(disk: &Disk) -> Result<Owner, OpenError> {
     let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
     let mut state = State::default();
     let (recovered, lock) = open_tail(&fs, data(), small(), &mut state)?;
@@ -86,19 +87,30 @@ fn open(disk: &Disk) -> Result<Owner, OpenError> {
     for (address, bytes) in state.0.values().filter_map(|(_, place)| *place) {
         segments.count_live(address, u64::from(bytes))?;
     }
-    Ok(Owner { fs, tail, segments, recovery, checkpoints, state, underway: None, removed: 0, _lock: lock })
+    Ok(Owner {
+        fs,
+        tail,
+        segments,
+        recovery,
+        checkpoints,
+        state,
+        underway: None,
+        removed: 0,
+        checkpointed: 0,
+        _lock: lock,
+    })
 }
 
 /// What survives of what: all up to `synced` whatever happens, up to `written` if only the process dies.
 #[derive(Clone, Default)]
-struct Promise {
+pub(super) struct Promise {
     history: History,
-    written: Lsn,
-    synced: Lsn,
+    pub(super) written: Lsn,
+    pub(super) synced: Lsn,
 }
 
 impl Owner {
-    fn change(&mut self, random: &mut Random, promise: &mut Promise) -> Result<(), WriteError> {
+    pub(super) fn change(&mut self, random: &mut Random, promise: &mut Promise) -> Result<(), WriteError> {
         let mut batch = Batch::new(self.tail.end(), self.tail.written().plus(1));
         let mut dead = Vec::new();
         for _ in 0..1 + random.below(3) {
@@ -130,14 +142,31 @@ impl Owner {
         self.tail.prepare_next().map(drop)
     }
 
-    fn sync(&mut self, promise: &mut Promise) -> Result<(), WriteError> {
+    pub(super) fn sync(&mut self, promise: &mut Promise) -> Result<(), WriteError> {
         let outcome = self.tail.sync();
         promise.synced = self.tail.synced();
         outcome
     }
 
+    /// Says that everything is on disk, as the log does when it is idle.
+    pub(super) fn mark(&mut self, promise: &mut Promise) -> Result<(), WriteError> {
+        self.sync(promise)?;
+        let mut batch = Batch::new(self.tail.end(), self.tail.written().plus(1));
+        batch.push(Kind::Mark, &[]);
+        self.tail.write(&Arc::new(RwLock::new(batch)))?;
+        let now = self.tail.written();
+        self.segments.written(self.tail.head(), self.tail.end(), 0, now);
+        promise.written = now;
+        self.sync(promise)?;
+        self.tail.prepare_next().map(drop)
+    }
+
     /// A step of a checkpoint: begin, a few keys, or finish.
-    fn checkpoint(&mut self, random: &mut Random, promise: &mut Promise) -> Result<(), WriteError> {
+    pub(super) fn checkpoint(
+        &mut self,
+        random: &mut Random,
+        promise: &mut Promise,
+    ) -> Result<(), WriteError> {
         let newest = self.checkpoints.last().copied();
         let Some((key, lsn, mut file)) = self.underway.take() else {
             let lsn = self.tail.written();
@@ -159,13 +188,14 @@ impl Owner {
         self.sync(promise)?;
         file.publish(newest)?;
         self.checkpoints.push(lsn);
+        self.checkpointed += 1;
         let surplus = self.checkpoints.len().saturating_sub(2);
         self.checkpoints.drain(..surplus);
         self.segments.look_again();
         Ok(())
     }
 
-    fn reclaim(&mut self) {
+    pub(super) fn reclaim(&mut self) {
         if let [older, _] = self.checkpoints[..] {
             for dead in self.segments.take_dead(older, self.tail.synced()) {
                 dead.carry_out(&*self.fs);
@@ -175,7 +205,7 @@ impl Owner {
     }
 
     /// The state is that after the last record there is, to the byte, and nothing promised is behind it.
-    fn check(&self, promise: &mut Promise, only_process_died: bool) -> Result<(), String> {
+    pub(super) fn check(&self, promise: &mut Promise, only_process_died: bool) -> Result<(), String> {
         let promised = if only_process_died { promise.written } else { promise.synced };
         let last = self.recovery.last;
         if last < promised {
@@ -190,7 +220,10 @@ impl Owner {
             return Err("not the keys that were written".to_owned());
         }
         for (key, value) in expected {
-            let found = self.state.0[&key].1.map(|(address, bytes)| {
+            let Some((_, place)) = self.state.0.get(&key) else {
+                return Err(format!("key {key} is not there"));
+            };
+            let found = place.map(|(address, bytes)| {
                 let mut buffer = vec![0; bytes as usize];
                 self.segments.read(address, &mut buffer).map(|()| buffer)
             });

@@ -7,6 +7,7 @@ use crate::error::OpenError;
 use crate::faults::{Disk, Keep};
 use crate::frame::{Header, find_header};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
+use crate::verify::verify;
 use crate::vfs::Vfs;
 
 /// A folder of three segments and a spare.
@@ -15,6 +16,8 @@ struct Stored {
     records: Records,
     /// Where the last frame begins in the tail, and how many records come before it.
     last_frame: (usize, usize),
+    /// Where the frames of the tail end; the last byte may be a zero.
+    end: usize,
 }
 
 const TAIL: u64 = 3;
@@ -36,11 +39,13 @@ fn stored(closed: bool) -> Stored {
         last_frame = (end(&disk), count);
         opened.mark().unwrap();
     }
+    let head = opened.tail.head();
+    let end = HEAD_BYTES + opened.tail.end().since(head.start).unwrap() as usize;
     drop(opened);
     disk.power_on(Keep::Nothing);
     let records = open(&disk.copy()).unwrap().records;
     assert_eq!(records.len(), count);
-    Stored { disk, records, last_frame }
+    Stored { disk, records, last_frame, end }
 }
 
 /// Where the frames of a segment, or the bytes of another file, end.
@@ -77,7 +82,7 @@ fn a_flipped_bit_in_any_byte_is_refused_or_cut_off_the_very_end_or_was_of_no_use
         let (mut refused, mut cut, mut whole) = (0, 0, 0);
         for (path, _) in stored.disk.files() {
             let mut bytes = stored.disk.contents(&path).unwrap();
-            let used = used(&bytes);
+            let used = if path == segment(TAIL) { stored.end } else { used(&bytes) };
             for at in 0..bytes.len() {
                 let bit = 1 << random.below(8);
                 bytes[at] ^= bit;
@@ -243,6 +248,35 @@ fn segments_that_are_missing_old_or_anothers_are_refused() {
 
 fn salt(segment: &[u8]) -> u64 {
     crate::segment::SegmentHead::decode(segment).unwrap().salt
+}
+
+#[test]
+fn only_the_foot_before_a_segment_that_was_just_begun_may_be_missing() {
+    let stored = stored(false);
+    let damaged = |disk: &Disk| {
+        let damages = verify(disk, data()).unwrap().damages;
+        damages.into_iter().map(|damage| damage.path).collect::<Vec<_>>()
+    };
+    let without_foot = |disk: &Disk, number: u64| {
+        let mut bytes = disk.contents(&segment(number)).unwrap();
+        let foot = bytes.len() - FOOT_BYTES;
+        bytes[foot..].fill(0);
+        disk.overwrite(&segment(number), &bytes).unwrap();
+    };
+    let written = stored.disk.copy();
+    without_foot(&written, TAIL - 1);
+    assert_eq!(damaged(&written), [segment(TAIL - 1)], "there are frames behind it");
+    // A crash after the tail's head was written.
+    let begun = stored.disk.copy();
+    let mut tail = begun.contents(&segment(TAIL)).unwrap();
+    tail[HEAD_BYTES..].fill(0);
+    begun.overwrite(&segment(TAIL), &tail).unwrap();
+    assert_eq!(damaged(&begun), [] as [std::path::PathBuf; 0]);
+    without_foot(&begun, TAIL - 1);
+    assert_eq!(damaged(&begun), [] as [std::path::PathBuf; 0]);
+    open(&begun.copy()).unwrap();
+    without_foot(&begun, TAIL - 2);
+    assert_eq!(damaged(&begun), [segment(TAIL - 2)]);
 }
 
 #[test]

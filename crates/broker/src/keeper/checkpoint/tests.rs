@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use naru_ledger::{Append, ClientId, Conversation, Epoch, Millis, User};
-use naru_store::{Log, Lsn, Options, RealFs};
+use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Vfs};
 use proptest::prelude::*;
 
 use super::*;
@@ -17,7 +17,7 @@ use crate::{
         reclaim::{self, Reclaim},
     },
     keyspace::{KeyChange, Kind, Value},
-    lists::{Element, End, ListChange},
+    lists::{Element, End, List, ListChange},
     streams::{Stream, StreamChange, StreamId},
     strings::StringChange,
 };
@@ -38,11 +38,14 @@ struct Desk {
 
 impl Desk {
     fn open(folder: &Path) -> Desk {
+        Desk::open_in(Arc::new(RealFs), folder)
+    }
+
+    fn open_in(fs: Arc<dyn Vfs>, folder: &Path) -> Desk {
         let config: Arc<Config> = Config::by_default().into();
         let mut loading = Loading::new(Ledger::new(Epoch::parse("e").unwrap()), config.clone());
         let options = Options { segment_bytes: 16 << 10, ..Options::default() };
-        let (log, recovery) =
-            Log::open(Arc::new(RealFs), folder, options, Box::new(|_| {}), &mut loading).unwrap();
+        let (log, recovery) = Log::open(fs, folder, options, Box::new(|_| {}), &mut loading).unwrap();
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace).unwrap();
@@ -245,6 +248,40 @@ fn space_comes_back_when_most_is_trimmed_and_the_rest_is_still_there() {
     assert_eq!(again.everything(), everything);
 }
 
+/// Every change of an entry names its key: a few fill a record, and what is as dense as it can be is not written again and
+/// again for the sake of nothing.
+#[test]
+fn segments_are_emptied_though_names_are_long_and_not_without_end() {
+    let mut desk = Desk::open_in(Arc::new(MemoryFs::new()), Path::new("/data"));
+    desk.reclaim = Reclaim::new(reclaim::Pace { dead_bytes_min: 20 << 10, ..RECLAIM });
+    let name = |letter: &str| Bytes::from(letter.repeat(1500));
+    let (kept, trimmed) = (name("k"), name("t"));
+    for _ in 0..60 {
+        for key in [&kept, &trimmed] {
+            let change = desk.add(key, 100);
+            desk.store.change(vec![change]).unwrap();
+        }
+        desk.turn();
+    }
+    let settle = |desk: &mut Desk| {
+        for _ in 0..1500 {
+            let _ = desk.store.journal.log().mark();
+            desk.turn();
+        }
+        let end = desk.store.journal.log().next_address().position();
+        (end, desk.file_bytes())
+    };
+    let (end, full) = settle(&mut desk);
+    let (later, _) = settle(&mut desk);
+    // Marks, and the checkpoints they are for, but no entry.
+    assert!(later - end < 150_000, "{} bytes were written, and nothing had changed", later - end);
+    desk.store.change(vec![Change::Key(trimmed, KeyChange::Deleted)]).unwrap();
+    let (_, half) = settle(&mut desk);
+    assert!(half < full * 3 / 4, "{half} of {full} bytes stay");
+    assert_eq!(desk.everything()[&kept[..]].len(), 1 + 60);
+    desk.close();
+}
+
 /// A walk that has passed a key must not lose it when it gets another name, and its old name another key.
 #[test]
 fn a_key_that_was_written_is_found_under_its_new_name_though_the_old_one_was_given_again() {
@@ -332,4 +369,146 @@ fn a_long_key_that_changes_while_another_thread_writes_it_is_as_it_was_when_its_
     let again = Desk::open(&folder.path().join("data"));
     assert!(again.checkpoint > before, "a checkpoint was made, in parts");
     assert_eq!(again.everything(), everything);
+}
+
+/// A list that is replayed without what it began with is not longer than it was: when it was emptied, it is gone.
+#[test]
+fn a_list_that_was_emptied_and_made_anew_behind_the_walk_has_nothing_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let names: Vec<Bytes> = ["first", "list", "stream"].map(Bytes::from).into();
+    let push = |text: &'static str| {
+        let elements = vec![Element::body(Bytes::from_static(text.as_bytes()))];
+        Change::List(names[1].clone(), ListChange::Pushed { end: End::Right, elements })
+    };
+    let change = desk.add(&names[0], 4000);
+    desk.try_change(change);
+    for text in ["one", "two", "three"] {
+        desk.try_change(push(text));
+    }
+    let change = desk.add(&names[2], 4000);
+    desk.try_change(change);
+    // It begins, and passes the first key only.
+    desk.turn();
+    assert_eq!(desk.checkpoints.walk.as_ref().map(|walk| walk.next), Some(1));
+    for _ in 0..5 {
+        desk.try_change(push("four"));
+        desk.try_change(Change::List(names[1].clone(), ListChange::Removed { indexes: vec![3] }));
+    }
+    desk.try_change(Change::List(names[1].clone(), ListChange::Popped { end: End::Left, count: 3 }));
+    assert!(desk.store.kind(&names[1]).is_none());
+    for _ in 0..50 {
+        desk.turn();
+    }
+    assert!(desk.checkpoints.walk.is_none());
+    desk.try_change(push("new"));
+    let everything = desk.everything();
+    desk.close();
+    let again = Desk::open(&folder.path().join("data"));
+    assert_eq!(again.everything(), everything);
+}
+
+/// What happens to a few names in one life; a turn now and then.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Add(usize),
+    Push(usize, bool),
+    Pop(usize, bool, u64),
+    Remove(usize, u64),
+    Set(usize),
+    Delete(usize),
+    Rename(usize, usize),
+    Expire(usize, bool),
+    Turn,
+}
+
+const NAMES: usize = 5;
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = || 0..NAMES;
+    prop_oneof![
+        3 => name().prop_map(Step::Add),
+        3 => (name(), any::<bool>()).prop_map(|(name, left)| Step::Push(name, left)),
+        1 => (name(), any::<bool>(), 1_u64..3).prop_map(|(name, left, count)| Step::Pop(name, left, count)),
+        1 => (name(), 0_u64..4).prop_map(|(name, index)| Step::Remove(name, index)),
+        1 => name().prop_map(Step::Set),
+        3 => name().prop_map(Step::Delete),
+        5 => (name(), name()).prop_map(|(from, to)| Step::Rename(from, to)),
+        1 => (name(), any::<bool>()).prop_map(|(name, is_set)| Step::Expire(name, is_set)),
+        8 => Just(Step::Turn),
+    ]
+}
+
+impl Desk {
+    fn take(&mut self, step: Step, number: usize) {
+        let name = |name: usize| Bytes::from(format!("key-{name}"));
+        let end = |is_left| if is_left { End::Left } else { End::Right };
+        let len = |desk: &Desk, key: &Bytes| {
+            desk.store.value::<List>(key).ok().flatten().map_or(0, List::len) as u64
+        };
+        match step {
+            Step::Add(key) => {
+                let change = self.add(&name(key), 20 + number % 200);
+                self.try_change(change);
+            }
+            Step::Push(key, is_left) => {
+                let elements =
+                    vec![Element::body(Bytes::from(format!("{number:0width$}", width = number % 30)))];
+                self.try_change(Change::List(name(key), ListChange::Pushed { end: end(is_left), elements }));
+            }
+            Step::Pop(key, is_left, count) => {
+                let (key, count) = (name(key), count.min(len(self, &name(key))));
+                if count > 0 {
+                    self.try_change(Change::List(key, ListChange::Popped { end: end(is_left), count }));
+                }
+            }
+            Step::Remove(key, index) => {
+                if index < len(self, &name(key)) {
+                    self.try_change(Change::List(name(key), ListChange::Removed { indexes: vec![index] }));
+                }
+            }
+            Step::Set(key) => {
+                let change = StringChange::Set { value: number.to_string().into(), expiry: None };
+                self.try_change(Change::Text(name(key), change));
+            }
+            Step::Delete(key) | Step::Rename(key, _) | Step::Expire(key, _) => {
+                if self.store.keyspace.get(&name(key)).is_none() {
+                    return;
+                }
+                let change = match step {
+                    Step::Rename(_, to) => KeyChange::Renamed { to: name(to) },
+                    Step::Expire(_, is_set) => KeyChange::Expires(is_set.then_some(u64::MAX - 1)),
+                    _ => KeyChange::Deleted,
+                };
+                self.try_change(Change::Key(name(key), change));
+            }
+            Step::Turn => self.turn(),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    /// Few names, so that each is another key again and again while one walk is under way; and no life ends in order.
+    #[test]
+    fn names_that_go_to_and_fro_hold_what_they_held_when_it_was_killed(
+        lives in prop::collection::vec(prop::collection::vec(step(), 0..150), 2..4),
+    ) {
+        let (fs, data) = (MemoryFs::new(), Path::new("/data"));
+        let mut number = 0;
+        for steps in lives {
+            let mut desk = Desk::open_in(Arc::new(fs.clone()), data);
+            desk.checkpoints.pace.log_bytes_min = 500;
+            for step in steps {
+                number += 1;
+                desk.take(step, number);
+            }
+            // All that was done is durable; a checkpoint may be under way.
+            desk.turn();
+            let everything = desk.everything();
+            drop(desk);
+            let again = Desk::open_in(Arc::new(fs.clone()), data);
+            prop_assert_eq!(again.everything(), everything);
+        }
+    }
 }
