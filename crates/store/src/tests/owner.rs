@@ -137,6 +137,7 @@ impl Owner {
         }
         promise.written = self.tail.written();
         if random.below(3) > 0 {
+            self.tail.pave()?;
             self.sync(promise)?;
         }
         self.tail.prepare_next().map(drop)
