@@ -1,8 +1,10 @@
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use naru_store::{Address, AppendError, Damage, Log, Lsn, WriteError};
 
 use super::{change::Change, store::StoreError};
-use crate::keyspace::{Body, Keyspace, Place, Spot};
+use crate::keyspace::{Body, Gone, Keyspace, Place, Spot, Value};
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
@@ -15,6 +17,12 @@ const CHECK_BYTES: usize = 4;
 
 /// What comes with a body into the log, roughly: its change, and its part of a record and a frame.
 const BODY_EXTRA_BYTES: u64 = 50;
+
+/// A value that holds more is counted bit by bit, so that nobody waits while millions are.
+const COUNTED_AT_ONCE_MAX: usize = 1024;
+
+/// Bodies that are counted in one turn, roughly.
+const COUNTED_A_TURN_MAX: usize = 16 * 1024;
 
 /// Why writing a change cannot fail.
 const WRITABLE: &str = "bodies are recorded before their changes, postcard can write the rest, and a vector takes all that is written";
@@ -34,6 +42,8 @@ pub(super) struct Journal {
     live: Live,
     /// Bodies that nothing refers to any more by what is in the open record.
     freed: Vec<Place>,
+    /// Values that are gone and hold so many that their bodies are counted bit by bit.
+    gone: VecDeque<Value>,
 }
 
 /// Bodies that are referred to, and their bytes.
@@ -68,6 +78,7 @@ impl Journal {
             is_in_transaction: false,
             live: Live::default(),
             freed: Vec::new(),
+            gone: VecDeque::new(),
         }
     }
 
@@ -180,9 +191,7 @@ impl Journal {
             assert_eq!(at.position(), address, "a record is appended where its bodies are said to be");
             self.last = lsn;
         }
-        for place in self.freed.drain(..) {
-            self.log.count_dead(Address::new(place.address), in_log(place));
-        }
+        self.count_freed();
         Ok(())
     }
 
@@ -217,15 +226,40 @@ impl Journal {
     /// Nothing refers to any body any more that there is, once the open record is appended.
     pub(super) fn free_all(&mut self) {
         self.freed.clear();
+        self.gone.clear();
         self.live = Live::default();
         self.log.count_all_dead();
     }
 
-    /// Nothing refers to a body any more, once the open record is appended.
-    pub(super) fn free(&mut self, place: Place) {
-        self.live.bodies -= 1;
-        self.live.bytes -= in_log(place);
-        self.freed.push(place);
+    /// Something is not needed any more, once the open record is appended.
+    pub(super) fn free(&mut self, gone: Gone) {
+        match gone {
+            Gone::Body(place) => self.freed.push(place),
+            Gone::Value(value) if value.len() > COUNTED_AT_ONCE_MAX => self.gone.push_back(value),
+            Gone::Value(value) => value.places(&mut |place| self.freed.push(place)),
+        }
+    }
+
+    /// Counts some of what is gone as dead; whether there is more. Between records only.
+    pub(super) fn count_gone(&mut self) -> bool {
+        debug_assert!(self.open.is_none());
+        while self.freed.len() < COUNTED_A_TURN_MAX
+            && let Some(value) = self.gone.front_mut()
+        {
+            if !value.take_some(|place| self.freed.push(place)) {
+                self.gone.pop_front();
+            }
+        }
+        self.count_freed();
+        !self.gone.is_empty()
+    }
+
+    fn count_freed(&mut self) {
+        for place in self.freed.drain(..) {
+            self.live.bodies -= 1;
+            self.live.bytes -= in_log(place);
+            self.log.count_dead(Address::new(place.address), in_log(place));
+        }
     }
 }
 

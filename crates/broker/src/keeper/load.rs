@@ -111,8 +111,8 @@ impl Loading {
                 change if self.knows(&change, lsn) => {}
                 // What is live is counted when all is there.
                 change => {
-                    let freed = &mut |_| {};
-                    apply(&mut self.keyspace, change, address.position(), node_entries_max, freed)?;
+                    let gone = &mut |_| {};
+                    apply(&mut self.keyspace, change, address.position(), node_entries_max, gone)?;
                 }
             }
         }

@@ -189,7 +189,7 @@ impl Store {
         }
         let Store { keyspace, journal, config, .. } = self;
         let node_entries_max = config.stream_node_entries_max();
-        apply(keyspace, change, record, node_entries_max, &mut |place| journal.free(place))
+        apply(keyspace, change, record, node_entries_max, &mut |gone| journal.free(gone))
     }
 
     /// Records what an operation of the ledger has changed already; an error is the end of the broker, so it does not

@@ -22,14 +22,19 @@ impl Upkeep {
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
         let end = store.journal.log().next_address().position();
         let (at, seen) = self.looked;
+        let counts_more = store.journal.count_gone();
         if at.elapsed() >= LOOKS_EVERY {
             self.looked = (Instant::now(), end);
             self.checkpoints.look(store);
-            self.reclaim.look(store);
+            // Not before it is known what is dead.
+            if !counts_more {
+                self.reclaim.look(store);
+            }
         }
         let next = [self.checkpoints.go_on(store), self.reclaim.go_on(store)];
         // On a full disk also for space, which others may give back.
         let look = (end != seen || store.journal.is_full()).then_some(LOOKS_EVERY);
-        next.into_iter().chain([look]).flatten().min()
+        let count = counts_more.then_some(Duration::ZERO);
+        next.into_iter().chain([look, count]).flatten().min()
     }
 }

@@ -13,7 +13,7 @@ mod value;
 pub(crate) use change::KeyChange;
 pub(crate) use key::Key;
 pub(crate) use place::{Body, Place, Spot};
-pub(crate) use value::{Family, Kind, Slot, Value, WrongType};
+pub(crate) use value::{Family, Gone, Kind, Slot, Value, WrongType};
 
 use std::collections::BTreeSet;
 

@@ -67,6 +67,21 @@ impl Value {
         }
     }
 
+    /// Takes away some that it holds, a few hundred at most, telling where bodies were; false if it holds nothing.
+    pub(crate) fn take_some(&mut self, mut freed: impl FnMut(Place)) -> bool {
+        match self {
+            Value::Stream(stream) => stream.take_node(freed),
+            Value::List(list) => match list.take_chunk() {
+                Some(chunk) => {
+                    chunk.iter().filter_map(|element| element.place()).for_each(&mut freed);
+                    true
+                }
+                None => false,
+            },
+            Value::Text(_) => false,
+        }
+    }
+
     /// Every body it refers to.
     pub(crate) fn places(&self, visit: &mut impl FnMut(Place)) {
         match self {
@@ -75,6 +90,14 @@ impl Value {
             Value::Text(_) => {}
         }
     }
+}
+
+/// What is not needed any more.
+pub(crate) enum Gone {
+    /// A body: it was there.
+    Body(Place),
+    /// A value, or a part of one.
+    Value(Value),
 }
 
 /// What in a value refers to a body.

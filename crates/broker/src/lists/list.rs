@@ -119,6 +119,13 @@ impl List {
         self.len = self.chunks.iter().map(|chunk| chunk.len()).sum();
     }
 
+    /// Takes away the first chunk; its elements.
+    pub(crate) fn take_chunk(&mut self) -> Option<Arc<VecDeque<Element>>> {
+        let chunk = self.chunks.pop_front()?;
+        self.len -= chunk.len();
+        Some(chunk)
+    }
+
     /// The elements from an index on.
     pub(crate) fn from(&self, index: usize) -> impl Iterator<Item = Element> + '_ {
         let (chunk, at) = self.locate(index).unwrap_or((self.chunks.len(), 0));

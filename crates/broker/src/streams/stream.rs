@@ -131,7 +131,10 @@ impl Stream {
                 debug_assert!(false, "a body comes with its place")
             }
             StreamChange::Deleted { ids } => ids.into_iter().filter_map(|id| self.remove(id)).for_each(freed),
-            StreamChange::Trimmed { through } => self.remove_through(through, &mut freed),
+            StreamChange::Trimmed { through } => {
+                let cut = self.cut_through(through, &mut freed);
+                cut.places().for_each(freed);
+            }
             StreamChange::Set { last, added, deleted_max } => {
                 self.last = last;
                 self.added = added.unwrap_or(self.added);
@@ -268,18 +271,29 @@ impl Stream {
         Some(place)
     }
 
-    /// Removes all entries up to `id`, and tells where their bodies were.
-    fn remove_through(&mut self, id: StreamId, mut freed: impl FnMut(Place)) {
-        while let Some(node) = self.nodes.front_mut() {
-            let surplus = id.next().map_or(node.len(), |above| node.below(above));
-            self.len -= surplus;
-            if surplus < node.len() {
-                Arc::make_mut(node).remove_first(surplus, &mut freed);
-                break;
+    /// Removes all entries up to `id`. Whole nodes are given back as a stream of their own, which takes no longer for
+    /// millions; of the others it is told where their bodies were.
+    pub(crate) fn cut_through(&mut self, id: StreamId, freed: impl FnMut(Place)) -> Stream {
+        let whole = self.nodes.partition_point(|node| node.last().is_some_and(|last| last <= id));
+        let nodes: VecDeque<_> = self.nodes.drain(..whole).collect();
+        let cut = Stream { len: nodes.iter().map(|node| node.len()).sum(), nodes, ..Stream::default() };
+        self.len -= cut.len;
+        if let Some(node) = self.nodes.front_mut() {
+            let surplus = id.next().map_or(0, |above| node.below(above));
+            if surplus > 0 {
+                Arc::make_mut(node).remove_first(surplus, freed);
+                self.len -= surplus;
             }
-            node.places().for_each(&mut freed);
-            self.nodes.pop_front();
         }
+        cut
+    }
+
+    /// Takes away the oldest node; where the bodies of its entries were.
+    pub(crate) fn take_node(&mut self, freed: impl FnMut(Place)) -> bool {
+        let Some(node) = self.nodes.pop_front() else { return false };
+        self.len -= node.len();
+        node.places().for_each(freed);
+        true
     }
 
     /// Entries from `start` to `end`, both included.
@@ -463,7 +477,7 @@ mod tests {
                     2 => {
                         stream.remove(id(*number, 0));
                     }
-                    3 => stream.remove_through(id(number / 2, 0), |_| {}),
+                    3 => drop(stream.cut_through(id(number / 2, 0), |_| {})),
                     _ => {
                         let start = progress.last.next().unwrap();
                         let unread: Vec<_> =
@@ -506,7 +520,9 @@ mod tests {
                         assert_eq!(stream.remove(id(number, 0)).map(|place| place.address), is_there.then_some(number));
                     }
                     _ => {
-                        stream.remove_through(id(number / 2, 0), |_| freed += 1);
+                        let mut cut = stream.cut_through(id(number / 2, 0), |_| freed += 1);
+                        while cut.take_node(|_| freed += 1) {}
+                        assert_eq!(cut.len(), 0);
                         list.retain(|other| *other > number / 2);
                     }
                 }

@@ -512,3 +512,29 @@ proptest! {
         }
     }
 }
+
+/// What is gone is counted little by little, and is all counted in the end.
+#[test]
+fn the_space_of_a_long_stream_and_of_a_long_list_comes_back_when_they_go() {
+    let mut desk = Desk::open_in(Arc::new(MemoryFs::new()), Path::new("/data"));
+    let (stream, list) = (Bytes::from("stream"), Bytes::from("list"));
+    for _ in 0..3000 {
+        let change = desk.add(&stream, 100);
+        desk.try_change(change);
+        let elements = vec![Element::body(vec![b'x'; 100].into())];
+        desk.try_change(Change::List(list.clone(), ListChange::Pushed { end: End::Right, elements }));
+        desk.turn();
+    }
+    let through = desk.store.stream(&stream).unwrap().unwrap().last();
+    let full = desk.file_bytes();
+    desk.try_change(Change::Stream(stream, StreamChange::Trimmed { through }));
+    desk.try_change(Change::Key(list, KeyChange::Deleted));
+    while desk.store.journal.count_gone() {}
+    assert!(desk.store.journal.live().share() == 0.0);
+    for _ in 0..3000 {
+        let _ = desk.store.journal.log().mark();
+        desk.turn();
+    }
+    assert!(desk.file_bytes() < full / 4, "{} of {full} bytes stay", desk.file_bytes());
+    desk.close();
+}

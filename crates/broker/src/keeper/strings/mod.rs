@@ -12,7 +12,7 @@ use super::{
     store::{Store, StoreError},
 };
 use crate::{
-    keyspace::{Keyspace, Place, WrongType},
+    keyspace::{Gone, Keyspace, WrongType},
     strings::{LongDouble, StringChange, Text},
 };
 
@@ -94,13 +94,11 @@ pub(super) fn apply(
     keyspace: &mut Keyspace,
     key: &[u8],
     change: StringChange,
-    freed: &mut impl FnMut(Place),
+    gone: &mut impl FnMut(Gone),
 ) -> Result<(), WrongType> {
     match change {
         StringChange::Set { value, expiry } => {
-            if let Some(gone) = keyspace.remove(key) {
-                gone.value.places(freed);
-            }
+            keyspace.remove(key).into_iter().for_each(|key| gone(Gone::Value(key.value)));
             *keyspace.value_or_new::<Text>(key)? = Text::new(&value);
             keyspace.set_expiry(key, expiry);
         }
