@@ -3,10 +3,17 @@ use std::sync::Arc;
 use naru_ledger::{Ledger, Misfit};
 use naru_store::{Address, Load, Lsn};
 
-use super::{apply::apply, change::Change, checkpoint::Piece, journal::changes_of};
+use super::{
+    apply::apply,
+    change::Change,
+    checkpoint::Piece,
+    journal::{RECORD_BYTES_MAX, changes_of},
+};
 use crate::{
     config::Config,
-    keyspace::{KeyChange, Keyspace, WrongType},
+    keyspace::{Body, KeyChange, Keyspace, WrongType},
+    lists::Element,
+    strings::StringChange,
 };
 
 /// A record, or a piece of a checkpoint, that is whole, and yet makes no sense here.
@@ -18,6 +25,8 @@ pub(crate) enum LoadError {
     Misfit(#[from] Misfit),
     #[error("it changes a key that holds something of another kind")]
     WrongType(#[from] WrongType),
+    #[error("it says what cannot be: {0}")]
+    Impossible(&'static str),
 }
 
 /// Takes back in what is stored: a checkpoint, and the records behind it.
@@ -55,7 +64,17 @@ impl Loading {
     }
 
     fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
-        match postcard::from_bytes(piece)? {
+        let piece = match postcard::from_bytes(piece)? {
+            Piece::Part { is_last, bytes } => {
+                self.parts.extend_from_slice(&bytes);
+                if !is_last {
+                    return Ok(());
+                }
+                postcard::from_bytes(&std::mem::take(&mut self.parts))?
+            }
+            whole => whole,
+        };
+        match piece {
             Piece::Ledger(lsn, ledger) => {
                 self.ledger = *ledger;
                 self.ledger_known = Lsn::new(lsn);
@@ -67,20 +86,15 @@ impl Loading {
                     self.known[number] = Lsn::new(lsn);
                 }
             }
-            Piece::Part { is_last, bytes } => {
-                self.parts.extend_from_slice(&bytes);
-                if is_last {
-                    let whole = std::mem::take(&mut self.parts);
-                    return self.take_piece(&whole);
-                }
-            }
+            Piece::Part { .. } => return Err(LoadError::Impossible("a part of a part")),
         }
         Ok(())
     }
 
     fn take_record(&mut self, lsn: Lsn, address: Address, record: &[u8]) -> Result<(), LoadError> {
         let node_entries_max = self.config.stream_node_entries_max();
-        for change in changes_of(record)? {
+        for mut change in changes_of(record)? {
+            check(&mut change, record.len())?;
             match change {
                 Change::Ledger(effect) => {
                     if lsn > self.ledger_known {
@@ -134,6 +148,23 @@ impl Loading {
     }
 }
 
+/// Whether a change can have been recorded in a record of so many bytes; what it says is relied on from here.
+fn check(change: &mut Change, record_bytes: usize) -> Result<(), LoadError> {
+    if let Change::Text(_, StringChange::Written { offset, bytes }) = change
+        && offset.checked_add(bytes.len() as u64).is_none_or(|end| end > RECORD_BYTES_MAX as u64)
+    {
+        return Err(LoadError::Impossible("a string that is too long"));
+    }
+    let mut is_possible = true;
+    change.each_body(&mut |body| {
+        is_possible &= match body {
+            Body::Recorded(spot) => u64::from(spot.offset) + u64::from(spot.bytes) <= record_bytes as u64,
+            Body::Short(text) | Body::New(text) => Element::inline(text).is_some(),
+        }
+    });
+    if is_possible { Ok(()) } else { Err(LoadError::Impossible("a body that is not in its record")) }
+}
+
 impl Load for Loading {
     fn piece(&mut self, piece: &[u8]) {
         self.checkpoint_bytes += piece.len() as u64;
@@ -153,3 +184,6 @@ impl Load for Loading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

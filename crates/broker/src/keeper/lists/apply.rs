@@ -22,7 +22,9 @@ pub(in crate::keeper) fn apply(
     };
     match change {
         ListChange::Pushed { .. } => {}
-        ListChange::Popped { end, count } => (0..count).for_each(|_| free(list.pop(end))),
+        ListChange::Popped { end, count } => {
+            (0..count.min(list.len() as u64)).for_each(|_| free(list.pop(end)));
+        }
         ListChange::Set { index, element } => free(list.set(index as usize, element_of(element, record))),
         ListChange::Inserted { index, element } => list.insert(index as usize, element_of(element, record)),
         ListChange::Removed { indexes } => list.remove(&indexes, |element| free(Some(element))),
