@@ -56,7 +56,7 @@ fn more_is_popped_than_there_is_without_an_end() {
 
 /// As a piece is written that is too long for one.
 #[derive(Serialize)]
-enum Part<'a> {
+enum Written<'a> {
     #[expect(dead_code, reason = "holds its place")]
     Ledger,
     #[expect(dead_code, reason = "holds its place")]
@@ -71,7 +71,7 @@ enum Part<'a> {
 fn parts_of_parts_are_refused_before_the_stack_ends() {
     let mut piece = vec![0];
     for _ in 0..2000 {
-        piece = postcard::to_stdvec(&Part::Part { is_last: true, bytes: &piece }).unwrap();
+        piece = postcard::to_stdvec(&Written::Part { is_last: true, bytes: &piece }).unwrap();
     }
     let mut loading = loading();
     loading.piece(&piece);
