@@ -1,4 +1,5 @@
-//! Checkpoints while the log runs: pieces from the owner, a thread that writes them.
+//! Checkpoints while the log runs: pieces from the owner, a thread that writes them. It also unlinks segments, which may
+//! take long, and no frame is to wait for.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::checkpoint::{CheckpointFile, PIECE_BYTES_MAX};
 use crate::error::WriteError;
 use crate::lsn::Lsn;
+use crate::segments::Removal;
 use crate::vfs::Vfs;
 use crate::writer::Shared;
 
@@ -109,6 +111,8 @@ enum Step {
         end: Lsn,
     },
     Abandon,
+    /// A dead segment goes.
+    Remove(Removal),
 }
 
 type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>)) + Send;
@@ -119,7 +123,7 @@ impl Step {
         match self {
             Step::Piece(piece) => piece.len(),
             Step::Make(_) => QUEUE_BYTES_MAX,
-            Step::Begin { .. } | Step::Finish { .. } | Step::Abandon => 0,
+            Step::Begin { .. } | Step::Finish { .. } | Step::Abandon | Step::Remove(_) => 0,
         }
     }
 }
@@ -146,6 +150,11 @@ impl Queue {
     /// Whether there is one that is neither done nor abandoned.
     pub(crate) fn is_underway(&self) -> bool {
         self.work.lock().is_underway
+    }
+
+    /// Has these unlinked, one after the other.
+    pub(crate) fn remove(&self, removals: Vec<Removal>) {
+        removals.into_iter().for_each(|removal| self.ask(Step::Remove(removal)));
     }
 
     /// What was asked to be finished is still done, all else is abandoned.
@@ -216,6 +225,11 @@ impl Checkpointer {
                         make(&mut |piece| now.push(&bounded(piece)));
                     }
                     current = Some(self.watch(now));
+                }
+                (Step::Remove(removal), now) => {
+                    removal.carry_out(&*self.fs);
+                    self.shared.desk.find_space();
+                    current = now;
                 }
                 (Step::Finish { end }, Some(now)) => self.finish(now, end),
                 (Step::Abandon, Some(now)) => {

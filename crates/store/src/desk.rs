@@ -7,7 +7,6 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::batch::Batch;
-use crate::segments::Removal;
 
 /// A batch that the writer makes a frame of, while its records can be read. The writer holds it for writing only to
 /// seal it.
@@ -34,14 +33,12 @@ pub(crate) enum Job {
     Frame(Frame),
     /// What is written is wanted on disk.
     Sync,
-    /// A dead segment goes.
-    Remove(Removal),
     /// Try again to have the next segment.
     FindSpace,
 }
 
-/// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), a segment is
-/// removed once, and everything else is a wish that is there or not.
+/// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), and
+/// everything else is a wish that is there or not.
 #[derive(Default)]
 pub(crate) struct Desk {
     asked: Mutex<Asked>,
@@ -52,7 +49,6 @@ pub(crate) struct Desk {
 struct Asked {
     frames: VecDeque<Frame>,
     sync: bool,
-    removals: VecDeque<Removal>,
     find_space: bool,
     is_closed: bool,
 }
@@ -64,11 +60,6 @@ impl Desk {
 
     pub(crate) fn sync(&self) {
         self.ask(|asked| asked.sync = true);
-    }
-
-    /// Removes these when there is nothing to write, one at a time.
-    pub(crate) fn remove(&self, removals: Vec<Removal>) {
-        self.ask(|asked| asked.removals.extend(removals));
     }
 
     pub(crate) fn find_space(&self) {
@@ -114,9 +105,6 @@ impl Asked {
         }
         if std::mem::take(&mut self.sync) {
             return Some(Job::Sync);
-        }
-        if let Some(removal) = self.removals.pop_front() {
-            return Some(Job::Remove(removal));
         }
         std::mem::take(&mut self.find_space).then_some(Job::FindSpace)
     }

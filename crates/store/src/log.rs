@@ -157,7 +157,7 @@ impl Log {
             writer: writer.clone(),
             threads: Vec::new(),
         };
-        let writer = WriterThread { fs: fs.clone(), writer, shared: shared.clone(), on_durable };
+        let writer = WriterThread { writer, shared: shared.clone(), on_durable };
         let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
         log.start("naru-log", data, move || writer.run())?;
         log.start("naru-checkpoint", data, move || checkpointer.run())?;
@@ -264,7 +264,8 @@ impl Log {
     }
 
     /// All that is live is counted: from now on [`Log::submit`] has segments unlinked that are sealed, hold nothing
-    /// live, and are not needed to open the log again. The writer's thread does it, and the space returns at once.
+    /// live, and are not needed to open the log again. The thread of the checkpoints does it, and the space returns at
+    /// once.
     pub fn reclaim(&mut self) {
         self.is_counted = true;
     }
@@ -311,7 +312,7 @@ impl Log {
             let synced = if self.ends_with_process { self.durable() } else { self.synced() };
             let dead = self.segments.take_dead(self.replayed_from(), synced);
             if !dead.is_empty() {
-                self.shared.desk.remove(dead);
+                self.checkpointing.remove(dead);
             }
         }
         if self.open.is_empty() {

@@ -15,7 +15,6 @@ use crate::log::OnDurable;
 use crate::lsn::Lsn;
 use crate::segment::SegmentHead;
 use crate::tail::{SHORT_FRAME_BYTES_MAX, Tail};
-use crate::vfs::Vfs;
 
 /// What the writer lets others know.
 pub(crate) struct Shared {
@@ -129,7 +128,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The writer's thread.
 pub(crate) struct WriterThread {
-    pub(crate) fs: Arc<dyn Vfs>,
     pub(crate) writer: Arc<Mutex<Writer>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) on_durable: OnDurable,
@@ -158,7 +156,6 @@ impl WriterThread {
             match next {
                 Next::Job(Job::Frame(frame)) => writer.write(frame, &tell)?,
                 Next::Job(Job::Sync) | Next::Due => writer.sync(&tell)?,
-                Next::Job(Job::Remove(removal)) => removal.carry_out(&*self.fs),
                 Next::Job(Job::FindSpace) => {}
                 Next::Closed => return writer.sync(&tell),
             }
