@@ -183,7 +183,8 @@ pub(crate) fn find_header(bytes: &[u8], salt: u64) -> Option<(usize, Header)> {
     None
 }
 
-fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+/// The record at the start of these bytes, if it is as it was appended, and what is behind it.
+pub(crate) fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
     if bytes.len() < RECORD_EXTRA_BYTES {
         return None;
     }
