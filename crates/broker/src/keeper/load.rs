@@ -28,9 +28,10 @@ pub(super) struct Loading {
     /// The record that each key of the checkpoint was true at, by the key's number. A number that is used again is another
     /// key's, which is younger than that.
     known: Vec<Lsn>,
-    ledger_known: Lsn,
+    /// The record that the ledger of the checkpoint was true at.
+    pub(super) ledger_known: Lsn,
     /// Parts of a piece that is not complete.
-    parts: Vec<u8>,
+    pub(super) parts: Vec<u8>,
     /// Why nothing more is taken in: the record, or zero for a piece, and what is wrong with it.
     pub(super) failed: Option<(Lsn, LoadError)>,
     /// Bytes of the checkpoint.
@@ -54,7 +55,7 @@ impl Loading {
         }
     }
 
-    fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
+    pub(super) fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
         match postcard::from_bytes(piece)? {
             Piece::Ledger(lsn, ledger) => {
                 self.ledger = *ledger;
@@ -79,27 +80,34 @@ impl Loading {
     }
 
     fn take_record(&mut self, lsn: Lsn, address: Address, record: &[u8]) -> Result<(), LoadError> {
-        let node_entries_max = self.config.stream_node_entries_max();
-        for change in changes_of(record)? {
-            match change {
-                Change::Ledger(effect) => {
-                    if lsn > self.ledger_known {
-                        self.ledger.apply(&effect)?;
-                    }
+        changes_of(record)?.into_iter().try_for_each(|change| self.take_change(lsn, address, change))
+    }
+
+    /// Makes a change of a record again, unless what it changes knows it.
+    pub(super) fn take_change(
+        &mut self,
+        lsn: Lsn,
+        address: Address,
+        change: Change,
+    ) -> Result<(), LoadError> {
+        match change {
+            Change::Ledger(effect) => {
+                if lsn > self.ledger_known {
+                    self.ledger.apply(&effect)?;
                 }
-                Change::Flushed => self.flush(lsn),
-                Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
-                    let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
-                    for name in older.collect::<Vec<_>>() {
-                        self.keyspace.remove(&name);
-                    }
+            }
+            Change::Flushed => self.flush(lsn),
+            Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
+                let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
+                for name in older.collect::<Vec<_>>() {
+                    self.keyspace.remove(&name);
                 }
-                change if self.knows(&change, lsn) => {}
-                // What is live is counted when all is there.
-                change => {
-                    let freed = &mut |_| {};
-                    apply(&mut self.keyspace, change, address.position(), node_entries_max, freed)?;
-                }
+            }
+            change if self.knows(&change, lsn) => {}
+            // What is live is counted when all is there.
+            change => {
+                let node_entries_max = self.config.stream_node_entries_max();
+                apply(&mut self.keyspace, change, address.position(), node_entries_max, &mut |_| {})?;
             }
         }
         Ok(())
@@ -111,7 +119,7 @@ impl Loading {
     }
 
     /// Whether a key knows from the checkpoint what was changed by a record.
-    fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
+    pub(super) fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
         let number = self.keyspace.number(key);
         number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
     }

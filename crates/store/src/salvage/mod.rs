@@ -37,6 +37,9 @@ use walk::Walk;
 
 /// What takes in what a salvage finds: a start's [`Load`], and what it has to know of what is lost.
 pub trait Rescue: Load {
+    /// Pieces of another checkpoint follow, a newer one.
+    fn next_checkpoint(&mut self);
+
     /// A piece of a checkpoint is lost here.
     fn lost_piece(&mut self);
 
@@ -117,6 +120,7 @@ impl Salvage {
             None => {
                 // The older first, so that a newer one's word counts.
                 for lsn in self.checkpoints.iter().rev() {
+                    load.next_checkpoint();
                     pieces::read(&*self.fs, &self.shard, *lsn, load);
                     found.is_pieced = true;
                 }

@@ -40,6 +40,8 @@ impl Load for Found {
 }
 
 impl Rescue for Found {
+    fn next_checkpoint(&mut self) {}
+
     fn lost_piece(&mut self) {
         self.lost_pieces += 1;
     }

@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
             let later = later(frames, at, salt, next);
             // No crash leaves an older frame there.
             let is_older = header.is_none() && Header::decode(&frames[at..], salt).is_some();
-            if !is_older && self.is_torn(contents, at, next, later.as_ref()) {
+            if later.is_none() && !is_older && self.is_torn(contents, at, next) {
                 self.found.torn = Some((contents.path.to_owned(), at as u64));
                 return;
             }
@@ -202,11 +202,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a crash may have left this, so that nobody was told of what was in it.
-    fn is_torn(&self, contents: &Contents<'_>, at: usize, next: Lsn, later: Option<&Later>) -> bool {
-        let synced = later.map_or(self.proven, |later| later.header.durable.max(self.proven));
+    /// Whether a crash may have left this, at the end of everything, so that nobody was promised what was in it. Where
+    /// there are frames behind it, a start may cut these as well, and here they are kept.
+    fn is_torn(&self, contents: &Contents<'_>, at: usize, next: Lsn) -> bool {
         let is_read = contents.unreadable.iter().all(|range| range.end <= at as u64);
-        contents.is_tail && synced < next && is_read
+        contents.is_tail && self.proven < next && is_read
     }
 
     /// Hands on the records of a damaged frame, or of several, that are whole.
