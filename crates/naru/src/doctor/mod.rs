@@ -1,16 +1,22 @@
 //! `naru doctor`: looks after a data folder that no broker has open.
 
+mod salvage;
+mod verify;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use naru_store::{Damage, OpenError, RealFs, Verified, verify};
+use naru_store::{Damage, OpenError};
 
 /// Exit status when what was acknowledged cannot be read any more, here and of a broker that does not start for it.
 pub(crate) const EXIT_DAMAGED: u8 = 3;
+
+/// Exit status when there is a new folder, and something is missing in it.
+const EXIT_LOST: u8 = 4;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -26,55 +32,40 @@ enum Task {
         #[arg(value_name = "DIR")]
         data: PathBuf,
     },
+    /// Write all that can still be read of a damaged data folder into a new one, and say what is lost. Exit code 0: nothing
+    /// is lost, 4: something is, 3: nothing can be read, 1: the new folder could not be written.
+    Salvage {
+        /// The damaged data folder, which is not changed. No broker may have it open.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+
+        /// The folder to make, which a broker can start with; nothing may be in it yet. The report is written beside it,
+        /// to NEW_DIR.salvage.txt.
+        #[arg(long, value_name = "NEW_DIR")]
+        into: PathBuf,
+    },
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.task {
-        Task::Verify { data } => report(data),
+        Task::Verify { data } => verify::run(data),
+        Task::Salvage { data, into } => salvage::run(data, into),
     }
 }
 
-fn report(data: &Path) -> anyhow::Result<ExitCode> {
-    let found = look(data)?;
-    let Verified { segments, records, bytes, checkpoints, damages, torn } = &found;
-    println!(
-        "{}: {segments} segments with {records} whole records, {checkpoints} whole checkpoints, {bytes} bytes read",
-        data.display()
-    );
-    if let Some((path, offset)) = torn {
-        println!(
-            "{}: byte {offset}: the last write before a crash is incomplete. This is no damage: nobody was told of what \
-             was in it, and the next start cuts it off",
-            path.display()
-        );
-    }
-    for damage in damages {
-        println!("{}", place(damage));
-    }
-    if damages.is_empty() {
-        println!("whole");
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!(
-        "damaged in {} places. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup",
-        damages.len()
-    );
-    Ok(ExitCode::from(EXIT_DAMAGED))
-}
-
-/// Checks a folder; what cannot be checked is said in the words of who has no broker to start.
-fn look(data: &Path) -> anyhow::Result<Verified> {
+fn refuse_other_folders(data: &Path) -> anyhow::Result<()> {
     if !data.join("FORMAT").exists() && !data.join("shard-00").exists() {
         bail!("{} is no data folder of Naru: there is no file FORMAT in it", data.display());
     }
-    match verify(&RealFs, data) {
-        Err(OpenError::InUse { .. }) => bail!(
-            "{} is in use by a running broker: stop it first, or look at a copy made with: naru backup",
-            data.display()
-        ),
-        Err(OpenError::Damaged(damage)) => Ok(Verified { damages: vec![damage], ..Verified::default() }),
-        verified => verified.with_context(|| format!("{} cannot be checked", data.display())),
-    }
+    Ok(())
+}
+
+/// In the words of who has no broker to start.
+fn in_use(data: &Path) -> anyhow::Error {
+    anyhow!(
+        "{} is in use by a running broker: stop it first, or look at a copy made with: naru backup",
+        data.display()
+    )
 }
 
 /// A damage in one line, without the advice that a broker gives with it.

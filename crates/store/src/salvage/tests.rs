@@ -175,7 +175,7 @@ fn a_flipped_bit_anywhere_costs_at_most_one_record() {
     let tail = tail(&disk);
     let (mut costs, mut nothing) = (0, 0);
     for number in [1, 2, tail] {
-        for at in (0..64).chain((64..2 * HEAD_BYTES).step_by(5)) {
+        for at in (0..64).chain((64..2 * HEAD_BYTES).step_by(17)) {
             let flipped = overwrite(&disk, &segment(number), |bytes| bytes[at] ^= 1 << (at % 8));
             let (missing, said) = check(&flipped, 0);
             assert!(missing <= 1, "segment {number} byte {at}: {said:?}");
@@ -183,7 +183,7 @@ fn a_flipped_bit_anywhere_costs_at_most_one_record() {
             nothing += usize::from(missing == 0);
         }
     }
-    assert!(costs > 400 && nothing > 400, "{costs} {nothing}");
+    assert!(costs > 100 && nothing > 100, "{costs} {nothing}");
 }
 
 #[test]

@@ -93,40 +93,31 @@ impl<'a> Walk<'a> {
         unreadable: &[Range<u64>],
         load: &mut dyn Rescue,
     ) {
-        let head = &segment.head;
         for range in unreadable {
             self.damage(&segment.path, range.start, None, "bytes of the file are missing or cannot be read");
         }
+        self.successor(shard, segment, next);
+        let contents = Contents::of(segment, next, bytes, unreadable);
+        self.proven = self.proven.max(segment.head.first.before());
+        self.frames(&contents, segment.head.first, load);
+    }
+
+    /// Notes what is wrong between a segment and the one behind it.
+    fn successor(&mut self, shard: &Path, segment: &Segment, next: Option<&Segment>) {
         if segment.foot == Foot::Damaged || next.is_some() && segment.foot == Foot::Blank {
-            self.damage(&segment.path, head.frames_end(), None, "the foot of the segment is unreadable");
+            let what = "the foot of the segment is unreadable";
+            self.damage(&segment.path, segment.head.frames_end(), None, what);
         }
-        let successor = next.filter(|next| next.head.number == head.number + 1);
+        let number = segment.head.number + 1;
         let is_missed = match next {
-            Some(next) => next.head.first.before() > self.from,
+            Some(next) => next.head.number != number && next.head.first.before() > self.from,
             None => segment.foot.whole().is_some(),
         };
-        if successor.is_none() && is_missed {
-            let missing = shard.join(file_name(head.number + 1));
+        if is_missed {
+            let missing = shard.join(file_name(number));
             self.damage(&missing, 0, None, "the segment is missing or its head is unreadable");
             self.is_open_ended |= next.is_none();
         }
-        let behind = successor.filter(|next| !next.is_restored).map(|next| next.head.foot_before());
-        let foot = behind.or(segment.foot.whole());
-        let room = head.frames_end() as usize;
-        let end = foot.and_then(|foot| foot.end.since(head.start)).map(|frames| HEAD_BYTES as u64 + frames);
-        let end = end.filter(|end| *end <= room as u64);
-        let contents = Contents {
-            path: &segment.path,
-            salt: head.salt,
-            start: head.start,
-            frames: &bytes[..end.map_or(room, |end| end as usize)],
-            unreadable,
-            end: foot.filter(|_| end.is_some()).map(|foot| foot.next_first),
-            is_tail: next.is_none() && segment.foot.whole().is_none(),
-            is_restored: segment.is_restored,
-        };
-        self.proven = self.proven.max(head.first.before());
-        self.frames(&contents, head.first, load);
     }
 
     fn frames(&mut self, contents: &Contents<'_>, first: Lsn, load: &mut dyn Rescue) {
@@ -154,41 +145,52 @@ impl<'a> Walk<'a> {
             if frames[at..].iter().all(|byte| *byte == 0) {
                 return self.end(contents, at, next);
             }
-            let later = later(frames, at, salt, next);
-            // No crash leaves an older frame there.
-            let is_older = header.is_none() && Header::decode(&frames[at..], salt).is_some();
-            if later.is_none() && !is_older && self.is_torn(contents, at, next) {
-                self.found.torn = Some((contents.path.to_owned(), at as u64));
-                return;
+            match self.bad_place(contents, at, next, load) {
+                Some(place) => (at, next) = place,
+                None => return,
             }
-            (at, next) = match (header.filter(|header| fits(header, &frames[at..])), later) {
-                (Some(header), _) => {
-                    if header.first > next {
-                        self.unreadable(contents, at, next, Some(header.first));
-                    }
-                    let end = at + header.length as usize;
-                    let (first, count) = (header.first, u64::from(header.count));
-                    self.loose(contents, at..end, first, Some(count), load);
-                    (end, first.plus(count))
-                }
-                (None, Some(Later { at: end, header })) => {
-                    let count = header.first.number() - next.number();
-                    self.loose(contents, at..end, next, Some(count), load);
-                    (end, header.first)
-                }
-                (None, None) => {
-                    let count = contents.end.map(|end| end.number().saturating_sub(next.number()));
-                    // That these are this segment's bytes only its frames can prove.
-                    if at > HEAD_BYTES {
-                        self.loose(contents, at..frames.len(), next, count, load);
-                    } else {
-                        self.unreadable(contents, at, next, contents.end);
-                    }
-                    self.is_open_ended |= contents.is_tail;
-                    return;
-                }
-            };
         }
+    }
+
+    /// Hands on what there is of a frame that is damaged, or of some, and answers where to go on, and with which record.
+    fn bad_place(
+        &mut self,
+        contents: &Contents<'_>,
+        at: usize,
+        next: Lsn,
+        load: &mut dyn Rescue,
+    ) -> Option<(usize, Lsn)> {
+        let Contents { frames, salt, .. } = *contents;
+        let header = Header::decode(&frames[at..], salt);
+        // No crash leaves an older frame there.
+        let is_older = header.is_some_and(|header| header.first < next);
+        let later = later(frames, at, salt, next);
+        if later.is_none() && !is_older && self.is_torn(contents, at, next) {
+            self.found.torn = Some((contents.path.to_owned(), at as u64));
+            return None;
+        }
+        let header = header.filter(|header| !is_older && fits(header, &frames[at..]));
+        if let Some(header) = header {
+            if header.first > next {
+                self.unreadable(contents, at, next, Some(header.first));
+            }
+            let end = at + header.length as usize;
+            self.loose(contents, at..end, header.first, Some(u64::from(header.count)), load);
+            return Some((end, header.first.plus(u64::from(header.count))));
+        }
+        if let Some(Later { at: end, header }) = later {
+            self.loose(contents, at..end, next, Some(header.first.number() - next.number()), load);
+            return Some((end, header.first));
+        }
+        if at > HEAD_BYTES {
+            let count = contents.end.map(|end| end.number().saturating_sub(next.number()));
+            self.loose(contents, at..frames.len(), next, count, load);
+        } else {
+            // That these are this segment's bytes only its frames could prove.
+            self.unreadable(contents, at, next, contents.end);
+        }
+        self.is_open_ended |= contents.is_tail;
+        None
     }
 
     /// Nothing but zeros from here on: the end, unless they stand for what could not be read.
@@ -220,6 +222,7 @@ impl<'a> Walk<'a> {
     ) {
         let records = place.start + HEADER_BYTES..place.end.saturating_sub(TRAILER_BYTES);
         let bytes = contents.frames.get(records.clone()).unwrap_or_default();
+        let noted = self.found.damages.len();
         let mut expected = first;
         for loose::Loose { lsn, kind, body, at } in loose::records(bytes, first, count) {
             let at = records.start + at;
@@ -240,21 +243,13 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        match count {
-            Some(count)
-                if first.plus(count) == expected
-                    && self.found.damages.last().is_none_or(|last| {
-                        last.offset < place.start as u64 || last.path != contents.path
-                    }) =>
-            {
+        match count.map(|count| first.plus(count)) {
+            Some(end) if end <= expected && self.found.damages.len() == noted => {
                 let what = "a frame is damaged, though all records in it are whole";
                 self.damage(contents.path, place.start as u64, None, what);
             }
-            Some(count) if first.plus(count) > expected => {
-                self.unreadable(contents, place.start, expected, Some(first.plus(count)));
-            }
-            Some(_) => {}
-            None => self.unreadable(contents, place.start, expected, None),
+            Some(end) if end <= expected => {}
+            end => self.unreadable(contents, place.start, expected, end),
         }
     }
 
@@ -297,7 +292,30 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Contents<'_> {
+impl<'a> Contents<'a> {
+    fn of(
+        segment: &'a Segment,
+        next: Option<&Segment>,
+        bytes: &'a [u8],
+        unreadable: &'a [Range<u64>],
+    ) -> Self {
+        let head = &segment.head;
+        let behind = next.filter(|next| next.head.number == head.number + 1 && !next.is_restored);
+        let foot = behind.map(|next| next.head.foot_before()).or(segment.foot.whole());
+        let end = foot.and_then(|foot| foot.end.since(head.start)).map(|frames| HEAD_BYTES as u64 + frames);
+        let end = end.filter(|end| *end <= head.frames_end());
+        Contents {
+            path: &segment.path,
+            salt: head.salt,
+            start: head.start,
+            frames: &bytes[..end.unwrap_or(head.frames_end()) as usize],
+            unreadable,
+            end: foot.filter(|_| end.is_some()).map(|foot| foot.next_first),
+            is_tail: next.is_none() && segment.foot.whole().is_none(),
+            is_restored: segment.is_restored,
+        }
+    }
+
     /// The address of a byte of the file.
     fn address(&self, at: usize) -> Address {
         self.start.plus((at - HEAD_BYTES) as u64)

@@ -212,6 +212,7 @@ fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSe
             desk.change(Change::List("list".into(), ListChange::Popped { end: End::Left, count: 1 }));
             desk.ack(round as u64 / 2);
         }
+        desk.note();
         if round % 10 == 5 {
             desk.change(Change::Key("text".into(), KeyChange::Renamed { to: "moved".into() }));
             desk.change(Change::Key("moved".into(), KeyChange::Expires(Some(u64::MAX / 2))));
