@@ -10,6 +10,7 @@ use crate::{
     keyspace::Kind,
     lists::ListChange,
     streams::{Stream, StreamChange, StreamId},
+    strings::StringChange,
 };
 
 /// What a start takes in, and what it refuses to do without.
@@ -130,6 +131,8 @@ fn kind_of(change: &Change) -> Option<(&Bytes, Kind)> {
     match change {
         Change::Stream(key, _) => Some((key, Kind::Stream)),
         Change::List(key, _) => Some((key, Kind::List)),
+        // Whatever was there before.
+        Change::Text(_, StringChange::Set { .. }) => None,
         Change::Text(key, _) => Some((key, Kind::String)),
         Change::Key(..) | Change::Ledger(_) | Change::Flushed => None,
     }

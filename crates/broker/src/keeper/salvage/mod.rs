@@ -52,7 +52,7 @@ pub fn salvage(fs: Arc<dyn Vfs>, from: &Path, into: &Path) -> Result<Report, Sal
     salvage_with(fs, from, into, options, epoch)
 }
 
-fn salvage_with(
+pub(super) fn salvage_with(
     fs: Arc<dyn Vfs>,
     from: &Path,
     into: &Path,

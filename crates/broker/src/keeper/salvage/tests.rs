@@ -219,6 +219,11 @@ fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSe
             desk.delete("short");
         }
         desk.note();
+        if round == 20 {
+            desk.push("over", "what a SET takes away");
+            desk.note();
+            desk.set("over", "whatever it was");
+        }
         if checkpoints.contains(&round) {
             desk.checkpoint();
         }
