@@ -8,6 +8,7 @@ from harness.resp import Wire
 from harness.waiting import eventually
 
 DAMAGED = 3
+LOST = 4
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,13 @@ def folder(naru, tmp_path, pristine):
             wire.call("CONFIG", "SET", "appendfsync", "always")
             for number in range(161, 171):
                 wire.call("XADD", "s", f"{number}-0", "body", "after")
+            # What a salvage is to bring along.
+            wire.call("XGROUP", "CREATE", "s", "g", "160")
+            wire.call("XREADGROUP", "GROUP", "g", "c", "COUNT", "3", "STREAMS", "s", ">")
+            wire.call("XACK", "s", "g", "161-0")
+            wire.call("RPUSH", "l", "short", "element " * 100)
+            wire.call("SET", "t", "text", "EX", "100000")
+            wire.call("NARU.SEND", "alice", "bob", "m1", '{"text":"hello"}')
         broker.program.kill()
     shutil.copytree(pristine, tmp_path / "data")
     return tmp_path / "data"
@@ -57,12 +65,13 @@ def check_damage(naru, folder, *words, keeps_from_starting=True):
     assert code == DAMAGED, said
     missing = [word for word in words if str(word) not in said]
     assert not missing, f"{missing} not in: {said}"
-    assert "backup" in said
+    assert "backup" in said and f"naru doctor salvage {folder} --into" in said
     if keeps_from_starting:
         done = naru.run("broker", "--port", 0, "--data", folder)
         assert done.returncode == DAMAGED, done.stderr
         assert str(words[0]) in done.stderr and "at byte" in done.stderr
         assert f"naru doctor verify {folder}" in done.stderr and "backup" in done.stderr
+        assert f"naru doctor salvage {folder} --into NEW_DIR" in done.stderr
 
 
 def test_a_whole_folder(naru, folder):
@@ -138,3 +147,160 @@ def test_a_folder_that_is_none(naru, tmp_path):
         done = naru.run("doctor", "verify", folder)
         assert done.returncode == 1 and "no data folder" in done.stderr and not done.stdout
     assert not (tmp_path / "nowhere").exists() and not (tmp_path / "LOCK").exists()
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def salvaged(naru, folder, expected):
+    """The new folder, which verifies, and what was said of it; the old one is as it was."""
+    before, new = contents(folder), folder.with_name("new")
+    done = naru.run("doctor", "salvage", folder, "--into", new)
+    assert done.returncode == expected and not done.stderr, done
+    is_same = contents(folder) == before
+    assert is_same, "the damaged folder is changed"
+    report = folder.with_name("new.salvage.txt")
+    assert report.read_text() in done.stdout and str(report) in done.stdout
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert f"naru broker --data {new}" in done.stdout
+    assert verified(naru, new) == (0, naru.run("doctor", "verify", new).stdout)
+    return new, done.stdout
+
+
+def check_the_rest(wire):
+    """All but the long entries."""
+    assert wire.call("XRANGE", "s", "165", "165") == [[b"165-0", [b"body", b"after"]]]
+    assert [entry[0] for entry in wire.call("XPENDING", "s", "g", "-", "+", "9")] == [b"162-0", b"163-0"]
+    assert wire.call("LRANGE", "l", "0", "-1") == [b"short", b"element " * 100]
+    assert wire.call("GET", "t") == b"text" and 0 < wire.call("TTL", "t") <= 100_000
+    assert b"hello" in wire.call("NARU.HISTORY", "bob", "dm:alice:bob", "0", "9")[1][0]
+    assert wire.call("XADD", "s", "170-0", "f", "v").startswith("ERR")
+    assert wire.call("XADD", "s", "171-0", "f", "v") == b"171-0"
+
+
+def epoch(wire):
+    return wire.call("NARU.RESUME", "bob", "phone", "", 0, 1)[0]
+
+
+def test_salvage_of_a_whole_folder_loses_nothing(naru, folder):
+    new, said = salvaged(naru, folder, 0)
+    assert "nothing is lost" in said and "1 streams with 170 entries" in said
+    assert not list(new.rglob("ckpt-*"))
+    old = naru.broker(data=folder)
+    with Wire(old.port) as old_wire, Wire(naru.broker(data=new).port) as wire:
+        assert wire.call("XINFO", "STREAM", "s")[:2] == old_wire.call("XINFO", "STREAM", "s")[:2]
+        for number in ("1", "100", "160"):
+            is_same = wire.call("XRANGE", "s", number, number) == old_wire.call("XRANGE", "s", number, number)
+            assert is_same, number
+        assert wire.call("XLEN", "s") == 170 and epoch(wire) == epoch(old_wire)
+        check_the_rest(wire)
+
+
+def test_a_damaged_body_is_lost_alone(naru, folder):
+    path = segments(folder)[0]
+    flip(path, 1_000_000)
+    new, said = salvaged(naru, folder, LOST)
+    (line,) = [line for line in said.splitlines() if 'key "s": entry' in line]
+    assert str(path) in line, said
+    lost = line.split("entry ")[1].split(" ")[0]
+    with Wire(naru.broker(data=new).port) as wire:
+        assert wire.call("XLEN", "s") == 169
+        assert wire.call("XRANGE", "s", lost, lost) == []
+        # The ones beside it are whole.
+        for number in (int(lost.split("-")[0]) - 1, int(lost.split("-")[0]) + 1):
+            ((_, (_, body)),) = wire.call("XRANGE", "s", number, number)
+            assert len(body) == len(str(number)) * 300_000
+        check_the_rest(wire)
+
+
+def test_a_broker_that_refuses_to_start_serves_the_rest_after_a_salvage(naru, folder):
+    path = segments(folder)[-1]
+    data = path.read_bytes()
+    # Not the last of them, so that the last id is known.
+    flip(path, data.rindex(b"after", 0, data.rindex(b"after")))
+    check_damage(naru, folder, path, "records")
+    new, said = salvaged(naru, folder, LOST)
+    with Wire(naru.broker(data=new).port) as wire:
+        assert wire.call("XLEN", "s") == 169 and wire.call("XRANGE", "s", "169", "169") == []
+        check_the_rest(wire)
+    assert "1 records" in said and 'seems to have changed key "s"' in said and f"{path}: byte" in said
+
+
+def test_a_missing_segment_costs_what_was_in_it(naru, folder):
+    path = segments(folder)[0]
+    path.unlink()
+    # The doctor does not know that the checkpoint refers to it.
+    done = naru.run("broker", "--port", 0, "--data", folder)
+    assert done.returncode == DAMAGED and str(path) in done.stderr and "naru doctor salvage" in done.stderr
+    new, said = salvaged(naru, folder, LOST)
+    assert 'key "s": ' in said and " entries, 1-0 to " in said and str(path) in said
+    with Wire(naru.broker(data=new).port) as wire:
+        assert 20 < wire.call("XLEN", "s") < 160
+        check_the_rest(wire)
+
+
+def test_a_missing_end_costs_what_was_in_it(naru, folder):
+    path = segments(folder)[-1]
+    path.unlink()
+    check_damage(naru, folder, path, "missing")
+    new, said = salvaged(naru, folder, LOST)
+    assert "how many there were cannot be told" in said and str(path) in said
+    with Wire(naru.broker(data=new).port) as wire:
+        assert 20 < wire.call("XLEN", "s") < 160
+        assert wire.call("XADD", "s", "171-0", "f", "v") == b"171-0"
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_lost_head_costs_nothing(naru, folder, which):
+    path = segments(folder)[which]
+    data = path.read_bytes()
+    path.write_bytes(bytes(4096) + data[4096:])
+    check_damage(naru, folder, path, "head")
+    new, said = salvaged(naru, folder, 0)
+    assert f"{path}: byte 0" in said
+    with Wire(naru.broker(data=new).port) as wire:
+        assert wire.call("XLEN", "s") == 170
+        check_the_rest(wire)
+
+
+def test_a_damaged_checkpoint_and_no_format_cost_nothing(naru, folder):
+    (path,) = folder.rglob("ckpt-*")
+    flip(path, path.stat().st_size // 2)
+    (folder / "FORMAT").unlink()
+    new, said = salvaged(naru, folder, 0)
+    assert str(path) in said and str(folder / "FORMAT") in said
+    with Wire(naru.broker(data=new).port) as wire:
+        check_the_rest(wire)
+
+
+def check_refusal(naru, folder, into, *words, code=1):
+    before = contents(folder.parent)
+    done = naru.run("doctor", "salvage", folder, "--into", into)
+    said = done.stdout + done.stderr
+    assert done.returncode == code and all(str(word) in said for word in words), done
+    is_same = contents(folder.parent) == before
+    assert is_same, "something was written"
+
+
+def test_what_salvage_refuses(naru, folder, tmp_path):
+    filled = tmp_path / "filled"
+    filled.mkdir()
+    (filled / "something").touch()
+    check_refusal(naru, folder, filled, filled, "not empty", "--into")
+    check_refusal(naru, folder, folder, folder, "not empty")
+    check_refusal(naru, folder, folder / "new", folder, "not to be changed")
+    check_refusal(naru, folder, folder / "shard-00" / "sub" / "new", folder, "not to be changed")
+    check_refusal(naru, filled, tmp_path / "new", "no data folder")
+    (folder / "LOCK").touch()
+    for path in (folder / "shard-00").iterdir():
+        path.unlink()
+    check_refusal(naru, folder, tmp_path / "new", "nothing can be salvaged", "backup", code=DAMAGED)
+    assert not (tmp_path / "new").exists()
+
+
+def test_salvage_of_a_folder_that_a_broker_has_open(naru, tmp_path):
+    naru.broker(data=tmp_path / "data")
+    done = naru.run("doctor", "salvage", tmp_path / "data", "--into", tmp_path / "new")
+    assert done.returncode == 1 and "running broker" in done.stderr and "stop it first" in done.stderr
+    assert not (tmp_path / "new").exists()

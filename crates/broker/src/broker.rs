@@ -79,7 +79,8 @@ pub enum StartError {
     /// The log is whole, but a record does not follow from those before.
     #[error(
         "the data folder {} holds record {record} which cannot be taken in: {reason}. It was not written by this \
-         version of Naru, or by a faulty one: restore a backup, or start with another --data",
+         version of Naru, or by a faulty one: restore a backup, keep what can be taken in with naru doctor salvage, or start \
+         with another --data",
         folder.display()
     )]
     Misfit {

@@ -54,6 +54,11 @@ impl Inbox {
         self.reached.get(&log).copied().unwrap_or_default()
     }
 
+    /// How far each log is in this inbox, by its index.
+    pub(crate) fn all_reached(&self) -> impl Iterator<Item = (usize, Seq)> {
+        self.reached.iter().map(|(log, seq)| (*log, *seq))
+    }
+
     pub(crate) fn device(&self, device: &Device) -> Option<Standing> {
         self.devices.get(device).copied()
     }

@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::log::Log;
 use crate::names::{ClientId, Device, Epoch, Server, User};
+use crate::past;
 use crate::position::{Millis, Position, Seq, Useq};
 use crate::routes::Routes;
 use crate::state::{Misfit, State};
@@ -155,6 +156,17 @@ impl Ledger {
     /// Replays one effect. An error means that the log it came from is not whole; nothing was changed.
     pub fn apply(&mut self, effect: &Effect) -> Result<(), Misfit> {
         self.state.apply(effect)
+    }
+
+    /// Visits effects that make a ledger of this life like this one. It may have dropped pointers that every device has
+    /// acknowledged.
+    pub fn past(&self, epoch: &Epoch, each: &mut dyn FnMut(Effect)) {
+        each(Effect::Born { epoch: epoch.clone() });
+        past::of(&self.state, each);
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Sends a direct message: append, deliver to both participants and done, in one step.

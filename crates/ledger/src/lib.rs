@@ -9,7 +9,8 @@
 //! as an [`Effect`]: applied to the state, and handed to the caller, who makes it durable **before** anybody
 //! hears of the outcome. [`Ledger::apply`] is the only code that changes what is durable, and it is what a
 //! restart uses: the effects, applied in the order they were recorded, give an equal ledger. A prefix of them
-//! gives a ledger that can be gone on from; what it cut off in a fan-out is [`Ledger::pending`].
+//! gives a ledger that can be gone on from; what it cut off in a fan-out is [`Ledger::pending`]. Where some are lost in
+//! between, [`Mending`] takes the rest in.
 //!
 //! # Invariants
 //!
@@ -47,7 +48,9 @@ mod inbox;
 mod ledger;
 pub mod limits;
 mod log;
+mod mending;
 mod names;
+mod past;
 mod position;
 mod routes;
 mod state;
@@ -57,6 +60,7 @@ pub use conversation::{Conversation, ConversationError};
 pub use effect::Effect;
 pub use entry::{Batch, Entry, Portion};
 pub use ledger::{Append, Appended, Delivery, Ledger, Pending, Refused, Resume, Sent};
+pub use mending::Mending;
 pub use names::{ClientId, Device, Epoch, NameError, Server, User};
 pub use position::{Millis, Position, Seq, Useq};
 pub use state::Misfit;

@@ -58,6 +58,15 @@ impl State {
         self.inboxes.get(user)
     }
 
+    /// All logs, by their index.
+    pub(crate) fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = (&User, &Inbox)> {
+        self.inboxes.iter()
+    }
+
     /// The logs that have waited to be fanned out since before `before`, longest first.
     pub(crate) fn unfinished(&self, before: Millis) -> impl Iterator<Item = &Log> {
         self.unfinished.range(..(before, 0)).map(|(_, index)| &self.logs[*index])

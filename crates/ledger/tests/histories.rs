@@ -341,11 +341,19 @@ impl World {
         self.ledger = replayed;
     }
 
+    /// Goes on with a ledger made anew from what this one knows of its past.
+    fn remake(&mut self) {
+        self.ledger = remade(&self.ledger);
+        assert!(remade(&self.ledger) == self.ledger, "one that has just been made can be made again");
+    }
+
     /// When all is quiet: nothing waits, every log reads as it was said, every inbox holds every message.
     fn settle(&mut self) {
         self.sweep(Millis(u64::MAX), usize::MAX);
         assert!(self.ledger.pending(Millis(u64::MAX), usize::MAX).is_empty());
         self.restart();
+        self.remake();
+        assert!(self.ledger.pending(Millis(u64::MAX), usize::MAX).is_empty());
         for (conversation, said) in &self.said {
             let user = &conversation.participants()[0];
             assert_eq!(&read_all(&self.ledger, user, conversation), said);
@@ -366,6 +374,13 @@ impl World {
         let mut inbox = self.inboxes.get(user).into_iter().flatten().rev();
         inbox.find(|(other, _)| other == conversation).map_or(Seq::ZERO, |(_, seq)| *seq)
     }
+}
+
+fn remade(ledger: &Ledger) -> Ledger {
+    let mut remade = Ledger::new(Epoch::parse("another").unwrap());
+    ledger.past(ledger.epoch(), &mut |effect| remade.apply(&effect).unwrap());
+    assert_eq!(remade.epoch(), ledger.epoch());
+    remade
 }
 
 /// A whole conversation, by pages from the end.

@@ -47,7 +47,7 @@ enum Command {
     Cli(cli::Options),
     /// Copy all that a running broker has stored into a new folder, from which another can start.
     Backup(backup::Options),
-    /// Look after a data folder: check it.
+    /// Look after a data folder: check it, or salvage what is left of it.
     Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),

@@ -20,8 +20,8 @@ use crate::vfs::{Vfs, VfsFile};
 
 /// A piece is never longer.
 pub(crate) const PIECE_BYTES_MAX: usize = FRAME_BYTES_MAX;
-const HEADER_BYTES: usize = 36;
-const PIECE_EXTRA_BYTES: usize = 8;
+pub(crate) const HEADER_BYTES: usize = 36;
+pub(crate) const PIECE_EXTRA_BYTES: usize = 8;
 const TRAILER_BYTES: usize = 24;
 /// Bytes gathered for one write, and read at once.
 const WINDOW_BYTES: usize = 1024 * 1024;
@@ -58,7 +58,8 @@ fn header(lsn: Lsn, salt: u64) -> [u8; HEADER_BYTES] {
     bytes
 }
 
-fn piece_crc(salt: u64, index: u64, piece: &[u8]) -> u32 {
+/// The checksum of a piece.
+pub(crate) fn piece_crc(salt: u64, index: u64, piece: &[u8]) -> u32 {
     crc32c::crc32c_append(salted_crc(salt, &index.to_le_bytes()), piece)
 }
 
@@ -172,7 +173,7 @@ pub(crate) fn read(
     each: &mut dyn FnMut(&[u8]),
 ) -> Result<Summary, OpenError> {
     let path = shard.join(file_name(lsn));
-    let file = fs.open(&path).map_err(OpenError::io("open", &path))?;
+    let file = fs.open_to_read(&path).map_err(OpenError::io("open", &path))?;
     let length = file.bytes().map_err(OpenError::io("read", &path))?;
     let mut window = Window { path, file, length, bytes: Vec::new(), from: 0 };
     let bytes: [u8; HEADER_BYTES] = window.array(0)?;

@@ -114,8 +114,9 @@ impl fmt::Display for Damage {
         write!(
             f,
             ". Naru does not start, so that nothing more is lost: keep a copy of the folder as it is, check the disk, and \
-             restore the folder from a backup. All that is damaged is listed by: naru doctor verify {}",
-            self.data().display()
+             restore the folder from a backup, or keep what can still be read with: naru doctor salvage {data} --into \
+             NEW_DIR. All that is damaged is listed by: naru doctor verify {data}",
+            data = self.data().display()
         )
     }
 }

@@ -12,6 +12,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ struct State {
     life: u64,
     bytes_max: Option<u64>,
     ignore_syncs: bool,
+    /// What of files cannot be read.
+    unreadable: Vec<(usize, Range<u64>)>,
 }
 
 #[derive(Clone, Default)]
@@ -205,6 +208,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Makes these bytes of a file unreadable, as a bad sector would.
+    pub fn spoil(&self, path: &Path, bytes: Range<u64>) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let file = state.find(path)?;
+        state.unreadable.push((file, bytes));
+        Ok(())
+    }
+
     /// Takes the lock for an operation that changes the disk, or fails as planned.
     fn operate(&self, life: Option<u64>) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.look(life)?;
@@ -317,6 +328,13 @@ impl VfsFile for OpenFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let state = self.disk.look(Some(self.life))?;
+        let end = offset + buffer.len() as u64;
+        let is_spoiled = |(file, bytes): &(usize, Range<u64>)| {
+            *file == self.file && bytes.start < end && offset < bytes.end
+        };
+        if state.unreadable.iter().any(is_spoiled) {
+            return Err(io::Error::other("a sector cannot be read"));
+        }
         let start = offset as usize;
         let bytes = state.files[self.file].now.get(start..start + buffer.len());
         buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);

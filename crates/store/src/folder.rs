@@ -63,13 +63,59 @@ pub(crate) fn open_existing(fs: &dyn Vfs, data: &Path) -> Result<Folder, OpenErr
     Ok(Folder { shard, lock })
 }
 
+/// Locks a folder whatever has become of it, and changes nothing in it; with it comes what is wrong with its format.
+pub(crate) fn open_damaged(fs: &dyn Vfs, data: &Path) -> Result<(Folder, Option<Damage>), OpenError> {
+    let (format_file, shard) = (data.join(FORMAT_FILE), data.join(SHARD_FOLDER));
+    let damage = |what| Damage { path: format_file.clone(), offset: 0, records: None, what };
+    let format = match fs.exists(&format_file) {
+        Ok(false) => Some(format_is_missing(format_file.clone())),
+        _ => match check_format(fs, &format_file) {
+            Ok(()) => None,
+            Err(OpenError::Damaged(damage)) => Some(damage),
+            Err(OpenError::Io { .. }) => Some(damage("the file cannot be read")),
+            Err(error) => return Err(error),
+        },
+    };
+    let lock = match lock(fs, data) {
+        // Nobody writes there, so nobody has to be kept out.
+        Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            Box::new(())
+        }
+        locked => locked?,
+    };
+    Ok((Folder { shard, lock }, format))
+}
+
+/// Refuses a folder that holds anything.
+pub(crate) fn refuse_unless_empty(fs: &dyn Vfs, target: &Path) -> Result<(), OpenError> {
+    if !fs.exists(target).map_err(OpenError::io("read", target))? {
+        return Ok(());
+    }
+    let names = fs.list(target).map_err(OpenError::io("read", target))?;
+    match names.into_iter().find(|name| name != HARMLESS) {
+        Some(found) => Err(OpenError::NotOurs { folder: target.to_owned(), found }),
+        None => Ok(()),
+    }
+}
+
+/// Takes away the format of a folder that is being filled, so that it does not open until [`finish`].
+pub(crate) fn unfinish(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
+    let (format, unfinished) = (data.join(FORMAT_FILE), data.join(FORMAT_NEW));
+    fs.rename(&format, &unfinished).map_err(OpenError::io("rename", &format))?;
+    fs.sync_folder(data).map_err(OpenError::io("sync", data))
+}
+
+/// Gives the format back to a folder that is filled.
+pub(crate) fn finish(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
+    let (format, unfinished) = (data.join(FORMAT_FILE), data.join(FORMAT_NEW));
+    fs.rename(&unfinished, &format).map_err(OpenError::io("rename", &unfinished))?;
+    fs.sync_folder(data).map_err(OpenError::io("sync", data))
+}
+
 /// Makes a folder for a copy; its `FORMAT` is up to who has finished the copy. Answers the shard's folder.
 pub(crate) fn create_for_copy(fs: &dyn Vfs, target: &Path) -> Result<PathBuf, OpenError> {
     create_with_parents(fs, target)?;
-    let names = fs.list(target).map_err(OpenError::io("read", target))?;
-    if let Some(found) = names.into_iter().find(|name| name != HARMLESS) {
-        return Err(OpenError::NotOurs { folder: target.to_owned(), found });
-    }
+    refuse_unless_empty(fs, target)?;
     let shard = target.join(SHARD_FOLDER);
     fs.create_folder(&shard).map_err(OpenError::io("create folder", &shard))?;
     fs.sync_folder(target).map_err(OpenError::io("sync", target))?;
@@ -150,7 +196,7 @@ pub(crate) fn write_format(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
 }
 
 fn check_format(fs: &dyn Vfs, path: &Path) -> Result<(), OpenError> {
-    let file = fs.open(path).map_err(OpenError::io("open", path))?;
+    let file = fs.open_to_read(path).map_err(OpenError::io("open", path))?;
     let length = file.bytes().map_err(OpenError::io("read", path))?.min(FORMAT_FILE_BYTES_MAX);
     let mut bytes = vec![0; length as usize];
     file.read_at(&mut bytes, 0).map_err(OpenError::io("read", path))?;

@@ -174,8 +174,15 @@ pub(crate) fn salted_crc(salt: u64, bytes: &[u8]) -> u32 {
 /// A CRC as it is kept among the bytes that another goes over.
 fn masked(crc: u32) -> u32 {
     // As others do it (LevelDB): what is added carries, so that it is not linear as a CRC is.
-    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+    crc.rotate_right(15).wrapping_add(MASK)
 }
+
+/// The CRC that is kept so.
+pub(crate) fn unmasked(check: u32) -> u32 {
+    check.wrapping_sub(MASK).rotate_left(15)
+}
+
+const MASK: u32 = 0xa282_ead8;
 
 /// The first later place with a frame header of this salt, and that header.
 pub(crate) fn find_header(bytes: &[u8], salt: u64) -> Option<(usize, Header)> {
@@ -190,7 +197,8 @@ pub(crate) fn find_header(bytes: &[u8], salt: u64) -> Option<(usize, Header)> {
     None
 }
 
-fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+/// The record at the start of these bytes, if it is as it was appended, and what is behind it.
+pub(crate) fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
     if bytes.len() < RECORD_EXTRA_BYTES {
         return None;
     }

@@ -43,12 +43,12 @@
 //!
 //! # Absent on purpose, for now
 //!
-//! One shard; no salvage tool.
+//! One shard.
 //!
 //! # Where to start
 //!
 //! [`Log`], then `writer` and `tail` (writing), `recovery`, `inventory` and `repair` (opening), `segments` (reading by
-//! address, live bytes), `checkpointing` and `checkpoint` (what a start begins with), [`verify()`], [`Backup`], and
+//! address, live bytes), `checkpointing` and `checkpoint` (what a start begins with), [`verify()`], [`Salvage`], [`Backup`], and
 //! `frame` and `segment` (the bytes). [`Vfs`] is the disk: [`RealFs`], [`MemoryFs`], and `faults` for tests.
 
 #![forbid(unsafe_code)]
@@ -72,6 +72,7 @@ mod memory_fs;
 mod real_fs;
 mod recovery;
 mod repair;
+mod salvage;
 mod segment;
 mod segments;
 mod tail;
@@ -92,6 +93,7 @@ pub use lsn::Lsn;
 pub use memory_fs::MemoryFs;
 pub use real_fs::RealFs;
 pub use recovery::{Load, Recovery, Torn};
+pub use salvage::{Rescue, Salvage, Salvaged, Target};
 pub use segments::Sealed;
 pub use verify::{Verified, verify};
 pub use vfs::{Vfs, VfsFile};

@@ -90,17 +90,23 @@ impl SegmentHead {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..HEAD_BYTES)?;
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         if u32_at(CRC_AT) != crc32c::crc32c(&bytes[..CRC_AT]) {
             return None;
         }
         let ours = bytes[..8] == MAGIC && u32_at(8) == FORMAT && u32_at(12) == 0;
-        ours.then(|| Self {
+        if ours { Self::as_it_stands(bytes) } else { None }
+    }
+
+    /// What these bytes would say if they were as they were written.
+    pub(crate) fn as_it_stands(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..HEAD_BYTES)?;
+        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        Some(Self {
             number: u64_at(16),
             salt: u64_at(24),
             first: Lsn::new(u64_at(32)),
             bytes: u64_at(40),
-            chain: u32_at(48),
+            chain: u32::from_le_bytes(bytes[48..52].try_into().expect("four bytes")),
             start: Address::new(u64_at(52)),
         })
     }

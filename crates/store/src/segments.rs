@@ -234,7 +234,7 @@ impl OpenFiles {
             let oldest = self.files.iter().min_by_key(|(_, (used, _))| *used).map(|(number, _)| *number);
             oldest.map(|number| self.files.remove(&number));
         }
-        let file = fs.open(path)?;
+        let file = fs.open_to_read(path)?;
         let outcome = read(&*file);
         self.files.insert(number, (self.clock, file));
         outcome

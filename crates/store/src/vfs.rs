@@ -25,6 +25,11 @@ pub trait Vfs: Send + Sync + 'static {
     /// Opens a file that exists, for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
 
+    /// Opens a file that exists, for reading only: that works also where nothing can be written.
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        self.open(path)
+    }
+
     /// Gives a file another name in the same folder; a file that had that name is gone.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 

@@ -89,6 +89,13 @@ enum PieceOf<'a> {
     },
 }
 
+/// Of a piece that is a part of another one, whether it is the last.
+pub(super) fn end_of_part(piece: &[u8]) -> Option<bool> {
+    const PART: u32 = 2;
+    let ((variant, is_last), _) = postcard::take_from_bytes::<(u32, bool)>(piece).ok()?;
+    (variant == PART).then_some(is_last)
+}
+
 impl Pace {
     /// For a log that nobody will open again.
     pub(super) fn never() -> Pace {

@@ -13,7 +13,7 @@ pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
 const HEAD_BYTES: usize = 4;
 
 /// Bytes of a checksum before each body.
-const CHECK_BYTES: usize = 4;
+pub(super) const CHECK_BYTES: usize = 4;
 
 /// What comes with a body into the log, roughly: its change, and its part of a record and a frame.
 const BODY_EXTRA_BYTES: u64 = 50;

@@ -37,9 +37,10 @@ pub(super) struct Loading {
     /// The record that each key of the checkpoint was true at, by the key's number. A number that is used again is another
     /// key's, which is younger than that.
     known: Vec<Lsn>,
-    ledger_known: Lsn,
+    /// The record that the ledger of the checkpoint was true at.
+    pub(super) ledger_known: Lsn,
     /// Parts of a piece that is not complete.
-    parts: Vec<u8>,
+    pub(super) parts: Vec<u8>,
     /// Why nothing more is taken in: the record, or zero for a piece, and what is wrong with it.
     pub(super) failed: Option<(Lsn, LoadError)>,
     /// Bytes of the checkpoint.
@@ -63,7 +64,7 @@ impl Loading {
         }
     }
 
-    fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
+    pub(super) fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
         let piece = match postcard::from_bytes(piece)? {
             Piece::Part { is_last, bytes } => {
                 self.parts.extend_from_slice(&bytes);
@@ -92,28 +93,37 @@ impl Loading {
     }
 
     fn take_record(&mut self, lsn: Lsn, address: Address, record: &[u8]) -> Result<(), LoadError> {
-        let node_entries_max = self.config.stream_node_entries_max();
-        for mut change in changes_of(record)? {
+        changes_of(record)?.into_iter().try_for_each(|mut change| {
             check(&mut change, record.len())?;
-            match change {
-                Change::Ledger(effect) => {
-                    if lsn > self.ledger_known {
-                        self.ledger.apply(&effect)?;
-                    }
+            self.take_change(lsn, address, change)
+        })
+    }
+
+    /// Makes a change of a record again, unless what it changes knows it.
+    pub(super) fn take_change(
+        &mut self,
+        lsn: Lsn,
+        address: Address,
+        change: Change,
+    ) -> Result<(), LoadError> {
+        match change {
+            Change::Ledger(effect) => {
+                if lsn > self.ledger_known {
+                    self.ledger.apply(&effect)?;
                 }
-                Change::Flushed => self.flush(lsn),
-                Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
-                    let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
-                    for name in older.collect::<Vec<_>>() {
-                        self.keyspace.remove(&name);
-                    }
+            }
+            Change::Flushed => self.flush(lsn),
+            Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
+                let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
+                for name in older.collect::<Vec<_>>() {
+                    self.keyspace.remove(&name);
                 }
-                change if self.knows(&change, lsn) => {}
-                // What is live is counted when all is there.
-                change => {
-                    let gone = &mut |_| {};
-                    apply(&mut self.keyspace, change, address.position(), node_entries_max, gone)?;
-                }
+            }
+            change if self.knows(&change, lsn) => {}
+            // What is live is counted when all is there.
+            change => {
+                let node_entries_max = self.config.stream_node_entries_max();
+                apply(&mut self.keyspace, change, address.position(), node_entries_max, &mut |_| {})?;
             }
         }
         Ok(())
@@ -125,7 +135,7 @@ impl Loading {
     }
 
     /// Whether a key knows from the checkpoint what was changed by a record.
-    fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
+    pub(super) fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
         let number = self.keyspace.number(key);
         number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
     }
@@ -149,7 +159,7 @@ impl Loading {
 }
 
 /// Whether a change can have been recorded in a record of so many bytes; what it says is relied on from here.
-fn check(change: &mut Change, record_bytes: usize) -> Result<(), LoadError> {
+pub(super) fn check(change: &mut Change, record_bytes: usize) -> Result<(), LoadError> {
     if let Change::Text(_, StringChange::Written { offset, bytes }) = change
         && offset.checked_add(bytes.len() as u64).is_none_or(|end| end > RECORD_BYTES_MAX as u64)
     {

@@ -21,6 +21,7 @@ mod ledger;
 mod lists;
 mod load;
 mod reclaim;
+mod salvage;
 mod start;
 mod store;
 mod streams;
@@ -45,6 +46,7 @@ use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 pub(crate) use counts::KeyCounts;
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
+pub use salvage::{Report, SalvageError, salvage};
 pub(crate) use start::Keeper;
 pub use start::Storage;
 pub(crate) use streams::{

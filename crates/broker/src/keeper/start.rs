@@ -160,7 +160,7 @@ fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {
 }
 
 /// Sixteen random hexadecimal digits: tells one life of a ledger from every other.
-fn new_epoch() -> Result<Epoch, StartError> {
+pub(super) fn new_epoch() -> Result<Epoch, StartError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| StartError::Random(error.to_string()))?;
     let text = format!("{:016x}", u64::from_le_bytes(random));

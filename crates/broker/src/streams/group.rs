@@ -77,12 +77,24 @@ impl Group {
             let name = Bytes::copy_from_slice(consumer.name());
             changes.push(GroupChange::ConsumerCreated { consumer: name.clone(), at: consumer.seen });
             if let Some(at) = consumer.active {
-                let pending = self.pending_of(consumer, StreamId::MIN);
-                let entries = pending
-                    .map(|(id, pending)| Assigned { id, at: pending.at, count: pending.count })
-                    .collect();
-                changes.push(GroupChange::Assigned { consumer: name, at, entries, is_claim: true });
+                let (consumer, progress) = (name.clone(), self.progress);
+                let nothing = Vec::new();
+                changes.push(GroupChange::Delivered {
+                    consumer,
+                    at,
+                    ids: nothing,
+                    are_pending: true,
+                    progress,
+                });
             }
+            let pending = self.pending_of(consumer, StreamId::MIN);
+            let entries = pending.map(|(id, Pending { at, count, .. })| Assigned { id, at, count }).collect();
+            changes.push(GroupChange::Assigned {
+                consumer: name,
+                at: consumer.seen,
+                entries,
+                is_claim: false,
+            });
         }
         changes
     }
@@ -300,6 +312,26 @@ mod tests {
         assert_eq!(group.consumers.len(), 2);
         let names: Vec<_> = group.consumers().map(Consumer::name).collect();
         assert_eq!(names, [b"b", b"c"]);
+    }
+
+    #[test]
+    fn a_group_is_made_again_by_its_past() {
+        let mut group = Group::new(Progress { last: id(9), read: Some(4) });
+        group.apply(delivered("a", 5, &[1, 2]));
+        group.apply(GroupChange::ConsumerCreated { consumer: "idle".into(), at: 6 });
+        group.apply(delivered("done", 7, &[3]));
+        group.apply(GroupChange::Settled { ids: vec![id(3)] });
+        let entries = vec![Assigned { id: id(7), at: 2, count: 9 }];
+        group.apply(GroupChange::Assigned { consumer: "late".into(), at: 8, entries, is_claim: false });
+        group.see(b"a", 50);
+        let mut again = Group::default();
+        group.past().into_iter().for_each(|change| again.apply(change));
+        assert_eq!((again.progress, pending(&again)), (group.progress, pending(&group)));
+        for (consumer, other) in group.consumers().zip(again.consumers()) {
+            assert_eq!((consumer.name(), consumer.seen), (other.name(), other.seen));
+            assert_eq!((consumer.active, &consumer.pending), (other.active, &other.pending));
+        }
+        assert_eq!(again.pending(id(7)).map(|(pending, _)| (pending.at, pending.count)), Some((2, 9)));
     }
 
     #[test]

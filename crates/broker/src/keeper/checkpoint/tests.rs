@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use naru_ledger::{Append, ClientId, Conversation, Epoch, Millis, User};
-use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Vfs};
+use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,6 +15,7 @@ use crate::{
         journal::Journal,
         load::Loading,
         reclaim::{self, Reclaim},
+        salvage::salvage_with,
     },
     keyspace::{KeyChange, Kind, Value},
     lists::{Element, End, List, ListChange},
@@ -204,10 +205,20 @@ proptest! {
             prop_assert!(desk.config.stream_node_entries_max() > 0);
             desk.close();
             let again = Desk::open(&data);
-            prop_assert_eq!(again.everything(), everything);
+            prop_assert_eq!(&again.everything(), &everything);
             // Maps have no order, so only the length is the same.
             prop_assert_eq!(postcard::to_stdvec(&again.store.ledger).unwrap().len(), ledger.len());
             again.close();
+
+            // Salvaged, though nothing is lost, it is the same.
+            let new = folder.path().join(format!("new-{life}"));
+            let options = Options { segment_bytes: 16 << 10, batch_bytes: 2000, level: Level::No, ..Options::default() };
+            let report = salvage_with(Arc::new(RealFs), &data, &new, options, Epoch::parse("n").unwrap());
+            let report = report.unwrap();
+            prop_assert!(report.is_complete(), "{}", report);
+            let salvaged = Desk::open(&new);
+            prop_assert_eq!(&salvaged.everything(), &everything);
+            prop_assert_eq!(postcard::to_stdvec(&salvaged.store.ledger).unwrap().len(), ledger.len());
         }
         println!("{began_with} of the lives began with a checkpoint");
     }

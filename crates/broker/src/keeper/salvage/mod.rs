@@ -1,0 +1,86 @@
+//! Salvage: a new data folder with all that can still be read of one that is damaged.
+//!
+//! What is left is taken in as at a start, but leniently (`load`), and then written from the beginning into a new log, as
+//! if it had all just come (`rewrite`): so the new folder is right by the way it was made, and nothing is patched. Bodies
+//! are copied one after the other; one that is damaged goes, and what referred to it with it. `losses` and `bodies` note
+//! what is lost, and `report` says it.
+
+mod bodies;
+mod load;
+mod losses;
+mod report;
+mod rewrite;
+
+use std::{path::Path, sync::Arc, thread};
+
+use naru_ledger::{Epoch, Ledger};
+use naru_store::{AppendError, Level, OpenError, Options, Salvage, Target, Vfs, WriteError};
+
+use super::{journal::Journal, load::Loading, start::new_epoch};
+use crate::{StartError, config::Config};
+
+pub use report::Report;
+
+use load::Salvaging;
+use rewrite::Rewrite;
+
+/// Why there is no new folder, or only an unfinished one that does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum SalvageError {
+    /// Nothing can be read; the text says why.
+    #[error(transparent)]
+    Source(OpenError),
+    /// The new folder cannot be made.
+    #[error(transparent)]
+    Target(OpenError),
+    /// The new folder cannot be filled.
+    #[error("the new folder cannot be written to, and what is in it is not complete: {0}")]
+    Write(#[from] WriteError),
+    /// A record is not taken by the new log.
+    #[error("the new folder cannot be written to, and what is in it is not complete: {0}")]
+    Append(#[from] AppendError),
+    /// The operating system gives no random numbers.
+    #[error(transparent)]
+    Random(StartError),
+}
+
+/// Writes all that can be read of the data folder `from`, which is not changed, into the folder `into`, which must not be
+/// there yet, or be empty.
+pub fn salvage(fs: Arc<dyn Vfs>, from: &Path, into: &Path) -> Result<Report, SalvageError> {
+    let options = Options { level: Level::No, ..Options::default() };
+    let epoch = new_epoch().map_err(SalvageError::Random)?;
+    salvage_with(fs, from, into, options, epoch)
+}
+
+pub(super) fn salvage_with(
+    fs: Arc<dyn Vfs>,
+    from: &Path,
+    into: &Path,
+    options: Options,
+    epoch: Epoch,
+) -> Result<Report, SalvageError> {
+    let mut source = Salvage::open(fs.clone(), from).map_err(SalvageError::Source)?;
+    let config = Arc::new(Config::by_default());
+    let mut salvaging = Salvaging::new(Loading::new(Ledger::new(epoch.clone()), config));
+    let found = source.load(&mut salvaging);
+    let mut report = Report::new(found, salvaging.losses);
+    let Loading { keyspace, ledger, .. } = salvaging.loading;
+
+    let owner = thread::current();
+    let (target, log) =
+        Target::create(fs, into, options, Box::new(move |_| owner.unpark())).map_err(SalvageError::Target)?;
+    let epoch = if report.has_lost_changes() { epoch } else { ledger.epoch().clone() };
+    let mut rewrite = Rewrite::new(&source, Journal::new(log), &mut report);
+    rewrite.ledger(&ledger, &epoch)?;
+    for number in 0..keyspace.numbers() {
+        if let Some(key) = keyspace.at(number) {
+            rewrite.key(key)?;
+        }
+    }
+    rewrite.finish()?;
+    target.finish().map_err(SalvageError::Target)?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Writing what was taken in into a new log, from the beginning.
+
+use std::thread;
+
+use bytes::Bytes;
+use naru_ledger::{Effect, Epoch, Ledger};
+use naru_store::{Address, Salvage};
+
+use super::{SalvageError, bodies::LostBodies, report::Report};
+use crate::{
+    keeper::{
+        change::Change,
+        journal::{CHECK_BYTES, Journal, RECORD_BYTES_MAX},
+    },
+    keyspace::{Key, KeyChange, Place, Slot, Value},
+    lists::{Element, End, List, ListChange},
+    streams::{GroupChange, Stream, StreamChange, StreamId},
+    strings::{StringChange, Text},
+};
+
+/// Bytes of a record after which the next begins: enough for few frames, and little of it in memory.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What a change takes beside its bodies, roughly.
+const CHANGE_BYTES: usize = 64;
+
+/// Pending entries of one change.
+const ASSIGNED_MAX: usize = 1000;
+
+/// A new log that is being filled, and what of the old one is in it.
+pub(super) struct Rewrite<'a> {
+    from: &'a Salvage,
+    journal: Journal,
+    report: &'a mut Report,
+    chunk_bytes: usize,
+    /// Changes that are not recorded yet, and their bytes.
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+impl<'a> Rewrite<'a> {
+    pub(super) fn new(from: &'a Salvage, mut journal: Journal, report: &'a mut Report) -> Rewrite<'a> {
+        let chunk_bytes = CHUNK_BYTES.min(journal.log().record_bytes_max() / 4);
+        Rewrite { from, journal, report, chunk_bytes, changes: Vec::new(), bytes: 0 }
+    }
+
+    pub(super) fn ledger(&mut self, ledger: &Ledger, epoch: &Epoch) -> Result<(), SalvageError> {
+        let mut written = Ok(());
+        ledger.past(epoch, &mut |effect| {
+            let bytes = match &effect {
+                Effect::Appended { body, .. } => {
+                    self.report.kept.messages += 1;
+                    body.as_bytes().len()
+                }
+                _ => 0,
+            };
+            if written.is_ok() {
+                written = self.write(Change::Ledger(effect), bytes);
+            }
+        });
+        written
+    }
+
+    /// Writes a key, but for what is lost of it.
+    pub(super) fn key(&mut self, key: &Key) -> Result<(), SalvageError> {
+        let name = Bytes::copy_from_slice(&key.name);
+        let is_kept = match &key.value {
+            Value::Text(text) => self.text(&name, text)?,
+            Value::List(list) => self.list(&name, list)?,
+            Value::Stream(stream) => self.stream(&name, stream)?,
+        };
+        match key.expiry().filter(|_| is_kept) {
+            Some(at) => self.write(Change::Key(name, KeyChange::Expires(Some(at))), 0),
+            None => Ok(()),
+        }
+    }
+
+    fn text(&mut self, name: &Bytes, text: &Text) -> Result<bool, SalvageError> {
+        self.report.kept.strings += 1;
+        let mut parts = text.as_bytes().chunks(self.chunk_bytes).map(Bytes::copy_from_slice);
+        let value = parts.next().unwrap_or_default();
+        let bytes = value.len();
+        self.write(Change::Text(name.clone(), StringChange::Set { value, expiry: None }), bytes)?;
+        for bytes in parts {
+            let length = bytes.len();
+            self.write(Change::Text(name.clone(), StringChange::Appended { bytes }), length)?;
+        }
+        Ok(true)
+    }
+
+    fn list(&mut self, name: &Bytes, list: &List) -> Result<bool, SalvageError> {
+        let mut lost = LostBodies::new(name);
+        let mut kept = 0;
+        for (index, element) in list.from(0).enumerate() {
+            let text = match element.place() {
+                Some(place) => match self.read(place) {
+                    Some(text) => text,
+                    None => {
+                        lost.note(Slot::Element(index as u64), place, self.from);
+                        continue;
+                    }
+                },
+                None => Bytes::copy_from_slice(element.as_inline().unwrap_or_default()),
+            };
+            lost.go_on();
+            kept += 1;
+            let bytes = text.len();
+            let elements = vec![Element::body(text)];
+            self.write(Change::List(name.clone(), ListChange::Pushed { end: End::Right, elements }), bytes)?;
+        }
+        self.report.kept.lists += u64::from(kept > 0);
+        self.report.kept.elements += kept;
+        self.report.note_lost(lost);
+        Ok(kept > 0)
+    }
+
+    fn stream(&mut self, name: &Bytes, stream: &Stream) -> Result<bool, SalvageError> {
+        let mut lost = LostBodies::new(name);
+        let mut lost_max = StreamId::MIN;
+        for (id, place) in stream.range(StreamId::MIN, StreamId::MAX) {
+            let Some(body) = self.read(place) else {
+                lost.note(Slot::Entry(id), place, self.from);
+                lost_max = id;
+                continue;
+            };
+            lost.go_on();
+            self.report.kept.entries += 1;
+            let bytes = body.len();
+            let added = StreamChange::Added { id, body: body.into() };
+            self.write(Change::Stream(name.clone(), added), bytes)?;
+        }
+        self.report.kept.streams += 1;
+        self.report.note_lost(lost);
+        for change in stream.past() {
+            self.past(name, stream, change, lost_max)?;
+        }
+        Ok(true)
+    }
+
+    /// What a stream knows of its past, with what is lost as if it had been deleted.
+    fn past(
+        &mut self,
+        name: &Bytes,
+        stream: &Stream,
+        change: StreamChange,
+        lost_max: StreamId,
+    ) -> Result<(), SalvageError> {
+        let change = match change {
+            StreamChange::Set { last, added, deleted_max } => {
+                // An entry that was read was there, whatever has become of the record.
+                let read = stream.groups().map(|(_, group)| group.progress().last).max();
+                let last = last.max(read.filter(|_| self.report.has_lost_changes()).unwrap_or(last));
+                let deleted_max = deleted_max.map(|deleted| deleted.max(lost_max));
+                StreamChange::Set { last, added, deleted_max }
+            }
+            StreamChange::Group {
+                group,
+                change: GroupChange::Assigned { consumer, at, entries, is_claim },
+            } if entries.len() > ASSIGNED_MAX => {
+                for entries in entries.chunks(ASSIGNED_MAX) {
+                    let (consumer, entries) = (consumer.clone(), entries.to_vec());
+                    let change = GroupChange::Assigned { consumer, at, entries, is_claim };
+                    let change = StreamChange::Group { group: group.clone(), change };
+                    self.write(Change::Stream(name.clone(), change), ASSIGNED_MAX * 16)?;
+                }
+                return Ok(());
+            }
+            change => change,
+        };
+        self.write(Change::Stream(name.clone(), change), ASSIGNED_MAX)
+    }
+
+    /// The bytes of a body, if they are what was written.
+    fn read(&self, place: Place) -> Option<Bytes> {
+        if place.bytes as usize > RECORD_BYTES_MAX {
+            return None;
+        }
+        let mut checked = vec![0; CHECK_BYTES + place.bytes as usize];
+        self.from.read(Address::new(place.address), &mut checked).ok()?;
+        let body = Bytes::from(checked);
+        let check = u32::from_le_bytes(body[..CHECK_BYTES].try_into().ok()?);
+        let body = body.slice(CHECK_BYTES..);
+        (crc32c::crc32c(&body) == check).then_some(body)
+    }
+
+    fn write(&mut self, change: Change, bytes: usize) -> Result<(), SalvageError> {
+        self.bytes += bytes + CHANGE_BYTES;
+        self.changes.push(change);
+        if self.bytes >= self.chunk_bytes { self.record() } else { Ok(()) }
+    }
+
+    /// Makes what has gathered a record of the new log, once there is room for it.
+    fn record(&mut self) -> Result<(), SalvageError> {
+        self.bytes = 0;
+        let mut changes = std::mem::take(&mut self.changes);
+        self.journal.add(&mut changes, usize::MAX).expect("changes are refused for their bytes only");
+        self.journal.settle()?;
+        loop {
+            self.journal.log().submit()?;
+            if !self.journal.log().is_batch_full() {
+                return Ok(());
+            }
+            thread::park();
+        }
+    }
+
+    /// Everything is on disk.
+    pub(super) fn finish(mut self) -> Result<(), SalvageError> {
+        if !self.changes.is_empty() {
+            self.record()?;
+        }
+        Ok(self.journal.close()?)
+    }
+}

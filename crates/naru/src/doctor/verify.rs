@@ -1,0 +1,48 @@
+//! `naru doctor verify`
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+use naru_store::{OpenError, RealFs, Verified, verify};
+
+use super::{EXIT_DAMAGED, in_use, place, refuse_other_folders};
+
+pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
+    let found = look(data)?;
+    let Verified { segments, records, bytes, checkpoints, damages, torn } = &found;
+    println!(
+        "{}: {segments} segments with {records} whole records, {checkpoints} whole checkpoints, {bytes} bytes read",
+        data.display()
+    );
+    if let Some((path, offset)) = torn {
+        println!(
+            "{}: byte {offset}: the last write before a crash is incomplete. This is no damage: nobody was told of what \
+             was in it, and the next start cuts it off",
+            path.display()
+        );
+    }
+    for damage in damages {
+        println!("{}", place(damage));
+    }
+    if damages.is_empty() {
+        println!("whole");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "damaged in {} places. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup, or \
+         keep what can still be read with: naru doctor salvage {} --into NEW_DIR",
+        damages.len(),
+        data.display()
+    );
+    Ok(ExitCode::from(EXIT_DAMAGED))
+}
+
+/// Checks a folder; what cannot be checked is said in the words of who has no broker to start.
+fn look(data: &Path) -> anyhow::Result<Verified> {
+    refuse_other_folders(data)?;
+    match verify(&RealFs, data) {
+        Err(OpenError::InUse { .. }) => Err(in_use(data)),
+        Err(OpenError::Damaged(damage)) => Ok(Verified { damages: vec![damage], ..Verified::default() }),
+        verified => verified.with_context(|| format!("{} cannot be checked", data.display())),
+    }
+}
