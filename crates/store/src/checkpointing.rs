@@ -46,9 +46,9 @@ impl Checkpoint {
     }
 
     /// As [`Checkpoint::push`], for pieces that take long to make: the thread that writes them makes them, handing each to
-    /// what it is given. There is no room for more until it has.
-    pub fn push_made(&mut self, make: impl FnOnce(&mut dyn FnMut(Vec<u8>)) + Send + 'static) {
-        self.queue.ask(Step::Make(Box::new(make)));
+    /// what it is given. They count as so many bytes until they are made.
+    pub fn push_made(&mut self, bytes: usize, make: impl FnOnce(&mut dyn FnMut(Vec<u8>)) + Send + 'static) {
+        self.queue.ask(Step::Make(bytes, Box::new(make)));
     }
 
     /// The longest piece in bytes. Good ones have 64 KiB or so.
@@ -106,7 +106,7 @@ enum Step {
     },
     Piece(Vec<u8>),
     /// Pieces that are still to be made.
-    Make(Box<Make>),
+    Make(usize, Box<Make>),
     Finish {
         end: Lsn,
     },
@@ -122,7 +122,7 @@ impl Step {
     fn bytes(&self) -> usize {
         match self {
             Step::Piece(piece) => piece.len(),
-            Step::Make(_) => QUEUE_BYTES_MAX,
+            Step::Make(bytes, _) => *bytes,
             Step::Begin { .. } | Step::Finish { .. } | Step::Abandon | Step::Remove(_) => 0,
         }
     }
@@ -220,7 +220,7 @@ impl Checkpointer {
                     now.push(&piece);
                     current = Some(self.watch(now));
                 }
-                (Step::Make(make), Some(mut now)) => {
+                (Step::Make(_, make), Some(mut now)) => {
                     if now.file.is_ok() {
                         make(&mut |piece| now.push(&bounded(piece)));
                     }
@@ -228,7 +228,7 @@ impl Checkpointer {
                 }
                 (Step::Remove(removal), now) => {
                     removal.carry_out(&*self.fs);
-                    self.shared.desk.find_space();
+                    self.shared.desk.look();
                     current = now;
                 }
                 (Step::Finish { end }, Some(now)) => self.finish(now, end),
@@ -236,7 +236,7 @@ impl Checkpointer {
                     now.file.into_iter().for_each(CheckpointFile::abandon);
                     self.queue.end(None);
                 }
-                (Step::Piece(_) | Step::Make(_) | Step::Finish { .. } | Step::Abandon, None) => {
+                (Step::Piece(_) | Step::Make(..) | Step::Finish { .. } | Step::Abandon, None) => {
                     unreachable!("only what was begun goes on")
                 }
             }

@@ -33,8 +33,8 @@ pub(crate) enum Job {
     Frame(Frame),
     /// What is written is wanted on disk.
     Sync,
-    /// Try again to have the next segment.
-    FindSpace,
+    /// See again whether there is space for the next segment, and when a sync is due.
+    Look,
 }
 
 /// What waits for the writer. Bounded: one frame is in flight at a time (two when the log is closed), and
@@ -49,7 +49,7 @@ pub(crate) struct Desk {
 struct Asked {
     frames: VecDeque<Frame>,
     sync: bool,
-    find_space: bool,
+    look: bool,
     is_closed: bool,
 }
 
@@ -62,8 +62,8 @@ impl Desk {
         self.ask(|asked| asked.sync = true);
     }
 
-    pub(crate) fn find_space(&self) {
-        self.ask(|asked| asked.find_space = true);
+    pub(crate) fn look(&self) {
+        self.ask(|asked| asked.look = true);
     }
 
     /// Nothing more will be asked; what was is still done.
@@ -106,6 +106,6 @@ impl Asked {
         if std::mem::take(&mut self.sync) {
             return Some(Job::Sync);
         }
-        std::mem::take(&mut self.find_space).then_some(Job::FindSpace)
+        std::mem::take(&mut self.look).then_some(Job::Look)
     }
 }

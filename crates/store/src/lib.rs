@@ -2,7 +2,8 @@
 //!
 //! A [`Log`] takes records (bytes; what they mean is the caller's) and says when they are on disk. One thread, the
 //! executor, owns the `Log` and the state that its records describe; a second one, the writer, does one write and
-//! one sync for everything that gathered while it was busy; a third writes checkpoints. After a crash [`Log::open`]
+//! one sync for everything that gathered while it was busy (a short frame the executor may write itself); a third writes
+//! checkpoints and unlinks what is dead. After a crash [`Log::open`]
 //! hands every stored record back, in order, or the newest checkpoint and what is behind it. Each record has an
 //! [`Address`], under which [`Log::read`] finds its bytes, so a state can refer to bodies instead of holding them.
 //!

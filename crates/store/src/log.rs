@@ -62,8 +62,8 @@ impl Options {
     }
 }
 
-/// Told from the writer's thread: a record's number when it and all before it are on disk, or once that the log has
-/// stopped. It should only wake the log's owner.
+/// Told from the writer's thread: a record's number when it and all before it count as durable, or once that the log has
+/// stopped; not what [`Log::submit_and_wait`] did and says itself. It should only wake the log's owner.
 pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 
 /// A durable log. Its owner appends to the open batch and submits it; a writer of its own writes and syncs.
@@ -281,7 +281,7 @@ impl Log {
     }
 
     /// As [`Log::submit`], for an owner that has little else to do: what is soon written is written and, at
-    /// [`Level::Always`], synced before this returns, without `on_durable`.
+    /// [`Level::Always`], synced before this returns, so that it counts without `on_durable`.
     pub fn submit_and_wait(&mut self) -> Result<(), WriteError> {
         let Some(frame) = self.next_frame()? else { return Ok(()) };
         match self.writer.try_lock() {
@@ -317,7 +317,7 @@ impl Log {
         }
         if self.open.is_empty() {
             if self.is_full() {
-                self.shared.desk.find_space();
+                self.shared.desk.look();
             }
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::desk::{Desk, Frame, Job, Next};
+use crate::desk::{Desk, Flight, Frame, Job, Next};
 use crate::error::WriteError;
 use crate::level::Level;
 use crate::log::OnDurable;
@@ -136,14 +136,13 @@ pub(crate) struct WriterThread {
 impl WriterThread {
     pub(crate) fn run(self) {
         if let Err(error) = self.serve() {
-            self.shared.fail(&error);
             (self.on_durable)(Err(error));
         }
         self.shared.ring(true);
     }
 
     fn serve(&self) -> Result<(), WriteError> {
-        self.writer.lock().prepare_next()?;
+        self.writer.lock().or_fail(Writer::prepare_next)?;
         loop {
             let deadline = self.writer.lock().deadline();
             let next = self.shared.desk.next(deadline);
@@ -153,13 +152,16 @@ impl WriterThread {
                 return Ok(());
             }
             let tell = |durable| (self.on_durable)(Ok(durable));
-            match next {
-                Next::Job(Job::Frame(frame)) => writer.write(frame, &tell)?,
-                Next::Job(Job::Sync) | Next::Due => writer.sync(&tell)?,
-                Next::Job(Job::FindSpace) => {}
-                Next::Closed => return writer.sync(&tell),
+            let is_last = matches!(next, Next::Closed);
+            writer.or_fail(|writer| match next {
+                Next::Job(Job::Frame(frame)) => writer.write(frame, &tell),
+                Next::Job(Job::Sync) | Next::Due | Next::Closed => writer.sync(&tell),
+                Next::Job(Job::Look) => Ok(()),
+            })?;
+            if is_last {
+                return Ok(());
             }
-            writer.prepare_next()?;
+            writer.or_fail(Writer::prepare_next)?;
         }
     }
 }
@@ -173,15 +175,38 @@ impl Writer {
     /// about as long.
     pub(crate) fn is_little(&self, frame: &Frame) -> bool {
         let bytes = frame.batch.read().frame_bytes();
+        // With no space left, the thread looks for some after each frame.
         !frame.is_mark
-            && self.shared.level() == Level::Always
+            && !self.shared.is_full()
             && bytes <= SHORT_FRAME_BYTES_MAX
             && self.tail.has_room(bytes)
     }
 
-    /// Writes and syncs a frame on the thread of who submits it. An error ends the writer.
+    /// Writes a frame on the thread of who submits it, and syncs it if it does not count before. An error ends the writer.
     pub(crate) fn write_here(&mut self, frame: Frame) -> Result<(), WriteError> {
-        self.write(frame, &|_| {}).inspect_err(|error| {
+        // The thread may have failed since this was decided.
+        if let Some(error) = self.shared.failed() {
+            return Err(error.clone());
+        }
+        let was_synced = self.unsynced_since.is_none();
+        self.or_fail(|writer| {
+            writer.put(&frame.batch)?;
+            match writer.shared.level() {
+                Level::Always => writer.sync(&|_| {})?,
+                Level::EverySecond | Level::No => writer.count(&|_| {}),
+            }
+            Ok(())
+        })?;
+        if was_synced && self.unsynced_since.is_some() {
+            // The thread syncs it when the time comes, of which it is to take note.
+            self.shared.desk.look();
+        }
+        Ok(())
+    }
+
+    /// Does something, and if it fails, nobody writes any more: that is known before anybody else has the writer.
+    fn or_fail(&mut self, work: impl FnOnce(&mut Self) -> Result<(), WriteError>) -> Result<(), WriteError> {
+        work(self).inspect_err(|error| {
             self.shared.fail(error);
             self.shared.desk.close();
         })
@@ -199,24 +224,29 @@ impl Writer {
         if is_mark {
             self.sync(tell)?;
         }
-        self.tail.write(&batch)?;
-        let is_short = batch.read().frame_bytes() <= SHORT_FRAME_BYTES_MAX;
+        self.put(&batch)?;
         // The owner takes the buffer back once it sees that it is durable.
         drop(batch);
-        *self.shared.tail.lock() = self.tail.head();
-        self.unsynced_since.get_or_insert_with(Instant::now);
-        // Going over to the next segment syncs the one before.
-        self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
         if self.shared.level() == Level::Always {
-            if is_short {
-                self.tail.pave()?;
-            }
             return self.sync(tell);
         }
         self.count(tell);
         if is_mark || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
             self.sync(tell)?;
         }
+        Ok(())
+    }
+
+    /// Writes a frame, which is not synced yet.
+    fn put(&mut self, batch: &Flight) -> Result<(), WriteError> {
+        self.tail.write(batch)?;
+        if self.shared.level() == Level::Always && batch.read().frame_bytes() <= SHORT_FRAME_BYTES_MAX {
+            self.tail.pave()?;
+        }
+        *self.shared.tail.lock() = self.tail.head();
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        // Going over to the next segment syncs the one before.
+        self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
         Ok(())
     }
 

@@ -20,7 +20,10 @@ use postcard::{ser_flavors::Flavor, serialize_with_flavor};
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
-use crate::keyspace::Key;
+use crate::{
+    keyspace::{Key, Place},
+    streams::StreamId,
+};
 
 /// How often, and how fast.
 #[derive(Clone, Copy)]
@@ -73,8 +76,8 @@ pub(super) enum Piece {
     Ledger(u64, Box<Ledger>),
     /// Keys that were true at this record.
     Keys(u64, Vec<Key>),
-    /// A part of a piece that is too long for one; the last one says so.
-    Part { is_last: bool, bytes: Vec<u8> },
+    /// A part of a piece that is too long for one; the first and the last one say so.
+    Part { is_first: bool, is_last: bool, bytes: Vec<u8> },
 }
 
 /// The same, to be written.
@@ -84,16 +87,17 @@ enum PieceOf<'a> {
     #[expect(dead_code, reason = "written by hand, key by key: it holds its place in the format")]
     Keys(u64, Vec<&'a Key>),
     Part {
+        is_first: bool,
         is_last: bool,
         bytes: &'a [u8],
     },
 }
 
-/// Of a piece that is a part of another one, whether it is the last.
-pub(super) fn end_of_part(piece: &[u8]) -> Option<bool> {
+/// Of a piece that is a part of another one, whether it is the first, and the last.
+pub(super) fn ends_of_part(piece: &[u8]) -> Option<(bool, bool)> {
     const PART: u32 = 2;
-    let ((variant, is_last), _) = postcard::take_from_bytes::<(u32, bool)>(piece).ok()?;
-    (variant == PART).then_some(is_last)
+    let ((variant, is_first, is_last), _) = postcard::take_from_bytes::<(u32, bool, bool)>(piece).ok()?;
+    (variant == PART).then_some((is_first, is_last))
 }
 
 impl Pace {
@@ -254,7 +258,9 @@ impl Walk {
     /// Has the key written as it is now.
     fn push_copy(&mut self, store: &Store, key: &Key) {
         let (copy, at, bytes) = (key.clone(), store.journal.last(), self.bytes.clone());
-        self.checkpoint.push_made(move |push| {
+        // An entry takes about half of that, written down.
+        let weight = key.value.len() * size_of::<(StreamId, Place)>();
+        self.checkpoint.push_made(weight, move |push| {
             let parts = Parts::new(|part| {
                 bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
                 push(part);
@@ -289,25 +295,27 @@ fn in_parts(piece: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) {
     if piece.len() <= PART_BYTES {
         return push(piece);
     }
-    let mut parts = piece.chunks(PART_BYTES).peekable();
-    while let Some(bytes) = parts.next() {
-        push(part(bytes, parts.peek().is_none()));
-    }
-}
-
-fn part(bytes: &[u8], is_last: bool) -> Vec<u8> {
-    postcard::to_stdvec(&PieceOf::Part { is_last, bytes }).expect(WRITABLE)
+    let mut parts = Parts::new(push);
+    parts.try_extend(&piece).and_then(|()| parts.finalize()).expect(WRITABLE);
 }
 
 /// A piece that is handed over in parts while it is written, so that there is never more of it than one.
 struct Parts<P> {
     push: P,
     bytes: Vec<u8>,
+    is_first: bool,
 }
 
 impl<P: FnMut(Vec<u8>)> Parts<P> {
     fn new(push: P) -> Self {
-        Parts { push, bytes: Vec::with_capacity(PART_BYTES) }
+        Parts { push, bytes: Vec::with_capacity(PART_BYTES), is_first: true }
+    }
+
+    fn leave(&mut self, is_last: bool) {
+        let part = PieceOf::Part { is_first: self.is_first, is_last, bytes: &self.bytes };
+        (self.push)(postcard::to_stdvec(&part).expect(WRITABLE));
+        self.bytes.clear();
+        self.is_first = false;
     }
 }
 
@@ -315,24 +323,22 @@ impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        if self.bytes.len() == PART_BYTES {
-            (self.push)(part(&self.bytes, false));
-            self.bytes.clear();
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, mut bytes: &[u8]) -> postcard::Result<()> {
+        while self.bytes.len() + bytes.len() > PART_BYTES {
+            let (fitting, rest) = bytes.split_at(PART_BYTES - self.bytes.len());
+            self.bytes.extend_from_slice(fitting);
+            self.leave(false);
+            bytes = rest;
         }
-        self.bytes.push(byte);
+        self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if self.bytes.len() + bytes.len() <= PART_BYTES {
-            self.bytes.extend_from_slice(bytes);
-            return Ok(());
-        }
-        bytes.iter().try_for_each(|byte| self.try_push(*byte))
-    }
-
     fn finalize(mut self) -> postcard::Result<()> {
-        (self.push)(part(&self.bytes, true));
+        self.leave(true);
         Ok(())
     }
 }

@@ -66,7 +66,10 @@ impl Loading {
 
     pub(super) fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
         let piece = match postcard::from_bytes(piece)? {
-            Piece::Part { is_last, bytes } => {
+            Piece::Part { is_first, is_last, bytes } => {
+                if is_first {
+                    self.parts.clear();
+                }
                 self.parts.extend_from_slice(&bytes);
                 if !is_last {
                     return Ok(());

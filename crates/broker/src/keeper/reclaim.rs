@@ -47,8 +47,8 @@ pub(super) struct Reclaim {
 enum Left {
     /// So many were left by the last walk, at most.
     Known(u64),
-    /// A walk has ended.
-    ToBeSeen,
+    /// A walk has ended, and of what looks dead now at most so much is of before it, or of what it wrote.
+    ToBeSeen { of: u64 },
 }
 
 struct Walk {
@@ -57,6 +57,8 @@ struct Walk {
     /// The next key's number, and how many of its references have been looked at.
     next: (usize, usize),
     moved_bytes: u64,
+    /// What looked dead in the other segments.
+    left: u64,
 }
 
 impl Reclaim {
@@ -70,7 +72,7 @@ impl Reclaim {
             return;
         }
         let share_max = store.journal.live().share();
-        let (mut live, mut dead) = (0, 0);
+        let (mut live, mut dead, mut gained) = (0, 0, 0);
         let mut emptied = Vec::new();
         for segment in store.journal.log().sealed() {
             let addresses = segment.start.position()..segment.end.position();
@@ -78,20 +80,22 @@ impl Reclaim {
             live += segment.live;
             // Those without anything live go by themselves.
             if segment.live > 0 {
-                dead += ((bytes as f64 * share_max) as u64).saturating_sub(segment.live);
+                let looks_dead = ((bytes as f64 * share_max) as u64).saturating_sub(segment.live);
+                dead += looks_dead;
                 if segment.live_share() < LIVE_SHARE_MAX * share_max {
+                    gained += looks_dead;
                     emptied.push(addresses);
                 }
             }
         }
         let left = match self.left {
             Left::Known(left) => left.min(dead),
-            Left::ToBeSeen => dead,
+            Left::ToBeSeen { of } => of.min(dead),
         };
         self.left = Left::Known(left);
         if dead - left > self.pace.dead_bytes_min.max(live) && !emptied.is_empty() {
             tracing::info!(segments = emptied.len(), dead, live, "emptying segments of the log");
-            self.walk = Some(Walk { emptied, next: (0, 0), moved_bytes: 0 });
+            self.walk = Some(Walk { emptied, next: (0, 0), moved_bytes: 0, left: dead - gained });
         }
     }
 
@@ -105,8 +109,8 @@ impl Reclaim {
             Ok(false) => Some(self.pace.pause),
             Ok(true) => {
                 tracing::info!(moved_bytes = walk.moved_bytes, "segments of the log emptied");
+                self.left = Left::ToBeSeen { of: walk.left + walk.moved_bytes };
                 self.walk = None;
-                self.left = Left::ToBeSeen;
                 None
             }
             Err(error) => {

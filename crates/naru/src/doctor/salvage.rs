@@ -54,7 +54,8 @@ fn refuse_filled(into: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         names => names.with_context(|| format!("{} cannot be used as NEW_DIR", into.display()))?,
     };
-    match names.next() {
+    // A new file system has this.
+    match names.find(|name| !name.as_ref().is_ok_and(|name| name.file_name() == "lost+found")) {
         None => Ok(()),
         Some(_) => bail!("{} is not empty: give a new or empty folder to --into", into.display()),
     }
@@ -107,7 +108,11 @@ fn tell(data: &Path, into: &Path, report_file: &Path, report: &SalvageReport) {
 
 /// For its owner only, since it names keys.
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    // Not through a link, and not into what somebody else may read.
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     file.write_all(text.as_bytes())
 }

@@ -16,8 +16,8 @@ pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     );
     if let Some((path, offset)) = torn {
         println!(
-            "{}: byte {offset}: the last write before a crash is incomplete. This is no damage: nobody was told of what \
-             was in it, and the next start cuts it off",
+            "{}: byte {offset}: the last write before a crash is incomplete. This is no damage: with appendfsync always nobody \
+             was told of what was in it, and the next start cuts it off",
             path.display()
         );
     }

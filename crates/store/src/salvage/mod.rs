@@ -116,7 +116,7 @@ impl Salvage {
         };
         match used {
             Some(Summary { lsn, .. }) => self.load_checkpoint(lsn, &mut found, load),
-            None if self.segments.first().is_some_and(|first| first.head.number == 1) => {}
+            None if self.has_all_records() => {}
             None => {
                 // The older first, so that a newer one's word counts.
                 for lsn in self.checkpoints.iter().rev() {
@@ -129,6 +129,11 @@ impl Salvage {
         let mut walk = Walk::new(&*self.fs, used, found);
         walk.all(&self.shard, &self.segments, load);
         walk.finish()
+    }
+
+    /// Whether no segment has gone, as those do whose records are in checkpoints.
+    fn has_all_records(&self) -> bool {
+        (1..).zip(&self.segments).all(|(number, segment)| segment.head.number == number)
     }
 
     fn load_checkpoint(&self, lsn: Lsn, found: &mut Salvaged, load: &mut dyn Rescue) {

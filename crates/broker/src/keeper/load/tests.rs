@@ -62,6 +62,7 @@ enum Written<'a> {
     #[expect(dead_code, reason = "holds its place")]
     Keys,
     Part {
+        is_first: bool,
         is_last: bool,
         bytes: &'a [u8],
     },
@@ -71,7 +72,7 @@ enum Written<'a> {
 fn parts_of_parts_are_refused_before_the_stack_ends() {
     let mut piece = vec![0];
     for _ in 0..2000 {
-        piece = postcard::to_stdvec(&Written::Part { is_last: true, bytes: &piece }).unwrap();
+        piece = postcard::to_stdvec(&Written::Part { is_first: true, is_last: true, bytes: &piece }).unwrap();
     }
     let mut loading = loading();
     loading.piece(&piece);

@@ -8,7 +8,7 @@ use super::losses::Losses;
 use crate::{
     keeper::{
         change::Change,
-        checkpoint::end_of_part,
+        checkpoint::ends_of_part,
         journal::changes_of,
         load::{Loading, check},
     },
@@ -98,7 +98,9 @@ impl Salvaging {
 
 impl Load for Salvaging {
     fn piece(&mut self, piece: &[u8]) {
-        if let Some(is_last) = end_of_part(piece).filter(|_| self.is_part_lost) {
+        if let Some((false, is_last)) = ends_of_part(piece)
+            && self.is_part_lost
+        {
             self.is_part_lost = !is_last;
             return;
         }

@@ -121,8 +121,8 @@ impl fmt::Display for Report {
         if let Some((path, offset)) = &self.found.torn {
             writeln!(
                 f,
-                "{}: byte {offset}: the last write before a crash is incomplete and left out. This is no damage: nobody was \
-                 told of what was in it",
+                "{}: byte {offset}: the last write before a crash is incomplete and left out. This is no damage: with \
+                 appendfsync always nobody was told of what was in it",
                 path.display()
             )?;
         }
