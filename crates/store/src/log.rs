@@ -405,6 +405,13 @@ impl Log {
         self.submit()
     }
 
+    /// As [`Log::mark`], also where the last record is a mark: so that there can be another checkpoint, though nothing was
+    /// appended since the last.
+    pub fn mark_again(&mut self) -> Result<(), WriteError> {
+        self.marked = false;
+        self.mark()
+    }
+
     /// Begins a checkpoint: what the owner knows, written while the log goes on, so that a start need not replay what
     /// is before it. `None` while another is under way, or nothing was appended since the last.
     ///

@@ -164,7 +164,7 @@ impl Checkpoints {
         }
         self.hurried = Some(Instant::now());
         // It takes two, and nothing may have been recorded since the last. A failure of the log comes to light in this turn.
-        let _ = store.journal.log().mark();
+        let _ = store.journal.log().mark_again();
         self.begin(store);
     }
 

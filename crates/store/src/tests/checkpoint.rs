@@ -87,6 +87,20 @@ fn a_start_gets_the_newest_checkpoint_and_the_records_behind_it() {
 }
 
 #[test]
+fn a_mark_makes_room_for_a_checkpoint_as_often_as_one_is_wanted() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    opened.store(b"a record");
+    for _ in 0..3 {
+        let last = opened.log.last();
+        opened.log.mark_again().unwrap();
+        assert!(opened.log.last() > last);
+        super::log::wait_until("the mark is written", || opened.log.durable() == opened.log.last());
+        opened.checkpoint(&[b"piece"]);
+    }
+}
+
+#[test]
 fn the_newest_two_are_kept_and_the_older_one_helps_out() {
     let disk = Disk::new(1);
     let mut opened = open(&disk);
