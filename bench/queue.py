@@ -6,39 +6,27 @@ fsync. The servers take turns, and who begins changes from round to round. Print
 the medians of the rounds' ratios. A peer that is not installed is named and left out; bench/peers.sh installs them.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
+import options
 import queue_scenarios
 import scenarios
 import servers
 from rounds import Keep, begin, rounds, show
 
 
-def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("naru", help="the naru binary: a release build")
-    parser.add_argument("--generator", metavar="BINARY", help="the binary whose `bench` is used [default: the same]")
-    parser.add_argument("--redis", default="redis-server", metavar="BINARY", help="[default: redis-server]")
-    parser.add_argument("--valkey", metavar="BINARY", help="[default: what bench/peers.sh installed, or valkey-server]")
-    parser.add_argument("--cores", type=int, help="cores of Naru's broker [default: its own default]")
+def asked_for():
+    parser = options.parser(__doc__)
     parser.add_argument("--within", metavar="DIR", help="where folders are made, on a disk [default: that for temporary files]")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this scenario; may be repeated")
-    parser.add_argument("--list", action="store_true", help="name the scenarios, and end")
-    parser.add_argument("--rounds", type=int, default=5, help="[default: 5, and fewer where it takes long]")
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement that has no end [default: 5]")
-    parser.add_argument("--warm-up", type=float, default=1, help="seconds before it [default: 1]")
-    parser.add_argument("--small", action="store_true", help="few entries and connections: does all of it run?")
-    parser.add_argument("--json", metavar="FILE", help="keep every report, as one JSON object a line")
     return parser.parse_args()
 
 
 def main():
-    asked = options()
+    asked = asked_for()
     if asked.list:
         for scenario in queue_scenarios.SCENARIOS:
             print(f"{scenario.name:<17}{scenario.fsync:<10}{scenario.title}")

@@ -125,16 +125,12 @@ impl Stream {
     }
 
     /// Makes any other change, and tells where bodies were that are no longer needed.
-    pub(crate) fn apply(&mut self, change: StreamChange, mut freed: impl FnMut(Place)) {
+    pub(crate) fn apply(&mut self, change: StreamChange, freed: impl FnMut(Place)) {
         match change {
-            StreamChange::Added { .. } | StreamChange::Moved { .. } => {
-                debug_assert!(false, "a body comes with its place")
+            StreamChange::Added { .. } | StreamChange::Moved { .. } | StreamChange::Trimmed { .. } => {
+                debug_assert!(false, "what comes with places, or leaves many, has a way of its own")
             }
             StreamChange::Deleted { ids } => ids.into_iter().filter_map(|id| self.remove(id)).for_each(freed),
-            StreamChange::Trimmed { through } => {
-                let cut = self.cut_through(through, &mut freed);
-                cut.places().for_each(freed);
-            }
             StreamChange::Set { last, added, deleted_max } => {
                 self.last = last;
                 self.added = added.unwrap_or(self.added);

@@ -55,7 +55,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn refuse_other_folders(data: &Path) -> anyhow::Result<()> {
     if !data.join("FORMAT").exists() && !data.join("shard-00").exists() {
-        bail!("{} is no data folder of Naru: there is no file FORMAT in it", data.display());
+        bail!(
+            "{} is no data folder of Naru: there is no file FORMAT in it. Give the one that naru broker was given by --data",
+            data.display()
+        );
     }
     Ok(())
 }
