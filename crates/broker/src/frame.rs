@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use bytes::Bytes;
-use naru_fanout::{Publication, Writer, limits::SHARED_BYTES_MIN};
+use naru_fanout::{Publication, Shared, Writer, limits::SHARED_BYTES_MIN};
 use naru_resp::{ReplyWriter, Version};
 
 use crate::message::Message;
@@ -72,15 +72,21 @@ impl Run<'_> {
 
 /// One message, in RESP2. RESP3 differs in the first byte only.
 pub(crate) struct One<'a> {
-    head: Cow<'a, Bytes>,
-    /// A payload too large to be copied behind the head, and shared instead; a line end follows it.
-    payload: Option<Bytes>,
+    head: Cow<'a, [u8]>,
+    /// What is too large to be copied behind the head, and what follows it.
+    large: Option<(Shared, &'static [u8])>,
 }
 
 impl<'a> One<'a> {
     fn new(message: &'a Message, pattern: Option<&[u8]>) -> Self {
         match pattern {
-            None => One { head: Cow::Borrowed(message.frame()), payload: None },
+            None if message.frame().len() < SHARED_BYTES_MIN => {
+                One { head: Cow::Borrowed(message.frame()), large: None }
+            }
+            None => {
+                let (head, rest) = (Cow::Borrowed(&message.frame()[..1]), message.frame().slice(1..));
+                One { head, large: Some((Shared::new(rest), b"")) }
+            }
             Some(glob) => One::of_pattern(message, glob),
         }
     }
@@ -91,7 +97,7 @@ impl<'a> One<'a> {
         let mut writer = ReplyWriter::new(&mut head, Version::Resp2);
         if payload.len() < SHARED_BYTES_MIN {
             writer.pattern_message(glob, channel, &payload);
-            return One { head: Cow::Owned(head.into()), payload: None };
+            return One { head: Cow::Owned(head), large: None };
         }
         writer.push(4);
         writer.bulk("pmessage");
@@ -100,31 +106,28 @@ impl<'a> One<'a> {
         head.push(b'$');
         head.extend_from_slice(itoa::Buffer::new().format(payload.len()).as_bytes());
         head.extend_from_slice(b"\r\n");
-        One { head: Cow::Owned(head.into()), payload: Some(payload) }
+        One { head: Cow::Owned(head), large: Some((Shared::new(payload), b"\r\n")) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) {
-        if self.head.len() < SHARED_BYTES_MIN {
-            writer.encode(|out| {
-                out.push(kind(version));
-                out.extend_from_slice(&self.head[1..]);
-            });
-        } else {
-            writer.copy(&[kind(version)]);
-            writer.share(&self.head.slice(1..));
-        }
-        if let Some(payload) = &self.payload {
-            writer.share(payload);
-            writer.copy(b"\r\n");
+        writer.encode(|out| {
+            out.push(kind(version));
+            out.extend_from_slice(&self.head[1..]);
+        });
+        if let Some((shared, tail)) = &self.large {
+            writer.share_with_many(shared);
+            if !tail.is_empty() {
+                writer.copy(tail);
+            }
         }
     }
 
     fn copy_to(&self, version: Version, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.head);
-        if let Some(payload) = &self.payload {
-            out.extend_from_slice(payload);
-            out.extend_from_slice(b"\r\n");
+        if let Some((shared, tail)) = &self.large {
+            out.extend_from_slice(shared.bytes());
+            out.extend_from_slice(tail);
         }
         out[start] = kind(version);
     }

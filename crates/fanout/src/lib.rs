@@ -19,6 +19,7 @@
 //!
 //! Start at [`Core`], then [`Directory`].
 
+mod congestion;
 mod core;
 mod cores;
 mod directory;
@@ -29,6 +30,7 @@ mod mailbox;
 #[cfg(all(test, feature = "model"))]
 mod model;
 mod outbox;
+mod pages;
 mod pattern;
 mod patterns;
 mod ring;
@@ -46,6 +48,7 @@ pub use directory::Directory;
 pub use link::{Link, OutboxLimit, Slow};
 pub use listener::Listener;
 pub use outbox::{Outbox, Writer};
+pub use pages::Shared;
 pub use pattern::matches;
 pub use socket::{Incoming, Socket};
 pub use tls::{HandshakeError, TlsSocket, TlsTerms};

@@ -36,6 +36,13 @@ pub const READ_BYTES_MAX: usize = 64 << 10;
 /// From this size on a payload is shared between outboxes instead of copied into each.
 pub const SHARED_BYTES_MIN: usize = 16 << 10;
 
+/// From this size on, what goes to many is put into pages that the kernel sends as they are. A smaller one is in the
+/// processor's cache, and copying it costs less than finding its pages.
+pub const PAGED_BYTES_MIN: usize = 64 << 10;
+
+/// From which outbox of a core on: to make the pages costs as much as a few copies.
+pub const PAGED_TIMES_MIN: usize = 8;
+
 /// How long a peer may take to agree on TLS.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 

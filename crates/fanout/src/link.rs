@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use socket2::SockRef;
+use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use crate::{
     Outbox, Socket,
@@ -290,7 +291,8 @@ impl Link {
 
     /// Whether all that waits is one piece that can be sent as it is.
     fn takes_one_send(&self) -> bool {
-        self.socket.plain().is_some() && self.outbox.borrow().is_single()
+        let outbox = self.outbox.borrow();
+        self.socket.plain().is_some() && outbox.is_single() && outbox.front_pages().is_none()
     }
 
     fn flush(self: &Rc<Self>) {
@@ -321,12 +323,14 @@ impl Link {
         let mut outbox = self.outbox.borrow_mut();
         let mut spares = self.flusher.spares.borrow_mut();
         while let Some(front) = outbox.front() {
-            let written = if outbox.is_single() {
-                self.socket.try_write(front)?
-            } else {
-                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let count = outbox.slices(&mut slices);
-                self.socket.try_write_vectored(&slices[..count])?
+            let written = match self.socket.takes_pages() {
+                Some(stream) if outbox.pages_after(SLICES_MAX).is_some() => write_paged(stream, &outbox)?,
+                _ if outbox.is_single() => self.socket.try_write(front)?,
+                _ => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let count = outbox.slices(&mut slices);
+                    self.socket.try_write_vectored(&slices[..count])?
+                }
             };
             self.flusher.sent(&mut outbox, written, &mut spares);
         }
@@ -375,6 +379,18 @@ impl Link {
     pub fn is_closed(&self) -> bool {
         self.closed.get()
     }
+}
+
+/// Writes what is next in an outbox with pages near its front: them, or what is before them.
+fn write_paged(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
+    if let Some((pages, range)) = outbox.front_pages() {
+        return stream.try_io(Interest::WRITABLE, || pages.send(stream, range));
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let count = outbox.slices(&mut slices);
+    let before = &slices[..outbox.pages_after(count).unwrap_or(count)];
+    let socket = SockRef::from(stream);
+    stream.try_io(Interest::WRITABLE, || socket.send_vectored_with_flags(before, libc::MSG_MORE))
 }
 
 #[cfg(test)]

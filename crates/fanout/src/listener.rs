@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::sync::watch;
 
-use crate::{Directory, Incoming, TlsTerms, Wire};
+use crate::{Directory, Incoming, TlsTerms, Wire, congestion::Congestion};
 
 /// Connections the kernel may hold for us until we accept them (Redis's `tcp-backlog` is 511).
 pub(crate) const BACKLOG: i32 = 1024;
@@ -70,14 +70,13 @@ impl Listener {
         directory: Arc<Directory<W>>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
+        let congestion = Congestion::of(SockRef::from(&self.inner));
         let listener = tokio::net::TcpListener::from_std(self.inner)?;
         hand_out(directory, stop, async || {
-            let (stream, peer) = listener.accept().await?;
+            let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let stream = stream.into_std()?;
-            if peer.ip().to_canonical().is_loopback() {
-                send_unpaced(&stream);
-            }
+            congestion.accepted(&stream)?;
             Ok(match &self.tls {
                 None => Incoming::Tcp(stream),
                 Some(terms) => Incoming::Tls(stream, terms.current()),
@@ -85,14 +84,6 @@ impl Listener {
         })
         .await;
         Ok(())
-    }
-}
-
-/// Has what is sent to this machine itself leave at once. Where the system's congestion control is one that paces (BBR,
-/// tcp(7)), each piece of a large message waits for a timer, for the sake of a network that is not between.
-fn send_unpaced(stream: &std::net::TcpStream) {
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_congestion(b"reno") {
-        tracing::debug!(%error, "the system's congestion control stays");
     }
 }
 
@@ -114,19 +105,5 @@ pub(crate) async fn hand_out<W: Wire>(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_sent_to_this_machine_is_not_paced() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        send_unpaced(&stream);
-        let control = socket2::SockRef::from(&stream).tcp_congestion().unwrap();
-        assert!(control.starts_with(b"reno"), "{control:?}");
     }
 }

@@ -1,8 +1,11 @@
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, ops::Range, rc::Rc};
 
 use bytes::Bytes;
 
-use crate::limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX};
+use crate::{
+    limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX},
+    pages::{Pages, Shared},
+};
 
 /// Buffers of a core that no outbox needs right now.
 #[derive(Default)]
@@ -32,13 +35,15 @@ impl Spares {
 enum Chunk {
     Copied(Vec<u8>),
     Shared(Bytes),
+    /// The same bytes in both.
+    Paged(Bytes, Rc<Pages>),
 }
 
 impl Chunk {
     fn as_slice(&self) -> &[u8] {
         match self {
             Chunk::Copied(bytes) => bytes,
-            Chunk::Shared(bytes) => bytes,
+            Chunk::Shared(bytes) | Chunk::Paged(bytes, _) => bytes,
         }
     }
 }
@@ -115,6 +120,19 @@ impl Outbox {
         count
     }
 
+    /// How many of the next `count` slices come before the first that is of pages; none if no such is among them.
+    pub(crate) fn pages_after(&self, count: usize) -> Option<usize> {
+        self.chunks.iter().take(count).position(|chunk| matches!(chunk, Chunk::Paged(..)))
+    }
+
+    /// What to write next, if it is of pages: these, and which of their bytes.
+    pub(crate) fn front_pages(&self) -> Option<(&Pages, Range<usize>)> {
+        match self.chunks.first()? {
+            Chunk::Paged(bytes, pages) => Some((pages, self.written..bytes.len())),
+            Chunk::Copied(_) | Chunk::Shared(_) => None,
+        }
+    }
+
     pub(crate) fn front(&self) -> Option<&[u8]> {
         self.chunks.first().map(|chunk| &chunk.as_slice()[self.written..])
     }
@@ -176,6 +194,18 @@ impl Writer<'_> {
         }
         self.outbox.chunks.push(Chunk::Shared(bytes.clone()));
         self.outbox.queued += bytes.len();
+    }
+
+    /// As [`Self::share`], for what goes to many.
+    pub fn share_with_many(&mut self, shared: &Shared) {
+        match shared.pages() {
+            None => self.share(shared.bytes()),
+            Some(pages) => {
+                let bytes = shared.bytes().clone();
+                self.outbox.queued += bytes.len();
+                self.outbox.chunks.push(Chunk::Paged(bytes, pages));
+            }
+        }
     }
 
     /// Bytes that wait, with those just added.

@@ -116,6 +116,14 @@ impl Socket {
         each!(self, stream => stream.try_write_vectored(slices))
     }
 
+    /// What [`Pages`] can be sent into.
+    pub(crate) fn takes_pages(&self) -> Option<&TcpStream> {
+        match self {
+            Socket::Tcp(stream) => Some(stream),
+            Socket::Tls(_) | Socket::Unix(_) => None,
+        }
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) {
         // A socket that is gone already is as shut down as it will be.
         let _ = match self {
