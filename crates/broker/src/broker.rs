@@ -149,6 +149,7 @@ impl Broker {
             profiles: Profiles::default(),
             acl,
             keeper: opened.jobs(),
+            keeping: opened.keeping(),
             counters: Counters::new(options.cores),
             key_counts: opened.key_counts(),
             started: Instant::now(),

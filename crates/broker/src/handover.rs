@@ -7,15 +7,17 @@ use tokio::sync::mpsc::{
 };
 
 use crate::{
-    keeper::Job,
+    keeper::{Job, Keeping},
     limits::JOBS_GATHERED_MAX,
-    wire::{Resp, Shared},
+    wire::{self, Resp, Shared},
 };
 
 /// A core's jobs on their way to the keeper. They leave together at the end of the core's turn, or when they are
-/// enough to keep the keeper busy: so it is woken once for all of them, and records them together.
+/// enough to keep the keeper busy: so it is woken once for all of them, and records them together. A few that are soon
+/// done are done by the core itself.
 pub(crate) struct Handover {
     keeper: mpsc::Sender<Job>,
+    keeping: Arc<Keeping>,
     /// In order, each with its place in the keeper's queue.
     jobs: RefCell<Vec<(OwnedPermit<Job>, Job)>>,
 }
@@ -31,7 +33,7 @@ pub(crate) enum Put {
 
 impl Handover {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Handover { keeper: shared.keeper.clone(), jobs: RefCell::default() }
+        Handover { keeper: shared.keeper.clone(), keeping: shared.keeping.clone(), jobs: RefCell::default() }
     }
 
     /// Takes a job that leaves at the end of the turn.
@@ -60,6 +62,16 @@ impl Handover {
     pub(crate) async fn send(&self, job: Job) -> Result<(), SendError<Job>> {
         self.leave();
         self.keeper.send(job).await
+    }
+
+    /// What is here is done, or goes to the keeper.
+    pub(crate) fn end_turn(core: &Rc<Core<Resp>>) {
+        let handover = &core.local().handover;
+        let answers = handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut());
+        match answers {
+            Some(answers) => answers.into_iter().for_each(|answer| wire::answered(core, answer)),
+            None => handover.leave(),
+        }
     }
 
     /// What is here goes to the keeper.

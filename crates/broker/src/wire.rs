@@ -21,7 +21,7 @@ use crate::{
     frame::Frame,
     handover::Handover,
     idle,
-    keeper::{Job, KeyCounts},
+    keeper::{Job, Keeping, KeyCounts},
     latencies::Latencies,
     message::Message,
     monitors::Monitors,
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
     pub(crate) acl: Arc<Acl>,
     pub(crate) keeper: mpsc::Sender<Job>,
+    pub(crate) keeping: Arc<Keeping>,
     pub(crate) counters: Counters,
     /// Keys the keeper has.
     pub(crate) key_counts: Arc<KeyCounts>,
@@ -117,7 +118,7 @@ pub(crate) enum Reply {
 }
 
 /// Hands a reply to the client that waits for it, if it is still there.
-fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
+pub(crate) fn answered(core: &Rc<Core<Resp>>, answer: Answer) {
     let client = core.peer(answer.client);
     match answer.reply {
         Reply::Whole(reply) => {
@@ -193,7 +194,7 @@ impl Wire for Resp {
     }
 
     fn end_turn(core: &Rc<Core<Self>>) {
-        core.local().handover.leave();
+        Handover::end_turn(core);
     }
 
     fn mail_bytes(mail: &Mail) -> usize {

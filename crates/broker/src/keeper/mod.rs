@@ -1,7 +1,7 @@
-//! The keeper: the one thread that owns everything that is stored. Cores send it jobs; it runs them in order, records
-//! what they change in the log, and lets their replies leave once that is on disk.
+//! The keeper: whatever is stored, and one thread at a time that is at it. Cores send it jobs; it runs them in order,
+//! records what they change in the log, and lets their replies leave once that is on disk.
 //!
-//! One message's way: [`Job`] → `turn` (a batch of jobs) → `streams`, `lists` or `ledger` (the operation) → `store` (the
+//! One message's way: [`Job`] → `keeping` (who does it) → `turn` (a batch of jobs) → `streams`, `lists` or `ledger` (the operation) → `store` (the
 //! change is recorded and applied, by `apply`; bodies are written and read in `journal`) → `held` (until the record is
 //! durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
@@ -16,6 +16,7 @@ mod entry;
 mod expiry;
 mod held;
 mod journal;
+mod keeping;
 mod keys;
 mod ledger;
 mod lists;
@@ -44,6 +45,7 @@ use tokio::sync::oneshot;
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
 pub(crate) use counts::KeyCounts;
+pub(crate) use keeping::Keeping;
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
 pub use salvage::{Report, SalvageError, salvage};
@@ -104,6 +106,15 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// Whether it is soon done, whatever is stored.
+    fn is_short(&self) -> bool {
+        match self {
+            Task::Do(op) => op.is_short(),
+            Task::Watch { .. } | Task::Unwatch(_) => true,
+            Task::Exec(_) | Task::Backup(_) | Task::Gone => false,
+        }
+    }
+
     /// Whether its answer may take as long as it likes, so that its client is not read meanwhile.
     pub(crate) fn blocks(&self) -> bool {
         match self {
@@ -134,6 +145,20 @@ pub(crate) enum Op {
     },
 }
 
+impl Op {
+    fn is_short(&self) -> bool {
+        match self {
+            Op::Keys(op) => op.is_short(),
+            Op::Stream(op) => op.is_short(),
+            Op::List(op) => op.is_short(),
+            Op::Text(op) => op.is_short(),
+            Op::Ledger(op) => op.is_short(),
+            Op::Unblock { .. } => true,
+            Op::Flush | Op::Usage { .. } => false,
+        }
+    }
+}
+
 /// What a blocked command gets that somebody has ended (`CLIENT UNBLOCK`).
 #[derive(Clone, Copy)]
 pub(crate) enum Unblocked {
@@ -151,4 +176,17 @@ pub(crate) enum LedgerOp {
     Entries { user: User, after: Useq, entries_max: usize },
     Ack { user: User, device: Device, useq: Useq },
     History { user: User, conversation: Conversation, before: Option<Seq>, entries_max: usize },
+}
+
+impl LedgerOp {
+    fn is_short(&self) -> bool {
+        matches!(
+            self,
+            LedgerOp::Server(_)
+                | LedgerOp::Route(_)
+                | LedgerOp::Unroute(_)
+                | LedgerOp::Send(_)
+                | LedgerOp::Ack { .. }
+        )
+    }
 }

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::Instant,
 };
 
 use naru_fanout::Directory;
@@ -18,6 +18,7 @@ use super::{
     counts::KeyCounts,
     held::Held,
     journal::Journal,
+    keeping::Keeping,
     ledger::Servers,
     load::Loading,
     reclaim::{self, Reclaim},
@@ -50,6 +51,7 @@ pub(crate) struct Opened {
     upkeep: Upkeep,
     counts: Arc<KeyCounts>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
+    keeping: Arc<Keeping>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
 
@@ -60,7 +62,8 @@ impl Keeper {
         let (store, upkeep) = open_store(storage, config, ring)?;
         let counts = Arc::new(KeyCounts::default());
         counts.note(&store);
-        Ok(Opened { store, upkeep, counts, durable, jobs: mpsc::channel(JOBS_MAX) })
+        let keeping = Arc::default();
+        Ok(Opened { store, upkeep, counts, durable, keeping, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -76,6 +79,11 @@ impl Opened {
         self.jobs.0.clone()
     }
 
+    /// The work itself, for who has little to do.
+    pub(crate) fn keeping(&self) -> Arc<Keeping> {
+        self.keeping.clone()
+    }
+
     /// How many keys there are, for who asks; kept up to date by the keeper.
     pub(crate) fn key_counts(&self) -> Arc<KeyCounts> {
         self.counts.clone()
@@ -88,7 +96,11 @@ impl Opened {
         let turns = Turns {
             store: self.store,
             upkeep: self.upkeep,
-            comes_again: Some(Duration::ZERO),
+            comes_again: Some(Instant::now()),
+            rests_until: None,
+            asked: Instant::now(),
+            is_marked: true,
+            failed: None,
             counts: self.counts,
             jobs: self.jobs.1,
             durable: self.durable,
@@ -99,9 +111,11 @@ impl Opened {
             servers: Servers::default(),
             held: Held::default(),
         };
+        let keeping = self.keeping;
+        keeping.begin(turns);
         let thread = thread::Builder::new().name("naru-keeper".into()).spawn(move || {
             // Nobody may be waiting for the end.
-            let _ = stopped.send(runtime.block_on(turns.run()));
+            let _ = stopped.send(runtime.block_on(keeping.run()));
         })?;
         Ok((Keeper { thread }, ended))
     }

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use naru_ledger::{Effect, Ledger};
-use naru_store::{AppendError, ReadError, WriteError};
+use naru_store::{AppendError, Level, ReadError, WriteError};
 
 use super::{
     apply::apply,
@@ -117,6 +117,11 @@ impl Store {
             log.set_level(level);
         }
         if may_wait { log.submit_and_wait() } else { log.submit() }
+    }
+
+    /// Whether what is recorded counts before it is on disk.
+    pub(super) fn syncs_later(&self) -> bool {
+        self.config.sync_level() != Level::Always
     }
 
     /// Begins a transaction: until [`Self::commit`], changes are made at once, and recorded together.

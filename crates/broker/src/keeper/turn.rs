@@ -1,6 +1,7 @@
 use std::{
     collections::VecDeque,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -8,10 +9,7 @@ use bytes::Bytes;
 use naru_fanout::{CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
-use tokio::{
-    sync::{mpsc, watch},
-    time::sleep,
-};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
@@ -23,7 +21,7 @@ use super::{
     lists,
     store::{Store, StoreError},
     streams, strings,
-    upkeep::Upkeep,
+    upkeep::{LOOKS_EVERY, Upkeep},
     usage,
 };
 use crate::{
@@ -47,7 +45,15 @@ pub(super) struct Turns {
     pub(super) store: Store,
     pub(super) upkeep: Upkeep,
     /// When there is more to do, whether anybody asks for something or not.
-    pub(super) comes_again: Option<Duration>,
+    pub(super) comes_again: Option<Instant>,
+    /// When the keeper's thread comes back by itself, as it knows.
+    pub(super) rests_until: Option<Instant>,
+    /// When something was last asked for.
+    pub(super) asked: Instant,
+    /// The log says that all before is whole, and nothing came since.
+    pub(super) is_marked: bool,
+    /// Why nothing more can be done, which the keeper's thread has not seen yet.
+    pub(super) failed: Option<WriteError>,
     /// How many keys it has, for others to read.
     pub(super) counts: Arc<KeyCounts>,
     pub(super) jobs: mpsc::Receiver<Job>,
@@ -63,41 +69,82 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Works until nobody can send jobs any more, and the log is closed; or until the log fails.
-    pub(super) async fn run(mut self) -> Result<(), WriteError> {
-        let mut batch = Vec::new();
-        let mut is_marked = true;
-        loop {
-            let deadline = self.next_deadline();
-            let wants_jobs = self.queue.is_empty();
-            tokio::select! {
-                biased;
-                Ok(()) = self.durable.changed() => {}
-                count = self.jobs.recv_many(&mut batch, JOBS_A_TURN_MAX), if wants_jobs => {
-                    if count == 0 {
-                        break;
-                    }
-                    self.queue.extend(batch.drain(..));
-                    is_marked = false;
-                }
-                () = sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
-                () = sleep(self.comes_again.unwrap_or_default()), if self.comes_again.is_some() => {}
-                () = sleep(IDLE_MARK_AFTER), if !is_marked => {
-                    is_marked = true;
-                    self.mark();
-                }
-            }
-            if let Err(error) = self.turn() {
-                self.give_up(&error);
-                return Err(error);
-            }
-        }
-        self.store.journal.close()
+    /// Until when nothing is to be done unless somebody asks for something, and whether jobs can be taken.
+    pub(super) fn rest(&mut self) -> (Option<Instant>, bool) {
+        self.rests_until = self.next_wake();
+        (self.rests_until, self.queue.is_empty())
     }
 
-    /// Everything that can be done now.
-    fn turn(&mut self) -> Result<(), WriteError> {
-        self.durable.borrow_and_update().clone()?;
+    /// Whether there is something to do before the keeper's thread would come back by itself.
+    pub(super) fn is_wanted_earlier(&mut self) -> bool {
+        let is_stuck = self.failed.is_some();
+        is_stuck || self.next_wake().is_some_and(|at| self.rests_until.is_none_or(|until| at < until))
+    }
+
+    fn next_wake(&mut self) -> Option<Instant> {
+        // What cannot be recorded yet is done when it can.
+        let expiry = if self.is_batch_full() { None } else { self.store.next_expiry() };
+        let now = Instant::now();
+        let deadline = self.blocked.next_deadline().into_iter().chain(expiry).min();
+        let mark = (!self.is_marked).then(|| self.asked + IDLE_MARK_AFTER);
+        [deadline.and_then(|after| now.checked_add(after)), self.comes_again, mark]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Takes jobs from where cores put them; whether any can still come.
+    pub(super) fn poll_jobs(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut batch = Vec::new();
+        let count = ready!(self.jobs.poll_recv_many(context, &mut batch, JOBS_A_TURN_MAX));
+        self.enqueue(batch);
+        Poll::Ready(count > 0)
+    }
+
+    fn enqueue(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        self.queue.extend(jobs);
+        self.asked = Instant::now();
+        self.is_marked = false;
+    }
+
+    /// Everything that can be done now, by the keeper's thread.
+    pub(super) fn turn(&mut self) -> Result<(), WriteError> {
+        let done = self.do_jobs();
+        let comes_again = self.upkeep.go_on(&mut self.store);
+        self.comes_again = comes_again.map(|after| Instant::now() + after);
+        // Many come: while these are written the next can be done.
+        let is_busy = done + self.queue.len() + self.jobs.len() >= JOBS_GATHERED_MAX;
+        self.finish(!is_busy)?;
+        if !self.is_marked && self.asked.elapsed() >= IDLE_MARK_AFTER {
+            self.is_marked = true;
+            self.mark();
+        }
+        self.send_outgoing();
+        Ok(())
+    }
+
+    /// Whether others may do something now: what was asked for before is done, and no disk is waited for.
+    pub(super) fn can_be_done_beside(&self) -> bool {
+        self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty() && self.store.syncs_later()
+    }
+
+    /// As [`Self::turn`], by the thread of a core that has these jobs, and without what takes long. Answers the answers to
+    /// clients of that core.
+    pub(super) fn turn_beside(&mut self, core: CoreId, jobs: impl Iterator<Item = Job>) -> Vec<Answer> {
+        self.enqueue(jobs);
+        self.do_jobs();
+        // There is something new for upkeep to look at.
+        self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
+        if let Err(error) = self.finish(true) {
+            self.failed = Some(error);
+        }
+        let answers = std::mem::take(&mut self.outgoing[core.0]);
+        self.send_outgoing();
+        answers
+    }
+
+    /// Does what was asked for, as far as there is room; how much that was.
+    fn do_jobs(&mut self) -> usize {
         self.expire();
         let mut done = 0;
         while !self.is_batch_full() {
@@ -109,21 +156,28 @@ impl Turns {
         while let Some(waiter) = self.blocked.expired(now) {
             self.answer_nothing(&waiter);
         }
-        self.comes_again = self.upkeep.go_on(&mut self.store);
-        // Many come: while these are written the next can be done.
-        let is_busy = done + self.queue.len() + self.jobs.len() >= JOBS_GATHERED_MAX;
-        self.store.submit(!is_busy)?;
+        done
+    }
+
+    /// Has what was done recorded, and lets go what may leave.
+    fn finish(&mut self, may_wait: bool) -> Result<(), WriteError> {
+        self.go_on(may_wait).inspect_err(|error| self.give_up(error))
+    }
+
+    fn go_on(&mut self, may_wait: bool) -> Result<(), WriteError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.durable.borrow_and_update().clone()?;
+        self.store.submit(may_wait)?;
         self.counts.note(&self.store);
         self.release();
-        self.send_outgoing();
         Ok(())
     }
 
-    /// How long until something is to be done by itself.
-    fn next_deadline(&mut self) -> Option<Duration> {
-        // What cannot be recorded yet is done when it can.
-        let expiry = if self.is_batch_full() { None } else { self.store.next_expiry() };
-        self.blocked.next_deadline().into_iter().chain(expiry).min()
+    /// Nobody will ask for anything any more.
+    pub(super) fn close(self) -> Result<(), WriteError> {
+        self.store.journal.close()
     }
 
     /// Deletes keys whose time is over, a bounded number. A failure of the log comes to light when it is submitted to.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::{checkpoint::Checkpoints, reclaim::Reclaim, store::Store};
 
 /// How often the log is looked at.
-const LOOKS_EVERY: Duration = Duration::from_millis(100);
+pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
 /// What the keeper does between jobs, a little a turn, so that a start is quick and what is dead takes no space.
 pub(super) struct Upkeep {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     keyspace::{Gone, Keyspace, WrongType},
+    limits::SHORT_COUNT_MAX,
     strings::{LongDouble, StringChange, Text},
 };
 
@@ -62,6 +63,17 @@ pub(crate) enum TextOp {
         offset: usize,
         bytes: Bytes,
     },
+}
+
+impl TextOp {
+    /// Whether it is soon done, whatever is stored.
+    pub(super) fn is_short(&self) -> bool {
+        match self {
+            TextOp::GetSeveral(keys) => keys.len() <= SHORT_COUNT_MAX,
+            TextOp::SetSeveral { pairs, .. } => pairs.len() <= SHORT_COUNT_MAX,
+            _ => true,
+        }
+    }
 }
 
 /// Runs a command on strings.
