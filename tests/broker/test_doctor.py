@@ -1,9 +1,13 @@
 """`naru doctor`, and a broker before a data folder that is damaged."""
 
+import os
 import shutil
+import signal
+import subprocess
 
 import pytest
 
+from harness.naru import BINARY
 from harness.resp import Wire
 from harness.waiting import eventually
 
@@ -72,6 +76,19 @@ def check_damage(naru, folder, *words, keeps_from_starting=True):
         assert str(words[0]) in done.stderr and "at byte" in done.stderr
         assert f"naru doctor verify {folder}" in done.stderr and "backup" in done.stderr
         assert f"naru doctor salvage {folder} --into NEW_DIR" in done.stderr
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(naru, folder, tmp_path):
+    flip(segments(folder)[0], 5000)
+    for words in (["verify", folder], ["salvage", folder, "--into", tmp_path / "new"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer) as gone:
+            done = subprocess.run([BINARY, "doctor", *words], stdout=gone, stderr=subprocess.PIPE, text=True)
+        # As of a program that SIGPIPE has ended.
+        assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    # It was there before anything was printed.
+    assert naru.run("doctor", "verify", tmp_path / "new").returncode == 0
 
 
 def test_a_whole_folder(naru, folder):

@@ -6,34 +6,38 @@ use anyhow::Context;
 use naru_store::{OpenError, RealFs, Verified, verify};
 
 use super::{EXIT_DAMAGED, in_use, place, refuse_other_folders};
+use crate::printed::say;
 
 pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     let found = look(data)?;
     let Verified { segments, records, bytes, checkpoints, damages, torn } = &found;
-    println!(
+    say!(
         "{}: {segments} segments with {records} whole records, {checkpoints} whole checkpoints, {bytes} bytes read",
         data.display()
-    );
+    )?;
     if let Some((path, offset)) = torn {
-        println!(
+        say!(
             "{}: byte {offset}: the last write before a crash is incomplete. This is no damage: with appendfsync always nobody \
              was told of what was in it, and the next start cuts it off",
             path.display()
-        );
+        )?;
     }
-    for damage in damages {
-        println!("{}", place(damage));
+    for damage in damages.iter() {
+        say!("{}", place(damage))?;
+    }
+    if damages.more() > 0 {
+        say!("and {} more places", damages.more())?;
     }
     if damages.is_empty() {
-        println!("whole");
+        say!("whole")?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say!(
         "damaged in {} places. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup, or \
          keep what can still be read with: naru doctor salvage {} --into NEW_DIR",
-        damages.len(),
+        damages.count(),
         data.display()
-    );
+    )?;
     Ok(ExitCode::from(EXIT_DAMAGED))
 }
 
@@ -42,7 +46,7 @@ fn look(data: &Path) -> anyhow::Result<Verified> {
     refuse_other_folders(data)?;
     match verify(&RealFs, data) {
         Err(OpenError::InUse { .. }) => Err(in_use(data)),
-        Err(OpenError::Damaged(damage)) => Ok(Verified { damages: vec![damage], ..Verified::default() }),
+        Err(OpenError::Damaged(damage)) => Ok(Verified { damages: damage.into(), ..Verified::default() }),
         verified => verified.with_context(|| format!("{} cannot be checked", data.display())),
     }
 }

@@ -24,6 +24,7 @@ use crate::address::Address;
 use crate::checkpoint::{self, Choice, Summary};
 use crate::error::{Damage, OpenError, ReadError};
 use crate::folder::{self, Folder};
+use crate::listed::Listed;
 use crate::lsn::Lsn;
 use crate::recovery::Load;
 use crate::segment::{HEAD_BYTES, file_name};
@@ -57,9 +58,9 @@ pub struct Salvaged {
     /// Records behind the checkpoint that are whole.
     pub records: u64,
     /// Every damaged place that was met, with the records lost there. There may be others that nothing needed.
-    pub damages: Vec<Damage>,
+    pub damages: Listed<Damage>,
     /// Records that were on disk once and are nowhere now: first and last, where the last is known. They rise.
-    pub lost: Vec<(Lsn, Option<Lsn>)>,
+    pub lost: Listed<(Lsn, Option<Lsn>)>,
     /// A write that a crash tore at the very end, where it begins. No loss: a start cuts it.
     pub torn: Option<(PathBuf, u64)>,
 }
@@ -81,7 +82,7 @@ pub struct Salvage {
     choice: Choice,
     /// All checkpoints, newest first.
     checkpoints: Vec<Lsn>,
-    damages: Vec<Damage>,
+    damages: Listed<Damage>,
     _lock: Box<dyn Any + Send>,
 }
 
@@ -90,7 +91,7 @@ impl Salvage {
     /// be read at all.
     pub fn open(fs: Arc<dyn Vfs>, data: &Path) -> Result<Self, OpenError> {
         let (Folder { shard, lock }, format) = folder::open_damaged(&*fs, data)?;
-        let mut damages = Vec::from_iter(format);
+        let mut damages = format.map(Listed::from).unwrap_or_default();
         if !fs.exists(&shard).map_err(OpenError::io("read", &shard))? {
             let what = "the folder is missing, and with it all that was stored";
             return Err(Damage { path: shard, offset: 0, records: None, what }.into());
@@ -166,7 +167,7 @@ impl Salvage {
 }
 
 /// The newest whole checkpoint. One that cannot be read is as one that is damaged.
-fn choose(fs: &dyn Vfs, shard: &Path, lsns: &[Lsn], damages: &mut Vec<Damage>) -> Choice {
+fn choose(fs: &dyn Vfs, shard: &Path, lsns: &[Lsn], damages: &mut Listed<Damage>) -> Choice {
     let mut choice = Choice::default();
     for lsn in lsns {
         match checkpoint::read(fs, shard, *lsn, &mut |_| {}) {

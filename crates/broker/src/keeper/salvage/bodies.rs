@@ -3,9 +3,8 @@
 use std::{fmt, path::PathBuf};
 
 use bytes::Bytes;
-use naru_store::{Address, Salvage};
+use naru_store::{Address, Listed, Salvage};
 
-use super::report::LINES_MAX;
 use crate::{
     escaped::escaped,
     keyspace::{Place, Slot},
@@ -36,16 +35,28 @@ impl LostBodies {
         LostBodies { key: key.clone(), count: 0, runs: Vec::new(), is_in_run: false }
     }
 
+    #[cfg(test)]
+    pub(super) fn one_of_many(key: &[u8], count: u64) -> LostBodies {
+        let slot = Slot::Element(0);
+        let run = Run { first: slot, last: slot, count, path: PathBuf::new(), offset: 0 };
+        LostBodies { count, runs: vec![run], ..LostBodies::new(&Bytes::copy_from_slice(key)) }
+    }
+
     pub(super) fn note(&mut self, slot: Slot, place: Place, from: &Salvage) {
         self.count += 1;
         if let Some(run) = self.runs.last_mut().filter(|_| self.is_in_run) {
             run.last = slot;
             run.count += 1;
-        } else if self.runs.len() < LINES_MAX {
+        } else if self.runs.len() < Listed::<Run>::MAX {
             let (path, offset) = from.locate(Address::new(place.address));
             self.runs.push(Run { first: slot, last: slot, count: 1, path, offset });
             self.is_in_run = true;
         }
+    }
+
+    /// How many lines it takes to say.
+    pub(super) fn lines(&self) -> usize {
+        self.runs.len()
     }
 
     /// One is there again.
