@@ -6,8 +6,9 @@
 //! of the log.
 //!
 //! [`Salvage::open`] and [`Salvage::load`], then `segments` (which files there are), `walk` (their frames), `loose`
-//! (records of a frame that is damaged), `salt` (which a segment without a head had), `pieces` and `lenient` (files that cannot be read in places).
+//! (records of a frame that is damaged, by `checksums`), `salt` (which a segment without a head had), `pieces` and `lenient` (files that cannot be read in places).
 
+mod checksums;
 mod lenient;
 mod loose;
 mod pieces;
