@@ -26,6 +26,7 @@
 //! ```text
 //! data/
 //!   FORMAT  LOCK
+//!   UNFINISHED                 while the folder is filled from another: until it has everything, it does not open
 //!   shard-00/
 //!     0000000000000001.seg       sealed
 //!     0000000000000002.seg       the tail

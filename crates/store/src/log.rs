@@ -60,6 +60,12 @@ impl Options {
     pub fn in_memory() -> Self {
         Self { level: Level::No, ends_with_process: true, ..Self::default() }
     }
+
+    pub(crate) fn plan(&self) -> SegmentPlan {
+        let bytes = clamp_segment(self.segment_bytes);
+        let reserve_bytes = self.reserve_bytes.clamp(SEGMENT_BYTES_MIN, bytes);
+        SegmentPlan { bytes, reserve_bytes, salt: self.salt }
+    }
 }
 
 /// Told from the writer's thread: a record's number when it and all before it count as durable, or once that the log has
@@ -126,6 +132,30 @@ impl Log {
         load: &mut dyn Load,
     ) -> Result<(Self, Recovery), OpenError> {
         let (recovered, lock) = open_tail(&fs, data, options, load)?;
+        Self::go_on(fs, data, options, on_durable, recovered, lock)
+    }
+
+    /// A log in a new folder that does not open before [`folder::finish`].
+    pub(crate) fn open_to_fill(
+        fs: Arc<dyn Vfs>,
+        data: &Path,
+        options: Options,
+        on_durable: OnDurable,
+    ) -> Result<Self, OpenError> {
+        let folder = folder::open_to_fill(&*fs, data, &options.plan().first_head())?;
+        let recovered = recover(&fs, &folder.shard, options.plan(), &mut Nothing)?;
+        Ok(Self::go_on(fs, data, options, on_durable, recovered, folder.lock)?.0)
+    }
+
+    /// Goes on with what was recovered.
+    fn go_on(
+        fs: Arc<dyn Vfs>,
+        data: &Path,
+        options: Options,
+        on_durable: OnDurable,
+        recovered: Recovered,
+        lock: Box<dyn Any + Send>,
+    ) -> Result<(Self, Recovery), OpenError> {
         let Recovered { tail, recovery, segments, checkpoints } = recovered;
         let shared = Arc::new(Shared::new(&tail, options.level, lock));
         let end = tail.end();
@@ -547,19 +577,26 @@ impl Drop for Log {
     }
 }
 
-/// Everything about opening but the thread.
+/// Everything about opening but the threads.
 pub(crate) fn open_tail(
     fs: &Arc<dyn Vfs>,
     data: &Path,
     options: Options,
     load: &mut dyn Load,
 ) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
-    let bytes = clamp_segment(options.segment_bytes);
-    let reserve_bytes = options.reserve_bytes.clamp(SEGMENT_BYTES_MIN, bytes);
-    let plan = SegmentPlan { bytes, reserve_bytes, salt: options.salt };
+    let plan = options.plan();
     let folder = folder::open(&**fs, data, &plan.first_head())?;
     let recovered = recover(fs, &folder.shard, plan, load)?;
     Ok((recovered, folder.lock))
+}
+
+/// What is in a log that has just been made.
+struct Nothing;
+
+impl Load for Nothing {
+    fn piece(&mut self, _: &[u8]) {}
+
+    fn record(&mut self, _: Lsn, _: Address, _: &[u8]) {}
 }
 
 fn clamp_segment(bytes: u64) -> u64 {

@@ -540,24 +540,31 @@ fn a_missing_segment_costs_what_was_in_it() {
 fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_taken() {
     let (whole, ..) = stored(&[]);
     let mut is_finished = false;
-    for operation in (whole.operations() + 1..).step_by(3) {
+    let first = whole.operations() + 1;
+    // Every one at first, while the folder is made.
+    let beginning = (0..60).map(|number| (first + number / 2, number));
+    for (operation, number) in beginning.chain((first + 30..).step_by(3).zip(0..)) {
+        let keep = [Keep::Everything, Keep::Nothing][number as usize % 2];
         let disk = whole.copy();
         disk.plan(operation, Fault::Stop);
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let epoch = Epoch::parse("second").unwrap();
         let outcome = salvage_with(fs.clone(), Path::new(DATA), Path::new(NEW), options(), epoch.clone());
-        disk.power_on(Keep::Everything);
+        disk.power_on(keep);
         if outcome.is_ok() {
             is_finished = true;
             let again = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), epoch);
             assert!(matches!(again, Err(SalvageError::Target(OpenError::NotOurs { .. }))));
             break;
         }
+        let is_nothing = !disk.files().iter().any(|(path, _)| path.starts_with(NEW));
         match Desk::open(&disk, NEW) {
-            Err(OpenError::Damaged(_)) => {}
+            Err(OpenError::Unfinished { .. }) => {
+                assert!(matches!(verify(&disk, Path::new(NEW)), Err(OpenError::Unfinished { .. })));
+            }
             Err(error) => panic!("{error}"),
-            // Before anything was written, or when only the last sync was missing.
-            Ok(desk) => assert!(desk.recovery.records == 0 || desk.held("stream").len() == 40, "{operation}"),
+            // Only the last sync was missing.
+            Ok(desk) => assert!(is_nothing || desk.held("stream").len() == 40, "{operation}"),
         }
     }
     assert!(is_finished);
