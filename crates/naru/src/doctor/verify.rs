@@ -33,12 +33,16 @@ pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     say!(
-        "damaged in {} places. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup, or \
+        "damaged in {}. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup, or \
          keep what can still be read with: naru doctor salvage {} --into NEW_DIR",
-        damages.count(),
+        places(damages.count()),
         data.display()
     )?;
     Ok(ExitCode::from(EXIT_DAMAGED))
+}
+
+fn places(count: u64) -> String {
+    if count == 1 { "1 place".to_owned() } else { format!("{count} places") }
 }
 
 /// Checks a folder; what cannot be checked is said in the words of who has no broker to start.
@@ -48,5 +52,15 @@ fn look(data: &Path) -> anyhow::Result<Verified> {
         Err(OpenError::InUse { .. }) => Err(in_use(data)),
         Err(OpenError::Damaged(damage)) => Ok(Verified { damages: damage.into(), ..Verified::default() }),
         verified => verified.with_context(|| format!("{} cannot be checked", data.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_place_is_one() {
+        assert_eq!((places(1), places(2)), ("1 place".to_owned(), "2 places".to_owned()));
     }
 }
