@@ -60,6 +60,6 @@ mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};
 pub use broker::{Broker, Failed, Options, StartError};
-pub use keeper::{Report as SalvageReport, SalvageError, Storage, salvage};
+pub use keeper::{Report as SalvageReport, SalvageError, Storage, Verification, salvage, verify};
 pub use parameters::{BadParameter, Parameters};
 pub use password::{EmptyPassword, Password};

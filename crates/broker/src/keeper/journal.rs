@@ -264,7 +264,7 @@ impl Journal {
 }
 
 /// What a body takes in the log.
-fn in_log(place: Place) -> u64 {
+pub(super) fn in_log(place: Place) -> u64 {
     CHECK_BYTES as u64 + u64::from(place.bytes)
 }
 

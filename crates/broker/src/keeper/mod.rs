@@ -30,6 +30,7 @@ mod transaction;
 mod turn;
 mod upkeep;
 mod usage;
+mod verify;
 mod watches;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub(crate) use streams::{
     After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
 };
 pub(crate) use strings::{Existing, Expiry, NoTime, SetOp, TextOp};
+pub use verify::{Verification, verify};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {

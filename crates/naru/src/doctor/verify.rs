@@ -1,16 +1,17 @@
 //! `naru doctor verify`
 
-use std::{path::Path, process::ExitCode};
+use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use naru_store::{OpenError, RealFs, Verified, verify};
+use naru_broker::{Verification, verify};
+use naru_store::{OpenError, RealFs, Verified};
 
 use super::{EXIT_DAMAGED, in_use, place, refuse_other_folders};
-use crate::printed::say;
+use crate::printed::{Printed, say};
 
 pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     let found = look(data)?;
-    let Verified { segments, records, bytes, checkpoints, damages, torn } = &found;
+    let Verified { segments, records, bytes, checkpoints, damages, torn } = &found.stored;
     say!(
         "{}: {segments} segments with {records} whole records, {checkpoints} whole checkpoints, {bytes} bytes read",
         data.display()
@@ -28,14 +29,15 @@ pub(super) fn run(data: &Path) -> anyhow::Result<ExitCode> {
     if damages.more() > 0 {
         say!("and {} more places", damages.more())?;
     }
-    if damages.is_empty() {
+    write!(Printed, "{found}")?;
+    if found.damaged() == 0 {
         say!("whole")?;
         return Ok(ExitCode::SUCCESS);
     }
     say!(
         "damaged in {}. Keep a copy of the folder as it is, check the disk, and restore the folder from a backup, or \
          keep what can still be read with: naru doctor salvage {} --into NEW_DIR",
-        places(damages.count()),
+        places(found.damaged()),
         data.display()
     )?;
     Ok(ExitCode::from(EXIT_DAMAGED))
@@ -46,11 +48,10 @@ fn places(count: u64) -> String {
 }
 
 /// Checks a folder; what cannot be checked is said in the words of who has no broker to start.
-fn look(data: &Path) -> anyhow::Result<Verified> {
+fn look(data: &Path) -> anyhow::Result<Verification> {
     refuse_other_folders(data)?;
-    match verify(&RealFs, data) {
+    match verify(Arc::new(RealFs), data) {
         Err(OpenError::InUse { .. }) => Err(in_use(data)),
-        Err(OpenError::Damaged(damage)) => Ok(Verified { damages: damage.into(), ..Verified::default() }),
         verified => verified.with_context(|| format!("{} cannot be checked", data.display())),
     }
 }

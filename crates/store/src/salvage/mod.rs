@@ -152,6 +152,13 @@ impl Salvage {
         self.places.read(address, buffer)
     }
 
+    /// Whether there is a segment that these bytes are in.
+    pub fn holds(&self, address: Address, bytes: u64) -> bool {
+        let segment = self.places.find(address);
+        let end = address.checked_add(bytes);
+        segment.zip(end).is_some_and(|(segment, end)| end <= segment.end)
+    }
+
     /// The file that these bytes are in, or would be in if it were there, and where.
     pub fn locate(&self, address: Address) -> (PathBuf, u64) {
         match self.places.find(address) {
@@ -193,9 +200,9 @@ fn damage_of(shard: &Path, lsn: Lsn, error: OpenError) -> Damage {
 /// Where which addresses are. Where a segment's frames end may not be known: then it may have all up to the next.
 fn known(segments: &[Segment]) -> Vec<Known> {
     let nexts = segments.iter().skip(1).map(|next| Some(next.head.start)).chain([None]);
-    let known = segments.iter().zip(nexts).map(|(Segment { head, .. }, next)| {
+    let known = segments.iter().zip(nexts).map(|(Segment { head, foot, .. }, next)| {
         let room = head.start.plus(head.frames_end() - HEAD_BYTES as u64);
-        let end = next.map_or(room, |next| next.min(room));
+        let end = foot.whole().map(|foot| foot.end).or(next).map_or(room, |end| end.min(room));
         Known { head: *head, end, last: None, live: 0, died: Lsn::ZERO }
     });
     known.collect()

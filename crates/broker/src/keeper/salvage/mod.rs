@@ -19,6 +19,7 @@ use naru_store::{AppendError, Level, OpenError, Options, Salvage, Target, Vfs, W
 use super::{journal::Journal, load::Loading, start::new_epoch};
 use crate::{StartError, config::Config};
 
+pub(super) use bodies::{Lost, LostBodies};
 pub use report::Report;
 
 use load::Salvaging;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use naru_store::{Damage, Listed, Salvaged};
+use naru_store::{Damage, Salvaged};
 
 use super::{
-    bodies::LostBodies,
+    bodies::Lost,
     losses::{Losses, Noted},
 };
 use crate::escaped::escaped;
@@ -25,29 +25,13 @@ pub(super) struct Kept {
 pub struct Report {
     found: Salvaged,
     losses: Losses,
-    lost: Vec<LostBodies>,
-    /// Lines that `lost` takes; when they are too many, keys and their bodies are counted only.
-    lost_lines: usize,
-    more_lost: (u64, u64),
+    pub(super) lost: Lost,
     pub(super) kept: Kept,
 }
 
 impl Report {
     pub(super) fn new(found: Salvaged, losses: Losses) -> Report {
-        Report { found, losses, lost: Vec::new(), lost_lines: 0, more_lost: (0, 0), kept: Kept::default() }
-    }
-
-    pub(super) fn note_lost(&mut self, bodies: LostBodies) {
-        if bodies.count == 0 {
-            return;
-        }
-        if self.lost_lines < Listed::<LostBodies>::MAX {
-            self.lost_lines += bodies.lines();
-            self.lost.push(bodies);
-        } else {
-            self.more_lost.0 += 1;
-            self.more_lost.1 += bodies.count;
-        }
+        Report { found, losses, lost: Lost::default(), kept: Kept::default() }
     }
 
     /// Whether changes are lost, and not bodies alone: then what is kept may not be what was there last.
@@ -109,11 +93,7 @@ impl Report {
             writeln!(f, "  key {}: it held something else for a while, as later records show", escaped(key))?;
         }
         write_more_noted(in_vain, f)?;
-        self.lost.iter().try_for_each(|bodies| write!(f, "{bodies}"))?;
-        match self.more_lost {
-            (0, _) => Ok(()),
-            (keys, bodies) => writeln!(f, "  and {bodies} more entries and elements, of {keys} more keys"),
-        }
+        write!(f, "{}", self.lost)
     }
 
     fn write_meaning(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,7 +159,8 @@ fn write_more_noted<T>(noted: &Noted<T>, f: &mut fmt::Formatter<'_>) -> fmt::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use naru_store::Lsn;
+    use crate::keeper::salvage::bodies::LostBodies;
+    use naru_store::{Listed, Lsn};
 
     /// However much of a disk is damaged: each sort has a bound, and says how much more there is.
     #[test]
@@ -198,7 +179,7 @@ mod tests {
         }
         let mut report = Report::new(found, losses);
         for number in 0..MAX as u64 + 7 {
-            report.note_lost(LostBodies::one_of_many(&number.to_be_bytes()[..], 3));
+            report.lost.note(LostBodies::one_of_many(&number.to_be_bytes()[..], 3));
         }
         let text = report.to_string();
         assert!(text.lines().count() < 7 * (MAX + 2) + 10, "{}", text.lines().count());

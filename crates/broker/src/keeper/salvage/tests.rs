@@ -524,6 +524,33 @@ fn damaged_checkpoints_cost_nothing_while_the_log_is_there_and_little_when_it_is
 }
 
 #[test]
+fn a_missing_segment_is_missed_if_anything_refers_to_it() {
+    let (whole, before, _) = stored(&[10, 25]);
+    let look = |disk: &Disk| crate::keeper::verify(Arc::new(disk.clone()), Path::new(DATA)).unwrap();
+    assert_eq!(look(&whole).damaged(), 0);
+    let numbers = (1..).take_while(|number| whole.contents(&segment(*number)).is_ok());
+    let mut missed = 0;
+    for number in numbers {
+        let disk = whole.copy();
+        disk.remove(&segment(number)).unwrap();
+        let found = look(&disk);
+        let opened = Desk::open(&disk, DATA);
+        // A start and the doctor agree.
+        assert_eq!(opened.is_err(), found.damaged() > 0, "{number}: {found}");
+        match opened {
+            Ok(desk) => assert_eq!(desk.everything(), before),
+            Err(error) => {
+                missed += u64::from(found.to_string().contains("entries"));
+                let named = segment(number);
+                assert!(found.stored.damages.iter().any(|damage| damage.path == named), "{number}: {found}");
+                assert!(error.to_string().contains("missing"), "{error}");
+            }
+        }
+    }
+    assert!(missed > 0, "the log below the checkpoint has something that is alive");
+}
+
+#[test]
 fn a_missing_segment_costs_what_was_in_it() {
     let (disk, before, ever) = stored(&[]);
     disk.remove(&segment(2)).unwrap();
