@@ -186,8 +186,9 @@ impl Checkpoints {
     }
 
     fn begin(&mut self, store: &mut Store) {
-        self.begun_at = store.journal.log().next_address().position();
+        let begins_at = store.journal.log().next_address().position();
         let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
+        self.begun_at = begins_at;
         let ledger = PieceOf::Ledger(store.journal.last().number(), &store.ledger);
         let piece = postcard::to_stdvec(&ledger).expect(WRITABLE);
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use naru_ledger::{Append, ClientId, Conversation, Epoch, Millis, User};
-use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs};
+use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs, faults::Disk};
 use proptest::prelude::*;
 
 use super::*;
@@ -290,6 +290,42 @@ fn segments_are_emptied_though_names_are_long_and_not_without_end() {
     let (_, half) = settle(&mut desk);
     assert!(half < full * 3 / 4, "{half} of {full} bytes stay");
     assert_eq!(desk.everything()[&kept[..]].len(), 1 + 60);
+    desk.close();
+}
+
+/// The last one may still be waiting for its name: then this one is as due as before.
+#[test]
+fn a_checkpoint_that_could_not_begin_begins_as_soon_as_it_can() {
+    let disk = Disk::new(1);
+    let mut desk = Desk::open_in(Arc::new(disk.clone()), Path::new("/data"));
+    let name = Bytes::from("stream");
+    let fill = |desk: &mut Desk, count: u32| {
+        for _ in 0..count {
+            let change = desk.add(&name, 1000);
+            desk.try_change(change);
+        }
+    };
+    fill(&mut desk, 6);
+    while desk.store.journal.durable() < desk.store.journal.last() {
+        desk.store.journal.log().submit().unwrap();
+    }
+    desk.checkpoints.look(&mut desk.store);
+    fill(&mut desk, 1);
+    while desk.checkpoints.walk.is_some() {
+        desk.checkpoints.go_on(&mut desk.store);
+    }
+    // It waits for what is not even handed over.
+    fill(&mut desk, 6);
+    let begun_at = desk.checkpoints.begun_at;
+    desk.checkpoints.look(&mut desk.store);
+    assert!(desk.checkpoints.walk.is_none() && desk.store.journal.log().is_checkpointing());
+    assert_eq!(desk.checkpoints.begun_at, begun_at);
+    while desk.checkpoints.walk.is_none() {
+        desk.store.journal.log().submit().unwrap();
+        desk.checkpoints.look(&mut desk.store);
+        std::thread::yield_now();
+    }
+    assert!(desk.checkpoints.begun_at > begun_at);
     desk.close();
 }
 
