@@ -305,6 +305,11 @@ impl Log {
         self.segments.sealed()
     }
 
+    /// Bytes of sealed segments that hold nothing live and would be unlinked were there two checkpoints behind them.
+    pub fn awaiting_checkpoints(&self) -> u64 {
+        self.segments.dead_behind(self.replayed_from())
+    }
+
     /// Bytes that the segment files take, apart from what is ready for later.
     pub fn file_bytes(&self) -> u64 {
         self.segments.file_bytes()

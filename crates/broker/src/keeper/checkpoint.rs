@@ -144,13 +144,14 @@ impl Checkpoints {
             }
         }
         let written = log.next_address().position() - self.begun_at;
-        // Segments that wait for nothing but two checkpoints behind them.
-        let dead = log.sealed().filter(|segment| segment.live == 0);
-        let dead: u64 = dead.map(|segment| segment.end.position() - segment.start.position()).sum();
+        let dead = log.awaiting_checkpoints();
+        let due = self.pace.log_bytes_min.max(self.bytes());
         if self.walk.is_some() {
             return;
         }
-        if written.max(dead) >= self.pace.log_bytes_min.max(self.bytes()) {
+        if dead >= due {
+            self.begin_again(store);
+        } else if written >= due {
             self.begin(store);
         } else if dead > 0 && store.journal.is_full() {
             self.hurry(store);
@@ -163,8 +164,16 @@ impl Checkpoints {
             return;
         }
         self.hurried = Some(Instant::now());
-        // It takes two, and nothing may have been recorded since the last. A failure of the log comes to light in this turn.
-        let _ = store.journal.log().mark_again();
+        self.begin_again(store);
+    }
+
+    /// Begins one for the sake of space: that takes two, and nothing may have been recorded since the last.
+    fn begin_again(&mut self, store: &mut Store) {
+        let log = store.journal.log();
+        if log.last() == log.newest_checkpoint() {
+            // A failure of the log comes to light in this turn.
+            let _ = log.mark_again();
+        }
         self.begin(store);
     }
 

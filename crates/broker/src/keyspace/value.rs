@@ -67,6 +67,15 @@ impl Value {
         }
     }
 
+    /// How many things there are to be dropped with it, those that are pending in a stream's groups included.
+    pub(crate) fn held(&self) -> usize {
+        let pending = match self {
+            Value::Stream(stream) => stream.groups().map(|(_, group)| group.pending_count()).sum(),
+            Value::List(_) | Value::Text(_) => 0,
+        };
+        self.len() + pending
+    }
+
     /// Takes away some that it holds, a few hundred at most, telling where bodies were; false if it holds nothing.
     pub(crate) fn take_some(&mut self, mut freed: impl FnMut(Place)) -> bool {
         match self {

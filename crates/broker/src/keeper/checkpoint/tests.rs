@@ -594,3 +594,28 @@ fn the_space_of_a_long_stream_and_of_a_long_list_comes_back_when_they_go() {
     assert!(desk.file_bytes() < full / 4, "{} of {full} bytes stay", desk.file_bytes());
     desk.close();
 }
+
+#[test]
+fn the_space_of_everything_comes_back_though_nothing_is_recorded_any_more() {
+    let disk = Disk::new(1);
+    let mut desk = Desk::open_in(Arc::new(disk.clone()), Path::new("/data"));
+    // The last checkpoint before is long ago.
+    desk.checkpoints.pace.log_bytes_min = u64::MAX;
+    for _ in 0..60 {
+        let change = desk.add(&"stream".into(), 2000);
+        desk.try_change(change);
+        desk.turn();
+    }
+    let full = desk.file_bytes();
+    desk.checkpoints.pace.log_bytes_min = 6000;
+    desk.store.flush().unwrap();
+    while desk.file_bytes() > full / 4 {
+        desk.turn();
+    }
+    let marks = desk.store.journal.log().last();
+    for _ in 0..100 {
+        desk.turn();
+    }
+    assert_eq!(desk.store.journal.log().last(), marks, "when it is back, nothing more is done for it");
+    desk.close();
+}
