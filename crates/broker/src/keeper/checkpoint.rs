@@ -4,9 +4,10 @@
 //! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
 //! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
 //! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
-//! has been is written at once, since its old name may be another key's when it is read back.
+//! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use crate::{
-    keyspace::{Key, Place},
+    keyspace::{Key, Place, Value},
     streams::StreamId,
 };
 
@@ -53,6 +54,10 @@ impl Default for Pace {
 
 /// How soon is looked again whether there is room for more pieces.
 const LOOKS_FOR_ROOM_EVERY: Duration = Duration::from_millis(5);
+
+/// Keys that are written after the walk has come to its end, since they were renamed meanwhile, each once there is room. Who
+/// renames without end is not waited for: then the others go at once.
+const LATE_MAX: usize = 1000;
 
 /// How soon there is another one on a full disk, where every dead segment counts.
 const HURRIES_EVERY: Duration = Duration::from_secs(1);
@@ -123,6 +128,10 @@ struct Walk {
     checkpoint: Checkpoint,
     /// The next key's number.
     next: usize,
+    /// Numbers below that have got keys by RENAME, and are to be written again; each once, however often that was.
+    behind: BTreeSet<usize>,
+    /// How many of them were written since the walk has come to its end.
+    late: usize,
     bytes: Arc<AtomicU64>,
 }
 
@@ -181,7 +190,8 @@ impl Checkpoints {
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
         let renamed = store.keyspace.take_renamed();
         let walk = self.walk.as_mut()?;
-        walk.write_behind(store, &renamed);
+        let passed = walk.next;
+        walk.behind.extend(renamed.into_iter().filter(|number| *number < passed));
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
             return None;
@@ -202,7 +212,7 @@ impl Checkpoints {
         let piece = postcard::to_stdvec(&ledger).expect(WRITABLE);
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
         in_parts(piece, &mut |part| checkpoint.push(part));
-        self.walk = Some(Walk { checkpoint, next: 0, bytes });
+        self.walk = Some(Walk { checkpoint, next: 0, behind: BTreeSet::new(), late: 0, bytes });
     }
 
     fn finish(&mut self, store: &mut Store) {
@@ -217,16 +227,25 @@ impl Walk {
     /// Writes keys until the slice is over; whether all are written.
     fn go_on(&mut self, store: &Store, pace: Pace) -> bool {
         let until = Instant::now() + pace.slice;
-        while self.next < store.keyspace.numbers() {
-            if !self.checkpoint.has_room() {
+        loop {
+            let is_at_end = self.next >= store.keyspace.numbers();
+            if is_at_end && self.behind.is_empty() {
+                return true;
+            }
+            if !self.checkpoint.has_room() && self.late < LATE_MAX {
                 return false;
             }
-            self.write_piece(store, pace);
-            if Instant::now() >= until {
+            if !is_at_end {
+                self.write_piece(store, pace);
+            }
+            if let Some(number) = self.behind.pop_first() {
+                self.late += usize::from(is_at_end);
+                self.write_behind(store, number);
+            }
+            if Instant::now() >= until && self.late < LATE_MAX {
                 return false;
             }
         }
-        true
     }
 
     fn write_piece(&mut self, store: &Store, pace: Pace) {
@@ -249,13 +268,10 @@ impl Walk {
         }
     }
 
-    /// Writes the keys of these numbers that the walk has passed already.
-    fn write_behind(&mut self, store: &Store, numbers: &[usize]) {
-        let passed = self.next;
-        for &number in numbers.iter().filter(|number| **number < passed) {
-            if let Some(key) = store.keyspace.at(number) {
-                self.push_copy(store, key);
-            }
+    /// Writes the key that has this number now, if there is one.
+    fn write_behind(&mut self, store: &Store, number: usize) {
+        if let Some(key) = store.keyspace.at(number) {
+            self.push_copy(store, key);
         }
     }
 
@@ -268,8 +284,11 @@ impl Walk {
     /// Has the key written as it is now.
     fn push_copy(&mut self, store: &Store, key: &Key) {
         let (copy, at, bytes) = (key.clone(), store.journal.last(), self.bytes.clone());
-        // An entry takes about half of that, written down.
-        let weight = key.value.len() * size_of::<(StreamId, Place)>();
+        let weight = match &key.value {
+            Value::Text(text) => text.as_bytes().len(),
+            // An entry takes about half of that, written down.
+            value => value.held() * size_of::<(StreamId, Place)>(),
+        };
         self.checkpoint.push_made(weight, move |push| {
             let parts = Parts::new(|part| {
                 bytes.fetch_add(part.len() as u64, Ordering::Relaxed);

@@ -43,9 +43,13 @@ impl Desk {
     }
 
     fn open_in(fs: Arc<dyn Vfs>, folder: &Path) -> Desk {
+        Desk::open_with(fs, folder, 16 << 10)
+    }
+
+    fn open_with(fs: Arc<dyn Vfs>, folder: &Path, segment_bytes: u64) -> Desk {
         let config: Arc<Config> = Config::by_default().into();
         let mut loading = Loading::new(Ledger::new(Epoch::parse("e").unwrap()), config.clone());
-        let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+        let options = Options { segment_bytes, ..Options::default() };
         let (log, recovery) = Log::open(fs, folder, options, Box::new(|_| {}), &mut loading).unwrap();
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
         let mut journal = Journal::new(log);
@@ -364,6 +368,54 @@ fn a_key_that_was_written_is_found_under_its_new_name_though_the_old_one_was_giv
     let again = Desk::open(&folder.path().join("data"));
     assert!(again.checkpoint > before, "a checkpoint was made");
     assert_eq!(again.everything(), everything);
+}
+
+/// While the disk is slow, what is renamed behind the walk waits as numbers, not as copies.
+#[test]
+fn renaming_behind_a_walk_fills_its_queue_and_no_more() {
+    const KEYS: usize = 100;
+    let disk = Disk::new(1);
+    let open = || Desk::open_with(Arc::new(disk.clone()), Path::new("/data"), 1 << 20);
+    let mut desk = open();
+    desk.checkpoints.pace.log_bytes_min = u64::MAX;
+    let name = |letter: &str, number: usize| Bytes::from(format!("{letter}{number}"));
+    let text = |bytes: usize| StringChange::Appended { bytes: vec![b'x'; bytes].into() };
+    for number in 0..KEYS {
+        desk.try_change(Change::Text(name("short", number), text(1)));
+        desk.try_change(Change::Text(name("long", number), text(100_000)));
+        desk.turn();
+    }
+    for number in 0..KEYS {
+        desk.try_change(Change::Text(name("behind", number), text(1)));
+    }
+    desk.turn();
+    desk.checkpoints.pace.log_bytes_min = 0;
+    while desk.checkpoints.walk.as_ref().is_none_or(|walk| walk.next < 2 * KEYS) {
+        desk.turn();
+    }
+    desk.checkpoints.pace.log_bytes_min = u64::MAX;
+    let still = disk.hold();
+    let rename = |desk: &mut Desk| {
+        for number in 0..KEYS {
+            let renamed = KeyChange::Renamed { to: name("short", number) };
+            desk.try_change(Change::Key(name("long", number), renamed));
+            desk.checkpoints.go_on(&mut desk.store);
+        }
+    };
+    let (_, bytes) = naru_measured::peak_bytes(|| rename(&mut desk));
+    assert!((3 << 20..5 << 20).contains(&bytes), "{bytes}");
+    assert!(desk.checkpoints.walk.as_ref().is_some_and(|walk| walk.behind.len() > KEYS / 2));
+    drop(still);
+    while desk.checkpoints.walk.is_some() {
+        desk.turn();
+    }
+    desk.turn_to_the_end();
+    let everything = desk.everything();
+    assert_eq!(everything.len(), 2 * KEYS);
+    let before = desk.checkpoint;
+    desk.close();
+    let again = open();
+    assert!(again.checkpoint > before && again.everything() == everything);
 }
 
 /// What is made in vain while it is read back must not stand in the way of what comes after.
