@@ -8,6 +8,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -292,9 +293,10 @@ impl Walk {
         self.checkpoint.push_made(weight, move |push| {
             let parts = Parts::new(|part| {
                 bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
-                push(part);
+                push(part)
             });
-            serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts).expect(WRITABLE);
+            // An error: the rest is not wanted any more.
+            let _ = serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts);
         });
     }
 }
@@ -324,31 +326,36 @@ fn in_parts(piece: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) {
     if piece.len() <= PART_BYTES {
         return push(piece);
     }
-    let mut parts = Parts::new(push);
+    let mut parts = Parts::new(|part| {
+        push(part);
+        ControlFlow::Continue(())
+    });
     parts.try_extend(&piece).and_then(|()| parts.finalize()).expect(WRITABLE);
 }
 
-/// A piece that is handed over in parts while it is written, so that there is never more of it than one.
+/// A piece that is handed over in parts while it is written, so that there is never more of it than one. It ends early when
+/// no more are wanted.
 struct Parts<P> {
     push: P,
     bytes: Vec<u8>,
     is_first: bool,
 }
 
-impl<P: FnMut(Vec<u8>)> Parts<P> {
+impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Parts<P> {
     fn new(push: P) -> Self {
         Parts { push, bytes: Vec::with_capacity(PART_BYTES), is_first: true }
     }
 
-    fn leave(&mut self, is_last: bool) {
+    fn leave(&mut self, is_last: bool) -> postcard::Result<()> {
         let part = PieceOf::Part { is_first: self.is_first, is_last, bytes: &self.bytes };
-        (self.push)(postcard::to_stdvec(&part).expect(WRITABLE));
+        let is_wanted = (self.push)(postcard::to_stdvec(&part).expect(WRITABLE)).is_continue();
         self.bytes.clear();
         self.is_first = false;
+        if is_wanted || is_last { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 }
 
-impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
+impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Flavor for Parts<P> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
@@ -359,7 +366,7 @@ impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
         while self.bytes.len() + bytes.len() > PART_BYTES {
             let (fitting, rest) = bytes.split_at(PART_BYTES - self.bytes.len());
             self.bytes.extend_from_slice(fitting);
-            self.leave(false);
+            self.leave(false)?;
             bytes = rest;
         }
         self.bytes.extend_from_slice(bytes);
@@ -367,8 +374,7 @@ impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
     }
 
     fn finalize(mut self) -> postcard::Result<()> {
-        self.leave(true);
-        Ok(())
+        self.leave(true)
     }
 }
 

@@ -362,6 +362,7 @@ fn a_key_that_was_written_is_found_under_its_new_name_though_the_old_one_was_giv
     for _ in 0..50 {
         desk.turn();
     }
+    desk.turn_to_the_end();
     let everything = desk.everything();
     assert_eq!(everything.len(), 4);
     desk.close();
@@ -444,6 +445,7 @@ fn a_key_that_was_renamed_over_one_of_another_kind_and_deleted_is_gone() {
     for _ in 0..50 {
         desk.turn();
     }
+    desk.turn_to_the_end();
     let everything = desk.everything();
     assert_eq!(everything.len(), 1);
     desk.close();
@@ -471,6 +473,7 @@ fn a_long_key_that_changes_while_another_thread_writes_it_is_as_it_was_when_its_
         desk.try_change(Change::List(name.clone(), ListChange::Popped { end: End::Left, count: 300 }));
         desk.try_change(pushed(End::Right, 40_000 + round * 100..40_100 + round * 100));
     }
+    desk.turn_to_the_end();
     let everything = desk.everything();
     assert_eq!(everything[&name[..]].len(), 1 + 40_000 - 50 * 200);
     desk.close();
