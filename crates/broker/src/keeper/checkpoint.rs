@@ -257,7 +257,7 @@ impl Walk {
             self.next += 1;
             match key {
                 None => {}
-                Some(key) if key.value.len() <= pace.copied_from => keys.add(key),
+                Some(key) if key.value.held() <= pace.copied_from => keys.add(key),
                 Some(key) => {
                     self.push_copy(store, key);
                     break;

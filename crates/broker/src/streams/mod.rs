@@ -4,6 +4,7 @@ mod body;
 mod change;
 mod group;
 mod id;
+mod id_map;
 mod node;
 mod radix;
 mod stream;
