@@ -121,6 +121,9 @@ pub(super) struct Checkpoints {
     begun_at: u64,
     /// What the last one had; its longest keys count once they are written.
     bytes: Arc<AtomicU64>,
+    /// The one under way was begun for the sake of space, which takes two; the first of them is done.
+    is_first: bool,
+    is_second_due: bool,
     /// When one was last begun because the disk is full.
     hurried: Option<Instant>,
 }
@@ -139,28 +142,41 @@ struct Walk {
 impl Checkpoints {
     /// As the log is opened, with a checkpoint of so many bytes: it was replayed from `begun_at`.
     pub(super) fn new(pace: Pace, begun_at: u64, bytes: u64) -> Checkpoints {
-        Checkpoints { pace, walk: None, begun_at, bytes: Arc::new(bytes.into()), hurried: None }
+        Checkpoints {
+            pace,
+            walk: None,
+            begun_at,
+            bytes: Arc::new(bytes.into()),
+            is_first: false,
+            is_second_due: false,
+            hurried: None,
+        }
     }
 
     /// Begins one if it is time.
     pub(super) fn look(&mut self, store: &mut Store) {
-        let log = store.journal.log();
-        if let Some(outcome) = log.checkpoint_outcome() {
+        if let Some(outcome) = store.journal.log().checkpoint_outcome() {
             match outcome {
-                Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes(), "checkpoint written"),
+                Ok(lsn) => {
+                    tracing::info!(record = lsn.number(), bytes = self.bytes(), "checkpoint written");
+                    self.is_second_due = std::mem::take(&mut self.is_first);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint was written; the log is kept until one is")
                 }
             }
         }
+        let log = store.journal.log();
         let written = log.next_address().position() - self.begun_at;
         let dead = log.awaiting_checkpoints();
         let due = self.pace.log_bytes_min.max(self.bytes());
         if self.walk.is_some() {
             return;
         }
-        if dead >= due {
-            self.begin_again(store);
+        if dead > 0 && self.is_second_due {
+            self.is_second_due = !self.begin_again(store);
+        } else if dead >= due {
+            self.is_first = self.begin_again(store);
         } else if written >= due {
             self.begin(store);
         } else if dead > 0 && store.journal.is_full() {
@@ -178,13 +194,14 @@ impl Checkpoints {
     }
 
     /// Begins one for the sake of space: that takes two, and nothing may have been recorded since the last.
-    fn begin_again(&mut self, store: &mut Store) {
+    fn begin_again(&mut self, store: &mut Store) -> bool {
         let log = store.journal.log();
         if log.last() == log.newest_checkpoint() {
             // A failure of the log comes to light in this turn.
             let _ = log.mark_again();
         }
         self.begin(store);
+        self.walk.is_some()
     }
 
     /// Goes on with the one under way; when to come again.
