@@ -47,6 +47,8 @@ use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 pub(crate) use counts::KeyCounts;
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
+#[cfg(feature = "laws")]
+pub use load::law::hold_stored;
 pub use salvage::{Report, SalvageError, salvage};
 pub(crate) use start::Keeper;
 pub use start::Storage;

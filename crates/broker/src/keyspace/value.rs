@@ -58,6 +58,15 @@ impl Value {
         }
     }
 
+    /// Whether one that was read back can have come to be as values do: what it says of itself is relied on from here.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Value::Stream(stream) => stream.is_sound(),
+            Value::List(list) => list.is_sound(),
+            Value::Text(_) => true,
+        }
+    }
+
     /// How many things it holds.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -100,6 +100,27 @@ impl Group {
         changes
     }
 
+    /// Whether one that was read back can have come to be as groups do.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut is_named = self.numbers.iter().map(|(name, number)| {
+            let consumer = self.consumers.get(*number as usize).and_then(Option::as_ref);
+            consumer.is_some_and(|consumer| consumer.name == *name)
+        });
+        let mut pending_of_each = 0;
+        for (number, consumer) in (0..).zip(&self.consumers) {
+            let Some(consumer) = consumer else { continue };
+            pending_of_each += consumer.pending.len();
+            let mut ids = consumer.pending.from(StreamId::MIN).map(|(id, ())| self.pending.get(id));
+            if !ids.all(|pending| pending.is_some_and(|pending| pending.consumer == number)) {
+                return false;
+            }
+        }
+        pending_of_each == self.pending.len()
+            && self.consumers.iter().flatten().count() == self.numbers.len()
+            && is_named.all(|is_named| is_named)
+            && is_countable(self.progress.read)
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
@@ -256,6 +277,11 @@ impl Group {
             }
         }
     }
+}
+
+/// Whether numbers of entries can be added to and compared with this one.
+pub(crate) fn is_countable(entries: Option<u64>) -> bool {
+    entries.is_none_or(|entries| i64::try_from(entries).is_ok())
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// What a start takes in, and what it refuses to do without.
-pub(super) struct Salvaging {
-    pub(super) loading: Loading,
+pub(in crate::keeper) struct Salvaging {
+    pub(in crate::keeper) loading: Loading,
     pub(super) losses: Losses,
     mending: Mending,
     /// Parts of a piece are lost, and so the others are of no use.
@@ -28,7 +28,7 @@ pub(super) struct Salvaging {
 }
 
 impl Salvaging {
-    pub(super) fn new(loading: Loading) -> Salvaging {
+    pub(in crate::keeper) fn new(loading: Loading) -> Salvaging {
         Salvaging { loading, losses: Losses::default(), mending: Mending::default(), is_part_lost: false }
     }
 
