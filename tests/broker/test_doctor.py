@@ -1,9 +1,13 @@
 """`naru doctor`, and a broker before a data folder that is damaged."""
 
+import os
 import shutil
+import signal
+import subprocess
 
 import pytest
 
+from harness.naru import BINARY
 from harness.resp import Wire
 from harness.waiting import eventually
 
@@ -72,6 +76,19 @@ def check_damage(naru, folder, *words, keeps_from_starting=True):
         assert str(words[0]) in done.stderr and "at byte" in done.stderr
         assert f"naru doctor verify {folder}" in done.stderr and "backup" in done.stderr
         assert f"naru doctor salvage {folder} --into NEW_DIR" in done.stderr
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(naru, folder, tmp_path):
+    flip(segments(folder)[0], 5000)
+    for words in (["verify", folder], ["salvage", folder, "--into", tmp_path / "new"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer) as gone:
+            done = subprocess.run([BINARY, "doctor", *words], stdout=gone, stderr=subprocess.PIPE, text=True)
+        # As of a program that SIGPIPE has ended.
+        assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    # It was there before anything was printed.
+    assert naru.run("doctor", "verify", tmp_path / "new").returncode == 0
 
 
 def test_a_whole_folder(naru, folder):
@@ -230,9 +247,8 @@ def test_a_broker_that_refuses_to_start_serves_the_rest_after_a_salvage(naru, fo
 def test_a_missing_segment_costs_what_was_in_it(naru, folder):
     path = segments(folder)[0]
     path.unlink()
-    # The doctor does not know that the checkpoint refers to it.
-    done = naru.run("broker", "--port", 0, "--data", folder)
-    assert done.returncode == DAMAGED and str(path) in done.stderr and "naru doctor salvage" in done.stderr
+    # Below the checkpoint, which refers to it.
+    check_damage(naru, folder, path, "missing", 'key "s": ', " entries, 1-0 to ", "damaged in 1 place.")
     new, said = salvaged(naru, folder, LOST)
     assert 'key "s": ' in said and " entries, 1-0 to " in said and str(path) in said
     with Wire(naru.broker(data=new).port) as wire:

@@ -60,6 +60,9 @@ mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};
 pub use broker::{Broker, Failed, Options, StartError};
-pub use keeper::{Report as SalvageReport, SalvageError, Storage, salvage};
+#[cfg(feature = "laws")]
+#[doc(hidden)]
+pub use keeper::hold_stored;
+pub use keeper::{Report as SalvageReport, SalvageError, Storage, Verification, salvage, verify};
 pub use parameters::{BadParameter, Parameters};
 pub use password::{EmptyPassword, Password};

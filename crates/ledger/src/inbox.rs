@@ -59,6 +59,25 @@ impl Inbox {
         self.reached.iter().map(|(log, seq)| (*log, *seq))
     }
 
+    pub(crate) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
+        self.pointers.iter()
+    }
+
+    /// Whether it can have come to be as inboxes do: each log came in its order, all of it, and its last is what was
+    /// reached.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut left: HashMap<usize, u64> = HashMap::new();
+        self.pointers.iter().for_each(|pointer| *left.entry(pointer.log).or_default() += 1);
+        let is_next = |Pointer { log, seq }: &Pointer| {
+            let behind = left.entry(*log).and_modify(|left| *left -= 1).or_default();
+            seq.0.checked_add(*behind) == Some(self.reached(*log).0)
+        };
+        let come = self.reached.values().try_fold(0, |come: u64, reached| come.checked_add(reached.0));
+        let head = self.trimmed.0.checked_add(self.pointers.len() as u64);
+        let cursors = |head| self.devices.values().all(|standing| standing.cursor.0 <= head);
+        self.pointers.iter().all(is_next) && head == come && head.is_some_and(cursors)
+    }
+
     pub(crate) fn device(&self, device: &Device) -> Option<Standing> {
         self.devices.get(device).copied()
     }

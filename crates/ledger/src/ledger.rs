@@ -158,6 +158,11 @@ impl Ledger {
         self.state.apply(effect)
     }
 
+    /// Whether one that was read back can have been written by this. What it says is relied on from here.
+    pub fn check(&self) -> Result<(), Misfit> {
+        self.state.check()
+    }
+
     /// Visits effects that make a ledger of this life like this one. It may have dropped pointers that every device has
     /// acknowledged.
     pub fn past(&self, epoch: &Epoch, each: &mut dyn FnMut(Effect)) {

@@ -98,6 +98,12 @@ impl Log {
         self.fanned_out = seq;
     }
 
+    /// Whether it can have come to be as logs do.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut messages = self.messages.iter();
+        self.fanned_out <= self.head() && messages.all(|message| self.conversation.has(&message.sender))
+    }
+
     fn message(&self, seq: Seq) -> Option<&Message> {
         let index = usize::try_from(seq.0.checked_sub(1)?).ok()?;
         self.messages.get(index)

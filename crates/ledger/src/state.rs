@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::inbox::{Inbox, Pointer};
 use crate::log::Log;
 use crate::names::{Epoch, User};
-use crate::position::{Millis, Useq};
+use crate::position::{Millis, Seq, Useq};
 
 /// An effect that does not follow from the ones before it: a record is missing, doubled, or not from this
 /// ledger. The state is as it was.
@@ -140,6 +140,30 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Whether all fits together.
+    pub(crate) fn check(&self) -> Result<(), Misfit> {
+        ensure(self.indexes.len() == self.logs.len(), "each conversation has a log")?;
+        for (conversation, index) in &self.indexes {
+            let log = self.logs.get(*index).ok_or(Misfit("each conversation has a log"))?;
+            ensure(log.conversation() == conversation, "each conversation has its own log")?;
+            ensure(
+                log.is_sound(),
+                "messages of a log are of its conversation, and fanned out to the head at most",
+            )?;
+        }
+        for inbox in self.inboxes.values() {
+            let is_in_log = |log: usize, seq: Seq| self.logs.get(log).is_some_and(|log| seq <= log.head());
+            let points = |pointer: &Pointer| pointer.seq > Seq::ZERO && is_in_log(pointer.log, pointer.seq);
+            ensure(inbox.pointers().all(points), "pointers are to messages")?;
+            let mut reached = inbox.all_reached();
+            ensure(reached.all(|(log, seq)| is_in_log(log, seq)), "what an inbox has reached is in a log")?;
+            ensure(inbox.is_sound(), "an inbox has come from its logs, and cursors are at the head at most")?;
+        }
+        let unfinished: BTreeSet<_> =
+            (0..).zip(&self.logs).filter_map(|(index, log)| Some((log.unfinished_since()?, index))).collect();
+        ensure(unfinished == self.unfinished, "logs that are not fanned out are noted")
     }
 
     /// Changes a log and keeps its place among the unfinished ones true.

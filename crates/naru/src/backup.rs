@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_resp::Value;
 
-use crate::cli;
+use crate::{cli, printed::say};
 
 #[derive(Args)]
 #[command(disable_help_flag = true)]
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match cli::ask(&options.place, &command)? {
         Value::Error(text) => bail!("{}", String::from_utf8_lossy(&text)),
         _ => {
-            println!("{}", target.display());
+            say!("{}", target.display())?;
             Ok(ExitCode::SUCCESS)
         }
     }

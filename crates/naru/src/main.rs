@@ -1,6 +1,8 @@
 //! `naru`: configuration, command line, wiring. Each subcommand is a module.
 
 #![forbid(unsafe_code)]
+// See `printed`.
+#![deny(clippy::print_stdout)]
 
 mod backup;
 mod bench;
@@ -12,6 +14,7 @@ mod doctor;
 mod listen;
 mod logging;
 mod pages;
+mod printed;
 mod secret;
 mod serve;
 mod signals;
@@ -66,6 +69,9 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options),
     };
     outcome.unwrap_or_else(|error| {
+        if printed::is_unread(&error) {
+            return ExitCode::from(printed::EXIT_UNREAD);
+        }
         eprintln!("naru: {}", told(&error));
         if doctor::is_damage(&error) { ExitCode::from(doctor::EXIT_DAMAGED) } else { ExitCode::FAILURE }
     })

@@ -7,6 +7,8 @@ use clap::Args;
 use naru_gateway::TokenKey;
 use naru_ledger::User;
 
+use crate::printed::say;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// The secret that the chat servers were given.
@@ -23,6 +25,6 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let user = User::parse(&options.user).context("--user")?;
     let key = TokenKey::secret(&options.secret).context("--secret")?;
-    println!("{}", key.sign(&user, Some(options.ttl)));
+    say!("{}", key.sign(&user, Some(options.ttl)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -64,6 +64,7 @@ impl Backup {
         bytes += self.copy_tail(tail, &shard)?;
         fs.sync_folder(&shard).map_err(OpenError::io("sync", &shard))?;
         folder::write_format(fs, target)?;
+        folder::finish(fs, target)?;
         Ok(bytes)
     }
 

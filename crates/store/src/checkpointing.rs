@@ -2,6 +2,7 @@
 //! take long, and no frame is to wait for.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,8 +47,13 @@ impl Checkpoint {
     }
 
     /// As [`Checkpoint::push`], for pieces that take long to make: the thread that writes them makes them, handing each to
-    /// what it is given. They count as so many bytes until they are made.
-    pub fn push_made(&mut self, bytes: usize, make: impl FnOnce(&mut dyn FnMut(Vec<u8>)) + Send + 'static) {
+    /// what it is given, until that says that no more are wanted: writing has failed, or the log is being closed. They
+    /// count as so many bytes until they are made.
+    pub fn push_made(
+        &mut self,
+        bytes: usize,
+        make: impl FnOnce(&mut dyn FnMut(Vec<u8>) -> ControlFlow<()>) + Send + 'static,
+    ) {
         self.queue.ask(Step::Make(bytes, Box::new(make)));
     }
 
@@ -115,7 +121,7 @@ enum Step {
     Remove(Removal),
 }
 
-type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>)) + Send;
+type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>) -> ControlFlow<()>) + Send;
 
 impl Step {
     /// What it counts while it waits.
@@ -157,10 +163,15 @@ impl Queue {
         removals.into_iter().for_each(|removal| self.ask(Step::Remove(removal)));
     }
 
-    /// What was asked to be finished is still done, all else is abandoned.
+    /// What was asked to be finished is still done, unless there are pieces to be made, which may take long; all else is
+    /// abandoned.
     pub(crate) fn close(&self) {
         self.work.lock().is_closed = true;
         self.bell.notify_one();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.work.lock().is_closed
     }
 
     fn ask(&self, step: Step) {
@@ -221,10 +232,19 @@ impl Checkpointer {
                     current = Some(self.watch(now));
                 }
                 (Step::Make(_, make), Some(mut now)) => {
-                    if now.file.is_ok() {
-                        make(&mut |piece| now.push(&bounded(piece)));
+                    if now.file.is_ok() && !self.queue.is_closed() {
+                        make(&mut |piece| {
+                            now.push(&bounded(piece));
+                            let is_wanted = now.file.is_ok() && !self.queue.is_closed();
+                            if is_wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                        });
                     }
-                    current = Some(self.watch(now));
+                    if self.queue.is_closed() {
+                        // Whoever ends the process does not wait for it.
+                        now.file.into_iter().for_each(CheckpointFile::abandon);
+                    } else {
+                        current = Some(self.watch(now));
+                    }
                 }
                 (Step::Remove(removal), now) => {
                     removal.carry_out(&*self.fs);
@@ -236,9 +256,9 @@ impl Checkpointer {
                     now.file.into_iter().for_each(CheckpointFile::abandon);
                     self.queue.end(None);
                 }
-                (Step::Piece(_) | Step::Make(..) | Step::Finish { .. } | Step::Abandon, None) => {
-                    unreachable!("only what was begun goes on")
-                }
+                // It was given up, since the log is being closed.
+                (Step::Piece(_) | Step::Make(..), None) => {}
+                (Step::Finish { .. } | Step::Abandon, None) => self.queue.end(None),
             }
             self.queue.work.lock().bytes -= bytes;
         }

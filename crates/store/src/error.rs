@@ -42,6 +42,19 @@ pub enum OpenError {
         /// A name in it that is not ours.
         found: String,
     },
+    /// It was being filled from another folder, and that did not come to its end.
+    #[error(
+        "{} is not finished: it was being filled by naru backup or naru doctor salvage, which did not come to its end, \
+         and has only part of what it should (as {} says). Remove the folder, and make it again from what it was made from, \
+         which is as it was",
+        folder.display(), mark.display()
+    )]
+    Unfinished {
+        /// The folder given.
+        folder: PathBuf,
+        /// The file that says so.
+        mark: PathBuf,
+    },
     /// A later version wrote it.
     #[error(
         "{} says format {found}, made by a newer Naru; this one knows formats up to {known}: run the newer Naru",

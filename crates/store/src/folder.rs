@@ -1,7 +1,8 @@
 //! The data folder: its lock, its format, and how it comes into being.
 //!
 //! `FORMAT` is written last when a folder is made. So with it there is at least one segment, and without it nothing
-//! was ever stored.
+//! was ever stored. A folder that is filled from another one has `UNFINISHED` in it before anything else and until it has
+//! everything: half a copy is not taken for all, nor the beginning of one for a new folder.
 
 use std::any::Any;
 use std::io;
@@ -13,6 +14,7 @@ use crate::vfs::{Vfs, VfsFile};
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_NEW: &str = "FORMAT.new";
+const UNFINISHED_FILE: &str = "UNFINISHED";
 const LOCK_FILE: &str = "LOCK";
 const SHARD_FOLDER: &str = "shard-00";
 /// What a mounted file system brings along.
@@ -29,9 +31,14 @@ pub(crate) struct Folder {
 /// Locks the folder and, where there is none or an unfinished one, makes it with this first segment.
 pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Folder, OpenError> {
     create_with_parents(fs, data)?;
+    refuse_unfinished(fs, data)?;
+    open_or_make(fs, data, first)
+}
+
+fn open_or_make(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Folder, OpenError> {
     let shard = data.join(SHARD_FOLDER);
     let names = fs.list(data).map_err(OpenError::io("read", data))?;
-    let ours = [FORMAT_FILE, FORMAT_NEW, LOCK_FILE, SHARD_FOLDER, HARMLESS];
+    let ours = [FORMAT_FILE, FORMAT_NEW, UNFINISHED_FILE, LOCK_FILE, SHARD_FOLDER, HARMLESS];
     let has_format = names.iter().any(|name| name == FORMAT_FILE);
     if let Some(found) = names.iter().find(|name| !has_format && !ours.contains(&name.as_str())) {
         return Err(OpenError::NotOurs { folder: data.to_owned(), found: found.clone() });
@@ -53,6 +60,7 @@ pub(crate) fn open(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Fol
 
 /// Locks a folder that is there, and changes nothing in it.
 pub(crate) fn open_existing(fs: &dyn Vfs, data: &Path) -> Result<Folder, OpenError> {
+    refuse_unfinished(fs, data)?;
     let (format_file, shard) = (data.join(FORMAT_FILE), data.join(SHARD_FOLDER));
     let exists = |path: &Path| fs.exists(path).map_err(OpenError::io("read", path));
     if !exists(&format_file)? && exists(&shard)? {
@@ -65,6 +73,8 @@ pub(crate) fn open_existing(fs: &dyn Vfs, data: &Path) -> Result<Folder, OpenErr
 
 /// Locks a folder whatever has become of it, and changes nothing in it; with it comes what is wrong with its format.
 pub(crate) fn open_damaged(fs: &dyn Vfs, data: &Path) -> Result<(Folder, Option<Damage>), OpenError> {
+    // Where it is filled from there is more.
+    refuse_unfinished(fs, data)?;
     let (format_file, shard) = (data.join(FORMAT_FILE), data.join(SHARD_FOLDER));
     let damage = |what| Damage { path: format_file.clone(), offset: 0, records: None, what };
     let format = match fs.exists(&format_file) {
@@ -87,7 +97,7 @@ pub(crate) fn open_damaged(fs: &dyn Vfs, data: &Path) -> Result<(Folder, Option<
 }
 
 /// Refuses a folder that holds anything.
-pub(crate) fn refuse_unless_empty(fs: &dyn Vfs, target: &Path) -> Result<(), OpenError> {
+fn refuse_unless_empty(fs: &dyn Vfs, target: &Path) -> Result<(), OpenError> {
     if !fs.exists(target).map_err(OpenError::io("read", target))? {
         return Ok(());
     }
@@ -98,24 +108,40 @@ pub(crate) fn refuse_unless_empty(fs: &dyn Vfs, target: &Path) -> Result<(), Ope
     }
 }
 
-/// Takes away the format of a folder that is being filled, so that it does not open until [`finish`].
-pub(crate) fn unfinish(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
-    let (format, unfinished) = (data.join(FORMAT_FILE), data.join(FORMAT_NEW));
-    fs.rename(&format, &unfinished).map_err(OpenError::io("rename", &format))?;
+/// Makes a folder, in which nothing may be yet, that does not open until [`finish`].
+pub(crate) fn begin_to_fill(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
+    create_with_parents(fs, data)?;
+    refuse_unless_empty(fs, data)?;
+    let path = data.join(UNFINISHED_FILE);
+    let file = fs.create(&path).map_err(OpenError::io("create", &path))?;
+    file.sync().map_err(OpenError::io("sync", &path))?;
     fs.sync_folder(data).map_err(OpenError::io("sync", data))
 }
 
-/// Gives the format back to a folder that is filled.
+/// Locks a folder that is to be filled, with this first segment.
+pub(crate) fn open_to_fill(fs: &dyn Vfs, data: &Path, first: &SegmentHead) -> Result<Folder, OpenError> {
+    begin_to_fill(fs, data)?;
+    open_or_make(fs, data, first)
+}
+
+/// A folder that was to be filled is: all that is in it is on disk.
 pub(crate) fn finish(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
-    let (format, unfinished) = (data.join(FORMAT_FILE), data.join(FORMAT_NEW));
-    fs.rename(&unfinished, &format).map_err(OpenError::io("rename", &unfinished))?;
+    let path = data.join(UNFINISHED_FILE);
+    fs.remove(&path).map_err(OpenError::io("remove", &path))?;
     fs.sync_folder(data).map_err(OpenError::io("sync", data))
 }
 
-/// Makes a folder for a copy; its `FORMAT` is up to who has finished the copy. Answers the shard's folder.
+fn refuse_unfinished(fs: &dyn Vfs, data: &Path) -> Result<(), OpenError> {
+    let path = data.join(UNFINISHED_FILE);
+    match fs.exists(&path).map_err(OpenError::io("read", &path))? {
+        true => Err(OpenError::Unfinished { folder: data.to_owned(), mark: path }),
+        false => Ok(()),
+    }
+}
+
+/// Makes a folder for a copy, which is to be given its format when it has everything else. Answers the shard's folder.
 pub(crate) fn create_for_copy(fs: &dyn Vfs, target: &Path) -> Result<PathBuf, OpenError> {
-    create_with_parents(fs, target)?;
-    refuse_unless_empty(fs, target)?;
+    begin_to_fill(fs, target)?;
     let shard = target.join(SHARD_FOLDER);
     fs.create_folder(&shard).map_err(OpenError::io("create folder", &shard))?;
     fs.sync_folder(target).map_err(OpenError::io("sync", target))?;

@@ -199,19 +199,28 @@ pub(crate) fn find_header(bytes: &[u8], salt: u64) -> Option<(usize, Header)> {
 
 /// The record at the start of these bytes, if it is as it was appended, and what is behind it.
 pub(crate) fn split_record(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
-    if bytes.len() < RECORD_EXTRA_BYTES {
-        return None;
-    }
-    let length = u32_at(bytes, 0) as usize;
-    let kind = match bytes[4] {
+    let (kind, covered) = record_head(bytes)?;
+    let (covered, behind) = bytes.split_at(covered);
+    is_record_check(&behind[..4], crc32c::crc32c(covered))
+        .then(|| (kind, &covered[RECORD_HEAD_BYTES..], &behind[4..]))
+}
+
+/// What the start of these bytes says, if it can be the head of a record that is all there: its kind, and how many bytes
+/// come before its check, which is over them.
+pub(crate) fn record_head(bytes: &[u8]) -> Option<(Kind, usize)> {
+    let head = bytes.get(..RECORD_HEAD_BYTES)?;
+    let kind = match head[4] {
         0 => Kind::Data,
         1 => Kind::Mark,
         _ => return None,
     };
-    let covered = bytes.get(..length.checked_add(5)?)?;
-    let check = bytes.get(covered.len()..covered.len() + 4)?;
-    let is_whole = masked(crc32c::crc32c(covered)) == u32_at(check, 0);
-    is_whole.then(|| (kind, &covered[5..], &bytes[covered.len() + 4..]))
+    let covered = (u32_at(head, 0) as usize).checked_add(RECORD_HEAD_BYTES)?;
+    (covered.checked_add(4)? <= bytes.len()).then_some((kind, covered))
+}
+
+/// Whether this is the check of a record whose bytes before it have this CRC.
+pub(crate) fn is_record_check(check: &[u8], crc: u32) -> bool {
+    check == masked(crc).to_le_bytes()
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -26,6 +26,7 @@
 //! ```text
 //! data/
 //!   FORMAT  LOCK
+//!   UNFINISHED                 while the folder is filled from another: until it has everything, it does not open
 //!   shard-00/
 //!     0000000000000001.seg       sealed
 //!     0000000000000002.seg       the tail
@@ -67,6 +68,7 @@ mod folder;
 mod frame;
 mod inventory;
 mod level;
+mod listed;
 mod log;
 mod lsn;
 mod memory_fs;
@@ -89,6 +91,7 @@ pub use backup::Backup;
 pub use checkpointing::Checkpoint;
 pub use error::{AppendError, Damage, OpenError, ReadError, WriteError};
 pub use level::Level;
+pub use listed::Listed;
 pub use log::{Log, OnDurable, Options};
 pub use lsn::Lsn;
 pub use memory_fs::MemoryFs;

@@ -1,66 +1,30 @@
-//! The log as its owner sees it.
+//! The log as its owner sees it; `open` says how it is kept and begins it, `checkpoints` has what is made of it beside its
+//! frames.
 
-use std::any::Any;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+mod checkpoints;
+mod open;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::address::Address;
-use crate::backup::Backup;
 use crate::batch::Batch;
-use crate::checkpointing::{Checkpoint, Checkpointer, Queue};
+use crate::checkpointing::Queue;
 use crate::desk::{Flight, Frame};
-use crate::error::{AppendError, Damage, OpenError, ReadError, WriteError};
-use crate::folder;
-use crate::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
+use crate::error::{AppendError, Damage, ReadError, WriteError};
+use crate::frame::{HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::level::Level;
 use crate::lsn::Lsn;
-use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
-use crate::segment::{FOOT_BYTES, HEAD_BYTES};
 use crate::segments::{Sealed, Segments};
-use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
-use crate::writer::{Shared, Writer, WriterThread};
+use crate::writer::{Shared, Writer};
 
-/// How a log is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Bytes of a new segment file; taken as 8 KiB to 1 GiB. Segments that exist keep theirs.
-    pub segment_bytes: u64,
-    /// Bytes of the file that keeps space for what must be recorded on a full disk; taken as 8 KiB to `segment_bytes`.
-    pub reserve_bytes: u64,
-    /// Bytes in the open batch from which [`Log::is_batch_full`] asks the caller to take no more commands.
-    pub batch_bytes: usize,
-    /// When a record counts as durable; [`Log::set_level`] changes it.
-    pub level: Level,
-    /// The log is never opened again, so segments go as soon as nothing in them is live, without checkpoints.
-    pub ends_with_process: bool,
-    /// Where the random number in each segment's head comes from, which tells its frames from all others.
-    pub salt: fn() -> u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 64 * 1024 * 1024,
-            reserve_bytes: 16 * 1024 * 1024,
-            batch_bytes: 1024 * 1024,
-            level: Level::Always,
-            ends_with_process: false,
-            salt: random_salt,
-        }
-    }
-}
-
-impl Options {
-    /// For a log over [`crate::MemoryFs`].
-    pub fn in_memory() -> Self {
-        Self { level: Level::No, ends_with_process: true, ..Self::default() }
-    }
-}
+pub use open::Options;
+#[cfg(test)]
+pub(crate) use open::open_tail;
 
 /// Told from the writer's thread: a record's number when it and all before it count as durable, or once that the log has
 /// stopped; not what [`Log::submit_and_wait`] did and says itself. It should only wake the log's owner.
@@ -113,71 +77,6 @@ struct InFlight {
 }
 
 impl Log {
-    /// Opens the log in a data folder, or makes one, and takes the folder for this process. Hands the newest
-    /// checkpoint that is whole and every record behind it to `load` before it returns; after an error, what was
-    /// loaded is to be thrown away.
-    ///
-    /// Worth a warning in the caller's log: [`Recovery::torn`] and [`Recovery::damaged_checkpoints`].
-    pub fn open(
-        fs: Arc<dyn Vfs>,
-        data: &Path,
-        options: Options,
-        on_durable: OnDurable,
-        load: &mut dyn Load,
-    ) -> Result<(Self, Recovery), OpenError> {
-        let (recovered, lock) = open_tail(&fs, data, options, load)?;
-        let Recovered { tail, recovery, segments, checkpoints } = recovered;
-        let shared = Arc::new(Shared::new(&tail, options.level, lock));
-        let end = tail.end();
-        let shard = tail.shard().to_owned();
-        let checkpointing = Arc::new(Queue::default());
-        let writer = Arc::new(Mutex::new(Writer::new(tail, shared.clone())));
-        let mut log = Self {
-            open: Batch::new(end, recovery.last.plus(1)),
-            open_live: 0,
-            flight: None,
-            submitted: recovery.last,
-            marked: recovery.clean,
-            frame_bytes_max: usize::try_from(
-                clamp_segment(options.segment_bytes) - (HEAD_BYTES + FOOT_BYTES) as u64,
-            )
-            .unwrap_or(FRAME_BYTES_MAX)
-            .min(FRAME_BYTES_MAX),
-            batch_bytes: options.batch_bytes,
-            segments: Segments::new(fs.clone(), shard.clone(), segments),
-            checkpoints,
-            checkpointed: None,
-            checkpointing: checkpointing.clone(),
-            is_counted: false,
-            kept: Arc::default(),
-            fs: fs.clone(),
-            shard: shard.clone(),
-            ends_with_process: options.ends_with_process,
-            shared: shared.clone(),
-            writer: writer.clone(),
-            threads: Vec::new(),
-        };
-        let writer = WriterThread { writer, shared: shared.clone(), on_durable };
-        let checkpointer = Checkpointer { fs, shard, salt: options.salt, queue: checkpointing, shared };
-        log.start("naru-log", data, move || writer.run())?;
-        log.start("naru-checkpoint", data, move || checkpointer.run())?;
-        Ok((log, recovery))
-    }
-
-    fn start(
-        &mut self,
-        name: &str,
-        data: &Path,
-        run: impl FnOnce() + Send + 'static,
-    ) -> Result<(), OpenError> {
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(run)
-            .map_err(OpenError::io("start a thread that writes", data))?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
     /// Adds a record to the open batch and answers its number, and the address of its first byte. It is not on disk
     /// yet, but can be read. An error changes nothing, so append before the state is changed, or treat an error as
     /// fatal.
@@ -412,101 +311,9 @@ impl Log {
         self.mark()
     }
 
-    /// Begins a checkpoint: what the owner knows, written while the log goes on, so that a start need not replay what
-    /// is before it. `None` while another is under way, or nothing was appended since the last.
-    ///
-    /// ```text
-    /// begin → between turns, while has_room: push what changed nothing since, each piece with the record it is true
-    /// at → finish → later, checkpoint_outcome
-    /// ```
-    ///
-    /// It is taken at the last record appended, and the owner goes on changing while it pushes: at the start, records
-    /// behind [`Checkpoint::lsn`] are replayed on top of pieces that may know some of them already.
-    pub fn begin_checkpoint(&mut self) -> Option<Checkpoint> {
-        self.note_checkpoint();
-        let lsn = self.last();
-        let newest = self.checkpoints.last().copied();
-        if self.checkpointed.is_some() || lsn == newest.unwrap_or(Lsn::ZERO) {
-            return None;
-        }
-        self.checkpointing.begin(lsn, newest)
-    }
-
-    /// All pieces are pushed. The checkpoint counts once it and every record appended so far are on disk; then all but
-    /// the newest two are removed, and the log is kept back to the older of them.
-    pub fn finish_checkpoint(&mut self, checkpoint: Checkpoint) {
-        checkpoint.finish(self.last());
-    }
-
-    /// What became of the checkpoint that was finished last, said once. An error is no danger: the log goes on, is
-    /// kept back to the checkpoints before, and another can be begun.
-    pub fn checkpoint_outcome(&mut self) -> Option<Result<Lsn, WriteError>> {
-        self.note_checkpoint();
-        self.checkpointed.take()
-    }
-
-    /// Whether a checkpoint is neither done nor given up.
-    pub fn is_checkpointing(&self) -> bool {
-        self.checkpointing.is_underway()
-    }
-
-    /// The newest checkpoint that is on disk, or [`Lsn::ZERO`]: a start replays what is behind it.
-    pub fn newest_checkpoint(&self) -> Lsn {
-        self.checkpoints.last().copied().unwrap_or(Lsn::ZERO)
-    }
-
-    /// Begins a copy of all that is durable by now. [`Backup::run`] makes it, on another thread.
-    pub fn begin_backup(&mut self) -> Backup {
-        // Before the tail is looked at: what is durable then is in it or before it.
-        let last = self.durable();
-        let mut segments = self.segments.heads();
-        // With the segment of the frame in flight, if it is written: it is not known here before the next one.
-        let tail = self.shared.tail();
-        if segments.last().is_none_or(|last| last.number < tail.number) {
-            segments.push(tail);
-        }
-        Backup {
-            fs: self.fs.clone(),
-            shard: self.shard.clone(),
-            checkpoint: self.checkpoints.last().copied(),
-            segments,
-            last,
-            shared: self.shared.clone(),
-            _kept: self.kept.clone(),
-        }
-    }
-
     /// The last record appended.
     pub fn last(&self) -> Lsn {
         self.open.next().before()
-    }
-
-    /// As if there were two checkpoints at this record.
-    #[cfg(test)]
-    pub(crate) fn replay_from(&mut self, lsn: Lsn) {
-        self.checkpoints = vec![lsn, lsn];
-        self.segments.look_again();
-    }
-
-    fn note_checkpoint(&mut self) {
-        let Some(outcome) = self.checkpointing.outcome() else { return };
-        if let Ok(lsn) = outcome {
-            self.checkpoints.push(lsn);
-            let surplus = self.checkpoints.len().saturating_sub(2);
-            self.checkpoints.drain(..surplus);
-            self.segments.look_again();
-        }
-        self.checkpointed = Some(outcome);
-    }
-
-    /// Records up to here are in both checkpoints. With one checkpoint all records are kept, since it may be damaged
-    /// one day.
-    fn replayed_from(&self) -> Lsn {
-        match self.checkpoints[..] {
-            _ if self.ends_with_process => self.durable(),
-            [older, _] => older,
-            _ => Lsn::ZERO,
-        }
     }
 
     /// Writes what is left and a mark that the log was closed, and waits for it.
@@ -545,29 +352,4 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.join();
     }
-}
-
-/// Everything about opening but the thread.
-pub(crate) fn open_tail(
-    fs: &Arc<dyn Vfs>,
-    data: &Path,
-    options: Options,
-    load: &mut dyn Load,
-) -> Result<(Recovered, Box<dyn Any + Send>), OpenError> {
-    let bytes = clamp_segment(options.segment_bytes);
-    let reserve_bytes = options.reserve_bytes.clamp(SEGMENT_BYTES_MIN, bytes);
-    let plan = SegmentPlan { bytes, reserve_bytes, salt: options.salt };
-    let folder = folder::open(&**fs, data, &plan.first_head())?;
-    let recovered = recover(fs, &folder.shard, plan, load)?;
-    Ok((recovered, folder.lock))
-}
-
-fn clamp_segment(bytes: u64) -> u64 {
-    bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
-}
-
-/// The standard library seeds its hash maps from the operating system; the hash of nothing under such a seed is as
-/// random as a salt has to be.
-fn random_salt() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

@@ -6,6 +6,7 @@ use crate::checkpoint;
 use crate::error::{Damage, OpenError};
 use crate::folder;
 use crate::frame::{BadFrame, Frame, Header, Kind, find_header};
+use crate::listed::Listed;
 use crate::lsn::Lsn;
 use crate::segment::{HEAD_BYTES, SegmentFoot, SegmentHead, file_name, file_number};
 use crate::vfs::Vfs;
@@ -22,7 +23,7 @@ pub struct Verified {
     /// Checkpoints that are whole.
     pub checkpoints: u64,
     /// What is not as it was written, each with its file, place and records. Empty: a start finds all there is.
-    pub damages: Vec<Damage>,
+    pub damages: Listed<Damage>,
     /// A write that a crash tore at the very end, where it begins. No damage: the next start cuts it.
     pub torn: Option<(PathBuf, u64)>,
 }

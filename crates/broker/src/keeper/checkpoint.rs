@@ -4,9 +4,11 @@
 //! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
 //! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
 //! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
-//! has been is written at once, since its old name may be another key's when it is read back.
+//! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
 
 use std::{
+    collections::BTreeSet,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use crate::{
-    keyspace::{Key, Place},
+    keyspace::{Key, Place, Value},
     streams::StreamId,
 };
 
@@ -53,6 +55,10 @@ impl Default for Pace {
 
 /// How soon is looked again whether there is room for more pieces.
 const LOOKS_FOR_ROOM_EVERY: Duration = Duration::from_millis(5);
+
+/// Keys that are written after the walk has come to its end, since they were renamed meanwhile, each once there is room. Who
+/// renames without end is not waited for: then the others go at once.
+const LATE_MAX: usize = 1000;
 
 /// How soon there is another one on a full disk, where every dead segment counts.
 const HURRIES_EVERY: Duration = Duration::from_secs(1);
@@ -115,6 +121,9 @@ pub(super) struct Checkpoints {
     begun_at: u64,
     /// What the last one had; its longest keys count once they are written.
     bytes: Arc<AtomicU64>,
+    /// The one under way was begun for the sake of space, which takes two; the first of them is done.
+    is_first: bool,
+    is_second_due: bool,
     /// When one was last begun because the disk is full.
     hurried: Option<Instant>,
 }
@@ -123,34 +132,52 @@ struct Walk {
     checkpoint: Checkpoint,
     /// The next key's number.
     next: usize,
+    /// Numbers below that have got keys by RENAME, and are to be written again; each once, however often that was.
+    behind: BTreeSet<usize>,
+    /// How many of them were written since the walk has come to its end.
+    late: usize,
     bytes: Arc<AtomicU64>,
 }
 
 impl Checkpoints {
     /// As the log is opened, with a checkpoint of so many bytes: it was replayed from `begun_at`.
     pub(super) fn new(pace: Pace, begun_at: u64, bytes: u64) -> Checkpoints {
-        Checkpoints { pace, walk: None, begun_at, bytes: Arc::new(bytes.into()), hurried: None }
+        Checkpoints {
+            pace,
+            walk: None,
+            begun_at,
+            bytes: Arc::new(bytes.into()),
+            is_first: false,
+            is_second_due: false,
+            hurried: None,
+        }
     }
 
     /// Begins one if it is time.
     pub(super) fn look(&mut self, store: &mut Store) {
-        let log = store.journal.log();
-        if let Some(outcome) = log.checkpoint_outcome() {
+        if let Some(outcome) = store.journal.log().checkpoint_outcome() {
             match outcome {
-                Ok(lsn) => tracing::info!(record = lsn.number(), bytes = self.bytes(), "checkpoint written"),
+                Ok(lsn) => {
+                    tracing::info!(record = lsn.number(), bytes = self.bytes(), "checkpoint written");
+                    self.is_second_due = std::mem::take(&mut self.is_first);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "no checkpoint was written; the log is kept until one is")
                 }
             }
         }
+        let log = store.journal.log();
         let written = log.next_address().position() - self.begun_at;
-        // Segments that wait for nothing but two checkpoints behind them.
-        let dead = log.sealed().filter(|segment| segment.live == 0);
-        let dead: u64 = dead.map(|segment| segment.end.position() - segment.start.position()).sum();
+        let dead = log.awaiting_checkpoints();
+        let due = self.pace.log_bytes_min.max(self.bytes());
         if self.walk.is_some() {
             return;
         }
-        if written.max(dead) >= self.pace.log_bytes_min.max(self.bytes()) {
+        if dead > 0 && self.is_second_due {
+            self.is_second_due = !self.begin_again(store);
+        } else if dead >= due {
+            self.is_first = self.begin_again(store);
+        } else if written >= due {
             self.begin(store);
         } else if dead > 0 && store.journal.is_full() {
             self.hurry(store);
@@ -163,16 +190,26 @@ impl Checkpoints {
             return;
         }
         self.hurried = Some(Instant::now());
-        // It takes two, and nothing may have been recorded since the last. A failure of the log comes to light in this turn.
-        let _ = store.journal.log().mark_again();
+        self.begin_again(store);
+    }
+
+    /// Begins one for the sake of space: that takes two, and nothing may have been recorded since the last.
+    fn begin_again(&mut self, store: &mut Store) -> bool {
+        let log = store.journal.log();
+        if log.last() == log.newest_checkpoint() {
+            // A failure of the log comes to light in this turn.
+            let _ = log.mark_again();
+        }
         self.begin(store);
+        self.walk.is_some()
     }
 
     /// Goes on with the one under way; when to come again.
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
         let renamed = store.keyspace.take_renamed();
         let walk = self.walk.as_mut()?;
-        walk.write_behind(store, &renamed);
+        let passed = walk.next;
+        walk.behind.extend(renamed.into_iter().filter(|number| *number < passed));
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
             return None;
@@ -186,13 +223,14 @@ impl Checkpoints {
     }
 
     fn begin(&mut self, store: &mut Store) {
-        self.begun_at = store.journal.log().next_address().position();
+        let begins_at = store.journal.log().next_address().position();
         let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
+        self.begun_at = begins_at;
         let ledger = PieceOf::Ledger(store.journal.last().number(), &store.ledger);
         let piece = postcard::to_stdvec(&ledger).expect(WRITABLE);
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
         in_parts(piece, &mut |part| checkpoint.push(part));
-        self.walk = Some(Walk { checkpoint, next: 0, bytes });
+        self.walk = Some(Walk { checkpoint, next: 0, behind: BTreeSet::new(), late: 0, bytes });
     }
 
     fn finish(&mut self, store: &mut Store) {
@@ -207,16 +245,25 @@ impl Walk {
     /// Writes keys until the slice is over; whether all are written.
     fn go_on(&mut self, store: &Store, pace: Pace) -> bool {
         let until = Instant::now() + pace.slice;
-        while self.next < store.keyspace.numbers() {
-            if !self.checkpoint.has_room() {
+        loop {
+            let is_at_end = self.next >= store.keyspace.numbers();
+            if is_at_end && self.behind.is_empty() {
+                return true;
+            }
+            if !self.checkpoint.has_room() && self.late < LATE_MAX {
                 return false;
             }
-            self.write_piece(store, pace);
-            if Instant::now() >= until {
+            if !is_at_end {
+                self.write_piece(store, pace);
+            }
+            if let Some(number) = self.behind.pop_first() {
+                self.late += usize::from(is_at_end);
+                self.write_behind(store, number);
+            }
+            if Instant::now() >= until && self.late < LATE_MAX {
                 return false;
             }
         }
-        true
     }
 
     fn write_piece(&mut self, store: &Store, pace: Pace) {
@@ -227,7 +274,7 @@ impl Walk {
             self.next += 1;
             match key {
                 None => {}
-                Some(key) if key.value.len() <= pace.copied_from => keys.add(key),
+                Some(key) if key.value.held() <= pace.copied_from => keys.add(key),
                 Some(key) => {
                     self.push_copy(store, key);
                     break;
@@ -239,13 +286,10 @@ impl Walk {
         }
     }
 
-    /// Writes the keys of these numbers that the walk has passed already.
-    fn write_behind(&mut self, store: &Store, numbers: &[usize]) {
-        let passed = self.next;
-        for &number in numbers.iter().filter(|number| **number < passed) {
-            if let Some(key) = store.keyspace.at(number) {
-                self.push_copy(store, key);
-            }
+    /// Writes the key that has this number now, if there is one.
+    fn write_behind(&mut self, store: &Store, number: usize) {
+        if let Some(key) = store.keyspace.at(number) {
+            self.push_copy(store, key);
         }
     }
 
@@ -258,14 +302,18 @@ impl Walk {
     /// Has the key written as it is now.
     fn push_copy(&mut self, store: &Store, key: &Key) {
         let (copy, at, bytes) = (key.clone(), store.journal.last(), self.bytes.clone());
-        // An entry takes about half of that, written down.
-        let weight = key.value.len() * size_of::<(StreamId, Place)>();
+        let weight = match &key.value {
+            Value::Text(text) => text.as_bytes().len(),
+            // An entry takes about half of that, written down.
+            value => value.held() * size_of::<(StreamId, Place)>(),
+        };
         self.checkpoint.push_made(weight, move |push| {
             let parts = Parts::new(|part| {
                 bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
-                push(part);
+                push(part)
             });
-            serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts).expect(WRITABLE);
+            // An error: the rest is not wanted any more.
+            let _ = serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts);
         });
     }
 }
@@ -295,31 +343,36 @@ fn in_parts(piece: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) {
     if piece.len() <= PART_BYTES {
         return push(piece);
     }
-    let mut parts = Parts::new(push);
+    let mut parts = Parts::new(|part| {
+        push(part);
+        ControlFlow::Continue(())
+    });
     parts.try_extend(&piece).and_then(|()| parts.finalize()).expect(WRITABLE);
 }
 
-/// A piece that is handed over in parts while it is written, so that there is never more of it than one.
+/// A piece that is handed over in parts while it is written, so that there is never more of it than one. It ends early when
+/// no more are wanted.
 struct Parts<P> {
     push: P,
     bytes: Vec<u8>,
     is_first: bool,
 }
 
-impl<P: FnMut(Vec<u8>)> Parts<P> {
+impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Parts<P> {
     fn new(push: P) -> Self {
         Parts { push, bytes: Vec::with_capacity(PART_BYTES), is_first: true }
     }
 
-    fn leave(&mut self, is_last: bool) {
+    fn leave(&mut self, is_last: bool) -> postcard::Result<()> {
         let part = PieceOf::Part { is_first: self.is_first, is_last, bytes: &self.bytes };
-        (self.push)(postcard::to_stdvec(&part).expect(WRITABLE));
+        let is_wanted = (self.push)(postcard::to_stdvec(&part).expect(WRITABLE)).is_continue();
         self.bytes.clear();
         self.is_first = false;
+        if is_wanted || is_last { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 }
 
-impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
+impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Flavor for Parts<P> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
@@ -330,7 +383,7 @@ impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
         while self.bytes.len() + bytes.len() > PART_BYTES {
             let (fitting, rest) = bytes.split_at(PART_BYTES - self.bytes.len());
             self.bytes.extend_from_slice(fitting);
-            self.leave(false);
+            self.leave(false)?;
             bytes = rest;
         }
         self.bytes.extend_from_slice(bytes);
@@ -338,8 +391,7 @@ impl<P: FnMut(Vec<u8>)> Flavor for Parts<P> {
     }
 
     fn finalize(mut self) -> postcard::Result<()> {
-        self.leave(true);
-        Ok(())
+        self.leave(true)
     }
 }
 

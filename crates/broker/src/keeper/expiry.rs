@@ -1,7 +1,11 @@
 //! Keys that go away by themselves. What expires is recorded as deleted, so that what the log holds does not depend on
 //! when it is read; until then nobody sees it any more.
 
-use std::{collections::HashSet, thread, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use naru_fanout::PeerId;
@@ -12,11 +16,11 @@ use super::{
     store::{Store, StoreError},
 };
 use crate::{
-    keyspace::{Key, KeyChange, Keyspace, Kind},
+    keyspace::{Key, KeyChange, Keyspace, Kind, Value},
     limits::{EXPIRED_A_RECORD_MAX, EXPIRED_BYTES_A_RECORD_MAX},
 };
 
-/// Keys that it takes longer to drop than to have another thread do it.
+/// Keys, or what they hold, that it takes longer to drop than to have another thread do it.
 const DROPPED_AT_ONCE_MAX: usize = 1024;
 
 impl Store {
@@ -102,12 +106,22 @@ impl Store {
     }
 }
 
-/// Drops keys, on a thread of its own if they are many.
-pub(super) fn dispose(keyspace: Keyspace) {
-    if keyspace.len() > DROPPED_AT_ONCE_MAX {
+/// Drops keys, and values of others that have gone, on a thread of its own if they are many, or hold much.
+pub(super) fn dispose(keyspace: Keyspace, gone: VecDeque<Value>) {
+    if is_much(&keyspace, &gone) {
         // If there can be no thread, what was to be dropped there is dropped here. Nobody waits for its end.
-        let _ = thread::Builder::new().name("naru-dispose".into()).spawn(move || drop(keyspace));
+        let _ = thread::Builder::new().name("naru-dispose".into()).spawn(move || drop((keyspace, gone)));
     }
+}
+
+fn is_much(keyspace: &Keyspace, gone: &VecDeque<Value>) -> bool {
+    let keys = (0..keyspace.numbers()).filter_map(|number| keyspace.at(number));
+    let mut values = keys.map(|key| &key.value).chain(gone);
+    let held = values.try_fold(0, |held, value| {
+        let held = held + value.held();
+        (held <= DROPPED_AT_ONCE_MAX).then_some(held)
+    });
+    keyspace.numbers() > DROPPED_AT_ONCE_MAX || held.is_none()
 }
 
 #[cfg(test)]
@@ -121,6 +135,49 @@ mod tests {
     fn set(store: &mut Store, name: &'static str, expiry: u64) {
         let change = StringChange::Set { value: "v".into(), expiry: Some(expiry) };
         store.change(vec![Change::Text(name.into(), change)]).unwrap();
+    }
+
+    /// However few the keys are.
+    #[test]
+    fn what_takes_long_to_drop_is_dropped_elsewhere() {
+        let list = |count| {
+            let mut list = List::default();
+            (0..count).for_each(|_| list.push(End::Left, Element::inline(b"a").unwrap()));
+            Value::List(Box::new(list))
+        };
+        let with = |count: usize| {
+            let mut keyspace = Keyspace::default();
+            *keyspace.value_or_new::<List>(b"list").unwrap() = match list(count) {
+                Value::List(list) => *list,
+                _ => unreachable!(),
+            };
+            keyspace
+        };
+        let much = |keyspace, gone| is_much(&keyspace, &gone);
+        assert!(!much(with(1000), VecDeque::new()));
+        assert!(much(with(1025), VecDeque::new()));
+        assert!(much(with(1), VecDeque::from([list(1024)])));
+    }
+
+    /// What has gone is not counted yet when all else goes with it.
+    #[test]
+    fn all_that_was_live_is_dead_after_a_flush() {
+        let mut store = Store::empty();
+        let push = |count| ListChange::Pushed {
+            end: End::Left,
+            elements: (0..count).map(|_| Element::body(vec![b'x'; 100].into())).collect(),
+        };
+        for _ in 0..3 {
+            store.change(vec![Change::List("list".into(), push(1000))]).unwrap();
+        }
+        store.change(vec![Change::Key("list".into(), KeyChange::Deleted)]).unwrap();
+        assert!(store.journal.live().share() > 0.0, "it is counted later");
+        store.change(vec![Change::List("other".into(), push(10))]).unwrap();
+        store.flush().unwrap();
+        assert!(store.journal.live().share() == 0.0 && !store.journal.count_gone());
+        store.change(vec![Change::List("other".into(), push(10))]).unwrap();
+        store.change(vec![Change::Key("other".into(), KeyChange::Deleted)]).unwrap();
+        assert!(store.journal.live().share() == 0.0);
     }
 
     #[test]

@@ -223,12 +223,13 @@ impl Journal {
         self.live
     }
 
-    /// Nothing refers to any body any more that there is, once the open record is appended.
-    pub(super) fn free_all(&mut self) {
+    /// Nothing refers to any body any more that there is, once the open record is appended. What was still to be counted
+    /// is only to be dropped now.
+    pub(super) fn free_all(&mut self) -> VecDeque<Value> {
         self.freed.clear();
-        self.gone.clear();
         self.live = Live::default();
         self.log.count_all_dead();
+        std::mem::take(&mut self.gone)
     }
 
     /// Something is not needed any more, once the open record is appended.
@@ -264,7 +265,7 @@ impl Journal {
 }
 
 /// What a body takes in the log.
-fn in_log(place: Place) -> u64 {
+pub(super) fn in_log(place: Place) -> u64 {
     CHECK_BYTES as u64 + u64::from(place.bytes)
 }
 

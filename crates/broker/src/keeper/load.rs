@@ -7,12 +7,13 @@ use super::{
     apply::apply,
     change::Change,
     checkpoint::Piece,
-    journal::{RECORD_BYTES_MAX, changes_of},
+    journal::{CHECK_BYTES, RECORD_BYTES_MAX, changes_of},
 };
 use crate::{
     config::Config,
-    keyspace::{Body, KeyChange, Keyspace, WrongType},
-    lists::Element,
+    keyspace::{Body, KeyChange, Keyspace, Value, WrongType},
+    lists::{Element, ListChange},
+    streams::{GroupChange, Stream, StreamChange, StreamId, is_countable},
     strings::StringChange,
 };
 
@@ -80,11 +81,15 @@ impl Loading {
         };
         match piece {
             Piece::Ledger(lsn, ledger) => {
+                ledger.check()?;
                 self.ledger = *ledger;
                 self.ledger_known = Lsn::new(lsn);
             }
             Piece::Keys(lsn, keys) => {
                 for key in keys {
+                    if !key.value.is_sound() {
+                        return Err(LoadError::Impossible("a key whose parts do not fit together"));
+                    }
                     let number = self.keyspace.restore(key);
                     self.known.resize(self.known.len().max(number + 1), Lsn::ZERO);
                     self.known[number] = Lsn::new(lsn);
@@ -125,11 +130,27 @@ impl Loading {
             change if self.knows(&change, lsn) => {}
             // What is live is counted when all is there.
             change => {
+                self.check_order(&change)?;
                 let node_entries_max = self.config.stream_node_entries_max();
                 apply(&mut self.keyspace, change, address.position(), node_entries_max, &mut |_| {})?;
             }
         }
         Ok(())
+    }
+
+    /// Entries rise, and the last id is not below them. What is made in vain does not go beyond what was true.
+    fn check_order(&self, change: &Change) -> Result<(), LoadError> {
+        let Change::Stream(name, change) = change else { return Ok(()) };
+        let stream = match self.keyspace.get(name).map(|key| &key.value) {
+            Some(Value::Stream(stream)) => Some(&**stream),
+            _ => None,
+        };
+        let is_possible = match change {
+            StreamChange::Added { id, .. } => *id > stream.map_or(StreamId::MIN, Stream::last),
+            StreamChange::Set { last, .. } => stream.and_then(Stream::newest) <= Some(*last),
+            _ => true,
+        };
+        if is_possible { Ok(()) } else { Err(LoadError::Impossible("ids that do not rise")) }
     }
 
     /// Whether the key of a change knows it from the checkpoint.
@@ -168,14 +189,46 @@ pub(super) fn check(change: &mut Change, record_bytes: usize) -> Result<(), Load
     {
         return Err(LoadError::Impossible("a string that is too long"));
     }
+    if let Change::List(_, ListChange::Pushed { elements, .. }) = change
+        && elements.is_empty()
+    {
+        return Err(LoadError::Impossible("a list of nothing"));
+    }
+    let is_of_stream = matches!(change, Change::Stream(..));
+    if !are_countable(change) {
+        return Err(LoadError::Impossible("more entries than can be counted"));
+    }
     let mut is_possible = true;
     change.each_body(&mut |body| {
         is_possible &= match body {
-            Body::Recorded(spot) => u64::from(spot.offset) + u64::from(spot.bytes) <= record_bytes as u64,
+            Body::Recorded(spot) => {
+                // Behind its checksum, before the changes.
+                u64::from(spot.offset) + u64::from(spot.bytes) + CHECK_BYTES as u64 <= record_bytes as u64
+            }
+            Body::Short(_) | Body::New(_) if is_of_stream => false,
             Body::Short(text) | Body::New(text) => Element::inline(text).is_some(),
         }
     });
     if is_possible { Ok(()) } else { Err(LoadError::Impossible("a body that is not in its record")) }
+}
+
+/// Whether the numbers of entries that a change sets can be gone on from.
+fn are_countable(change: &Change) -> bool {
+    let count = match change {
+        Change::Stream(_, StreamChange::Set { added, .. }) => *added,
+        Change::Stream(
+            _,
+            StreamChange::Group {
+                change:
+                    GroupChange::Created(progress)
+                    | GroupChange::Moved(progress)
+                    | GroupChange::Delivered { progress, .. },
+                ..
+            },
+        ) => progress.read,
+        _ => None,
+    };
+    is_countable(count)
 }
 
 impl Load for Loading {
@@ -198,5 +251,7 @@ impl Load for Loading {
     }
 }
 
+#[cfg(any(test, feature = "laws"))]
+pub(super) mod law;
 #[cfg(test)]
 mod tests;

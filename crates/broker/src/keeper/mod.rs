@@ -31,6 +31,7 @@ mod transaction;
 mod turn;
 mod upkeep;
 mod usage;
+mod verify;
 mod watches;
 
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub(crate) use counts::KeyCounts;
 pub(crate) use keeping::Keeping;
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
+#[cfg(feature = "laws")]
+pub use load::law::hold_stored;
 pub use salvage::{Report, SalvageError, salvage};
 pub(crate) use start::Keeper;
 pub use start::Storage;
@@ -55,6 +58,7 @@ pub(crate) use streams::{
     After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
 };
 pub(crate) use strings::{Existing, Expiry, NoTime, SetOp, TextOp};
+pub use verify::{Verification, verify};
 
 /// One thing for the keeper to do.
 pub(crate) struct Job {

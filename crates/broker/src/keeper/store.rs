@@ -188,8 +188,8 @@ impl Store {
 
     fn apply(&mut self, change: Change, record: u64) -> Result<(), WrongType> {
         if let Change::Flushed = change {
-            self.journal.free_all();
-            dispose(std::mem::take(&mut self.keyspace));
+            let gone = self.journal.free_all();
+            dispose(std::mem::take(&mut self.keyspace), gone);
             return Ok(());
         }
         let Store { keyspace, journal, config, .. } = self;

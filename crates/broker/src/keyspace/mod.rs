@@ -199,7 +199,7 @@ mod tests {
             }
         };
         let bytes = peak_bytes(deliver).1 as f64 / ENTRIES as f64;
-        assert!(bytes < 110.0, "{bytes}");
+        assert!(bytes < 60.0, "{bytes}");
     }
 
     #[test]

@@ -58,6 +58,15 @@ impl Value {
         }
     }
 
+    /// Whether one that was read back can have come to be as values do: what it says of itself is relied on from here.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Value::Stream(stream) => stream.is_sound(),
+            Value::List(list) => list.is_sound(),
+            Value::Text(_) => true,
+        }
+    }
+
     /// How many things it holds.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -65,6 +74,15 @@ impl Value {
             Value::List(list) => list.len(),
             Value::Text(_) => 1,
         }
+    }
+
+    /// How many things there are to be dropped with it, those that are pending in a stream's groups included.
+    pub(crate) fn held(&self) -> usize {
+        let pending = match self {
+            Value::Stream(stream) => stream.groups().map(|(_, group)| group.pending_count()).sum(),
+            Value::List(_) | Value::Text(_) => 0,
+        };
+        self.len() + pending
     }
 
     /// Takes away some that it holds, a few hundred at most, telling where bodies were; false if it holds nothing.

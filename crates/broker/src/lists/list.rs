@@ -137,6 +137,14 @@ impl List {
         self.chunks.iter().rev().flat_map(|chunk| chunk.iter().rev()).copied()
     }
 
+    /// Whether one that was read back can have come to be as lists do.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_whole = |element: &Element| element.place().is_some() || element.as_inline().is_some();
+        self.len > 0
+            && self.len == self.chunks.iter().map(|chunk| chunk.len()).sum::<usize>()
+            && self.chunks.iter().all(|chunk| !chunk.is_empty() && chunk.iter().all(is_whole))
+    }
+
     /// About how many bytes of memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         let room = self.chunks.iter().map(|chunk| chunk.capacity()).sum::<usize>();

@@ -1,16 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Assigned, GroupChange, Progress, StreamId};
+use super::{Assigned, GroupChange, Progress, StreamId, id_map::IdMap};
 
 /// A consumer group: how far it has read, and what is pending: delivered to one of its consumers and not acknowledged.
 /// What is pending for a consumer is what is pending in the group with its number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Group {
     progress: Progress,
-    pending: BTreeMap<StreamId, Pending>,
+    pending: IdMap<Pending>,
     /// By number; a number is used again once its consumer is gone.
     consumers: Vec<Option<Consumer>>,
     numbers: BTreeMap<Box<[u8]>, u32>,
@@ -34,7 +34,7 @@ pub(crate) struct Consumer {
     seen: u64,
     /// When it last got anything.
     active: Option<u64>,
-    pending: BTreeSet<StreamId>,
+    pending: IdMap<()>,
 }
 
 impl Consumer {
@@ -60,12 +60,13 @@ impl Group {
         Group { progress, ..Group::default() }
     }
 
-    /// About how many bytes of memory it takes: what is pending stands in two trees, which are three quarters full.
+    /// About how many bytes of memory it takes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let pending = size_of::<(StreamId, Pending)>() + size_of::<StreamId>();
         let names = self.numbers.keys().map(|name| 2 * name.len());
+        let pending_of_each = self.consumers().map(|consumer| consumer.pending.memory_bytes());
         size_of::<Group>()
-            + self.pending.len() * pending * 4 / 3
+            + self.pending.memory_bytes()
+            + pending_of_each.sum::<usize>()
             + self.consumers.len() * size_of::<Consumer>()
             + names.sum::<usize>()
     }
@@ -99,6 +100,27 @@ impl Group {
         changes
     }
 
+    /// Whether one that was read back can have come to be as groups do.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut is_named = self.numbers.iter().map(|(name, number)| {
+            let consumer = self.consumers.get(*number as usize).and_then(Option::as_ref);
+            consumer.is_some_and(|consumer| consumer.name == *name)
+        });
+        let mut pending_of_each = 0;
+        for (number, consumer) in (0..).zip(&self.consumers) {
+            let Some(consumer) = consumer else { continue };
+            pending_of_each += consumer.pending.len();
+            let mut ids = consumer.pending.from(StreamId::MIN).map(|(id, ())| self.pending.get(id));
+            if !ids.all(|pending| pending.is_some_and(|pending| pending.consumer == number)) {
+                return false;
+            }
+        }
+        pending_of_each == self.pending.len()
+            && self.consumers.iter().flatten().count() == self.numbers.len()
+            && is_named.all(|is_named| is_named)
+            && is_countable(self.progress.read)
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
@@ -120,15 +142,13 @@ impl Group {
 
     /// A pending entry, and whose it is.
     pub(crate) fn pending(&self, id: StreamId) -> Option<(Pending, &Consumer)> {
-        let pending = *self.pending.get(&id)?;
+        let pending = *self.pending.get(id)?;
         Some((pending, self.owner(pending)))
     }
 
     /// The first and the last pending entry.
     pub(crate) fn pending_ends(&self) -> Option<(StreamId, StreamId)> {
-        let (first, _) = self.pending.first_key_value()?;
-        let (last, _) = self.pending.last_key_value()?;
-        Some((*first, *last))
+        self.pending.first().zip(self.pending.last())
     }
 
     /// What is pending from `start` to `end`, both included, and whose it is.
@@ -137,10 +157,8 @@ impl Group {
         start: StreamId,
         end: StreamId,
     ) -> impl Iterator<Item = (StreamId, Pending, &Consumer)> {
-        let end = if start <= end { end } else { start };
-        let is_empty = start > end;
-        let range = self.pending.range(start..=end).filter(move |_| !is_empty);
-        range.map(|(id, pending)| (*id, *pending, self.owner(*pending)))
+        let range = self.pending.from(start).take_while(move |(id, _)| *id <= end);
+        range.map(|(id, pending)| (id, *pending, self.owner(*pending)))
     }
 
     /// What is pending for a consumer of it, from `start` on.
@@ -149,8 +167,8 @@ impl Group {
         consumer: &'a Consumer,
         start: StreamId,
     ) -> impl Iterator<Item = (StreamId, Pending)> + 'a {
-        consumer.pending.range(start..).map(|id| {
-            (*id, *self.pending.get(id).expect("what is pending for a consumer is pending in the group"))
+        consumer.pending.from(start).map(|(id, ())| {
+            (id, *self.pending.get(id).expect("what is pending for a consumer is pending in the group"))
         })
     }
 
@@ -186,7 +204,7 @@ impl Group {
             self.consumers.len() - 1
         });
         self.consumers[number] =
-            Some(Consumer { name: name.into(), seen: now, active: None, pending: BTreeSet::new() });
+            Some(Consumer { name: name.into(), seen: now, active: None, pending: IdMap::default() });
         self.numbers.insert(name.into(), number as u32);
         number as u32
     }
@@ -233,32 +251,37 @@ impl Group {
             Some(before) if before.consumer == number => return,
             Some(before) => {
                 if let Some(consumer) = self.at(before.consumer) {
-                    consumer.pending.remove(&id);
+                    consumer.pending.remove(id);
                 }
             }
             None => {}
         }
         if let Some(consumer) = self.at(number) {
-            consumer.pending.insert(id);
+            consumer.pending.insert(id, ());
         }
     }
 
     fn settle(&mut self, id: StreamId) {
-        if let Some(pending) = self.pending.remove(&id)
+        if let Some(pending) = self.pending.remove(id)
             && let Some(consumer) = self.at(pending.consumer)
         {
-            consumer.pending.remove(&id);
+            consumer.pending.remove(id);
         }
     }
 
     fn delete(&mut self, consumer: &[u8]) {
         let Some(number) = self.numbers.remove(consumer) else { return };
         if let Some(consumer) = self.consumers[number as usize].take() {
-            for id in &consumer.pending {
+            for (id, ()) in consumer.pending.from(StreamId::MIN) {
                 self.pending.remove(id);
             }
         }
     }
+}
+
+/// Whether numbers of entries can be added to and compared with this one.
+pub(crate) fn is_countable(entries: Option<u64>) -> bool {
+    entries.is_none_or(|entries| i64::try_from(entries).is_ok())
 }
 
 #[cfg(test)]

@@ -88,15 +88,20 @@ impl Node {
     /// Removes an entry; where its body was.
     pub(super) fn remove(&mut self, id: StreamId) -> Option<Place> {
         let at = self.entries.binary_search_by_key(&id, |entry| entry.id()).ok()?;
-        self.removed += 1;
+        self.removed = self.removed.saturating_add(1);
         Some(self.entries.remove(at).place())
     }
 
     /// Removes so many of the oldest entries; where their bodies were.
     pub(super) fn remove_first(&mut self, count: usize, mut freed: impl FnMut(Place)) {
         let count = count.min(self.entries.len());
-        self.removed += count as u32;
+        self.removed = self.removed.saturating_add(count as u32);
         self.entries.drain(..count).for_each(|entry| freed(entry.place()));
+    }
+
+    /// Whether it has entries, which rise.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.entries.is_empty() && self.entries.is_sorted_by(|one, other| one.id() < other.id())
     }
 
     pub(super) fn places(&self) -> impl Iterator<Item = Place> {

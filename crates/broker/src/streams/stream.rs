@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     GroupChange, IdRequest, Progress, StreamChange, StreamId,
-    group::Group,
+    group::{Group, is_countable},
     node::Node,
     radix::radix_nodes,
     trim::{Keep, Trim},
@@ -338,6 +338,17 @@ impl Stream {
             past.extend(changes.map(|change| StreamChange::Group { group: name.clone(), change }));
         }
         past
+    }
+
+    /// Whether one that was read back can have come to be as streams do.
+    pub(crate) fn is_sound(&self) -> bool {
+        let rises = |one: &Arc<Node>, other: &Arc<Node>| one.last() < other.first();
+        self.nodes.iter().all(|node| node.is_sound())
+            && self.nodes.iter().is_sorted_by(|one, other| rises(one, other))
+            && self.len == self.nodes.iter().map(|node| node.len()).sum::<usize>()
+            && self.newest().is_none_or(|newest| newest <= self.last)
+            && is_countable(Some(self.added))
+            && self.groups.values().all(Group::is_sound)
     }
 
     /// About how many bytes of memory it takes.

@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write as _, stdout},
+    io::{self, Write as _},
     net::TcpStream,
     thread,
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use super::{
     connect::Connector, files, frame::shown, live::Live, nats, options::seconds, process::Process,
     protocol::Protocol, target::Target,
 };
+use crate::printed::Printed;
 
 /// How often progress is shown, in connections.
 const SHOWN_EVERY: u32 = 500;
@@ -112,7 +113,7 @@ fn check(connection: &TcpStream, protocol: Protocol) -> anyhow::Result<()> {
 
 impl Report {
     pub(super) fn print_table(&self) -> io::Result<()> {
-        let mut out = stdout().lock();
+        let mut out = Printed;
         writeln!(out, "{}: {} connections, idle for {:.1} s", self.server, self.connections, self.seconds)?;
         let mut row = |name: &str, value: String| writeln!(out, "  {name:<26}{value:>14}");
         let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);

@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write as _, stdout},
+    io::{self, Write as _},
     time::Duration,
 };
 
@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{options::Pubsub, process::CpuTime};
+use crate::printed::Printed;
 
 /// Of a rate asked for, how much counts as all of it: a window begins and ends somewhere between two messages.
 const RATE_KEPT: f64 = 0.99;
@@ -84,7 +85,7 @@ struct ServerUse {
 
 /// One JSON object, on a line of its own.
 pub(super) fn print_json(report: &impl Serialize) -> io::Result<()> {
-    let mut out = stdout().lock();
+    let mut out = Printed;
     serde_json::to_writer(&mut out, report)?;
     writeln!(out)
 }
@@ -146,7 +147,7 @@ impl Report {
     }
 
     pub(super) fn print_table(&self) -> io::Result<()> {
-        let mut out = stdout().lock();
+        let mut out = Printed;
         writeln!(
             out,
             "{}: subscribers {}, channels {}, publishers {} x {} in flight, patterns {}, payload {} bytes, {:.1} s",

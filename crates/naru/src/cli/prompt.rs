@@ -1,5 +1,6 @@
 //! The prompt: a person types commands while replies and messages come in above the line.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::connection::{Endpoint, Receiver, Sender, connect};
 use super::format::Style;
 use super::help::HELP;
 use super::screen::{LineWatch, Screen};
+use crate::printed::{Printed, say};
 
 const HISTORY_LINES_MAX: usize = 1000;
 
@@ -58,7 +60,7 @@ fn converse(editor: &mut LineEditor, session: &mut Session) -> anyhow::Result<()
             Err(error) => return Err(error).context("Could not read from the terminal"),
         };
         let Ok(command) = split_line(line.as_bytes()) else {
-            println!("Invalid argument(s)");
+            say!("Invalid argument(s)")?;
             continue;
         };
         let Some(verb) = command.first() else { continue };
@@ -67,7 +69,7 @@ fn converse(editor: &mut LineEditor, session: &mut Session) -> anyhow::Result<()
         }
         match verb.to_ascii_lowercase().as_slice() {
             b"quit" | b"exit" => return Ok(()),
-            b"help" | b"?" => print!("{HELP}"),
+            b"help" | b"?" => write!(Printed, "{HELP}")?,
             b"clear" => editor.clear_screen().context("Could not clear the screen")?,
             _ => session.run(&command),
         }

@@ -5,13 +5,15 @@
 //! arrive together are held back until the next key, and a print may wait for a line that is never read.)
 
 use std::borrow::Cow;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+
+use crate::printed::Printed;
 
 /// To the first column, and erase the line.
 const ERASE_LINE: &str = "\r\x1b[K";
@@ -64,9 +66,8 @@ impl Screen {
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         };
-        let mut terminal = stdout().lock();
         // It fails when the terminal is gone, and then the editor says so.
-        let _ = terminal.write_all(output.as_bytes()).and_then(|()| terminal.flush());
+        let _ = Printed.write_all(output.as_bytes()).and_then(|()| Printed.flush());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

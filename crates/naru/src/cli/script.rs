@@ -1,6 +1,6 @@
 //! Commands that nobody sits in front of: one from the command line, or many from a pipe.
 
-use std::io::{BufRead, Write, stdout};
+use std::io::{BufRead, Write};
 use std::process::ExitCode;
 
 use naru_resp::{Value, split_line};
@@ -8,6 +8,7 @@ use naru_resp::{Value, split_line};
 use super::connection::{Endpoint, Receiver, Sender, connect};
 use super::format::Style;
 use super::subscriptions::{Frame, Subscriptions};
+use crate::printed::Printed;
 
 /// Runs one command; after a subscription, prints messages until the connection or the process ends.
 pub(super) fn run_command(
@@ -15,14 +16,14 @@ pub(super) fn run_command(
     command: &[Vec<u8>],
     style: Style,
 ) -> anyhow::Result<ExitCode> {
-    let mut script = Script::start(endpoint, stdout(), style)?;
+    let mut script = Script::start(endpoint, Printed, style)?;
     script.run(command)?;
     Ok(script.exit_code())
 }
 
 /// Runs each line of `input`, whatever became of the one before.
 pub(super) fn run_lines(endpoint: &Endpoint, input: impl BufRead, style: Style) -> anyhow::Result<ExitCode> {
-    let mut script = Script::start(endpoint, stdout(), style)?;
+    let mut script = Script::start(endpoint, Printed, style)?;
     for line in input.split(b'\n') {
         match split_line(&line?) {
             Ok(command) if command.is_empty() => {}

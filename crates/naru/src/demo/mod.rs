@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 
     let listener = listen::bind_from(ip, BROKER_PORT, "--port")?;
     let broker_address = listener.address();
-    screen::say_if_moved("the broker", BROKER_PORT, broker_address.port());
+    screen::say_if_moved("the broker", BROKER_PORT, broker_address.port())?;
     let cores = cores::default_count();
     let storage = Storage::Folder(folder);
     let mut broker = Broker::start(naru_broker::Options::new(vec![listener], storage, cores))?;
@@ -65,13 +65,13 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
         .into_iter()
         .map(|(name, port)| {
             let listener = listen::bind_or_from(ip, port, NEXT_SERVER_PORT, "--port")?;
-            screen::say_if_moved(name, port, listener.address().port());
+            screen::say_if_moved(name, port, listener.address().port())?;
             Ok(Seat { name, listener })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let peers: Vec<Peer> =
         seats.iter().map(|seat| Peer { server: seat.name.into(), url: seat.url() }).collect();
-    screen::welcome(&peers, broker_address);
+    screen::welcome(&peers, broker_address)?;
 
     let secret = secret::random()?;
     let gateways = seats

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
-    io::{IsTerminal, stdout},
+    io::{self, IsTerminal, stdout},
     net::SocketAddr,
 };
 
@@ -16,28 +16,29 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-use crate::pages::Peer;
+use crate::{pages::Peer, printed::say};
 
 /// The tracing target of what crosses; the events are described in the gateway's and the broker's `crossing`.
 const TARGET: &str = "crossing";
 
-pub(super) fn say_if_moved(what: &str, wanted: u16, port: u16) {
+pub(super) fn say_if_moved(what: &str, wanted: u16, port: u16) -> io::Result<()> {
     if port != wanted {
-        println!("Port {wanted} is taken; {what} uses {port} instead.");
+        say!("Port {wanted} is taken; {what} uses {port} instead.")?;
     }
+    Ok(())
 }
 
-pub(super) fn welcome(peers: &[Peer], broker: SocketAddr) {
-    println!("\nNaru is running. Open both pages, sign in under two names, and write to each other:\n");
+pub(super) fn welcome(peers: &[Peer], broker: SocketAddr) -> io::Result<()> {
+    say!("\nNaru is running. Open both pages, sign in under two names, and write to each other:\n")?;
     for peer in peers {
-        println!("  {:<9} {}", peer.server, peer.url);
+        say!("  {:<9} {}", peer.server, peer.url)?;
     }
-    println!(
+    say!(
         "  {:<9} redis://{broker}    (redis-cli -p {port}, or naru cli -p {port})",
         "broker",
         port = broker.port()
-    );
-    println!("\nSwitch one of them to offline and keep writing. Ctrl-C ends it. What crosses:\n");
+    )?;
+    say!("\nSwitch one of them to offline and keep writing. Ctrl-C ends it. What crosses:\n")
 }
 
 /// Turns the events of what crosses into lines.
@@ -51,7 +52,8 @@ impl<S: Subscriber> Layer<S> for Crossings {
         let mut fields = Fields::default();
         event.record(&mut fields);
         if let Some(line) = fields.line() {
-            println!("{}", line.shown(stdout().is_terminal()));
+            // Whoever looks may have seen enough; what runs goes on.
+            let _ = say!("{}", line.shown(stdout().is_terminal()));
         }
     }
 }

@@ -15,6 +15,7 @@ use naru_broker::{SalvageError, SalvageReport, salvage};
 use naru_store::{OpenError, RealFs};
 
 use super::{EXIT_DAMAGED, EXIT_LOST, in_use, place, refuse_other_folders};
+use crate::printed::say;
 
 /// Lines of the report that are printed as well.
 const LINES_MAX: usize = 200;
@@ -26,13 +27,13 @@ pub(super) fn run(data: &Path, into: &Path) -> anyhow::Result<ExitCode> {
     let report_file = beside(into)?;
     match salvage(Arc::new(RealFs), data, into) {
         Ok(report) => {
-            tell(data, into, &report_file, &report);
+            tell(data, into, &report_file, &report)?;
             Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LOST) })
         }
         Err(SalvageError::Source(OpenError::InUse { .. })) => Err(in_use(data)),
         Err(SalvageError::Source(OpenError::Damaged(damage))) => {
-            println!("{}", place(&damage));
-            println!("nothing can be salvaged, and nothing was written. Restore a backup");
+            say!("{}", place(&damage))?;
+            say!("nothing can be salvaged, and nothing was written. Restore a backup")?;
             Ok(ExitCode::from(EXIT_DAMAGED))
         }
         Err(SalvageError::Source(error)) => {
@@ -86,24 +87,25 @@ fn beside(into: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Prints the report, all of it if it is short, and writes it to a file.
-fn tell(data: &Path, into: &Path, report_file: &Path, report: &SalvageReport) {
+fn tell(data: &Path, into: &Path, report_file: &Path, report: &SalvageReport) -> io::Result<()> {
     let heading = format!("{} salvaged into {}", data.display(), into.display());
     let text = format!("{heading}\n{report}");
     let written = write(report_file, &text);
-    text.lines().take(LINES_MAX).for_each(|line| println!("{line}"));
+    text.lines().take(LINES_MAX).try_for_each(|line| say!("{line}"))?;
     let more = text.lines().count().saturating_sub(LINES_MAX);
     match written {
-        Ok(()) if more > 0 => println!("… and {more} lines more in {}", report_file.display()),
-        Ok(()) => println!("this report is also in {}", report_file.display()),
+        Ok(()) if more > 0 => say!("… and {more} lines more in {}", report_file.display())?,
+        Ok(()) => say!("this report is also in {}", report_file.display())?,
         Err(error) => {
-            text.lines().skip(LINES_MAX).for_each(|line| println!("{line}"));
+            text.lines().skip(LINES_MAX).try_for_each(|line| say!("{line}"))?;
             eprintln!("naru: the report cannot be written to {}: {error}", report_file.display());
         }
     }
-    println!("start with: naru broker --data {}", into.display());
+    say!("start with: naru broker --data {}", into.display())?;
     if !report.is_complete() {
-        println!("keep {} until nobody misses anything, and check the disk it is on", data.display());
+        say!("keep {} until nobody misses anything, and check the disk it is on", data.display())?;
     }
+    Ok(())
 }
 
 /// For its owner only, since it names keys.

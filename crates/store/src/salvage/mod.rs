@@ -6,8 +6,9 @@
 //! of the log.
 //!
 //! [`Salvage::open`] and [`Salvage::load`], then `segments` (which files there are), `walk` (their frames), `loose`
-//! (records of a frame that is damaged), `salt` (which a segment without a head had), `pieces` and `lenient` (files that cannot be read in places).
+//! (records of a frame that is damaged, by `checksums`), `salt` (which a segment without a head had), `pieces` and `lenient` (files that cannot be read in places).
 
+mod checksums;
 mod lenient;
 mod loose;
 mod pieces;
@@ -24,6 +25,7 @@ use crate::address::Address;
 use crate::checkpoint::{self, Choice, Summary};
 use crate::error::{Damage, OpenError, ReadError};
 use crate::folder::{self, Folder};
+use crate::listed::Listed;
 use crate::lsn::Lsn;
 use crate::recovery::Load;
 use crate::segment::{HEAD_BYTES, file_name};
@@ -57,9 +59,9 @@ pub struct Salvaged {
     /// Records behind the checkpoint that are whole.
     pub records: u64,
     /// Every damaged place that was met, with the records lost there. There may be others that nothing needed.
-    pub damages: Vec<Damage>,
+    pub damages: Listed<Damage>,
     /// Records that were on disk once and are nowhere now: first and last, where the last is known. They rise.
-    pub lost: Vec<(Lsn, Option<Lsn>)>,
+    pub lost: Listed<(Lsn, Option<Lsn>)>,
     /// A write that a crash tore at the very end, where it begins. No loss: a start cuts it.
     pub torn: Option<(PathBuf, u64)>,
 }
@@ -81,7 +83,7 @@ pub struct Salvage {
     choice: Choice,
     /// All checkpoints, newest first.
     checkpoints: Vec<Lsn>,
-    damages: Vec<Damage>,
+    damages: Listed<Damage>,
     _lock: Box<dyn Any + Send>,
 }
 
@@ -90,7 +92,7 @@ impl Salvage {
     /// be read at all.
     pub fn open(fs: Arc<dyn Vfs>, data: &Path) -> Result<Self, OpenError> {
         let (Folder { shard, lock }, format) = folder::open_damaged(&*fs, data)?;
-        let mut damages = Vec::from_iter(format);
+        let mut damages = format.map(Listed::from).unwrap_or_default();
         if !fs.exists(&shard).map_err(OpenError::io("read", &shard))? {
             let what = "the folder is missing, and with it all that was stored";
             return Err(Damage { path: shard, offset: 0, records: None, what }.into());
@@ -150,6 +152,13 @@ impl Salvage {
         self.places.read(address, buffer)
     }
 
+    /// Whether there is a segment that these bytes are in.
+    pub fn holds(&self, address: Address, bytes: u64) -> bool {
+        let segment = self.places.find(address);
+        let end = address.checked_add(bytes);
+        segment.zip(end).is_some_and(|(segment, end)| end <= segment.end)
+    }
+
     /// The file that these bytes are in, or would be in if it were there, and where.
     pub fn locate(&self, address: Address) -> (PathBuf, u64) {
         match self.places.find(address) {
@@ -166,7 +175,7 @@ impl Salvage {
 }
 
 /// The newest whole checkpoint. One that cannot be read is as one that is damaged.
-fn choose(fs: &dyn Vfs, shard: &Path, lsns: &[Lsn], damages: &mut Vec<Damage>) -> Choice {
+fn choose(fs: &dyn Vfs, shard: &Path, lsns: &[Lsn], damages: &mut Listed<Damage>) -> Choice {
     let mut choice = Choice::default();
     for lsn in lsns {
         match checkpoint::read(fs, shard, *lsn, &mut |_| {}) {
@@ -191,9 +200,9 @@ fn damage_of(shard: &Path, lsn: Lsn, error: OpenError) -> Damage {
 /// Where which addresses are. Where a segment's frames end may not be known: then it may have all up to the next.
 fn known(segments: &[Segment]) -> Vec<Known> {
     let nexts = segments.iter().skip(1).map(|next| Some(next.head.start)).chain([None]);
-    let known = segments.iter().zip(nexts).map(|(Segment { head, .. }, next)| {
+    let known = segments.iter().zip(nexts).map(|(Segment { head, foot, .. }, next)| {
         let room = head.start.plus(head.frames_end() - HEAD_BYTES as u64);
-        let end = next.map_or(room, |next| next.min(room));
+        let end = foot.whole().map(|foot| foot.end).or(next).map_or(room, |end| end.min(room));
         Known { head: *head, end, last: None, live: 0, died: Lsn::ZERO }
     });
     known.collect()

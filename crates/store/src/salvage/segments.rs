@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::error::{Damage, OpenError};
 use crate::folder::is_zero_from;
 use crate::frame::{FRAME_BYTES_MAX, Frame, Header};
+use crate::listed::Listed;
 use crate::recovery::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES, SegmentFoot, SegmentHead, file_name, file_number};
 use crate::vfs::{Vfs, VfsFile};
@@ -46,7 +47,11 @@ impl Foot {
 }
 
 /// The segments in order, and what is wrong with their heads and lengths. What was never used is not among them.
-pub(super) fn find(fs: &dyn Vfs, shard: &Path, damages: &mut Vec<Damage>) -> Result<Vec<Segment>, OpenError> {
+pub(super) fn find(
+    fs: &dyn Vfs,
+    shard: &Path,
+    damages: &mut Listed<Damage>,
+) -> Result<Vec<Segment>, OpenError> {
     let names = fs.list(shard).map_err(OpenError::io("read", shard))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
     numbers.sort_unstable();

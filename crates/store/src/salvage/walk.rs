@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
     ) {
         let records = place.start + HEADER_BYTES..place.end.saturating_sub(TRAILER_BYTES);
         let bytes = contents.frames.get(records.clone()).unwrap_or_default();
-        let noted = self.found.damages.len();
+        let noted = self.found.damages.count();
         let mut expected = first;
         for loose::Loose { lsn, kind, body, at } in loose::records(bytes, first, count) {
             let at = records.start + at;
@@ -244,7 +244,7 @@ impl<'a> Walk<'a> {
             }
         }
         match count.map(|count| first.plus(count)) {
-            Some(end) if end <= expected && self.found.damages.len() == noted => {
+            Some(end) if end <= expected && self.found.damages.count() == noted => {
                 let what = "a frame is damaged, though all records in it are whole";
                 self.damage(contents.path, place.start as u64, None, what);
             }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::{Loaded, Records, data, small};
 use crate::error::{OpenError, WriteError};
-use crate::faults::{Disk, Keep};
+use crate::faults::{Disk, Fault, Keep};
 use crate::log::Log;
 use crate::lsn::Lsn;
 use crate::real_fs::RealFs;
@@ -81,6 +81,37 @@ fn a_copy_of_a_running_log_holds_all_that_was_durable_when_it_was_begun() {
     let disk = Disk::new(1);
     let cut = disk.clone();
     check(disk, data(), Path::new("/copy"), move || cut.power_on(Keep::Nothing));
+}
+
+#[test]
+fn a_copy_that_was_not_finished_does_not_open_wherever_it_was_cut_short() {
+    let mut cuts = 0;
+    for operation in 1.. {
+        let disk = Disk::new(1);
+        let mut opened = open(disk.clone(), data());
+        opened.store(1);
+        let (first, copy) = (disk.operations() + 1, Path::new("/copy"));
+        disk.plan(disk.operations() + operation, Fault::Stop);
+        if opened.log.begin_backup().run(copy).is_ok() {
+            break;
+        }
+        cuts += 1;
+        drop(opened);
+        disk.power_on(Keep::Everything);
+        let names = disk.files().into_iter().filter(|(path, _)| path.starts_with(copy)).count();
+        match verify(&disk, copy) {
+            Err(OpenError::Unfinished { .. }) => {
+                let mut loaded = Loaded::default();
+                let opened = Log::open(Arc::new(disk.clone()), copy, small(), Box::new(|_| {}), &mut loaded);
+                assert!(matches!(opened, Err(OpenError::Unfinished { .. })), "{operation}");
+            }
+            // There is nothing at all yet.
+            Err(_) => assert_eq!(names, 0, "{operation} of those from {first} on"),
+            // All but the last sync.
+            Ok(verified) => assert_eq!((verified.records, verified.damages.len()), (1, 0), "{operation}"),
+        }
+    }
+    assert!(cuts > 10, "{cuts}");
 }
 
 #[test]

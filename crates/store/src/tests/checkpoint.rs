@@ -258,6 +258,39 @@ fn a_checkpoint_counts_only_once_all_that_it_may_know_is_on_disk() {
     assert_eq!((opened.recovery.checkpoint, opened.recovery.records), (Some(Lsn::new(1)), 1));
 }
 
+/// Whether it was asked to be finished or not.
+#[test]
+fn pieces_that_take_long_to_make_do_not_keep_the_log_from_being_closed() {
+    for is_finished in [false, true] {
+        let disk = Disk::new(1);
+        let mut opened = open(&disk);
+        opened.store(b"stored");
+        let mut checkpoint = opened.log.begin_checkpoint().unwrap();
+        let (made, first) = sync_channel(1);
+        checkpoint.push_made(1, move |push| {
+            // There would always be another.
+            while push(vec![7; 1000]).is_continue() {
+                let _ = made.try_send(());
+            }
+        });
+        checkpoint.push(b"behind".to_vec());
+        checkpoint.push_made(1, |_| panic!("it is given up already"));
+        let kept = if is_finished {
+            opened.log.finish_checkpoint(checkpoint);
+            None
+        } else {
+            Some(checkpoint)
+        };
+        first.recv().unwrap();
+        opened.log.close().unwrap();
+        drop(kept);
+        let files = disk.files();
+        assert!(files.iter().all(|(path, _)| !path.to_str().unwrap().contains("ckpt")), "{files:?}");
+        let recovery = open(&disk).recovery;
+        assert_eq!((recovery.checkpoint, recovery.records), (None, 1));
+    }
+}
+
 #[test]
 fn what_a_checkpoint_proves_is_missed_at_the_very_end() {
     let disk = Disk::new(1);

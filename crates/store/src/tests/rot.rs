@@ -255,7 +255,7 @@ fn only_the_foot_before_a_segment_that_was_just_begun_may_be_missing() {
     let stored = stored(false);
     let damaged = |disk: &Disk| {
         let damages = verify(disk, data()).unwrap().damages;
-        damages.into_iter().map(|damage| damage.path).collect::<Vec<_>>()
+        damages.iter().map(|damage| damage.path.clone()).collect::<Vec<_>>()
     };
     let without_foot = |disk: &Disk, number: u64| {
         let mut bytes = disk.contents(&segment(number)).unwrap();

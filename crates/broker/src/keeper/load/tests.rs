@@ -1,7 +1,9 @@
 //! Whatever a record or a piece says, it is taken in or refused: with checksums that are right, as it comes here.
 
+use std::{fs, path::Path};
+
 use bytes::Bytes;
-use naru_ledger::Epoch;
+use naru_ledger::{Append, ClientId, Conversation, Device, Epoch, Millis, Useq, User};
 use proptest::prelude::*;
 use serde::Serialize;
 
@@ -9,7 +11,7 @@ use super::*;
 use crate::{
     keyspace::Spot,
     lists::{End, ListChange},
-    streams::{StreamChange, StreamId},
+    streams::{Assigned, GroupChange, Progress, StreamChange, StreamId},
 };
 
 fn loading() -> Loading {
@@ -146,5 +148,131 @@ proptest! {
         for bytes in &records {
             let _ = changes_of(bytes);
         }
+    }
+}
+
+/// What a folder may hold, kind by kind, as [`law::hold_stored`] reads it.
+fn stored() -> Vec<u8> {
+    let name = |name: &'static str| Bytes::from_static(name.as_bytes());
+    let id = |millis| StreamId { millis, sequence: 0 };
+    let spot = |offset, bytes| Body::Recorded(Spot { offset, bytes });
+    let progress = Progress { last: id(2), read: Some(2) };
+    let group = |change| Change::Stream(name("s"), StreamChange::Group { group: name("g"), change });
+    let delivered = GroupChange::Delivered {
+        consumer: name("c"),
+        at: 7,
+        ids: vec![id(1), id(2)],
+        are_pending: true,
+        progress,
+    };
+    let entries = vec![Assigned { id: id(2), at: 9, count: 2 }];
+    let assigned = GroupChange::Assigned { consumer: name("d"), at: 9, entries, is_claim: true };
+    let list = |change| Change::List(name("l"), change);
+    let short = |text: &'static str| Body::Short(Bytes::from_static(text.as_bytes()));
+    let text = |change| Change::Text(name("t"), change);
+    let mut effects = Vec::new();
+    let mut ledger = Ledger::new(Epoch::parse("e").unwrap());
+    let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
+    let append = Append {
+        conversation: Conversation::direct(&alice, &bob),
+        sender: alice.clone(),
+        client_id: ClientId::parse("1").unwrap(),
+        body: b"1".as_slice().into(),
+    };
+    ledger.send(append, Millis(5), &mut effects).unwrap();
+    ledger.ack(&bob, &Device::parse("phone").unwrap(), Useq(1), Millis(6), &mut effects);
+    let made = vec![
+        Change::Stream(name("s"), StreamChange::Added { id: id(1), body: spot(4, 3) }),
+        Change::Stream(name("s"), StreamChange::Added { id: id(2), body: spot(11, 1) }),
+        group(GroupChange::Created(Progress::default())),
+        group(delivered),
+        group(assigned),
+        list(ListChange::Pushed { end: End::Right, elements: vec![short("a"), spot(4, 3), short("b")] }),
+        text(StringChange::Set { value: name("text"), expiry: Some(9) }),
+    ];
+    let first = record(&made, b"....one....2");
+    let changed = vec![
+        Change::Stream(name("s"), StreamChange::Deleted { ids: vec![id(1)] }),
+        Change::Stream(name("s"), StreamChange::Moved { id: id(2), body: spot(4, 1) }),
+        Change::Stream(
+            name("s"),
+            StreamChange::Set { last: id(5), added: Some(5), deleted_max: Some(id(3)) },
+        ),
+        group(GroupChange::Settled { ids: vec![id(1)] }),
+        group(GroupChange::ConsumerDeleted { consumer: name("c") }),
+        list(ListChange::Inserted { index: 1, element: short("c") }),
+        list(ListChange::Set { index: 0, element: short("d") }),
+        list(ListChange::Removed { indexes: vec![1, 2] }),
+        list(ListChange::Popped { end: End::Left, count: 1 }),
+        text(StringChange::Appended { bytes: name("more") }),
+        text(StringChange::Written { offset: 20, bytes: name("far") }),
+        Change::Key(name("t"), KeyChange::Renamed { to: name("u") }),
+        Change::Key(name("u"), KeyChange::Expires(None)),
+        Change::Stream(name("s"), StreamChange::Trimmed { through: id(2) }),
+    ];
+    let second = record(&changed, b"....x");
+    let third = record(&effects.into_iter().map(Change::Ledger).collect::<Vec<_>>(), b"");
+    let flushed = record(&[Change::Flushed, Change::Key(name("u"), KeyChange::Deleted)], b"");
+
+    let mut loading = loading();
+    loading.record(Lsn::new(1), Address::new(100), &first);
+    assert!(loading.failed.is_none(), "{:?}", loading.failed);
+    let keys: Vec<_> =
+        (0..loading.keyspace.numbers()).filter_map(|number| loading.keyspace.at(number)).collect();
+    let of_keys = postcard::to_stdvec(&(1_u32, 1_u64, keys)).unwrap();
+    let of_ledger = postcard::to_stdvec(&(0_u32, 1_u64, &ledger)).unwrap();
+    let part =
+        postcard::to_stdvec(&Written::Part { is_first: true, is_last: true, bytes: &of_keys }).unwrap();
+    let all = [(1, first), (1, second), (1, third), (0, of_keys), (0, of_ledger), (0, part), (1, flushed)];
+    let each = all
+        .into_iter()
+        .map(|(kind, bytes)| [&[kind][..], &(bytes.len() as u16).to_le_bytes(), &bytes].concat());
+    each.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn the_law_holds_for_every_seed_of_the_fuzzer() {
+    law::hold_stored(&stored());
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/stored");
+    let seeds: Vec<_> = fs::read_dir(seeds).unwrap().map(|seed| seed.unwrap().path()).collect();
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        println!("{}", seed.display());
+        law::hold_stored(&fs::read(seed).unwrap());
+    }
+}
+
+/// To be run by hand when the format changes.
+#[test]
+#[ignore = "writes a seed"]
+fn the_seed_of_all_kinds_is_written() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/stored");
+    fs::create_dir_all(&seeds).unwrap();
+    fs::write(seeds.join("all-kinds"), stored()).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    /// Bytes of what is stored are others, are missing or are there twice.
+    #[test]
+    fn whatever_is_said_is_taken_in_or_refused(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..4, any::<u8>(), 0_usize..40), 1..5),
+    ) {
+        let mut data = stored();
+        for (at, kind, byte, count) in edits {
+            let at = at.index(data.len());
+            let end = (at + count).min(data.len());
+            match kind {
+                0 => data[at] = byte,
+                1 => data[at] = [0, 1, 0x7f, 0x80, 0xff][usize::from(byte) % 5],
+                2 => drop(data.drain(at..end)),
+                _ => {
+                    let again = data[at..end].to_vec();
+                    data.splice(at..at, again);
+                }
+            }
+        }
+        law::hold_stored(&data);
     }
 }

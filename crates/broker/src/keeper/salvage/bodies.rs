@@ -1,21 +1,59 @@
-//! Bodies that are lost, of keys that are known.
+//! Bodies that are lost, of keys that are known, for people to read.
 
 use std::{fmt, path::PathBuf};
 
 use bytes::Bytes;
-use naru_store::{Address, Salvage};
+use naru_store::{Address, Listed, Salvage};
 
-use super::report::LINES_MAX;
 use crate::{
     escaped::escaped,
     keyspace::{Place, Slot},
     streams::StreamId,
 };
 
+/// Bodies that are lost, key by key. When that takes too many lines, keys and their bodies are counted only.
+#[derive(Default)]
+pub(in crate::keeper) struct Lost {
+    keys: Vec<LostBodies>,
+    lines: usize,
+    more_keys: u64,
+    more_bodies: u64,
+}
+
+impl Lost {
+    pub(in crate::keeper) fn note(&mut self, bodies: LostBodies) {
+        if bodies.count == 0 {
+            return;
+        }
+        if self.lines < Listed::<LostBodies>::MAX {
+            self.lines += bodies.runs.len();
+            self.keys.push(bodies);
+        } else {
+            self.more_keys += 1;
+            self.more_bodies += bodies.count;
+        }
+    }
+
+    pub(in crate::keeper) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.keys.iter().try_for_each(|bodies| write!(f, "{bodies}"))?;
+        if self.more_keys > 0 {
+            let Lost { more_bodies, more_keys, .. } = self;
+            writeln!(f, "  and {more_bodies} more entries and elements, of {more_keys} more keys")?;
+        }
+        Ok(())
+    }
+}
+
 /// Bodies of one key that are lost.
-pub(super) struct LostBodies {
+pub(in crate::keeper) struct LostBodies {
     key: Bytes,
-    pub(super) count: u64,
+    count: u64,
     runs: Vec<Run>,
     /// The last one was lost, so the next one that is belongs to its run.
     is_in_run: bool,
@@ -32,16 +70,23 @@ struct Run {
 }
 
 impl LostBodies {
-    pub(super) fn new(key: &Bytes) -> LostBodies {
+    pub(in crate::keeper) fn new(key: &Bytes) -> LostBodies {
         LostBodies { key: key.clone(), count: 0, runs: Vec::new(), is_in_run: false }
     }
 
-    pub(super) fn note(&mut self, slot: Slot, place: Place, from: &Salvage) {
+    #[cfg(test)]
+    pub(in crate::keeper) fn one_of_many(key: &[u8], count: u64) -> LostBodies {
+        let slot = Slot::Element(0);
+        let run = Run { first: slot, last: slot, count, path: PathBuf::new(), offset: 0 };
+        LostBodies { count, runs: vec![run], ..LostBodies::new(&Bytes::copy_from_slice(key)) }
+    }
+
+    pub(in crate::keeper) fn note(&mut self, slot: Slot, place: Place, from: &Salvage) {
         self.count += 1;
         if let Some(run) = self.runs.last_mut().filter(|_| self.is_in_run) {
             run.last = slot;
             run.count += 1;
-        } else if self.runs.len() < LINES_MAX {
+        } else if self.runs.len() < Listed::<Run>::MAX {
             let (path, offset) = from.locate(Address::new(place.address));
             self.runs.push(Run { first: slot, last: slot, count: 1, path, offset });
             self.is_in_run = true;
@@ -49,7 +94,7 @@ impl LostBodies {
     }
 
     /// One is there again.
-    pub(super) fn go_on(&mut self) {
+    pub(in crate::keeper) fn go_on(&mut self) {
         self.is_in_run = false;
     }
 }

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// What a start takes in, and what it refuses to do without.
-pub(super) struct Salvaging {
-    pub(super) loading: Loading,
+pub(in crate::keeper) struct Salvaging {
+    pub(in crate::keeper) loading: Loading,
     pub(super) losses: Losses,
     mending: Mending,
     /// Parts of a piece are lost, and so the others are of no use.
@@ -28,7 +28,7 @@ pub(super) struct Salvaging {
 }
 
 impl Salvaging {
-    pub(super) fn new(loading: Loading) -> Salvaging {
+    pub(in crate::keeper) fn new(loading: Loading) -> Salvaging {
         Salvaging { loading, losses: Losses::default(), mending: Mending::default(), is_part_lost: false }
     }
 
@@ -56,7 +56,7 @@ impl Salvaging {
         let Some(key) = known else { return true };
         if key.value.kind() != kind {
             if !creates(change) {
-                self.losses.note_in_vain(name);
+                self.losses.in_vain.note(name.to_vec());
                 return false;
             }
             return self.start_over(name);
@@ -90,7 +90,7 @@ impl Salvaging {
 
     /// The key was deleted by a record that is lost, and made anew.
     fn start_over(&mut self, name: &[u8]) -> bool {
-        self.losses.note_made_anew(name);
+        self.losses.made_anew.note(name.to_vec());
         self.loading.keyspace.remove(name);
         true
     }
@@ -134,7 +134,9 @@ impl Rescue for Salvaging {
 
     fn lost_record(&mut self, lsn: Lsn, bytes: &[u8]) {
         let Ok(changes) = changes_of(bytes) else { return };
-        changes.iter().filter_map(Change::key).for_each(|(key, _)| self.losses.note_hint(lsn, key));
+        for (key, _) in changes.iter().filter_map(Change::key) {
+            self.losses.hints.note((lsn.number(), key.to_vec()));
+        }
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use naru_store::Lsn;
+use naru_store::{Listed, Lsn};
 
-use super::report::LINES_MAX;
 use crate::keeper::load::LoadError;
 
 /// What came to light while records were taken in.
@@ -15,40 +14,47 @@ pub(super) struct Losses {
     /// Not all of the ledger's changes could be made as they were recorded.
     pub(super) is_ledger_mended: bool,
     /// Records, or pieces, that are whole and make no sense.
-    pub(super) misfits: Vec<String>,
+    pub(super) misfits: Listed<String>,
     /// Keys that were deleted and made anew, as later records show.
-    pub(super) made_anew: BTreeSet<Vec<u8>>,
+    pub(super) made_anew: Noted<Vec<u8>>,
     /// Keys that hold something else than later records speak of.
-    pub(super) in_vain: BTreeSet<Vec<u8>>,
+    pub(super) in_vain: Noted<Vec<u8>>,
     /// Records that are lost, and what can be guessed of them.
-    pub(super) hints: BTreeSet<(u64, Vec<u8>)>,
+    pub(super) hints: Noted<(u64, Vec<u8>)>,
+}
+
+/// What may come up again and again, each once, as far as there is room for it.
+pub(super) struct Noted<T> {
+    pub(super) noted: BTreeSet<T>,
+    /// More came up, some of it perhaps again.
+    pub(super) more: u64,
 }
 
 impl Losses {
     pub(super) fn note_misfit(&mut self, lsn: Lsn, error: &LoadError) {
-        if self.misfits.len() < LINES_MAX {
-            self.misfits.push(match lsn {
-                Lsn::ZERO => format!("a piece of a checkpoint cannot be taken in: {error}"),
-                lsn => format!("record {lsn} cannot be taken in: {error}"),
-            });
-        }
-    }
-
-    pub(super) fn note_made_anew(&mut self, key: &[u8]) {
-        note(&mut self.made_anew, key.to_vec());
-    }
-
-    pub(super) fn note_in_vain(&mut self, key: &[u8]) {
-        note(&mut self.in_vain, key.to_vec());
-    }
-
-    pub(super) fn note_hint(&mut self, lsn: Lsn, key: &[u8]) {
-        note(&mut self.hints, (lsn.number(), key.to_vec()));
+        self.misfits.push(match lsn {
+            Lsn::ZERO => format!("a piece of a checkpoint cannot be taken in: {error}"),
+            lsn => format!("record {lsn} cannot be taken in: {error}"),
+        });
     }
 }
 
-fn note<T: Ord>(noted: &mut BTreeSet<T>, line: T) {
-    if noted.len() < LINES_MAX {
-        noted.insert(line);
+impl<T: Ord> Noted<T> {
+    pub(super) fn note(&mut self, one: T) {
+        if self.noted.len() < Listed::<T>::MAX {
+            self.noted.insert(one);
+        } else if !self.noted.contains(&one) {
+            self.more += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
+}
+
+impl<T> Default for Noted<T> {
+    fn default() -> Self {
+        Noted { noted: BTreeSet::new(), more: 0 }
     }
 }

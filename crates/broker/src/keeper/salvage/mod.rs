@@ -19,9 +19,10 @@ use naru_store::{AppendError, Level, OpenError, Options, Salvage, Target, Vfs, W
 use super::{journal::Journal, load::Loading, start::new_epoch};
 use crate::{StartError, config::Config};
 
+pub(super) use bodies::{Lost, LostBodies};
+pub(super) use load::Salvaging;
 pub use report::Report;
 
-use load::Salvaging;
 use rewrite::Rewrite;
 
 /// Why there is no new folder, or only an unfinished one that does not open.

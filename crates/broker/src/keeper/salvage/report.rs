@@ -4,11 +4,11 @@ use std::fmt;
 
 use naru_store::{Damage, Salvaged};
 
-use super::{bodies::LostBodies, losses::Losses};
+use super::{
+    bodies::Lost,
+    losses::{Losses, Noted},
+};
 use crate::escaped::escaped;
-
-/// Lines of one sort; more are counted only.
-pub(super) const LINES_MAX: usize = 10_000;
 
 /// What is in the new folder.
 #[derive(Default)]
@@ -25,19 +25,13 @@ pub(super) struct Kept {
 pub struct Report {
     found: Salvaged,
     losses: Losses,
-    lost: Vec<LostBodies>,
+    pub(super) lost: Lost,
     pub(super) kept: Kept,
 }
 
 impl Report {
     pub(super) fn new(found: Salvaged, losses: Losses) -> Report {
-        Report { found, losses, lost: Vec::new(), kept: Kept::default() }
-    }
-
-    pub(super) fn note_lost(&mut self, bodies: LostBodies) {
-        if bodies.count > 0 {
-            self.lost.push(bodies);
-        }
+        Report { found, losses, lost: Lost::default(), kept: Kept::default() }
     }
 
     /// Whether changes are lost, and not bodies alone: then what is kept may not be what was there last.
@@ -59,7 +53,7 @@ impl Report {
     fn write_lost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Losses { pieces, misfits, made_anew, in_vain, hints, .. } = &self.losses;
         writeln!(f, "lost:")?;
-        for (first, last) in &self.found.lost {
+        for (first, last) in self.found.lost.iter() {
             match last {
                 Some(last) => {
                     let count = last.number() - first.number() + 1;
@@ -73,9 +67,11 @@ impl Report {
                 }
             }
         }
-        for (record, key) in hints {
+        write_more(self.found.lost.more(), "runs of records", f)?;
+        for (record, key) in &hints.noted {
             writeln!(f, "  record {record} seems to have changed key {}", escaped(key))?;
         }
+        write_more_noted(hints, f)?;
         if self.found.is_pieced {
             writeln!(
                 f,
@@ -84,17 +80,20 @@ impl Report {
             )?;
         }
         misfits.iter().try_for_each(|misfit| writeln!(f, "  {misfit}"))?;
-        for key in made_anew {
+        write_more(misfits.more(), "that cannot be taken in", f)?;
+        for key in &made_anew.noted {
             writeln!(
                 f,
                 "  key {}: it was deleted and made anew in between, as later records show",
                 escaped(key)
             )?;
         }
-        for key in in_vain {
+        write_more_noted(made_anew, f)?;
+        for key in &in_vain.noted {
             writeln!(f, "  key {}: it held something else for a while, as later records show", escaped(key))?;
         }
-        self.lost.iter().try_for_each(|bodies| write!(f, "{bodies}"))
+        write_more_noted(in_vain, f)?;
+        write!(f, "{}", self.lost)
     }
 
     fn write_meaning(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,7 +128,8 @@ impl fmt::Display for Report {
         if !self.found.damages.is_empty() {
             writeln!(f, "damaged:")?;
         }
-        self.found.damages.iter().take(LINES_MAX).try_for_each(|damage| write_damage(damage, f))?;
+        self.found.damages.iter().try_for_each(|damage| write_damage(damage, f))?;
+        write_more(self.found.damages.more(), "places", f)?;
         if self.is_complete() {
             return writeln!(f, "nothing is lost");
         }
@@ -144,5 +144,53 @@ fn write_damage(damage: &Damage, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match records {
         Some((first, last)) => writeln!(f, " (records {first} to {last})"),
         None => writeln!(f),
+    }
+}
+
+/// How many there are beside those that are listed.
+fn write_more(more: u64, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if more > 0 { writeln!(f, "  and {more} more {what}") } else { Ok(()) }
+}
+
+fn write_more_noted<T>(noted: &Noted<T>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if noted.more > 0 { writeln!(f, "  and up to {} more like these", noted.more) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keeper::salvage::bodies::LostBodies;
+    use naru_store::{Listed, Lsn};
+
+    /// However much of a disk is damaged: each sort has a bound, and says how much more there is.
+    #[test]
+    fn a_report_of_very_much_that_is_lost_says_how_much_more_there_is() {
+        const MAX: usize = Listed::<Damage>::MAX;
+        let (mut found, mut losses) = (Salvaged::default(), Losses::default());
+        for number in 1..=MAX as u64 + 7 {
+            let lsn = Lsn::new(number);
+            let damage = Damage { path: "/f".into(), offset: number, records: None, what: "unreadable" };
+            found.damages.push(damage);
+            found.lost.push((lsn, Some(lsn)));
+            losses.misfits.push(format!("misfit {number}"));
+            losses.made_anew.note(number.to_be_bytes().to_vec());
+            losses.in_vain.note(number.to_be_bytes().to_vec());
+            losses.hints.note((number, b"key".to_vec()));
+        }
+        let mut report = Report::new(found, losses);
+        for number in 0..MAX as u64 + 7 {
+            report.lost.note(LostBodies::one_of_many(&number.to_be_bytes()[..], 3));
+        }
+        let text = report.to_string();
+        assert!(text.lines().count() < 7 * (MAX + 2) + 10, "{}", text.lines().count());
+        for more in [
+            "  and 7 more places",
+            "  and 7 more runs of records",
+            "  and 7 more that cannot be taken in",
+            "  and 21 more entries and elements, of 7 more keys",
+        ] {
+            assert!(text.lines().any(|line| line == more), "{more}");
+        }
+        assert_eq!(text.matches("  and up to 7 more like these").count(), 3);
     }
 }

@@ -110,7 +110,7 @@ impl<'a> Rewrite<'a> {
         }
         self.report.kept.lists += u64::from(kept > 0);
         self.report.kept.elements += kept;
-        self.report.note_lost(lost);
+        self.report.lost.note(lost);
         Ok(kept > 0)
     }
 
@@ -130,7 +130,7 @@ impl<'a> Rewrite<'a> {
             self.write(Change::Stream(name.clone(), added), bytes)?;
         }
         self.report.kept.streams += 1;
-        self.report.note_lost(lost);
+        self.report.lost.note(lost);
         for change in stream.past() {
             self.past(name, stream, change, lost_max)?;
         }

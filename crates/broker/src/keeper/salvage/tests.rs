@@ -524,6 +524,33 @@ fn damaged_checkpoints_cost_nothing_while_the_log_is_there_and_little_when_it_is
 }
 
 #[test]
+fn a_missing_segment_is_missed_if_anything_refers_to_it() {
+    let (whole, before, _) = stored(&[10, 25]);
+    let look = |disk: &Disk| crate::keeper::verify(Arc::new(disk.clone()), Path::new(DATA)).unwrap();
+    assert_eq!(look(&whole).damaged(), 0);
+    let numbers = (1..).take_while(|number| whole.contents(&segment(*number)).is_ok());
+    let mut missed = 0;
+    for number in numbers {
+        let disk = whole.copy();
+        disk.remove(&segment(number)).unwrap();
+        let found = look(&disk);
+        let opened = Desk::open(&disk, DATA);
+        // A start and the doctor agree.
+        assert_eq!(opened.is_err(), found.damaged() > 0, "{number}: {found}");
+        match opened {
+            Ok(desk) => assert_eq!(desk.everything(), before),
+            Err(error) => {
+                missed += u64::from(found.to_string().contains("entries"));
+                let named = segment(number);
+                assert!(found.stored.damages.iter().any(|damage| damage.path == named), "{number}: {found}");
+                assert!(error.to_string().contains("missing"), "{error}");
+            }
+        }
+    }
+    assert!(missed > 0, "the log below the checkpoint has something that is alive");
+}
+
+#[test]
 fn a_missing_segment_costs_what_was_in_it() {
     let (disk, before, ever) = stored(&[]);
     disk.remove(&segment(2)).unwrap();
@@ -540,24 +567,31 @@ fn a_missing_segment_costs_what_was_in_it() {
 fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_taken() {
     let (whole, ..) = stored(&[]);
     let mut is_finished = false;
-    for operation in (whole.operations() + 1..).step_by(3) {
+    let first = whole.operations() + 1;
+    // Every one at first, while the folder is made.
+    let beginning = (0..60).map(|number| (first + number / 2, number));
+    for (operation, number) in beginning.chain((first + 30..).step_by(3).zip(0..)) {
+        let keep = [Keep::Everything, Keep::Nothing][number as usize % 2];
         let disk = whole.copy();
         disk.plan(operation, Fault::Stop);
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let epoch = Epoch::parse("second").unwrap();
         let outcome = salvage_with(fs.clone(), Path::new(DATA), Path::new(NEW), options(), epoch.clone());
-        disk.power_on(Keep::Everything);
+        disk.power_on(keep);
         if outcome.is_ok() {
             is_finished = true;
             let again = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), epoch);
             assert!(matches!(again, Err(SalvageError::Target(OpenError::NotOurs { .. }))));
             break;
         }
+        let is_nothing = !disk.files().iter().any(|(path, _)| path.starts_with(NEW));
         match Desk::open(&disk, NEW) {
-            Err(OpenError::Damaged(_)) => {}
+            Err(OpenError::Unfinished { .. }) => {
+                assert!(matches!(verify(&disk, Path::new(NEW)), Err(OpenError::Unfinished { .. })));
+            }
             Err(error) => panic!("{error}"),
-            // Before anything was written, or when only the last sync was missing.
-            Ok(desk) => assert!(desk.recovery.records == 0 || desk.held("stream").len() == 40, "{operation}"),
+            // Only the last sync was missing.
+            Ok(desk) => assert!(is_nothing || desk.held("stream").len() == 40, "{operation}"),
         }
     }
     assert!(is_finished);

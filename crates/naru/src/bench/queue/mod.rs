@@ -26,7 +26,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Write as _, stdout};
+use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -34,6 +34,7 @@ use serde::Serialize;
 use table::Table;
 
 use super::report;
+use crate::printed::Printed;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -77,6 +78,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
 
 fn show(report: &impl Report, json: bool) -> anyhow::Result<()> {
     let printed =
-        if json { report::print_json(report) } else { stdout().write_all(report.table().text().as_bytes()) };
+        if json { report::print_json(report) } else { Printed.write_all(report.table().text().as_bytes()) };
     printed.context("the report cannot be printed")
 }
