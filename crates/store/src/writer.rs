@@ -121,10 +121,15 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     /// When the first of what is not synced was written.
     unsynced_since: Option<Instant>,
+    unsynced_bytes: usize,
 }
 
 /// How long what is written waits for its sync at [`Level::EverySecond`].
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How much that may be at the most, below [`Level::Always`]: the disk takes this much in some milliseconds, in which nothing
+/// else is written, and as much as a segment holds takes it many times as long.
+const UNSYNCED_BYTES_MAX: usize = 4 << 20;
 
 /// The writer's thread.
 pub(crate) struct WriterThread {
@@ -168,7 +173,7 @@ impl WriterThread {
 
 impl Writer {
     pub(crate) fn new(tail: Tail, shared: Arc<Shared>) -> Self {
-        Self { tail, shared, unsynced_since: None }
+        Self { tail, shared, unsynced_since: None, unsynced_bytes: 0 }
     }
 
     /// Whether to write a frame is so little that handing it to another thread, and hearing of it again, would take
@@ -197,7 +202,9 @@ impl Writer {
             }
             Ok(())
         })?;
-        if was_synced && self.unsynced_since.is_some() {
+        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX {
+            self.shared.desk.sync();
+        } else if was_synced && self.unsynced_since.is_some() {
             // The thread syncs it when the time comes, of which it is to take note.
             self.shared.desk.look();
         }
@@ -231,7 +238,8 @@ impl Writer {
             return self.sync(tell);
         }
         self.count(tell);
-        if is_mark || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+        let is_due = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if is_mark || is_due || self.unsynced_bytes >= UNSYNCED_BYTES_MAX {
             self.sync(tell)?;
         }
         Ok(())
@@ -245,6 +253,7 @@ impl Writer {
         }
         *self.shared.tail.lock() = self.tail.head();
         self.unsynced_since.get_or_insert_with(Instant::now);
+        self.unsynced_bytes += batch.read().frame_bytes();
         // Going over to the next segment syncs the one before.
         self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
         Ok(())
@@ -253,6 +262,7 @@ impl Writer {
     fn sync(&mut self, tell: &dyn Fn(Lsn)) -> Result<(), WriteError> {
         self.tail.sync()?;
         self.unsynced_since = None;
+        self.unsynced_bytes = 0;
         self.shared.synced.store(self.tail.synced().number(), Ordering::Release);
         self.count(tell);
         Ok(())
