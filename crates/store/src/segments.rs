@@ -156,14 +156,14 @@ impl Segments {
         })
     }
 
-    /// Bytes of sealed segments in which nothing is live and that wait for checkpoints: of their records some are behind
+    /// Bytes of the files of sealed segments in which nothing is live and that wait for checkpoints: of their records some are behind
     /// `replayed_from`.
     pub(crate) fn dead_behind(&self, replayed_from: Lsn) -> u64 {
         let dead = self
             .known
             .values()
             .filter(|segment| segment.live == 0 && segment.last.is_some_and(|last| last > replayed_from));
-        dead.filter_map(|segment| segment.end.since(segment.head.start)).sum()
+        dead.map(|segment| segment.head.bytes).sum()
     }
 
     /// The heads of all segments, the tail last.

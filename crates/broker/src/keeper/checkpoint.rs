@@ -175,7 +175,8 @@ impl Checkpoints {
         }
         if dead > 0 && self.is_second_due {
             self.is_second_due = !self.begin_again(store);
-        } else if dead >= due {
+        } else if dead >= self.pace.log_bytes_min.max(2 * self.bytes()) {
+            // It takes two, and they are not to cost more than they give.
             self.is_first = self.begin_again(store);
         } else if written >= due {
             self.begin(store);

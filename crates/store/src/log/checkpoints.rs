@@ -50,7 +50,7 @@ impl Log {
         self.checkpoints.last().copied().unwrap_or(Lsn::ZERO)
     }
 
-    /// Bytes of sealed segments that hold nothing live and would be unlinked were there two checkpoints behind them.
+    /// Bytes of the files of sealed segments that hold nothing live and would be unlinked were there two checkpoints behind them.
     pub fn awaiting_checkpoints(&self) -> u64 {
         self.segments.dead_behind(self.replayed_from())
     }
