@@ -490,7 +490,7 @@ impl Peer<Resp> for Client {
         let version = self.version.get();
         let mut replies = self.replies.borrow_mut();
         if replies.is_empty() {
-            self.ended_if(self.link.write(|writer| frame.write(version, writer)));
+            self.ended_if(self.link.deliver(|writer| frame.write(version, writer)));
         } else {
             replies.append(|out| frame.copy_to(version, out));
             drop(replies);
