@@ -1,4 +1,7 @@
-use std::{io, net::TcpStream};
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+};
 
 use socket2::SockRef;
 
@@ -15,7 +18,7 @@ pub(crate) struct Congestion {
 }
 
 impl Congestion {
-    /// To be called before anything is accepted.
+    /// To be called before it listens: the system accepts by itself from then on.
     pub(crate) fn of(listener: SockRef<'_>) -> Congestion {
         let unpaced = || {
             let mut system = listener.tcp_congestion()?;
@@ -28,13 +31,14 @@ impl Congestion {
         Congestion { system: system.ok() }
     }
 
-    /// To be called with each connection before anything is sent.
-    pub(crate) fn accepted(&self, stream: &TcpStream) -> io::Result<()> {
-        match &self.system {
-            Some(system) if !stream.peer_addr()?.ip().to_canonical().is_loopback() => {
-                SockRef::from(stream).set_tcp_congestion(system)
-            }
-            _ => Ok(()),
+    /// To be called with each connection before anything is sent. Where the system does not let it have its own choice back,
+    /// it does without.
+    pub(crate) fn accepted(&self, stream: &TcpStream, peer: SocketAddr) {
+        if let Some(system) = &self.system
+            && !peer.ip().to_canonical().is_loopback()
+            && let Err(error) = SockRef::from(stream).set_tcp_congestion(system)
+        {
+            tracing::debug!(%error, "a connection does without the system's congestion control");
         }
     }
 }
@@ -56,8 +60,8 @@ mod tests {
         let congestion = Congestion::of(SockRef::from(&listener));
         assert_eq!(congestion.system.as_deref(), Some(system.as_bytes()));
         let _near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        congestion.accepted(&accepted).unwrap();
+        let (accepted, peer) = listener.accept().unwrap();
+        congestion.accepted(&accepted, peer);
         assert_eq!(control(SockRef::from(&accepted)), "reno");
     }
 }

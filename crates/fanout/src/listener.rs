@@ -20,6 +20,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct Listener {
     inner: TcpListener,
     address: SocketAddr,
+    congestion: Congestion,
     tls: Option<TlsTerms>,
 }
 
@@ -42,10 +43,11 @@ impl Listener {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
+        let congestion = Congestion::of(SockRef::from(&socket));
         socket.listen(BACKLOG)?;
         let inner: TcpListener = socket.into();
         let address = inner.local_addr()?;
-        Ok(Listener { inner, address, tls: None })
+        Ok(Listener { inner, address, congestion, tls: None })
     }
 
     /// The same port, for TLS only.
@@ -70,13 +72,12 @@ impl Listener {
         directory: Arc<Directory<W>>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let congestion = Congestion::of(SockRef::from(&self.inner));
         let listener = tokio::net::TcpListener::from_std(self.inner)?;
         hand_out(directory, stop, async || {
-            let (stream, _) = listener.accept().await?;
+            let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let stream = stream.into_std()?;
-            congestion.accepted(&stream)?;
+            self.congestion.accepted(&stream, peer);
             Ok(match &self.tls {
                 None => Incoming::Tcp(stream),
                 Some(terms) => Incoming::Tls(stream, terms.current()),
