@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use bytes::Bytes;
-use naru_fanout::{Publication, Shared, Writer, limits::SHARED_BYTES_MIN};
+use naru_fanout::{Publication, SharedBytes, Writer, limits::SHARED_BYTES_MIN};
 use naru_resp::{ReplyWriter, Version};
 
 use crate::message::Message;
@@ -74,7 +74,7 @@ impl Run<'_> {
 pub(crate) struct One<'a> {
     head: Cow<'a, [u8]>,
     /// What is too large to be copied behind the head, and what follows it.
-    large: Option<(Shared, &'static [u8])>,
+    large: Option<(SharedBytes, &'static [u8])>,
 }
 
 impl<'a> One<'a> {
@@ -85,7 +85,7 @@ impl<'a> One<'a> {
             }
             None => {
                 let (head, rest) = (Cow::Borrowed(&message.frame()[..1]), message.frame().slice(1..));
-                One { head, large: Some((Shared::new(rest), b"")) }
+                One { head, large: Some((SharedBytes::new(rest), b"")) }
             }
             Some(glob) => One::of_pattern(message, glob),
         }
@@ -106,7 +106,7 @@ impl<'a> One<'a> {
         head.push(b'$');
         head.extend_from_slice(itoa::Buffer::new().format(payload.len()).as_bytes());
         head.extend_from_slice(b"\r\n");
-        One { head: Cow::Owned(head), large: Some((Shared::new(payload), b"\r\n")) }
+        One { head: Cow::Owned(head), large: Some((SharedBytes::new(payload), b"\r\n")) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) {

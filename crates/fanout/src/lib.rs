@@ -48,7 +48,7 @@ pub use directory::Directory;
 pub use link::{Link, OutboxLimit, Slow};
 pub use listener::Listener;
 pub use outbox::{Outbox, Writer};
-pub use pages::Shared;
+pub use pages::SharedBytes;
 pub use pattern::matches;
 pub use socket::{Incoming, Socket};
 pub use tls::{HandshakeError, TlsSocket, TlsTerms};

@@ -43,6 +43,9 @@ pub const PAGED_BYTES_MIN: usize = 64 << 10;
 /// From which outbox of a core on: to make the pages costs as much as a few copies.
 pub const PAGED_TIMES_MIN: usize = 8;
 
+/// Messages of a process that are in pages, each of which takes a file descriptor; others are copied for each subscriber.
+pub const PAGES_MAX: usize = 128;
+
 /// How long a peer may take to agree on TLS.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 

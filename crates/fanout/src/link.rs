@@ -248,7 +248,7 @@ impl Link {
         let queued = {
             let mut outbox = self.outbox.borrow_mut();
             let mut spares = self.flusher.spares.borrow_mut();
-            let mut writer = outbox.writer(&mut spares);
+            let mut writer = outbox.writer(&mut spares, self.socket.takes_pages().is_some());
             write(&mut writer);
             writer.queued()
         };
@@ -322,20 +322,26 @@ impl Link {
     fn write_out(&self) -> io::Result<()> {
         let mut outbox = self.outbox.borrow_mut();
         let mut spares = self.flusher.spares.borrow_mut();
-        while let Some(front) = outbox.front() {
-            let written = match self.socket.takes_pages() {
-                Some(stream) if outbox.pages_after(SLICES_MAX).is_some() => write_paged(stream, &outbox)?,
-                _ if outbox.is_single() => self.socket.try_write(front)?,
-                _ => {
-                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                    let count = outbox.slices(&mut slices);
-                    self.socket.try_write_vectored(&slices[..count])?
-                }
-            };
+        while !outbox.is_empty() {
+            let written = self.write_some(&outbox)?;
             self.flusher.sent(&mut outbox, written, &mut spares);
         }
         self.emptied.notify_waiters();
         Ok(())
+    }
+
+    fn write_some(&self, outbox: &Outbox) -> io::Result<usize> {
+        if let Some(front) = outbox.front()
+            && outbox.is_single()
+        {
+            return self.socket.try_write(front);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let count = outbox.slices(&mut slices);
+        match self.socket.takes_pages() {
+            Some(stream) if outbox.pages_follow(count) => write_paged(stream, outbox, &slices[..count]),
+            _ => self.socket.try_write_vectored(&slices[..count]),
+        }
     }
 
     /// Waits until all that was written has been handed to the kernel, or the link is closed.
@@ -381,14 +387,11 @@ impl Link {
     }
 }
 
-/// Writes what is next in an outbox with pages near its front: them, or what is before them.
-fn write_paged(stream: &TcpStream, outbox: &Outbox) -> io::Result<usize> {
+/// Writes what is before pages, or else of the pages.
+fn write_paged(stream: &TcpStream, outbox: &Outbox, before: &[IoSlice<'_>]) -> io::Result<usize> {
     if let Some((pages, range)) = outbox.front_pages() {
         return stream.try_io(Interest::WRITABLE, || pages.send(stream, range));
     }
-    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-    let count = outbox.slices(&mut slices);
-    let before = &slices[..outbox.pages_after(count).unwrap_or(count)];
     let socket = SockRef::from(stream);
     stream.try_io(Interest::WRITABLE, || socket.send_vectored_with_flags(before, libc::MSG_MORE))
 }

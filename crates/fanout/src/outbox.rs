@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX},
-    pages::{Pages, Shared},
+    pages::{Pages, SharedBytes},
 };
 
 /// Buffers of a core that no outbox needs right now.
@@ -35,15 +35,25 @@ impl Spares {
 enum Chunk {
     Copied(Vec<u8>),
     Shared(Bytes),
-    /// The same bytes in both.
-    Paged(Bytes, Rc<Pages>),
+    /// Only of a socket that takes pages.
+    Paged(Rc<Pages>),
 }
 
 impl Chunk {
-    fn as_slice(&self) -> &[u8] {
+    fn len(&self) -> usize {
         match self {
-            Chunk::Copied(bytes) => bytes,
-            Chunk::Shared(bytes) | Chunk::Paged(bytes, _) => bytes,
+            Chunk::Copied(bytes) => bytes.len(),
+            Chunk::Shared(bytes) => bytes.len(),
+            Chunk::Paged(pages) => pages.len(),
+        }
+    }
+
+    /// What it holds, unless that is in pages.
+    fn as_slice(&self) -> Option<&[u8]> {
+        match self {
+            Chunk::Copied(bytes) => Some(bytes),
+            Chunk::Shared(bytes) => Some(bytes),
+            Chunk::Paged(_) => None,
         }
     }
 }
@@ -105,36 +115,37 @@ impl Outbox {
         self.queued == 0
     }
 
-    pub(crate) fn writer<'a>(&'a mut self, spares: &'a mut Spares) -> Writer<'a> {
-        Writer { outbox: self, spares }
+    /// `takes_pages`: of the socket that all this is for.
+    pub(crate) fn writer<'a>(&'a mut self, spares: &'a mut Spares, takes_pages: bool) -> Writer<'a> {
+        Writer { outbox: self, spares, takes_pages }
     }
 
-    /// What to write next, as one slice or several.
+    /// What to write next up to pages, as one slice or several; how many.
     pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
-        let mut skip = self.written;
-        let count = into.len().min(self.chunks.len());
-        for (slot, chunk) in into.iter_mut().zip(self.chunks.iter()) {
-            *slot = IoSlice::new(&chunk.as_slice()[skip..]);
-            skip = 0;
+        let (mut skip, mut count) = (self.written, 0);
+        for (slot, slice) in into.iter_mut().zip(self.chunks.iter().map_while(Chunk::as_slice)) {
+            *slot = IoSlice::new(&slice[skip..]);
+            (skip, count) = (0, count + 1);
         }
         count
     }
 
-    /// How many of the next `count` slices come before the first that is of pages; none if no such is among them.
-    pub(crate) fn pages_after(&self, count: usize) -> Option<usize> {
-        self.chunks.iter().take(count).position(|chunk| matches!(chunk, Chunk::Paged(..)))
+    /// Whether behind so many slices there are pages.
+    pub(crate) fn pages_follow(&self, count: usize) -> bool {
+        matches!(self.chunks.iter().nth(count), Some(Chunk::Paged(_)))
     }
 
     /// What to write next, if it is of pages: these, and which of their bytes.
     pub(crate) fn front_pages(&self) -> Option<(&Pages, Range<usize>)> {
         match self.chunks.first()? {
-            Chunk::Paged(bytes, pages) => Some((pages, self.written..bytes.len())),
+            Chunk::Paged(pages) => Some((pages, self.written..pages.len())),
             Chunk::Copied(_) | Chunk::Shared(_) => None,
         }
     }
 
+    /// What to write next, as one slice; none if there is nothing, or it is of pages.
     pub(crate) fn front(&self) -> Option<&[u8]> {
-        self.chunks.first().map(|chunk| &chunk.as_slice()[self.written..])
+        self.chunks.first().and_then(Chunk::as_slice).map(|slice| &slice[self.written..])
     }
 
     pub(crate) fn is_single(&self) -> bool {
@@ -147,7 +158,7 @@ impl Outbox {
         self.queued -= count;
         self.written += count;
         while let Some(front) = self.chunks.first() {
-            let len = front.as_slice().len();
+            let len = front.len();
             if self.written < len {
                 break;
             }
@@ -168,6 +179,7 @@ impl Outbox {
 pub struct Writer<'a> {
     outbox: &'a mut Outbox,
     spares: &'a mut Spares,
+    takes_pages: bool,
 }
 
 impl Writer<'_> {
@@ -197,15 +209,11 @@ impl Writer<'_> {
     }
 
     /// As [`Self::share`], for what goes to many.
-    pub fn share_with_many(&mut self, shared: &Shared) {
-        match shared.pages() {
-            None => self.share(shared.bytes()),
-            Some(pages) => {
-                let bytes = shared.bytes().clone();
-                self.outbox.queued += bytes.len();
-                self.outbox.chunks.push(Chunk::Paged(bytes, pages));
-            }
-        }
+    pub fn share_with_many(&mut self, shared: &SharedBytes) {
+        let pages = if self.takes_pages { shared.pages() } else { None };
+        let Some(pages) = pages else { return self.share(shared.bytes()) };
+        self.outbox.queued += pages.len();
+        self.outbox.chunks.push(Chunk::Paged(pages));
     }
 
     /// Bytes that wait, with those just added.
@@ -237,7 +245,7 @@ mod tests {
             let large = Bytes::from(vec![b'L'; SHARED_BYTES_MIN]);
             let mut expected = Vec::new();
             for round in 0..3u8 {
-                let mut writer = outbox.writer(&mut spares);
+                let mut writer = outbox.writer(&mut spares, false);
                 writer.copy(&[round; 10]);
                 writer.share(&large);
                 writer.encode(|buffer| buffer.push(round));
@@ -253,18 +261,18 @@ mod tests {
     #[test]
     fn an_empty_outbox_holds_no_buffer_and_the_next_one_reuses_it() {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        outbox.writer(&mut spares).copy(b"hello");
+        outbox.writer(&mut spares, false).copy(b"hello");
         outbox.clear(&mut spares);
         assert_eq!(outbox.chunks.len(), 0);
         assert_eq!(spares.buffers.len(), 1);
-        outbox.writer(&mut spares).copy(b"again");
+        outbox.writer(&mut spares, false).copy(b"again");
         assert!(spares.buffers.is_empty() && spares.bytes == 0);
     }
 
     #[test]
     fn a_buffer_that_grew_large_is_freed() {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        outbox.writer(&mut spares).copy(&vec![0; SPARE_BUFFER_BYTES_MAX + 1]);
+        outbox.writer(&mut spares, false).copy(&vec![0; SPARE_BUFFER_BYTES_MAX + 1]);
         outbox.clear(&mut spares);
         assert!(spares.buffers.is_empty() && spares.bytes == 0);
     }

@@ -116,7 +116,7 @@ impl Socket {
         each!(self, stream => stream.try_write_vectored(slices))
     }
 
-    /// What [`Pages`] can be sent into.
+    /// What pages can be sent into.
     pub(crate) fn takes_pages(&self) -> Option<&TcpStream> {
         match self {
             Socket::Tcp(stream) => Some(stream),
