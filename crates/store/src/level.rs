@@ -9,8 +9,8 @@ pub enum Level {
     Always = 0,
     /// Once the operating system has it: it survives the death of the process, and is on disk about a second later.
     EverySecond = 1,
-    /// Once the operating system has it, which writes it when it likes; only a segment that is full, a checkpoint and
-    /// closing make the log sync.
+    /// Once the operating system has it, which writes it when it likes; only every 4 MiB, a checkpoint and closing make the
+    /// log sync.
     No = 2,
 }
 

@@ -93,6 +93,7 @@ fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     for core in 0..context.core.directory().cores() {
         context.core.directory().send(CoreId(core), Mail::Configured);
     }
+    shared.keeping.look();
     if wanted.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"requirepass")) {
         return acl::changed(context, |writer| writer.simple("OK"));
     }

@@ -133,7 +133,6 @@ impl Blocked {
     }
 
     /// The keys that somebody waits for.
-    /// The keys that somebody waits for.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Bytes> {
         self.by_key.keys()
     }

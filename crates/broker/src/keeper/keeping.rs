@@ -35,16 +35,21 @@ impl Keeping {
         core: CoreId,
         jobs: &mut Vec<(OwnedPermit<Job>, Job)>,
     ) -> Option<Vec<Answer>> {
-        if !jobs.iter().all(|(_, job)| job.task.is_short()) {
-            return None;
-        }
         let mut turns = self.turns.try_lock()?;
         let turns = turns.as_mut().filter(|turns| turns.can_be_done_beside())?;
+        if !jobs.iter().all(|(_, job)| turns.store.is_short(&job.task)) {
+            return None;
+        }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));
         if turns.is_wanted_earlier() {
             self.bell.notify_one();
         }
         Some(answers)
+    }
+
+    /// Has the keeper's thread take a turn, to see what has been set.
+    pub(crate) fn look(&self) {
+        self.bell.notify_one();
     }
 
     /// The life of the keeper's thread: until nobody can send jobs any more, and the log is closed; or until the log fails.
@@ -67,8 +72,11 @@ impl Keeping {
                 }
                 () = sleep_until(until.unwrap_or_else(std::time::Instant::now).into()), if until.is_some() => {}
             }
-            if let Some(turns) = self.turns.lock().as_mut() {
-                turns.turn()?;
+            let mut turns = self.turns.lock();
+            if let Some(Err(error)) = turns.as_mut().map(Turns::turn) {
+                // Whoever still waits for something of it is not kept waiting.
+                *turns = None;
+                return Err(error);
             }
         }
         self.turns.lock().take().map_or(Ok(()), Turns::close)

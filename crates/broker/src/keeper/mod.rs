@@ -23,6 +23,7 @@ mod lists;
 mod load;
 mod reclaim;
 mod salvage;
+mod short;
 mod start;
 mod store;
 mod streams;
@@ -110,15 +111,6 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// Whether it is soon done, whatever is stored.
-    fn is_short(&self) -> bool {
-        match self {
-            Task::Do(op) => op.is_short(),
-            Task::Watch { .. } | Task::Unwatch(_) => true,
-            Task::Exec(_) | Task::Backup(_) | Task::Gone => false,
-        }
-    }
-
     /// Whether its answer may take as long as it likes, so that its client is not read meanwhile.
     pub(crate) fn blocks(&self) -> bool {
         match self {
@@ -149,20 +141,6 @@ pub(crate) enum Op {
     },
 }
 
-impl Op {
-    fn is_short(&self) -> bool {
-        match self {
-            Op::Keys(op) => op.is_short(),
-            Op::Stream(op) => op.is_short(),
-            Op::List(op) => op.is_short(),
-            Op::Text(op) => op.is_short(),
-            Op::Ledger(op) => op.is_short(),
-            Op::Unblock { .. } => true,
-            Op::Flush | Op::Usage { .. } => false,
-        }
-    }
-}
-
 /// What a blocked command gets that somebody has ended (`CLIENT UNBLOCK`).
 #[derive(Clone, Copy)]
 pub(crate) enum Unblocked {
@@ -180,17 +158,4 @@ pub(crate) enum LedgerOp {
     Entries { user: User, after: Useq, entries_max: usize },
     Ack { user: User, device: Device, useq: Useq },
     History { user: User, conversation: Conversation, before: Option<Seq>, entries_max: usize },
-}
-
-impl LedgerOp {
-    fn is_short(&self) -> bool {
-        matches!(
-            self,
-            LedgerOp::Server(_)
-                | LedgerOp::Route(_)
-                | LedgerOp::Unroute(_)
-                | LedgerOp::Send(_)
-                | LedgerOp::Ack { .. }
-        )
-    }
 }

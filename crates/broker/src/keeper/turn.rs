@@ -78,7 +78,10 @@ impl Turns {
     /// Whether there is something to do before the keeper's thread would come back by itself.
     pub(super) fn is_wanted_earlier(&mut self) -> bool {
         let is_stuck = self.failed.is_some();
-        is_stuck || self.next_wake().is_some_and(|at| self.rests_until.is_none_or(|until| at < until))
+        // Deadlines are given in milliseconds from now on.
+        let is_earlier = |at: Instant, until: Instant| at + Duration::from_millis(2) < until;
+        let next = self.next_wake();
+        is_stuck || next.is_some_and(|at| self.rests_until.is_none_or(|until| is_earlier(at, until)))
     }
 
     fn next_wake(&mut self) -> Option<Instant> {
@@ -109,6 +112,7 @@ impl Turns {
 
     /// Everything that can be done now, by the keeper's thread.
     pub(super) fn turn(&mut self) -> Result<(), WriteError> {
+        self.expire();
         let done = self.do_jobs();
         let comes_again = self.upkeep.go_on(&mut self.store);
         self.comes_again = comes_again.map(|after| Instant::now() + after);
@@ -145,7 +149,6 @@ impl Turns {
 
     /// Does what was asked for, as far as there is room; how much that was.
     fn do_jobs(&mut self) -> usize {
-        self.expire();
         let mut done = 0;
         while !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };

@@ -13,10 +13,7 @@ use super::{
     change::Change,
     store::{Store, StoreError},
 };
-use crate::{
-    keyspace::{KeyChange, Kind, Value},
-    limits::SHORT_COUNT_MAX,
-};
+use crate::keyspace::{KeyChange, Kind, Value};
 
 pub(super) use expire::ends;
 pub(crate) use expire::{Condition, Deadline};
@@ -63,17 +60,6 @@ pub(crate) enum KeyOp {
     Number(Bytes, i64),
     /// Answers this error if there is such a key.
     Refuse(Bytes, &'static str),
-}
-
-impl KeyOp {
-    /// Whether it is soon done, whatever is stored.
-    pub(super) fn is_short(&self) -> bool {
-        match self {
-            KeyOp::Delete(keys) | KeyOp::Exists(keys) => keys.len() <= SHORT_COUNT_MAX,
-            KeyOp::Copy { .. } | KeyOp::Scan(_) | KeyOp::Matching(_) => false,
-            _ => true,
-        }
-    }
 }
 
 /// Runs a command on keys.

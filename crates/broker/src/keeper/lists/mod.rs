@@ -16,10 +16,7 @@ use super::{
     store::{Store, StoreError},
     turn::Outcome,
 };
-use crate::{
-    limits::SHORT_COUNT_MAX,
-    lists::{Element, End, List},
-};
+use crate::lists::{Element, End, List};
 
 pub(super) use apply::apply;
 pub(super) use pop::ListWait;
@@ -99,16 +96,6 @@ pub(crate) enum ListOp {
 }
 
 impl ListOp {
-    /// Whether it is soon done, whatever is stored.
-    pub(super) fn is_short(&self) -> bool {
-        match self {
-            ListOp::Push { elements, .. } => elements.len() <= SHORT_COUNT_MAX,
-            ListOp::Pop { count, .. } | ListOp::PopAny { count, .. } => count.unwrap_or(1) <= SHORT_COUNT_MAX,
-            ListOp::Move { .. } | ListOp::Len { .. } => true,
-            _ => false,
-        }
-    }
-
     /// Whether its answer may take as long as it likes.
     pub(super) fn blocks(&self) -> bool {
         matches!(self, ListOp::PopAny { block: Some(_), .. } | ListOp::Move { block: Some(_), .. })

@@ -2,10 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{
-    limits::SHORT_COUNT_MAX,
-    streams::{IdRequest, InvalidId, StreamId, Trim},
-};
+use crate::streams::{IdRequest, InvalidId, StreamId, Trim};
 
 /// What a command on streams asks for. Where an argument is a `Result`, Redis looks at the key first, and an error waits
 /// until then.
@@ -96,18 +93,6 @@ pub(crate) enum StreamOp {
 }
 
 impl StreamOp {
-    /// Whether it is soon done, whatever is stored.
-    pub(in crate::keeper) fn is_short(&self) -> bool {
-        let is_few = |count: Option<usize>| count.is_some_and(|count| count <= SHORT_COUNT_MAX);
-        match self {
-            StreamOp::Add { .. } | StreamOp::Len { .. } | StreamOp::Ack { .. } => true,
-            StreamOp::Range { count, .. } => is_few(*count),
-            StreamOp::Read { streams, count, .. } => is_few(*count) && streams.len() == 1,
-            StreamOp::ReadGroup { read, .. } => is_few(read.count) && read.streams.len() == 1,
-            _ => false,
-        }
-    }
-
     /// Whether its answer may take as long as it likes.
     pub(in crate::keeper) fn blocks(&self) -> bool {
         matches!(self, StreamOp::Read { block: Some(_), .. } | StreamOp::ReadGroup { block: Some(_), .. })

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     keyspace::{Gone, Keyspace, WrongType},
-    limits::SHORT_COUNT_MAX,
     strings::{LongDouble, StringChange, Text},
 };
 
@@ -63,17 +62,6 @@ pub(crate) enum TextOp {
         offset: usize,
         bytes: Bytes,
     },
-}
-
-impl TextOp {
-    /// Whether it is soon done, whatever is stored.
-    pub(super) fn is_short(&self) -> bool {
-        match self {
-            TextOp::GetSeveral(keys) => keys.len() <= SHORT_COUNT_MAX,
-            TextOp::SetSeveral { pairs, .. } => pairs.len() <= SHORT_COUNT_MAX,
-            _ => true,
-        }
-    }
 }
 
 /// Runs a command on strings.
