@@ -17,8 +17,8 @@ macro_rules! counter {
             /// Before the first: nothing is there yet.
             pub const ZERO: $name = $name(0);
 
-            /// The number after this one. Only for numbers the ledger gave, which start at 1 and rise by 1.
-            pub(crate) fn next(self) -> $name {
+            /// The number after this one, which is the next to be given unless a [`Generation`](crate::Generation) lies between.
+            pub fn next(self) -> $name {
                 $name(self.0 + 1)
             }
         }
@@ -38,6 +38,11 @@ counter!(
 counter!(
     /// An entry's number in a user's inbox, from 1. As a cursor: everything up to here.
     Useq
+);
+
+counter!(
+    /// How often the members of a room have changed.
+    Version
 );
 
 /// Where a client stands in an inbox: useq means nothing outside its epoch.
