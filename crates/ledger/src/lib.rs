@@ -1,6 +1,9 @@
 //! Conversations, inboxes and cursors as a pure model: operations on state, and nothing else. There is no
 //! I/O, no clock and no randomness here; time comes in as [`Millis`], randomness as the [`Epoch`], bounds as [`Limits`].
 //!
+//! [`Op`] is what can be asked of a ledger, [`Answer`] what it says: the same whether Naru's broker keeps it, or Redis
+//! or Valkey by scripts. Start reading there.
+//!
 //! A message is stored once, in the log of its [`Conversation`], where it gets its [`Seq`]. An inbox copies nothing. It is a
 //! ring of the last changes, each with the user's own running number, its [`Useq`]; and an index with one record for each
 //! conversation: how far it has come, and how far it is read. A [`Device`] has one cumulative cursor in useq. Coming
@@ -42,6 +45,7 @@
 //! - The jump ahead after a failover that lost a tail: this ledger has one store, which has no such failover.
 #![forbid(unsafe_code)]
 
+pub mod answer;
 mod body;
 mod conversation;
 mod dedupe;
@@ -57,6 +61,7 @@ mod log;
 mod mending;
 mod mode;
 mod names;
+pub mod op;
 mod past;
 mod position;
 mod role;
@@ -64,6 +69,7 @@ mod routes;
 mod state;
 mod words;
 
+pub use answer::Answer;
 pub use body::Body;
 pub use conversation::{Conversation, ConversationError, Direct, DirectError, Room, RoomError};
 pub use effect::Effect;
@@ -76,6 +82,7 @@ pub use limits::Limits;
 pub use mending::Mending;
 pub use mode::{Follow, Mode};
 pub use names::{ClientId, Device, Epoch, NameError, Server, User};
+pub use op::Op;
 pub use position::{Millis, Position, Seq, Useq, Version};
 pub use role::Role;
 pub use state::Misfit;

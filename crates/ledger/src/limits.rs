@@ -53,7 +53,7 @@ pub struct Limits {
     /// Bytes of a log's bodies. The oldest entries make room, the newest always stays. Counted as the bodies
     /// were appended; a store that counts what it stores may trim a little earlier or later.
     pub log_bytes_max: u64,
-    /// How long an entry stays. Looked at by appends to the same log.
+    /// How long an entry stays. Looked at by every append to the log; a store may look more often.
     pub log_age_max: Duration,
     /// The length of a dedupe window. Windows lie on a fixed grid from 1970 on; a client id is recognised in the window it
     /// was given in and in the next, so for one to two of these.
@@ -74,7 +74,7 @@ pub struct Limits {
     pub members_max: usize,
     /// Entries, pointers or rows in one answer. A limit that is asked for is taken as 1 to this.
     pub page_entries_max: usize,
-    /// Bytes of entries in one answer, with the names in them. The first is given
+    /// Bytes of entries in one answer, as [`Entry::bytes`](crate::answer::Entry::bytes) counts them. The first is given
     /// whatever it has.
     pub page_bytes_max: usize,
 }
