@@ -2,7 +2,8 @@
 //! I/O, no clock and no randomness here; time comes in as [`Millis`], randomness as the [`Epoch`], bounds as [`Limits`].
 //!
 //! [`Op`] is what can be asked of a ledger, [`Answer`] what it says: the same whether Naru's broker keeps it, or Redis
-//! or Valkey by scripts. Start reading there.
+//! or Valkey by scripts. [`Model`] does them in the plainest way there is; every store has to answer as it does. Start
+//! reading at `Op`.
 //!
 //! A message is stored once, in the log of its [`Conversation`], where it gets its [`Seq`]. An inbox copies nothing. It is a
 //! ring of the last changes, each with the user's own running number, its [`Useq`]; and an index with one record for each
@@ -60,6 +61,7 @@ pub mod limits;
 mod log;
 mod mending;
 mod mode;
+mod model;
 mod names;
 pub mod op;
 mod past;
@@ -81,6 +83,7 @@ pub use level::Level;
 pub use limits::Limits;
 pub use mending::Mending;
 pub use mode::{Follow, Mode};
+pub use model::Model;
 pub use names::{ClientId, Device, Epoch, NameError, Server, User};
 pub use op::Op;
 pub use position::{Millis, Position, Seq, Useq, Version};

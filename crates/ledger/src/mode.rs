@@ -17,8 +17,10 @@ words!(
 
 words!(
     /// How a user follows a conversation, as far as their own inbox knows.
+    #[derive(Default)]
     Follow, "a way to follow",
     /// By their inbox: unread is `count - read`, or 0 if read is ahead.
+    #[default]
     Inbox = "inbox",
     /// By the room's channel: `head` and `count` are those of the last entry that came into the inbox, and
     /// unread is the room's own count `- read`.

@@ -63,6 +63,11 @@ impl Millis {
     pub(crate) fn since(self, earlier: Millis) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// The moment this long after.
+    pub(crate) fn after(self, duration: Duration) -> Millis {
+        Millis(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
 }
 
 impl fmt::Display for Millis {

@@ -14,8 +14,8 @@ pub struct Resumed {
     pub cursor: Useq,
     /// The user's last number.
     pub head: Useq,
-    /// What is new to the device is what came after this: the position it gave if the ring has what follows, else its cursor; the
-    /// ring's oldest if the cursor is above what it gave and the ring goes no further back.
+    /// What is new to the device is what came after this: the position it gave, if the ring has what follows; if not, and the
+    /// device has acknowledged more, the ring's oldest; else its cursor.
     pub start: Useq,
     /// How the device gets it.
     pub how: How,
