@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::names::{ClientId, Device, Epoch, User};
 use crate::position::{Millis, Seq, Useq};
 
@@ -22,7 +22,7 @@ pub enum Effect {
     /// A message has its place.
     Appended {
         /// Whose log.
-        conversation: Conversation,
+        conversation: Direct,
         /// One above the log's head.
         seq: Seq,
         /// Who said it.
@@ -41,14 +41,14 @@ pub enum Effect {
         /// One above the inbox's head.
         useq: Useq,
         /// Which conversation.
-        conversation: Conversation,
+        conversation: Direct,
         /// One above how far the conversation was in this inbox.
         seq: Seq,
     },
     /// A conversation is fanned out up to here.
     Done {
         /// Which conversation.
-        conversation: Conversation,
+        conversation: Direct,
         /// The last message that is in all inboxes.
         seq: Seq,
     },

@@ -1,7 +1,7 @@
 //! What a device sees, and how much of it at once.
 
 use crate::body::Body;
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::names::{ClientId, User};
 use crate::position::{Millis, Seq, Useq};
 
@@ -11,7 +11,7 @@ pub struct Entry {
     /// Its place in the user's inbox; none when it was read from the conversation.
     pub useq: Option<Useq>,
     /// Where it was said.
-    pub conversation: Conversation,
+    pub conversation: Direct,
     /// Its place in the conversation.
     pub seq: Seq,
     /// Who said it.

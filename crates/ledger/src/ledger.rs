@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::effect::Effect;
 use crate::entry::{Batch, Entry, Portion};
 use crate::inbox::{Inbox, Pointer};
@@ -36,7 +36,7 @@ pub struct Ledger {
 #[derive(Debug, Clone)]
 pub struct Append {
     /// Where it is said.
-    pub conversation: Conversation,
+    pub conversation: Direct,
     /// Who says it.
     pub sender: User,
     /// What the sender's client calls it; a second one of this name from this sender is the same message.
@@ -73,7 +73,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     /// Where it was said.
-    pub conversation: Conversation,
+    pub conversation: Direct,
     /// Its number there.
     pub seq: Seq,
     /// When it was stored.
@@ -89,7 +89,7 @@ pub struct Sent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// Which one.
-    pub conversation: Conversation,
+    pub conversation: Direct,
     /// Its last message: deliver up to here, then say done.
     pub seq: Seq,
 }
@@ -223,7 +223,7 @@ impl Ledger {
     /// them by this: nothing where it was there already, the earlier messages first where those were missing.
     pub fn deliver(
         &mut self,
-        conversation: &Conversation,
+        conversation: &Direct,
         seq: Seq,
         users: &[User],
         effects: &mut Vec<Effect>,
@@ -252,7 +252,7 @@ impl Ledger {
     /// Notes that every participant's inbox has reached `seq`. Below what is noted already it does nothing.
     pub fn done(
         &mut self,
-        conversation: &Conversation,
+        conversation: &Direct,
         seq: Seq,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refused> {
@@ -347,7 +347,7 @@ impl Ledger {
     pub fn history(
         &self,
         user: &User,
-        conversation: &Conversation,
+        conversation: &Direct,
         before: Option<Seq>,
         limit: usize,
     ) -> Result<Batch, Refused> {
@@ -400,12 +400,12 @@ impl Ledger {
         }
     }
 
-    fn fanned_out(&self, conversation: &Conversation) -> Seq {
+    fn fanned_out(&self, conversation: &Direct) -> Seq {
         self.state.log(conversation).map_or(Seq::ZERO, |(_, log)| log.fanned_out())
     }
 
     /// The log of a conversation that has got as far as `seq`, and its index.
-    fn log_with(&self, conversation: &Conversation, seq: Seq) -> Result<(usize, &Log), Refused> {
+    fn log_with(&self, conversation: &Direct, seq: Seq) -> Result<(usize, &Log), Refused> {
         self.state.log(conversation).filter(|(_, log)| seq <= log.head()).ok_or(Refused::NoSuchMessage)
     }
 

@@ -39,3 +39,64 @@ pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 const _: () = assert!(PAGE_BYTES_MAX > BODY_BYTES_MAX);
 const _: () = assert!(SEEN_EVERY.as_secs() < DEVICE_TTL.as_secs());
+
+/// What is bounded and may be set otherwise. The model and every store of a ledger are given the same ones. A limit
+/// that is lowered takes hold with the next operation on what is above it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one body. More is refused.
+    pub body_bytes_max: usize,
+    /// Users that one message mentions. More are refused.
+    pub mentions_max: usize,
+    /// Entries of a log, of every kind. The oldest make room for one more.
+    pub log_entries_max: usize,
+    /// Bytes of a log's bodies. The oldest entries make room, the newest always stays. Counted as the bodies
+    /// were appended; a store that counts what it stores may trim a little earlier or later.
+    pub log_bytes_max: u64,
+    /// How long an entry stays. Looked at by every append to the log; a store may look more often.
+    pub log_age_max: Duration,
+    /// The length of a dedupe window. Windows lie on a fixed grid from 1970 on; a client id is recognised in the window it
+    /// was given in and in the next, so for one to two of these.
+    pub dedupe_window: Duration,
+    /// Changes in a user's ring. The oldest leaves, and devices that have not acknowledged it are far behind.
+    pub ring_max: usize,
+    /// Conversations in a user's index. The one that changed longest ago is forgotten, those left first.
+    pub conversations_max: usize,
+    /// Unread mentions kept for one conversation and user. Of more the newest count.
+    pub mentions_kept_max: usize,
+    /// Devices of one user. The longest unseen is forgotten.
+    pub devices_max: usize,
+    /// A device unseen for longer than this is forgotten when another one of the user's is there.
+    pub device_ttl: Duration,
+    /// A resume notes that its device was seen when the last note is at least this old.
+    pub seen_every: Duration,
+    /// Members of a room in fan-out mode. With one more it goes over to broadcast mode.
+    pub members_max: usize,
+    /// Entries, pointers or rows in one answer. A limit that is asked for is taken as 1 to this.
+    pub page_entries_max: usize,
+    /// Bytes of entries in one answer, as [`Entry::bytes`](crate::answer::Entry::bytes) counts them. The first is given
+    /// whatever it has.
+    pub page_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            body_bytes_max: BODY_BYTES_MAX,
+            mentions_max: 50,
+            log_entries_max: 10_000,
+            log_bytes_max: 64 * 1024 * 1024,
+            log_age_max: Duration::from_secs(90 * 24 * 60 * 60),
+            dedupe_window: DEDUPE_WINDOW,
+            ring_max: 128,
+            conversations_max: 2_000,
+            mentions_kept_max: 100,
+            devices_max: DEVICES_MAX,
+            device_ttl: DEVICE_TTL,
+            seen_every: SEEN_EVERY,
+            members_max: 500,
+            page_entries_max: BATCH_ENTRIES_MAX,
+            page_bytes_max: PAGE_BYTES_MAX,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::dedupe::Dedupe;
 use crate::entry::Entry;
 use crate::names::{ClientId, User};
@@ -12,7 +12,7 @@ use crate::position::{Millis, Seq, Useq};
 /// The messages of a conversation, which of them a retry would repeat, and how far they are fanned out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Log {
-    conversation: Conversation,
+    conversation: Direct,
     /// The message with seq `n` is at `n - 1`.
     messages: Vec<Message>,
     dedupe: Dedupe,
@@ -29,11 +29,11 @@ struct Message {
 }
 
 impl Log {
-    pub(crate) fn new(conversation: Conversation) -> Log {
+    pub(crate) fn new(conversation: Direct) -> Log {
         Log { conversation, messages: Vec::new(), dedupe: Dedupe::default(), fanned_out: Seq::ZERO }
     }
 
-    pub(crate) fn conversation(&self) -> &Conversation {
+    pub(crate) fn conversation(&self) -> &Direct {
         &self.conversation
     }
 

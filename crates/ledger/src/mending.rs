@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::effect::Effect;
 use crate::inbox::Inbox;
 use crate::ledger::Ledger;
@@ -16,7 +16,7 @@ use crate::position::{Seq, Useq};
 #[derive(Debug, Default)]
 pub struct Mending {
     /// How far the messages of a conversation have moved up.
-    seqs: HashMap<Conversation, u64>,
+    seqs: HashMap<Direct, u64>,
     /// How far the entries of an inbox have moved up.
     useqs: HashMap<User, u64>,
 }
@@ -62,7 +62,7 @@ impl Mending {
     }
 
     /// Delivers all of a conversation up to a message that was delivered: what is there of it is in the right order.
-    fn deliver(&self, ledger: &mut Ledger, user: &User, conversation: &Conversation, seq: Seq) {
+    fn deliver(&self, ledger: &mut Ledger, user: &User, conversation: &Direct, seq: Seq) {
         let Some((index, log)) = ledger.state().log(conversation) else { return };
         let upto = self.seq(conversation, seq).min(log.head());
         let reached = ledger.state().inbox(user).map_or(Seq::ZERO, |inbox| inbox.reached(index));
@@ -76,11 +76,11 @@ impl Mending {
     }
 
     /// The number that a message has now.
-    fn seq(&self, conversation: &Conversation, seq: Seq) -> Seq {
+    fn seq(&self, conversation: &Direct, seq: Seq) -> Seq {
         Seq(seq.0.saturating_sub(self.seqs.get(conversation).copied().unwrap_or(0)))
     }
 }
 
-fn log<'a>(ledger: &'a Ledger, conversation: &Conversation) -> Option<&'a Log> {
+fn log<'a>(ledger: &'a Ledger, conversation: &Direct) -> Option<&'a Log> {
     ledger.state().log(conversation).map(|(_, log)| log)
 }

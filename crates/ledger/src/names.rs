@@ -34,7 +34,7 @@ impl fmt::Display for Fault {
     }
 }
 
-fn check(what: &'static str, bytes_max: usize, text: &str) -> Result<(), NameError> {
+pub(crate) fn check(what: &'static str, bytes_max: usize, text: &str) -> Result<(), NameError> {
     let fault = if text.is_empty() {
         Fault::Empty
     } else if text.len() > bytes_max {

@@ -17,8 +17,8 @@ macro_rules! counter {
             /// Before the first: nothing is there yet.
             pub const ZERO: $name = $name(0);
 
-            /// The number after this one. Only for numbers the ledger gave, which start at 1 and rise by 1.
-            pub(crate) fn next(self) -> $name {
+            /// The number after this one, which is the next to be given unless a [`Generation`](crate::Generation) lies between.
+            pub fn next(self) -> $name {
                 $name(self.0 + 1)
             }
         }
@@ -40,6 +40,11 @@ counter!(
     Useq
 );
 
+counter!(
+    /// How often the members of a room have changed.
+    Version
+);
+
 /// Where a client stands in an inbox: useq means nothing outside its epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -57,6 +62,11 @@ impl Millis {
     /// How long ago `earlier` was; zero if it is still to come, as it may be after the clock stepped back.
     pub(crate) fn since(self, earlier: Millis) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment this long after.
+    pub(crate) fn after(self, duration: Duration) -> Millis {
+        Millis(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 

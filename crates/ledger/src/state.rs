@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::Conversation;
+use crate::conversation::Direct;
 use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::inbox::{Inbox, Pointer};
@@ -27,7 +27,7 @@ fn ensure(fits: bool, rule: &'static str) -> Result<(), Misfit> {
 pub(crate) struct State {
     epoch: Epoch,
     logs: Vec<Log>,
-    indexes: HashMap<Conversation, usize>,
+    indexes: HashMap<Direct, usize>,
     inboxes: HashMap<User, Inbox>,
     /// The logs that are not fanned out to their head, by the time of the first message that is not.
     unfinished: BTreeSet<(Millis, usize)>,
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// A conversation's log and its index.
-    pub(crate) fn log(&self, conversation: &Conversation) -> Option<(usize, &Log)> {
+    pub(crate) fn log(&self, conversation: &Direct) -> Option<(usize, &Log)> {
         let index = *self.indexes.get(conversation)?;
         Some((index, &self.logs[index]))
     }

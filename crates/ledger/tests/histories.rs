@@ -70,8 +70,8 @@ struct World {
     effects: Vec<Effect>,
     now: Millis,
     bursts: u64,
-    said: BTreeMap<Conversation, Vec<Said>>,
-    inboxes: BTreeMap<User, Vec<(Conversation, Seq)>>,
+    said: BTreeMap<Direct, Vec<Said>>,
+    inboxes: BTreeMap<User, Vec<(Direct, Seq)>>,
     cursors: HashMap<(User, Device), Useq>,
 }
 
@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, conversation: &Conversation, seq: Seq, users: &[User]) {
+    fn deliver(&mut self, conversation: &Direct, seq: Seq, users: &[User]) {
         let mut effects = Vec::new();
         let deliveries = self.ledger.deliver(conversation, seq, users, &mut effects).unwrap();
         assert_eq!(effects.len(), deliveries.len());
@@ -213,11 +213,11 @@ impl World {
         let at = &self.inboxes[user][useq.0 as usize - 1];
         assert_eq!((&entry.conversation, &entry.seq), (&at.0, &at.1));
         assert_eq!(said(entry), self.said[&entry.conversation][entry.seq.0 as usize - 1]);
-        assert_eq!(entry.conversation, Conversation::direct(&entry.from, &entry.to));
+        assert_eq!(entry.conversation, Direct::between(&entry.from, &entry.to));
         assert!(entry.conversation.has(user), "I9: only to participants");
     }
 
-    fn done(&mut self, conversation: &Conversation, seq: Seq) {
+    fn done(&mut self, conversation: &Direct, seq: Seq) {
         let mut effects = Vec::new();
         self.ledger.done(conversation, seq, &mut effects).unwrap();
         let once = effects.len();
@@ -281,7 +281,7 @@ impl World {
         let Resume { start, head, entries, more, .. } = resume;
         let mut batch = Batch { entries, more };
         let mut last = start;
-        let mut reached: HashMap<Conversation, Seq> = HashMap::new();
+        let mut reached: HashMap<Direct, Seq> = HashMap::new();
         loop {
             for entry in &batch.entries {
                 last = Useq(last.0 + 1);
@@ -366,11 +366,11 @@ impl World {
         }
     }
 
-    fn head(&self, conversation: &Conversation) -> u64 {
+    fn head(&self, conversation: &Direct) -> u64 {
         self.said.get(conversation).map_or(0, Vec::len) as u64
     }
 
-    fn reached(&self, user: &User, conversation: &Conversation) -> Seq {
+    fn reached(&self, user: &User, conversation: &Direct) -> Seq {
         let mut inbox = self.inboxes.get(user).into_iter().flatten().rev();
         inbox.find(|(other, _)| other == conversation).map_or(Seq::ZERO, |(_, seq)| *seq)
     }
@@ -384,7 +384,7 @@ fn remade(ledger: &Ledger) -> Ledger {
 }
 
 /// A whole conversation, by pages from the end.
-fn read_all(ledger: &Ledger, user: &User, conversation: &Conversation) -> Vec<Said> {
+fn read_all(ledger: &Ledger, user: &User, conversation: &Direct) -> Vec<Said> {
     let mut pages = Vec::new();
     let mut before = None;
     loop {
@@ -420,7 +420,7 @@ fn a_device(index: &Index) -> Device {
 fn message(from: &Index, to: &Index, id: &str) -> Append {
     let sender = a_user(from);
     Append {
-        conversation: Conversation::direct(&sender, &a_user(to)),
+        conversation: Direct::between(&sender, &a_user(to)),
         client_id: ClientId::parse(id).unwrap(),
         body: Body::from(format!("{sender} says {id}").as_bytes()),
         sender,

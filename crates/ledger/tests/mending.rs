@@ -28,7 +28,7 @@ fn history(steps: &[(usize, usize, bool)]) -> (Vec<Record>, Vec<Vec<usize>>) {
         let (mut effects, now) = (Vec::new(), Millis(records.len() as u64));
         if *is_message {
             let append = Append {
-                conversation: Conversation::direct(&user(*from), &user(*to)),
+                conversation: Direct::between(&user(*from), &user(*to)),
                 sender: user(*from),
                 client_id: ClientId::parse(&records.len().to_string()).unwrap(),
                 body: records.len().to_string().as_bytes().into(),

@@ -35,7 +35,7 @@ fn from(epoch_name: &str, useq: u64) -> Option<Position> {
 
 fn message(from: &str, to: &str, id: &str) -> Append {
     Append {
-        conversation: Conversation::direct(&user(from), &user(to)),
+        conversation: Direct::between(&user(from), &user(to)),
         sender: user(from),
         client_id: ClientId::parse(id).unwrap(),
         body: Body::from(&b"hello"[..]),
@@ -128,7 +128,7 @@ fn a_retry_finishes_a_fan_out_that_ended_half_way() {
     let mut f = Fixture::new();
     f.ledger.append(message("alice", "bob", "1"), NOW, &mut f.effects).unwrap();
     f.ledger.append(message("alice", "bob", "2"), NOW, &mut f.effects).unwrap();
-    let conversation = Conversation::direct(&user("alice"), &user("bob"));
+    let conversation = Direct::between(&user("alice"), &user("bob"));
     f.ledger.deliver(&conversation, Seq(1), &[user("alice")], &mut f.effects).unwrap();
 
     let sent = f.send("alice", "bob", "2", NOW);
@@ -144,9 +144,9 @@ fn a_conversation_is_pending_until_it_is_done_to_its_head() {
     for (from, id, now) in [("alice", "1", 0), ("carol", "1", 5), ("alice", "2", 9)] {
         f.ledger.append(message(from, "bob", id), Millis(now), &mut f.effects).unwrap();
     }
-    let alice = Conversation::direct(&user("alice"), &user("bob"));
-    let carol = Conversation::direct(&user("carol"), &user("bob"));
-    let waiting = |f: &Fixture, before: u64, limit: usize| -> Vec<(Conversation, u64)> {
+    let alice = Direct::between(&user("alice"), &user("bob"));
+    let carol = Direct::between(&user("carol"), &user("bob"));
+    let waiting = |f: &Fixture, before: u64, limit: usize| -> Vec<(Direct, u64)> {
         f.ledger.pending(Millis(before), limit).into_iter().map(|p| (p.conversation, p.seq.0)).collect()
     };
     assert_eq!(waiting(&f, 0, 10), []);
@@ -195,7 +195,7 @@ fn what_may_not_be_done_is_refused_and_records_nothing() {
     let large = Append { body: Body::from(&vec![0; bytes][..]), ..message("alice", "bob", "2") };
     assert_eq!(ledger.send(large, NOW, &mut f.effects), Err(Refused::BodyTooLarge { bytes }));
 
-    let elsewhere = Conversation::direct(&user("alice"), &user("carol"));
+    let elsewhere = Direct::between(&user("alice"), &user("carol"));
     for (conversation, seq) in [(dm, 2), (dm, u64::MAX), (&elsewhere, 1)] {
         let delivered = ledger.deliver(conversation, Seq(seq), &[user("alice")], &mut f.effects);
         assert_eq!(delivered, Err(Refused::NoSuchMessage));
@@ -344,7 +344,7 @@ fn one_device_too_many_and_the_longest_unseen_is_forgotten() {
 fn history_pages_backwards_and_each_page_reads_forwards() {
     let mut f = Fixture::new();
     f.send_many("alice", "bob", 250);
-    let dm = Conversation::direct(&user("alice"), &user("bob"));
+    let dm = Direct::between(&user("alice"), &user("bob"));
     let page = |before: Option<u64>, limit: usize| {
         f.ledger.history(&user("bob"), &dm, before.map(Seq), limit).unwrap()
     };
@@ -358,7 +358,7 @@ fn history_pages_backwards_and_each_page_reads_forwards() {
     }
     assert_eq!(page(None, 1).entries[0].useq, None);
 
-    let empty = Conversation::direct(&user("bob"), &user("carol"));
+    let empty = Direct::between(&user("bob"), &user("carol"));
     assert_eq!(f.ledger.history(&user("bob"), &empty, None, 10), Ok(Batch::default()));
 }
 
@@ -370,7 +370,7 @@ fn a_page_of_large_messages_ends_early() {
         let large = Append { body, ..message("alice", "bob", &id.to_string()) };
         f.ledger.send(large, NOW, &mut f.effects).unwrap();
     }
-    let dm = Conversation::direct(&user("alice"), &user("bob"));
+    let dm = Direct::between(&user("alice"), &user("bob"));
     let page = f.ledger.history(&user("bob"), &dm, None, 100).unwrap();
     assert!(page.more);
     assert_eq!(page.entries.last().unwrap().seq, Seq(20));
@@ -427,7 +427,7 @@ fn an_effect_that_does_not_follow_is_refused_and_changes_nothing() {
         assert!(!builds || misfit.is_some(), "{:?}", effects[missing]);
     }
 
-    let dm = Conversation::direct(&user("alice"), &user("bob"));
+    let dm = Direct::between(&user("alice"), &user("bob"));
     let eve = |seq: u64| Effect::Delivered {
         user: user("eve"),
         useq: Useq(1),

@@ -1,6 +1,6 @@
 //! The ledger's commands, what gateways speak. Entries travel as JSON (see `keeper::ledger`).
 
-use naru_ledger::{Append, ClientId, Conversation, Device, NameError, Position, Seq, Server, Useq, User};
+use naru_ledger::{Append, ClientId, Device, Direct, NameError, Position, Seq, Server, Useq, User};
 use naru_resp::Command;
 use serde::de::IgnoredAny;
 
@@ -61,7 +61,7 @@ pub(super) fn send(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(body) {
         return Err(format!("INVALID the body is not JSON: {error}").into());
     }
-    let conversation = Conversation::direct(&sender, &recipient);
+    let conversation = Direct::between(&sender, &recipient);
     let append = Append { conversation, sender, client_id, body: body.into() };
     context.keep(Op::Ledger(LedgerOp::Send(append)))
 }
@@ -96,8 +96,8 @@ pub(super) fn ack(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 /// `NARU.HISTORY user conversation before limit`; with 0 before nothing, so from the newest on.
 pub(super) fn history(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let user = user(command.arg(1))?;
-    let conversation = Conversation::parse(text(command.arg(2))?)
-        .map_err(|error| Refusal::from(format!("INVALID {error}")))?;
+    let conversation =
+        Direct::parse(text(command.arg(2))?).map_err(|error| Refusal::from(format!("INVALID {error}")))?;
     let before = Some(position(command.arg(3))?).filter(|before| *before > 0).map(Seq);
     let entries_max = entries_max(command.arg(4))?;
     context.keep(Op::Ledger(LedgerOp::History { user, conversation, before, entries_max }))

@@ -65,7 +65,7 @@ fn integer(out: &mut Vec<u8>, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use naru_ledger::{Append, ClientId, Conversation, Ledger, Millis};
+    use naru_ledger::{Append, ClientId, Direct, Ledger, Millis};
 
     use super::*;
 
@@ -75,7 +75,7 @@ mod tests {
         let [alice, bob] = names.map(|name| User::parse(name).unwrap());
         let mut ledger = Ledger::new(Epoch::parse("e1").unwrap());
         let append = Append {
-            conversation: Conversation::direct(&alice, &bob),
+            conversation: Direct::between(&alice, &bob),
             sender: alice.clone(),
             client_id: ClientId::parse("\"").unwrap(),
             body: b"{\"text\":\"hi\"}".as_slice().into(),

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, PeerId};
-use naru_ledger::{Append, Conversation, Device, Position, Seq, Server, Useq, User};
+use naru_ledger::{Append, Device, Direct, Position, Seq, Server, Useq, User};
 use naru_resp::Version;
 use naru_store::Backup;
 use tokio::sync::oneshot;
@@ -157,5 +157,5 @@ pub(crate) enum LedgerOp {
     Resume { user: User, device: Device, from: Option<Position>, entries_max: usize },
     Entries { user: User, after: Useq, entries_max: usize },
     Ack { user: User, device: Device, useq: Useq },
-    History { user: User, conversation: Conversation, before: Option<Seq>, entries_max: usize },
+    History { user: User, conversation: Direct, before: Option<Seq>, entries_max: usize },
 }

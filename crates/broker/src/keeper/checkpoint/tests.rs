@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Conversation, Epoch, Millis, User};
+use naru_ledger::{Append, ClientId, Direct, Epoch, Millis, User};
 use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs, faults::Disk};
 use proptest::prelude::*;
 
@@ -158,7 +158,7 @@ impl Desk {
     fn send(&mut self, number: usize) {
         let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
         let append = Append {
-            conversation: Conversation::direct(&alice, &bob),
+            conversation: Direct::between(&alice, &bob),
             sender: alice,
             client_id: ClientId::parse(&number.to_string()).unwrap(),
             body: b"{}".as_slice().into(),

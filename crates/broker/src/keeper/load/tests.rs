@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Conversation, Device, Epoch, Millis, Useq, User};
+use naru_ledger::{Append, ClientId, Device, Direct, Epoch, Millis, Useq, User};
 use proptest::prelude::*;
 use serde::Serialize;
 
@@ -174,7 +174,7 @@ fn stored() -> Vec<u8> {
     let mut ledger = Ledger::new(Epoch::parse("e").unwrap());
     let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
     let append = Append {
-        conversation: Conversation::direct(&alice, &bob),
+        conversation: Direct::between(&alice, &bob),
         sender: alice.clone(),
         client_id: ClientId::parse("1").unwrap(),
         body: b"1".as_slice().into(),

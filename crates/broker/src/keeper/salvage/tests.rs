@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Conversation, Device, Millis, Portion, Useq, User};
+use naru_ledger::{Append, ClientId, Device, Direct, Millis, Portion, Useq, User};
 use naru_store::{
     Log, OpenError, Recovery,
     faults::{Disk, Fault, Keep},
@@ -109,7 +109,7 @@ impl Desk {
     fn send(&mut self, number: u64) {
         let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
         let append = Append {
-            conversation: Conversation::direct(&alice, &bob),
+            conversation: Direct::between(&alice, &bob),
             sender: alice,
             client_id: ClientId::parse(&number.to_string()).unwrap(),
             body: format!("\"message {number}\"").as_bytes().into(),

@@ -1,4 +1,4 @@
-//! What a conversation is called, and who takes part in it.
+//! A conversation of two people.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,24 +10,25 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::names::{NameError, Parsed, User};
 
-const DIRECT: &str = "dm:";
+/// What the id of every direct conversation begins with.
+pub(super) const PREFIX: &str = "dm:";
 
-/// The id of a conversation between two people, or of one person's notes to themselves. Cheap to clone.
+/// A conversation between two people, or one person's notes to themselves, by its id. Cheap to clone.
 ///
 /// As text it is `dm:alice:bob`: the two names in the order of their bytes, with `%` and `:` in them written as
 /// `%25` and `%3A`. So there is one id for a pair whoever writes first, and one pair for an id whatever the
 /// names contain.
 #[derive(Clone)]
-pub struct Conversation(Arc<Direct>);
+pub struct Direct(Arc<Pair>);
 
-struct Direct {
+struct Pair {
     id: Box<str>,
     participants: [User; 2],
 }
 
-/// Why a text is no conversation id.
+/// Why a text is no id of a direct conversation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConversationError {
+pub enum DirectError {
     /// Another kind of conversation, or none.
     #[error("a conversation id begins with `dm:`, as in `dm:alice:bob`")]
     NotDirect,
@@ -39,30 +40,30 @@ pub enum ConversationError {
     Name(#[from] NameError),
     /// The names are right, the spelling is not: an id has one spelling.
     #[error("the names in a conversation id are in byte order, with only `%` and `:` escaped: `{0}`")]
-    Spelling(Conversation),
+    Spelling(Direct),
 }
 
-impl Conversation {
+impl Direct {
     /// The conversation of two people, in either order.
-    pub fn direct(one: &User, other: &User) -> Conversation {
+    pub fn between(one: &User, other: &User) -> Direct {
         let (first, second) = if one <= other { (one, other) } else { (other, one) };
-        let mut id = String::with_capacity(DIRECT.len() + first.as_str().len() + 1 + second.as_str().len());
-        id.push_str(DIRECT);
+        let mut id = String::with_capacity(PREFIX.len() + first.as_str().len() + 1 + second.as_str().len());
+        id.push_str(PREFIX);
         escape(first.as_str(), &mut id);
         id.push(':');
         escape(second.as_str(), &mut id);
-        Conversation(Arc::new(Direct { id: id.into(), participants: [first.clone(), second.clone()] }))
+        Direct(Arc::new(Pair { id: id.into(), participants: [first.clone(), second.clone()] }))
     }
 
     /// Reads an id, in its one spelling.
-    pub fn parse(id: &str) -> Result<Conversation, ConversationError> {
-        let names = id.strip_prefix(DIRECT).ok_or(ConversationError::NotDirect)?;
-        let (first, second) = names.split_once(':').ok_or(ConversationError::NotTwo)?;
+    pub fn parse(id: &str) -> Result<Direct, DirectError> {
+        let names = id.strip_prefix(PREFIX).ok_or(DirectError::NotDirect)?;
+        let (first, second) = names.split_once(':').ok_or(DirectError::NotTwo)?;
         if second.contains(':') {
-            return Err(ConversationError::NotTwo);
+            return Err(DirectError::NotTwo);
         }
-        let parsed = Conversation::direct(&User::parse(&unescape(first))?, &User::parse(&unescape(second))?);
-        if parsed.as_str() == id { Ok(parsed) } else { Err(ConversationError::Spelling(parsed)) }
+        let parsed = Direct::between(&User::parse(&unescape(first))?, &User::parse(&unescape(second))?);
+        if parsed.as_str() == id { Ok(parsed) } else { Err(DirectError::Spelling(parsed)) }
     }
 
     /// The id as text.
@@ -103,53 +104,53 @@ fn unescape(name: &str) -> String {
     name.replace("%3A", ":").replace("%25", "%")
 }
 
-impl PartialEq for Conversation {
-    fn eq(&self, other: &Conversation) -> bool {
+impl PartialEq for Direct {
+    fn eq(&self, other: &Direct) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.id == other.0.id
     }
 }
 
-impl Eq for Conversation {}
+impl Eq for Direct {}
 
-impl PartialOrd for Conversation {
-    fn partial_cmp(&self, other: &Conversation) -> Option<Ordering> {
+impl PartialOrd for Direct {
+    fn partial_cmp(&self, other: &Direct) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Conversation {
-    fn cmp(&self, other: &Conversation) -> Ordering {
+impl Ord for Direct {
+    fn cmp(&self, other: &Direct) -> Ordering {
         self.0.id.cmp(&other.0.id)
     }
 }
 
-impl Hash for Conversation {
+impl Hash for Direct {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.id.hash(state);
     }
 }
 
-impl fmt::Display for Conversation {
+impl fmt::Display for Direct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.id)
     }
 }
 
-impl fmt::Debug for Conversation {
+impl fmt::Debug for Direct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Conversation({:?})", self.0.id)
+        write!(f, "Direct({:?})", self.0.id)
     }
 }
 
-impl Serialize for Conversation {
+impl Serialize for Direct {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0.id)
     }
 }
 
-impl<'de> Deserialize<'de> for Conversation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Conversation, D::Error> {
-        deserializer.deserialize_str(Parsed { what: "a conversation id", parse: Conversation::parse })
+impl<'de> Deserialize<'de> for Direct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Direct, D::Error> {
+        deserializer.deserialize_str(Parsed { what: "the id of a direct conversation", parse: Direct::parse })
     }
 }
 
@@ -163,8 +164,8 @@ mod tests {
         User::parse(name).unwrap()
     }
 
-    fn direct(one: &str, other: &str) -> Conversation {
-        Conversation::direct(&user(one), &user(other))
+    fn direct(one: &str, other: &str) -> Direct {
+        Direct::between(&user(one), &user(other))
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
     fn separators_in_names_are_escaped() {
         assert_eq!(direct("a:b", "c%").as_str(), "dm:a%3Ab:c%25");
         assert_ne!(direct("a:b", "c"), direct("a", "b:c"));
-        assert_eq!(Conversation::parse("dm:%253A:x").unwrap(), direct("%3A", "x"));
+        assert_eq!(Direct::parse("dm:%253A:x").unwrap(), direct("%3A", "x"));
     }
 
     #[test]
@@ -199,7 +200,7 @@ mod tests {
             ("dm:a%3ab:c", "`dm:a%253ab:c`"),
             ("dm:100%:b", "`dm:100%25:b`"),
         ] {
-            let error = Conversation::parse(id).unwrap_err().to_string();
+            let error = Direct::parse(id).unwrap_err().to_string();
             assert!(error.contains(text), "{id}: {error}");
         }
     }
@@ -211,8 +212,8 @@ mod tests {
     proptest! {
         #[test]
         fn parsing_undoes_formatting(one in hostile_name(), other in hostile_name()) {
-            let conversation = Conversation::direct(&one, &other);
-            let parsed = Conversation::parse(conversation.as_str()).unwrap();
+            let conversation = Direct::between(&one, &other);
+            let parsed = Direct::parse(conversation.as_str()).unwrap();
             prop_assert_eq!(&parsed, &conversation);
             prop_assert_eq!(parsed.participants(), conversation.participants());
             prop_assert!(parsed.has(&one) && parsed.has(&other));
@@ -223,12 +224,12 @@ mod tests {
             a in hostile_name(), b in hostile_name(), c in hostile_name(), d in hostile_name(),
         ) {
             let same = (&a, &b) == (&c, &d) || (&a, &b) == (&d, &c);
-            prop_assert_eq!(same, Conversation::direct(&a, &b) == Conversation::direct(&c, &d));
+            prop_assert_eq!(same, Direct::between(&a, &b) == Direct::between(&c, &d));
         }
 
         #[test]
         fn any_text_parses_to_its_own_spelling_or_not_at_all(id in "dm:[%:25A3a]{0,12}") {
-            if let Ok(conversation) = Conversation::parse(&id) {
+            if let Ok(conversation) = Direct::parse(&id) {
                 prop_assert_eq!(conversation.as_str(), id);
             }
         }
