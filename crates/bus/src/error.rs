@@ -21,6 +21,9 @@ pub enum BusError {
     /// The broker's reply is not what this version expects.
     #[error("the broker's answer is not understood ({0}); run the same version of naru on both sides")]
     Protocol(String),
+    /// The operator's fault: what is there can keep no ledger, or nothing is there. The text says what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// The operator's fault: the address of the broker.
     #[error("{0}")]
     BadTarget(String),
