@@ -1,5 +1,6 @@
 //! Why a call came to nothing, by what happens next.
 
+use naru_ledger::answer::Refused;
 use redis::RedisError;
 
 /// Why a call on a [`Bus`](crate::Bus) came to nothing.
@@ -38,5 +39,12 @@ impl From<RedisError> for BusError {
             },
             None => BusError::Unreachable,
         }
+    }
+}
+
+impl From<Refused> for BusError {
+    /// As a broker says it.
+    fn from(refused: Refused) -> BusError {
+        BusError::Refused { code: refused.code().to_owned(), message: refused.to_string() }
     }
 }

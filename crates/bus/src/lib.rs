@@ -22,7 +22,8 @@
 //!
 //! A [`Line`] is a connection on which the operations of the whole ledger ([`naru_ledger::Op`]) are asked. It knows what the
 //! other side speaks, [`Dialect`]; the words of the request and the shape of the answer (`wire/`) are the same for
-//! all. What is kept elsewhere than in Naru's broker lies in [`Partition`]s. A `Bus` does not ask on one yet.
+//! all. On Redis and Valkey operations are Lua scripts (`scripts/`) over [`Partition`]s, once an [`Inspection`] has found nothing
+//! against it. A `Bus` does not ask on one yet.
 //!
 //! Start reading at [`Bus`], then `link.rs`.
 #![forbid(unsafe_code)]
@@ -36,6 +37,7 @@ mod dialect;
 mod entry;
 mod error;
 mod event;
+mod inspect;
 mod limits;
 mod line;
 mod link;
@@ -43,6 +45,7 @@ mod partition;
 #[cfg(test)]
 mod played;
 mod reply;
+mod scripts;
 mod target;
 mod wire;
 
@@ -51,6 +54,8 @@ pub use dialect::Dialect;
 pub use entry::{Entry, History, NewMessage, Page, Position, Resumed, Sent};
 pub use error::BusError;
 pub use event::Event;
+pub use inspect::{Inspection, Persistence};
 pub use line::Line;
 pub use partition::Partition;
+pub use scripts::{Keeping, Pinned};
 pub use target::{Connect, Target};

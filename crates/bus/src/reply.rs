@@ -50,6 +50,14 @@ impl Name for Server {
     }
 }
 
+/// What is in an array.
+pub(crate) fn list(value: Value) -> Result<Vec<Value>, BusError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(wrong("no array where one belongs")),
+    }
+}
+
 /// The arrays in an array.
 pub(crate) fn each<T>(
     value: Value,
@@ -63,10 +71,7 @@ pub(crate) struct Fields(vec::IntoIter<Value>);
 
 impl Fields {
     pub(crate) fn of(value: Value) -> Result<Fields, BusError> {
-        match value {
-            Value::Array(fields) => Ok(Fields(fields.into_iter())),
-            _ => Err(wrong("no array where one belongs")),
-        }
+        Ok(Fields(list(value)?.into_iter()))
     }
 
     pub(crate) fn text(&mut self) -> Result<String, BusError> {
@@ -107,10 +112,7 @@ impl Fields {
     }
 
     pub(crate) fn list(&mut self) -> Result<Vec<Value>, BusError> {
-        match self.next()? {
-            Value::Array(values) => Ok(values),
-            _ => Err(wrong("no array where one belongs")),
-        }
+        list(self.next()?)
     }
 
     /// The arrays in an array.
