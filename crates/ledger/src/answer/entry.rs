@@ -11,9 +11,10 @@ use crate::{Body, ClientId, Conversation, Kind, Millis, Role, Seq, User};
 /// `{"conversation":"room:general", "seq":7, "prev":6, "count":5, "kind":"message", "from":"alice", "id"?:"c1",
 /// "at":1700000000000, "target"?:3, "role"?:"member", "mentions"?:["bob"], "changed"?:9, "body"?:{…}}`
 ///
-/// without spaces, the body as it came. `id` is missing in the ledger's own (join, leave, role, broadcast). `target` is that of
-/// a reaction, an edit or a deletion; `role` that of a join or role. `changed` is the edit or deletion by which what was said
-/// reads as it does; with it and without `body` it is deleted. An edit's body is its target's as that reads now.
+/// without spaces, the body as it came, the mentioned in byte order. `id` is missing in the ledger's own (join, leave, role,
+/// broadcast). `target` is that of a reaction, an edit or a deletion; `role` that of a join or role. `changed` is the edit or
+/// deletion by which what was said reads as it does; with it and without `body` it is deleted. An edit's body is its target's as
+/// that reads now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Which log.

@@ -92,12 +92,9 @@ impl Log {
         (window(self.next_at(now)) - window(*given) <= 1).then_some(*seq)
     }
 
-    /// Whether there is an entry of this number, or was one before it was trimmed, with this count.
+    /// Whether there is an entry of this number, and this is its count.
     pub(super) fn has(&self, seq: Seq, count: u64) -> bool {
-        match self.entries.get(&seq) {
-            Some(logged) => logged.entry.count == count,
-            None => Seq::ZERO < seq && seq <= self.trimmed,
-        }
+        self.entries.get(&seq).is_some_and(|logged| logged.entry.count == count)
     }
 
     /// Appends an entry, which is open, and trims what there is no room for.

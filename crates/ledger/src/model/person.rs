@@ -61,7 +61,7 @@ impl Person {
             record.count = *count;
             record.follow = match (kind, mode) {
                 (Kind::Leave, _) if is_own => Follow::Left,
-                (_, Mode::Broadcast) => Follow::Channel,
+                (Kind::Broadcast, _) | (_, Mode::Broadcast) => Follow::Channel,
                 (_, Mode::FanOut) => Follow::Inbox,
             };
         }

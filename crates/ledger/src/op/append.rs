@@ -90,7 +90,8 @@ pub struct Delete {
 /// - `seq` is above the record's head (0 if there is no record): the record's head and count become `seq` and `count`, and the
 ///   ring gets a pointer `(after, seq]` of the entry's kind. `after` is the head before; but `seq - 1`, so the entry
 ///   alone, in broadcast mode and for the one who joins (sender of kind `join`): what was before is not theirs to catch up with.
-///   How the user follows becomes `left` for the sender of kind `leave`, else `channel` in broadcast mode, else `inbox`.
+///   How the user follows becomes `left` for the sender of kind `leave`, else `channel` in broadcast mode and with kind
+///   `broadcast`, else `inbox`.
 /// - The user is the sender: their read count becomes at least `count`, and mentions up to `seq` are read. So one's own
 ///   messages are never unread. Otherwise, if the user is mentioned and `count` is above the read count, `seq` is an
 ///   unread mention; of more than [`mentions_kept_max`](crate::Limits::mentions_kept_max) the lowest goes.
@@ -101,9 +102,9 @@ pub struct Delete {
 /// Whom an entry is for: all members, before and with the entry of kind `broadcast`, and whoever leaves with it; after that
 /// its sender and those of the mentioned who are members.
 ///
-/// Where the log is at hand (Naru's broker, the model) an entry beyond the head, or a count that is not the
-/// entry's, is refused with `NOTFOUND`; elsewhere the caller is believed. A direct conversation is refused to others than its
-/// two with `FORBIDDEN`.
+/// Where the log is at hand (Naru's broker, the model) an entry that is not in it, or not any more, or a count that is not the
+/// entry's is refused with `NOTFOUND`: it may be of a past that was lost. Elsewhere the caller is believed. A direct conversation
+/// is refused to others than its two with `FORBIDDEN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deliver {
     /// Which conversation.

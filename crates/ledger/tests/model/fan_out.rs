@@ -139,3 +139,15 @@ fn a_sweep_finds_what_has_waited_longest_and_leases_it() {
         [DM, "dm:alice:carol"].map(String::from).into_iter().rev().collect::<Vec<_>>()
     );
 }
+
+/// It may be of a past that was lost, and then its count is.
+#[test]
+fn what_is_not_in_the_log_any_more_is_neither_delivered_nor_read() {
+    let mut world = World::new(Limits { log_entries_max: 1, ..tight() });
+    world.say(DM, "alice", "1");
+    let late = world.model.fan_out(&conversation(DM), Seq(1)).unwrap();
+    world.send(message(DM, "alice", "2", &[]));
+    assert_eq!(world.run(Op::Deliver(late)), Err(Refused::NoSuchMessage));
+    assert_eq!(world.read("bob", DM, 1, 1), Err(Refused::NoSuchMessage));
+    assert_eq!(world.read("bob", DM, 2, 2).unwrap().read, 2);
+}

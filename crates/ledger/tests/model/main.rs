@@ -2,9 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "tests, their helpers included")]
 
 mod appending;
+mod client;
 mod fan_out;
+mod histories;
+mod history;
 mod inboxes;
+mod membership;
 mod rooms;
 mod routes;
+mod steps;
+mod truth;
 mod words;
 mod world;

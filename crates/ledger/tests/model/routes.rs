@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use crate::words::*;
 use crate::world::*;
 
@@ -79,4 +81,76 @@ fn a_message_is_traced_from_its_log_to_each_device() {
     let devices: Vec<_> = standing.devices.iter().map(|one| (one.device.as_str(), one.from.0)).collect();
     assert_eq!(devices, [("desk", 1), ("phone", 0)]);
     assert_eq!((standing.head, standing.row.unwrap().head), (Useq(1), Seq(1)));
+}
+
+/// What a server says, or time that passes.
+#[derive(Debug, Clone)]
+enum Said {
+    Runs { run: usize, lease: Option<u64> },
+    Holds { run: usize, user: usize },
+    Lets { run: usize, user: usize },
+    Waits { millis: u64 },
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    prop_oneof![
+        (0usize..4, prop::option::of(0u64..3000)).prop_map(|(run, lease)| Said::Runs { run, lease }),
+        (0usize..4, 0usize..2).prop_map(|(run, user)| Said::Holds { run, user }),
+        (0usize..4, 0usize..2).prop_map(|(run, user)| Said::Lets { run, user }),
+        (0u64..2000).prop_map(|millis| Said::Waits { millis }),
+    ]
+}
+
+proptest! {
+    /// Looked up in all that was ever said, from its end.
+    #[test]
+    fn one_is_present_where_the_last_run_holds_them_and_may_be_believed(
+        all in prop::collection::vec(said(), 1..40),
+    ) {
+        let runs = [("one", "1"), ("one", "2"), ("two", "1"), ("two", "2")];
+        let users = ["alice", "bob"];
+        let mut world = World::new(tight());
+        let mut history: Vec<(u64, Said)> = Vec::new();
+        for said in all {
+            let run = |n: usize| run_of(runs[n].0, runs[n].1);
+            match &said {
+                Said::Runs { run: n, lease } => world.run(is(&run(*n), *lease)).map(drop),
+                Said::Holds { run: n, user } => world.run(route(&run(*n), users[*user])).map(drop),
+                Said::Lets { run: n, user: who } => {
+                    world.run(Op::Unroute { run: run(*n), users: vec![user(users[*who])] }).map(drop)
+                }
+                Said::Waits { millis } => {
+                    world.wait(*millis);
+                    Ok(())
+                }
+            }
+            .unwrap();
+            history.push((world.now.0, said));
+            let now = world.now.0;
+            let is_held = |who: usize, n: usize| {
+                let told = history.iter().rposition(
+                    |(_, said)| matches!(said, Said::Runs { run, .. } if runs[*run].0 == runs[n].0),
+                );
+                let believed = told.is_some_and(|told| match history[told] {
+                    (at, Said::Runs { run, lease }) => run == n && lease.is_none_or(|lease| now < at + lease),
+                    _ => false,
+                });
+                let held = history.iter().rposition(
+                    |(_, said)| matches!(said, Said::Holds { run, user } if *run == n && *user == who),
+                );
+                let ended = history.iter().rposition(|(_, said)| match said {
+                    Said::Lets { run, user } => *run == n && *user == who,
+                    Said::Runs { run, .. } => *run != n && runs[*run].0 == runs[n].0,
+                    _ => false,
+                });
+                believed && held.is_some() && held > ended
+            };
+            let expected = (0..2).rev().map(|who| {
+                let held = (0..4).filter(|n| is_held(who, *n)).map(|n| runs[n].0.to_string());
+                (users[who].to_string(), held.collect::<Vec<_>>())
+            });
+            let expected: Vec<_> = expected.filter(|(_, servers)| !servers.is_empty()).collect();
+            prop_assert_eq!(present(&mut world), expected);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::words::*;
 
 pub(crate) const HOUR: u64 = 60 * 60 * 1000;
 pub(crate) const DAY: u64 = 24 * HOUR;
+pub(crate) const START: Millis = Millis(20_000 * DAY);
 
 pub(crate) struct World {
     pub(crate) model: Model,
@@ -69,11 +70,10 @@ pub(crate) fn message(at: &str, sender: &str, id: &str, mentions: &[&str]) -> Ap
 
 impl World {
     pub(crate) fn new(limits: Limits) -> World {
-        World { model: Model::new(Epoch::parse("first").unwrap(), limits), now: Millis(20_000 * DAY) }
+        World { model: Model::new(Epoch::parse("first").unwrap(), limits), now: START }
     }
 
-    /// Takes an operation, and takes it again: the second time nothing changes, unless it is one that may be answered
-    /// otherwise.
+    /// Takes an operation, and takes it again: the second time nothing changes, and the answer is the same but for what says that.
     pub(crate) fn run(&mut self, op: Op) -> Result<Answer, Refused> {
         let before = self.model.clone();
         let answer = self.model.run(&op, self.now);
@@ -91,7 +91,6 @@ impl World {
             (Ok(Answer::Changed(first)), Ok(Answer::Changed(again))) => {
                 assert_eq!(*again, Changed { written: None, ..*first });
             }
-            (Ok(Answer::Resumed(_)), Ok(Answer::Resumed(_))) => {}
             _ => assert_eq!(answer, again),
         }
         answer
@@ -252,4 +251,13 @@ pub(crate) fn useqs(resumed: &Resumed) -> Vec<u64> {
 /// `(after, seq, kind)` of each.
 pub(crate) fn spans(resumed: &Resumed) -> Vec<(u64, u64, &'static str)> {
     resumed.pointers.iter().map(|pointer| (pointer.after.0, pointer.seq.0, pointer.kind.as_str())).collect()
+}
+
+impl World {
+    /// How a device stands, if it is known.
+    pub(crate) fn device(&mut self, user: &User, device: &Device) -> Option<DeviceStanding> {
+        let op = Op::Standing { user: user.clone(), conversation: conversation("dm:none:none") };
+        let Answer::Standing(standing) = self.run(op).unwrap() else { panic!() };
+        standing.devices.into_iter().find(|standing| standing.device == *device)
+    }
 }
