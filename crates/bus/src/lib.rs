@@ -38,6 +38,7 @@ mod entry;
 mod error;
 mod event;
 mod inspect;
+mod levels;
 mod limits;
 mod line;
 mod link;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use naru_ledger::answer::Open;
 use naru_ledger::op::Sweep;
-use naru_ledger::{Answer, Epoch, Op, Server};
+use naru_ledger::{Answer, Epoch, Level, Op, Server};
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::Events;
 use crate::inspect::{Inspection, inspect};
+use crate::levels::Levels;
 use crate::limits::CONNECT_TIMEOUT;
 use crate::link::{connect, who};
 use crate::partition::Partition;
@@ -43,30 +44,12 @@ impl Line {
     /// is for Redis and Valkey; Naru's broker has its own settings.
     pub async fn connect(target: Target, keeping: &Keeping) -> Result<Line, BusError> {
         let place = Place::parse(target)?;
-        let name = Server::parse("line").expect("a short word is a name");
-        let events = Arc::new(Events::new(&name, Box::new(|_| {})));
-        let connected = timeout(CONNECT_TIMEOUT, connect(&place, &events)).await;
-        let (connection, driver) = connected
-            .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
-            .map_err(BusError::Unusable)?;
-        tokio::spawn(driver);
-        Line::on(connection, &place, keeping).await
-    }
-
-    /// Learns what is at the other end of a connection.
-    async fn on(
-        mut connection: MultiplexedConnection,
-        place: &Place,
-        keeping: &Keeping,
-    ) -> Result<Line, BusError> {
+        let mut connection = connection(&place).await?;
         let (name, version) = who(ask(&mut connection, redis::cmd("HELLO").arg(3)).await?);
         let spoken = match Dialect::of(&name) {
             Some(Dialect::Native) => Spoken::Native,
             Some(Dialect::Scripts) => {
-                let found = inspect(&mut connection, &place.to_string()).await?;
-                tracing::info!("the ledger is kept on the server {place}, {found}");
-                let generation = Scripts::generation(&mut connection, keeping, &found.replication_id).await?;
-                let scripts = Scripts::new(keeping, generation, new_epoch());
+                let (scripts, found) = scripts(&mut connection, &place, keeping).await?;
                 Spoken::Scripts { scripts, found: Arc::new(found) }
             }
             None => {
@@ -165,6 +148,40 @@ impl Line {
             Spoken::Scripts { scripts, .. } => scripts.finish(&mut self.connection.clone(), open).await,
         }
     }
+}
+
+async fn connection(place: &Place) -> Result<MultiplexedConnection, BusError> {
+    let name = Server::parse("line").expect("a short word is a name");
+    let events = Arc::new(Events::new(&name, Box::new(|_| {})));
+    let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
+    let (connection, driver) = connected
+        .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
+        .map_err(BusError::Unusable)?;
+    tokio::spawn(driver);
+    Ok(connection)
+}
+
+/// Looks at a Redis or Valkey, and prepares to keep a ledger there.
+async fn scripts(
+    connection: &mut MultiplexedConnection,
+    place: &Place,
+    keeping: &Keeping,
+) -> Result<(Scripts, Inspection), BusError> {
+    let found = inspect(connection, &place.to_string()).await?;
+    let mut beside = self::connection(place).await?;
+    if inspect(&mut beside, &place.to_string()).await?.replication_id != found.replication_id {
+        // It has failed over in between.
+        return Err(BusError::Unreachable);
+    }
+    let levels = Levels::new(beside, format!("{}:wait", keeping.prefix), &found);
+    let (generation, is_new) = Scripts::generation(connection, keeping, &found.replication_id).await?;
+    // Were it lost together with numbers that are given in it, they would be given again.
+    let level = if found.replicas > 0 { Level::Replica } else { Level::Fsync };
+    if is_new && levels.reach(level).await < level {
+        tracing::warn!("the server {place} cannot say that it will not forget which generation it is in");
+    }
+    tracing::info!("the ledger is kept on the server {place}, {found}");
+    Ok((Scripts::new(keeping, generation, new_epoch(), levels), found))
 }
 
 fn new_epoch() -> Epoch {

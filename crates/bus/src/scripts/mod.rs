@@ -12,15 +12,16 @@ mod spread;
 
 use std::sync::Arc;
 
-use naru_ledger::answer::Refused;
-use naru_ledger::op::{Deliver, Read, Sweep};
-use naru_ledger::{Answer, Conversation, Epoch, Generation, Limits, Millis, Op, User};
+use naru_ledger::answer::{Appended, Refused};
+use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
+use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use crate::error::BusError;
+use crate::levels::Levels;
 use crate::partition::Partition;
-use crate::reply;
+use crate::reply::{self, Fields};
 use crate::wire::answer::answer;
 use crate::wire::request::{Request, request};
 use call::Call;
@@ -61,28 +62,29 @@ pub(crate) struct Scripts {
     epoch: Epoch,
     /// None where the store's clock says it.
     now: Option<Millis>,
+    levels: Levels,
 }
 
 impl Scripts {
     /// As `keeping` says, on a master whose numbers are of this generation. `epoch` is new.
-    pub(crate) fn new(keeping: &Keeping, generation: Generation, epoch: Epoch) -> Scripts {
+    pub(crate) fn new(keeping: &Keeping, generation: Generation, epoch: Epoch, levels: Levels) -> Scripts {
         let library = Arc::new(Library::new(&keeping.limits));
-        Scripts { library, prefix: keeping.prefix.as_str().into(), generation, epoch, now: None }
+        Scripts { library, prefix: keeping.prefix.as_str().into(), generation, epoch, now: None, levels }
     }
 
-    /// The generation of a master by its replication id: the next one, if it is met for the first time. Before numbers are
-    /// given in it, it has to be as safe as can be: were it lost with them, they would be given again.
+    /// The generation of a master by its replication id, and whether it is met for the first time, so that it is the next one.
     pub(crate) async fn generation(
         connection: &mut MultiplexedConnection,
         keeping: &Keeping,
         replication_id: &str,
-    ) -> Result<Generation, BusError> {
+    ) -> Result<(Generation, bool), BusError> {
         let (key, arguments) = (format!("{}:gen", keeping.prefix), vec![replication_id.as_bytes().to_vec()]);
         let call = Call { script: GENERATION, key, arguments };
         let value = call::run(&Library::new(&keeping.limits), connection, &[call]).await?.into_iter().next();
-        let number = reply::number(value.unwrap_or(Value::Nil))?;
+        let mut fields = Fields::of(value.unwrap_or(Value::Nil))?;
         let too_many = |_| reply::wrong("more generations than there can be");
-        Ok(Generation(u32::try_from(number).map_err(too_many)?))
+        let generation = Generation(u32::try_from(fields.number()?).map_err(too_many)?);
+        Ok((generation, fields.flag()?))
     }
 
     /// The same, with what a test says.
@@ -112,9 +114,10 @@ impl Scripts {
                 self.route(connection, users, |users| Op::Unroute { run: run.clone(), users }).await
             }
             Op::Presence { users } => self.presence(connection, users).await,
-            Op::Append(_) | Op::Edit(_) | Op::Delete(_) | Op::Done { .. } | Op::Mark { .. } => {
-                self.one(connection, op).await
-            }
+            Op::Append(Append { level, .. })
+            | Op::Edit(Edit { level, .. })
+            | Op::Delete(Delete { level, .. }) => self.written(self.one(connection, op).await?, *level).await,
+            Op::Done { .. } | Op::Mark { .. } => self.one(connection, op).await,
             Op::Read(Read { conversation, user, .. }) => {
                 may_hear_of(conversation, user)?;
                 self.one(connection, op).await
@@ -126,6 +129,17 @@ impl Scripts {
                 self.one(connection, op).await
             }
             Op::Trace { .. } | Op::Standing { .. } => self.one(connection, op).await,
+        }
+    }
+
+    /// An answer to what is written, when that is as safe as was asked for, or is not going to be: also to a repeat, which may be
+    /// one because the first answer said so.
+    async fn written(&self, answer: Answer, level: Level) -> Result<Answer, BusError> {
+        match answer {
+            Answer::Appended(appended) => {
+                Ok(Answer::Appended(Appended { level: self.levels.reach(level).await, ..appended }))
+            }
+            answer => Ok(answer),
         }
     }
 

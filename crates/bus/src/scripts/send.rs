@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use naru_ledger::answer::{Content, Entry, Members, Open, Page, Traced};
+use naru_ledger::answer::{Appended, Content, Entry, Members, Open, Page, Traced};
 use naru_ledger::op::{Append, Deliver, From, History, Recipient, Said, What};
 use naru_ledger::{Answer, Conversation, Kind, Mode, Op, Seq, User};
 use redis::aio::MultiplexedConnection;
@@ -35,29 +35,42 @@ impl Scripts {
         connection: &mut MultiplexedConnection,
         append: &Append,
     ) -> Result<Answer, BusError> {
-        let Append { conversation, sender, said, .. } = append;
+        let Append { conversation, sender, said, level, .. } = append;
         let Answer::Appended(appended) = self.one(connection, &Op::Append(append.clone())).await? else {
             return Err(other_answer());
         };
-        if appended.repeat {
-            // Nothing is left to do, or another server has died in the middle of it. What was said the first time counts.
-            let what = What::Seq(appended.seq);
-            let trace = Op::Trace { conversation: conversation.clone(), what };
-            if let Answer::Traced(Traced { entry: Some(entry), done: false, .. }) =
-                self.one(connection, &trace).await?
-            {
-                self.fan_out(connection, news(&entry, appended.mode)).await?;
+        let fan_out = async {
+            if appended.repeat {
+                return self.finish_repeat(connection, conversation, &appended).await;
             }
-        } else {
             let (kind, mentions) = match said {
                 Said::Message { mentions, .. } => (Kind::Message, mentions.iter().collect()),
                 Said::Reaction { .. } => (Kind::Reaction, BTreeSet::new()),
                 Said::System { .. } => (Kind::System, BTreeSet::new()),
             };
             let (seq, count, mode) = (appended.seq, appended.count, appended.mode);
-            self.fan_out(connection, News { conversation, seq, count, sender, kind, mode, mentions }).await?;
+            self.fan_out(connection, News { conversation, seq, count, sender, kind, mode, mentions }).await
+        };
+        // Whoever is to hear of it need not wait until it is as safe as its sender wants.
+        let (outcome, answer) = tokio::join!(fan_out, self.written(Answer::Appended(appended), *level));
+        outcome?;
+        answer
+    }
+
+    /// Nothing is left to do, or another server has died in the middle of it. What was said the first time counts.
+    async fn finish_repeat(
+        &self,
+        connection: &mut MultiplexedConnection,
+        conversation: &Conversation,
+        appended: &Appended,
+    ) -> Result<(), BusError> {
+        let trace = Op::Trace { conversation: conversation.clone(), what: What::Seq(appended.seq) };
+        match self.one(connection, &trace).await? {
+            Answer::Traced(Traced { entry: Some(entry), done: false, .. }) => {
+                self.fan_out(connection, news(&entry, appended.mode)).await
+            }
+            _ => Ok(()),
         }
-        Ok(Answer::Appended(appended))
     }
 
     /// Finishes what a sweep has found: brings everything in it to all inboxes it is for, in order.
