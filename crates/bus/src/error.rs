@@ -1,5 +1,6 @@
 //! Why a call came to nothing, by what happens next.
 
+use naru_ledger::answer::Refused;
 use redis::RedisError;
 
 /// Why a call on a [`Bus`](crate::Bus) came to nothing.
@@ -21,6 +22,9 @@ pub enum BusError {
     /// The broker's reply is not what this version expects.
     #[error("the broker's answer is not understood ({0}); run the same version of naru on both sides")]
     Protocol(String),
+    /// The operator's fault: what is there can keep no ledger, or nothing is there. The text says what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// The operator's fault: the address of the broker.
     #[error("{0}")]
     BadTarget(String),
@@ -35,5 +39,12 @@ impl From<RedisError> for BusError {
             },
             None => BusError::Unreachable,
         }
+    }
+}
+
+impl From<Refused> for BusError {
+    /// As a broker says it.
+    fn from(refused: Refused) -> BusError {
+        BusError::Refused { code: refused.code().to_owned(), message: refused.to_string() }
     }
 }

@@ -18,6 +18,13 @@
 //! Counting local subscribers, comparing heads after a loss, and retrying are the gateway's. What the operations
 //! mean is `naru-ledger`'s.
 //!
+//! # The ledger on other brokers
+//!
+//! A [`Line`] is a connection on which the operations of the whole ledger ([`naru_ledger::Op`]) are asked. It knows what the
+//! other side speaks, [`Dialect`]; the words of the request and the shape of the answer (`wire/`) are the same for
+//! all. On Redis and Valkey operations are Lua scripts (`scripts/`) over [`Partition`]s, once an [`Inspection`] has found nothing
+//! against it. A `Bus` does not ask on one yet.
+//!
 //! Start reading at [`Bus`], then `link.rs`.
 #![forbid(unsafe_code)]
 
@@ -26,18 +33,30 @@ mod backoff;
 mod bus;
 mod calls;
 mod desired;
+mod dialect;
 mod entry;
 mod error;
 mod event;
+mod inspect;
+mod levels;
 mod limits;
+mod line;
 mod link;
+mod partition;
 #[cfg(test)]
 mod played;
 mod reply;
+mod scripts;
 mod target;
+mod wire;
 
 pub use bus::Bus;
+pub use dialect::Dialect;
 pub use entry::{Entry, History, NewMessage, Page, Position, Resumed, Sent};
 pub use error::BusError;
 pub use event::Event;
+pub use inspect::{Inspection, Persistence};
+pub use line::Line;
+pub use partition::Partition;
+pub use scripts::{Keeping, Pinned};
 pub use target::{Connect, Target};

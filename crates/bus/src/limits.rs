@@ -18,6 +18,13 @@ pub(crate) const CHANGES_MAX: usize = 1024;
 /// A connection attempt, from the name lookup to the answer to HELLO.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a server is asked to wait for its disk or a replica: everysec syncs once a second. With two rounds, one under way
+/// and one's own, still within [`CALL_TIMEOUT`].
+pub(crate) const LEVEL_WAIT: Duration = Duration::from_millis(1500);
+
+/// Calls that wait for that together; the next one waits for room.
+pub(crate) const LEVEL_WAITS_MAX: usize = CALLS_MAX;
+
 /// How often a silent link is asked whether it lives. A partitioned broker shows nothing by itself.
 pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(5);
 
@@ -31,4 +38,5 @@ pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// at [`PAUSE_MIN`] again.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+const _: () = assert!(2 * LEVEL_WAIT.as_millis() < CALL_TIMEOUT.as_millis());
 const _: () = assert!(BATCH_NAMES_MAX <= CHANGES_MAX);

@@ -20,6 +20,7 @@ use crate::ask::{ask, in_time};
 use crate::backoff::Backoff;
 use crate::bus::Current;
 use crate::desired::{Changes, Desired};
+use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::{Event, Events};
 use crate::limits::{CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
@@ -131,7 +132,7 @@ impl Link {
         // The library keeps the answer to its own HELLO to itself.
         let hello = ask(connection, redis::cmd("HELLO").arg(3)).await.map_err(failed)?;
         let (name, version) = who(hello);
-        if name != "naru" {
+        if Dialect::of(&name) != Some(Dialect::Native) {
             return Err(format!(
                 "the server {place} is {name} {version}, not a Naru broker: Redis and Valkey are not supported \
                  yet; start one with `naru broker`"
@@ -155,7 +156,10 @@ impl Link {
 }
 
 /// A stream to the broker with the protocol set up on it, or why there is none.
-async fn connect(place: &Place, events: &Arc<Events>) -> Result<(MultiplexedConnection, Driver), String> {
+pub(crate) async fn connect(
+    place: &Place,
+    events: &Arc<Events>,
+) -> Result<(MultiplexedConnection, Driver), String> {
     match &place.address {
         Address::Tcp { host, port } => set_up(place, events, open(place, host, *port).await?).await,
         Address::Tls { host, port, name, terms } => {
@@ -273,7 +277,7 @@ fn fault(error: BusError) -> String {
 }
 
 /// The server's name and version, from its answer to HELLO.
-fn who(hello: Value) -> (String, String) {
+pub(crate) fn who(hello: Value) -> (String, String) {
     let (mut name, mut version) = ("an unknown server".to_owned(), "of an unknown version".to_owned());
     if let Value::Map(fields) = hello {
         for (key, value) in fields {

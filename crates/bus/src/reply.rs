@@ -1,7 +1,9 @@
 //! Reading the broker's replies, which are another process's bytes.
 
+use std::fmt::Display;
 use std::vec;
 
+use naru_ledger::{Conversation, Device, NameError, Server, User};
 use redis::Value;
 
 use crate::entry::Entry;
@@ -25,15 +27,51 @@ pub(crate) fn text(value: Value) -> Result<String, BusError> {
     }
 }
 
+/// A name, which the broker took from someone like us.
+pub(crate) trait Name: Sized {
+    fn read(text: &str) -> Result<Self, NameError>;
+}
+
+impl Name for User {
+    fn read(text: &str) -> Result<User, NameError> {
+        User::parse(text)
+    }
+}
+
+impl Name for Device {
+    fn read(text: &str) -> Result<Device, NameError> {
+        Device::parse(text)
+    }
+}
+
+impl Name for Server {
+    fn read(text: &str) -> Result<Server, NameError> {
+        Server::parse(text)
+    }
+}
+
+/// What is in an array.
+pub(crate) fn list(value: Value) -> Result<Vec<Value>, BusError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(wrong("no array where one belongs")),
+    }
+}
+
+/// The arrays in an array.
+pub(crate) fn each<T>(
+    value: Value,
+    read: impl Fn(Fields) -> Result<T, BusError>,
+) -> Result<Vec<T>, BusError> {
+    Fields::of(value)?.0.map(|value| read(Fields::of(value)?)).collect()
+}
+
 /// The fields of an array, taken one after the other. Further ones are a later version's, and left.
 pub(crate) struct Fields(vec::IntoIter<Value>);
 
 impl Fields {
     pub(crate) fn of(value: Value) -> Result<Fields, BusError> {
-        match value {
-            Value::Array(fields) => Ok(Fields(fields.into_iter())),
-            _ => Err(wrong("no array where one belongs")),
-        }
+        Ok(Fields(list(value)?.into_iter()))
     }
 
     pub(crate) fn text(&mut self) -> Result<String, BusError> {
@@ -50,6 +88,44 @@ impl Fields {
             1 => Ok(true),
             _ => Err(wrong("neither 0 nor 1 where one of them belongs")),
         }
+    }
+
+    /// A text that reads as something.
+    pub(crate) fn parsed<T, E: Display>(
+        &mut self,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, BusError> {
+        parse(&self.text()?).map_err(|error| wrong(&error.to_string()))
+    }
+
+    pub(crate) fn name<T: Name>(&mut self) -> Result<T, BusError> {
+        self.parsed(T::read)
+    }
+
+    pub(crate) fn names<T: Name>(&mut self) -> Result<Vec<T>, BusError> {
+        let names = self.list()?.into_iter().map(text);
+        names.map(|name| T::read(&name?).map_err(|error| wrong(&error.to_string()))).collect()
+    }
+
+    pub(crate) fn conversation(&mut self) -> Result<Conversation, BusError> {
+        self.parsed(Conversation::parse)
+    }
+
+    pub(crate) fn list(&mut self) -> Result<Vec<Value>, BusError> {
+        list(self.next()?)
+    }
+
+    /// The arrays in an array.
+    pub(crate) fn each<T>(
+        &mut self,
+        read: impl Fn(Fields) -> Result<T, BusError>,
+    ) -> Result<Vec<T>, BusError> {
+        each(self.next()?, read)
+    }
+
+    /// What may be null.
+    pub(crate) fn optional(&mut self) -> Result<Option<Value>, BusError> {
+        Ok(Some(self.next()?).filter(|value| *value != Value::Nil))
     }
 
     pub(crate) fn entries(&mut self) -> Result<Vec<Entry>, BusError> {
@@ -71,7 +147,7 @@ fn entry(value: Value) -> Result<Entry, BusError> {
     serde_json::from_slice(&json).map_err(|error| wrong(&format!("an entry that cannot be read: {error}")))
 }
 
-fn wrong(what: &str) -> BusError {
+pub(crate) fn wrong(what: &str) -> BusError {
     BusError::Protocol(what.to_owned())
 }
 

@@ -74,7 +74,7 @@ impl From<BusError> for Refused {
                     Code::Internal.into()
                 }
             },
-            error @ (BusError::Protocol(_) | BusError::BadTarget(_)) => {
+            error @ (BusError::Protocol(_) | BusError::Unusable(_) | BusError::BadTarget(_)) => {
                 tracing::error!(%error, "the broker cannot be understood");
                 Code::Internal.into()
             }

@@ -21,6 +21,7 @@ mod signals;
 mod tls;
 mod tls_client;
 mod token;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),
+    /// Check a ledger on Redis or Valkey against what it is meant to be, by random histories with faults.
+    Verify(verify::Options),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Backup(options) => backup::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
+        Command::Verify(options) => verify::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         if printed::is_unread(&error) {

@@ -1,0 +1,222 @@
+//! A connection on which a ledger is asked.
+
+use std::sync::Arc;
+
+use naru_ledger::answer::Open;
+use naru_ledger::op::Sweep;
+use naru_ledger::{Answer, Epoch, Level, Op, Server};
+use redis::aio::MultiplexedConnection;
+use tokio::time::timeout;
+
+use crate::ask::ask;
+use crate::dialect::Dialect;
+use crate::error::BusError;
+use crate::event::Events;
+use crate::inspect::{Inspection, inspect};
+use crate::levels::Levels;
+use crate::limits::CONNECT_TIMEOUT;
+use crate::link::{connect, who};
+use crate::partition::Partition;
+use crate::reply::wrong;
+use crate::scripts::{Keeping, Pinned, Scripts};
+use crate::target::{Place, Target};
+use crate::wire::answer::answer;
+use crate::wire::request::{Request, request};
+
+/// A connection to a broker on which the ledger's operations are asked, whatever the broker speaks. Cheap to clone; calls
+/// on its clones share the connection, and each waits for its own answer.
+///
+/// It is not made again when it breaks, and carries no subscriptions: that is a [`Bus`](crate::Bus).
+#[derive(Clone)]
+pub struct Line {
+    connection: MultiplexedConnection,
+    spoken: Spoken,
+}
+
+#[derive(Clone)]
+enum Spoken {
+    Native,
+    Scripts { scripts: Scripts, found: Arc<Inspection> },
+}
+
+impl Line {
+    /// Connects. The connection is driven on the Tokio runtime this is called on, as long as there is a clone. `keeping`
+    /// is for Redis and Valkey; Naru's broker has its own settings.
+    pub async fn connect(target: Target, keeping: &Keeping) -> Result<Line, BusError> {
+        let place = Place::parse(target)?;
+        let mut connection = connection(&place).await?;
+        let (name, version) = who(ask(&mut connection, redis::cmd("HELLO").arg(3)).await?);
+        let spoken = match Dialect::of(&name) {
+            Some(Dialect::Native) => Spoken::Native,
+            Some(Dialect::Scripts) => {
+                let (scripts, found) = scripts(&mut connection, &place, keeping).await?;
+                Spoken::Scripts { scripts, found: Arc::new(found) }
+            }
+            None => {
+                return Err(BusError::Unusable(format!(
+                    "the server {place} is {name} {version}: neither Naru's broker nor Redis nor Valkey"
+                )));
+            }
+        };
+        Ok(Line { connection, spoken })
+    }
+
+    /// What the broker speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.spoken {
+            Spoken::Native => Dialect::Native,
+            Spoken::Scripts { .. } => Dialect::Scripts,
+        }
+    }
+
+    /// What was found at the other end, if it is Redis or Valkey.
+    pub fn inspection(&self) -> Option<&Inspection> {
+        match &self.spoken {
+            Spoken::Native => None,
+            Spoken::Scripts { found, .. } => Some(found),
+        }
+    }
+
+    /// The same line, on which a test says what else the store says. Naru's broker cannot be told.
+    #[must_use]
+    pub fn pinned(&self, pinned: Pinned) -> Line {
+        let spoken = match &self.spoken {
+            Spoken::Native => Spoken::Native,
+            Spoken::Scripts { scripts, found } => {
+                Spoken::Scripts { scripts: scripts.pinned(pinned), found: Arc::clone(found) }
+            }
+        };
+        Line { connection: self.connection.clone(), spoken }
+    }
+
+    /// The same line, for a ledger under another prefix on Redis or Valkey.
+    #[must_use]
+    pub fn under(&self, prefix: &str) -> Line {
+        let spoken = match &self.spoken {
+            Spoken::Native => Spoken::Native,
+            Spoken::Scripts { scripts, found } => {
+                Spoken::Scripts { scripts: scripts.under(prefix), found: Arc::clone(found) }
+            }
+        };
+        Line { connection: self.connection.clone(), spoken }
+    }
+
+    /// Removes everything there is under the prefix on Redis or Valkey: for what tests leave behind.
+    pub async fn clear(&self) -> Result<(), BusError> {
+        match &self.spoken {
+            Spoken::Native => Err(BusError::Unusable("Naru's broker is not cleared".to_owned())),
+            Spoken::Scripts { scripts, .. } => scripts.clear(&mut self.connection.clone()).await,
+        }
+    }
+
+    /// Asks an operation. After [`BusError::Unreachable`] it may have been done or not; asking it again is safe.
+    pub async fn ask(&self, op: &Op) -> Result<Answer, BusError> {
+        let mut connection = self.connection.clone();
+        match &self.spoken {
+            Spoken::Native => {
+                let Request { name, arguments } = request(op);
+                let mut command = redis::cmd(name);
+                command.arg(arguments);
+                answer(op, ask(&mut connection, &command).await?)
+            }
+            Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
+        }
+    }
+
+    /// Looks for conversations with open entries in these partitions alone. Naru's broker has none, and looks everywhere.
+    pub async fn sweep(
+        &self,
+        sweep: &Sweep,
+        partitions: impl Iterator<Item = Partition>,
+    ) -> Result<Vec<Open>, BusError> {
+        let answer = match &self.spoken {
+            Spoken::Native => self.ask(&Op::Sweep(sweep.clone())).await?,
+            Spoken::Scripts { scripts, .. } => {
+                scripts.sweep(&mut self.connection.clone(), sweep, partitions).await?
+            }
+        };
+        match answer {
+            Answer::Open(open) => Ok(open),
+            _ => Err(wrong("the answer to another operation")),
+        }
+    }
+
+    /// Finishes what a sweep has found. On Redis and Valkey; Naru's broker has it done by repeating the steps.
+    pub async fn finish(&self, open: &Open) -> Result<(), BusError> {
+        match &self.spoken {
+            Spoken::Native => Err(BusError::Unusable("Naru's broker is not swept by this yet".to_owned())),
+            Spoken::Scripts { scripts, .. } => scripts.finish(&mut self.connection.clone(), open).await,
+        }
+    }
+}
+
+async fn connection(place: &Place) -> Result<MultiplexedConnection, BusError> {
+    let name = Server::parse("line").expect("a short word is a name");
+    let events = Arc::new(Events::new(&name, Box::new(|_| {})));
+    let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
+    let (connection, driver) = connected
+        .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
+        .map_err(BusError::Unusable)?;
+    tokio::spawn(driver);
+    Ok(connection)
+}
+
+/// Looks at a Redis or Valkey, and prepares to keep a ledger there.
+async fn scripts(
+    connection: &mut MultiplexedConnection,
+    place: &Place,
+    keeping: &Keeping,
+) -> Result<(Scripts, Inspection), BusError> {
+    let found = inspect(connection, &place.to_string()).await?;
+    let mut beside = self::connection(place).await?;
+    if inspect(&mut beside, &place.to_string()).await?.replication_id != found.replication_id {
+        // It has failed over in between.
+        return Err(BusError::Unreachable);
+    }
+    let levels = Levels::new(beside, format!("{}:wait", keeping.prefix), &found);
+    let (generation, is_new) = Scripts::generation(connection, keeping, &found.replication_id).await?;
+    // Were it lost together with numbers that are given in it, they would be given again.
+    let level = if found.replicas > 0 { Level::Replica } else { Level::Fsync };
+    if is_new && levels.reach(level).await < level {
+        tracing::warn!("the server {place} cannot say that it will not forget which generation it is in");
+    }
+    tracing::info!("the ledger is kept on the server {place}, {found}");
+    Ok((Scripts::new(keeping, generation, new_epoch(), levels), found))
+}
+
+fn new_epoch() -> Epoch {
+    // Without randomness from the system nothing could be kept apart; a process that has none does not get this far.
+    let random = getrandom::u64().expect("the operating system has random numbers");
+    Epoch::parse(&format!("{random:016x}")).expect("sixteen digits are an epoch")
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_ledger::{Conversation, Seq};
+
+    use super::*;
+    use crate::played;
+
+    #[tokio::test]
+    async fn an_operation_is_a_command_and_its_reply_the_answer() {
+        let name = Server::parse("s1").unwrap();
+        let events = Arc::new(Events::new(&name, Box::new(|_| {})));
+        let (connection, mut broker) = played::connection(&events).await;
+        let line = Line { connection, spoken: Spoken::Native };
+        let done = Op::Done { conversation: Conversation::parse("room:a").unwrap(), seq: Seq(7) };
+        let mut answers = Vec::new();
+        for reply in [":7\r\n", "-NOTFOUND no such message\r\n", "+OK\r\n"] {
+            let asked = tokio::spawn({
+                let (line, done) = (line.clone(), done.clone());
+                async move { line.ask(&done).await }
+            });
+            assert_eq!(played::hears(&mut broker).await, "NARU.DONE room:a 7");
+            played::says(&mut broker, reply).await;
+            answers.push(asked.await.unwrap());
+        }
+        let refused = ("NOTFOUND".to_owned(), "no such message".to_owned());
+        assert_eq!(answers[0], Ok(Answer::Done(Seq(7))));
+        assert_eq!(answers[1], Err(BusError::Refused { code: refused.0, message: refused.1 }));
+        assert!(matches!(answers[2], Err(BusError::Protocol(_))));
+    }
+}

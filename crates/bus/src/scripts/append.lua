@@ -1,0 +1,51 @@
+-- NARU.APPEND conversation sender client-id body [KIND k] [TARGET seq] [MENTION n user …] [LEVEL l]
+local sender, client_id, body = argument(2), argument(3), argument(4)
+local kind, target, mentions, mentioned = 'message', nil, nil, 0
+local i = 5
+while argument(i) do
+  local option = argument(i)
+  if option == 'MENTION' then
+    mentioned = tonumber(argument(i + 1))
+    mentions = table.concat(ARGV, '\0', ARGUMENTS + i + 2, ARGUMENTS + i + 1 + mentioned)
+    i = i + 2 + mentioned
+  else
+    if option == 'KIND' then
+      kind = argument(i + 1)
+    elseif option == 'TARGET' then
+      target = tonumber(argument(i + 1))
+    end
+    i = i + 2
+  end
+end
+
+local refused = too_large(body)
+if refused then
+  return refused
+end
+if mentioned > LIMITS.mentions then
+  return refuse('TOOBIG a message mentions at most ' .. int(LIMITS.mentions) .. ' users; this one mentions '
+    .. int(mentioned))
+end
+local moment = now()
+local log = log_of(argument(1))
+local first = again(log, sender, client_id, moment)
+if first then
+  return first
+end
+local role, refused = writer(log, sender)
+if not role then
+  return refused
+end
+local more = {}
+if target then
+  if not said(log, target, { message = true }) then
+    return refuse(NO_SUCH_MESSAGE)
+  end
+  more = { 'tg', target }
+elseif mentions then
+  more = { 'mn', mentions }
+end
+local written = push(log, moment, sender, client_id, kind, more, body)
+rewrite(log, written.seq, 'S' .. body)
+keep(log)
+return answer(log, written, 0, mode(log))

@@ -1,0 +1,71 @@
+-- Every script begins with this. KEYS[1] is the partition, which all keys begin with; ARGV[1] the generation, ARGV[2] an epoch
+-- for a partition that has none, ARGV[3] the moment, or nothing. LIMITS stands above.
+local P = KEYS[1]
+local ARGUMENTS = 3
+
+local function argument(i)
+  return ARGV[ARGUMENTS + i]
+end
+
+local function refuse(text)
+  return redis.error_reply(text)
+end
+
+-- Numbers have up to 16 digits, of which Lua's own conversion keeps 14.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+local function now()
+  if ARGV[3] ~= '' then
+    return tonumber(ARGV[3])
+  end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local JUMP = 1048576
+
+-- The generation of what is written now: never an older one than the partition has seen.
+local function generation()
+  local given = tonumber(ARGV[1])
+  local known = tonumber(redis.call('HGET', P .. ':gen', 'n') or 0)
+  if given > known then
+    redis.call('HSET', P .. ':gen', 'n', given)
+    return given
+  end
+  return known
+end
+
+-- The number after `last`, which was given in the generation `of`.
+local function number_after(last, of, generation)
+  return last + 1 + JUMP * math.max(generation - of, 0)
+end
+
+local function epoch()
+  local known = redis.call('HGET', P .. ':gen', 'ep')
+  if not known then
+    redis.call('HSET', P .. ':gen', 'ep', ARGV[2])
+    return ARGV[2]
+  end
+  return known
+end
+
+local function page(limit)
+  return math.min(math.max(tonumber(limit), 1), math.max(LIMITS.page_entries, 1))
+end
+
+-- What comes first by its bytes; `<` would go by the server's language.
+local function less(a, b)
+  local i = 1
+  while true do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return (x or -1) < (y or -1)
+    end
+    if not x then
+      return false
+    end
+    i = i + 1
+  end
+end

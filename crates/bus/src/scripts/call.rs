@@ -1,0 +1,60 @@
+//! Running scripts.
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use super::library::{Library, Script};
+use crate::ask::in_time;
+use crate::error::BusError;
+
+/// One script to be run.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// A command's name.
+    pub(super) script: &'static str,
+    /// The key that says in which slot.
+    pub(super) key: String,
+    pub(super) arguments: Vec<Vec<u8>>,
+}
+
+/// Runs scripts, all on their way at once, by the names under which a server knows them; those that it does not know it is given.
+/// Their answers, in the same order; the first refusal ends it, though the others may have been done.
+pub(super) async fn run(
+    library: &Library,
+    connection: &mut MultiplexedConnection,
+    calls: &[Call],
+) -> Result<Vec<Value>, BusError> {
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipeline = redis::pipe();
+    for call in calls {
+        add(&mut pipeline, "EVALSHA", &script(library, call)?.sha, call);
+    }
+    let mut values = in_time(connection.send_packed_commands(&pipeline, 0, calls.len())).await?;
+    let unknown: Vec<usize> = (0..values.len()).filter(|i| is_unknown(&values[*i])).collect();
+    if !unknown.is_empty() {
+        let mut pipeline = redis::pipe();
+        for i in &unknown {
+            add(&mut pipeline, "EVAL", &script(library, &calls[*i])?.text, &calls[*i]);
+        }
+        let given = in_time(connection.send_packed_commands(&pipeline, 0, unknown.len())).await?;
+        for (i, value) in unknown.into_iter().zip(given) {
+            values[i] = value;
+        }
+    }
+    values.into_iter().map(|value| Ok(value.extract_error()?)).collect()
+}
+
+fn script<'a>(library: &'a Library, call: &Call) -> Result<&'a Script, BusError> {
+    let unknown = || BusError::Unusable(format!("there is no script for {}", call.script));
+    library.script(call.script).ok_or_else(unknown)
+}
+
+fn add(pipeline: &mut redis::Pipeline, how: &str, what: &str, call: &Call) {
+    pipeline.cmd(how).arg(what).arg(1).arg(&call.key).arg(&call.arguments);
+}
+
+fn is_unknown(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}

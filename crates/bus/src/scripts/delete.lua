@@ -1,0 +1,22 @@
+-- NARU.DELETE conversation sender client-id target [LEVEL l]
+local sender, client_id, target = argument(2), argument(3), tonumber(argument(4))
+local moment = now()
+local log = log_of(argument(1))
+local first = again(log, sender, client_id, moment)
+if first then
+  return first
+end
+local role, refused = writer(log, sender)
+if not role then
+  return refused
+end
+local by = said(log, target, { message = true, reaction = true, system = true })
+if not by then
+  return refuse(NO_SUCH_MESSAGE)
+elseif by ~= sender and role ~= 'owner' and role ~= 'moderator' then
+  return refuse(NOT_ALLOWED)
+end
+local written = push(log, moment, sender, client_id, 'delete', { 'tg', target })
+rewrite(log, target, 'D' .. int(written.seq))
+keep(log)
+return answer(log, written, 0, mode(log))

@@ -1,0 +1,26 @@
+-- NARU.EDIT conversation sender client-id target body [LEVEL l]
+local sender, client_id, target, body = argument(2), argument(3), tonumber(argument(4)), argument(5)
+local refused = too_large(body)
+if refused then
+  return refused
+end
+local moment = now()
+local log = log_of(argument(1))
+local first = again(log, sender, client_id, moment)
+if first then
+  return first
+end
+local role, refused = writer(log, sender)
+if not role then
+  return refused
+end
+local by = said(log, target, { message = true })
+if not by then
+  return refuse(NO_SUCH_MESSAGE)
+elseif by ~= sender then
+  return refuse(NOT_ALLOWED)
+end
+local written = push(log, moment, sender, client_id, 'edit', { 'tg', target }, body)
+rewrite(log, target, 'E' .. int(written.seq) .. ':' .. body)
+keep(log)
+return answer(log, written, 0, mode(log))

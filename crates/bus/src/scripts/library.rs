@@ -1,0 +1,178 @@
+//! The texts of the scripts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use naru_ledger::Limits;
+use sha1::{Digest, Sha1};
+
+/// A script, and the name under which a server that has seen it knows it.
+pub(crate) struct Script {
+    pub(crate) text: String,
+    pub(crate) sha: String,
+}
+
+/// Every script, by its command's name.
+pub(crate) struct Library(BTreeMap<&'static str, Script>);
+
+macro_rules! lua {
+    ($($file:literal),+) => { concat!($(include_str!(concat!($file, ".lua"))),+) };
+}
+
+/// Each begins with what `begin.lua` says; what several have in common stands in front of them.
+const TEXTS: &[(&str, &str)] = &[
+    ("NARU.APPEND", lua!("begin", "log", "write", "say", "append")),
+    ("NARU.EDIT", lua!("begin", "log", "write", "say", "edit")),
+    ("NARU.DELETE", lua!("begin", "log", "write", "say", "delete")),
+    ("NARU.DELIVER", lua!("begin", "inbox", "change", "routes", "deliver")),
+    ("NARU.DONE", lua!("begin", "log", "write", "done")),
+    ("NARU.SWEEP", lua!("begin", "log", "sweep")),
+    ("NARU.RESUME", lua!("begin", "inbox", "stand", "note", "resume")),
+    ("NARU.CHANGED", lua!("begin", "inbox", "stand", "changed")),
+    ("NARU.CONVERSATIONS", lua!("begin", "inbox", "stand", "conversations")),
+    ("NARU.ACK", lua!("begin", "inbox", "stand", "note", "ack")),
+    ("NARU.READ", lua!("begin", "inbox", "change", "read")),
+    ("NARU.MARK", lua!("begin", "log", "mark")),
+    ("NARU.HISTORY", lua!("begin", "log", "read_log", "history")),
+    ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "log", "write", "member"))),
+    ("NARU.LEAVE", concat!("local CHANGE = 'leave'\n", lua!("begin", "log", "write", "member"))),
+    ("NARU.ROLE", concat!("local CHANGE = 'role'\n", lua!("begin", "log", "write", "member"))),
+    ("NARU.MEMBERS", lua!("begin", "log", "members")),
+    ("NARU.SERVER", lua!("begin", "server")),
+    ("NARU.ROUTE", lua!("begin", "routes", "route")),
+    ("NARU.UNROUTE", lua!("begin", "unroute")),
+    ("NARU.PRESENCE", lua!("begin", "routes", "presence")),
+    ("NARU.TRACE", lua!("begin", "log", "read_log", "trace")),
+    ("NARU.STANDING", lua!("begin", "inbox", "stand", "routes", "standing")),
+    (PART, lua!("begin", "log", "part")),
+    (ALIVE, lua!("begin", "alive")),
+    (GENERATION, lua!("generation")),
+];
+
+/// Which of some users take part in a conversation. No operation: in Naru's broker a send looks for itself.
+pub(crate) const PART: &str = "PART";
+
+/// Whether a server may be believed to run. No operation: in Naru's broker whoever asks for users is told.
+pub(crate) const ALIVE: &str = "ALIVE";
+
+/// The generation of a master. No operation: Naru's broker knows its own.
+pub(crate) const GENERATION: &str = "GENERATION";
+
+impl Library {
+    /// The scripts of a ledger with these limits. They are part of the text, since they hardly ever change: a server that runs
+    /// with others has other scripts.
+    pub(crate) fn new(limits: &Limits) -> Library {
+        let limits = limits_table(limits);
+        let script = |(name, text): &(&'static str, &str)| {
+            let text = format!("{limits}{text}");
+            let sha = Sha1::digest(&text).iter().fold(String::new(), |mut sha, byte| {
+                let _ = write!(sha, "{byte:02x}");
+                sha
+            });
+            (*name, Script { text, sha })
+        };
+        Library(TEXTS.iter().map(script).collect())
+    }
+
+    /// The script of a command; none where the bus takes several steps, or there is no such command.
+    pub(crate) fn script(&self, name: &str) -> Option<&Script> {
+        self.0.get(name)
+    }
+}
+
+fn limits_table(limits: &Limits) -> String {
+    let Limits {
+        body_bytes_max,
+        mentions_max,
+        log_entries_max,
+        log_bytes_max,
+        log_age_max,
+        dedupe_window,
+        ring_max,
+        conversations_max,
+        mentions_kept_max,
+        devices_max,
+        device_ttl,
+        seen_every,
+        members_max,
+        page_entries_max,
+        page_bytes_max,
+    } = limits;
+    let fields = [
+        ("body_bytes", *body_bytes_max as u128),
+        ("mentions", *mentions_max as u128),
+        ("log_entries", *log_entries_max as u128),
+        ("log_bytes", u128::from(*log_bytes_max)),
+        ("log_age", log_age_max.as_millis()),
+        ("dedupe_window", dedupe_window.as_millis().max(1)),
+        ("ring", *ring_max as u128),
+        ("conversations", *conversations_max as u128),
+        ("mentions_kept", *mentions_kept_max as u128),
+        ("devices", *devices_max as u128),
+        ("device_ttl", device_ttl.as_millis()),
+        ("seen_every", seen_every.as_millis()),
+        ("members", *members_max as u128),
+        ("page_entries", *page_entries_max as u128),
+        ("page_bytes", *page_bytes_max as u128),
+    ];
+    let fields: Vec<String> = fields.iter().map(|(name, limit)| format!("{name} = {limit}")).collect();
+    format!("local LIMITS = {{ {} }}\n", fields.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_known_by_the_sha_of_its_whole_text() {
+        let library = Library::new(&Limits::default());
+        let done = library.script("NARU.DONE").unwrap();
+        assert!(done.text.starts_with("local LIMITS = { body_bytes = 65536, mentions = 50, "));
+        assert_eq!(done.sha.len(), 40);
+        let limits = Limits { ring_max: 5, ..Limits::default() };
+        assert_ne!(Library::new(&limits).script("NARU.DONE").unwrap().sha, done.sha);
+        assert!(library.script("NARU.SEND").is_none(), "the bus takes its three steps");
+    }
+
+    #[test]
+    fn scripts_use_nothing_that_came_after_redis_7_0() {
+        // Everything they call, to be looked at when one is added: each is older than 7.0, options included.
+        let known = [
+            "DEL",
+            "EXISTS",
+            "GET",
+            "HDEL",
+            "HGET",
+            "HGETALL",
+            "HKEYS",
+            "HLEN",
+            "HMGET",
+            "HSET",
+            "HSETNX",
+            "LINDEX",
+            "LPOP",
+            "LRANGE",
+            "PEXPIRE",
+            "RENAME",
+            "RPUSH",
+            "SET",
+            "TIME",
+            "XADD",
+            "XDEL",
+            "XRANGE",
+            "XREVRANGE",
+            "ZADD",
+            "ZCOUNT",
+            "ZRANGE",
+            "ZREM",
+            "ZREMRANGEBYRANK",
+            "ZREMRANGEBYSCORE",
+        ];
+        for (name, text) in TEXTS {
+            for call in text.split("redis.call('").skip(1) {
+                let command = call.split('\'').next().unwrap();
+                assert!(known.contains(&command), "{name} calls {command}");
+            }
+        }
+    }
+}

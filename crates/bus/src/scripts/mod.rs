@@ -1,0 +1,228 @@
+//! The ledger on Redis and Valkey: each operation as scripts, every one of which touches one partition.
+//!
+//! What is kept where is in `docs/redis.md`. The scripts (`*.lua`) answer as Naru's commands of the same names do; what
+//! concerns several partitions is put together here.
+
+mod call;
+mod clear;
+pub(crate) mod library;
+mod presence;
+mod send;
+mod spread;
+
+use std::sync::Arc;
+
+use naru_ledger::answer::{Appended, Refused};
+use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
+use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, User};
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use crate::error::BusError;
+use crate::levels::Levels;
+use crate::partition::Partition;
+use crate::reply::{self, Fields};
+use crate::wire::answer::answer;
+use crate::wire::request::{Request, request};
+use call::Call;
+use library::{GENERATION, Library};
+
+/// How a ledger is kept on Redis or Valkey.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// What every key begins with, so that there can be several, or something else, on one server.
+    pub prefix: String,
+    /// The same for all who use it.
+    pub limits: Limits,
+}
+
+impl Default for Keeping {
+    fn default() -> Keeping {
+        Keeping { prefix: "n".to_owned(), limits: Limits::default() }
+    }
+}
+
+/// What is else the store's to say, said by a test.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    /// When it is.
+    pub now: Millis,
+    /// In which generation numbers are given.
+    pub generation: Generation,
+    /// The epoch of a partition that has none.
+    pub epoch: Epoch,
+}
+
+/// The scripts on one connection.
+#[derive(Clone)]
+pub(crate) struct Scripts {
+    library: Arc<Library>,
+    prefix: Arc<str>,
+    generation: Generation,
+    epoch: Epoch,
+    /// None where the store's clock says it.
+    now: Option<Millis>,
+    levels: Levels,
+}
+
+impl Scripts {
+    /// As `keeping` says, on a master whose numbers are of this generation. `epoch` is new.
+    pub(crate) fn new(keeping: &Keeping, generation: Generation, epoch: Epoch, levels: Levels) -> Scripts {
+        let library = Arc::new(Library::new(&keeping.limits));
+        Scripts { library, prefix: keeping.prefix.as_str().into(), generation, epoch, now: None, levels }
+    }
+
+    /// The generation of a master by its replication id, and whether it is met for the first time, so that it is the next one.
+    pub(crate) async fn generation(
+        connection: &mut MultiplexedConnection,
+        keeping: &Keeping,
+        replication_id: &str,
+    ) -> Result<(Generation, bool), BusError> {
+        let (key, arguments) = (format!("{}:gen", keeping.prefix), vec![replication_id.as_bytes().to_vec()]);
+        let call = Call { script: GENERATION, key, arguments };
+        let value = call::run(&Library::new(&keeping.limits), connection, &[call]).await?.into_iter().next();
+        let mut fields = Fields::of(value.unwrap_or(Value::Nil))?;
+        let too_many = |_| reply::wrong("more generations than there can be");
+        let generation = Generation(u32::try_from(fields.number()?).map_err(too_many)?);
+        Ok((generation, fields.flag()?))
+    }
+
+    /// The same, with what a test says.
+    pub(crate) fn pinned(&self, Pinned { now, generation, epoch }: Pinned) -> Scripts {
+        Scripts { generation, epoch, now: Some(now), ..self.clone() }
+    }
+
+    /// The same, under another prefix.
+    pub(crate) fn under(&self, prefix: &str) -> Scripts {
+        Scripts { prefix: prefix.into(), ..self.clone() }
+    }
+
+    /// Takes an operation. What concerns several users, or several steps, is no longer one atomic step.
+    pub(crate) async fn ask(
+        &self,
+        connection: &mut MultiplexedConnection,
+        op: &Op,
+    ) -> Result<Answer, BusError> {
+        match op {
+            Op::Send(append) => self.send(connection, append).await,
+            Op::Deliver(deliver) => self.deliver(connection, deliver).await,
+            Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
+            Op::Route { run, users } => {
+                self.route(connection, users, |users| Op::Route { run: run.clone(), users }).await
+            }
+            Op::Unroute { run, users } => {
+                self.route(connection, users, |users| Op::Unroute { run: run.clone(), users }).await
+            }
+            Op::Presence { users } => self.presence(connection, users).await,
+            Op::Append(Append { level, .. })
+            | Op::Edit(Edit { level, .. })
+            | Op::Delete(Delete { level, .. }) => self.written(self.one(connection, op).await?, *level).await,
+            Op::Done { .. } | Op::Mark { .. } => self.one(connection, op).await,
+            Op::Read(Read { conversation, user, .. }) => {
+                may_hear_of(conversation, user)?;
+                self.one(connection, op).await
+            }
+            Op::Resume(_) | Op::Changed { .. } | Op::Conversations { .. } | Op::Ack(_) => {
+                self.one(connection, op).await
+            }
+            Op::History(_) | Op::Membership(_) | Op::Members { .. } | Op::Server(_) => {
+                self.one(connection, op).await
+            }
+            Op::Trace { .. } | Op::Standing { .. } => self.one(connection, op).await,
+        }
+    }
+
+    /// An answer to what is written, when that is as safe as was asked for, or is not going to be: also to a repeat, which may be
+    /// one because the first answer said so.
+    async fn written(&self, answer: Answer, level: Level) -> Result<Answer, BusError> {
+        match answer {
+            Answer::Appended(appended) => {
+                Ok(Answer::Appended(Appended { level: self.levels.reach(level).await, ..appended }))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Asks the script of the operation's own name, whose first argument says where it belongs.
+    async fn one(&self, connection: &mut MultiplexedConnection, op: &Op) -> Result<Answer, BusError> {
+        let request = request(op);
+        let partition = request.arguments.first().map_or("", |name| std::str::from_utf8(name).unwrap_or(""));
+        let call = self.call(Partition::of(partition), request);
+        let values = self.run(connection, &[call]).await?;
+        answer(op, values.into_iter().next().unwrap_or(Value::Nil))
+    }
+
+    /// Looks for open entries in these partitions, one after the other, until there are as many conversations as were asked for.
+    pub(crate) async fn sweep(
+        &self,
+        connection: &mut MultiplexedConnection,
+        sweep: &Sweep,
+        partitions: impl Iterator<Item = Partition>,
+    ) -> Result<Answer, BusError> {
+        const AT_ONCE: usize = 128;
+        let partitions: Vec<Partition> = partitions.collect();
+        let mut open = Vec::new();
+        for partitions in partitions.chunks(AT_ONCE) {
+            let sweep =
+                Op::Sweep(Sweep { limit: sweep.limit.saturating_sub(open.len()).max(1), ..sweep.clone() });
+            let calls: Vec<Call> =
+                partitions.iter().map(|partition| self.call(*partition, request(&sweep))).collect();
+            for value in self.run(connection, &calls).await? {
+                if let Answer::Open(found) = answer(&sweep, value)? {
+                    open.extend(found);
+                }
+            }
+        }
+        Ok(Answer::Open(open))
+    }
+
+    fn call(&self, partition: Partition, request: Request) -> Call {
+        let now = self.now.map_or_else(String::new, |now| now.0.to_string());
+        let given = [self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
+        let arguments = given.into_iter().map(String::into_bytes).chain(request.arguments).collect();
+        Call { script: request.name, key: self.key(partition), arguments }
+    }
+
+    fn key(&self, partition: Partition) -> String {
+        format!("{}:{{{}}}", self.prefix, partition.tag())
+    }
+
+    async fn run(
+        &self,
+        connection: &mut MultiplexedConnection,
+        calls: &[Call],
+    ) -> Result<Vec<Value>, BusError> {
+        call::run(&self.library, connection, calls).await
+    }
+
+    async fn deliver(
+        &self,
+        connection: &mut MultiplexedConnection,
+        deliver: &Deliver,
+    ) -> Result<Answer, BusError> {
+        for recipient in &deliver.to {
+            may_hear_of(&deliver.conversation, &recipient.user)?;
+        }
+        let calls = spread::deliveries(deliver);
+        let ops: Vec<Op> = calls.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
+        let calls: Vec<Call> =
+            calls.iter().zip(&ops).map(|((partition, _), op)| self.call(*partition, request(op))).collect();
+        let mut delivered = Vec::new();
+        for (op, value) in ops.iter().zip(self.run(connection, &calls).await?) {
+            if let Answer::Delivered(some) = answer(op, value)? {
+                delivered.extend(some);
+            }
+        }
+        let order = |user: &User| deliver.to.iter().position(|recipient| recipient.user == *user);
+        delivered.sort_by_cached_key(|one| order(&one.user));
+        Ok(Answer::Delivered(delivered))
+    }
+}
+
+/// That an inbox may have a conversation. Whether the entry is there the caller is believed: its log is in another slot.
+fn may_hear_of(conversation: &Conversation, user: &User) -> Result<(), BusError> {
+    match conversation {
+        Conversation::Direct(direct) if !direct.has(user) => Err(Refused::NotAMember.into()),
+        Conversation::Direct(_) | Conversation::Room(_) => Ok(()),
+    }
+}

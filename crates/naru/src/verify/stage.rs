@@ -1,0 +1,128 @@
+//! The broker that histories are run on: one that is there, or one that is started here and can be killed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use naru_bus::{Dialect, Keeping, Line, Target};
+use naru_ledger::Limits;
+use tokio::time::{Instant, sleep};
+
+use super::own::Own;
+
+/// Servers, each with a connection of its own.
+const LINES: usize = 3;
+
+/// How long a broker may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) struct Stage {
+    url: String,
+    own: Option<Own>,
+    /// Of whatever is written while this runs; others may run the same at the same time.
+    prefix: String,
+    /// Connections for each of the limits.
+    lines: Vec<Vec<Line>>,
+}
+
+/// The limits histories are run with: tight, so that each is met; tighter ones for retention and the index; and those there are
+/// if nobody says otherwise.
+fn limits() -> [Limits; 3] {
+    let tight = Limits {
+        body_bytes_max: 100,
+        mentions_max: 3,
+        log_entries_max: 20,
+        ring_max: 6,
+        mentions_kept_max: 2,
+        devices_max: 3,
+        members_max: 3,
+        page_entries_max: 50,
+        page_bytes_max: 1000,
+        ..Limits::default()
+    };
+    let tighter = Limits {
+        log_entries_max: 6,
+        log_bytes_max: 200,
+        conversations_max: 3,
+        ring_max: 3,
+        devices_max: 2,
+        page_entries_max: 5,
+        page_bytes_max: 150,
+        log_age_max: Duration::from_secs(24 * 60 * 60),
+        ..tight.clone()
+    };
+    [tight, tighter, Limits::default()]
+}
+
+impl Stage {
+    pub(super) fn new(url: String, own: Option<Own>) -> Stage {
+        Stage { url, own, prefix: format!("verify:{}", std::process::id()), lines: Vec::new() }
+    }
+
+    pub(super) fn can_restart(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Connects, for each of the limits. Says what the broker is like.
+    pub(super) async fn connect(&mut self) -> Result<String> {
+        let mut all = Vec::new();
+        for limits in limits() {
+            let keeping = Keeping { prefix: self.prefix.clone(), limits };
+            let mut lines = Vec::new();
+            for _ in 0..LINES {
+                lines.push(self.line(&keeping).await?);
+            }
+            all.push(lines);
+        }
+        let first = all.first().and_then(|lines| lines.first()).context("there are limits and lines")?;
+        if first.dialect() == Dialect::Native {
+            bail!(
+                "{} is Naru's broker, whose ledger has a clock of its own; histories need Redis or Valkey",
+                self.url
+            );
+        }
+        let found = first.inspection().map(ToString::to_string).unwrap_or_default();
+        self.lines = all;
+        Ok(found)
+    }
+
+    async fn line(&self, keeping: &Keeping) -> Result<Line> {
+        let end = Instant::now() + START_TIMEOUT;
+        loop {
+            match Line::connect(Target::Url(self.url.clone()), keeping).await {
+                Ok(line) => return Ok(line),
+                Err(error) if self.own.is_none() || Instant::now() > end => return Err(error.into()),
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Connections for a history of this name, which has keys of its own, and the limits they have.
+    pub(super) async fn lines(&mut self, set: usize, name: &str) -> Result<(Vec<Line>, Limits)> {
+        if self.lines.is_empty() {
+            self.connect().await?;
+        }
+        let limits = limits();
+        let set = set % limits.len();
+        let lines =
+            self.lines[set].iter().map(|line| line.under(&format!("{}:{name}", self.prefix))).collect();
+        Ok((lines, limits[set].clone()))
+    }
+
+    /// Removes what connecting has left.
+    pub(super) async fn clear(&self) -> Result<()> {
+        match self.lines.first().and_then(|lines| lines.first()) {
+            Some(line) => Ok(line.clear().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills the broker and starts it again. What is connected to it is of no use any more.
+    pub(super) async fn restart(&mut self) -> Result<()> {
+        if let Some(own) = &mut self.own {
+            own.restart()?;
+            self.lines.clear();
+            self.connect().await?;
+        }
+        Ok(())
+    }
+}
