@@ -174,3 +174,28 @@ async fn a_master_that_was_not_met_before_begins_a_generation() {
     assert_eq!((seq(&second, "c").await, seq(&second, "d").await), (3 + (1 << 20), 4 + (1 << 20)));
     assert_eq!(seq(&first, "e").await, 5 + (1 << 20), "an old connection does not go back");
 }
+
+#[tokio::test]
+async fn a_server_that_has_forgotten_the_scripts_is_given_them_again() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &[]);
+    let line = server.line().await;
+    line.ask(&message("a", Level::Memory)).await.unwrap();
+    server.tell(&["SCRIPT", "FLUSH"]);
+    line.ask(&message("b", Level::Memory)).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_memory_a_message_is_refused_and_with_it_taken() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &[]);
+    let line = server.line().await;
+    server.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = line.ask(&message("a", Level::Memory)).await;
+    assert!(matches!(refused, Err(BusError::Refused { ref code, .. }) if code == "OOM"), "{refused:?}");
+    server.tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    match line.ask(&message("a", Level::Memory)).await {
+        Ok(Answer::Appended(appended)) => assert_eq!((appended.seq.0, appended.repeat), (1, false)),
+        other => panic!("{other:?}"),
+    }
+}
