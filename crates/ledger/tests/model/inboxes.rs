@@ -159,3 +159,29 @@ fn the_conversation_that_changed_longest_ago_makes_room_those_left_first() {
     assert_eq!(world.row("bob", "room:r"), None);
     assert_eq!(world.row("bob", DM).unwrap().head, Seq(2));
 }
+
+#[test]
+fn where_a_device_stood_is_kept_until_it_has_what_left_the_ring() {
+    let mut world = inbox(6);
+    world.resume("bob", "d", None);
+    world.ack("bob", "d", 3);
+    world.send(message("dm:bob:carol", "carol", "2", &[]));
+    for n in 10..22 {
+        world.send(message(DM, "alice", &n.to_string(), &[]));
+    }
+    let from = |world: &mut World, after| {
+        let rows = world.changed("bob", "d", after);
+        rows.iter().map(|row| (row.conversation.to_string(), row.from.0)).collect::<Vec<_>>()
+    };
+    let (carol, dm) = ("dm:bob:carol".to_string(), DM.to_string());
+    assert_eq!(from(&mut world, 3), [(carol.clone(), 1), (dm.clone(), 2)]);
+    assert_eq!(world.ack("bob", "d", 8), 8, "which is not in the ring any more, but has carol's");
+    world.send(message("dm:bob:carol", "carol", "3", &[]));
+    assert_eq!(from(&mut world, 8), [(dm.clone(), 2), (carol, 2)]);
+
+    assert_eq!(world.ack("bob", "d", 20), 20);
+    for n in 30..40 {
+        world.send(message(DM, "alice", &n.to_string(), &[]));
+    }
+    assert_eq!(from(&mut world, 20), [(dm, 17)]);
+}
