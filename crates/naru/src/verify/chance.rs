@@ -184,7 +184,7 @@ impl Chance<'_> {
 fn wait(random: &mut Random) -> i64 {
     const HOUR: i64 = 60 * 60 * 1000;
     match random.below(10) {
-        0..5 => random.one_of(&[1, 10, 2000]),
+        0..5 => random.one_of(&[1, 10, 2000, 5000]),
         5 => random.one_of(&[HOUR, 5 * HOUR]),
         6 => random.one_of(&[24 * HOUR, 30 * HOUR, 48 * HOUR]),
         7 if random.once_in(4) => random.one_of(&[31 * 24 * HOUR, 100 * 24 * HOUR]),
