@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use naru_bus::{BusError, Keeping, Line, Persistence, Target};
+use naru_bus::{BusError, Keeping, Line, Partition, Persistence, Target};
 use naru_ledger::op::{Append, Said};
 use naru_ledger::{Answer, Body, ClientId, Conversation, Level, Op, User};
 
@@ -77,8 +77,12 @@ fn valkey() -> Option<PathBuf> {
 }
 
 fn message(id: &str, level: Level) -> Op {
+    message_in(&Conversation::parse("dm:alice:bob").unwrap(), id, level)
+}
+
+fn message_in(conversation: &Conversation, id: &str, level: Level) -> Op {
     Op::Send(Append {
-        conversation: Conversation::parse("dm:alice:bob").unwrap(),
+        conversation: conversation.clone(),
         sender: User::parse("alice").unwrap(),
         client_id: ClientId::parse(id).unwrap(),
         said: Said::Message { body: Body::from(b"1".as_slice()), mentions: BTreeSet::new() },
@@ -161,16 +165,52 @@ async fn a_server_that_may_evict_is_refused() {
 async fn a_master_that_was_not_met_before_begins_a_generation() {
     let Some(program) = redis() else { return };
     let server = Server::start(&program, &[]);
-    let seq = async |line: &Line, id: &str| match line.ask(&message(id, Level::Memory)).await {
+    let seq_in = async |line: &Line, conversation: &Conversation, id: &str| match line
+        .ask(&message_in(conversation, id, Level::Memory))
+        .await
+    {
         Ok(Answer::Appended(appended)) => appended.seq.0,
         other => panic!("{other:?}"),
     };
+    let conversation = Conversation::parse("dm:alice:bob").unwrap();
+    let seq = async |line: &Line, id: &str| seq_in(line, &conversation, id).await;
+    // Another one of the same partition.
+    let partition = Partition::of(conversation.as_str());
+    let others = (0..).map(|i| Conversation::parse(&format!("dm:alice:u{i}")).unwrap());
+    let other = others.into_iter().find(|other| Partition::of(other.as_str()) == partition).unwrap();
     let first = server.line().await;
     assert_eq!((seq(&first, "a").await, seq(&server.line().await, "b").await), (1, 2));
+    assert_eq!(seq_in(&first, &other, "a").await, 1);
     // Who is promoted has another replication id, as has one that was a replica for a moment.
     server.tell(&["REPLICAOF", "127.0.0.1", "1"]);
     server.tell(&["REPLICAOF", "NO", "ONE"]);
     let second = server.line().await;
     assert_eq!((seq(&second, "c").await, seq(&second, "d").await), (3 + (1 << 20), 4 + (1 << 20)));
     assert_eq!(seq(&first, "e").await, 5 + (1 << 20), "an old connection does not go back");
+    assert_eq!(seq_in(&first, &other, "b").await, 2 + (1 << 20), "nor anywhere else in the partition");
+}
+
+#[tokio::test]
+async fn a_server_that_has_forgotten_the_scripts_is_given_them_again() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &[]);
+    let line = server.line().await;
+    line.ask(&message("a", Level::Memory)).await.unwrap();
+    server.tell(&["SCRIPT", "FLUSH"]);
+    line.ask(&message("b", Level::Memory)).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_memory_a_message_is_refused_and_with_it_taken() {
+    let Some(program) = redis() else { return };
+    let server = Server::start(&program, &[]);
+    let line = server.line().await;
+    server.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = line.ask(&message("a", Level::Memory)).await;
+    assert!(matches!(refused, Err(BusError::Refused { ref code, .. }) if code == "OOM"), "{refused:?}");
+    server.tell(&["CONFIG", "SET", "maxmemory", "0"]);
+    match line.ask(&message("a", Level::Memory)).await {
+        Ok(Answer::Appended(appended)) => assert_eq!((appended.seq.0, appended.repeat), (1, false)),
+        other => panic!("{other:?}"),
+    }
 }

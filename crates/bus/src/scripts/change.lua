@@ -36,9 +36,9 @@ local function change(person, id, record, followed, after, seq, kind)
   person.head, person.generation = useq, math.max(generation, person.generation)
   record.useq = useq
   redis.call('HSET', P .. ':ix:' .. user, id, packed(record))
-  redis.call('ZADD', P .. ':zx:' .. user, useq, id)
+  redis.call('ZADD', P .. ':zx:' .. user, int(useq), id)
   if record.follow == 'l' then
-    redis.call('ZADD', P .. ':lf:' .. user, useq, id)
+    redis.call('ZADD', P .. ':lf:' .. user, int(useq), id)
   elseif followed == 'l' then
     redis.call('ZREM', P .. ':lf:' .. user, id)
   end
@@ -60,6 +60,6 @@ local function change(person, id, record, followed, after, seq, kind)
   while redis.call('HLEN', P .. ':ix:' .. user) > LIMITS.conversations do
     forget_conversation(user)
   end
-  redis.call('HSET', P .. ':um:' .. user, 'u', person.head, 'g', person.generation, 'fl', person.floor)
+  redis.call('HSET', P .. ':um:' .. user, 'u', int(person.head), 'g', int(person.generation), 'fl', int(person.floor))
   return useq
 end

@@ -7,7 +7,7 @@ end
 local limit = page(argument(5))
 local bytes_max = math.min(tonumber(argument(6) or LIMITS.page_bytes), LIMITS.page_bytes)
 local stream = P .. ':l:' .. log.id
-local CHUNK = 64
+local CHUNK = 16
 
 local function fetch(from, count)
   if is_after then

@@ -4,6 +4,9 @@
 -- acknowledged leave the ring.
 local function note(person, devices, device, moment)
   local user = person.user
+  device.seen = math.max(device.seen, moment)
+  -- First what a server without memory refuses, so that nothing is done by halves.
+  redis.call('HSET', P .. ':dv:' .. user, device.name, int(device.cursor) .. ' ' .. int(device.seen))
   if not device.is_known then
     devices[#devices + 1] = device
     if device.is_first then
@@ -15,8 +18,6 @@ local function note(person, devices, device, moment)
     end
     device.is_known = true
   end
-  device.seen = math.max(device.seen, moment)
-  redis.call('HSET', P .. ':dv:' .. user, device.name, int(device.cursor) .. ' ' .. int(device.seen))
 
   local function forget(i)
     redis.call('HDEL', P .. ':dv:' .. user, devices[i].name)

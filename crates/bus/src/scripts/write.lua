@@ -47,7 +47,7 @@ local function push(log, moment, sender, client_id, kind, more, body)
     log.first_at = at
   end
 
-  local entry = { 'k', kind, 'p', prev, 'm', log.count, 't', at, 'u', sender }
+  local entry = { 'k', kind, 'p', int(prev), 'm', int(log.count), 't', int(at), 'u', sender }
   local function field(name, value)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
@@ -55,7 +55,7 @@ local function push(log, moment, sender, client_id, kind, more, body)
   if client_id then
     field('x', client_id)
     local ids = P .. ':d:' .. log.id .. ':' .. int(window)
-    redis.call('HSET', ids, sender .. '\0' .. client_id, seq)
+    redis.call('HSET', ids, sender .. '\0' .. client_id, int(seq))
     if is_first_of_window then
       redis.call('PEXPIRE', ids, 3 * LIMITS.dedupe_window)
     end
@@ -68,18 +68,25 @@ local function push(log, moment, sender, client_id, kind, more, body)
     field(more[i], more[i + 1])
   end
   redis.call('XADD', P .. ':l:' .. log.id, int(seq) .. '-0', unpack(entry))
-  redis.call('ZADD', P .. ':f:' .. log.id, seq, int(seq) .. ':' .. int(at))
-  redis.call('ZADD', P .. ':pend', 'NX', at, log.id)
+  redis.call('ZADD', P .. ':f:' .. log.id, int(seq), int(seq) .. ':' .. int(at))
+  redis.call('ZADD', P .. ':pend', 'NX', int(at), log.id)
   trim(log)
   return { seq = seq, at = at, prev = prev, count = log.count }
 end
 
 local function keep(log)
-  redis.call('HSET', P .. ':m:' .. log.id, 's', log.head, 'at', log.at, 'c', log.count, 'g', log.generation,
-    'tl', log.trimmed, 'mv', log.version, 'n', log.entries, 'by', log.bytes, 'ft', log.first_at)
-  if log.switched then
-    redis.call('HSET', P .. ':m:' .. log.id, 'sw', log.switched)
+  local fields = { 's', int(log.head), 'at', int(log.at), 'c', int(log.count), 'g', int(log.generation), 'n', int(log.entries),
+    'by', int(log.bytes), 'ft', int(log.first_at) }
+  local function field(name, number)
+    if number and number > 0 then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = int(number)
+    end
   end
+  field('tl', log.trimmed)
+  field('mv', log.version)
+  field('sw', log.switched)
+  redis.call('HSET', P .. ':m:' .. log.id, unpack(fields))
 end
 
 -- What a text is to read as, if it is still there: the entry that changes it may have been the one too many.
