@@ -26,6 +26,8 @@ use stage::Stage;
 use step::Step;
 use world::World;
 
+use crate::printed::say;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// A Redis or Valkey that is running. What is there is left alone: each history has keys of its own, and removes them.
@@ -56,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        println!("{}", stage.connect().await?);
+        say!("{}", stage.connect().await?)?;
         check(&mut stage, options, seed).await?;
         stage.clear().await
     })?;
@@ -71,26 +73,28 @@ async fn check(stage: &mut Stage, options: &Options, seed: u64) -> Result<()> {
         match play(stage, seed, &steps).await {
             Ok(more) => asked += more,
             Err(failure) => {
-                println!("the history of seed {seed} fails: {failure:#}\nlooking for a shorter one");
-                let failure = shortened(stage, seed, steps).await.unwrap_or(failure);
+                say!("the history of seed {seed} fails: {failure:#}\nlooking for a shorter one")?;
+                let failure = shortened(stage, seed, steps).await?.unwrap_or(failure);
                 bail!("the history of seed {seed} fails: {failure:#}\nagain: --seed {seed} --histories 1");
             }
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    println!(
+    say!(
         "{histories} histories from seed {seed} on, {asked} operations: every answer and every end is the model's \
          ({seconds:.1} s, {:.0} histories a second)",
         *histories as f64 / seconds
-    );
+    )?;
     Ok(())
 }
 
 /// Prints a shorter history that fails, too. Returns how; none if it does not always.
-async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Option<anyhow::Error> {
+async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Result<Option<anyhow::Error>> {
     let steps = shrink::shrink(steps, async |steps: &[Step]| play(stage, seed, steps).await.is_err()).await;
-    steps.iter().for_each(|step| println!("  {step:?}"));
-    play(stage, seed, &steps).await.err()
+    for step in &steps {
+        say!("  {step:?}")?;
+    }
+    Ok(play(stage, seed, &steps).await.err())
 }
 
 /// Plays a history to its end. Returns how many operations it has had.
