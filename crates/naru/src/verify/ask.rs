@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use naru_bus::Partition;
+use naru_bus::{BusError, Partition};
 use naru_ledger::answer::Open;
 use naru_ledger::op::{From, History, Sweep};
 use naru_ledger::{Answer, Conversation, Millis, Model, Op};
@@ -19,7 +19,7 @@ impl World<'_> {
     /// Asks one thing, of the models and of the broker.
     pub(super) async fn ask(&mut self, op: &Op) -> Result<()> {
         self.asked += 1;
-        let given = self.line(0).ask(op).await;
+        let given = there(self.line(0).ask(op).await)?;
         self.told.note(op, self.now);
         let now = self.now;
         let mut expected = Vec::new();
@@ -45,6 +45,7 @@ impl World<'_> {
         self.asked += 2;
         let (mine, theirs) = (self.line(1), self.line(2));
         let (first, second) = tokio::join!(mine.ask(one), theirs.ask(other));
+        let (first, second) = (there(first)?, there(second)?);
         let now = self.now;
         let mut agreeing: Vec<Model> = Vec::new();
         for model in std::mem::take(&mut self.models) {
@@ -139,6 +140,11 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// An answer, whatever it is. Without one nothing can be compared.
+fn there(given: Given) -> Result<Given> {
+    if given == Err(BusError::Unreachable) { Err(BusError::Unreachable.into()) } else { Ok(given) }
 }
 
 /// What a server does with what its sweep has found.

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use naru_bus::BusError;
 
 use own::Own;
 use random::Random;
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "K", default_value_t = 120)]
     steps: usize,
 }
+
+/// How often a history is played again because the broker was not there.
+const UNREACHABLE_MAX: u32 = 3;
 
 /// Runs histories until one fails.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -97,8 +101,25 @@ async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Result<Opt
     Ok(play(stage, seed, &steps).await.err())
 }
 
-/// Plays a history to its end. Returns how many operations it has had.
+/// Plays a history to its end. Returns how many operations it has had. Where the broker was not there for a moment, as on a
+/// machine that stood still, it is not known what was done: from the start again.
 async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
+    let mut left = UNREACHABLE_MAX;
+    loop {
+        let outcome = play_once(stage, seed, steps).await;
+        match &outcome {
+            Err(error) if left > 0 && error.downcast_ref() == Some(&BusError::Unreachable) => {
+                println!("the broker was not there for a moment; the history of seed {seed} is played again");
+                left -= 1;
+                stage.connect().await?;
+                stage.clear().await?;
+            }
+            _ => return outcome,
+        }
+    }
+}
+
+async fn play_once(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
     let set = usize::try_from(seed % 3).unwrap_or(0);
     let mut world = World::begin(stage, set, seed.to_string()).await?;
     let outcome = through(&mut world, steps).await;
