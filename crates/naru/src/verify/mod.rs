@@ -109,7 +109,7 @@ async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
         let outcome = play_once(stage, seed, steps).await;
         match &outcome {
             Err(error) if left > 0 && error.downcast_ref() == Some(&BusError::Unreachable) => {
-                println!("the broker was not there for a moment; the history of seed {seed} is played again");
+                say!("the broker was not there for a moment; the history of seed {seed} is played again")?;
                 left -= 1;
                 stage.connect().await?;
                 stage.clear().await?;
