@@ -2,13 +2,9 @@
 local sender, client_id, target = argument(2), argument(3), tonumber(argument(4))
 local moment = now()
 local log = log_of(argument(1))
-local first = again(log, sender, client_id, moment)
-if first then
-  return first
-end
-local role, refused = writer(log, sender)
-if not role then
-  return refused
+local at_once, role = answered(log, sender, client_id, moment)
+if at_once then
+  return at_once
 end
 local by = said(log, target, { message = true, reaction = true, system = true })
 if not by then

@@ -6,13 +6,9 @@ if refused then
 end
 local moment = now()
 local log = log_of(argument(1))
-local first = again(log, sender, client_id, moment)
-if first then
-  return first
-end
-local role, refused = writer(log, sender)
-if not role then
-  return refused
+local at_once = answered(log, sender, client_id, moment)
+if at_once then
+  return at_once
 end
 local by = said(log, target, { message = true })
 if not by then

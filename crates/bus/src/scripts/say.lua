@@ -33,13 +33,17 @@ local function again(log, sender, client_id, moment)
   return answer(log, first, 1, mode_of(log, seq))
 end
 
--- The sender's role; else why they may not write.
-local function writer(log, sender)
+-- What is to be answered at once, as this is a repeat, or the sender may not write; else none, and the sender's role.
+local function answered(log, sender, client_id, moment)
+  local first = again(log, sender, client_id, moment)
+  if first then
+    return first
+  end
   local role = role_of(log, sender)
   if not role then
-    return nil, refuse(NOT_A_MEMBER)
+    return refuse(NOT_A_MEMBER)
   elseif role == 'reader' then
-    return nil, refuse(NOT_ALLOWED)
+    return refuse(NOT_ALLOWED)
   end
-  return role
+  return nil, role
 end
