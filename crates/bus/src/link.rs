@@ -94,13 +94,13 @@ impl Link {
         let (connection, driver) = match connected {
             Ok(Ok(connected)) => connected,
             Ok(Err(reason)) => return reason,
-            Err(_) => return format!("the broker {} does not answer; trying again", self.place),
+            Err(_) => return format!("the broker {} does not answer", self.place),
         };
         let mut driver = pin!(driver);
         select! {
             // First, so that answers and pushes are taken in before anybody is found late.
             biased;
-            () = &mut driver => format!("the connection to the broker {} was closed; trying again", self.place),
+            () = &mut driver => format!("the connection to the broker {} was closed", self.place),
             reason = self.hold(connection) => reason,
         }
     }
@@ -115,10 +115,10 @@ impl Link {
         self.events.tell(Event::Up { again: std::mem::replace(&mut self.known, true) });
         select! {
             () = watch_over(connection.clone(), &self.events) => {
-                format!("the broker {} does not answer any more; trying again", self.place)
+                format!("the broker {} does not answer any more", self.place)
             }
             error = serve(connection, &mut self.changes, &mut self.desired) => {
-                format!("the broker {} is of no use: {}; trying again", self.place, fault(error))
+                format!("the broker {} is of no use: {}", self.place, fault(error))
             }
         }
     }
@@ -126,9 +126,7 @@ impl Link {
     /// Makes a new connection this server's, and asks for everything that is wanted.
     async fn open(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
         let place = &self.place;
-        let failed = |error| {
-            format!("the broker {place} does not take this server in: {}; trying again", fault(error))
-        };
+        let failed = |error| format!("the broker {place} does not take this server in: {}", fault(error));
         // The library keeps the answer to its own HELLO to itself.
         let hello = ask(connection, redis::cmd("HELLO").arg(3)).await.map_err(failed)?;
         let (name, version) = who(hello);
@@ -145,6 +143,7 @@ impl Link {
 
     /// Says that the link is down, once for each reason.
     fn tell_down(&mut self, reason: String) {
+        let reason = format!("{reason}; trying again");
         if self.down.as_ref() == Some(&reason) {
             return;
         }
@@ -168,7 +167,7 @@ pub(crate) async fn connect(
             let stream = stream.map_err(|error| {
                 format!(
                     "the broker {place} and this server do not agree on TLS ({error}); check that this is its \
-                     --tls-port, and the certificates of both; trying again"
+                     --tls-port, and the certificates of both"
                 )
             })?;
             set_up(place, events, stream).await
@@ -178,8 +177,8 @@ pub(crate) async fn connect(
                 stream.set_nonblocking(true)?;
                 UnixStream::from_std(stream)
             });
-            let stream = stream
-                .map_err(|error| format!("the broker {place} takes no connection: {error}; trying again"))?;
+            let stream =
+                stream.map_err(|error| format!("the broker {place} takes no connection: {error}"))?;
             set_up(place, events, stream).await
         }
     }
@@ -187,9 +186,7 @@ pub(crate) async fn connect(
 
 async fn open(place: &Place, host: &str, port: u16) -> Result<TcpStream, String> {
     let stream = TcpStream::connect((host, port)).await.map_err(|error| {
-        format!(
-            "no broker {place} ({error}); start one with `naru broker`, or correct the address; trying again"
-        )
+        format!("no broker {place} ({error}); start one, such as `naru broker`, or correct the address")
     })?;
     // Without it small commands only wait longer: no reason to give up the connection.
     let _ = stream.set_nodelay(true);
@@ -219,7 +216,7 @@ where
         .map_err(|error| {
             format!(
                 "the broker {place} does not let this server in ({}); check that it is a Naru broker, and the \
-                 user and password in its address; trying again",
+                 user and password in its address",
                 fault(error.into())
             )
         })?;

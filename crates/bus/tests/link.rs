@@ -137,7 +137,7 @@ fn a_redis_is_named_and_refused_and_asked_again() {
     assert_eq!(
         scene.reason(),
         "the server in this process is redis 7.0.15, not a Naru broker: Redis and Valkey are not supported yet; \
-         start one with `naru broker`"
+         start one with `naru broker`; trying again"
     );
     assert!(!scene.bus.is_up());
     // It may have been wanted while it was not there, so the first time counts as again.

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use naru_bus::BusError;
 
 use own::Own;
@@ -30,12 +30,13 @@ use world::World;
 use crate::printed::say;
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("on").required(true))]
 pub(crate) struct Options {
     /// A Redis or Valkey that is running. What is there is left alone: each history has keys of its own, and removes them.
-    #[arg(long, value_name = "URL", required_unless_present = "start")]
+    #[arg(long, value_name = "URL", group = "on")]
     broker: Option<String>,
     /// A redis-server or valkey-server to be started, and killed now and then.
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "broker")]
+    #[arg(long, value_name = "PROGRAM", group = "on")]
     start: Option<PathBuf>,
     /// How many histories.
     #[arg(long, value_name = "N", default_value_t = 1000)]

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// A Redis or Valkey in a folder of its own, which keeps what it has answered when it is killed.
 pub(super) struct Own {
@@ -30,6 +30,17 @@ impl Own {
     pub(super) fn restart(&mut self) -> Result<()> {
         self.kill();
         self.child = start(&self.program, &self.folder, self.port)?;
+        Ok(())
+    }
+
+    /// An error if it has ended by itself.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!(
+                "{} ended at once ({status}); --start takes a redis-server or valkey-server",
+                self.program.display()
+            );
+        }
         Ok(())
     }
 
@@ -59,5 +70,10 @@ fn start(program: &PathBuf, folder: &tempfile::TempDir, port: u16) -> Result<Chi
     // it keeps writes to itself for up to two seconds.
     command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    command.spawn().with_context(|| format!("cannot start {}", program.display()))
+    command.spawn().with_context(|| {
+        format!(
+            "cannot start {}; give --start the path of a redis-server or valkey-server",
+            program.display()
+        )
+    })
 }

@@ -85,13 +85,16 @@ impl Stage {
         Ok(found)
     }
 
-    async fn line(&self, keeping: &Keeping) -> Result<Line> {
+    async fn line(&mut self, keeping: &Keeping) -> Result<Line> {
         let end = Instant::now() + START_TIMEOUT;
         loop {
             match Line::connect(Target::Url(self.url.clone()), keeping).await {
                 Ok(line) => return Ok(line),
                 Err(error) if self.own.is_none() || Instant::now() > end => return Err(error.into()),
-                Err(_) => sleep(Duration::from_millis(20)).await,
+                Err(_) => {
+                    self.own.as_mut().map_or(Ok(()), Own::check)?;
+                    sleep(Duration::from_millis(20)).await;
+                }
             }
         }
     }
