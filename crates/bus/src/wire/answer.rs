@@ -4,7 +4,7 @@ use naru_ledger::answer::{
     Appended, Changed, Delivered, DeviceStanding, Followed, How, Member, Members, Open, Page, Pointer,
     PointerKind, Present, Resumed, Row, Rows, Standing, Traced, Unread, Written,
 };
-use naru_ledger::{Answer, Epoch, Follow, Kind, Level, Millis, Mode, Op, Role, Seq, Useq, Version};
+use naru_ledger::{Answer, Epoch, Follow, Level, Millis, Mode, Op, Role, Seq, Useq, Version};
 use redis::Value;
 
 use super::entry;
@@ -91,11 +91,7 @@ fn pointer(mut fields: Fields) -> Result<Pointer, BusError> {
         conversation: fields.conversation()?,
         after: Seq(fields.number()?),
         seq: Seq(fields.number()?),
-        kind: match fields.text()?.as_str() {
-            "read" => PointerKind::Read,
-            "mention" => PointerKind::Mention,
-            kind => PointerKind::Entry(Kind::parse(kind).map_err(|error| reply::wrong(&error.to_string()))?),
-        },
+        kind: fields.parsed(PointerKind::parse)?,
     })
 }
 
