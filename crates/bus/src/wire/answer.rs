@@ -12,7 +12,7 @@ use crate::error::BusError;
 use crate::reply::{self, Fields};
 
 /// Reads the reply to an operation.
-pub(crate) fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
+pub fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
     Ok(match op {
         Op::Append(_) | Op::Edit(_) | Op::Delete(_) | Op::Send(_) => {
             Answer::Appended(appended(Fields::of(value)?)?)
