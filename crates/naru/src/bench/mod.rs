@@ -25,6 +25,7 @@ mod redis;
 mod report;
 mod run;
 mod subscriber;
+mod table;
 mod target;
 mod worker;
 
