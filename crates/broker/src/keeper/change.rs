@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use naru_ledger::Effect;
+use naru_store::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -40,6 +41,16 @@ impl Change {
             Slot::Entry(id) => Change::Stream(key, StreamChange::Moved { id, body: body.into() }),
             Slot::Element(index) => {
                 Change::List(key, ListChange::Set { index, element: Element::body(body) })
+            }
+        }
+    }
+
+    /// How the bodies that it brings along are held: those of keys until all keys are deleted.
+    pub(super) fn hold(&self) -> Hold {
+        match self {
+            Change::Ledger(_) => Hold::Firm,
+            Change::Key(..) | Change::Stream(..) | Change::List(..) | Change::Text(..) | Change::Flushed => {
+                Hold::Loose
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Direct, Epoch, Millis, User};
+use naru_ledger::{Append, ClientId, Direct, Epoch, Ledger, Millis, User};
 use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs, faults::Disk};
 use proptest::prelude::*;
 
