@@ -37,6 +37,7 @@ mod memory_size;
 mod message;
 mod monitors;
 mod mute;
+mod numbered;
 mod output_limits;
 mod parameters;
 mod password;
