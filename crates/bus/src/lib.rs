@@ -48,7 +48,7 @@ mod played;
 mod reply;
 mod scripts;
 mod target;
-mod wire;
+pub mod wire;
 
 pub use bus::Bus;
 pub use dialect::Dialect;

@@ -10,12 +10,14 @@ mod cluster;
 mod config;
 mod connection;
 mod describe;
+mod first_ledger;
 mod foresee;
 mod getkeys;
 mod info;
 mod keys;
 mod kill;
 mod latency_report;
+#[cfg(test)]
 mod ledger;
 mod lists;
 mod manual;

@@ -3,8 +3,9 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, backup, client, cluster, config, connection, describe, info, keys, ledger, lists,
-    memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
+    Context, Outcome, acl, backup, client, cluster, config, connection, describe, first_ledger as ledger,
+    info, keys, lists, memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams,
+    strings, transaction,
 };
 
 /// How many arguments a command takes, its name included.

@@ -12,7 +12,7 @@ use super::library::PART;
 use crate::error::BusError;
 use crate::partition::Partition;
 use crate::reply;
-use crate::wire::request::Request;
+use crate::wire::Request;
 
 /// What has to be known of an entry to bring it to inboxes.
 struct News<'a> {
