@@ -2,21 +2,28 @@
 //!
 //! | `step` | when | fields beside `server` (which is `broker`) |
 //! |---|---|---|
-//! | `queue` | a message goes into a user's inbox | `user`, `from`, `to`, `conversation`, `seq`, `offset` |
-//! | `route` | and from there to the servers that hold the user | `user`, `from`, `to`, `servers` (names; empty: the user is away) |
+//! | `queue` | a message goes into a user's inbox | `user`, `from`, `conversation`, `seq`, `offset` |
+//! | `route` | and from there to the servers that hold the user | `user`, `from`, `conversation`, `servers` (names; empty: the user is away) |
 
-use naru_ledger::{Entry, Server, User};
+use naru_ledger::{Conversation, Seq, Server, Useq, User, answer::Entry};
 use tracing::{Level, debug, enabled};
 
-pub(crate) fn queued(user: &User, entry: &Entry, servers: &[Server]) {
+pub(crate) fn queued(
+    user: &User,
+    conversation: &Conversation,
+    seq: Seq,
+    useq: Useq,
+    entry: Option<&Entry>,
+    servers: &[Server],
+) {
     if !enabled!(target: "crossing", Level::DEBUG) {
         return;
     }
-    let (user, from, to) = (user.as_str(), entry.from.as_str(), entry.to.as_str());
+    let (user, conversation) = (user.as_str(), conversation.as_str());
+    let from = entry.map(|entry| entry.sender.as_str());
     debug!(
-        target: "crossing", step = "queue", server = "broker", user, from, to,
-        conversation = entry.conversation.as_str(), seq = entry.seq.0, offset = entry.useq.map(|useq| useq.0)
+        target: "crossing", step = "queue", server = "broker", user, from, conversation, seq = seq.0, offset = useq.0
     );
     let servers = servers.iter().map(Server::as_str).collect::<Vec<_>>().join(", ");
-    debug!(target: "crossing", step = "route", server = "broker", user, from, to, servers);
+    debug!(target: "crossing", step = "route", server = "broker", user, from, conversation, servers);
 }

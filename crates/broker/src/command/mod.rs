@@ -10,14 +10,12 @@ mod cluster;
 mod config;
 mod connection;
 mod describe;
-mod first_ledger;
 mod foresee;
 mod getkeys;
 mod info;
 mod keys;
 mod kill;
 mod latency_report;
-#[cfg(test)]
 mod ledger;
 mod lists;
 mod manual;
@@ -59,6 +57,7 @@ use crate::{
 
 pub(crate) use category::Category;
 pub(crate) use getkeys::{KeyAccess, key_places};
+pub(crate) use ledger::{write_answer, write_refused};
 pub(crate) use table::{Called, Entry, LastFound, all_called, called_count, find};
 pub(crate) use transaction::finish;
 

@@ -1,10 +1,10 @@
 use bytes::Bytes;
-use naru_ledger::Effect;
 use naru_store::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     keyspace::{Body, KeyChange, Slot},
+    ledger::LedgerChange,
     lists::{Element, ListChange},
     streams::{GroupChange, StreamChange},
     strings::StringChange,
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) enum Change {
     Key(Bytes, KeyChange),
     Stream(Bytes, StreamChange),
-    Ledger(Effect),
+    Ledger(LedgerChange),
     List(Bytes, ListChange),
     Text(Bytes, StringChange),
     /// All keys were deleted.
@@ -65,6 +65,7 @@ impl Change {
             Change::List(_, ListChange::Set { element, .. } | ListChange::Inserted { element, .. }) => {
                 visit(element);
             }
+            Change::Ledger(change) => change.each_body(visit),
             _ => {}
         }
     }

@@ -1,9 +1,9 @@
 //! Checkpoints: what is stored, written piece by piece while work goes on, so that a start need not replay all that
 //! has ever happened.
 //!
-//! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
-//! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
-//! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
+//! A walk goes over conversations, people and keys by their numbers, some at a time between turns. Each piece says up to which
+//! record it is true; when it is read back, what is in it passes over the changes it knows already. Conversations and people
+//! that came after the walk are made by the records behind. A key that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
 //! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
 
 mod piece;
@@ -23,6 +23,8 @@ use serde::Serialize;
 use super::store::Store;
 use crate::{
     keyspace::{Key, Place, Value},
+    ledger::{Conversation, Person},
+    numbered::Number,
     streams::StreamId,
 };
 use piece::{Rows, Table, in_parts, of_ledger, write_alone};
@@ -92,7 +94,7 @@ pub(super) struct Checkpoints {
 
 struct Walk {
     checkpoint: Checkpoint,
-    /// The table it is in, and the next row's number there. Keys come last, so that what is renamed meanwhile is known.
+    /// The table it is in, and the next row's number there.
     table: Table,
     next: usize,
     /// Numbers of keys below that have got them by RENAME, and are to be written again; each once, however often that was.
@@ -190,7 +192,7 @@ impl Checkpoints {
         let begins_at = store.journal.log().next_address().position();
         let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
         self.begun_at = begins_at;
-        let piece = of_ledger(store.journal.last(), &store.ledger);
+        let piece = of_ledger(store.journal.last(), store.ledger.head());
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
         in_parts(piece, &mut |part| checkpoint.push(part));
         let (table, behind) = (Table::FIRST, BTreeSet::new());
@@ -241,6 +243,14 @@ impl Walk {
 
     fn write_piece(&mut self, store: &Store, pace: Pace) {
         match self.table {
+            Table::Conversations => self.write_rows(store, pace, |number| {
+                let number = Number::of(number)?;
+                Some((number, store.ledger.conversations().get(number)?))
+            }),
+            Table::People => self.write_rows(store, pace, |number| {
+                let number = Number::of(number)?;
+                Some((number, store.ledger.people().get(number)?))
+            }),
             Table::Keys => self.write_rows(store, pace, |number| store.keyspace.at(number)),
         }
     }
@@ -293,6 +303,8 @@ impl Walk {
 /// Where the walk over a table ends.
 fn numbers(store: &Store, table: Table) -> usize {
     match table {
+        Table::Conversations => store.ledger.conversations().numbers(),
+        Table::People => store.ledger.people().numbers(),
         Table::Keys => store.keyspace.numbers(),
     }
 }
@@ -328,6 +340,39 @@ impl Row for &Key {
             // An entry takes about half of that, written down.
             value => value.held() * size_of::<(StreamId, Place)>(),
         }
+    }
+}
+
+impl Row for (Number, &Conversation) {
+    type Copy = (Number, Conversation);
+
+    fn copied(&self) -> Self::Copy {
+        (self.0, self.1.clone())
+    }
+
+    fn held(&self) -> usize {
+        self.1.len()
+    }
+
+    fn weight(&self) -> usize {
+        self.1.len() * size_of::<Place>()
+    }
+}
+
+/// It is bounded by the ledger's limits.
+impl Row for (Number, &Person) {
+    type Copy = (Number, Person);
+
+    fn copied(&self) -> Self::Copy {
+        (self.0, self.1.clone())
+    }
+
+    fn held(&self) -> usize {
+        1
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Person>()
     }
 }
 

@@ -1,10 +1,14 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use naru_ledger::Seq;
 use naru_store::{Address, AppendError, Damage, Hold, Log, Lsn, WriteError};
 
 use super::{change::Change, store::StoreError};
-use crate::keyspace::{Body, Gone, Keyspace, Place, Spot, Value};
+use crate::{
+    keyspace::{Body, Gone, Keyspace, Place, Spot, Value},
+    ledger::Ledger,
+};
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
@@ -109,6 +113,14 @@ impl Journal {
         self.last
     }
 
+    /// The record that has what was added last, though it may still be open.
+    pub(super) fn last_added(&self) -> Lsn {
+        match &self.open {
+            Some(_) => Lsn::new(self.log.last().number() + 1),
+            None => self.last,
+        }
+    }
+
     /// What is durable.
     pub(super) fn durable(&self) -> Lsn {
         self.log.durable()
@@ -120,7 +132,7 @@ impl Journal {
     }
 
     /// Counts what is live in a log that was just opened, so that the rest of it can be given back.
-    pub(super) fn count(&mut self, keyspace: &Keyspace) -> Result<(), Damage> {
+    pub(super) fn count(&mut self, keyspace: &Keyspace, ledger: &Ledger) -> Result<(), Damage> {
         let mut counted = Ok(());
         for key in (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)) {
             key.value.places(&mut |place| {
@@ -129,6 +141,13 @@ impl Journal {
                 }
             });
         }
+        for (_, conversation) in ledger.conversations().iter() {
+            for (_, place) in conversation.references(Seq::ZERO) {
+                if counted.is_ok() {
+                    counted = self.count_live(place, Hold::Firm);
+                }
+            }
+        }
         self.log.reclaim();
         counted
     }
@@ -136,11 +155,6 @@ impl Journal {
     /// Until [`Self::commit`] all changes go into one record.
     pub(super) fn begin(&mut self) {
         self.is_in_transaction = true;
-    }
-
-    /// Bytes of changes and bodies that the open record has.
-    pub(super) fn open_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |record| record.bodies.len() + record.changes.len())
     }
 
     /// Takes up all of `changes` with their bodies, or none; where their record begins. Outside of a transaction they are

@@ -14,6 +14,7 @@ mod change;
 mod content;
 mod conversation;
 mod decide;
+mod holes;
 mod id;
 mod person;
 

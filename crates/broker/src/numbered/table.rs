@@ -6,6 +6,9 @@ use super::{Named, Number};
 /// Things in one piece of the table. It grows by a piece at a time, so that no growing takes long.
 pub(super) const PIECE_ITEMS: usize = 1024;
 
+/// Numbers that are given to nothing at most: what says so may be wrong.
+const HOLES_MAX: usize = 1 << 24;
+
 /// Indexes of names. Each grows by itself, which takes the shorter, the more there are.
 const INDEXES: usize = 256;
 
@@ -79,11 +82,42 @@ impl<T: Named> Table<T> {
         if number.index() == self.numbers() {
             self.make_slot();
         }
+        self.fill_hole(number);
         match self.slot(number) {
             Some(None) => self.fill(number, item),
             _ => return Err(Misplaced),
         }
         Ok(())
+    }
+
+    /// Makes the slot of a number that was given to nothing.
+    fn fill_hole(&mut self, number: Number) {
+        let (piece, at) = (number.index() / PIECE_ITEMS, number.index() % PIECE_ITEMS);
+        if let Some(piece) = self.pieces.get_mut(piece).filter(|piece| piece.len() <= at) {
+            piece.resize_with(at + 1, || None);
+        }
+    }
+
+    /// Gives all numbers before this one that were not given, to nothing: what they were given to is lost.
+    pub(crate) fn make_room(&mut self, number: Number) {
+        let (piece, at) = (number.index() / PIECE_ITEMS, number.index() % PIECE_ITEMS);
+        let there: usize = self.indexes.iter().map(HashTable::len).sum();
+        if number.index() <= self.numbers() || number.index() - there > HOLES_MAX {
+            return;
+        }
+        // A piece that nothing is in takes nothing.
+        while self.pieces.len() <= piece {
+            self.pieces.push(Vec::new());
+        }
+        self.pieces[piece].resize_with(at, || None);
+    }
+
+    /// Has a number free, whatever was there and before it.
+    pub(crate) fn vacate(&mut self, number: Number) {
+        self.make_room(number);
+        if let Some(name) = self.get(number).map(|item| item.name().to_vec()) {
+            self.take(&name);
+        }
     }
 
     /// Puts a thing whose name is not there into a slot that is free.

@@ -3,12 +3,15 @@
 
 use std::ops::ControlFlow;
 
-use naru_ledger::Ledger;
 use naru_store::Lsn;
 use postcard::{ser_flavors::Flavor, serialize_with_flavor};
 use serde::{Deserialize, Serialize};
 
-use crate::keyspace::Key;
+use crate::{
+    keyspace::Key,
+    ledger::{Conversation, Head, Person},
+    numbered::Number,
+};
 
 /// Bytes of a part.
 const PART_BYTES: usize = 256 << 10;
@@ -19,27 +22,35 @@ const WRITABLE: &str = "postcard can write all that is stored, and a vector take
 /// A piece of a checkpoint as it is read back. The order of the variants and of their fields is the format.
 #[derive(Deserialize)]
 pub(in crate::keeper) enum Piece {
-    /// All of the ledger, true at this record.
-    Ledger(u64, Box<Ledger>),
+    /// What of the ledger is in no table, true at this record.
+    Ledger(u64, Box<Head>),
     /// Keys that were true at this record.
     Keys(u64, Vec<Key>),
     /// A part of a piece that is too long for one; the first and the last one say so.
     Part { is_first: bool, is_last: bool, bytes: Vec<u8> },
+    /// Conversations that were true at this record, with their numbers.
+    Conversations(u64, Vec<(Number, Conversation)>),
+    /// People that were.
+    People(u64, Vec<(Number, Person)>),
 }
 
 /// The variants of [`Piece`] that have rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Keys = 1,
+    Conversations = 3,
+    People = 4,
 }
 
 impl Table {
-    /// The one that a walk begins with.
-    pub(super) const FIRST: Table = Table::Keys;
+    /// The one that a walk begins with. Keys come last, so that what is renamed behind the walk is written before its end.
+    pub(super) const FIRST: Table = Table::Conversations;
 
     /// The one after this.
     pub(super) fn next(self) -> Option<Table> {
         match self {
+            Table::Conversations => Some(Table::People),
+            Table::People => Some(Table::Keys),
             Table::Keys => None,
         }
     }
@@ -48,7 +59,7 @@ impl Table {
 /// The variants that have none, to be written.
 #[derive(Serialize)]
 enum Single<'a> {
-    Ledger(u64, &'a Ledger),
+    Ledger(u64, &'a Head),
     #[expect(dead_code, reason = "`Rows` are written one by one: this holds their place in the format")]
     Keys,
     Part {
@@ -66,8 +77,8 @@ pub(in crate::keeper) fn ends_of_part(piece: &[u8]) -> Option<(bool, bool)> {
 }
 
 /// The piece with what of the ledger is in no table.
-pub(super) fn of_ledger(at: Lsn, ledger: &Ledger) -> Vec<u8> {
-    postcard::to_stdvec(&Single::Ledger(at.number(), ledger)).expect(WRITABLE)
+pub(super) fn of_ledger(at: Lsn, head: &Head) -> Vec<u8> {
+    postcard::to_stdvec(&Single::Ledger(at.number(), head)).expect(WRITABLE)
 }
 
 /// Rows as they stand in a piece.
