@@ -17,6 +17,7 @@ mod decide;
 mod holes;
 mod id;
 mod person;
+mod routes;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use change::{LedgerChange, Part, Reached, Subject};
@@ -26,16 +27,26 @@ pub(crate) use decide::{Bodies, Decided, News, Undecided};
 pub(crate) use id::{Id, IdKey};
 pub(crate) use person::Person;
 
-use naru_ledger::{Epoch, Generation, op::Run};
+use std::collections::{BTreeSet, HashMap};
+
+use naru_ledger::{Epoch, Generation, Millis, Server, op::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::numbered::{Number, Table};
+use routes::Routes;
 
 /// All conversations and people of a store.
 pub(crate) struct Ledger {
     head: Head,
     conversations: Table<Conversation>,
     people: Table<Person>,
+    /// Conversations with open entries, by when the first of those was stored.
+    waiting: BTreeSet<(Millis, Number)>,
+    /// Who finishes which conversation's fan-out, and until when it is left to them. Volatile.
+    leases: HashMap<Number, (Server, Millis)>,
+    routes: Routes,
+    /// Room for what is written anew.
+    scratch: Vec<u8>,
 }
 
 /// What a ledger is besides its conversations and people. It is a part of checkpoints on its own: the order of its fields is
@@ -66,7 +77,15 @@ impl Head {
 impl Ledger {
     /// One without conversations and people.
     pub(crate) fn new(head: Head) -> Ledger {
-        Ledger { head, conversations: Table::default(), people: Table::default() }
+        Ledger {
+            head,
+            conversations: Table::default(),
+            people: Table::default(),
+            waiting: BTreeSet::new(),
+            leases: HashMap::new(),
+            routes: Routes::default(),
+            scratch: Vec::new(),
+        }
     }
 
     pub(crate) fn head(&self) -> &Head {
@@ -88,28 +107,53 @@ impl Ledger {
         self.head = head;
     }
 
-    /// Puts back what a checkpoint has: a number that is not there yet, and the next.
+    /// Puts back what a checkpoint has: the next number.
     pub(crate) fn put_conversation(
         &mut self,
         number: Number,
         conversation: Conversation,
     ) -> Result<(), Misfit> {
-        todo!()
+        if !conversation.is_sound() {
+            return Err(Misfit("a conversation whose parts do not fit together"));
+        }
+        let since = conversation.open_since();
+        let put = self.conversations.put(number, conversation);
+        put.map_err(|_| Misfit("a conversation that is there, or whose number is not the next"))?;
+        self.waiting.extend(since.map(|since| (since, number)));
+        Ok(())
     }
 
-    /// Puts back what a checkpoint has: a number that is not there yet, and the next.
+    /// Puts back what a checkpoint has: the next number.
     pub(crate) fn put_person(&mut self, number: Number, person: Person) -> Result<(), Misfit> {
-        todo!()
+        if !person.is_sound() {
+            return Err(Misfit("a user whose parts do not fit together"));
+        }
+        let put = self.people.put(number, person);
+        put.map_err(|_| Misfit("a user who is there, or whose number is not the next"))
     }
 
-    /// A server's connection has ended: its routes are gone.
+    /// Whether all that people know of is there. Once, when everything is taken back in.
+    pub(crate) fn check(&self) -> Result<(), Misfit> {
+        let conversations = self.conversations.numbers();
+        let is_whole =
+            |person: &Person| person.each_conversation().all(|number| number.index() < conversations);
+        let is_whole = self.people.iter().all(|(_, person)| is_whole(person));
+        if is_whole { Ok(()) } else { Err(Misfit("an inbox of a conversation that is not there")) }
+    }
+
+    /// A run of a server is over, since its connection has ended: its routes are gone.
     pub(crate) fn run_over(&mut self, run: &Run) {
-        todo!()
+        self.routes.over(run);
     }
 
-    /// Drops what recognises repeats where both windows have passed at `now`, in one conversation. Recorded nowhere: who takes the
-    /// conversation back in forgets it again.
-    pub(crate) fn forget_ids(&mut self, conversation: Number, now: naru_ledger::Millis) {
-        todo!()
+    /// Drops what recognises repeats where both windows have passed, in one conversation. Recorded nowhere, since nothing
+    /// depends on it.
+    pub(crate) fn forget_ids(&mut self, conversation: Number, now: Millis) {
+        if let Some(conversation) = self.conversations.get_mut(conversation) {
+            conversation.forget_ids(now, self.head.bounds.dedupe_window_ms);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ mod slab;
 mod table;
 
 pub(crate) use slab::Slab;
-pub(crate) use table::{Misplaced, Table};
+pub(crate) use table::Table;
 
 use serde::{Deserialize, Serialize};
 
