@@ -7,12 +7,18 @@ use tokio::sync::oneshot;
 
 use crate::wire::Answer;
 
+/// A message of the keeper's own, on a channel.
+pub(super) struct Said {
+    pub(super) channel: Bytes,
+    pub(super) payload: Vec<u8>,
+}
+
 /// What leaves the keeper.
 pub(super) enum Release {
     /// A reply, to the client's core.
     Answer(CoreId, Answer),
     /// A message on a channel.
-    Publish { channel: Bytes, payload: Vec<u8> },
+    Publish(Said),
     /// A copy of all that is stored, to who makes it.
     Backup(oneshot::Sender<Backup>),
 }

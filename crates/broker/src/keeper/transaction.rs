@@ -4,8 +4,8 @@ use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
 
 use super::{
-    Asker, Op,
-    tell::Notice,
+    Asker,
+    held::Said,
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -25,18 +25,18 @@ impl Turns {
             return self.hold(asker, Reply::Executed(execution));
         };
         self.store.begin();
-        let told: Vec<Notice> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
+        let said: Vec<Said> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
         if let Err(error) = self.store.commit() {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
-        self.tell(told);
+        self.say(said);
         self.hold(asker, Reply::Executed(execution));
         // Who waits sees what is there after all of it, as in Redis.
         self.wake();
     }
 
     /// Answers a step, if it is one for the keeper; what it has for others.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Notice> {
+    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Said> {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {
@@ -46,10 +46,9 @@ impl Turns {
         };
         let mut reply = Vec::new();
         let mut writer = ReplyWriter::new(&mut reply, version);
-        let mut told = Vec::new();
-        let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
-        match room.and_then(|()| self.operate(asker, op, &mut writer)) {
-            Ok(Outcome::Answered(its)) => told = its,
+        let mut said = Vec::new();
+        match self.operate(asker, op, &mut writer) {
+            Ok(Outcome::Answered(its)) => said = its,
             // Nothing waits in a transaction: it is answered as if it had not been asked to.
             Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
@@ -58,7 +57,7 @@ impl Turns {
             }
         }
         step.part = Part::Answered(reply);
-        told
+        said
     }
 
     /// Publishes what a transaction publishes, now that it is durable.

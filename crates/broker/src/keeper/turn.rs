@@ -15,13 +15,12 @@ use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
     counts::KeyCounts,
-    held::{Held, Release},
+    held::{Held, Release, Said},
     keys,
-    ledger::{self, Servers},
+    ledger::{self, servers::Servers},
     lists,
     store::{Store, StoreError},
     streams, strings,
-    tell::Notice,
     upkeep::{LOOKS_EVERY, Upkeep},
     usage,
 };
@@ -36,7 +35,7 @@ use crate::{
 /// What became of an operation.
 pub(super) enum Outcome {
     /// It is answered. This is to be published once the change is durable.
-    Answered(Vec<Notice>),
+    Answered(Vec<Said>),
     /// It would wait: so long, or for ever.
     Blocks(Wait, Option<Duration>),
 }
@@ -129,7 +128,7 @@ impl Turns {
     }
 
     /// Whether others may do something now: what was asked for before is done, and no disk is waited for.
-    pub(super) fn can_be_done_beside(&self) -> bool {
+    pub(super) fn can_be_done_beside(&mut self) -> bool {
         self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty() && self.store.syncs_later()
     }
 
@@ -180,7 +179,9 @@ impl Turns {
     }
 
     /// Nobody will ask for anything any more.
-    pub(super) fn close(self) -> Result<(), WriteError> {
+    pub(super) fn close(mut self) -> Result<(), WriteError> {
+        // A failure comes to light with the rest of the log's.
+        let _ = self.store.rest();
         self.store.journal.close()
     }
 
@@ -243,8 +244,8 @@ impl Turns {
                 let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 self.blocked.add(Waiter { asker, wait, until });
             }
-            Ok(Outcome::Answered(told)) => {
-                self.tell(told);
+            Ok(Outcome::Answered(said)) => {
+                self.say(said);
                 self.answer(asker, reply);
             }
             Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
@@ -276,8 +277,8 @@ impl Turns {
             Op::Keys(op) => keys::run(&mut self.store, op, writer)?,
             Op::Text(op) => strings::run(&mut self.store, op, writer)?,
             Op::Ledger(op) => {
-                let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
-                return Ok(Outcome::Answered(told));
+                let said = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
+                return Ok(Outcome::Answered(said));
             }
             Op::Stream(op) => return streams::run(&mut self.store, op, writer),
             Op::List(op) => return lists::run(&mut self.store, op, writer),
@@ -286,9 +287,9 @@ impl Turns {
     }
 
     /// Holds messages for servers until what they tell of is durable.
-    pub(super) fn tell(&mut self, told: Vec<Notice>) {
-        for Notice { channel, payload } in told {
-            self.held.keep(self.store.journal.last(), Release::Publish { channel, payload });
+    pub(super) fn say(&mut self, said: Vec<Said>) {
+        for said in said {
+            self.held.keep(self.store.journal.last(), Release::Publish(said));
         }
     }
 
@@ -298,8 +299,8 @@ impl Turns {
             self.answer_nothing(&waiter);
         }
         self.store.watches.remove(client);
-        if let Some(run) = self.servers.gone(client) {
-            ledger::gone(&mut self.store, run);
+        for run in self.servers.gone(client) {
+            self.store.ledger.run_over(&run);
         }
     }
 
@@ -392,7 +393,7 @@ impl Turns {
                     }
                     self.outgoing[core.0].push(answer);
                 }
-                Release::Publish { channel, payload } => {
+                Release::Publish(Said { channel, payload }) => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
                 }
                 Release::Backup(begun) => {

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Epoch, Ledger};
 use naru_store::{Address, Damage, Load, Lsn, OpenError, Rescue, Salvage, Verified, Vfs};
 
 use super::{
@@ -11,7 +10,6 @@ use super::{
     load::Loading,
     salvage::{Lost, LostBodies},
 };
-use crate::config::Config;
 
 /// What was found in a data folder.
 pub struct Verification {
@@ -55,9 +53,7 @@ pub fn verify(fs: Arc<dyn Vfs>, data: &Path) -> Result<Verification, OpenError> 
         Err(OpenError::Damaged(_)) => return Ok(found),
         source => source?,
     };
-    let epoch = Epoch::parse("none").expect("a word is an epoch");
-    let mut taken =
-        Taken { loading: Loading::new(Ledger::new(epoch), Arc::new(Config::by_default())), has_lost: false };
+    let mut taken = Taken { loading: Loading::to_look(), has_lost: false };
     let has_all = source.load(&mut taken).has_all_records() && !taken.has_lost;
     found.misfit = taken.loading.failed.take().map(|(lsn, error)| (lsn, error.to_string()));
     // Else it is not known what is referred to.

@@ -36,10 +36,10 @@ impl Report {
 
     /// Whether changes are lost, and not bodies alone: then what is kept may not be what was there last.
     pub(super) fn has_lost_changes(&self) -> bool {
-        let Losses { pieces, is_ledger_mended, misfits, made_anew, in_vain, hints: _ } = &self.losses;
+        let Losses { pieces, of_ledger_in_vain, misfits, made_anew, in_vain, hints: _ } = &self.losses;
         !self.found.has_all_records()
             || *pieces > 0
-            || *is_ledger_mended
+            || *of_ledger_in_vain > 0
             || !misfits.is_empty()
             || !made_anew.is_empty()
             || !in_vain.is_empty()

@@ -3,7 +3,6 @@
 use std::thread;
 
 use bytes::Bytes;
-use naru_ledger::{Effect, Epoch, Ledger};
 use naru_store::{Address, Salvage};
 
 use super::{SalvageError, bodies::LostBodies, report::Report};
@@ -13,6 +12,7 @@ use crate::{
         journal::{CHECK_BYTES, Journal, RECORD_BYTES_MAX},
     },
     keyspace::{Key, KeyChange, Place, Slot, Value},
+    ledger::{Head, Ledger, LedgerChange},
     lists::{Element, End, List, ListChange},
     streams::{GroupChange, Stream, StreamChange, StreamId},
     strings::{StringChange, Text},
@@ -44,21 +44,9 @@ impl<'a> Rewrite<'a> {
         Rewrite { from, journal, report, chunk_bytes, changes: Vec::new(), bytes: 0 }
     }
 
-    pub(super) fn ledger(&mut self, ledger: &Ledger, epoch: &Epoch) -> Result<(), SalvageError> {
-        let mut written = Ok(());
-        ledger.past(epoch, &mut |effect| {
-            let bytes = match &effect {
-                Effect::Appended { body, .. } => {
-                    self.report.kept.messages += 1;
-                    body.as_bytes().len()
-                }
-                _ => 0,
-            };
-            if written.is_ok() {
-                written = self.write(Change::Ledger(effect), bytes);
-            }
-        });
-        written
+    pub(super) fn ledger(&mut self, ledger: &Ledger) -> Result<(), SalvageError> {
+        let Head { epoch, key, .. } = ledger.head().clone();
+        self.write(Change::Ledger(LedgerChange::Begun { epoch, key }), 0)
     }
 
     /// Writes a key, but for what is lost of it.
