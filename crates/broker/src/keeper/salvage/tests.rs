@@ -79,6 +79,7 @@ impl Desk {
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let (log, recovery) = Log::open(fs, Path::new(folder), options(), Box::new(|_| {}), &mut loading)?;
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        loading.ledger.check().unwrap();
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
@@ -527,7 +528,7 @@ fn an_id_that_a_group_has_read_is_not_given_again() {
     );
     desk.close();
     flip(&disk, "the one that is lost");
-    let (_, mut desk) = salvaged(&disk);
+    let (_, desk) = salvaged(&disk);
     let stream = desk.store.stream(b"s").unwrap().unwrap();
     assert_eq!((stream.len(), stream.last()), (1, id));
 }
