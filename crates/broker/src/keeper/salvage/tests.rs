@@ -127,6 +127,12 @@ impl Desk {
         self.change(Change::Stream(key.into(), StreamChange::Group { group: "g".into(), change }));
     }
 
+    /// The first record of a store.
+    fn begin(&mut self) {
+        let Head { epoch, key, .. } = head("first");
+        self.store.change_ledger(vec![LedgerChange::Begun { epoch, key }]).unwrap();
+    }
+
     fn run(&mut self, op: &Op) -> Answer {
         let decided = self.store.decide(op).unwrap();
         self.store.change_ledger(decided.changes).unwrap();
@@ -223,8 +229,7 @@ impl Desk {
 fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSet<String>>) {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
-    let Head { epoch, key, .. } = head("first");
-    desk.store.change_ledger(vec![LedgerChange::Begun { epoch, key }]).unwrap();
+    desk.begin();
     for round in 0..40 {
         let id = desk.add("stream", &format!("entry {round} {}", "e".repeat(round * 37 % 400)));
         desk.add("other", &format!("other {round} {}", "o".repeat(200)));
@@ -633,6 +638,7 @@ fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_tak
 fn a_body_longer_than_a_chunk_is_copied_and_a_long_string_is_put_together() {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
+    desk.begin();
     desk.set("text", &"long ".repeat(1500));
     desk.add("stream", &"body ".repeat(1500));
     desk.push("list", &"element ".repeat(900));
