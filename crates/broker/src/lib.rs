@@ -31,9 +31,8 @@ mod idle;
 mod keeper;
 mod keyspace;
 mod latencies;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing keeps it yet"))]
-#[cfg_attr(test, allow(dead_code, unused_imports, reason = "nothing keeps it yet"))]
 mod ledger;
+mod ledger_limits;
 mod limits;
 mod lists;
 mod memory_size;
