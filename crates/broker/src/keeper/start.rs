@@ -150,6 +150,10 @@ fn open_store(
     if let Storage::Folder(_) = storage {
         say(&folder, &recovery, &loading);
     }
+    if let Err(misfit) = loading.ledger.check() {
+        let record = recovery.last.number();
+        return Err(StartError::Misfit { folder, record, reason: misfit.to_string() });
+    }
     let mut journal = Journal::new(log);
     journal.count(&loading.keyspace, &loading.ledger).map_err(|damage| StartError::Open(damage.into()))?;
     let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());

@@ -40,7 +40,7 @@ impl Ledger {
             }
             LedgerChange::Bounded(bounds) => self.head.bounds = bounds,
             LedgerChange::Appended { conversation, name, seq, at, count, id, is_open, content } => {
-                if conversation.index() == self.conversations.numbers() {
+                if self.conversations.get(conversation).is_none() {
                     let made = self.conversations.put(conversation, Conversation::new(&name));
                     made.map_err(|_| Misfit("a conversation of two numbers"))?;
                 }
@@ -49,13 +49,16 @@ impl Ledger {
                 self.change_conversation(conversation, |conversation| {
                     let is_next = conversation.is_called(&name)
                         && conversation.log_mut().push(seq, at, count, place, generation);
+                    if !is_next {
+                        return Err(NO_ENTRY);
+                    }
                     if let Some(id) = id {
                         conversation.name_entry(id, seq, at, window_ms);
                     }
                     if is_open {
                         conversation.open(seq, at);
                     }
-                    is_next.then_some(()).ok_or(NO_ENTRY)
+                    Ok(())
                 })?;
             }
             LedgerChange::Trimmed { conversation, through, first_at } => {
@@ -122,6 +125,18 @@ impl Ledger {
                     person.within(&device, conversation, seq, with.scratch);
                 })?;
             }
+            LedgerChange::Restated { conversation, row } => {
+                if self.conversations.get(conversation).is_none() {
+                    let made = self
+                        .conversations
+                        .put(conversation, Conversation::new(&row.checked_id().ok_or(NO_CONVERSATION)?));
+                    made.map_err(|_| Misfit("a conversation of two numbers"))?;
+                }
+                self.change_conversation(conversation, |conversation| {
+                    conversation.restate(*row).then_some(()).ok_or(Misfit("more entries than there were"))
+                })?;
+            }
+            LedgerChange::Restored { person, row } => self.restore_person(person, *row)?,
         }
         Ok(())
     }

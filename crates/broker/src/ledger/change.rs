@@ -3,13 +3,13 @@ use naru_ledger::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Id, IdKey};
+use super::{Bounds, Conversation, Id, IdKey, Person};
 use crate::{keyspace::Body, numbered::Number};
 
 /// A change of the ledger: an outcome, nothing left to decide, and nothing that depends on what one of the limits is
 /// when it is made again. Each touches one conversation, or people, or the head, and follows from that alone. The order of the
 /// variants and of their fields is the format of the log: new ones go to the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum LedgerChange {
     /// The ledger has begun.
     Begun {
@@ -77,6 +77,10 @@ pub(crate) enum LedgerChange {
     Acked { person: Number, device: Device, useq: Useq, at: Millis, forgotten: Vec<Device> },
     /// A device that is far behind has got so far in one conversation.
     Within { person: Number, device: Device, conversation: Number, seq: Seq },
+    /// What is true of a conversation besides its entries, which were appended before: what a salvage has found.
+    Restated { conversation: Number, row: Box<Conversation> },
+    /// A user as they were.
+    Restored { person: Number, row: Box<Person> },
 }
 
 /// One into whose inbox an entry has come.
@@ -120,11 +124,13 @@ impl LedgerChange {
             | LedgerChange::Done { conversation, .. }
             | LedgerChange::Member { conversation, .. }
             | LedgerChange::Switched { conversation, .. }
+            | LedgerChange::Restated { conversation, .. }
             | LedgerChange::Marked { conversation, .. } => Subject::Conversation(*conversation),
             LedgerChange::Known { person, .. }
             | LedgerChange::Read { person, .. }
             | LedgerChange::Seen { person, .. }
             | LedgerChange::Acked { person, .. }
+            | LedgerChange::Restored { person, .. }
             | LedgerChange::Within { person, .. } => Subject::Person(*person),
             LedgerChange::Delivered { .. } => Subject::People,
         }

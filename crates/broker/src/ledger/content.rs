@@ -75,6 +75,14 @@ impl Said {
         }
     }
 
+    /// Who is mentioned.
+    pub(crate) fn mentions(&self) -> &[User] {
+        match self {
+            Said::Message { mentions, .. } => mentions,
+            _ => &[],
+        }
+    }
+
     fn has_body(&self) -> bool {
         self.reads().is_some_and(|reads| !matches!(reads, Reads::Deleted(_)))
     }

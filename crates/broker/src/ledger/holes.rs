@@ -1,25 +1,48 @@
-//! Holes in the numbers: where some of what is stored is lost, the rest is taken in as it is numbered.
+//! What is left of a ledger of which some is lost.
 
-use super::{Ledger, LedgerChange};
+use naru_ledger::Epoch;
+
+use super::{Ledger, Misfit, Person};
 use crate::numbered::Number;
 
 impl Ledger {
-    /// Has the number of a conversation free, whatever was there and before it.
+    /// Has the number of a conversation free, whatever was there.
     pub(crate) fn vacate_conversation(&mut self, number: Number) {
+        if let Some(since) = self.conversations.get(number).and_then(|conversation| conversation.open_since())
+        {
+            self.waiting.remove(&(since, number));
+        }
         self.conversations.vacate(number);
     }
 
-    /// Has the number of a person free, whatever was there and before it.
+    /// Has the number of a person free, whatever was there.
     pub(crate) fn vacate_person(&mut self, number: Number) {
         self.people.vacate(number);
     }
 
-    /// Has the numbers before that of a change given, though to nobody knows whom.
-    pub(crate) fn make_room(&mut self, change: &LedgerChange) {
-        match change {
-            LedgerChange::Appended { conversation, .. } => self.conversations.make_room(*conversation),
-            LedgerChange::Known { person, .. } => self.people.make_room(*person),
-            _ => {}
+    /// Has inboxes forget conversations that are not there; how many there were to be forgotten.
+    pub(crate) fn forget_lost(&mut self) -> u64 {
+        let conversations = &self.conversations;
+        let is_there = |number: &Number| conversations.get(*number).is_some();
+        let mut forgotten = 0;
+        for number in (0..self.people.numbers()).filter_map(Number::of) {
+            if let Some(person) = self.people.get_mut(number) {
+                forgotten += person.retain_conversations(is_there, &mut self.scratch);
+            }
         }
+        forgotten
+    }
+
+    /// From here on it has another life: what positions in inboxes were is of no meaning any more.
+    pub(crate) fn begin_again(&mut self, epoch: Epoch) {
+        self.head.epoch = epoch;
+    }
+
+    /// Puts a person as they were in the place of who has the number.
+    pub(super) fn restore_person(&mut self, number: Number, person: Person) -> Result<(), Misfit> {
+        if self.people.get(number).is_some_and(|before| before.user() == person.user()) {
+            self.people.vacate(number);
+        }
+        self.put_person(number, person)
     }
 }

@@ -134,9 +134,8 @@ impl Ledger {
 
     /// Whether all that people know of is there. Once, when everything is taken back in.
     pub(crate) fn check(&self) -> Result<(), Misfit> {
-        let conversations = self.conversations.numbers();
-        let is_whole =
-            |person: &Person| person.each_conversation().all(|number| number.index() < conversations);
+        let is_there = |number| self.conversations.get(number).is_some();
+        let is_whole = |person: &Person| person.each_conversation().all(is_there);
         let is_whole = self.people.iter().all(|(_, person)| is_whole(person));
         if is_whole { Ok(()) } else { Err(Misfit("an inbox of a conversation that is not there")) }
     }

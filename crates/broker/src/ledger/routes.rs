@@ -91,3 +91,10 @@ fn drop_route(users: &mut HashMap<User, BTreeSet<Run>, RandomState>, user: &User
         }
     }
 }
+
+#[cfg(test)]
+impl Routes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.users.is_empty()
+    }
+}

@@ -12,9 +12,9 @@ const HOLES_MAX: usize = 1 << 24;
 /// Indexes of names. Each grows by itself, which takes the shorter, the more there are.
 const INDEXES: usize = 256;
 
-/// A thing that cannot be put where it should be: its name or its number is taken, or numbers before it were never given.
+/// A thing that cannot be put where it should be: its name or its number is taken, or that is far beyond all others.
 #[derive(Debug, thiserror::Error)]
-#[error("a number or a name that is taken, or out of order")]
+#[error("a number or a name that is taken, or far beyond all others")]
 pub(crate) struct Misplaced;
 
 /// Things by number, and their numbers by name. Numbers are given one after the other.
@@ -74,15 +74,24 @@ impl<T: Named> Table<T> {
         })
     }
 
-    /// Puts a thing where its number says: a number that is free, or the next.
+    /// Puts a thing where its number says, which is free. Numbers before it that were not given are given to nothing: what they
+    /// were given to is lost.
     pub(crate) fn put(&mut self, number: Number, item: T) -> Result<(), Misplaced> {
-        if self.find(item.name()).is_some() || number.index() > self.numbers() {
+        let (piece, at) = (number.index() / PIECE_ITEMS, number.index() % PIECE_ITEMS);
+        let there: usize = self.indexes.iter().map(HashTable::len).sum();
+        if self.find(item.name()).is_some() || number.index() - there.min(number.index()) > HOLES_MAX {
             return Err(Misplaced);
         }
         if number.index() == self.numbers() {
             self.make_slot();
         }
-        self.fill_hole(number);
+        // A piece that nothing is in takes nothing.
+        while self.pieces.len() <= piece {
+            self.pieces.push(Vec::new());
+        }
+        if self.pieces[piece].len() <= at {
+            self.pieces[piece].resize_with(at + 1, || None);
+        }
         match self.slot(number) {
             Some(None) => self.fill(number, item),
             _ => return Err(Misplaced),
@@ -90,31 +99,8 @@ impl<T: Named> Table<T> {
         Ok(())
     }
 
-    /// Makes the slot of a number that was given to nothing.
-    fn fill_hole(&mut self, number: Number) {
-        let (piece, at) = (number.index() / PIECE_ITEMS, number.index() % PIECE_ITEMS);
-        if let Some(piece) = self.pieces.get_mut(piece).filter(|piece| piece.len() <= at) {
-            piece.resize_with(at + 1, || None);
-        }
-    }
-
-    /// Gives all numbers before this one that were not given, to nothing: what they were given to is lost.
-    pub(crate) fn make_room(&mut self, number: Number) {
-        let (piece, at) = (number.index() / PIECE_ITEMS, number.index() % PIECE_ITEMS);
-        let there: usize = self.indexes.iter().map(HashTable::len).sum();
-        if number.index() <= self.numbers() || number.index() - there > HOLES_MAX {
-            return;
-        }
-        // A piece that nothing is in takes nothing.
-        while self.pieces.len() <= piece {
-            self.pieces.push(Vec::new());
-        }
-        self.pieces[piece].resize_with(at, || None);
-    }
-
-    /// Has a number free, whatever was there and before it.
+    /// Has a number free, whatever was there.
     pub(crate) fn vacate(&mut self, number: Number) {
-        self.make_room(number);
         if let Some(name) = self.get(number).map(|item| item.name().to_vec()) {
             self.take(&name);
         }
@@ -177,7 +163,7 @@ mod tests {
         let mut table = Table::default();
         table.put(Number(0), "a".to_string()).unwrap();
         table.put(Number(1), "b".to_string()).unwrap();
-        for (number, name) in [(1, "c"), (3, "c"), (2, "b"), (u32::MAX, "c")] {
+        for (number, name) in [(1, "c"), (2, "b"), (u32::MAX, "c")] {
             table.put(Number(number), name.to_string()).unwrap_err();
         }
         assert_eq!(table.numbers(), 2);
@@ -187,5 +173,25 @@ mod tests {
             [(0, "a"), (1, "b"), (2, "c")]
         );
         assert_eq!((table.find(b"b"), table.find(b"d")), (Some(Number(1)), None));
+    }
+
+    #[test]
+    fn what_is_lost_leaves_holes_that_take_little_and_can_be_filled() {
+        let mut table = Table::default();
+        let (_, bytes) = naru_measured::peak_bytes(|| {
+            for number in [5_000_000, 4096, 3, 4095, 4097, 1_000_000, 0] {
+                table.put(Number(number), number.to_string()).unwrap();
+            }
+        });
+        assert!(bytes < 1 << 20, "{bytes}");
+        assert_eq!(table.numbers(), 5_000_001);
+        table.vacate(Number(4096));
+        assert!(table.get(Number(4096)).is_none() && table.find(b"4096").is_none());
+        table.put(Number(4096), "again".to_string()).unwrap();
+        table.put(table.next_number(), "next".to_string()).unwrap();
+        let numbers: Vec<_> = table.iter().map(|(number, name)| (number.0, name.as_str())).collect();
+        let expected = [(0, "0"), (3, "3"), (4095, "4095"), (4096, "again"), (4097, "4097")];
+        assert_eq!(numbers[..5], expected);
+        assert_eq!(numbers[5..], [(1_000_000, "1000000"), (5_000_000, "5000000"), (5_000_001, "next")]);
     }
 }

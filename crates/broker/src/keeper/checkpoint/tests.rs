@@ -60,6 +60,7 @@ impl Desk {
         let options = Options { segment_bytes, ..Options::default() };
         let (log, recovery) = Log::open(fs, folder, options, Box::new(|_| {}), &mut loading).unwrap();
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        loading.ledger.check().unwrap();
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger).unwrap();
         let end = journal.log().next_address().position();

@@ -18,7 +18,7 @@ use crate::{keeper::store::Store, ledger::Undecided};
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const DEVICES: [&str; 3] = ["phone", "desk", "tab"];
-const ROOMS: [&str; 2] = ["one", "two"];
+const ROOMS: [&str; 2] = ["room:one", "room:two"];
 
 /// When everything begins.
 pub(in crate::keeper) const START: Millis = Millis(1_700_000_000_000);

@@ -50,7 +50,6 @@ impl Salvaging {
     fn take_of_ledger(&mut self, lsn: Lsn, address: Address, change: LedgerChange) {
         let Some(change) = self.loading.unknown(lsn, change) else { return };
         for change in singly(change) {
-            self.loading.ledger.make_room(&change);
             if self.loading.ledger.apply(change, address.position(), &mut |_| {}).is_err() {
                 self.losses.of_ledger_in_vain += 1;
             }

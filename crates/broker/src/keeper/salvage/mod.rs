@@ -6,8 +6,10 @@
 //! what is lost, and `report` says it.
 
 mod bodies;
+mod body;
 mod load;
 mod losses;
+mod mend;
 mod report;
 mod rewrite;
 
@@ -26,6 +28,7 @@ pub(super) use bodies::{Lost, LostBodies};
 pub(super) use load::Salvaging;
 pub use report::Report;
 
+use mend::mend;
 use rewrite::Rewrite;
 
 /// Why there is no new folder, or only an unfinished one that does not open.
@@ -68,7 +71,10 @@ pub(super) fn salvage_with(
     let mut salvaging = Salvaging::new(Loading::new(Ledger::new(head.clone()), config));
     let found = source.load(&mut salvaging);
     let mut report = Report::new(found, salvaging.losses);
-    let Loading { keyspace, ledger, .. } = salvaging.loading;
+    let Loading { keyspace, mut ledger, .. } = salvaging.loading;
+    if report.has_lost_changes() || ledger.check().is_err() {
+        report.forgotten = mend(&mut ledger, &source, head.epoch);
+    }
 
     let owner = thread::current();
     let (target, log) =

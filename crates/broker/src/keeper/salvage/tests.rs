@@ -79,6 +79,7 @@ impl Desk {
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let (log, recovery) = Log::open(fs, Path::new(folder), options(), Box::new(|_| {}), &mut loading)?;
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        loading.ledger.check().unwrap();
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
@@ -124,6 +125,12 @@ impl Desk {
 
     fn group(&mut self, key: &'static str, change: GroupChange) {
         self.change(Change::Stream(key.into(), StreamChange::Group { group: "g".into(), change }));
+    }
+
+    /// The first record of a store.
+    fn begin(&mut self) {
+        let Head { epoch, key, .. } = head("first");
+        self.store.change_ledger(vec![LedgerChange::Begun { epoch, key }]).unwrap();
     }
 
     fn run(&mut self, op: &Op) -> Answer {
@@ -222,8 +229,7 @@ impl Desk {
 fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSet<String>>) {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
-    let Head { epoch, key, .. } = head("first");
-    desk.store.change_ledger(vec![LedgerChange::Begun { epoch, key }]).unwrap();
+    desk.begin();
     for round in 0..40 {
         let id = desk.add("stream", &format!("entry {round} {}", "e".repeat(round * 37 % 400)));
         desk.add("other", &format!("other {round} {}", "o".repeat(200)));
@@ -527,7 +533,7 @@ fn an_id_that_a_group_has_read_is_not_given_again() {
     );
     desk.close();
     flip(&disk, "the one that is lost");
-    let (_, mut desk) = salvaged(&disk);
+    let (_, desk) = salvaged(&disk);
     let stream = desk.store.stream(b"s").unwrap().unwrap();
     assert_eq!((stream.len(), stream.last()), (1, id));
 }
@@ -632,6 +638,7 @@ fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_tak
 fn a_body_longer_than_a_chunk_is_copied_and_a_long_string_is_put_together() {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
+    desk.begin();
     desk.set("text", &"long ".repeat(1500));
     desk.add("stream", &"body ".repeat(1500));
     desk.push("list", &"element ".repeat(900));

@@ -61,7 +61,8 @@ impl Log {
         now.max(self.at)
     }
 
-    /// Takes up an entry above all others; false if it cannot be the next.
+    /// Takes up an entry above all others; false if it cannot be the next. Where some are lost before it, there may be more
+    /// messages with it than one.
     pub(crate) fn push(
         &mut self,
         seq: Seq,
@@ -70,14 +71,18 @@ impl Log {
         place: Place,
         generation: Generation,
     ) -> bool {
-        let counts = count.wrapping_sub(self.count);
-        if seq <= self.head || seq.0 > SEQ_MAX || at < self.at || counts > 1 {
+        if seq <= self.head || seq.0 > SEQ_MAX || at < self.at || count < self.count {
+            return false;
+        }
+        let (counts, lost) = (u64::from(count > self.count), seq.0 - self.head.0 - 1);
+        let count_before = count - counts;
+        if count_before - self.count > lost {
             return false;
         }
         if self.newest.len() == 0 {
-            self.newest = Chunk::new(seq, at, self.count);
+            self.newest = Chunk::new(seq, at, count_before);
         } else if self.newest.is_full() || self.newest.end() != seq.0 {
-            let full = std::mem::replace(&mut self.newest, Chunk::new(seq, at, self.count));
+            let full = std::mem::replace(&mut self.newest, Chunk::new(seq, at, count_before));
             self.older.push_back(Arc::new(full));
         }
         self.newest.push(place, counts == 1);
@@ -198,6 +203,22 @@ impl Log {
         let before = chunk.replace(seq, place)?;
         self.bytes = (self.bytes + u64::from(place.bytes)).saturating_sub(before.bytes.into());
         Some(before)
+    }
+
+    /// What is true of it besides its entries.
+    pub(crate) fn without_entries(&self) -> Log {
+        let (older, newest) = (VecDeque::new(), Chunk::default());
+        Log { bytes: 0, len: 0, older, newest, ..self.clone() }
+    }
+
+    /// Takes over the entries of another log; false if it has some of its own.
+    pub(super) fn keep_entries_of(&mut self, other: &Log) -> bool {
+        if self.len > 0 || self.newest.len() > 0 || !self.older.is_empty() {
+            return false;
+        }
+        let Log { bytes, len, older, newest, .. } = other.clone();
+        (self.bytes, self.len, self.older, self.newest) = (bytes, len, older, newest);
+        true
     }
 
     /// Whether one that was read back can have come to be as logs do.

@@ -56,6 +56,45 @@ impl Conversation {
         Name::parse(&self.name).expect("it was made with the text of an id, or checked when it was put back")
     }
 
+    /// The same of one that was read back and is not checked.
+    pub(super) fn checked_id(&self) -> Option<Name> {
+        Name::parse(&self.name).ok()
+    }
+
+    /// Becomes what the other is, but for where its entries are; false if there cannot be these entries then.
+    pub(super) fn restate(&mut self, row: Conversation) -> bool {
+        let before = std::mem::replace(self, row);
+        let is_sound = self.name == before.name && self.log.keep_entries_of(&before.log) && {
+            let Conversation { log, open, .. } = self;
+            if let Some(rest) = open.as_mut() {
+                rest.0.retain(|(seq, _)| log.get(*seq).is_some());
+            }
+            if open.as_ref().is_some_and(|rest| rest.0.is_empty()) {
+                *open = None;
+            }
+            self.is_sound()
+        };
+        if !is_sound {
+            *self = before;
+        }
+        is_sound
+    }
+
+    /// What is true of it besides its entries.
+    pub(crate) fn without_entries(&self) -> Conversation {
+        Conversation { log: self.log.without_entries(), ..self.clone() }
+    }
+
+    /// Without what recognises repeats.
+    pub(crate) fn without_ids(self) -> Conversation {
+        Conversation { windows: None, ..self }
+    }
+
+    /// Bytes that it takes when it is written.
+    pub(crate) fn bytes(&self) -> usize {
+        postcard::experimental::serialized_size(self).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn is_called(&self, name: &Name) -> bool {
         *self.name == *name.as_str()
     }

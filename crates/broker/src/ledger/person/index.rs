@@ -101,6 +101,20 @@ impl Index {
         Some(conversation)
     }
 
+    /// Forgets conversations.
+    pub(super) fn retain(&mut self, last: Useq, keep: impl Fn(&Number) -> bool, scratch: &mut Vec<u8>) {
+        let rows = self.rows(last).filter(|row| keep(&row.conversation));
+        let kept: Vec<_> = rows.map(|row| (row.conversation, row.record())).collect();
+        *self = Index::default();
+        let mut before = Useq::ZERO;
+        for (conversation, record) in kept.iter().rev() {
+            self.set(before, *conversation, record, scratch);
+            before = record.useq;
+        }
+        scratch.clear();
+        self.rewrite(last.0 - before.0, None, scratch);
+    }
+
     /// Puts what there is, without one record, behind what has been written; the user's last number is that much higher.
     fn rewrite(&mut self, higher: u64, without: Option<((usize, usize), u64)>, scratch: &mut Vec<u8>) {
         let ((start, end), back) = without.unwrap_or(((self.0.len(), self.0.len()), 0));
@@ -260,6 +274,12 @@ mod tests {
                     naive.remove(&oldest);
                     prop_assert_eq!(index.forget(last, &mut scratch), Some(Number::from(oldest)));
                 }
+                let mut some = index.clone();
+                some.retain(last, |number| number.get() % 2 == 0, &mut scratch);
+                prop_assert!(some.is_sound(last));
+                let rest = index.rows(last).filter(|row| row.conversation.get() % 2 == 0);
+                let rest: Vec<_> = rest.map(|row| (row.conversation, row.record())).collect();
+                prop_assert_eq!(some.rows(last).map(|row| (row.conversation, row.record())).collect::<Vec<_>>(), rest);
                 prop_assert!(index.is_sound(last));
                 let mut wanted: Vec<_> = naive.iter().map(|(number, record)| (*number, record.clone())).collect();
                 wanted.sort_by_key(|(_, record)| std::cmp::Reverse(record.useq));

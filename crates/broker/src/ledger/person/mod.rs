@@ -9,6 +9,8 @@ mod varint;
 pub(crate) use device::Standing;
 pub(crate) use record::{Arrival, Record, Span};
 
+use std::collections::HashSet;
+
 use naru_ledger::{Device, Follow, Generation, Limits, Millis, Seq, Useq, User};
 use serde::{Deserialize, Serialize};
 
@@ -304,6 +306,29 @@ impl Person {
         let behind =
             self.devices.iter().flat_map(|standing| standing.behind.iter()).map(|(number, _)| number);
         rows.chain(pointers).chain(behind)
+    }
+
+    /// Forgets conversations, and how many those were. If there are any, the rest of the ring goes over to how far devices are
+    /// behind, since it knows of each change by those before.
+    pub(super) fn retain_conversations(
+        &mut self,
+        keep: impl Fn(&Number) -> bool,
+        scratch: &mut Vec<u8>,
+    ) -> u64 {
+        let forgotten: HashSet<Number> = self.each_conversation().filter(|number| !keep(number)).collect();
+        if forgotten.is_empty() {
+            return 0;
+        }
+        for standing in &mut self.devices {
+            standing.behind.retain(|number| keep(&number), scratch);
+        }
+        let pointers = std::mem::take(&mut self.ring).pointers();
+        for pointer in pointers.iter().filter(|pointer| keep(&pointer.conversation)) {
+            miss(&mut self.devices, pointer, scratch);
+        }
+        self.floor = self.head;
+        self.index.retain(self.head, keep, scratch);
+        forgotten.len() as u64
     }
 
     /// Whether one that was read back can have come to be as people do.

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::membership::Rooms;
-use crate::words::*;
-use crate::world::*;
+use super::membership::Rooms;
+use super::words::*;
+use super::world::*;
 
 /// One that is written. `counts` is whether it is a message.
 #[derive(Debug, Clone)]

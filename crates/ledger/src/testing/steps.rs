@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 /// Names that would be mistaken for one another if ids were put together carelessly.
 pub(crate) const USERS: [&str; 5] = ["a", "a:a", "a%3Aa", "%", "나루 *"];
@@ -12,8 +12,10 @@ pub(crate) const DEVICES: [&str; 4] = ["default", "phone", "a:a", "%"];
 pub(crate) const ROOMS: [&str; 2] = ["room:a", "room:a:a"];
 pub(crate) const SERVERS: [&str; 2] = ["one", "two"];
 
+/// What can happen.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+#[allow(missing_docs, reason = "whoever takes histories of steps need not know of what kinds there are")]
+pub enum Step {
     Say { place: Index, who: Index, id: u8, mentions: u8, way: Way },
     Burst { place: Index, who: Index, count: u8 },
     React { place: Index, who: Index, id: u8, back: u64 },
@@ -36,14 +38,15 @@ pub(crate) enum Step {
 
 /// How a message is sent.
 #[derive(Debug, Clone)]
-pub(crate) enum Way {
+pub enum Way {
     /// In one step.
     Send,
     /// Written only; the fan-out is a job of a server's.
     Append,
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Any step, the likelier the more there should be of it.
+pub fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     let way = prop_oneof![Just(Way::Send), Just(Way::Append)];
     let changes = || (index(), index(), 0u8..6, 0u64..4);

@@ -1,7 +1,7 @@
 //! What is written into a log, and how it reads afterwards.
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 const DM: &str = "dm:alice:bob";
 

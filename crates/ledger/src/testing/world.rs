@@ -3,15 +3,36 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::words::*;
+use super::words::*;
 
 pub(crate) const HOUR: u64 = 60 * 60 * 1000;
 pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const START: Millis = Millis(20_000 * DAY);
 
+/// What happens to a ledger.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An operation is asked, at this moment.
+    Asked(Op, Millis),
+    /// From here on it is in this generation.
+    Raised(Generation),
+    /// It is started anew.
+    Restarted,
+    /// What there is is on disk.
+    Saved,
+    /// What came after it was last saved is lost; if it never was, all.
+    Lost,
+}
+
 pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) now: Millis,
+    /// What has happened, if that is to be known.
+    pub(crate) events: Option<Vec<Event>>,
+}
+
+pub(crate) fn epoch() -> Epoch {
+    Epoch::parse("first").unwrap()
 }
 
 /// Small, so that every limit is met.
@@ -70,11 +91,18 @@ pub(crate) fn message(at: &str, sender: &str, id: &str, mentions: &[&str]) -> Ap
 
 impl World {
     pub(crate) fn new(limits: Limits) -> World {
-        World { model: Model::new(Epoch::parse("first").unwrap(), limits), now: START }
+        World { model: Model::new(epoch(), limits), now: START, events: None }
     }
 
     /// Takes an operation, and takes it again: the second time nothing changes, and the answer is the same but for what says that.
     pub(crate) fn run(&mut self, op: Op) -> Result<Answer, Refused> {
+        if let Some(events) = &mut self.events {
+            let asked = Event::Asked(op.clone(), self.now);
+            events.extend([asked.clone(), asked]);
+            let answer = self.model.run(&op, self.now);
+            let _ = self.model.run(&op, self.now);
+            return answer;
+        }
         let before = self.model.clone();
         let answer = self.model.run(&op, self.now);
         let after = self.model.clone();
@@ -94,6 +122,18 @@ impl World {
             _ => assert_eq!(answer, again),
         }
         answer
+    }
+
+    /// Something else happens.
+    pub(crate) fn happen(&mut self, event: Event) {
+        match &event {
+            Event::Raised(generation) => self.model.raise(*generation),
+            Event::Restarted => self.model.restart(),
+            Event::Asked(..) | Event::Saved | Event::Lost => {}
+        }
+        if let Some(events) = &mut self.events {
+            events.push(event);
+        }
     }
 
     pub(crate) fn append(&mut self, append: Append) -> Result<Appended, Refused> {

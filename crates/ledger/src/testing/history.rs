@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::sample::Index;
 
-use crate::client::Client;
-use crate::steps::*;
-use crate::truth::{Given, Truth};
-use crate::words::*;
-use crate::world::*;
+use super::client::Client;
+use super::steps::*;
+use super::truth::{Given, Truth};
+use super::words::*;
+use super::world::*;
 
 /// A model, what is true of it, and who uses it.
 pub(crate) struct History {
@@ -128,10 +128,13 @@ impl History {
             Step::Clock { step } => {
                 self.world.now = Millis(self.world.now.0.saturating_add_signed(*step));
             }
-            Step::Save => self.saved = (self.world.model.clone(), self.truth.clone()),
+            Step::Save => {
+                self.saved = (self.world.model.clone(), self.truth.clone());
+                self.world.happen(Event::Saved);
+            }
             Step::Lose => self.lose(),
             Step::Restart => {
-                self.world.model.restart();
+                self.world.happen(Event::Restarted);
                 self.leases.clear();
             }
         }
@@ -289,9 +292,10 @@ impl History {
     fn lose(&mut self) {
         (self.world.model, self.truth) = self.saved.clone();
         self.generation = Generation(self.generation.0 + 1);
-        self.world.model.raise(self.generation);
+        self.world.happen(Event::Lost);
+        self.world.happen(Event::Raised(self.generation));
+        self.world.happen(Event::Restarted);
         self.leases.clear();
-        self.world.model.restart();
         for ((user, device), client) in &mut self.clients {
             client.store_lost(self.world.device(user, device));
         }

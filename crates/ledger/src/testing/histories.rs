@@ -3,10 +3,10 @@
 
 use proptest::prelude::*;
 
-use crate::history::History;
-use crate::steps::*;
-use crate::words::*;
-use crate::world::*;
+use super::history::History;
+use super::steps::*;
+use super::words::*;
+use super::world::*;
 
 impl History {
     /// When all is quiet: nothing is open, logs are as they were written, inboxes have got to their ends, nothing that is

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::truth::Truth;
-use crate::words::*;
-use crate::world::*;
+use super::truth::Truth;
+use super::words::*;
+use super::world::*;
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Client {

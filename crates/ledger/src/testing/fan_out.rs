@@ -1,7 +1,7 @@
 //! From a log into inboxes: in any order, more than once, by several servers, half-done.
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 const DM: &str = "dm:alice:bob";
 const ROOM: &str = "room:r";

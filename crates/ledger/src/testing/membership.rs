@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::words::*;
+use super::words::*;
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Rooms(BTreeMap<Conversation, Party>);

@@ -1,7 +1,7 @@
 //! Who takes part, what they may do, and rooms that are too large to fan out.
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 const ROOM: &str = "room:r";
 

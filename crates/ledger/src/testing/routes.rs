@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 const DM: &str = "dm:alice:bob";
 

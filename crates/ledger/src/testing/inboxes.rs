@@ -1,7 +1,7 @@
 //! Devices that come back: soon, late, never before, from another store.
 
-use crate::words::*;
-use crate::world::*;
+use super::words::*;
+use super::world::*;
 
 const DM: &str = "dm:alice:bob";
 
