@@ -44,8 +44,8 @@ def xadd(stream):
     return lambda name, number: ("XADD", stream, "*", "who", name, "n", number)
 
 
-def send(sender, recipient):
-    return lambda name, number: ("NARU.SEND", sender, recipient, f"{name}-{number}", json.dumps({"n": number}))
+def send(sender, conversation):
+    return lambda name, number: ("NARU.SEND", conversation, sender, f"{name}-{number}", json.dumps({"n": number}))
 
 
 def ack(user):
@@ -61,24 +61,14 @@ def all_entries(wire, stream):
     return found
 
 
-def inbox(wire, user):
-    """Everything in a user's inbox."""
+def history(wire, conversation):
+    """A whole conversation, oldest first."""
     entries, more = [], 1
     while more:
-        _, more, page = wire.call("NARU.ENTRIES", user, entries[-1]["offset"] if entries else 0, 256)
+        after = entries[-1]["seq"] if entries else 0
+        _, _, more, page = wire.call("NARU.HISTORY", conversation, "", "AFTER", after, 256)
         entries += [json.loads(entry) for entry in page]
     return entries
-
-
-def history(wire, user, conversation):
-    """A whole conversation, oldest first."""
-    pages, before, more = [], 0, 1
-    while more:
-        more, page = wire.call("NARU.HISTORY", user, conversation, before, 256)
-        page = sorted((json.loads(entry) for entry in page), key=lambda entry: entry["seq"])
-        pages[:0] = page
-        before = pages[0]["seq"] if pages else 0
-    return pages
 
 
 class Life:
@@ -95,9 +85,9 @@ class Life:
             start("d", xadd("both")),
         ]
         self.sends = [
-            start("e", send("alice", "bob")),
-            start("f", send("alice", "bob")),
-            start("g", send("carol", "bob")),
+            start("e", send("alice", "dm:alice:bob")),
+            start("f", send("alice", "dm:alice:bob")),
+            start("g", send("carol", "dm:bob:carol")),
         ]
         self.acks = start("h", ack("bob"))
 
@@ -126,36 +116,39 @@ def check_streams(wire, lives):
 
 
 def check_messages(wire, lives):
-    received = inbox(wire, "bob")
-    assert [entry["offset"] for entry in received] == list(range(1, len(received) + 1))
-    by_id = {(entry["from"], entry["id"]): entry for entry in received}
-    assert len(by_id) == len(received), "nothing is there twice"
-    for conversation, user in (("dm:alice:bob", "alice"), ("dm:bob:carol", "carol")):
-        logged = history(wire, user, conversation)
-        assert [entry["seq"] for entry in logged] == list(range(1, len(logged) + 1))
-        in_inbox = [entry["seq"] for entry in received if entry["conversation"] == conversation]
-        assert in_inbox == [entry["seq"] for entry in logged], "the inbox has the log, in its order"
+    rows = {row[0].decode(): row[1:] for row in wire.call("NARU.CHANGED", "bob", "archive", 0, 256)[1]}
+    logs = {conversation: history(wire, conversation) for conversation in ("dm:alice:bob", "dm:bob:carol")}
+    for conversation, logged in logs.items():
+        numbers = [entry["seq"] for entry in logged]
+        assert numbers == list(range(1, len(logged) + 1)) == [entry["count"] for entry in logged]
+        assert len({entry["id"] for entry in logged}) == len(logged), "nothing is there twice"
+        where, head, count, read, *_ = rows[conversation]
+        assert (where, head, count, read) == (0, len(logged), len(logged), 0), "the inbox has the log, and all is unread"
+    head = wire.call("NARU.STANDING", "bob", "dm:alice:bob")[1]
+    assert head == sum(len(logged) for logged in logs.values()), "one change of the inbox for each"
+    by_id = {entry["id"]: entry for logged in logs.values() for entry in logged}
     for life in lives:
-        for writer, sender in zip(life.sends, ("alice", "alice", "carol")):
-            for number, (conversation, seq, at, duplicate) in writer.answered().items():
-                entry = by_id[sender, f"{writer.name_}-{number}"]
-                assert (entry["conversation"].encode(), entry["seq"], entry["at"]) == (conversation, seq, at)
-                assert entry["body"] == {"n": number} and not duplicate
+        for writer in life.sends:
+            for number, (seq, at, prev, count, repeat, *_) in writer.answered().items():
+                entry = by_id[f"{writer.name_}-{number}"]
+                assert [entry[name] for name in ("seq", "at", "prev", "count")] == [seq, at, prev, count]
+                assert entry["body"] == {"n": number} and not repeat
 
 
 def check_repeats(wire, life):
     """Everything is sent again, answered before or not: each is stored once."""
-    before = len(inbox(wire, "bob"))
+    head = lambda: wire.call("NARU.STANDING", "bob", "dm:alice:bob")[1]
+    before = head()
     unanswered = 0
     for writer in life.sends:
         answered = writer.answered()
         for number in range(max(0, len(answered) - 20), writer.sent):
             reply = wire.call(*writer.command(writer.name_, number))
             if number in answered:
-                assert reply == [*answered[number][:3], 1], "a repeat gets the first answer"
-            elif not reply[3]:
+                assert reply[:5] == [*answered[number][:4], 1], "a repeat gets the first answer"
+            elif not reply[4]:
                 unanswered += 1
-    assert len(inbox(wire, "bob")) == before + unanswered
+    assert head() == before + unanswered
 
 
 def test_what_was_answered_outlives_sigkill_once_and_in_order(naru, tmp_path):
