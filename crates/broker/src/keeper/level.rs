@@ -56,3 +56,6 @@ impl Store {
         if self.ledger.head().is_weakened { self.change_ledger(vec![LedgerChange::Rested]) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;
