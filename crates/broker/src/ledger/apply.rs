@@ -89,7 +89,7 @@ impl Ledger {
                 conversation.set_mark(&user, seq);
             }
             LedgerChange::Known { person, user } => {
-                let put = self.people.put(person, Person::new(user));
+                let put = self.people.put(person, Person::new(&user));
                 put.map_err(|_| Misfit("a user of two numbers"))?;
             }
             LedgerChange::Delivered { conversation, seq, count, kind, mode, to } => {
