@@ -12,7 +12,7 @@ pub(crate) use record::{Arrival, Record, Span};
 use naru_ledger::{Device, Follow, Generation, Limits, Millis, Seq, Useq, User};
 use serde::{Deserialize, Serialize};
 
-use super::Bounds;
+use super::{Bounds, NUMBER_MAX};
 use crate::numbered::{Named, Number};
 use index::{Index, Row};
 use ring::{Ends, New, Pointer, Ring};
@@ -236,6 +236,7 @@ impl Person {
         scratch: &mut Vec<u8>,
     ) {
         let mut standing = self.device(device);
+        let useq = useq.min(self.head);
         standing.cursor = useq;
         if useq >= self.ends.floor {
             standing.behind = device::Behind::default();
@@ -310,6 +311,7 @@ impl Person {
     pub(crate) fn is_sound(&self) -> bool {
         let is_nobody = matches!(&self.devices[..], [Standing { device: None, .. }]);
         User::parse(&self.name).is_ok()
+            && self.head.0 <= NUMBER_MAX
             && self.index.is_sound(self.head)
             && self.ring.is_sound(self.ends, self.head)
             && self.ends.floor <= self.head
