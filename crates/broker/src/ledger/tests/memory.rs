@@ -85,7 +85,7 @@ fn busy(changes: u64) -> f64 {
             apply(native, LedgerChange::Seen { person: number(person), device, at, forgotten: Vec::new() });
             let mut said = [0; CONVERSATIONS as usize];
             for change in 1..=changes {
-                let random = change * 2_654_435_761 >> 8;
+                let random = (change * 2_654_435_761) >> 8;
                 let often = if random % 4 == 0 { CONVERSATIONS } else { 10 };
                 let which = if change <= CONVERSATIONS { change - 1 } else { random / 4 % often };
                 said[which as usize] += 1;
