@@ -24,10 +24,9 @@ use crate::{
 const DROPPED_AT_ONCE_MAX: usize = 1024;
 
 impl Store {
-    /// It is now, and what is set now counts. Within an operation or a transaction the time stands still.
+    /// It is now. Within an operation or a transaction the time stands still.
     pub(super) fn tick(&mut self) {
         self.now = clock::now().0;
-        self.limits = self.config.ledger_limits();
     }
 
     /// The key of this name, unless its time is over.

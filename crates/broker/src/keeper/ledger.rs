@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use naru_fanout::PeerId;
 use naru_ledger::{
-    Generation, Mode, Op, Server,
+    Answer, Generation, Mode, Op, Server,
     answer::{Delivered, Entry},
     json::{ENTRY_BYTES_MAX, To, Told, room_channel, server_channel},
     op::ServerIs,
@@ -14,7 +14,7 @@ use naru_resp::ReplyWriter;
 
 use super::{
     LedgerOp,
-    held::Said,
+    held::{Said, Until},
     store::{Store, StoreError},
 };
 use crate::{
@@ -26,20 +26,21 @@ use servers::Servers;
 
 pub(super) mod servers;
 
-/// Runs an operation for `client`. What it returns is to be published once the change is durable.
+/// Runs an operation for `client`. What it returns is to be published once the change counts, and says what the answer waits
+/// for.
 pub(super) fn run(
     store: &mut Store,
     servers: &mut Servers,
     client: PeerId,
     op: LedgerOp,
     writer: &mut ReplyWriter<'_, Vec<u8>>,
-) -> Result<Vec<Said>, StoreError> {
+) -> Result<(Vec<Said>, Until), StoreError> {
     let op = match op {
         LedgerOp::Op(op) => op,
         LedgerOp::Generation => {
             let Generation(generation) = store.raise_generation()?;
             writer.integer(generation.into());
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Until::Counts));
         }
     };
     if grows(&op) {
@@ -48,17 +49,21 @@ pub(super) fn run(
     match store.decide(&op) {
         Err(Undecided::Refused(refused)) => {
             write_refused(&refused, writer);
-            Ok(Vec::new())
+            Ok((Vec::new(), Until::Counts))
         }
         Err(Undecided::Unread(error)) => Err(error),
         Err(Undecided::Garbled(place)) => Err(StoreError::NoBody { address: place.address }),
-        Ok(Decided { answer, changes, news }) => {
+        Ok(Decided { mut answer, changes, news }) => {
             store.change_ledger(changes)?;
             if let Op::Server(is) = op {
                 note_server(servers, client, is);
             }
+            let until = match &mut answer {
+                Answer::Appended(appended) => store.promise(&mut appended.level),
+                _ => Until::Counts,
+            };
             write_answer(&answer, writer);
-            Ok(news.map(said).unwrap_or_default())
+            Ok((news.map(said).unwrap_or_default(), until))
         }
     }
 }

@@ -8,7 +8,10 @@
 use naru_ledger::Generation;
 use naru_store::Level;
 
-use super::store::{Store, StoreError};
+use super::{
+    held::Until,
+    store::{Store, StoreError},
+};
 use crate::ledger::LedgerChange;
 
 impl Store {
@@ -49,6 +52,23 @@ impl Store {
         }
         log.set_level(level);
         if wanted == Level::Always { self.rest() } else { Ok(()) }
+    }
+
+    /// What an append's answer waits for, so that it survives what was asked for, and what that comes to here. There is no
+    /// other machine. Where everything is synced before it counts nothing is answered sooner; and where nothing outlives
+    /// the process there is nothing to wait for.
+    pub(super) fn promise(&mut self, level: &mut naru_ledger::Level) -> Until {
+        use naru_ledger::Level::{Fsync, Memory};
+
+        *level = (*level).min(Fsync);
+        if !self.outlives_process {
+            return Until::Counts;
+        }
+        if *level == Memory && self.journal.log().level() != Level::Always {
+            return Until::Counts;
+        }
+        *level = Fsync;
+        Until::Synced
     }
 
     /// Notes that all before is synced once this is: from here on everything is before it counts, or nothing comes.

@@ -209,6 +209,11 @@ impl Store {
         ledger.decide(op, Millis(*now), limits, &mut InLog(journal))
     }
 
+    /// Takes the bounds of the ledger as they are set now.
+    pub(super) fn follow_limits(&mut self) {
+        self.limits = self.config.ledger_limits();
+    }
+
     /// Records and makes changes of the ledger, all or none.
     pub(super) fn change_ledger(&mut self, changes: Vec<LedgerChange>) -> Result<(), StoreError> {
         self.change_quietly(changes.into_iter().map(Change::Ledger).collect())

@@ -5,7 +5,7 @@ use naru_resp::{ReplyWriter, Version};
 
 use super::{
     Asker,
-    held::Said,
+    held::{Said, Until},
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -22,33 +22,38 @@ impl Turns {
             execution.steps = None;
         }
         let Some(steps) = &mut execution.steps else {
-            return self.hold(asker, Reply::Executed(execution));
+            return self.hold(asker, Until::Counts, Reply::Executed(execution));
         };
         self.store.begin();
-        let said: Vec<Said> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
+        let (mut said, mut until) = (Vec::new(), Until::Counts);
+        for step in steps {
+            let (its, until_then) = self.take(asker, step);
+            said.extend(its);
+            until = until.max(until_then);
+        }
         if let Err(error) = self.store.commit() {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
         self.say(said);
-        self.hold(asker, Reply::Executed(execution));
+        self.hold(asker, until, Reply::Executed(execution));
         // Who waits sees what is there after all of it, as in Redis.
         self.wake();
     }
 
-    /// Answers a step, if it is one for the keeper; what it has for others.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Said> {
+    /// Answers a step, if it is one for the keeper; what it has for others, and what its answer waits for.
+    fn take(&mut self, asker: Asker, step: &mut Step) -> (Vec<Said>, Until) {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {
                 step.part = other;
-                return Vec::new();
+                return (Vec::new(), Until::Counts);
             }
         };
         let mut reply = Vec::new();
         let mut writer = ReplyWriter::new(&mut reply, version);
-        let mut said = Vec::new();
+        let mut afterwards = (Vec::new(), Until::Counts);
         match self.operate(asker, op, &mut writer) {
-            Ok(Outcome::Answered(its)) => said = its,
+            Ok(Outcome::Answered(said, until)) => afterwards = (said, until),
             // Nothing waits in a transaction: it is answered as if it had not been asked to.
             Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
@@ -57,7 +62,7 @@ impl Turns {
             }
         }
         step.part = Part::Answered(reply);
-        said
+        afterwards
     }
 
     /// Publishes what a transaction publishes, now that it is durable.

@@ -1,7 +1,7 @@
 use naru_ledger::{Seq, Useq};
 
 use super::{
-    Conversation, Ledger, LedgerChange, Misfit, NUMBER_MAX, Person,
+    Conversation, Ledger, LedgerChange, Misfit, NUMBER_MAX, Person, Totals,
     person::{Arrival, With},
 };
 use crate::{
@@ -38,8 +38,11 @@ impl Ledger {
             LedgerChange::Bounded(bounds) => self.head.bounds = bounds,
             LedgerChange::Appended { conversation, name, seq, at, count, id, is_open, content } => {
                 if self.conversations.get(conversation).is_none() {
-                    let made = self.conversations.put(conversation, Conversation::new(&name));
+                    let new = Conversation::new(&name);
+                    let size = Totals::of_conversation(&new);
+                    let made = self.conversations.put(conversation, new);
                     made.map_err(|_| Misfit("a conversation of two numbers"))?;
+                    self.totals.add(size);
                 }
                 let (generation, window_ms) = (self.head.generation, self.head.bounds.dedupe_window_ms);
                 let place = recorded(content, record)?;
@@ -89,8 +92,11 @@ impl Ledger {
                 conversation.set_mark(&user, seq);
             }
             LedgerChange::Known { person, user } => {
-                let put = self.people.put(person, Person::new(&user));
+                let new = Person::new(&user);
+                let size = Totals::of_person(&new);
+                let put = self.people.put(person, new);
                 put.map_err(|_| Misfit("a user of two numbers"))?;
+                self.totals.add(size);
             }
             LedgerChange::Delivered { conversation, seq, count, kind, mode, to } => {
                 check_count(seq, count)?;
@@ -124,10 +130,11 @@ impl Ledger {
             }
             LedgerChange::Restated { conversation, row } => {
                 if self.conversations.get(conversation).is_none() {
-                    let made = self
-                        .conversations
-                        .put(conversation, Conversation::new(&row.checked_id().ok_or(NO_CONVERSATION)?));
+                    let new = Conversation::new(&row.checked_id().ok_or(NO_CONVERSATION)?);
+                    let size = Totals::of_conversation(&new);
+                    let made = self.conversations.put(conversation, new);
                     made.map_err(|_| Misfit("a conversation of two numbers"))?;
+                    self.totals.add(size);
                 }
                 self.change_conversation(conversation, |conversation| {
                     conversation.restate(*row).then_some(()).ok_or(Misfit("more entries than there were"))
@@ -145,9 +152,10 @@ impl Ledger {
         change: impl FnOnce(&mut Conversation) -> Result<(), Misfit>,
     ) -> Result<(), Misfit> {
         let conversation = self.conversations.get_mut(number).ok_or(NO_CONVERSATION)?;
-        let before = conversation.open_since();
+        let (before, size_before) = (conversation.open_since(), Totals::of_conversation(conversation));
         change(conversation)?;
         let after = conversation.open_since();
+        self.totals.change(size_before, Totals::of_conversation(conversation));
         if before != after {
             if let Some(before) = before {
                 self.waiting.remove(&(before, number));
@@ -172,7 +180,9 @@ impl Ledger {
             return Err(NO_RISE);
         }
         let (generation, bounds) = (self.head.generation, self.head.bounds);
+        let size_before = Totals::of_person(person);
         change(person, &mut With { generation, bounds, scratch: &mut self.scratch });
+        self.totals.change(size_before, Totals::of_person(person));
         Ok(())
     }
 }

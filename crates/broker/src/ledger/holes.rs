@@ -2,21 +2,26 @@
 
 use naru_ledger::Epoch;
 
-use super::{Ledger, Misfit, Person};
-use crate::numbered::Number;
+use super::{Ledger, Misfit, Person, Totals};
+use crate::numbered::{Named, Number};
 
 impl Ledger {
     /// Has the number of a conversation free, whatever was there.
     pub(crate) fn vacate_conversation(&mut self, number: Number) {
-        if let Some(since) = self.conversations.get(number).and_then(|conversation| conversation.open_since())
-        {
-            self.waiting.remove(&(since, number));
+        if let Some(conversation) = self.conversations.get(number) {
+            if let Some(since) = conversation.open_since() {
+                self.waiting.remove(&(since, number));
+            }
+            self.totals.remove(Totals::of_conversation(conversation));
         }
         self.conversations.vacate(number);
     }
 
     /// Has the number of a person free, whatever was there.
     pub(crate) fn vacate_person(&mut self, number: Number) {
+        if let Some(person) = self.people.get(number) {
+            self.totals.remove(Totals::of_person(person));
+        }
         self.people.vacate(number);
     }
 
@@ -40,8 +45,8 @@ impl Ledger {
 
     /// Puts a person as they were in the place of who has the number.
     pub(super) fn restore_person(&mut self, number: Number, person: Person) -> Result<(), Misfit> {
-        if self.people.get(number).is_some_and(|before| before.user() == person.user()) {
-            self.people.vacate(number);
+        if self.people.get(number).is_some_and(|before| before.name() == person.name()) {
+            self.vacate_person(number);
         }
         self.put_person(number, person)
     }

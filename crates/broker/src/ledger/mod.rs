@@ -18,6 +18,7 @@ mod holes;
 mod id;
 mod person;
 mod routes;
+mod totals;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use change::{LedgerChange, Part, Reached, Subject};
@@ -26,6 +27,7 @@ pub(crate) use conversation::Conversation;
 pub(crate) use decide::{Bodies, Decided, News, Undecided};
 pub(crate) use id::{Id, IdKey};
 pub(crate) use person::Person;
+pub(crate) use totals::Totals;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -48,6 +50,7 @@ pub(crate) struct Ledger {
     /// Who finishes which conversation's fan-out, and until when it is left to them. Volatile.
     leases: HashMap<Number, (Server, Millis)>,
     routes: Routes,
+    totals: Totals,
     /// Room for what is written anew.
     scratch: Vec<u8>,
 }
@@ -87,12 +90,18 @@ impl Ledger {
             waiting: BTreeSet::new(),
             leases: HashMap::new(),
             routes: Routes::default(),
+            totals: Totals::default(),
             scratch: Vec::new(),
         }
     }
 
     pub(crate) fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// How much there is of what is bounded.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// By their numbers, for those who walk through them.
@@ -119,10 +128,11 @@ impl Ledger {
         if !conversation.is_sound() {
             return Err(Misfit("a conversation whose parts do not fit together"));
         }
-        let since = conversation.open_since();
+        let (since, size) = (conversation.open_since(), Totals::of_conversation(&conversation));
         let put = self.conversations.put(number, conversation);
         put.map_err(|_| Misfit("a conversation that is there, or whose number is not the next"))?;
         self.waiting.extend(since.map(|since| (since, number)));
+        self.totals.add(size);
         Ok(())
     }
 
@@ -131,8 +141,11 @@ impl Ledger {
         if !person.is_sound() {
             return Err(Misfit("a user whose parts do not fit together"));
         }
+        let size = Totals::of_person(&person);
         let put = self.people.put(number, person);
-        put.map_err(|_| Misfit("a user who is there, or whose number is not the next"))
+        put.map_err(|_| Misfit("a user who is there, or whose number is not the next"))?;
+        self.totals.add(size);
+        Ok(())
     }
 
     /// Whether all that people know of is there. Once, when everything is taken back in.

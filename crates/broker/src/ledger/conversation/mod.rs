@@ -116,6 +116,11 @@ impl Conversation {
         self.log.len()
     }
 
+    /// How many of them are not done.
+    pub(crate) fn open_entries(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.0.len())
+    }
+
     /// Its entries after this one: where what they say is.
     pub(crate) fn references(&self, after: Seq) -> impl Iterator<Item = (Seq, Place)> {
         self.log.up(after)

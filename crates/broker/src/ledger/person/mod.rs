@@ -323,11 +323,11 @@ impl Person {
         for standing in &mut self.devices {
             standing.behind.retain(|number| keep(&number), scratch);
         }
-        let pointers = std::mem::take(&mut self.ring).pointers();
+        let pointers = std::mem::take(&mut self.ring).pointers(self.ends.floor);
         for pointer in pointers.iter().filter(|pointer| keep(&pointer.conversation)) {
             miss(&mut self.devices, pointer, scratch);
         }
-        self.floor = self.head;
+        self.ends = Ends { floor: self.head, len: 0 };
         self.index.retain(self.head, keep, scratch);
         forgotten.len() as u64
     }
