@@ -108,7 +108,7 @@ def test_memory_of_a_stream_grows_with_it(admin):
 def test_errors_of_the_store_are_counted_by_their_first_word(admin):
     admin.send("XADD", "s", "0-0", "f", "v")
     assert admin.frame().startswith(b"-ERR")
-    admin.send("NARU.SEND", "dm:alice:bob", "", "m1", "{}")
+    admin.send("NARU.SEND", "dm:alice", "alice", "m1", "{}")
     assert admin.frame().startswith(b"-INVALID")
     assert fields(admin, "errorstats") == {"errorstat_ERR": "count=1", "errorstat_INVALID": "count=1"}
 
