@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use naru_ledger::Server;
 use redis::{PushInfo, PushKind, Value};
-use serde::Deserialize;
 
-use crate::entry::Entry;
+use crate::first;
+use crate::wire::delivery::{self, Delivery};
 
 /// What happened on a link, in order.
 #[derive(Debug, Clone)]
@@ -20,15 +20,11 @@ pub enum Event {
         /// What was published, as it was.
         payload: Bytes,
     },
-    /// A message came into the inbox of a user this server holds a connection of.
-    Delivered {
-        /// Whose inbox.
-        user: String,
-        /// The life of the ledger that the entry's offset belongs to.
-        epoch: String,
-        /// The message, with its offset.
-        entry: Entry,
-    },
+    /// Something came into the inboxes of users this server holds connections of, or into a room that it follows, and then
+    /// it is to nobody. Not to be relied on: a number that is not the one after the last shows that something was missed.
+    Delivered(Delivery),
+    /// The same, from a broker that speaks the first form.
+    First(first::Delivery),
     /// The link is ready: this server is registered, its routes and subscriptions are in force.
     Up {
         /// Whether the link was down before, or not there yet when it was wanted: what was published meanwhile was
@@ -52,19 +48,19 @@ pub(crate) struct Events {
     heard: AtomicBool,
 }
 
-/// What the broker publishes on a server's own channel.
-#[derive(Deserialize)]
-struct Delivery {
-    user: String,
-    epoch: String,
-    entry: Entry,
+/// What the channel of a room begins with that is followed by it; then comes the conversation.
+pub(crate) const ROOM_CHANNELS: &str = "naru:room:";
+
+/// The channel on which a server is told what came for the users it holds.
+pub(crate) fn channel_of(server: &Server) -> String {
+    format!("naru:server:{server}")
 }
 
 impl Events {
     pub(crate) fn new(server: &Server, handler: Box<dyn Fn(Event) + Send>) -> Events {
         Events {
             handler: Mutex::new(handler),
-            inbox_channel: format!("naru:server:{server}"),
+            inbox_channel: channel_of(server),
             heard: AtomicBool::new(false),
         }
     }
@@ -106,12 +102,14 @@ impl Events {
             return Err("a message is a channel and a payload".to_owned());
         };
         let channel = String::from_utf8(channel).map_err(|error| error.to_string())?;
-        if channel != self.inbox_channel {
+        if channel == self.inbox_channel {
+            if let Ok(delivery) = serde_json::from_slice(&payload) {
+                return Ok(Event::First(delivery));
+            }
+        } else if !channel.starts_with(ROOM_CHANNELS) {
             return Ok(Event::Published { channel, payload: payload.into() });
         }
-        let Delivery { user, epoch, entry } =
-            serde_json::from_slice(&payload).map_err(|error| error.to_string())?;
-        Ok(Event::Delivered { user, epoch, entry })
+        Ok(Event::Delivered(delivery::read(&payload)?))
     }
 }
 
@@ -141,14 +139,17 @@ mod tests {
     }
 
     #[test]
-    fn a_message_on_the_servers_own_channel_is_a_delivery() {
+    fn a_message_on_the_servers_own_channel_or_a_rooms_is_a_delivery() {
         let (events, heard) = events();
-        let json = r#"{"user":"bob","epoch":"e1","entry":{"offset":3,"conversation":"dm:alice:bob","seq":1,
-            "from":"alice","to":"bob","id":"c1","at":5,"body":{"text": "hi"}}}"#;
+        let json = r#"{"conversation":"room:a","seq":3,"kind":"leave","to":[["bob",3,2]]}"#;
         events.pushed(push(PushKind::Message, "naru:server:s1", json));
-        let Event::Delivered { user, epoch, entry } = heard.try_recv().unwrap() else { panic!() };
-        assert_eq!((user.as_str(), epoch.as_str(), entry.offset), ("bob", "e1", Some(3)));
-        assert_eq!(entry.body.get(), r#"{"text": "hi"}"#);
+        let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
+        assert_eq!((delivery.conversation.as_str(), delivery.seq.0), ("room:a", 3));
+        assert_eq!((delivery.to[0].user.as_str(), delivery.to[0].useq.0), ("bob", 3));
+        let json = r#"{"conversation":"room:a","seq":3,"kind":"message","to":[]}"#;
+        events.pushed(push(PushKind::Message, "naru:room:room:a", json));
+        let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
+        assert!(delivery.to.is_empty());
     }
 
     #[test]

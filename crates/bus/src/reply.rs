@@ -6,8 +6,8 @@ use std::vec;
 use naru_ledger::{Conversation, Device, NameError, Server, User};
 use redis::Value;
 
-use crate::entry::Entry;
 use crate::error::BusError;
+use crate::first::Entry;
 
 /// A number that counts something.
 pub(crate) fn number(value: Value) -> Result<u64, BusError> {
@@ -48,6 +48,12 @@ impl Name for Server {
     fn read(text: &str) -> Result<Server, NameError> {
         Server::parse(text)
     }
+}
+
+/// The names in an array.
+pub(crate) fn names<T: Name>(value: Value) -> Result<Vec<T>, BusError> {
+    let names = list(value)?.into_iter().map(text);
+    names.map(|name| T::read(&name?).map_err(|error| wrong(&error.to_string()))).collect()
 }
 
 /// What is in an array.
@@ -103,8 +109,7 @@ impl Fields {
     }
 
     pub(crate) fn names<T: Name>(&mut self) -> Result<Vec<T>, BusError> {
-        let names = self.list()?.into_iter().map(text);
-        names.map(|name| T::read(&name?).map_err(|error| wrong(&error.to_string()))).collect()
+        names(self.next()?)
     }
 
     pub(crate) fn conversation(&mut self) -> Result<Conversation, BusError> {
@@ -145,6 +150,10 @@ fn entry(value: Value) -> Result<Entry, BusError> {
         return Err(wrong("an entry that is no text"));
     };
     serde_json::from_slice(&json).map_err(|error| wrong(&format!("an entry that cannot be read: {error}")))
+}
+
+pub(crate) fn other_answer() -> BusError {
+    wrong("the answer to another operation")
 }
 
 pub(crate) fn wrong(what: &str) -> BusError {

@@ -1,6 +1,7 @@
 //! The link to a real broker in this process, over TCP and over the socket pair.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use naru_broker::{Broker, Options, Storage};
-use naru_bus::{Bus, BusError, Entry, Event, NewMessage, Position, Sent, Target};
+use naru_bus::{Bus, BusError, Delivery, Event, Target};
 use naru_fanout::Listener;
-use naru_ledger::{ClientId, Device, Server, User};
-use serde_json::value::RawValue;
+use naru_ledger::answer::{Appended, How};
+use naru_ledger::op::{Ack, Append, From, History, Resume, Said};
+use naru_ledger::{Body, ClientId, Conversation, Device, Direct, Level, Position, Seq, Server, Useq, User};
 
 /// Nothing here takes long; a test that waits longer is stuck.
 const SOON: Duration = Duration::from_secs(20);
@@ -68,10 +70,19 @@ impl Gateway {
         self.ask(async |bus| bus.publish(channel, Bytes::from_static(payload.as_bytes())).await.unwrap())
     }
 
-    fn send(&self, from: &str, to: &str, id: &str) -> Result<Sent, BusError> {
-        let body = RawValue::from_string(format!(r#"{{"text": "{id}"}}"#)).unwrap();
-        let (from, to, id) = (user(from), user(to), ClientId::parse(id).unwrap());
-        self.ask(async |bus| bus.send(NewMessage { from, to, id, body }).await)
+    fn send(&self, from: &str, to: &str, id: &str) -> Result<Appended, BusError> {
+        let (sender, to) = (user(from), user(to));
+        let append = Append {
+            conversation: Direct::between(&sender, &to).into(),
+            sender,
+            client_id: ClientId::parse(id).unwrap(),
+            said: Said::Message {
+                body: Body::from(format!(r#"{{"text": "{id}"}}"#).as_bytes()),
+                mentions: BTreeSet::new(),
+            },
+            level: Level::Fsync,
+        };
+        self.ask(async |bus| bus.send(&append).await)
     }
 
     fn heard(&self) -> (String, Bytes) {
@@ -81,11 +92,23 @@ impl Gateway {
         }
     }
 
-    fn delivered(&self) -> (String, String, Entry) {
+    fn delivered(&self) -> Delivery {
         match self.event() {
-            Event::Delivered { user, epoch, entry } => (user, epoch, entry),
+            Event::Delivered(delivery) => delivery,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn resume(&self, from: Option<Position>) -> naru_ledger::answer::Resumed {
+        let (user, device) = (user("bob"), Device::default());
+        self.ask(async |bus| bus.resume(Resume { user, device, from, limit: 2 }).await.unwrap())
+    }
+
+    fn history(&self, reader: &str) -> Result<Vec<String>, BusError> {
+        let (conversation, reader) = (Conversation::parse("dm:alice:bob").unwrap(), Some(user(reader)));
+        let history = History { conversation, reader, from: From::Newest, limit: 2, bytes: None };
+        let page = self.ask(async |bus| bus.history(history).await)?;
+        Ok(page.entries.iter().map(|entry| entry.client_id.as_ref().unwrap().to_string()).collect())
     }
 }
 
@@ -93,8 +116,8 @@ fn user(name: &str) -> User {
     User::parse(name).unwrap()
 }
 
-fn ids(entries: &[Entry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.id.as_str()).collect()
+fn id(delivery: &Delivery) -> &str {
+    delivery.entry.as_ref().unwrap().client_id.as_ref().unwrap().as_str()
 }
 
 #[test]
@@ -132,38 +155,40 @@ fn a_message_reaches_the_server_that_holds_its_recipient_and_waits_for_one_who_i
     let (broker, port) = broker(0, Storage::Memory);
     let first = Gateway::up("first", Target::Embedded(Arc::new(broker.connector())));
     let second = Gateway::up("second", by_tcp(port));
-    let (bob, phone) = (user("bob"), Device::default());
+    let bob = user("bob");
     second.ask(async |bus| bus.route(&bob).await.unwrap());
 
     let sent = first.send("alice", "bob", "c1").unwrap();
-    assert_eq!((sent.conversation.as_str(), sent.seq, sent.duplicate), ("dm:alice:bob", 1, false));
-    let (to, epoch, entry) = second.delivered();
-    assert_eq!((to.as_str(), entry.offset, entry.at), ("bob", Some(1), sent.at));
-    assert_eq!(entry.body.get(), r#"{"text": "c1"}"#);
-    assert_eq!(first.send("alice", "bob", "c1"), Ok(Sent { duplicate: true, ..sent }));
+    assert_eq!((sent.seq, sent.count, sent.repeat), (Seq(1), 1, false));
+    let delivery = second.delivered();
+    assert_eq!((delivery.conversation.as_str(), delivery.seq), ("dm:alice:bob", Seq(1)));
+    assert_eq!(delivery.to.len(), 1);
+    assert_eq!(
+        (delivery.to[0].user.as_str(), delivery.to[0].useq, delivery.to[0].after),
+        ("bob", Useq(1), Seq(0))
+    );
+    let body = delivery.entry.as_ref().unwrap().body().unwrap();
+    assert_eq!(body.as_bytes(), br#"{"text": "c1"}"#);
+    assert_eq!(first.send("alice", "bob", "c1"), Ok(Appended { repeat: true, ..sent }));
 
     second.ask(async |bus| bus.unroute(&bob).await.unwrap());
     for id in ["c2", "c3"] {
         first.send("alice", "bob", id).unwrap();
     }
-    let resumed = first.ask(async |bus| bus.resume(&bob, &phone, None, 2).await).unwrap();
+    let resumed = first.resume(None);
     assert_eq!(
-        (resumed.epoch.as_str(), resumed.cursor, resumed.head, resumed.more),
-        (epoch.as_str(), 0, 3, true)
+        (resumed.cursor, resumed.head, resumed.how, resumed.more),
+        (Useq(0), Useq(3), How::Ring, true)
     );
-    assert_eq!(ids(&resumed.entries), ["c1", "c2"]);
-    let rest = first.ask(async |bus| bus.entries(&bob, 2, 10).await).unwrap();
-    assert_eq!((rest.head, rest.more, ids(&rest.entries)), (3, false, vec!["c3"]));
-    assert_eq!(first.ask(async |bus| bus.ack(&bob, &phone, 2).await), Ok(2));
-    let position = Position { epoch, offset: 1 };
-    let resumed = first.ask(async |bus| bus.resume(&bob, &phone, Some(position), 10).await).unwrap();
-    assert_eq!((resumed.recovered, resumed.cursor, resumed.start), (true, 2, 1));
-    assert_eq!(ids(&resumed.entries), ["c2", "c3"]);
+    assert_eq!(resumed.pointers.iter().map(|pointer| pointer.seq.0).collect::<Vec<_>>(), [1, 2]);
+    let ack = Ack { user: bob.clone(), device: Device::default(), useq: Useq(2), within: None };
+    assert_eq!(first.ask(async |bus| bus.ack(ack).await), Ok(Useq(2)));
+    let resumed = first.resume(Some(Position { epoch: resumed.epoch, useq: Useq(2) }));
+    assert_eq!((resumed.how, resumed.cursor, resumed.start), (How::Ring, Useq(2), Useq(2)));
+    assert_eq!(resumed.pointers.iter().map(|pointer| pointer.seq.0).collect::<Vec<_>>(), [3]);
 
-    let history = first.ask(async |bus| bus.history(&bob, "dm:alice:bob", None, 2).await).unwrap();
-    assert_eq!((history.more, history.entries.len()), (true, 2));
-    let eve = user("eve");
-    let refused = first.ask(async |bus| bus.history(&eve, "dm:alice:bob", None, 2).await.map(drop));
+    assert_eq!(first.history("bob").unwrap(), ["c2", "c3"]);
+    let refused = first.history("eve");
     assert!(matches!(refused, Err(BusError::Refused { code, .. }) if code == "FORBIDDEN"));
     assert!(second.events.try_recv().is_err(), "nothing came for a user who is not held any more");
     broker.stop();
@@ -180,7 +205,7 @@ fn a_broker_that_comes_back_finds_everything_wanted_and_has_everything_sent() {
         bus.subscribe("room").await.unwrap();
     });
     let sent = gateway.send("alice", "bob", "c1").unwrap();
-    assert_eq!(ids(&[gateway.delivered().2]), ["c1"]);
+    assert_eq!(id(&gateway.delivered()), "c1");
 
     broker.stop();
     assert!(matches!(gateway.event(), Event::Down { .. }));
@@ -200,9 +225,9 @@ fn a_broker_that_comes_back_finds_everything_wanted_and_has_everything_sent() {
     assert_eq!(gateway.publish("room", "hi"), 1);
     assert_eq!(gateway.heard(), ("room".to_owned(), Bytes::from_static(b"hi")));
     assert_eq!(gateway.publish("late", "hi"), 0);
-    assert_eq!(gateway.send("alice", "bob", "c1"), Ok(Sent { duplicate: true, ..sent }));
+    assert_eq!(gateway.send("alice", "bob", "c1"), Ok(Appended { repeat: true, ..sent }));
     gateway.send("alice", "bob", "c2").unwrap();
-    let (_, _, entry) = gateway.delivered();
-    assert_eq!((entry.offset, entry.id.as_str()), (Some(2), "c2"));
+    let delivery = gateway.delivered();
+    assert_eq!((delivery.to[0].useq, id(&delivery)), (Useq(2), "c2"));
     broker.stop();
 }

@@ -66,6 +66,10 @@ impl From<BusError> for Refused {
             BusError::Unreachable => {
                 Refused { code: Code::Internal, message: "broker unreachable, try again".into() }
             }
+            BusError::Uncertain { code, message } => {
+                tracing::warn!(code, message, "the broker is in trouble");
+                Code::Internal.into()
+            }
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
                 "INVALID" | "TOOBIG" => Refused::bad(message),

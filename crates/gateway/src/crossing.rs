@@ -14,7 +14,7 @@
 //!
 //! `server` is the name of this gateway; users, devices and channels are names; the rest are numbers and booleans.
 
-use naru_bus::{Entry, Resumed, Sent};
+use naru_bus::first::{Entry, Resumed, Sent};
 use naru_ledger::{Device, Server, User};
 use tracing::debug;
 

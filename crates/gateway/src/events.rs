@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use naru_bus::{Entry, Event};
+use naru_bus::Event;
+use naru_bus::first::{self, Entry};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::Server;
 
@@ -30,7 +31,11 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
         }
         match event {
             Event::Published { channel, payload } => published(directory, channel, &payload),
-            Event::Delivered { user, epoch, entry } => delivered(directory, &server, &user, &epoch, entry),
+            Event::First(first::Delivery { user, epoch, entry }) => {
+                delivered(directory, &server, &user, &epoch, entry);
+            }
+            // Nothing is asked for that is told in this form yet.
+            Event::Delivered(_) => {}
             Event::Up { again: true } => {
                 for core in 0..directory.cores() {
                     directory.send(CoreId(core), Mail::CompareHeads);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use naru_bus::Entry;
+use naru_bus::first::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

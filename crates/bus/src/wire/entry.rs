@@ -30,17 +30,63 @@ struct Written {
     body: Option<Box<RawValue>>,
 }
 
-/// Reads an entry.
+/// Reads an entry of a reply.
 pub(super) fn read(value: Value) -> Result<Entry, BusError> {
     let Value::BulkString(json) = value else {
         return Err(wrong("an entry that is no text"));
     };
-    let written: Written = serde_json::from_slice(&json)
+    parse(&json)
+}
+
+/// Reads an entry.
+pub(super) fn parse(json: &[u8]) -> Result<Entry, BusError> {
+    let written: Written = serde_json::from_slice(json)
         .map_err(|error| wrong(&format!("an entry that cannot be read: {error}")))?;
     let kind = Kind::parse(&written.kind).map_err(|error| wrong(&error.to_string()))?;
     let content = content(kind, &written).ok_or_else(|| wrong("an entry without what its kind has"))?;
     let Written { conversation, seq, prev, count, at, from, id, .. } = written;
     Ok(Entry { conversation, seq, prev, count, at, sender: from, client_id: id, content })
+}
+
+/// Writes an entry as the ledger does. Its body goes in as it is.
+pub fn json(entry: &Entry) -> String {
+    let Entry { conversation, seq, prev, count, at, sender, client_id, content } = entry;
+    let mut json = format!(
+        "{{\"conversation\":{},\"seq\":{seq},\"prev\":{prev},\"count\":{count},\"kind\":\"{}\",\"from\":{}",
+        quoted(conversation.as_str()),
+        entry.kind(),
+        quoted(sender.as_str()),
+    );
+    let mut member = |name: &str, value: &str| {
+        json.extend([",\"", name, "\":", value]);
+    };
+    if let Some(id) = client_id {
+        member("id", &quoted(id.as_str()));
+    }
+    member("at", &at.0.to_string());
+    match content {
+        Content::Reaction { target, .. } | Content::Edit { target, .. } | Content::Delete { target } => {
+            member("target", &target.to_string());
+        }
+        Content::Join { role } | Content::Role { role } => member("role", &quoted(role.as_str())),
+        Content::Message { .. } | Content::System { .. } | Content::Leave | Content::Broadcast => {}
+    }
+    let mentions: Vec<String> = entry.mentions().map(|user| quoted(user.as_str())).collect();
+    if !mentions.is_empty() {
+        member("mentions", &format!("[{}]", mentions.join(",")));
+    }
+    if let Some(by) = entry.text().and_then(Text::changed) {
+        member("changed", &by.to_string());
+    }
+    if let Some(body) = entry.body() {
+        member("body", &String::from_utf8_lossy(body.as_bytes()));
+    }
+    json.push('}');
+    json
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text is JSON")
 }
 
 fn content(kind: Kind, written: &Written) -> Option<Content> {

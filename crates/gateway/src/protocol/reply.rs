@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use naru_bus::Entry;
+use naru_bus::first::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -31,7 +31,7 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let member = session.member();
-        let offset = session.shared().bus.ack(&member.user, &member.device, offset).await?;
+        let offset = session.shared().bus.first_ack(&member.user, &member.device, offset).await?;
         crossing::ack(&session.shared().server, &member.user, &member.device, offset);
         Ok(super::result(&Acked { offset }))
     }))

@@ -37,7 +37,7 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let user = &session.member().user;
-        let page = session.shared().bus.history(user, &conversation, before, limit).await?;
+        let page = session.shared().bus.first_history(user, &conversation, before, limit).await?;
         let entries = page.entries.iter().map(MessageData::from).collect();
         Ok(super::result(&Page { entries, more: page.more }))
     }))

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use naru_bus::NewMessage;
+use naru_bus::first::{self, NewMessage};
 use naru_ledger::{ClientId, User, limits::BODY_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -49,9 +49,9 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         crossing::hand(&session.shared().server, &from, &to);
-        let sent = session.shared().bus.send(message).await?;
+        let sent = session.shared().bus.first_send(message).await?;
         crossing::send(&session.shared().server, &from, &to, &sent);
-        let naru_bus::Sent { conversation, seq, at, duplicate } = sent;
+        let first::Sent { conversation, seq, at, duplicate } = sent;
         Ok(super::result(&Sent { conversation, seq, at, duplicate }))
     }))
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
-use naru_bus::Position;
+use naru_bus::first::Position;
 use naru_ledger::{Device, Epoch};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -62,7 +62,7 @@ impl Session {
         let resumed = self
             .shared()
             .bus
-            .resume(&identity.user, &device, standing.and_then(position), REPLAY_ENTRIES_MAX)
+            .first_resume(&identity.user, &device, standing.and_then(position), REPLAY_ENTRIES_MAX)
             .await?;
         drop(turn);
 

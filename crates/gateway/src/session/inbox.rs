@@ -11,7 +11,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_bus::{BusError, Entry, Page, Position, Resumed};
+use naru_bus::BusError;
+use naru_bus::first::{Entry, Page, Position, Resumed};
 use tokio::{
     sync::{Notify, SemaphorePermit},
     time::{Duration, sleep},
@@ -156,11 +157,11 @@ impl Session {
         let bus = &self.shared().bus;
         let offset = inbox.position.get();
         if !inbox.must_compare.get() {
-            return Ok(bus.entries(&member.user, offset, entries_max).await?);
+            return Ok(bus.first_entries(&member.user, offset, entries_max).await?);
         }
         let epoch = inbox.epoch.borrow().as_deref().unwrap_or_default().to_owned();
         let position = Position { epoch: epoch.clone(), offset };
-        let resumed = bus.resume(&member.user, &member.device, Some(position), entries_max).await?;
+        let resumed = bus.first_resume(&member.user, &member.device, Some(position), entries_max).await?;
         if resumed.epoch != epoch || resumed.start != offset {
             return Err(Ending::from(Disconnect::InsufficientState).into());
         }
