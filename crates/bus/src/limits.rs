@@ -50,7 +50,10 @@ pub(crate) const SWEEP_OLDER_THAN: Duration = Duration::from_secs(1);
 pub(crate) const SWEEP_LEASE: Duration = Duration::from_secs(5);
 
 /// Conversations that are finished in one turn.
-pub(crate) const SWEEP_MAX: usize = 128;
+pub(crate) const SWEEP_MAX: usize = 256;
+
+/// Conversations that are finished at the same time: beside them the link's own calls go on.
+pub(crate) const SWEEP_AT_ONCE: usize = 16;
 
 /// How long the goodbye of a server that stops may take.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
