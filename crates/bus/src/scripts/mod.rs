@@ -23,8 +23,8 @@ use crate::error::BusError;
 use crate::levels::Levels;
 use crate::partition::Partition;
 use crate::reply::{self, Fields};
-use crate::wire::answer::answer;
-use crate::wire::request::{Request, request};
+use crate::wire::answer;
+use crate::wire::{Request, request};
 use call::Call;
 use library::{GENERATION, Library, PART};
 
