@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -46,11 +47,17 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A broker on a folder, which can be stopped and started again at the same port.
+/// A broker on a folder, which can be stopped and started again at the same port. It is Naru's; or, if `NARU_TESTS_ON` names
+/// a redis-server or valkey-server, one of those.
 pub(crate) struct Harbour {
     folder: TempDir,
     pub(crate) address: SocketAddr,
-    broker: Option<Broker>,
+    broker: Option<Afloat>,
+}
+
+enum Afloat {
+    Naru(Broker),
+    Redis(Child),
 }
 
 impl Harbour {
@@ -64,19 +71,43 @@ impl Harbour {
     }
 
     fn start_with(&mut self, listener: Listener) {
-        let storage = Storage::Folder(self.folder.path().to_owned());
-        let options = naru_broker::Options::new(vec![listener], storage, 2);
-        self.broker = Some(Broker::start(options).unwrap());
+        let Some(program) = std::env::var_os("NARU_TESTS_ON") else {
+            let storage = Storage::Folder(self.folder.path().to_owned());
+            let options = naru_broker::Options::new(vec![listener], storage, 2);
+            self.broker = Some(Afloat::Naru(Broker::start(options).unwrap()));
+            return;
+        };
+        drop(listener);
+        let port = self.address.port().to_string();
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes"]);
+        command.args(["--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        self.broker = Some(Afloat::Redis(child));
+        eventually("the store answers", || {
+            TcpStream::connect(self.address).is_ok() && self.redis(&[b"PING"]) == "+PONG"
+        });
     }
 
     pub(crate) fn stop(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            broker.stop();
+        match self.broker.take() {
+            Some(Afloat::Naru(broker)) => broker.stop(),
+            Some(Afloat::Redis(mut child)) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            None => {}
         }
     }
 
     pub(crate) fn start(&mut self) {
         self.start_with(Listener::bind(self.address).unwrap());
+    }
+
+    /// Another store at the same address: it has nothing of what there was.
+    pub(crate) fn start_empty(&mut self) {
+        self.folder = tempfile::tempdir().unwrap();
+        self.start();
     }
 
     /// A chat server at this broker.
@@ -107,6 +138,12 @@ impl Harbour {
         stream.read_to_string(&mut answer).unwrap();
         let number = answer.lines().find_map(|line| line.strip_prefix(':')).expect("a number");
         number.parse().unwrap()
+    }
+}
+
+impl Drop for Harbour {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -273,12 +310,29 @@ impl Client {
         (push["channel"].as_str().unwrap().to_owned(), push["pub"].clone())
     }
 
+    /// The next entry of the inbox, whatever it is: its offset, 0 if it has none, and its data. What says only what is
+    /// unread is passed over.
+    pub(crate) fn entry(&mut self) -> (u64, Value) {
+        loop {
+            let (channel, publication) = self.publication();
+            assert!(channel.starts_with("inbox:"), "{channel}");
+            if publication["data"]["kind"] != "read" {
+                return (publication["offset"].as_u64().unwrap_or(0), publication["data"].clone());
+            }
+        }
+    }
+
     /// The next message of the inbox: its offset and its text.
     pub(crate) fn inbox(&mut self) -> (u64, String) {
+        let (offset, data) = self.entry();
+        (offset, data["body"]["text"].as_str().unwrap_or_else(|| panic!("no message: {data}")).to_owned())
+    }
+
+    /// What comes next in the inbox says what is unread of a conversation.
+    pub(crate) fn mark(&mut self) -> Value {
         let (channel, publication) = self.publication();
         assert!(channel.starts_with("inbox:"), "{channel}");
-        let text = publication["data"]["body"]["text"].as_str().unwrap().to_owned();
-        (publication["offset"].as_u64().unwrap(), text)
+        publication["data"].clone()
     }
 
     /// Nothing has come that was not looked at: what comes next is the answer to a question asked now.
