@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
+use naru_ledger::json::room_channel;
 use naru_ledger::{Conversation, Server, User};
 use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -13,7 +14,7 @@ use crate::ask::ask;
 use crate::current::Current;
 use crate::desired::{Change, Changes, Step};
 use crate::error::BusError;
-use crate::event::{Event, Events, ROOM_CHANNELS};
+use crate::event::{Event, Events};
 use crate::limits::{CALL_TIMEOUT, CHANGES_MAX};
 use crate::line::Line;
 use crate::link::Link;
@@ -130,12 +131,12 @@ impl Bus {
 
     /// Hears what comes into a room that is followed by its channel, as [`Event::Delivered`] to nobody. As a subscription.
     pub async fn follow(&self, room: &Conversation) -> Result<(), BusError> {
-        self.subscribe(&format!("{ROOM_CHANNELS}{room}")).await
+        self.subscribe(&room_channel(room)).await
     }
 
     /// Does not hear it any more.
     pub async fn unfollow(&self, room: &Conversation) -> Result<(), BusError> {
-        self.unsubscribe(&format!("{ROOM_CHANNELS}{room}")).await
+        self.unsubscribe(&room_channel(room)).await
     }
 
     /// Says that this server holds a connection of the user, so that the broker sends it what comes into the

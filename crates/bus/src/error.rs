@@ -86,3 +86,37 @@ impl From<Refused> for BusError {
         BusError::Refused { code: refused.code().to_owned(), message: refused.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(reply: &str) -> BusError {
+        let value = redis::parse_redis_value(reply.as_bytes()).unwrap();
+        value.extract_error().unwrap_err().into()
+    }
+
+    #[test]
+    fn trouble_that_may_pass_is_no_refusal() {
+        for reply in [
+            "-OOM command not allowed when used memory > 'maxmemory'.",
+            "-READONLY You can't write against a read only replica.",
+            "-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "-LOADING Redis is loading the dataset in memory",
+            "-CLUSTERDOWN Hash slot not served",
+            "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "-NOREPLICAS Not enough good replicas to write.",
+            "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            "-TRYAGAIN Multiple keys request during rehashing of slot",
+            "-DISKFULL there is no room",
+            "-IOERR the log failed",
+        ] {
+            let error = said(&format!("{reply}\r\n"));
+            assert!(matches!(error, BusError::Uncertain { .. }) && error.is_temporary(), "{error:?}");
+            assert_eq!(format!("-{error}"), reply);
+        }
+        let refused = said("-FORBIDDEN only those who take part\r\n");
+        assert!(matches!(&refused, BusError::Refused { code, .. } if code == "FORBIDDEN"), "{refused:?}");
+        assert!(!refused.is_temporary());
+    }
+}

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use naru_ledger::Server;
+use naru_ledger::answer::{Entry, PointerKind};
+use naru_ledger::json::{JsonError, To, server_channel};
+use naru_ledger::{Conversation, Seq, Server, Told};
 use redis::{PushInfo, PushKind, Value};
-
-use crate::wire::delivery::{self, Delivery};
 
 /// What happened on a link, in order.
 #[derive(Debug, Clone)]
@@ -35,6 +35,29 @@ pub enum Event {
     },
 }
 
+/// What has come into inboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it happened.
+    pub conversation: Conversation,
+    /// Up to which entry, or up to where was read.
+    pub seq: Seq,
+    /// What it is about: an entry's kind, or `read`.
+    pub kind: PointerKind,
+    /// Into whose inboxes. With useq 0 where the number is not known any more: then it is to be looked for.
+    pub to: Vec<To>,
+    /// The entry, unless it is large, or not at hand, or there is none: then it is read.
+    pub entry: Option<Entry>,
+}
+
+impl Delivery {
+    fn read(json: &[u8]) -> Result<Delivery, JsonError> {
+        let Told { conversation, seq, kind, to, entry } = Told::from_json(json)?;
+        let entry = entry.map(|entry| Entry::from_json(entry.as_bytes())).transpose()?;
+        Ok(Delivery { conversation, seq, kind, to, entry })
+    }
+}
+
 /// Where events go: the gateway's handler, called on the link's thread only.
 pub(crate) struct Events {
     /// Never contended: the lock is what makes a `Send` handler shareable with the driver.
@@ -45,19 +68,14 @@ pub(crate) struct Events {
     heard: AtomicBool,
 }
 
-/// What the channel of a room begins with that is followed by it; then comes the conversation.
-pub(crate) const ROOM_CHANNELS: &str = "naru:room:";
-
-/// The channel on which a server is told what came for the users it holds.
-pub(crate) fn channel_of(server: &Server) -> String {
-    format!("naru:server:{server}")
-}
+/// What the [channels of rooms](naru_ledger::json::room_channel) begin with.
+const ROOM_CHANNELS: &str = "naru:room:";
 
 impl Events {
     pub(crate) fn new(server: &Server, handler: Box<dyn Fn(Event) + Send>) -> Events {
         Events {
             handler: Mutex::new(handler),
-            inbox_channel: channel_of(server),
+            inbox_channel: server_channel(server),
             heard: AtomicBool::new(false),
         }
     }
@@ -102,7 +120,7 @@ impl Events {
         if channel != self.inbox_channel && !channel.starts_with(ROOM_CHANNELS) {
             return Ok(Event::Published { channel, payload: payload.into() });
         }
-        Ok(Event::Delivered(delivery::read(&payload)?))
+        Delivery::read(&payload).map(Event::Delivered).map_err(|error| error.to_string())
     }
 }
 

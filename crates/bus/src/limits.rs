@@ -28,9 +28,6 @@ pub(crate) const LEVEL_WAITS_MAX: usize = CALLS_MAX;
 /// Calls whose link was lost under them and that wait for the next one; more are answered at once.
 pub(crate) const CALLS_AGAIN_MAX: usize = CALLS_MAX;
 
-/// Bytes of an entry's JSON that servers are told with a delivery. A larger one is read by who needs it.
-pub(crate) const TOLD_ENTRY_BYTES_MAX: usize = 4 * 1024;
-
 /// For how long a Redis or Valkey may believe that a server runs.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
@@ -50,7 +47,10 @@ pub(crate) const SWEEP_OLDER_THAN: Duration = Duration::from_secs(1);
 pub(crate) const SWEEP_LEASE: Duration = Duration::from_secs(5);
 
 /// Conversations that are finished in one turn.
-pub(crate) const SWEEP_MAX: usize = 128;
+pub(crate) const SWEEP_MAX: usize = 256;
+
+/// Conversations that are finished at the same time: beside them the link's own calls go on.
+pub(crate) const SWEEP_AT_ONCE: usize = 16;
 
 /// How long the goodbye of a server that stops may take.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);

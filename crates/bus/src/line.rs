@@ -20,8 +20,8 @@ use crate::partition::Partition;
 use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
 use crate::target::{Place, Target};
-use crate::wire::answer::answer;
-use crate::wire::request::{Request, request};
+use crate::wire::answer;
+use crate::wire::{Request, request};
 
 /// A connection to a broker on which the ledger's operations are asked, whatever the broker speaks. Cheap to clone; calls
 /// on its clones share the connection, and each waits for its own answer.

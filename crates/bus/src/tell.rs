@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naru_ledger::answer::{Delivered, Entry, PointerKind, Present};
+use naru_ledger::json::{ENTRY_BYTES_MAX, To, room_channel, server_channel};
 use naru_ledger::op::{Deliver, Read};
-use naru_ledger::{Answer, Mode, Op, Seq, Server, Useq, User};
+use naru_ledger::{Answer, Body, Mode, Op, Server, Told, Useq, User};
 
 use crate::ask::in_time;
 use crate::error::BusError;
-use crate::event::{ROOM_CHANNELS, channel_of};
 use crate::line::Line;
 use crate::reply::other_answer;
-use crate::wire::delivery;
 
 impl Line {
     /// Tells every server that holds one of these, once; and those that follow the room, if it is followed by its channel.
@@ -22,25 +21,33 @@ impl Line {
         delivered: &[Delivered],
     ) -> Result<(), BusError> {
         let Deliver { conversation, seq, kind, mode, .. } = deliver;
-        let mut by_server: BTreeMap<&Server, Vec<(&User, Useq, Seq)>> = BTreeMap::new();
+        let mut by_server: BTreeMap<&Server, Vec<To>> = BTreeMap::new();
         for Delivered { user, useq, after, servers } in delivered {
             for server in servers {
-                by_server.entry(server).or_default().push((user, *useq, *after));
+                let to = To { user: user.clone(), useq: *useq, after: *after };
+                by_server.entry(server).or_default().push(to);
             }
         }
         if by_server.is_empty() && *mode != Mode::Broadcast {
             return Ok(());
         }
-        let entry = entry.and_then(delivery::told_entry);
-        let json = |to: Vec<(&User, Useq, Seq)>| {
-            delivery::json(conversation, *seq, PointerKind::Entry(*kind), to.into_iter(), entry.as_deref())
+        let mut told = Told {
+            conversation: conversation.clone(),
+            seq: *seq,
+            kind: PointerKind::Entry(*kind),
+            to: Vec::new(),
+            entry: entry.and_then(json_of),
         };
-        let mut told: Vec<(String, Vec<u8>)> =
-            by_server.into_iter().map(|(server, to)| (channel_of(server), json(to))).collect();
-        if *mode == Mode::Broadcast {
-            told.push((format!("{ROOM_CHANNELS}{conversation}"), json(Vec::new())));
+        let mut publications = Vec::new();
+        for (server, to) in by_server {
+            told.to = to;
+            publications.push((server_channel(server), written(&told)));
         }
-        self.publish(&told).await
+        if *mode == Mode::Broadcast {
+            told.to = Vec::new();
+            publications.push((room_channel(conversation), written(&told)));
+        }
+        self.publish(&publications).await
     }
 
     /// Whoever has an entry already, and may not have been told: told without a number, their sessions look for themselves.
@@ -76,25 +83,43 @@ impl Line {
         servers: &[Server],
     ) -> Result<(), BusError> {
         let Read { user, conversation, seq, .. } = read;
-        let json =
-            || delivery::json(conversation, *seq, PointerKind::Read, [(user, useq, *seq)].into_iter(), None);
-        let told: Vec<(String, Vec<u8>)> =
-            servers.iter().map(|server| (channel_of(server), json())).collect();
-        self.publish(&told).await
+        let told = Told {
+            conversation: conversation.clone(),
+            seq: *seq,
+            kind: PointerKind::Read,
+            to: vec![To { user: user.clone(), useq, after: *seq }],
+            entry: None,
+        };
+        let publications: Vec<(String, Vec<u8>)> =
+            servers.iter().map(|server| (server_channel(server), written(&told))).collect();
+        self.publish(&publications).await
     }
 
-    async fn publish(&self, told: &[(String, Vec<u8>)]) -> Result<(), BusError> {
-        if told.is_empty() {
+    async fn publish(&self, publications: &[(String, Vec<u8>)]) -> Result<(), BusError> {
+        if publications.is_empty() {
             return Ok(());
         }
         let mut pipeline = redis::pipe();
-        for (channel, payload) in told {
+        for (channel, payload) in publications {
             pipeline.cmd("PUBLISH").arg(channel).arg(payload);
         }
         let mut connection = self.connection();
-        for value in in_time(connection.send_packed_commands(&pipeline, 0, told.len())).await? {
+        for value in in_time(connection.send_packed_commands(&pipeline, 0, publications.len())).await? {
             value.extract_error()?;
         }
         Ok(())
     }
+}
+
+/// An entry as servers are told it, unless it is too large for that.
+fn json_of(entry: &Entry) -> Option<Body> {
+    let mut json = Vec::new();
+    entry.write_json(&mut json);
+    (json.len() <= ENTRY_BYTES_MAX).then(|| Body::from(json.as_slice()))
+}
+
+fn written(told: &Told) -> Vec<u8> {
+    let mut json = Vec::new();
+    told.write_json(&mut json);
+    json
 }

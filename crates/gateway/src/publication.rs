@@ -2,8 +2,8 @@
 //! the broker's channels, so that others see who published.
 
 use bytes::Bytes;
-use naru_bus::{Delivery, Told};
-use naru_ledger::{Useq, answer::PointerKind};
+use naru_bus::Delivery;
+use naru_ledger::{Useq, answer::PointerKind, json::To};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -108,10 +108,10 @@ fn read_signed(payload: &[u8]) -> Option<Signed<'_>> {
 /// What has come into a user's inbox, for their sessions. `data` is the entry as they see it.
 pub(crate) fn inbox(
     delivery: &Delivery,
-    told: &Told,
+    told: &To,
     data: impl FnOnce() -> Option<Box<RawValue>>,
 ) -> Publication {
-    let Told { user, useq, after } = told;
+    let To { user, useq, after } = told;
     let channel = inbox_of(user.as_str());
     let entry = delivery.entry.as_ref();
     // One entry and no more: the one before it is not new.
@@ -209,7 +209,7 @@ mod tests {
             client_id: None,
             content: Content::Join { role: Role::Member },
         };
-        let told = Told { user: bob, useq: Useq(41), after: Seq(after) };
+        let told = To { user: bob, useq: Useq(41), after: Seq(after) };
         let kind = PointerKind::Entry(entry.kind());
         let delivery = Delivery { conversation, seq: Seq(7), kind, to: Vec::new(), entry: Some(entry) };
         inbox(&delivery, &told, || RawValue::from_string("{}".into()).ok())

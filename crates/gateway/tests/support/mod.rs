@@ -16,10 +16,10 @@ use std::{
 };
 
 use naru_broker::{Broker, Storage};
-use naru_bus::Target;
+use naru_bus::{Target, Terms};
 use naru_fanout::Listener;
 use naru_gateway::{Gateway, Options, Rules, TokenKey};
-use naru_ledger::{Server, User};
+use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{
@@ -53,6 +53,7 @@ pub(crate) struct Harbour {
     folder: TempDir,
     pub(crate) address: SocketAddr,
     broker: Option<Afloat>,
+    limits: Limits,
 }
 
 enum Afloat {
@@ -62,10 +63,17 @@ enum Afloat {
 
 impl Harbour {
     pub(crate) fn open() -> Harbour {
+        Harbour::open_with(|_| {})
+    }
+
+    /// With other bounds of the ledger: of a log's entries, the ring, a fan-out room's members.
+    pub(crate) fn open_with(change: impl FnOnce(&mut Limits)) -> Harbour {
         let folder = tempfile::tempdir().unwrap();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let mut harbour = Harbour { folder, address, broker: None };
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let mut harbour = Harbour { folder, address, broker: None, limits };
         harbour.start_with(listener);
         harbour
     }
@@ -75,6 +83,13 @@ impl Harbour {
             let storage = Storage::Folder(self.folder.path().to_owned());
             let options = naru_broker::Options::new(vec![listener], storage, 2);
             self.broker = Some(Afloat::Naru(Broker::start(options).unwrap()));
+            let Limits { log_entries_max, ring_max, members_max, .. } = self.limits;
+            for (name, value) in
+                [("log-entries-max", log_entries_max), ("ring-max", ring_max), ("members-max", members_max)]
+            {
+                let (name, value) = (format!("ledger-{name}"), value.to_string());
+                assert_eq!(self.redis(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]), "+OK");
+            }
             return;
         };
         drop(listener);
@@ -112,7 +127,14 @@ impl Harbour {
 
     /// A chat server at this broker.
     pub(crate) fn gateway(&self, name: &str) -> Gateway {
-        gateway(name, &self.address)
+        self.gateway_with(name, |_| {})
+    }
+
+    pub(crate) fn gateway_with(&self, name: &str, change: impl FnOnce(&mut Options)) -> Gateway {
+        gateway_with(name, &self.address, |options| {
+            options.terms.keeping.limits = self.limits.clone();
+            change(options);
+        })
     }
 
     /// What redis-cli would be answered: one line.
@@ -161,6 +183,7 @@ pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(
         origins: vec!["https://app.example".into()],
         cores: 2,
         grace: Duration::from_secs(4),
+        terms: Terms::default(),
     };
     change(&mut options);
     let gateway = Gateway::start(options, Target::Url(format!("redis://{broker}"))).unwrap();
@@ -180,6 +203,8 @@ pub(crate) struct Client {
     waiting: VecDeque<Value>,
     /// Pushes passed over while a reply was looked for.
     pushes: VecDeque<Value>,
+    /// What the last publication that has an offset has.
+    position: u64,
 }
 
 impl Client {
@@ -192,7 +217,13 @@ impl Client {
                 .with_sub_protocol("centrifuge-json");
         let config = WebSocketConfig::default();
         let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config)).unwrap();
-        Client { socket, last_id: Cell::new(0), waiting: VecDeque::new(), pushes: VecDeque::new() }
+        Client {
+            socket,
+            last_id: Cell::new(0),
+            waiting: VecDeque::new(),
+            pushes: VecDeque::new(),
+            position: 0,
+        }
     }
 
     /// Connects as a user, and answers what the server said.
@@ -244,6 +275,11 @@ impl Client {
         let reply = self.ask("rpc", json!({"method": method, "data": data}));
         assert!(reply["error"].is_null(), "{reply}");
         reply["rpc"]["data"].clone()
+    }
+
+    /// The same; what is pushed meanwhile is kept to be looked at later.
+    pub(crate) fn rpc_among_pushes(&mut self, method: &str, data: Value) -> Value {
+        self.rpc(method, data)
     }
 
     /// The error a command answers.
@@ -307,7 +343,12 @@ impl Client {
                 message.get("push").unwrap_or_else(|| panic!("no push: {message}")).clone()
             }
         };
+        self.position = push["pub"]["offset"].as_u64().unwrap_or(self.position);
         (push["channel"].as_str().unwrap().to_owned(), push["pub"].clone())
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
     }
 
     /// The next entry of the inbox, whatever it is: its offset, 0 if it has none, and its data. What says only what is
@@ -352,6 +393,11 @@ impl Client {
 
     pub(crate) fn stream(&self) -> &TcpStream {
         self.socket.get_ref()
+    }
+
+    /// Is gone, without a word.
+    pub(crate) fn cut(self) {
+        let _ = self.stream().shutdown(std::net::Shutdown::Both);
     }
 
     /// Goes, as a browser does that is told to.
