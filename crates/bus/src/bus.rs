@@ -1,7 +1,7 @@
 //! The handle on a link.
 
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use naru_ledger::json::room_channel;
@@ -30,6 +30,7 @@ pub struct Bus {
     current: Arc<Current>,
     changes: mpsc::Sender<Change>,
     stop: watch::Sender<bool>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// How a link is, beside where to.
@@ -94,11 +95,15 @@ impl Bus {
             .enable_all()
             .build()
             .expect("the operating system gives an event loop");
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("naru-bus".to_owned())
-            .spawn(move || runtime.block_on(link.run(stopped)))
+            .spawn(move || {
+                runtime.block_on(link.run(stopped));
+                // Nobody waits for a name that is still looked up.
+                runtime.shutdown_background();
+            })
             .expect("the operating system gives a thread");
-        Ok(Bus { current, changes, stop })
+        Ok(Bus { current, changes, stop, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Whether calls have a broker to go to at this moment.
@@ -153,6 +158,16 @@ impl Bus {
     /// Ends the link and its thread, soon. Calls that wait for an answer fail, as do all later ones.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Waits until the thread has ended that was told to: a moment, in which the broker is told. Not to be called in the handler of
+    /// events, which that thread runs.
+    pub fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
     }
 
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {

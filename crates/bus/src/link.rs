@@ -269,12 +269,11 @@ where
             events.pushed(push);
             Ok::<(), Infallible>(())
         });
-    let (connection, driver) = MultiplexedConnection::new_with_config(&place.login, stream, config)
-        .await
-        .map_err(|error| {
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&place.login, stream, config).await.map_err(|error| {
             format!(
-                "the broker {place} does not let this server in ({}); check that it is a Naru broker, and the \
-                 user and password in its address",
+                "the broker {place} does not let this server in ({}); check the user and \
+                 password in its address",
                 fault(error.into())
             )
         })?;
