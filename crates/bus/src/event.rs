@@ -9,8 +9,6 @@ use naru_ledger::json::{JsonError, To, server_channel};
 use naru_ledger::{Conversation, Seq, Server, Told};
 use redis::{PushInfo, PushKind, Value};
 
-use crate::first;
-
 /// What happened on a link, in order.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -24,8 +22,6 @@ pub enum Event {
     /// Something came into the inboxes of users this server holds connections of, or into a room that it follows, and then
     /// it is to nobody. Not to be relied on: a number that is not the one after the last shows that something was missed.
     Delivered(Delivery),
-    /// The same, from a broker that speaks the first form.
-    First(first::Delivery),
     /// The link is ready: this server is registered, its routes and subscriptions are in force.
     Up {
         /// Whether the link was down before, or not there yet when it was wanted: what was published meanwhile was
@@ -121,11 +117,7 @@ impl Events {
             return Err("a message is a channel and a payload".to_owned());
         };
         let channel = String::from_utf8(channel).map_err(|error| error.to_string())?;
-        if channel == self.inbox_channel {
-            if let Ok(delivery) = serde_json::from_slice(&payload) {
-                return Ok(Event::First(delivery));
-            }
-        } else if !channel.starts_with(ROOM_CHANNELS) {
+        if channel != self.inbox_channel && !channel.starts_with(ROOM_CHANNELS) {
             return Ok(Event::Published { channel, payload: payload.into() });
         }
         Delivery::read(&payload).map(Event::Delivered).map_err(|error| error.to_string())

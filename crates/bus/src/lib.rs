@@ -40,7 +40,6 @@ mod dialect;
 mod error;
 mod event;
 mod fan_out;
-pub mod first;
 mod inspect;
 mod levels;
 mod limits;

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, Rules, TokenKey};
+use naru_gateway::{Gateway, RoomRules, Rules, TokenKey};
 use naru_ledger::Server;
 
 use crate::{
@@ -62,6 +62,13 @@ pub(crate) struct Options {
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// Rooms that every signed-in user may make, who then owns them and lets others in: a pattern of their names, as
+    /// KEYS takes it, such as 'team-*'; to be given several times [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    new_rooms: Vec<String>,
+    /// Rooms that every signed-in user may make and join, as --new-rooms [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    open_rooms: Vec<String>,
     /// Threads that serve connections [default: half the processors].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     cores: Option<u16>,
@@ -100,7 +107,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             server,
             token,
             pages: pages::router(about),
-            rules: Rules::default(),
+            rules: Rules::default()
+                .with_rooms(RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() }),
             origins: options.origins.clone(),
             cores,
             grace: GRACE,
