@@ -108,7 +108,7 @@ impl Bus {
 
     /// Whether calls have a broker to go to at this moment.
     pub fn is_up(&self) -> bool {
-        self.current.get().is_some()
+        self.current.line().is_some()
     }
 
     /// Publishes on a live channel; answers how many subscribers the broker passed it to. Never repeated: after
@@ -176,7 +176,7 @@ impl Bus {
     }
 
     pub(crate) fn current_line(&self) -> Option<Arc<Line>> {
-        self.current.get().map(|(line, _)| line)
+        self.current.line()
     }
 
     /// Calls something that is safe to repeat: where the link is lost under it, again on the next one, as long as the call may
@@ -186,11 +186,11 @@ impl Bus {
         F: Future<Output = Result<T, BusError>>,
     {
         let end = Instant::now() + CALL_TIMEOUT;
-        let (mut line, mut number) = self.current.get().ok_or(BusError::Unreachable)?;
+        let (mut given, place) = self.current.begin().ok_or(BusError::Unreachable)?;
         let called = timeout_at(end, async {
             loop {
-                match call(line).await {
-                    Err(BusError::Unreachable) => (line, number) = self.current.after(number).await?,
+                match call(Arc::clone(&given.line)).await {
+                    Err(BusError::Unreachable) => given = self.current.after(given, &place).await?,
                     outcome => return outcome,
                 }
             }

@@ -153,6 +153,7 @@ impl Link {
             }
             () = watch_over(line.connection(), &self.events) => "does not answer any more".to_owned(),
             () = tending::until_succeeded(line) => "is not the one it was".to_owned(),
+            () = line.lost() => "has closed the second connection, or is not the one it was".to_owned(),
             error = serve(&registered, &mut self.changes, &mut self.desired) => {
                 format!("is of no use: {}", fault(error))
             }
