@@ -98,6 +98,7 @@ impl Session {
             unreachable!("a session connects once");
         }
         inbox.begun.replace(Some(resumed));
+        inbox.compared();
         inbox.changed.notify_one();
     }
 
@@ -250,11 +251,11 @@ impl Inbox {
     /// When the broker is to be asked though nothing was heard that is to be read. What is in doubt is looked into at once, but not
     /// again and again.
     fn compare_at(&self) -> Instant {
-        let (compared, again) = self.compared.get().unwrap_or_else(|| {
-            self.compared();
-            let now = Instant::now();
-            (now, now + COMPARE_EVERY)
-        });
-        if self.is_in_doubt.get() { compared + COMPARE_PAUSE } else { again }
+        match self.compared.get() {
+            Some((compared, _)) if self.is_in_doubt.get() => compared + COMPARE_PAUSE,
+            Some((_, again)) => again,
+            // Nobody is connected yet.
+            None => Instant::now() + COMPARE_EVERY,
+        }
     }
 }
