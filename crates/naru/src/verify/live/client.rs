@@ -142,7 +142,7 @@ impl Client {
                 }
                 Some(Ok(Message::Close(None))) => bail!("closed"),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
+                Some(Err(error)) => bail!("{error}"),
             }
         }
     }

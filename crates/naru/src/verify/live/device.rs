@@ -29,12 +29,17 @@ const METHOD_UNKNOWN: [u64; 2] = [104, 108];
 /// One device in this many seldom acknowledges, so that a ring is not enough for it.
 const LAZY_ONE_IN: usize = 5;
 
+/// One in this many connections brings no position: an application that was started anew remembers nothing.
+const FORGETS_ONE_IN: usize = 3;
+
 pub(super) struct Device {
     scene: Rc<Scene>,
     number: usize,
     random: Random,
     phase: watch::Receiver<Phase>,
     is_lazy: bool,
+    /// Whether it only listens at last: what came of its own sends would show it what it has missed.
+    is_quiet: bool,
     /// Messages that were sent so far.
     sent: u64,
     /// What has no answer yet, oldest first.
@@ -82,13 +87,14 @@ impl Device {
     pub(super) fn new(scene: Rc<Scene>, number: usize) -> Device {
         let mut random = Random::new(scene.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64 + 1));
         let phase = scene.phase.subscribe();
-        let is_lazy = random.once_in(LAZY_ONE_IN);
+        let (is_lazy, is_quiet) = (random.once_in(LAZY_ONE_IN), random.once_in(2));
         Device {
             scene,
             number,
             random,
             phase,
             is_lazy,
+            is_quiet,
             sent: 0,
             unanswered: VecDeque::new(),
             answered: None,
@@ -121,6 +127,11 @@ impl Device {
         *self.phase.borrow()
     }
 
+    /// Whether it sends anything new.
+    fn is_busy(&self, phase: Phase) -> bool {
+        phase == Phase::Load || phase == Phase::Last && !self.is_quiet
+    }
+
     fn between(&mut self, millis: std::ops::Range<usize>) -> Duration {
         Duration::from_millis((millis.start + self.random.below(millis.len())) as u64)
     }
@@ -146,8 +157,7 @@ impl Device {
         let device = self.number;
         let at = self.random.below(self.scene.servers.len());
         let (server, place) = self.scene.servers[at].clone();
-        // An application that was started anew remembers nothing.
-        if self.phase() == Phase::Load && self.random.once_in(6) {
+        if self.phase() == Phase::Load && self.random.once_in(FORGETS_ONE_IN) {
             self.position = None;
         }
         let position = self.position.clone();
@@ -229,7 +239,7 @@ impl Device {
         let retries = self.unanswered.iter().filter_map(|message| message.due);
         let load = [
             session.cut_at.filter(|_| phase == Phase::Load),
-            Some(session.act_at).filter(|_| phase == Phase::Load),
+            Some(session.act_at).filter(|_| self.is_busy(phase)),
         ];
         let all = calls.chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
         all.min().unwrap_or_else(|| Instant::now() + CALL_TIMEOUT)
@@ -259,9 +269,9 @@ impl Device {
             session.ack_at = None;
             self.ack(session).await?;
         }
-        if phase == Phase::Load && session.act_at <= now {
+        if self.is_busy(phase) && session.act_at <= now {
             session.act_at = now + self.pause();
-            self.act(session).await?;
+            self.act(session, phase).await?;
         }
         if phase == Phase::Count {
             self.count(session).await?;
@@ -270,7 +280,7 @@ impl Device {
     }
 
     /// Does one of the things people do.
-    async fn act(&mut self, session: &mut Session) -> Result<()> {
+    async fn act(&mut self, session: &mut Session, phase: Phase) -> Result<()> {
         match self.random.below(40) {
             0 => {
                 // Once more, though it was answered: the answer must be the first one.
@@ -291,7 +301,7 @@ impl Device {
                     self.say(session).await?;
                 }
             }
-            7..9 => {
+            7..9 if phase == Phase::Load => {
                 self.say(session).await?;
                 // The answer may be on its way, or not.
                 let pause = self.between(0..30);
@@ -461,6 +471,7 @@ impl Device {
             && let Some(Message { conversation, id, .. }) = self.unanswered.remove(place)
         {
             self.answered = Some((conversation, id));
+            self.scene.acknowledged.set(self.scene.acknowledged.get() + 1);
             self.note_unanswered();
         }
     }

@@ -48,9 +48,6 @@ pub(super) async fn run(scene: &Rc<Scene>, stage: &mut Option<Stage>, times: &Ti
     gather(scene).await?;
     scene.phase.send_replace(Phase::Load);
     load(scene, stage, times).await?;
-    if let Some(stage) = stage {
-        stage.make_whole().await?;
-    }
     scene.happens(What::Calm);
     scene.phase.send_replace(Phase::Calm);
 
@@ -90,11 +87,13 @@ async fn load(scene: &Scene, stage: &mut Option<Stage>, times: &Times) -> Result
     let over = sleep(times.load);
     match (stage, times.kill_every) {
         (Some(stage), Some(every)) => {
-            let random = Random::new(scene.seed ^ 0xc4a0_5c4a);
+            let mut random = Random::new(scene.seed ^ 0xc4a0_5c4a);
+            let last = Random::new(random.next());
             select! {
-                () = over => Ok(()),
-                ended = chaos::run(scene, stage, random, every) => ended,
+                () = over => {}
+                ended = chaos::run(scene, stage, random, every) => return ended,
             }
+            chaos::kill_last(scene, stage, last).await
         }
         _ => {
             over.await;

@@ -17,6 +17,8 @@ pub(super) enum Phase {
     Gather,
     /// They send, and lose connections and answers.
     Load,
+    /// Half of them send, and lose nothing by themselves.
+    Last,
     /// Nothing new is sent, and nothing is cut. What was not answered is tried again.
     Calm,
     /// What is unread is asked for.
@@ -49,6 +51,8 @@ pub(super) struct Scene {
     pub(super) phase: watch::Sender<Phase>,
     /// Whether servers say what is unread.
     pub(super) counts_unread: Cell<bool>,
+    /// Messages that were answered so far.
+    pub(super) acknowledged: Cell<u64>,
     standings: RefCell<Vec<Standing>>,
     events: RefCell<Vec<Event>>,
     begun: Instant,
@@ -64,6 +68,7 @@ impl Scene {
             seed,
             phase: watch::Sender::new(Phase::Gather),
             counts_unread: Cell::new(false),
+            acknowledged: Cell::new(0),
             standings: RefCell::new(vec![Standing::default(); devices]),
             events: RefCell::new(Vec::new()),
             begun: Instant::now(),

@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// A program that was started here. It ends with it.
+/// A program that was started here, and ends with the stage.
 pub(super) struct Program {
     pub(super) name: String,
     /// Where it listens; nobody else gets the port while it is dead.
@@ -182,7 +182,8 @@ impl Stage {
 
 impl Program {
     pub(super) fn start(&mut self) -> Result<()> {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let log = log.with_context(|| format!("cannot write {}", self.log.display()))?;
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).env("NARU_TOKEN_SECRET", &self.secret);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

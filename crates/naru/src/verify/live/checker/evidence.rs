@@ -39,6 +39,15 @@ fn choose(history: &History, about: &About) -> Vec<usize> {
             chosen.insert(number);
         }
     }
+    let is_log = |number: &usize| matches!(history.events[*number].what, What::Log { .. });
+    let logs_read: Vec<usize> = chosen.iter().copied().filter(is_log).collect();
+    chosen.retain(|number| !is_log(number));
+    let around = around(history, about, chosen);
+    around.into_iter().chain(logs_read).collect()
+}
+
+/// With what happened meanwhile to the device and the programs.
+fn around(history: &History, about: &About, mut chosen: BTreeSet<usize>) -> Vec<usize> {
     let Some(device) = about.device else { return with_chaos(history, chosen) };
     let (first, last) = match (chosen.first(), chosen.last()) {
         (Some(first), Some(last)) if about.conversation.is_some() => (*first, *last),

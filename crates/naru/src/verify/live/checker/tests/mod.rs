@@ -39,7 +39,6 @@ fn the_evidence_is_the_message_its_neighbours_and_what_befell_the_device() {
         "bob/phone connects to s1 standing at 100",
         "bob/phone is in, what follows begins behind 100",
         "bob/phone got 102",
-        "from here on nothing is cut",
         "the log of dm:alice:bob",
     ];
     assert_eq!(lines.len(), expected.len() + 2, "{lines:#?}");
