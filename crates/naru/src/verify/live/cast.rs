@@ -28,10 +28,10 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// People made up, whose tokens are signed with `key`. `suffix` tells them from those of another run on the same store.
-    pub(super) fn make(users: u32, suffix: &str, key: &TokenKey, random: &mut Random) -> Result<Cast> {
+    /// People made up, whose tokens are signed with `key`. `mark` tells them from those of another run on the same store.
+    pub(super) fn make(users: u32, mark: &str, key: &TokenKey, random: &mut Random) -> Result<Cast> {
         let signed = (1..=users).map(|number| {
-            let name = format!("u{number:02}{suffix}");
+            let name = format!("u{number:02}{mark}");
             let token = key.sign(&User::parse(&name)?, None);
             Ok((name, token))
         });

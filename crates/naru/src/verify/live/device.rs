@@ -324,7 +324,7 @@ impl Device {
         }
         let conversation = self.talk();
         self.sent += 1;
-        let id = format!("d{}-{}", self.number, self.sent);
+        let id = format!("d{}-{}{}", self.number, self.sent, self.scene.mark);
         self.unanswered.push_back(Message { conversation, id: id.clone(), due: None });
         self.note_unanswered();
         self.send(session, conversation, id.clone(), Asked::Send { id }).await

@@ -128,9 +128,14 @@ impl Entry {
         is_message(&self.kind)
     }
 
-    /// Whether it is in a log: what only changes an inbox, as that something was read, is not.
+    /// Whether it is in a log: what only says how an inbox stands is not.
     pub(super) fn is_logged(&self) -> bool {
-        self.kind != "read" && self.kind != "mention"
+        !["read", "mention", "trimmed", "head"].contains(&self.kind.as_str())
+    }
+
+    /// Whether it ends a conversation's part of a replay, by conversations, to a device that is far behind.
+    pub(super) fn ends_replay(&self) -> bool {
+        self.kind == "read" && self.seq == 0
     }
 }
 

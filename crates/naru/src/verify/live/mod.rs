@@ -35,6 +35,8 @@ pub(super) use options::Options;
 use scene::Scene;
 use stage::{Kind, Stage};
 
+const MARK_CHARS: usize = 8;
+
 /// Checks a history that was written before.
 pub(super) fn check(file: &Path) -> Result<ExitCode> {
     told(&History::read(file)?)
@@ -83,8 +85,9 @@ async fn live(options: &Options, kind: Option<&Kind>, seed: u64) -> Result<ExitC
         Some(stage) => stage.servers.clone(),
         None => named(&options.servers)?,
     };
-    let cast = cast(options, kind, secret.as_deref(), &mut random)?;
-    let mut scene = Scene::new(cast, servers, options.rate, seed);
+    let mark = mark(kind)?;
+    let cast = cast(options, &mark, secret.as_deref(), &mut random)?;
+    let mut scene = Scene::new(cast, servers, mark, options.rate, seed);
     if options.tokens.is_some() {
         load::heads(&mut scene).await.context("--servers")?;
     }
@@ -119,7 +122,15 @@ fn named(urls: &[String]) -> Result<Vec<(String, Place)>> {
     urls.iter().map(place).collect()
 }
 
-fn cast(options: &Options, kind: Option<&Kind>, secret: Option<&str>, random: &mut Random) -> Result<Cast> {
+/// What tells names of this run from those of another on the same store.
+fn mark(kind: Option<&Kind>) -> Result<String> {
+    match kind {
+        Some(Kind::Embedded | Kind::Naru | Kind::Redis(_)) => Ok(String::new()),
+        Some(Kind::At(_)) | None => Ok(format!("-{}", &secret::random()?[..MARK_CHARS])),
+    }
+}
+
+fn cast(options: &Options, mark: &str, secret: Option<&str>, random: &mut Random) -> Result<Cast> {
     if let Some(file) = &options.tokens {
         let read = std::fs::read_to_string(file).map_err(anyhow::Error::from);
         return read
@@ -129,12 +140,7 @@ fn cast(options: &Options, kind: Option<&Kind>, secret: Option<&str>, random: &m
     let secret =
         secret.context("--servers needs the --token-secret that they were given, or --tokens of people")?;
     let key = TokenKey::secret(secret).context("--token-secret")?;
-    // On a store that others use as well, this run's people are nobody else.
-    let suffix = match kind {
-        Some(Kind::Embedded | Kind::Naru | Kind::Redis(_)) => String::new(),
-        Some(Kind::At(_)) | None => format!("-{}", secret::suffix()?),
-    };
-    Cast::make(options.users, &suffix, &key, random)
+    Cast::make(options.users, mark, &key, random)
 }
 
 /// The command line that does the same again.

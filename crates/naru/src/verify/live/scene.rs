@@ -45,6 +45,8 @@ pub(super) struct Scene {
     pub(super) cast: Cast,
     /// Chat servers by name.
     pub(super) servers: Vec<(String, Place)>,
+    /// Ends every name that is made up, so that another run on the same store has others.
+    pub(super) mark: String,
     /// The time between two sends of a device, on average.
     pub(super) pace: Duration,
     pub(super) seed: u64,
@@ -60,11 +62,18 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(cast: Cast, servers: Vec<(String, Place)>, rate: u32, seed: u64) -> Scene {
+    pub(super) fn new(
+        cast: Cast,
+        servers: Vec<(String, Place)>,
+        mark: String,
+        rate: u32,
+        seed: u64,
+    ) -> Scene {
         let devices = cast.devices.len();
         Scene {
             pace: Duration::from_secs(1).mul_f64(devices as f64 / f64::from(rate)),
             servers,
+            mark,
             seed,
             phase: watch::Sender::new(Phase::Gather),
             counts_unread: Cell::new(false),

@@ -7,8 +7,9 @@
 //!
 //! - it is on a later connection, and the device had not acknowledged it when it connected: a position that is presented only
 //!   says where to replay from, and a reply, an acknowledgement, or a position that was lost is no fault;
-//! - it is on the same connection, with an offset that stands still: so pushes the replay of a device that is far behind,
-//!   conversation by conversation, and after a cut it begins where the device stood.
+//! - it is on the same connection, with an offset that stands still: so pushes the replay to a device that is far behind,
+//!   conversation by conversation, each from where its cursor stood. If that is the very offset the entry first came with, a
+//!   mark has to show that it was such a replay.
 //!
 //! Any other repeat is a fault, and so is an offset that goes back within a connection.
 
@@ -53,8 +54,10 @@ struct Link<'a> {
     acked: u64,
     /// The last offset.
     at: u64,
-    /// What came on it, and whether with an offset of its own.
+    /// What came on it, and its offset if that was its own.
     had: HashMap<Key<'a>, Option<u64>>,
+    /// Repeats at the last offset, which a replay may explain.
+    doubts: Vec<Fault>,
 }
 
 struct Sweep<'a, 'l> {
@@ -96,6 +99,8 @@ impl<'a> Sweep<'a, '_> {
                 let it = &mut self.devices[*device].link;
                 if it.number == *link {
                     it.is_up = false;
+                    // The mark may have been on its way.
+                    it.doubts.clear();
                 }
             }
             What::Ok { device, answer: super::super::history::Answer::Acked { offset }, .. } => {
@@ -105,6 +110,7 @@ impl<'a> Sweep<'a, '_> {
             What::Pushed { device, offset, entry, .. } => self.pushed(*device, *offset, entry),
             What::End => {
                 for number in 0..self.devices.len() {
+                    self.faults.append(&mut self.devices[number].link.doubts);
                     if !self.devices[number].link.is_up {
                         let text = format!("{} has no connection at the end", self.name(number));
                         self.fault(Verdict::Away, About::device(number), text);
@@ -131,6 +137,12 @@ impl<'a> Sweep<'a, '_> {
         let (is_up, before) = (link.is_up, link.at);
         let moved = offset > before;
         link.at = link.at.max(offset);
+        if entry.ends_replay() {
+            self.repeats.replayed += link.doubts.len() as u64;
+            link.doubts.clear();
+        } else if moved {
+            self.faults.append(&mut link.doubts);
+        }
         let Entry { conversation, seq, .. } = entry;
         let about = || About::of(conversation, [*seq]).and_device(number);
         if !is_up {
@@ -166,7 +178,8 @@ impl<'a> Sweep<'a, '_> {
         match (on_this, first) {
             (Some(on_this), _) if moved || on_this == Some(offset) => {
                 let text = format!("{name} got {seq} of {conversation} twice on one connection");
-                self.fault(Verdict::Twice, about(), text);
+                let fault = Fault { verdict: Verdict::Twice, text, about: about() };
+                if moved { self.faults.push(fault) } else { device.link.doubts.push(fault) }
             }
             (Some(_), _) => self.repeats.replayed += 1,
             (None, Some(first)) if first <= acked => {

@@ -66,7 +66,7 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
 
 /// How many messages there are behind `read`, and behind the user's own last one.
 fn after(log: &Log<'_>, user: &str, read: u64) -> u64 {
-    let own = log.entries.iter().rev().find(|entry| entry.is_message() && entry.from == user);
+    let own = log.entries.iter().rev().find(|entry| entry.from == user);
     let read = read.max(own.map_or(0, |entry| entry.seq));
     log.entries.iter().filter(|entry| entry.is_message() && entry.seq > read).count() as u64
 }

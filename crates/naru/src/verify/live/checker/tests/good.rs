@@ -200,6 +200,17 @@ fn a_replay_may_begin_again_on_the_same_connection() {
     assert_eq!((repeats.again, repeats.replayed), (0, 2));
 }
 
+/// Far behind within a connection: what the session has pushed comes again, from where the cursor stood, and marks say so.
+#[test]
+fn a_replay_may_bring_again_what_came_last() {
+    let mut story = Story::begin();
+    story.says("a1");
+    story.gets_at(BOB, 1, 1);
+    story.gets_entry(BOB, 1, Entry { kind: "read".into(), ..Story::entry("", "", 0) });
+    let repeats = story.passes();
+    assert_eq!((repeats.again, repeats.replayed), (0, 1));
+}
+
 #[test]
 fn offsets_may_leap_over_what_is_no_message() {
     let mut story = Story::begin();
