@@ -12,6 +12,7 @@ use std::{
 };
 
 use naru_fanout::OutboxLimit;
+use naru_ledger::{Limits, limits::PAGE_BYTES_MAX};
 use naru_resp::parse_integer;
 use naru_store::Level;
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +22,7 @@ use crate::{
     addresses::AddressLimits,
     class::Class,
     escaped::escaped,
+    ledger_limits::LedgerLimits,
     limits::STREAM_NODE_ENTRIES_MAX,
     memory_size::{in_units, memory_size},
     output_limits::OutputLimits,
@@ -69,6 +71,7 @@ pub(crate) struct Config {
     /// Of [`SYNC_LEVELS`].
     sync_level: AtomicI64,
     output_limits: RwLock<OutputLimits>,
+    ledger: LedgerLimits,
     /// What the parameters about users belong to.
     acl: Arc<Acl>,
     /// Held while the file is written.
@@ -98,6 +101,7 @@ impl Config {
             stream_node_entries_max: AtomicI64::new(100),
             sync_level: AtomicI64::new(sync_level),
             output_limits: RwLock::default(),
+            ledger: LedgerLimits::default(),
             acl,
             file_use: Mutex::default(),
         }
@@ -271,6 +275,11 @@ impl Config {
             .map_or(STREAM_NODE_ENTRIES_MAX, |it| it.min(STREAM_NODE_ENTRIES_MAX))
     }
 
+    /// The bounds of conversations and inboxes.
+    pub(crate) fn ledger_limits(&self) -> Limits {
+        self.ledger.limits()
+    }
+
     /// What may wait for a client of that class.
     pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
         self.output_limits.read().of(class).into()
@@ -393,6 +402,7 @@ enum Kind {
     Memory {
         cell: Cell,
         min: i64,
+        max: i64,
     },
     /// The number of one of these words.
     Choice {
@@ -426,9 +436,9 @@ impl Kind {
                 let number = parse_integer(value).ok_or("argument couldn't be parsed into an integer")?;
                 within(number, min, max)
             }
-            Kind::Memory { min, .. } => {
+            Kind::Memory { min, max, .. } => {
                 let bytes = memory_size(value).ok_or("argument must be a memory value")?;
-                within(i64::try_from(bytes).unwrap_or(i64::MAX), min, i64::MAX)
+                within(i64::try_from(bytes).unwrap_or(i64::MAX), min, max)
             }
             Kind::Choice { words, .. } => {
                 match words.iter().position(|word| value.eq_ignore_ascii_case(word.as_bytes())) {
@@ -449,6 +459,10 @@ impl Kind {
 
 const fn number(name: &'static str, cell: Cell, min: i64, max: i64) -> Parameter {
     Parameter { name, kind: Kind::Number { cell, min, max } }
+}
+
+const fn memory(name: &'static str, cell: Cell, min: i64, max: i64) -> Parameter {
+    Parameter { name, kind: Kind::Memory { cell, min, max } }
 }
 
 const fn fact(name: &'static str, fact: fn(&Facts) -> String) -> Parameter {
@@ -480,19 +494,27 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     number("auth-timeout", |config| &config.auth_timeout_seconds, 0, i32::MAX as i64),
     fact("bind", |facts| facts.bind.clone()),
     Parameter { name: "client-output-buffer-limit", kind: Kind::OutputLimits },
-    Parameter {
-        name: "client-query-buffer-limit",
-        kind: Kind::Memory { cell: |config| &config.query_bytes_max, min: 1 << 20 },
-    },
+    memory("client-query-buffer-limit", |config| &config.query_bytes_max, 1 << 20, i64::MAX),
     fact("databases", |_| "1".into()),
     number("latency-monitor-threshold", |config| &config.latency_milliseconds, 0, i64::MAX),
+    memory("ledger-body-bytes-max", |config| &config.ledger.body_bytes_max, 1, PAGE_BYTES_MAX as i64),
+    number("ledger-conversations-max", |config| &config.ledger.conversations_max, 1, 1_000_000),
+    // Shorter, and a client that comes back the next day repeats itself.
+    number("ledger-dedupe-window", |config| &config.ledger.dedupe_window, 24 * 60 * 60, u32::MAX as i64),
+    number("ledger-device-ttl", |config| &config.ledger.device_ttl, 1, u32::MAX as i64),
+    number("ledger-devices-max", |config| &config.ledger.devices_max, 1, 10_000),
+    number("ledger-log-age-max", |config| &config.ledger.log_age_max, 1, u32::MAX as i64),
+    memory("ledger-log-bytes-max", |config| &config.ledger.log_bytes_max, 1, i64::MAX),
+    number("ledger-log-entries-max", |config| &config.ledger.log_entries_max, 1, u32::MAX as i64),
+    // A message to so many is one step of the broker's.
+    number("ledger-members-max", |config| &config.ledger.members_max, 1, 10_000),
+    number("ledger-mentions-kept-max", |config| &config.ledger.mentions_kept_max, 1, 10_000),
+    number("ledger-mentions-max", |config| &config.ledger.mentions_max, 0, 10_000),
+    number("ledger-ring-max", |config| &config.ledger.ring_max, 1, 10_000),
     number("maxclients", |config| &config.clients_max, 1, u32::MAX as i64),
     number("maxclients-per-address", |config| &config.clients_an_address_max, 0, u32::MAX as i64),
     fact("maxmemory", |_| "0".into()),
-    Parameter {
-        name: "maxmemory-clients",
-        kind: Kind::Memory { cell: |config| &config.clients_bytes_max, min: 0 },
-    },
+    memory("maxmemory-clients", |config| &config.clients_bytes_max, 0, i64::MAX),
     fact("maxmemory-policy", |_| "noeviction".into()),
     fact("notify-keyspace-events", |_| String::new()),
     fact("port", |facts| facts.port.unwrap_or(0).to_string()),
@@ -500,10 +522,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         name: "protected-mode",
         kind: Kind::Choice { cell: |config| &config.protected_mode, words: NO_YES },
     },
-    Parameter {
-        name: "proto-max-bulk-len",
-        kind: Kind::Memory { cell: |config| &config.bulk_bytes_max, min: 1 << 20 },
-    },
+    memory("proto-max-bulk-len", |config| &config.bulk_bytes_max, 1 << 20, i64::MAX),
     Parameter { name: "requirepass", kind: Kind::Password },
     fact("save", |_| String::new()),
     number("slowlog-log-slower-than", |config| &config.slow_log_microseconds, -1, i64::MAX),

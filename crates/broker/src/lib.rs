@@ -31,6 +31,7 @@ mod idle;
 mod keeper;
 mod keyspace;
 mod latencies;
+mod ledger_limits;
 mod limits;
 mod lists;
 mod memory_size;

@@ -76,12 +76,6 @@ pub(crate) const LINGER: Duration = Duration::from_secs(5);
 /// How long clients get to take their last replies when the broker stops.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Messages a page of an inbox or a history holds at most.
-pub(crate) const PAGE_ENTRIES_MAX: usize = 256;
-
-/// Bytes of bodies a page holds at most, unless a single message is larger.
-pub(crate) const PAGE_BYTES_MAX: usize = 256 << 10;
-
 /// How long nothing is asked of the keeper before it has the log note that all is well.
 pub(crate) const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 

@@ -27,6 +27,13 @@ impl Parameters {
         }
     }
 
+    /// The bounds of conversations and inboxes with these, for who keeps them elsewhere.
+    pub fn ledger_limits(&self) -> naru_ledger::Limits {
+        let config = Config::by_default();
+        self.apply(&config);
+        config.ledger_limits()
+    }
+
     pub(crate) fn apply(&self, config: &Config) {
         for (name, value) in &self.0 {
             let set = config.set(&[(name.as_bytes(), value.as_bytes())]);
@@ -51,5 +58,8 @@ mod tests {
         );
         assert!(parameters.set("nonsense", "1").is_err());
         assert_eq!(parameters.0.len(), 2);
+        assert_eq!(parameters.set("ledger-body-bytes-max", "32kb"), Ok(()));
+        assert_eq!(parameters.ledger_limits().body_bytes_max, 32 << 10);
+        assert!(parameters.set("ledger-dedupe-window", "3600").is_err());
     }
 }

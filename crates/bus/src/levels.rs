@@ -39,9 +39,14 @@ impl Levels {
         Levels { persistence, can_wait_for_disk: found.has_waitaof && syncs, waits }
     }
 
+    /// What everything has reached that the server has answered, without waiting.
+    pub(crate) fn at_once(&self) -> Level {
+        if self.persistence == Persistence::Always { Level::Fsync } else { Level::Memory }
+    }
+
     /// What everything has reached that the server has answered by now: at most what is asked for, if it gets there in time.
     pub(crate) async fn reach(&self, level: Level) -> Level {
-        let at_once = if self.persistence == Persistence::Always { Level::Fsync } else { Level::Memory };
+        let at_once = self.at_once();
         if level <= at_once {
             return level;
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Json, Router, routing::get};
-use naru_bus::{Bus, BusError, Target};
+use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
 use tokio::sync::{Semaphore, watch};
@@ -41,6 +41,8 @@ pub struct Options {
     pub cores: usize,
     /// How long clients have to go when the server stops. Closing takes up to 2 s.
     pub grace: Duration,
+    /// How the ledger is kept where the broker is a Redis or a Valkey.
+    pub terms: Terms,
 }
 
 /// Why a chat server could not start.
@@ -66,10 +68,11 @@ pub struct Gateway {
 impl Gateway {
     /// Starts serving. The broker need not be there yet: clients are told to come again until it is.
     pub fn start(options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
+        let Options { listener, server, token, pages, rules, origins, cores, grace, terms } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
-        let bus = Bus::start(target, server.clone(), events::handler(server.clone(), directory.clone()))?;
+        let bus =
+            Bus::start_on(terms, target, server.clone(), events::handler(server.clone(), directory.clone()))?;
         let interests = Interests::new(bus.clone());
         let shared = Shared {
             server,

@@ -54,6 +54,7 @@ mod effect;
 mod entry;
 mod generation;
 mod inbox;
+pub mod json;
 mod kind;
 mod ledger;
 mod level;
@@ -77,6 +78,7 @@ pub use conversation::{Conversation, ConversationError, Direct, DirectError, Roo
 pub use effect::Effect;
 pub use entry::{Batch, Entry, Portion};
 pub use generation::{Generation, JUMP};
+pub use json::Told;
 pub use kind::Kind;
 pub use ledger::{Append, Appended, Delivery, Ledger, Pending, Refused, Resume, Sent};
 pub use level::Level;

@@ -4,13 +4,13 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Durati
 
 use anyhow::{Context, bail};
 use clap::Args;
-use naru_broker::{Broker, Storage};
-use naru_bus::Target;
+use naru_broker::{Broker, Parameters, Storage};
+use naru_bus::{Target, Terms};
 use naru_gateway::{Gateway, Rules, TokenKey};
 use naru_ledger::Server;
 
 use crate::{
-    broker::EXIT_LOG_FAILED,
+    broker::{EXIT_LOG_FAILED, parse_set},
     cores, listen, pages, secret, signals,
     tls_client::{self, Trust},
 };
@@ -48,6 +48,9 @@ pub(crate) struct Options {
     /// The embedded broker's port for Redis clients, on loopback; 0 takes a free one [default: 6379 or the next free].
     #[arg(long, value_name = "PORT", conflicts_with = "broker")]
     resp_port: Option<u16>,
+    /// A parameter of the embedded broker, as CONFIG SET takes it, such as ledger-members-max=200; to be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set, conflicts_with = "broker")]
+    set: Vec<(String, String)>,
     /// What connection tokens are signed with (HMAC) [default: one made for this run].
     #[arg(long, env = "NARU_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
     token_secret: Option<String>,
@@ -98,6 +101,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             origins: options.origins.clone(),
             cores,
             grace: GRACE,
+            terms: Terms::default(),
         },
         target,
     )
@@ -151,7 +155,14 @@ fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
     };
     let address = listener.address();
     let storage = Storage::Folder(options.data.clone());
-    let broker = Broker::start(naru_broker::Options::new(vec![listener], storage, cores))?;
+    let mut parameters = Parameters::default();
+    for (name, value) in &options.set {
+        parameters.set(name, value).with_context(|| format!("--set {name}"))?;
+    }
+    let broker = Broker::start(naru_broker::Options {
+        parameters,
+        ..naru_broker::Options::new(vec![listener], storage, cores)
+    })?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");
     Ok(broker)
 }

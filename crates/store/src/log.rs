@@ -26,8 +26,8 @@ pub use open::Options;
 #[cfg(test)]
 pub(crate) use open::open_tail;
 
-/// Told from the writer's thread: a record's number when it and all before it count as durable, or once that the log has
-/// stopped; not what [`Log::submit_and_wait`] did and says itself. It should only wake the log's owner.
+/// Told from the writer's thread: a record's number when it and all before it count as durable, and again when they are synced
+/// because that was asked for; or once that the log has stopped; not what [`Log::submit_and_wait`] did and says itself. It should only wake the log's owner.
 pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 
 /// A durable log. Its owner appends to the open batch and submits it; a writer of its own writes and syncs.
@@ -257,6 +257,11 @@ impl Log {
     /// The last record that is on disk, and all before it are, whatever the level.
     pub fn synced(&self) -> Lsn {
         self.shared.synced()
+    }
+
+    /// Has what counts already synced, whatever the level; `on_durable` is told when it is, though no more counts than before.
+    pub fn sync(&self) {
+        self.shared.desk.sync();
     }
 
     /// When a record counts as durable.

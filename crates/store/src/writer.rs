@@ -160,7 +160,13 @@ impl WriterThread {
             let is_last = matches!(next, Next::Closed);
             writer.or_fail(|writer| match next {
                 Next::Job(Job::Frame(frame)) => writer.write(frame, &tell),
-                Next::Job(Job::Sync) | Next::Due | Next::Closed => writer.sync(&tell),
+                Next::Job(Job::Sync) => {
+                    writer.sync(&|_| {})?;
+                    // Whoever asked may wait for no more than that.
+                    tell(writer.shared.durable());
+                    Ok(())
+                }
+                Next::Due | Next::Closed => writer.sync(&tell),
                 Next::Job(Job::Look) => Ok(()),
             })?;
             if is_last {

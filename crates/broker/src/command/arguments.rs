@@ -44,11 +44,6 @@ pub(crate) fn integer(argument: &[u8]) -> Result<i64, Refusal> {
     parse_integer(argument).ok_or_else(|| "ERR value is not an integer or out of range".into())
 }
 
-/// Text that must be UTF-8, such as a user's name.
-pub(crate) fn text(argument: &[u8]) -> Result<&str, Refusal> {
-    str::from_utf8(argument).map_err(|_| "ERR not valid UTF-8".into())
-}
-
 /// Reads arguments one after the other.
 pub(crate) struct Arguments<'c, 'a> {
     command: &'c Command<'a>,

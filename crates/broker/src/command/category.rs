@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn narus_own_commands_are_reached_by_no_category_of_redis_but_the_dangerous_one() {
         for entry in TABLE.iter().filter(|entry| entry.group == "naru") {
-            let admin = if entry.name == "naru.backup" { "admin " } else { "" };
+            let admin = matches!(entry.name, "naru.backup" | "naru.generation");
+            let admin = if admin { "admin " } else { "" };
             assert_eq!(of(entry.name), format!("{admin}dangerous naru"));
         }
     }

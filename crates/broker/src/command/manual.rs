@@ -495,25 +495,105 @@ pub(super) static MANUAL: &[Usage] = &[
     redis("xinfo|stream", "5.0.0", "key [FULL [COUNT count]]", "Describes a stream."),
     // Ledger
     ours(
+        "naru.append",
+        "conversation sender message-id body [KIND kind] [TARGET seq] [MENTION count user [user ...]] [LEVEL level]",
+        "Answers an array of 8: seq, at (Unix ms), prev, count (messages so far), 1 if it was there already, version of the members, mode, level reached. A repeat is recognised by `sender` and `message-id`.",
+    ),
+    ours(
+        "naru.edit",
+        "conversation sender message-id target body [LEVEL level]",
+        "Answers as `NARU.APPEND`.",
+    ),
+    ours(
+        "naru.delete",
+        "conversation sender message-id target [LEVEL level]",
+        "Answers as `NARU.APPEND`. Its place in the log stays.",
+    ),
+    ours(
+        "naru.deliver",
+        "conversation seq count sender USERS count [user [user ...]] [MENTIONED count user [user ...]] [KIND kind] [MODE mode]",
+        "Answers an array of [user, offset, after, [server, …]], of those only whose inbox has changed. The number of users may be 0.",
+    ),
+    ours("naru.done", "conversation seq", "Answers up to where all is done."),
+    ours(
         "naru.send",
-        "from to client-id body",
-        "Answers an array of 4: conversation, seq, at (Unix ms), 1 if it was a repeat, else 0.",
+        "conversation sender message-id body [KIND kind] [TARGET seq] [MENTION count user [user ...]] [LEVEL level]",
+        "Answers as `NARU.APPEND`. A repeat finishes what was left open.",
+    ),
+    ours(
+        "naru.sweep",
+        "server older-than-ms limit lease-ms",
+        "Answers an array of [conversation, from, to, version], the longest waiting first. What lies after `from` and up to `to` is delivered again, and done.",
     ),
     ours(
         "naru.resume",
         "user device epoch offset limit",
-        "Answers an array of 7: epoch, cursor, head, start, recovered, more, entries.",
+        "Answers an array of 8: epoch, cursor, head, start, `ring`, `index` or `reset`, more, changes, rooms in broadcast mode. A change is [offset, conversation, after, seq, kind]; a room is [conversation, read].",
     ),
-    ours("naru.entries", "user after limit", "Answers an array of 3: head, more, entries."),
+    ours(
+        "naru.changed",
+        "user device after limit",
+        "Answers an array of 2: more, rows. A row is [conversation, from, head, count, read, mentions, offset, follow], where `from` is where the device stands.",
+    ),
+    ours(
+        "naru.conversations",
+        "user before limit",
+        "Answers as `NARU.CHANGED`; `before` 0 means from the last. Unread is `count` - `read`.",
+    ),
     ours(
         "naru.ack",
-        "user device offset",
-        "Answers where the cursor stands: never back, at most at the head.",
+        "user device offset [WITHIN conversation seq]",
+        "Answers where the cursor stands: never back, at most at the head. WITHIN says how far a device that is far behind has got in one conversation.",
     ),
     ours(
+        "naru.read",
+        "user conversation seq count",
+        "`count` is that of the entry. Answers an array of 4: offset, count, read, mentions.",
+    ),
+    ours("naru.mark", "conversation user seq", "Answers where the mark is: never back, at most at the head."),
+    ours(
         "naru.history",
-        "user conversation before limit",
-        "Answers an array of 2: more, entries; `before` 0 means from the newest.",
+        "conversation user <BEFORE | AFTER> seq limit [bytes]",
+        "Answers an array of 4: trimmed, head, more, entries. `BEFORE 0` means from the newest. With an empty `user` nobody is asked whether they take part.",
+    ),
+    ours(
+        "naru.join",
+        "room user role",
+        "Answers an array of 8: version of the members, seq, 1 if that changed something, at, prev, count, mode, seq of the change to broadcast mode or 0. Whether it may be is the caller's to decide.",
+    ),
+    ours("naru.leave", "room user", "Answers as `NARU.JOIN`."),
+    ours("naru.role", "room user role", "Answers as `NARU.JOIN`."),
+    ours(
+        "naru.members",
+        "conversation after-user limit",
+        "Answers an array of 4: version, mode, more, members. A member is [user, role, since, read]. An empty `after-user` begins with the first.",
+    ),
+    ours(
+        "naru.server",
+        "server epoch lease-ms",
+        "`epoch` is another each time the server starts. An empty `lease-ms` means for as long as this connection lasts.",
+    ),
+    ours("naru.route", "server epoch user [user ...]", ""),
+    ours("naru.unroute", "server epoch user [user ...]", ""),
+    ours(
+        "naru.presence",
+        "user [user ...]",
+        "Answers an array of [user, [server, …]], of those only who are.",
+    ),
+    ours(
+        "naru.trace",
+        "conversation <seq | sender message-id>",
+        "Answers an array of 7: head, fanned out, trimmed, version, mode, done, entry or nil.",
+    ),
+    ours(
+        "naru.standing",
+        "user conversation",
+        "Answers an array of 6: epoch, head, up to where the ring is cut, row or nil, devices, servers. A device is [device, cursor, seen (Unix ms), from].",
+    ),
+    ours(
+        "naru.generation",
+        "",
+        "Answers the new generation. Numbers that were given after the backup are not given again.",
     ),
     ours(
         "naru.backup",
@@ -521,9 +601,6 @@ pub(super) static MANUAL: &[Usage] = &[
         "The path is absolute, on the broker's machine, and nothing is there yet. Answers OK when the copy is whole, with \
          all that came before the command.",
     ),
-    ours("naru.server", "name", ""),
-    ours("naru.route", "user [user ...]", ""),
-    ours("naru.unroute", "user [user ...]", ""),
 ];
 
 #[cfg(test)]

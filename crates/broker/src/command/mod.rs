@@ -57,6 +57,7 @@ use crate::{
 
 pub(crate) use category::Category;
 pub(crate) use getkeys::{KeyAccess, key_places};
+pub(crate) use ledger::{write_answer, write_refused};
 pub(crate) use table::{Called, Entry, LastFound, all_called, called_count, find};
 pub(crate) use transaction::finish;
 

@@ -12,7 +12,6 @@ mod change;
 mod checkpoint;
 mod clock;
 mod counts;
-mod entry;
 mod expiry;
 mod held;
 mod journal;
@@ -28,6 +27,7 @@ mod start;
 mod store;
 mod streams;
 mod strings;
+mod tell;
 mod transaction;
 mod turn;
 mod upkeep;
@@ -39,7 +39,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use naru_fanout::{CoreId, PeerId};
-use naru_ledger::{Append, Device, Direct, Position, Seq, Server, Useq, User};
 use naru_resp::Version;
 use naru_store::Backup;
 use tokio::sync::oneshot;
@@ -149,13 +148,9 @@ pub(crate) enum Unblocked {
     Error,
 }
 
+/// What is asked of the ledger.
 pub(crate) enum LedgerOp {
-    Server(Server),
-    Route(Vec<User>),
-    Unroute(Vec<User>),
-    Send(Append),
-    Resume { user: User, device: Device, from: Option<Position>, entries_max: usize },
-    Entries { user: User, after: Useq, entries_max: usize },
-    Ack { user: User, device: Device, useq: Useq },
-    History { user: User, conversation: Direct, before: Option<Seq>, entries_max: usize },
+    Op(naru_ledger::Op),
+    /// All numbers are to jump ahead.
+    Generation,
 }

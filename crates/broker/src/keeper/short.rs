@@ -21,7 +21,8 @@ impl Store {
             },
             Task::Do(Op::Stream(op)) => self.is_short_on_stream(op),
             Task::Do(Op::List(op)) => self.is_short_on_list(op),
-            Task::Do(Op::Ledger(op)) => matches!(op, LedgerOp::Send(_) | LedgerOp::Ack { .. }),
+            Task::Do(Op::Ledger(LedgerOp::Op(op))) => is_short_on_ledger(op),
+            Task::Do(Op::Ledger(LedgerOp::Generation)) => true,
             Task::Do(Op::Unblock { .. }) | Task::Unwatch(_) => true,
             Task::Watch { keys, .. } => is_few(keys.len()),
             Task::Do(Op::Flush | Op::Usage { .. }) | Task::Exec(_) | Task::Backup(_) | Task::Gone => false,
@@ -71,6 +72,19 @@ impl Store {
             End::Left => are_short(list.from(0).take(count).map(bytes)),
             End::Right => are_short(list.reversed().take(count).map(bytes)),
         }
+    }
+}
+
+fn is_short_on_ledger(op: &naru_ledger::Op) -> bool {
+    use naru_ledger::{Conversation, Op};
+
+    match op {
+        Op::Append(_) | Op::Done { .. } | Op::Ack(_) | Op::Read(_) | Op::Mark { .. } | Op::Server(_) => true,
+        // To how many is not known before.
+        Op::Send(append) => matches!(append.conversation, Conversation::Direct(_)),
+        Op::Deliver(deliver) => is_few(deliver.to.len()),
+        Op::Route { users, .. } | Op::Unroute { users, .. } | Op::Presence { users } => is_few(users.len()),
+        _ => false,
     }
 }
 

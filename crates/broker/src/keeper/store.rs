@@ -54,6 +54,9 @@ pub(super) enum StoreError {
 pub(super) struct Store {
     pub(super) keyspace: Keyspace,
     pub(super) ledger: Ledger,
+    /// Answers the ledger's commands so far, in memory alone.
+    pub(super) model: naru_ledger::Model,
+    pub(super) generation: naru_ledger::Generation,
     pub(super) journal: Journal,
     pub(super) watches: Watches,
     config: Arc<Config>,
@@ -68,8 +71,11 @@ pub(super) struct Store {
 impl Store {
     /// What was taken back in, and the journal that goes on from there.
     pub(super) fn new(keyspace: Keyspace, ledger: Ledger, journal: Journal, config: Arc<Config>) -> Self {
+        let model = naru_ledger::Model::new(ledger.epoch().clone(), naru_ledger::Limits::default());
         Store {
             keyspace,
+            model,
+            generation: naru_ledger::Generation::FIRST,
             ledger,
             journal,
             watches: Watches::default(),

@@ -5,7 +5,7 @@ use naru_resp::{ReplyWriter, Version};
 
 use super::{
     Asker, Op,
-    ledger::Told,
+    tell::Notice,
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -25,7 +25,7 @@ impl Turns {
             return self.hold(asker, Reply::Executed(execution));
         };
         self.store.begin();
-        let told: Vec<Told> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
+        let told: Vec<Notice> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
         if let Err(error) = self.store.commit() {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
@@ -36,7 +36,7 @@ impl Turns {
     }
 
     /// Answers a step, if it is one for the keeper; what it has for others.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Told> {
+    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Notice> {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {

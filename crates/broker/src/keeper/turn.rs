@@ -17,10 +17,11 @@ use super::{
     counts::KeyCounts,
     held::{Held, Release},
     keys,
-    ledger::{self, Servers, Told, server_channel},
+    ledger::{self, Servers},
     lists,
     store::{Store, StoreError},
     streams, strings,
+    tell::Notice,
     upkeep::{LOOKS_EVERY, Upkeep},
     usage,
 };
@@ -35,7 +36,7 @@ use crate::{
 /// What became of an operation.
 pub(super) enum Outcome {
     /// It is answered. This is to be published once the change is durable.
-    Answered(Vec<Told>),
+    Answered(Vec<Notice>),
     /// It would wait: so long, or for ever.
     Blocks(Wait, Option<Duration>),
 }
@@ -285,10 +286,9 @@ impl Turns {
     }
 
     /// Holds messages for servers until what they tell of is durable.
-    pub(super) fn tell(&mut self, told: Vec<Told>) {
-        for message in told {
-            let channel = server_channel(&message.server).into();
-            self.held.keep(self.store.journal.last(), Release::Publish { channel, payload: message.payload });
+    pub(super) fn tell(&mut self, told: Vec<Notice>) {
+        for Notice { channel, payload } in told {
+            self.held.keep(self.store.journal.last(), Release::Publish { channel, payload });
         }
     }
 
@@ -298,8 +298,8 @@ impl Turns {
             self.answer_nothing(&waiter);
         }
         self.store.watches.remove(client);
-        if let Some(server) = self.servers.gone(client) {
-            self.store.ledger.server_gone(&server);
+        if let Some(run) = self.servers.gone(client) {
+            ledger::gone(&mut self.store, run);
         }
     }
 

@@ -31,7 +31,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.CHANGED", lua!("begin", "inbox", "stand", "changed")),
     ("NARU.CONVERSATIONS", lua!("begin", "inbox", "stand", "conversations")),
     ("NARU.ACK", lua!("begin", "inbox", "stand", "note", "ack")),
-    ("NARU.READ", lua!("begin", "inbox", "change", "read")),
+    ("NARU.READ", lua!("begin", "inbox", "change", "routes", "read")),
     ("NARU.MARK", lua!("begin", "log", "mark")),
     ("NARU.HISTORY", lua!("begin", "log", "read_log", "history")),
     ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "log", "write", "member"))),

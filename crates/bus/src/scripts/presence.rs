@@ -11,8 +11,8 @@ use super::{Scripts, spread};
 use crate::error::BusError;
 use crate::partition::Partition;
 use crate::reply;
-use crate::wire::answer::answer;
-use crate::wire::request::{Request, request};
+use crate::wire::answer;
+use crate::wire::{Request, request};
 
 impl Scripts {
     /// Routes or unroutes users, by partition.

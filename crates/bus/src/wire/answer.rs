@@ -4,7 +4,7 @@ use naru_ledger::answer::{
     Appended, Changed, Delivered, DeviceStanding, Followed, How, Member, Members, Open, Page, Pointer,
     PointerKind, Present, Resumed, Row, Rows, Standing, Traced, Unread, Written,
 };
-use naru_ledger::{Answer, Epoch, Follow, Kind, Level, Millis, Mode, Op, Role, Seq, Useq, Version};
+use naru_ledger::{Answer, Epoch, Follow, Level, Millis, Mode, Op, Role, Seq, Useq, Version};
 use redis::Value;
 
 use super::entry;
@@ -12,7 +12,7 @@ use crate::error::BusError;
 use crate::reply::{self, Fields};
 
 /// Reads the reply to an operation.
-pub(crate) fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
+pub fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
     Ok(match op {
         Op::Append(_) | Op::Edit(_) | Op::Delete(_) | Op::Send(_) => {
             Answer::Appended(appended(Fields::of(value)?)?)
@@ -91,11 +91,7 @@ fn pointer(mut fields: Fields) -> Result<Pointer, BusError> {
         conversation: fields.conversation()?,
         after: Seq(fields.number()?),
         seq: Seq(fields.number()?),
-        kind: match fields.text()?.as_str() {
-            "read" => PointerKind::Read,
-            "mention" => PointerKind::Mention,
-            kind => PointerKind::Entry(Kind::parse(kind).map_err(|error| reply::wrong(&error.to_string()))?),
-        },
+        kind: fields.parsed(PointerKind::parse)?,
     })
 }
 

@@ -1,8 +1,11 @@
 //! The ledger's operations and answers on the wire: the same for a command of Naru's broker and for a script.
 
-pub(crate) mod answer;
+mod answer;
 mod entry;
-pub(crate) mod request;
+mod request;
 
 #[cfg(test)]
 mod tests;
+
+pub use answer::answer;
+pub use request::{Request, request};

@@ -8,9 +8,11 @@ use naru_ledger::{Kind, Level, Mode, Op, Seq, Useq, User};
 
 /// A command: its name is also the script's, its arguments are the script's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) name: &'static str,
-    pub(crate) arguments: Vec<Vec<u8>>,
+pub struct Request {
+    /// The command's name.
+    pub name: &'static str,
+    /// What follows it.
+    pub arguments: Vec<Vec<u8>>,
 }
 
 impl Request {
@@ -54,7 +56,7 @@ impl Request {
 }
 
 /// What to ask for an operation. What a command may leave out is left out.
-pub(crate) fn request(op: &Op) -> Request {
+pub fn request(op: &Op) -> Request {
     match op {
         Op::Append(append) => said("NARU.APPEND", append),
         Op::Send(append) => said("NARU.SEND", append),

@@ -15,8 +15,8 @@ use naru_ledger::{
 };
 use redis::Value;
 
-use super::answer::answer;
-use super::request::request;
+use super::answer;
+use super::request;
 use crate::error::BusError;
 
 fn user(name: &str) -> User {

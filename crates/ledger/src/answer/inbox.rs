@@ -1,7 +1,7 @@
 //! What inboxes answer.
 
 use crate::words::words;
-use crate::{Conversation, Epoch, Follow, Kind, Seq, Useq};
+use crate::{Conversation, Epoch, Follow, Kind, Seq, UnknownWord, Useq};
 
 /// What a device that comes back is told.
 ///
@@ -75,6 +75,15 @@ impl PointerKind {
             PointerKind::Read => "read",
             PointerKind::Mention => "mention",
         }
+    }
+
+    /// Reads a word.
+    pub fn parse(word: &str) -> Result<PointerKind, UnknownWord> {
+        Ok(match word {
+            "read" => PointerKind::Read,
+            "mention" => PointerKind::Mention,
+            kind => PointerKind::Entry(Kind::parse(kind)?),
+        })
     }
 }
 

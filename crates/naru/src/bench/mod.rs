@@ -1,5 +1,6 @@
 //! `naru bench`: the load generator. It speaks to any server on the Redis wire, and to NATS, and checks what it measures:
-//! a lost, repeated, misordered or altered message ends the run with an error. Queues that last are [`queue`]'s.
+//! a lost, repeated, misordered or altered message ends the run with an error. Queues that last are
+//! [`queue`]'s, conversations and inboxes [`ledger`]'s.
 //!
 //! What a publish in flight is, and when publishing pauses, stands at [`progress`]. The path of a message:
 //! [`publisher`] stamps and sends it, [`frame`] reads it back at each [`subscriber`], [`run`] measures the window.
@@ -12,6 +13,7 @@ mod files;
 mod frame;
 mod holder;
 mod idle;
+mod ledger;
 mod live;
 mod metronome;
 mod nats;
@@ -25,6 +27,7 @@ mod redis;
 mod report;
 mod run;
 mod subscriber;
+mod table;
 mod target;
 mod worker;
 
@@ -50,6 +53,8 @@ enum Load {
     Idle(idle::Options),
     /// Load queues that last: append, consume, fill, trim; measure rates, latency and what the server uses.
     Queue(queue::Options),
+    /// Load conversations and inboxes, on Naru's broker, Redis or Valkey: append, deliver, resume.
+    Ledger(ledger::Options),
 }
 
 /// Runs one measurement and prints its report.
@@ -65,6 +70,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
             if options.json { report::print_json(&report)? } else { report.print_table()? }
         }
         Load::Queue(options) => queue::run(&options)?,
+        Load::Ledger(options) => ledger::run(&options)?,
         Load::Idle(options) => {
             let report = idle::measure(&options)?;
             if options.json { report::print_json(&report)? } else { report.print_table()? }

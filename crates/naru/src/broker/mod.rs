@@ -17,6 +17,8 @@ use config::Configuration;
 use ports::Ways;
 use settings::Settings;
 
+pub(crate) use settings::parse_set;
+
 /// Exit status after the log could not be written any more.
 pub(crate) const EXIT_LOG_FAILED: u8 = 70;
 

@@ -101,7 +101,8 @@ impl Settings {
     }
 }
 
-fn parse_set(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE` of a parameter that can be set.
+pub(crate) fn parse_set(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it takes a name, = and a value")?;
     if !Parameters::has(name) {
         return Err(format!("{name} is no parameter that CONFIG SET could change"));

@@ -107,6 +107,33 @@ fn at_no_only_full_segments_checkpoints_a_stricter_level_and_closing_sync() {
 }
 
 #[test]
+fn what_is_asked_to_be_synced_is_and_that_is_told() {
+    for level in [Level::EverySecond, Level::No] {
+        let disk = Disk::new(1);
+        let mut opened = open(&disk, level);
+        let first = opened.store();
+        opened.log.sync();
+        assert_eq!(opened.durable.recv().unwrap().unwrap(), first, "told once more");
+        assert_eq!(opened.log.synced(), first);
+        let last = opened.store();
+        drop(opened);
+        disk.power_on(Keep::Nothing);
+        assert_eq!(open(&disk, level).count as u64, first.number(), "{last} was not asked for");
+    }
+}
+
+#[test]
+fn a_sync_that_was_asked_for_and_fails_stops_the_log() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk, Level::No);
+    let last = opened.store();
+    disk.plan(disk.operations() + 1, Fault::Error(ErrorKind::Other));
+    opened.log.sync();
+    opened.durable.recv().unwrap().unwrap_err();
+    assert!(opened.log.synced() < last && opened.log.append(b"no").is_err());
+}
+
+#[test]
 fn a_sync_that_fails_later_stops_the_log() {
     let disk = Disk::new(1);
     let mut opened = open(&disk, Level::EverySecond);

@@ -13,9 +13,8 @@ use super::{
     meter::{Meter, Used, Window},
     options::{Adding, Server},
     streams::Streams,
-    table::Table,
 };
-use crate::bench::{live::Live, report::Latency};
+use crate::bench::{live::Live, report::Latency, table::Table};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {

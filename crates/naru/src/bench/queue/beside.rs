@@ -9,9 +9,8 @@ use super::{
     options::{Adding, Server},
     probe::{Probe, Seen},
     streams::Streams,
-    table::Table,
 };
-use crate::bench::{live::Live, options::seconds};
+use crate::bench::{live::Live, options::seconds, table::Table};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {

@@ -16,9 +16,12 @@ use super::{
     meter::Used,
     options::{Entries, Server},
     streams::Streams,
+};
+use crate::bench::{
+    live::Live,
+    options::seconds,
     table::{Table, mebibytes},
 };
-use crate::bench::{live::Live, options::seconds};
 
 /// Connections that fill streams, unless there are fewer streams.
 const CONNECTIONS_MAX: u32 = 8;

@@ -2,11 +2,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{
-    folder::Disk,
+use super::folder::Disk;
+use crate::bench::{
+    process::{CpuTime, Process},
     table::{Table, mebibytes},
 };
-use crate::bench::process::{CpuTime, Process};
 
 /// Reads what the server, if it runs here, and the load generator use.
 pub(super) struct Meter {

@@ -18,7 +18,6 @@ mod meter;
 mod options;
 mod probe;
 mod streams;
-mod table;
 mod trim;
 mod work;
 mod worker;
@@ -26,15 +25,9 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
-
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use table::Table;
 
-use super::report;
-use crate::printed::Printed;
+use super::table::{Report, show};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -56,11 +49,6 @@ enum Load {
     Beside(beside::Options),
 }
 
-/// What a run found out: one JSON object, or a table for people.
-trait Report: Serialize {
-    fn table(&self) -> Table;
-}
-
 /// Runs one measurement and prints its report.
 ///
 /// # Errors
@@ -74,10 +62,4 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
         Load::Trim(options) => show(&trim::measure(options)?, options.server.json),
         Load::Beside(options) => show(&beside::measure(options)?, options.server.json),
     }
-}
-
-fn show(report: &impl Report, json: bool) -> anyhow::Result<()> {
-    let printed =
-        if json { report::print_json(report) } else { Printed.write_all(report.table().text().as_bytes()) };
-    printed.context("the report cannot be printed")
 }

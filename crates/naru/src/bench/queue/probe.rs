@@ -23,13 +23,13 @@ use super::{
     adder::FIELD,
     body::{Bodies, NUMBER_BYTES},
     streams::Id,
-    table::Table,
 };
 use crate::bench::{
     connect::Connector,
     frame::{Frame, FrameReader, Heard, STAMP_BYTES, Stamp},
     protocol::Protocol,
     report::Latency,
+    table::Table,
     worker::latencies,
 };
 

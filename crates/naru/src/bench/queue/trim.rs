@@ -18,9 +18,14 @@ use super::{
     options::{Server, check_body},
     probe::{Probe, Seen},
     streams::Streams,
+};
+use crate::bench::{
+    dialog::Dialog,
+    live::Live,
+    options::seconds,
+    redis,
     table::{Table, mebibytes},
 };
-use crate::bench::{dialog::Dialog, live::Live, options::seconds, redis};
 
 /// How long one trimming, or a rewrite, may take.
 const PATIENCE: Duration = Duration::from_secs(300);

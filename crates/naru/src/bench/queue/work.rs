@@ -13,10 +13,9 @@ use super::{
     meter::Used,
     options::{Server, check_body},
     streams::Streams,
-    table::Table,
     worker::{Delivered, GROUP, Worker},
 };
-use crate::bench::{dialog::Dialog, files, live::Live, redis, report::Latency};
+use crate::bench::{dialog::Dialog, files, live::Live, redis, report::Latency, table::Table};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {

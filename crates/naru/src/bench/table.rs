@@ -1,4 +1,22 @@
-use crate::bench::report::Latency;
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::report::{self, Latency};
+use crate::printed::Printed;
+
+/// What a run found out: one JSON object, or a table for people.
+pub(super) trait Report: Serialize {
+    fn table(&self) -> Table;
+}
+
+/// Prints a report.
+pub(super) fn show(report: &impl Report, json: bool) -> anyhow::Result<()> {
+    let printed =
+        if json { report::print_json(report) } else { Printed.write_all(report.table().text().as_bytes()) };
+    printed.context("the report cannot be printed")
+}
 
 /// A report for people.
 pub(super) struct Table {
