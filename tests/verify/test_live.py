@@ -13,7 +13,7 @@ SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
 WITHIN = SECONDS + 90
 
 RAN = re.compile(
-    r"^seed (?P<seed>\d+): 24 people with (?P<devices>\d+) devices in \d+ conversations, [\d.]+ s: (?P<sends>\d+) sends, "
+    r"^seed (?P<seed>\d+): 24 people with (?P<devices>\d+) devices in \d+ conversations, \d+ of them rooms, [\d.]+ s: (?P<sends>\d+) sends, "
     r"(?P<acknowledged>\d+) acknowledged and \d+ as repeats, (?P<pushes>\d+) pushes, (?P<connections>\d+) connections, "
     r"\d+ answers lost, (?P<kills>\d+) kills, \d+ stops$",
     re.M,

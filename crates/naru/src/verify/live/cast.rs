@@ -15,6 +15,12 @@ const FRIENDS: usize = 3;
 /// People that everybody talks to: their inboxes get more than a ring holds while they are away.
 const POPULAR: usize = 2;
 
+/// How many take part in each room; with fewer people, all of them.
+const ROOMS: [usize; 4] = [3, 5, 8, 30];
+
+/// In the large ones only some talk.
+const TALKERS: usize = 5;
+
 /// The devices of one person in two, and of those everybody talks to.
 const NAMES: [&str; 2] = ["phone", "laptop"];
 
@@ -91,6 +97,25 @@ impl Cast {
         Ok(cast)
     }
 
+    /// Adds rooms in which some of them talk. They are still to be made.
+    pub(super) fn add_rooms(&mut self, mark: &str, random: &mut Random) {
+        let mut all: Vec<String> = self.devices.iter().map(|device| device.user.clone()).collect();
+        all.dedup();
+        for (number, size) in ROOMS.into_iter().enumerate() {
+            let mut rest = all.clone();
+            let size = size.min(rest.len());
+            let users: Vec<String> = (0..size).map(|_| rest.swap_remove(random.below(rest.len()))).collect();
+            let place = self.conversations.len();
+            for (device, talks) in self.devices.iter().zip(&mut self.talks) {
+                if users[..size.min(TALKERS)].contains(&device.user) {
+                    talks.extend([place, place]);
+                }
+            }
+            let conversation = format!("room:verify-{}{mark}", number + 1);
+            self.conversations.push(Members { conversation, users, from: 0 });
+        }
+    }
+
     /// Whether a device's user takes part in a conversation.
     pub(super) fn takes_part(&self, device: usize, conversation: usize) -> bool {
         self.conversations[conversation].users.contains(&self.devices[device].user)
@@ -116,15 +141,15 @@ mod tests {
     fn everybody_talks_to_somebody_who_talks_back() {
         let key = TokenKey::secret("a secret of the tests").unwrap();
         for users in [3, 4, 24] {
-            let cast = Cast::make(users, "", &key, &mut Random::new(7)).unwrap();
+            let mut cast = Cast::make(users, "", &key, &mut Random::new(7)).unwrap();
+            cast.add_rooms("", &mut Random::new(8));
             assert_eq!(people(&cast.devices), users as usize);
             for (device, talks) in cast.talks.iter().enumerate() {
                 assert!(!talks.is_empty());
                 for conversation in talks {
                     assert!(cast.takes_part(device, *conversation));
-                    let own = format!("@{}", cast.devices[device].user);
-                    assert!(cast.address(device, *conversation).starts_with('@'));
-                    assert_ne!(cast.address(device, *conversation), own);
+                    let (address, own) = (cast.address(device, *conversation), &cast.devices[device].user);
+                    assert!(address.starts_with("room:") || address.starts_with('@') && address[1..] != *own);
                 }
             }
         }

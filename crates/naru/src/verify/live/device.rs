@@ -23,6 +23,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages without an answer at the same time.
 const UNANSWERED_MAX: usize = 12;
 
+/// More than anybody takes part in here, unless there are very many people.
+const CONVERSATIONS: u32 = 200;
+
 /// What a server answers that has no such method.
 const METHOD_UNKNOWN: [u64; 2] = [104, 108];
 
@@ -373,7 +376,7 @@ impl Device {
         if is_under_way || has_counted {
             return Ok(());
         }
-        self.call(session, Ask::Unread, Asked::Unread, "conversations", json!({})).await
+        self.call(session, Ask::Unread, Asked::Unread, "conversations", json!({"limit": CONVERSATIONS})).await
     }
 
     async fn call(
@@ -458,7 +461,9 @@ impl Device {
             Asked::Page => Answer::Page { entries: entries(data) },
             Asked::Unread => {
                 self.scene.stand(device, |standing| standing.has_counted = true);
-                Answer::Unread { conversations: unread(data) }
+                // Of part of them nothing could be judged.
+                let is_all = data["more"] != true;
+                Answer::Unread { conversations: is_all.then(|| unread(data)) }
             }
         };
         self.scene.happens(What::Ok { device, call, answer });

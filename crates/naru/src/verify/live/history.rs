@@ -164,11 +164,23 @@ pub(super) enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(super) enum Answer {
-    Sent { conversation: String, seq: u64, at: u64, duplicate: bool },
-    Acked { offset: u64 },
+    Sent {
+        conversation: String,
+        seq: u64,
+        at: u64,
+        duplicate: bool,
+    },
+    Acked {
+        offset: u64,
+    },
     Read,
-    Page { entries: Vec<Entry> },
-    Unread { conversations: Vec<Unread> },
+    Page {
+        entries: Vec<Entry>,
+    },
+    /// None if there are more than fit.
+    Unread {
+        conversations: Option<Vec<Unread>>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,7 +244,7 @@ mod tests {
         let what = [
             What::Connect { device: 0, link: 1, server: "s".into(), position: None },
             What::Invoke { device: 0, link: 1, call: 1, ask: Ask::Unread },
-            What::Ok { device: 0, call: 1, answer: Answer::Unread { conversations: Vec::new() } },
+            What::Ok { device: 0, call: 1, answer: Answer::Unread { conversations: Some(Vec::new()) } },
             What::Pushed { device: 0, link: 1, offset: 3, entry: entry() },
             What::Pushed { device: 0, link: 1, offset: 4, entry: Entry { kind: "read".into(), ..entry() } },
             What::Calm,

@@ -13,6 +13,7 @@ mod history;
 mod load;
 mod options;
 mod report;
+mod rooms;
 mod scene;
 mod stage;
 
@@ -86,7 +87,11 @@ async fn live(options: &Options, kind: Option<&Kind>, seed: u64) -> Result<ExitC
         None => named(&options.servers)?,
     };
     let mark = mark(kind)?;
-    let cast = cast(options, &mark, secret.as_deref(), &mut random)?;
+    let mut cast = cast(options, &mark, secret.as_deref(), &mut random)?;
+    if let Some(stage) = &stage {
+        cast.add_rooms(&mark, &mut random);
+        rooms::make(&stage.broker, &mut cast.conversations).await?;
+    }
     let mut scene = Scene::new(cast, servers, mark, options.rate, seed);
     if options.tokens.is_some() {
         load::heads(&mut scene).await.context("--servers")?;

@@ -62,9 +62,10 @@ fn counted(history: &History) -> String {
     let unknown = count(|what| matches!(what, What::Unknown { .. }));
     let killed = count(|what| matches!(what, What::Chaos { text } if text.ends_with("killed")));
     let stopped = count(|what| matches!(what, What::Chaos { text } if text.ends_with("stopped")));
+    let rooms = history.run.conversations.iter().filter(|it| it.conversation.starts_with("room:")).count();
     let seconds = history.events.last().map_or(0.0, |event| event.at as f64 / 1e6);
     format!(
-        "seed {}: {} people with {} devices in {} conversations, {seconds:.1} s: {sends} sends, {acknowledged} acknowledged and {repeated} as \
+        "seed {}: {} people with {} devices in {} conversations, {rooms} of them rooms, {seconds:.1} s: {sends} sends, {acknowledged} acknowledged and {repeated} as \
          repeats, {pushes} pushes, {connections} connections, {unknown} answers lost, {killed} kills, {stopped} stops",
         history.run.seed,
         people(&history.run.devices),

@@ -61,6 +61,8 @@ pub(super) struct Stage {
     folder: tempfile::TempDir,
     pub(super) programs: Vec<Program>,
     pub(super) servers: Vec<(String, Place)>,
+    /// Where the broker is.
+    pub(super) broker: String,
 }
 
 impl Stage {
@@ -68,7 +70,7 @@ impl Stage {
     pub(super) async fn start(kind: &Kind, secret: &str) -> Result<Stage> {
         let folder =
             tempfile::Builder::new().prefix("naru-live-").tempdir().context("a folder for the programs")?;
-        let mut stage = Stage { folder, programs: Vec::new(), servers: Vec::new() };
+        let mut stage = Stage { folder, programs: Vec::new(), servers: Vec::new(), broker: String::new() };
         let naru = std::env::current_exe().context("the path of this program")?;
         let data = stage.path("data");
         let url = match kind {
@@ -107,6 +109,7 @@ impl Stage {
                 url
             }
         };
+        stage.broker.clone_from(&url);
         for number in stage.servers.len() + 1..=SERVERS {
             let broker = ["--broker".to_owned(), url.clone()];
             stage.serve(number, HeldPort::new()?, Vec::new(), &naru, &broker, secret).await?;

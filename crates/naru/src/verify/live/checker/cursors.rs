@@ -21,7 +21,8 @@ struct Device {
 
 pub(super) fn check(history: &History, faults: &mut Vec<Fault>) {
     let mut devices: Vec<Device> = history.run.devices.iter().map(|_| Device::default()).collect();
-    let mut epoch: Option<&str> = None;
+    // Of each user's inbox; others may be kept elsewhere.
+    let mut epochs: HashMap<&str, &str> = HashMap::new();
     for event in &history.events {
         let Some((number, is_connected)) = taken(event, &mut devices) else { continue };
         let named = &history.run.devices[number];
@@ -30,13 +31,12 @@ pub(super) fn check(history: &History, faults: &mut Vec<Fault>) {
         let device = &mut devices[number];
         match &event.what {
             What::Connected { epoch: now, start, .. } if is_connected => {
-                let known = *epoch.get_or_insert(now);
+                let known = epochs.insert(&named.user, now).unwrap_or(now);
                 if known != now {
                     fault(
                         Verdict::Epoch,
                         format!("{name} was told epoch {now}, after {known}: the store is another one"),
                     );
-                    epoch = Some(now);
                 }
                 if *start < device.answered_before {
                     let answered = device.answered_before;

@@ -180,6 +180,7 @@ fn line(history: &History, event: &Event) -> String {
                 Answer::Unread { conversations } => {
                     let all: Vec<_> = conversations
                         .iter()
+                        .flatten()
                         .map(|it| format!("{} of {}", it.unread, it.conversation))
                         .collect();
                     format!("unread are {}", all.join(", "))

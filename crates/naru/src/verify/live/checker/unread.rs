@@ -36,7 +36,9 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
                     read.surely = read.surely.max(seq);
                 }
             }
-            What::Ok { device, answer: Answer::Unread { conversations }, .. } if is_calm => {
+            What::Ok { device, answer: Answer::Unread { conversations: Some(conversations) }, .. }
+                if is_calm =>
+            {
                 has_unread = true;
                 let user = history.run.devices[*device].user.as_str();
                 for (conversation, log) in logs.of_user(user) {

@@ -293,7 +293,7 @@ fn unread_counts_are_judged_when_all_is_calm() {
     story.calms_down();
     for unread in [0, 1] {
         let call = story.invokes(BOB, Ask::Unread);
-        let conversations = vec![Unread { conversation: DM.into(), unread }];
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
         story.answers(BOB, call, Answer::Unread { conversations });
     }
     story.passes();

@@ -190,7 +190,7 @@ impl Story {
 
     pub(super) fn is_told_unread(&mut self, device: usize, unread: u64) {
         let call = self.invokes(device, Ask::Unread);
-        let conversations = vec![Unread { conversation: DM.into(), unread }];
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
         self.answers(device, call, Answer::Unread { conversations });
     }
 
