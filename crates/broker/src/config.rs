@@ -280,6 +280,12 @@ impl Config {
         self.ledger.limits()
     }
 
+    /// The same, as parameters and their values.
+    pub(crate) fn ledger_parameters(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let is_of_ledger = |parameter: &&Parameter| parameter.name.starts_with("ledger-");
+        PARAMETERS.iter().filter(is_of_ledger).map(|parameter| (parameter.name, self.value(parameter)))
+    }
+
     /// What may wait for a client of that class.
     pub(crate) fn output_limit(&self, class: Class) -> OutboxLimit {
         self.output_limits.read().of(class).into()

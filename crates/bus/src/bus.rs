@@ -1,7 +1,7 @@
 //! The handle on a link.
 
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use naru_ledger::json::room_channel;
@@ -30,6 +30,7 @@ pub struct Bus {
     current: Arc<Current>,
     changes: mpsc::Sender<Change>,
     stop: watch::Sender<bool>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// How a link is, beside where to.
@@ -94,16 +95,20 @@ impl Bus {
             .enable_all()
             .build()
             .expect("the operating system gives an event loop");
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("naru-bus".to_owned())
-            .spawn(move || runtime.block_on(link.run(stopped)))
+            .spawn(move || {
+                runtime.block_on(link.run(stopped));
+                // Nobody waits for a name that is still looked up.
+                runtime.shutdown_background();
+            })
             .expect("the operating system gives a thread");
-        Ok(Bus { current, changes, stop })
+        Ok(Bus { current, changes, stop, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Whether calls have a broker to go to at this moment.
     pub fn is_up(&self) -> bool {
-        self.current.get().is_some()
+        self.current.line().is_some()
     }
 
     /// Publishes on a live channel; answers how many subscribers the broker passed it to. Never repeated: after
@@ -155,13 +160,23 @@ impl Bus {
         self.stop.send_replace(true);
     }
 
+    /// Waits until the thread has ended that was told to: a moment, in which the broker is told. Not to be called in the handler of
+    /// events, which that thread runs.
+    pub fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
         let line = self.current_line().ok_or(BusError::Unreachable)?;
         ask(&mut line.connection(), command).await
     }
 
     pub(crate) fn current_line(&self) -> Option<Arc<Line>> {
-        self.current.get().map(|(line, _)| line)
+        self.current.line()
     }
 
     /// Calls something that is safe to repeat: where the link is lost under it, again on the next one, as long as the call may
@@ -171,11 +186,11 @@ impl Bus {
         F: Future<Output = Result<T, BusError>>,
     {
         let end = Instant::now() + CALL_TIMEOUT;
-        let (mut line, mut number) = self.current.get().ok_or(BusError::Unreachable)?;
+        let (mut given, place) = self.current.begin().ok_or(BusError::Unreachable)?;
         let called = timeout_at(end, async {
             loop {
-                match call(line).await {
-                    Err(BusError::Unreachable) => (line, number) = self.current.after(number).await?,
+                match call(Arc::clone(&given.line)).await {
+                    Err(BusError::Unreachable) => given = self.current.after(given, &place).await?,
                     outcome => return outcome,
                 }
             }

@@ -78,9 +78,14 @@ pub(crate) async fn inspect(
 /// The replication id of a master; none if it is none any more.
 pub(crate) async fn succession(connection: &mut MultiplexedConnection) -> Result<Option<String>, BusError> {
     let info = ask(connection, redis::cmd("INFO").arg("replication")).await.and_then(reply::text)?;
-    let info = fields(&info);
+    Ok(master_in(&info).map(str::to_owned))
+}
+
+/// The replication id in what INFO says of a master.
+pub(crate) fn master_in(info: &str) -> Option<&str> {
+    let info = fields(info);
     let is_master = info.get("role") == Some(&"master");
-    Ok(info.get("master_replid").filter(|_| is_master).map(|&id| id.to_owned()))
+    info.get("master_replid").filter(|_| is_master).copied()
 }
 
 fn fields(info: &str) -> HashMap<&str, &str> {

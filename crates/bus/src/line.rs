@@ -1,5 +1,6 @@
 //! A connection on which a ledger is asked.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use naru_ledger::answer::Open;
@@ -15,7 +16,7 @@ use crate::event::Events;
 use crate::inspect::{Inspection, inspect};
 use crate::levels::Levels;
 use crate::limits::CONNECT_TIMEOUT;
-use crate::link::{connect, who};
+use crate::link::{Driver, connect, who};
 use crate::partition::Partition;
 use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
@@ -44,7 +45,9 @@ impl Line {
     /// is for Redis and Valkey; Naru's broker has its own settings.
     pub async fn connect(target: Target, keeping: &Keeping) -> Result<Line, BusError> {
         let place = Place::parse(target)?;
-        let line = Line::open(connection(&place).await?, &place, keeping).await?;
+        let (connection, driver) = connection(&place).await?;
+        tokio::spawn(driver);
+        let line = Line::open(connection, &place, keeping).await?;
         if let Some(found) = line.inspection() {
             found.say(&place);
         }
@@ -164,6 +167,14 @@ impl Line {
         }
     }
 
+    /// Ends when the line is of no use any more although its connection may be there.
+    pub(crate) async fn lost(&self) {
+        match &self.spoken {
+            Spoken::Native => pending().await,
+            Spoken::Scripts { scripts, .. } => scripts.levels().lost().await,
+        }
+    }
+
     /// What a message survives when it is answered, without a wait for more.
     pub(crate) fn level(&self) -> Level {
         match &self.spoken {
@@ -199,15 +210,13 @@ impl Line {
     }
 }
 
-async fn connection(place: &Place) -> Result<MultiplexedConnection, BusError> {
+async fn connection(place: &Place) -> Result<(MultiplexedConnection, Driver), BusError> {
     let name = Server::parse("line").expect("a short word is a name");
     let events = Arc::new(Events::new(&name, Box::new(|_| {})));
     let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
-    let (connection, driver) = connected
+    connected
         .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
-        .map_err(BusError::Unusable)?;
-    tokio::spawn(driver);
-    Ok(connection)
+        .map_err(BusError::Unusable)
 }
 
 /// Looks at a Redis or Valkey, and prepares to keep a ledger there.
@@ -217,19 +226,17 @@ async fn scripts(
     keeping: &Keeping,
 ) -> Result<(Scripts, Inspection), BusError> {
     let found = inspect(connection, &place.to_string()).await?;
-    let mut beside = self::connection(place).await?;
-    if inspect(&mut beside, &place.to_string()).await?.replication_id != found.replication_id {
-        // It has failed over in between.
-        return Err(BusError::Unreachable);
-    }
-    let levels = Levels::new(beside, format!("{}:wait", keeping.prefix), &found);
+    // Whether it is the same master's is seen with each thing that is asked on it.
+    let levels = Levels::new(self::connection(place).await?, format!("{}:wait", keeping.prefix), &found);
     let (generation, is_new) = Scripts::generation(connection, keeping, &found.replication_id).await?;
     // Were it lost together with numbers that are given in it, they would be given again.
     let level = if found.replicas > 0 { Level::Replica } else { Level::Fsync };
     if is_new && levels.reach(level).await < level {
         tracing::warn!("the server {place} cannot say that it will not forget which generation it is in");
     }
-    Ok((Scripts::new(keeping, generation, new_epoch(), levels), found))
+    let scripts = Scripts::new(keeping, generation, new_epoch(), levels);
+    scripts.load(connection).await?;
+    Ok((scripts, found))
 }
 
 pub(crate) fn new_epoch() -> Epoch {

@@ -153,6 +153,7 @@ impl Link {
             }
             () = watch_over(line.connection(), &self.events) => "does not answer any more".to_owned(),
             () = tending::until_succeeded(line) => "is not the one it was".to_owned(),
+            () = line.lost() => "has closed the second connection, or is not the one it was".to_owned(),
             error = serve(&registered, &mut self.changes, &mut self.desired) => {
                 format!("is of no use: {}", fault(error))
             }
@@ -269,12 +270,11 @@ where
             events.pushed(push);
             Ok::<(), Infallible>(())
         });
-    let (connection, driver) = MultiplexedConnection::new_with_config(&place.login, stream, config)
-        .await
-        .map_err(|error| {
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&place.login, stream, config).await.map_err(|error| {
             format!(
-                "the broker {place} does not let this server in ({}); check that it is a Naru broker, and the \
-                 user and password in its address",
+                "the broker {place} does not let this server in ({}); check the user and \
+                 password in its address",
                 fault(error.into())
             )
         })?;

@@ -41,8 +41,6 @@ pub struct Options {
     pub cores: usize,
     /// How long clients have to go when the server stops. Closing takes up to 2 s.
     pub grace: Duration,
-    /// How the ledger is kept where the broker is a Redis or a Valkey.
-    pub terms: Terms,
 }
 
 /// Why a chat server could not start.
@@ -68,11 +66,16 @@ pub struct Gateway {
 impl Gateway {
     /// Starts serving. The broker need not be there yet: clients are told to come again until it is.
     pub fn start(options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, rules, origins, cores, grace, terms } = options;
+        Gateway::start_on(Terms::default(), options, target)
+    }
+
+    /// The same, on other terms with the broker.
+    pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
+        let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
-        let bus =
-            Bus::start_on(terms, target, server.clone(), events::handler(server.clone(), directory.clone()))?;
+        let events = events::handler(server.clone(), directory.clone());
+        let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let shared = Shared {
             server,
@@ -109,6 +112,7 @@ impl Gateway {
         let _ = self.door.join();
         self.cores.stop();
         self.bus.stop();
+        self.bus.join();
     }
 }
 

@@ -70,6 +70,8 @@ mod position;
 mod role;
 mod routes;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod words;
 
 pub use answer::Answer;

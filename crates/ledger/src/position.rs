@@ -60,12 +60,12 @@ pub struct Millis(pub u64);
 
 impl Millis {
     /// How long ago `earlier` was; zero if it is still to come, as it may be after the clock stepped back.
-    pub(crate) fn since(self, earlier: Millis) -> Duration {
+    pub fn since(self, earlier: Millis) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// The moment this long after.
-    pub(crate) fn after(self, duration: Duration) -> Millis {
+    pub fn after(self, duration: Duration) -> Millis {
         Millis(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 }

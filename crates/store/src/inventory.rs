@@ -7,7 +7,7 @@ use crate::folder::is_zero_from;
 use crate::lsn::Lsn;
 use crate::recovery::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES, SegmentFoot, SegmentHead, file_name, file_number};
-use crate::segments::Known;
+use crate::segments::{Known, Live};
 use crate::vfs::{Vfs, VfsFile};
 
 /// A segment file whose head is whole.
@@ -122,7 +122,13 @@ pub(crate) fn not_replayed(
                 let what = "the segment and the one behind it do not belong together";
                 return Err(Damage { path: segment.path.clone(), offset: 0, records: None, what }.into());
             }
-            Ok(Known { head, end: foot.end, last: Some(foot.next_first.before()), live: 0, died: Lsn::ZERO })
+            Ok(Known {
+                head,
+                end: foot.end,
+                last: Some(foot.next_first.before()),
+                live: Live::default(),
+                died: Lsn::ZERO,
+            })
         })
         .collect()
 }

@@ -98,6 +98,6 @@ pub use memory_fs::MemoryFs;
 pub use real_fs::RealFs;
 pub use recovery::{Load, Recovery, Torn};
 pub use salvage::{Rescue, Salvage, Salvaged, Target};
-pub use segments::Sealed;
+pub use segments::{Hold, Sealed};
 pub use verify::{Verified, verify};
 pub use vfs::{Vfs, VfsFile};

@@ -18,7 +18,7 @@ use crate::error::{AppendError, Damage, ReadError, WriteError};
 use crate::frame::{HEADER_BYTES, Kind, RECORD_EXTRA_BYTES, TRAILER_BYTES};
 use crate::level::Level;
 use crate::lsn::Lsn;
-use crate::segments::{Sealed, Segments};
+use crate::segments::{Hold, Live, Sealed, Segments};
 use crate::vfs::Vfs;
 use crate::writer::{Shared, Writer};
 
@@ -41,7 +41,7 @@ pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 pub struct Log {
     open: Batch,
     /// Bytes of the open batch that are live.
-    open_live: u64,
+    open_live: Live,
     /// The frame handed to the writer last; it stays readable until the next one.
     flight: Option<InFlight>,
     /// The last record handed to the writer: above `durable` while a frame is in flight.
@@ -73,7 +73,7 @@ pub struct Log {
 struct InFlight {
     frame: Flight,
     base: Address,
-    live: u64,
+    live: Live,
 }
 
 impl Log {
@@ -123,39 +123,44 @@ impl Log {
         }
     }
 
-    /// Notes that the owner needs these bytes. A segment with such bytes is kept until they are all counted as dead.
+    /// Notes that the owner needs these bytes, and for how long. A segment with such bytes is kept until they are all counted
+    /// as dead.
     ///
     /// An error is for those who count again what they knew before a restart: the bytes are gone, and going on would
     /// pass that over.
-    pub fn count_live(&mut self, address: Address, bytes: u64) -> Result<(), Damage> {
+    pub fn count_live(&mut self, address: Address, bytes: u64, hold: Hold) -> Result<(), Damage> {
         match self.count_in_memory(address) {
-            Some(live) => *live += bytes,
-            None => self.segments.count_live(address, bytes)?,
+            Some(live) => *live.of(hold) += bytes,
+            None => self.segments.count_live(address, bytes, hold)?,
         }
         Ok(())
     }
 
-    /// Notes that the owner does not need these bytes any more, which it has counted as live. To be called after the
-    /// record that makes them dead was appended: until that is on disk, they are kept.
-    pub fn count_dead(&mut self, address: Address, bytes: u64) {
+    /// Notes that the owner does not need these bytes any more, which it has counted as live and held so. To be
+    /// called after the record that makes them dead was appended: until that is on disk, they are kept.
+    pub fn count_dead(&mut self, address: Address, bytes: u64, hold: Hold) {
         let now = self.last();
         match self.count_in_memory(address) {
-            Some(live) => *live = live.saturating_sub(bytes),
-            None => self.segments.count_dead(address, bytes, now),
+            Some(live) => {
+                let live = live.of(hold);
+                *live = live.saturating_sub(bytes);
+            }
+            None => self.segments.count_dead(address, bytes, hold, now),
         }
     }
 
-    /// As [`Self::count_dead`] for everything there is. To be called before the record that makes it dead is appended.
-    pub fn count_all_dead(&mut self) {
+    /// As [`Self::count_dead`] for everything that is held loosely. To be called before the record that makes it dead is
+    /// appended.
+    pub fn count_loose_dead(&mut self) {
         let now = self.open.next();
-        self.open_live = 0;
+        self.open_live.loose = 0;
         if let Some(flight) = &mut self.flight {
-            flight.live = 0;
+            flight.live.loose = 0;
         }
-        self.segments.count_all_dead(now);
+        self.segments.count_loose_dead(now);
     }
 
-    fn count_in_memory(&mut self, address: Address) -> Option<&mut u64> {
+    fn count_in_memory(&mut self, address: Address) -> Option<&mut Live> {
         if address >= self.open.base() {
             return Some(&mut self.open_live);
         }

@@ -24,7 +24,7 @@ use crate::inventory::{Segment, first_replayed, not_replayed, segments};
 use crate::lsn::Lsn;
 use crate::repair::repair;
 use crate::segment::HEAD_BYTES;
-use crate::segments::Known;
+use crate::segments::{Known, Live};
 use crate::tail::{Place, SegmentPlan, Tail};
 use crate::vfs::Vfs;
 
@@ -138,7 +138,7 @@ pub(crate) fn recover(
         start = start.plus(place.offset - HEAD_BYTES as u64);
         let is_tail = index + 1 == segments.len();
         let last = (!is_tail).then(|| place.next.before());
-        known.push(Known { head: *head, end: start, last, live: 0, died: Lsn::ZERO });
+        known.push(Known { head: *head, end: start, last, live: Live::default(), died: Lsn::ZERO });
         if is_tail {
             let proven = used.map_or(Lsn::ZERO, |used| used.end);
             recovery.torn = repair(&**fs, shard, before, segment, &bytes, &end, proven)?;

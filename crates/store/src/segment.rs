@@ -39,7 +39,7 @@ pub(crate) const HEAD_BYTES: usize = 4096;
 /// Bytes of a segment behind its frames.
 pub(crate) const FOOT_BYTES: usize = 64;
 /// The format that this version writes, and the only one it reads.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 const MAGIC: [u8; 8] = *b"NARUSEG\n";
 const CRC_AT: usize = HEAD_BYTES - 4;

@@ -14,6 +14,44 @@ use crate::vfs::{Vfs, VfsFile};
 /// Files kept open for reading; the one not read for longest is closed for another.
 const FILES_OPEN_MAX: usize = 64;
 
+/// For how long its owner needs something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Until it is counted as dead, or [all that is held so](crate::Log::count_loose_dead) is.
+    Loose,
+    /// Until it is counted as dead.
+    Firm,
+}
+
+/// Bytes that their owner needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) loose: u64,
+    pub(crate) firm: u64,
+}
+
+impl Live {
+    pub(crate) fn bytes(self) -> u64 {
+        self.loose + self.firm
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self == Live::default()
+    }
+
+    pub(crate) fn of(&mut self, hold: Hold) -> &mut u64 {
+        match hold {
+            Hold::Loose => &mut self.loose,
+            Hold::Firm => &mut self.firm,
+        }
+    }
+
+    fn add(&mut self, more: Live) {
+        self.loose += more.loose;
+        self.firm += more.firm;
+    }
+}
+
 /// What is known of one segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
@@ -23,7 +61,7 @@ pub(crate) struct Known {
     /// Its last record, once it is sealed.
     pub(crate) last: Option<Lsn>,
     /// Bytes in it that its owner still needs.
-    pub(crate) live: u64,
+    pub(crate) live: Live,
     /// The last record that may have made bytes in it dead. Until that is on disk, a power cut makes them live again.
     pub(crate) died: Lsn,
 }
@@ -96,12 +134,12 @@ impl Segments {
 
     /// Everything up to `end` is written, the last of it to the segment with this head; `live` bytes of what is new
     /// there are live as of record `now`.
-    pub(crate) fn written(&mut self, tail: SegmentHead, end: Address, live: u64, now: Lsn) {
+    pub(crate) fn written(&mut self, tail: SegmentHead, end: Address, live: Live, now: Lsn) {
         if let Some(mut last) = self.known.last_entry() {
             let last = last.get_mut();
             if last.head.number == tail.number {
                 last.end = end;
-                last.live += live;
+                last.live.add(live);
                 last.died = now;
                 return;
             }
@@ -114,12 +152,12 @@ impl Segments {
     }
 
     /// Counts bytes of a segment as live.
-    pub(crate) fn count_live(&mut self, address: Address, bytes: u64) -> Result<(), Damage> {
+    pub(crate) fn count_live(&mut self, address: Address, bytes: u64, hold: Hold) -> Result<(), Damage> {
         let end = address.checked_add(bytes);
         let found = self.known.range_mut(..=(address, u64::MAX)).next_back().map(|(_, segment)| segment);
         match found {
             Some(segment) if end.is_some_and(|end| end <= segment.end) => {
-                segment.live += bytes;
+                *segment.live.of(hold) += bytes;
                 Ok(())
             }
             before => {
@@ -131,18 +169,19 @@ impl Segments {
     }
 
     /// Counts bytes of a segment as dead, as of record `now`, that were counted as live.
-    pub(crate) fn count_dead(&mut self, address: Address, bytes: u64, now: Lsn) {
+    pub(crate) fn count_dead(&mut self, address: Address, bytes: u64, hold: Hold, now: Lsn) {
         let Some((_, segment)) = self.known.range_mut(..=(address, u64::MAX)).next_back() else { return };
-        debug_assert!(address < segment.end && segment.live >= bytes, "only what was live can die");
-        segment.live = segment.live.saturating_sub(bytes);
+        let live = segment.live.of(hold);
+        debug_assert!(address < segment.end && *live >= bytes, "only what was live can die");
+        *live = live.saturating_sub(bytes);
         segment.died = now;
-        self.may_be_dead |= segment.live == 0;
+        self.may_be_dead |= segment.live.is_zero();
     }
 
-    /// Counts everything as dead by this record.
-    pub(crate) fn count_all_dead(&mut self, now: Lsn) {
-        for segment in self.known.values_mut().filter(|segment| segment.live > 0) {
-            segment.live = 0;
+    /// Counts everything that is held loosely as dead by this record.
+    pub(crate) fn count_loose_dead(&mut self, now: Lsn) {
+        for segment in self.known.values_mut().filter(|segment| segment.live.loose > 0) {
+            segment.live.loose = 0;
             segment.died = now;
         }
         self.may_be_dead = true;
@@ -152,17 +191,16 @@ impl Segments {
     pub(crate) fn sealed(&self) -> impl Iterator<Item = Sealed> + '_ {
         self.known.values().filter(|segment| segment.last.is_some()).map(|segment| {
             let Known { head, end, live, .. } = *segment;
-            Sealed { number: head.number, start: head.start, end, live }
+            Sealed { number: head.number, start: head.start, end, live: live.bytes() }
         })
     }
 
     /// Bytes of the files of sealed segments in which nothing is live and that wait for checkpoints: of their records some are behind
     /// `replayed_from`.
     pub(crate) fn dead_behind(&self, replayed_from: Lsn) -> u64 {
-        let dead = self
-            .known
-            .values()
-            .filter(|segment| segment.live == 0 && segment.last.is_some_and(|last| last > replayed_from));
+        let dead = self.known.values().filter(|segment| {
+            segment.live.is_zero() && segment.last.is_some_and(|last| last > replayed_from)
+        });
         dead.map(|segment| segment.head.bytes).sum()
     }
 
@@ -182,8 +220,9 @@ impl Segments {
         if !std::mem::take(&mut self.may_be_dead) {
             return Vec::new();
         }
-        let is_ripe =
-            |segment: &Known| segment.live == 0 && segment.last.is_some_and(|last| last <= replayed_from);
+        let is_ripe = |segment: &Known| {
+            segment.live.is_zero() && segment.last.is_some_and(|last| last <= replayed_from)
+        };
         self.may_be_dead = self.known.values().any(|segment| is_ripe(segment) && segment.died > synced);
         let is_dead = |segment: &Known| is_ripe(segment) && segment.died <= synced;
         let dead: Vec<_> =

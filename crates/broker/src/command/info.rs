@@ -11,6 +11,7 @@ use super::{Context, Outcome, table};
 use crate::{
     class::Class,
     counters::{Rates, Totals},
+    keeper::LedgerCounts,
     process::{Memory, Processor},
     version::{NARU_VERSION, REDIS_VERSION},
 };
@@ -41,6 +42,7 @@ const SECTIONS: &[Section] = &[
     section("Latencystats", false, latencystats),
     section("Cluster", true, |_, text| line(text, format_args!("cluster_enabled:0"))),
     section("Keyspace", true, keyspace),
+    section("Ledger", true, ledger),
 ];
 
 /// What several sections tell of.
@@ -258,6 +260,24 @@ fn keyspace(info: &Info<'_>, text: &mut String) {
     let (keys, expiring) = (counts.keys(), counts.expiring());
     if keys > 0 {
         line(text, format_args!("db0:keys={keys},expires={expiring},avg_ttl=0"));
+    }
+}
+
+/// How much there is of conversations and inboxes, and the bounds that are set, under the names of their parameters.
+fn ledger(info: &Info<'_>, text: &mut String) {
+    let shared = info.context.core.shared();
+    if let Some(LedgerCounts { epoch, generation, totals }) = shared.key_counts.ledger() {
+        line(text, format_args!("ledger_epoch:{epoch}"));
+        line(text, format_args!("ledger_generation:{generation}"));
+        line(text, format_args!("ledger_conversations:{}", totals.conversations));
+        line(text, format_args!("ledger_people:{}", totals.people));
+        line(text, format_args!("ledger_devices:{}", totals.devices));
+        line(text, format_args!("ledger_entries:{}", totals.entries));
+        line(text, format_args!("ledger_open_entries:{}", totals.open));
+        line(text, format_args!("ledger_bytes:{}", totals.bytes));
+    }
+    for (name, value) in shared.config.ledger_parameters() {
+        line(text, format_args!("{}:{}", name.replace('-', "_"), String::from_utf8_lossy(&value)));
     }
 }
 

@@ -1,9 +1,10 @@
 use bytes::Bytes;
-use naru_ledger::Effect;
+use naru_store::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     keyspace::{Body, KeyChange, Slot},
+    ledger::LedgerChange,
     lists::{Element, ListChange},
     streams::{GroupChange, StreamChange},
     strings::StringChange,
@@ -16,7 +17,7 @@ use crate::{
 pub(crate) enum Change {
     Key(Bytes, KeyChange),
     Stream(Bytes, StreamChange),
-    Ledger(Effect),
+    Ledger(LedgerChange),
     List(Bytes, ListChange),
     Text(Bytes, StringChange),
     /// All keys were deleted.
@@ -44,6 +45,16 @@ impl Change {
         }
     }
 
+    /// How the bodies that it brings along are held: those of keys until all keys are deleted.
+    pub(super) fn hold(&self) -> Hold {
+        match self {
+            Change::Ledger(_) => Hold::Firm,
+            Change::Key(..) | Change::Stream(..) | Change::List(..) | Change::Text(..) | Change::Flushed => {
+                Hold::Loose
+            }
+        }
+    }
+
     /// Visits the bodies that it brings along.
     pub(super) fn each_body(&mut self, visit: &mut dyn FnMut(&mut Body)) {
         match self {
@@ -54,6 +65,7 @@ impl Change {
             Change::List(_, ListChange::Set { element, .. } | ListChange::Inserted { element, .. }) => {
                 visit(element);
             }
+            Change::Ledger(change) => change.each_body(visit),
             _ => {}
         }
     }

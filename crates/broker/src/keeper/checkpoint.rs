@@ -1,14 +1,15 @@
 //! Checkpoints: what is stored, written piece by piece while work goes on, so that a start need not replay all that
 //! has ever happened.
 //!
-//! A walk goes over the keys by their numbers, some at a time between turns. Each piece says up to which record it is
-//! true; when it is read back, a key passes over the changes it knows already. What is deleted before the walk comes to
-//! it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
+//! A walk goes over conversations, people and keys by their numbers, some at a time between turns. Each piece says up to which
+//! record it is true; when it is read back, what is in it passes over the changes it knows already. Conversations and people
+//! that came after the walk are made by the records behind. A key that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
 //! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
+
+mod piece;
 
 use std::{
     collections::BTreeSet,
-    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,16 +17,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use naru_ledger::Ledger;
-use naru_store::{Checkpoint, Lsn};
-use postcard::{ser_flavors::Flavor, serialize_with_flavor};
-use serde::{Deserialize, Serialize};
+use naru_store::Checkpoint;
+use serde::Serialize;
 
 use super::store::Store;
 use crate::{
     keyspace::{Key, Place, Value},
+    ledger::{Conversation, Person},
+    numbered::Number,
     streams::StreamId,
 };
+use piece::{Rows, Table, in_parts, of_ledger, write_alone};
+
+pub(super) use piece::{Piece, ends_of_part};
 
 /// How often, and how fast.
 #[derive(Clone, Copy)]
@@ -66,46 +70,6 @@ const HURRIES_EVERY: Duration = Duration::from_secs(1);
 /// Numbers that are looked at for a piece: many keys may have gone.
 const NUMBERS_A_PIECE_MAX: usize = 100_000;
 
-/// The variant of `PieceOf::Keys`.
-const KEYS: u32 = 1;
-
-/// Bytes of a part.
-const PART_BYTES: usize = 256 << 10;
-
-/// Why writing a piece cannot fail.
-const WRITABLE: &str = "postcard can write all that is stored, and a vector takes all that is written";
-
-/// A piece of a checkpoint as it is read back. The order of the variants and of their fields is the format.
-#[derive(Deserialize)]
-pub(super) enum Piece {
-    /// All of the ledger, true at this record.
-    Ledger(u64, Box<Ledger>),
-    /// Keys that were true at this record.
-    Keys(u64, Vec<Key>),
-    /// A part of a piece that is too long for one; the first and the last one say so.
-    Part { is_first: bool, is_last: bool, bytes: Vec<u8> },
-}
-
-/// The same, to be written.
-#[derive(Serialize)]
-enum PieceOf<'a> {
-    Ledger(u64, &'a Ledger),
-    #[expect(dead_code, reason = "written by hand, key by key: it holds its place in the format")]
-    Keys(u64, Vec<&'a Key>),
-    Part {
-        is_first: bool,
-        is_last: bool,
-        bytes: &'a [u8],
-    },
-}
-
-/// Of a piece that is a part of another one, whether it is the first, and the last.
-pub(super) fn ends_of_part(piece: &[u8]) -> Option<(bool, bool)> {
-    const PART: u32 = 2;
-    let ((variant, is_first, is_last), _) = postcard::take_from_bytes::<(u32, bool, bool)>(piece).ok()?;
-    (variant == PART).then_some((is_first, is_last))
-}
-
 impl Pace {
     /// For a log that nobody will open again.
     pub(super) fn never() -> Pace {
@@ -130,9 +94,10 @@ pub(super) struct Checkpoints {
 
 struct Walk {
     checkpoint: Checkpoint,
-    /// The next key's number.
+    /// The table it is in, and the next row's number there.
+    table: Table,
     next: usize,
-    /// Numbers below that have got keys by RENAME, and are to be written again; each once, however often that was.
+    /// Numbers of keys below that have got them by RENAME, and are to be written again; each once, however often that was.
     behind: BTreeSet<usize>,
     /// How many of them were written since the walk has come to its end.
     late: usize,
@@ -209,7 +174,7 @@ impl Checkpoints {
     pub(super) fn go_on(&mut self, store: &mut Store) -> Option<Duration> {
         let renamed = store.keyspace.take_renamed();
         let walk = self.walk.as_mut()?;
-        let passed = walk.next;
+        let passed = if walk.table == Table::Keys { walk.next } else { 0 };
         walk.behind.extend(renamed.into_iter().filter(|number| *number < passed));
         if walk.checkpoint.has_failed() || walk.go_on(store, self.pace) {
             self.finish(store);
@@ -227,11 +192,11 @@ impl Checkpoints {
         let begins_at = store.journal.log().next_address().position();
         let Some(mut checkpoint) = store.journal.log().begin_checkpoint() else { return };
         self.begun_at = begins_at;
-        let ledger = PieceOf::Ledger(store.journal.last().number(), &store.ledger);
-        let piece = postcard::to_stdvec(&ledger).expect(WRITABLE);
+        let piece = of_ledger(store.journal.last(), store.ledger.head());
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
         in_parts(piece, &mut |part| checkpoint.push(part));
-        self.walk = Some(Walk { checkpoint, next: 0, behind: BTreeSet::new(), late: 0, bytes });
+        let (table, behind) = (Table::FIRST, BTreeSet::new());
+        self.walk = Some(Walk { checkpoint, table, next: 0, behind, late: 0, bytes });
     }
 
     fn finish(&mut self, store: &mut Store) {
@@ -243,11 +208,11 @@ impl Checkpoints {
 }
 
 impl Walk {
-    /// Writes keys until the slice is over; whether all are written.
+    /// Writes rows until the slice is over; whether all are written.
     fn go_on(&mut self, store: &Store, pace: Pace) -> bool {
         let until = Instant::now() + pace.slice;
         loop {
-            let is_at_end = self.next >= store.keyspace.numbers();
+            let is_at_end = self.is_at_end(store);
             if is_at_end && self.behind.is_empty() {
                 return true;
             }
@@ -267,132 +232,147 @@ impl Walk {
         }
     }
 
+    /// Whether all tables have been gone over. Goes on to the next one if this one has been.
+    fn is_at_end(&mut self, store: &Store) -> bool {
+        while self.next >= numbers(store, self.table) {
+            let Some(table) = self.table.next() else { return true };
+            (self.table, self.next) = (table, 0);
+        }
+        false
+    }
+
     fn write_piece(&mut self, store: &Store, pace: Pace) {
-        let mut keys = Keys::default();
-        let end = store.keyspace.numbers().min(self.next + NUMBERS_A_PIECE_MAX);
-        while self.next < end && keys.bytes.len() < pace.piece_bytes {
-            let key = store.keyspace.at(self.next);
+        match self.table {
+            Table::Conversations => self.write_rows(store, pace, |number| {
+                let number = Number::of(number)?;
+                Some((number, store.ledger.conversations().get(number)?))
+            }),
+            Table::People => self.write_rows(store, pace, |number| {
+                let number = Number::of(number)?;
+                Some((number, store.ledger.people().get(number)?))
+            }),
+            Table::Keys => self.write_rows(store, pace, |number| store.keyspace.at(number)),
+        }
+    }
+
+    fn write_rows<R: Row>(&mut self, store: &Store, pace: Pace, row: impl Fn(usize) -> Option<R>) {
+        let mut rows = Rows::default();
+        let end = numbers(store, self.table).min(self.next + NUMBERS_A_PIECE_MAX);
+        while self.next < end && rows.bytes() < pace.piece_bytes {
+            let row = row(self.next);
             self.next += 1;
-            match key {
+            match row {
                 None => {}
-                Some(key) if key.value.held() <= pace.copied_from => keys.add(key),
-                Some(key) => {
-                    self.push_copy(store, key);
+                Some(row) if row.held() <= pace.copied_from => rows.add(&row),
+                Some(row) => {
+                    self.push_copy(store, self.table, &row);
                     break;
                 }
             }
         }
-        if keys.count > 0 {
-            self.push(store, keys);
+        if !rows.is_empty() {
+            self.push(store, rows);
         }
     }
 
     /// Writes the key that has this number now, if there is one.
     fn write_behind(&mut self, store: &Store, number: usize) {
         if let Some(key) = store.keyspace.at(number) {
-            self.push_copy(store, key);
+            self.push_copy(store, Table::Keys, &key);
         }
     }
 
-    fn push(&mut self, store: &Store, keys: Keys) {
-        let piece = keys.into_piece(store.journal.last());
+    fn push(&mut self, store: &Store, rows: Rows) {
+        let piece = rows.into_piece(self.table, store.journal.last());
         self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
         in_parts(piece, &mut |part| self.checkpoint.push(part));
     }
 
-    /// Has the key written as it is now.
-    fn push_copy(&mut self, store: &Store, key: &Key) {
-        let (copy, at, bytes) = (key.clone(), store.journal.last(), self.bytes.clone());
-        let weight = match &key.value {
-            Value::Text(text) => text.as_bytes().len(),
-            // An entry takes about half of that, written down.
-            value => value.held() * size_of::<(StreamId, Place)>(),
-        };
-        self.checkpoint.push_made(weight, move |push| {
-            let parts = Parts::new(|part| {
+    /// Has a row written as it is now.
+    fn push_copy(&mut self, store: &Store, table: Table, row: &impl Row) {
+        let (copy, at, bytes) = (row.copied(), store.journal.last(), self.bytes.clone());
+        self.checkpoint.push_made(row.weight(), move |push| {
+            write_alone(table, at, &copy, |part| {
                 bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
                 push(part)
             });
-            // An error: the rest is not wanted any more.
-            let _ = serialize_with_flavor(&(KEYS, at.number(), &[&copy][..]), parts);
         });
     }
 }
 
-/// Keys as they stand in a piece.
-#[derive(Default)]
-struct Keys {
-    count: usize,
-    bytes: Vec<u8>,
-}
-
-impl Keys {
-    fn add(&mut self, key: &Key) {
-        self.bytes = postcard::to_extend(key, std::mem::take(&mut self.bytes)).expect(WRITABLE);
-        self.count += 1;
-    }
-
-    /// As `PieceOf::Keys` would be, true at this record.
-    fn into_piece(self, at: Lsn) -> Vec<u8> {
-        let head = (KEYS, at.number(), self.count);
-        [postcard::to_stdvec(&head).expect(WRITABLE), self.bytes].concat()
+/// Where the walk over a table ends.
+fn numbers(store: &Store, table: Table) -> usize {
+    match table {
+        Table::Conversations => store.ledger.conversations().numbers(),
+        Table::People => store.ledger.people().numbers(),
+        Table::Keys => store.keyspace.numbers(),
     }
 }
 
-/// Hands a piece over, in parts if it is too long.
-fn in_parts(piece: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) {
-    if piece.len() <= PART_BYTES {
-        return push(piece);
-    }
-    let mut parts = Parts::new(|part| {
-        push(part);
-        ControlFlow::Continue(())
-    });
-    parts.try_extend(&piece).and_then(|()| parts.finalize()).expect(WRITABLE);
+/// What stands in a table under a number.
+trait Row: Serialize {
+    /// The same as it is now, whatever becomes of it; it shares what is much.
+    type Copy: Serialize + Send + 'static;
+
+    fn copied(&self) -> Self::Copy;
+
+    /// How many things it holds.
+    fn held(&self) -> usize;
+
+    /// Bytes that it takes when it is written, roughly.
+    fn weight(&self) -> usize;
 }
 
-/// A piece that is handed over in parts while it is written, so that there is never more of it than one. It ends early when
-/// no more are wanted.
-struct Parts<P> {
-    push: P,
-    bytes: Vec<u8>,
-    is_first: bool,
-}
+impl Row for &Key {
+    type Copy = Key;
 
-impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Parts<P> {
-    fn new(push: P) -> Self {
-        Parts { push, bytes: Vec::with_capacity(PART_BYTES), is_first: true }
+    fn copied(&self) -> Key {
+        (*self).clone()
     }
 
-    fn leave(&mut self, is_last: bool) -> postcard::Result<()> {
-        let part = PieceOf::Part { is_first: self.is_first, is_last, bytes: &self.bytes };
-        let is_wanted = (self.push)(postcard::to_stdvec(&part).expect(WRITABLE)).is_continue();
-        self.bytes.clear();
-        self.is_first = false;
-        if is_wanted || is_last { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
-    }
-}
-
-impl<P: FnMut(Vec<u8>) -> ControlFlow<()>> Flavor for Parts<P> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
+    fn held(&self) -> usize {
+        self.value.held()
     }
 
-    fn try_extend(&mut self, mut bytes: &[u8]) -> postcard::Result<()> {
-        while self.bytes.len() + bytes.len() > PART_BYTES {
-            let (fitting, rest) = bytes.split_at(PART_BYTES - self.bytes.len());
-            self.bytes.extend_from_slice(fitting);
-            self.leave(false)?;
-            bytes = rest;
+    fn weight(&self) -> usize {
+        match &self.value {
+            Value::Text(text) => text.as_bytes().len(),
+            // An entry takes about half of that, written down.
+            value => value.held() * size_of::<(StreamId, Place)>(),
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
+    }
+}
+
+impl Row for (Number, &Conversation) {
+    type Copy = (Number, Conversation);
+
+    fn copied(&self) -> Self::Copy {
+        (self.0, self.1.clone())
     }
 
-    fn finalize(mut self) -> postcard::Result<()> {
-        self.leave(true)
+    fn held(&self) -> usize {
+        self.1.len()
+    }
+
+    fn weight(&self) -> usize {
+        self.1.len() * size_of::<Place>()
+    }
+}
+
+/// It is bounded by the ledger's limits.
+impl Row for (Number, &Person) {
+    type Copy = (Number, Person);
+
+    fn copied(&self) -> Self::Copy {
+        (self.0, self.1.clone())
+    }
+
+    fn held(&self) -> usize {
+        1
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Person>()
     }
 }
 

@@ -1,6 +1,10 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use naru_ledger::Epoch;
+use parking_lot::Mutex;
+
 use super::store::Store;
+use crate::ledger::Totals;
 
 /// How many keys the keeper has, for others to read.
 #[derive(Default)]
@@ -8,6 +12,15 @@ pub(crate) struct KeyCounts {
     keys: AtomicUsize,
     expiring: AtomicUsize,
     expired: AtomicU64,
+    ledger: Mutex<Option<LedgerCounts>>,
+}
+
+/// How much there is of conversations and inboxes, and whose they are.
+#[derive(Clone)]
+pub(crate) struct LedgerCounts {
+    pub(crate) epoch: Epoch,
+    pub(crate) generation: u32,
+    pub(crate) totals: Totals,
 }
 
 impl KeyCounts {
@@ -15,6 +28,11 @@ impl KeyCounts {
         self.keys.store(store.keyspace.len(), Ordering::Relaxed);
         self.expiring.store(store.keyspace.expiring(), Ordering::Relaxed);
         self.expired.store(store.expired, Ordering::Relaxed);
+        let (head, totals) = (store.ledger.head(), store.ledger.totals());
+        // Nobody waits for who reads it.
+        if let Some(mut ledger) = self.ledger.try_lock() {
+            *ledger = Some(LedgerCounts { epoch: head.epoch.clone(), generation: head.generation.0, totals });
+        }
     }
 
     pub(crate) fn keys(&self) -> usize {
@@ -29,5 +47,10 @@ impl KeyCounts {
     /// Those that have gone away by themselves since the start.
     pub(crate) fn expired(&self) -> u64 {
         self.expired.load(Ordering::Relaxed)
+    }
+
+    /// None before the keeper has taken a turn.
+    pub(crate) fn ledger(&self) -> Option<LedgerCounts> {
+        self.ledger.lock().clone()
     }
 }

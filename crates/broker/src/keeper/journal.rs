@@ -1,10 +1,14 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use naru_store::{Address, AppendError, Damage, Log, Lsn, WriteError};
+use naru_ledger::Seq;
+use naru_store::{Address, AppendError, Damage, Hold, Log, Lsn, WriteError};
 
 use super::{change::Change, store::StoreError};
-use crate::keyspace::{Body, Gone, Keyspace, Place, Spot, Value};
+use crate::{
+    keyspace::{Body, Gone, Keyspace, Place, Spot, Value},
+    ledger::Ledger,
+};
 
 /// The longest record: what an operation changes must fit. The log's frames hold twice as much, so it always does.
 pub(super) const RECORD_BYTES_MAX: usize = 32 << 20;
@@ -39,9 +43,12 @@ pub(super) struct Journal {
     is_in_transaction: bool,
     /// The last record appended.
     last: Lsn,
-    live: Live,
-    /// Bodies that nothing refers to any more by what is in the open record.
-    freed: Vec<Place>,
+    /// What keys refer to.
+    of_keys: Live,
+    /// What the ledger refers to.
+    of_ledger: Live,
+    /// Bodies that nothing refers to any more by what is in the open record, and how they were held.
+    freed: Vec<(Place, Hold)>,
     /// Values that are gone and hold so many that their bodies are counted bit by bit.
     gone: VecDeque<Value>,
 }
@@ -54,6 +61,16 @@ pub(super) struct Live {
 }
 
 impl Live {
+    fn add(&mut self, place: Place) {
+        self.bodies += 1;
+        self.bytes += in_log(place);
+    }
+
+    fn remove(&mut self, place: Place) {
+        self.bodies -= 1;
+        self.bytes -= in_log(place);
+    }
+
     /// The part of the log that bodies would take if all were live, 0 to 1: the rest is what brings them.
     pub(super) fn share(self) -> f64 {
         self.bytes as f64 / (self.bytes + self.bodies * BODY_EXTRA_BYTES).max(1) as f64
@@ -76,7 +93,8 @@ impl Journal {
             log,
             open: None,
             is_in_transaction: false,
-            live: Live::default(),
+            of_keys: Live::default(),
+            of_ledger: Live::default(),
             freed: Vec::new(),
             gone: VecDeque::new(),
         }
@@ -95,6 +113,14 @@ impl Journal {
         self.last
     }
 
+    /// The record that has what was added last, though it may still be open.
+    pub(super) fn last_added(&self) -> Lsn {
+        match &self.open {
+            Some(_) => Lsn::new(self.log.last().number() + 1),
+            None => self.last,
+        }
+    }
+
     /// What is durable.
     pub(super) fn durable(&self) -> Lsn {
         self.log.durable()
@@ -106,14 +132,21 @@ impl Journal {
     }
 
     /// Counts what is live in a log that was just opened, so that the rest of it can be given back.
-    pub(super) fn count(&mut self, keyspace: &Keyspace) -> Result<(), Damage> {
+    pub(super) fn count(&mut self, keyspace: &Keyspace, ledger: &Ledger) -> Result<(), Damage> {
         let mut counted = Ok(());
         for key in (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)) {
             key.value.places(&mut |place| {
                 if counted.is_ok() {
-                    counted = self.count_live(place);
+                    counted = self.count_live(place, Hold::Loose);
                 }
             });
+        }
+        for (_, conversation) in ledger.conversations().iter() {
+            for (_, place) in conversation.references(Seq::ZERO) {
+                if counted.is_ok() {
+                    counted = self.count_live(place, Hold::Firm);
+                }
+            }
         }
         self.log.reclaim();
         counted
@@ -122,11 +155,6 @@ impl Journal {
     /// Until [`Self::commit`] all changes go into one record.
     pub(super) fn begin(&mut self) {
         self.is_in_transaction = true;
-    }
-
-    /// Bytes of changes and bodies that the open record has.
-    pub(super) fn open_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |record| record.bodies.len() + record.changes.len())
     }
 
     /// Takes up all of `changes` with their bodies, or none; where their record begins. Outside of a transaction they are
@@ -160,10 +188,11 @@ impl Journal {
         record.count += changes.len();
         let address = record.address;
         for change in changes {
+            let hold = change.hold();
             change.each_body(&mut |body| {
                 let Body::Recorded(spot) = body else { return };
                 // What is not in a file yet is always there.
-                let counted = self.count_live(spot.in_record(address));
+                let counted = self.count_live(spot.in_record(address), hold);
                 debug_assert!(counted.is_ok());
             });
         }
@@ -212,32 +241,44 @@ impl Journal {
         Ok(body)
     }
 
-    fn count_live(&mut self, place: Place) -> Result<(), Damage> {
-        self.live.bodies += 1;
-        self.live.bytes += in_log(place);
-        self.log.count_live(Address::new(place.address), in_log(place))
+    fn count_live(&mut self, place: Place, hold: Hold) -> Result<(), Damage> {
+        self.live_of(hold).add(place);
+        self.log.count_live(Address::new(place.address), in_log(place), hold)
+    }
+
+    fn live_of(&mut self, hold: Hold) -> &mut Live {
+        match hold {
+            Hold::Loose => &mut self.of_keys,
+            Hold::Firm => &mut self.of_ledger,
+        }
     }
 
     /// What is live.
     pub(super) fn live(&self) -> Live {
-        self.live
+        let Live { bodies, bytes } = self.of_ledger;
+        Live { bodies: self.of_keys.bodies + bodies, bytes: self.of_keys.bytes + bytes }
     }
 
-    /// Nothing refers to any body any more that there is, once the open record is appended. What was still to be counted
+    /// No key refers to any body any more that there is, once the open record is appended. What was still to be counted
     /// is only to be dropped now.
     pub(super) fn free_all(&mut self) -> VecDeque<Value> {
-        self.freed.clear();
-        self.live = Live::default();
-        self.log.count_all_dead();
+        self.freed.retain(|(_, hold)| *hold == Hold::Firm);
+        self.of_keys = Live::default();
+        self.log.count_loose_dead();
         std::mem::take(&mut self.gone)
     }
 
-    /// Something is not needed any more, once the open record is appended.
+    /// The ledger does not refer to a body any more, once the open record is appended.
+    pub(super) fn free_of_ledger(&mut self, place: Place) {
+        self.freed.push((place, Hold::Firm));
+    }
+
+    /// Something of a key is not needed any more, once the open record is appended.
     pub(super) fn free(&mut self, gone: Gone) {
         match gone {
-            Gone::Body(place) => self.freed.push(place),
+            Gone::Body(place) => self.freed.push((place, Hold::Loose)),
             Gone::Value(value) if value.len() > COUNTED_AT_ONCE_MAX => self.gone.push_back(value),
-            Gone::Value(value) => value.places(&mut |place| self.freed.push(place)),
+            Gone::Value(value) => value.places(&mut |place| self.freed.push((place, Hold::Loose))),
         }
     }
 
@@ -247,7 +288,7 @@ impl Journal {
         while self.freed.len() < COUNTED_A_TURN_MAX
             && let Some(value) = self.gone.front_mut()
         {
-            if !value.take_some(|place| self.freed.push(place)) {
+            if !value.take_some(|place| self.freed.push((place, Hold::Loose))) {
                 self.gone.pop_front();
             }
         }
@@ -256,11 +297,12 @@ impl Journal {
     }
 
     fn count_freed(&mut self) {
-        for place in self.freed.drain(..) {
-            self.live.bodies -= 1;
-            self.live.bytes -= in_log(place);
-            self.log.count_dead(Address::new(place.address), in_log(place));
+        let mut freed = std::mem::take(&mut self.freed);
+        for (place, hold) in freed.drain(..) {
+            self.live_of(hold).remove(place);
+            self.log.count_dead(Address::new(place.address), in_log(place), hold);
         }
+        self.freed = freed;
     }
 }
 

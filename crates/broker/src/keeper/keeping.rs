@@ -36,8 +36,8 @@ impl Keeping {
         jobs: &mut Vec<(OwnedPermit<Job>, Job)>,
     ) -> Option<Vec<Answer>> {
         let mut turns = self.turns.try_lock()?;
-        let turns = turns.as_mut().filter(|turns| turns.can_be_done_beside())?;
-        if !jobs.iter().all(|(_, job)| turns.store.is_short(&job.task)) {
+        let turns = turns.as_mut()?;
+        if !turns.can_be_done_beside() || !jobs.iter().all(|(_, job)| turns.store.is_short(&job.task)) {
             return None;
         }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));

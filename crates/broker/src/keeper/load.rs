@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use naru_ledger::{Ledger, Misfit};
+use naru_ledger::Epoch;
 use naru_store::{Address, Load, Lsn};
 
 use super::{
@@ -12,17 +12,19 @@ use super::{
 use crate::{
     config::Config,
     keyspace::{Body, KeyChange, Keyspace, Value, WrongType},
+    ledger::{Head, IdKey, Ledger, LedgerChange, Misfit, Subject},
     lists::{Element, ListChange},
     streams::{GroupChange, Stream, StreamChange, StreamId, is_countable},
     strings::StringChange,
 };
+use known::Known;
 
 /// A record, or a piece of a checkpoint, that is whole, and yet makes no sense here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] postcard::Error),
-    #[error("it does not follow from those before: {0}")]
+    #[error(transparent)]
     Misfit(#[from] Misfit),
     #[error("it changes a key that holds something of another kind")]
     WrongType(#[from] WrongType),
@@ -35,11 +37,14 @@ pub(super) struct Loading {
     pub(super) keyspace: Keyspace,
     pub(super) ledger: Ledger,
     config: Arc<Config>,
-    /// The record that each key of the checkpoint was true at, by the key's number. A number that is used again is another
-    /// key's, which is younger than that.
-    known: Vec<Lsn>,
-    /// The record that the ledger of the checkpoint was true at.
-    pub(super) ledger_known: Lsn,
+    /// Some of it may be lost: numbers without anything, and the same once more from another checkpoint.
+    pub(super) bears_holes: bool,
+    /// What keys of the checkpoint know. A number that is used again is another key's, which is younger than that.
+    known: Known,
+    known_conversations: Known,
+    known_people: Known,
+    /// The record that the rest of the checkpoint's ledger was true at.
+    known_head: Lsn,
     /// Parts of a piece that is not complete.
     pub(super) parts: Vec<u8>,
     /// Why nothing more is taken in: the record, or zero for a piece, and what is wrong with it.
@@ -56,13 +61,23 @@ impl Loading {
             keyspace: Keyspace::default(),
             ledger,
             config,
-            known: Vec::new(),
-            ledger_known: Lsn::ZERO,
+            bears_holes: false,
+            known: Known::default(),
+            known_conversations: Known::default(),
+            known_people: Known::default(),
+            known_head: Lsn::ZERO,
             parts: Vec::new(),
             failed: None,
             checkpoint_bytes: 0,
             replayed_from: None,
         }
+    }
+
+    /// For who only looks at what is stored: what it begins with is in nobody's hands.
+    pub(super) fn to_look() -> Loading {
+        let epoch = Epoch::parse("none").expect("a word is an epoch");
+        let head = Head::new(epoch, IdKey::new([0; 16]));
+        Loading::new(Ledger::new(head), Arc::new(Config::by_default()))
     }
 
     pub(super) fn take_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
@@ -80,10 +95,27 @@ impl Loading {
             whole => whole,
         };
         match piece {
-            Piece::Ledger(lsn, ledger) => {
-                ledger.check()?;
-                self.ledger = *ledger;
-                self.ledger_known = Lsn::new(lsn);
+            Piece::Ledger(lsn, head) => {
+                self.ledger.put_head(*head);
+                self.known_head = Lsn::new(lsn);
+            }
+            Piece::Conversations(lsn, conversations) => {
+                for (number, conversation) in conversations {
+                    if self.bears_holes {
+                        self.ledger.vacate_conversation(number);
+                    }
+                    self.ledger.put_conversation(number, conversation)?;
+                    self.known_conversations.note(number.index(), Lsn::new(lsn));
+                }
+            }
+            Piece::People(lsn, people) => {
+                for (number, person) in people {
+                    if self.bears_holes {
+                        self.ledger.vacate_person(number);
+                    }
+                    self.ledger.put_person(number, person)?;
+                    self.known_people.note(number.index(), Lsn::new(lsn));
+                }
             }
             Piece::Keys(lsn, keys) => {
                 for key in keys {
@@ -91,8 +123,7 @@ impl Loading {
                         return Err(LoadError::Impossible("a key whose parts do not fit together"));
                     }
                     let number = self.keyspace.restore(key);
-                    self.known.resize(self.known.len().max(number + 1), Lsn::ZERO);
-                    self.known[number] = Lsn::new(lsn);
+                    self.known.note(number, Lsn::new(lsn));
                 }
             }
             Piece::Part { .. } => return Err(LoadError::Impossible("a part of a part")),
@@ -115,9 +146,9 @@ impl Loading {
         change: Change,
     ) -> Result<(), LoadError> {
         match change {
-            Change::Ledger(effect) => {
-                if lsn > self.ledger_known {
-                    self.ledger.apply(&effect)?;
+            Change::Ledger(change) => {
+                if let Some(change) = self.unknown(lsn, change) {
+                    self.ledger.apply(change, address.position(), &mut |_| {})?;
                 }
             }
             Change::Flushed => self.flush(lsn),
@@ -161,7 +192,7 @@ impl Loading {
     /// Whether a key knows from the checkpoint what was changed by a record.
     pub(super) fn knows_key(&self, key: &[u8], lsn: Lsn) -> bool {
         let number = self.keyspace.number(key);
-        number.and_then(|number| self.known.get(number)).is_some_and(|known| lsn <= *known)
+        number.is_some_and(|number| self.known.knows(number, lsn))
     }
 
     /// Whether what a RENAME moved is not under the old name any more, as the checkpoint has it: what is there is younger, or
@@ -171,10 +202,24 @@ impl Loading {
         from != to && (self.knows_key(to, lsn) || self.knows_key(from, lsn) || !is_there)
     }
 
+    /// What of a change of the ledger is not known from the checkpoint to whom it is about.
+    pub(super) fn unknown(&self, lsn: Lsn, mut change: LedgerChange) -> Option<LedgerChange> {
+        let is_known = match change.subject() {
+            Subject::Head => lsn <= self.known_head,
+            Subject::Conversation(number) => self.known_conversations.knows(number.index(), lsn),
+            Subject::Person(number) => self.known_people.knows(number.index(), lsn),
+            Subject::People => {
+                change.retain_reached(|number| !self.known_people.knows(number.index(), lsn));
+                false
+            }
+        };
+        (!is_known).then_some(change)
+    }
+
     /// Deletes all keys but those that are younger.
     fn flush(&mut self, lsn: Lsn) {
         let older = (0..self.keyspace.numbers())
-            .filter(|number| self.known.get(*number).is_none_or(|known| *known < lsn));
+            .filter(|number| self.known.get(*number).is_none_or(|known| known < lsn));
         let names = older.filter_map(|number| self.keyspace.at(number)).map(|key| key.name.clone());
         for name in names.collect::<Vec<_>>() {
             self.keyspace.remove(&name);
@@ -194,7 +239,8 @@ pub(super) fn check(change: &mut Change, record_bytes: usize) -> Result<(), Load
     {
         return Err(LoadError::Impossible("a list of nothing"));
     }
-    let is_of_stream = matches!(change, Change::Stream(..));
+    // Those of lists alone may be kept where they are referred to.
+    let are_apart = matches!(change, Change::Stream(..) | Change::Ledger(_));
     if !are_countable(change) {
         return Err(LoadError::Impossible("more entries than can be counted"));
     }
@@ -205,7 +251,7 @@ pub(super) fn check(change: &mut Change, record_bytes: usize) -> Result<(), Load
                 // Behind its checksum, before the changes.
                 u64::from(spot.offset) + u64::from(spot.bytes) + CHECK_BYTES as u64 <= record_bytes as u64
             }
-            Body::Short(_) | Body::New(_) if is_of_stream => false,
+            Body::Short(_) | Body::New(_) if are_apart => false,
             Body::Short(text) | Body::New(text) => Element::inline(text).is_some(),
         }
     });
@@ -251,6 +297,7 @@ impl Load for Loading {
     }
 }
 
+mod known;
 #[cfg(any(test, feature = "laws"))]
 pub(super) mod law;
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod journal;
 mod keeping;
 mod keys;
 mod ledger;
+mod level;
 mod lists;
 mod load;
 mod reclaim;
@@ -27,7 +28,6 @@ mod start;
 mod store;
 mod streams;
 mod strings;
-mod tell;
 mod transaction;
 mod turn;
 mod upkeep;
@@ -45,7 +45,7 @@ use tokio::sync::oneshot;
 
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
-pub(crate) use counts::KeyCounts;
+pub(crate) use counts::{KeyCounts, LedgerCounts};
 pub(crate) use keeping::Keeping;
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
@@ -151,6 +151,6 @@ pub(crate) enum Unblocked {
 /// What is asked of the ledger.
 pub(crate) enum LedgerOp {
     Op(naru_ledger::Op),
-    /// All numbers are to jump ahead.
+    /// Has all numbers jump ahead: the newest records may be missing.
     Generation,
 }

@@ -3,10 +3,14 @@
 
 use std::{ops::Range, time::Duration};
 
+use bytes::Bytes;
+use naru_ledger::Seq;
+
 use super::{
     change::Change,
     store::{Store, StoreError},
 };
+use crate::{keyspace::Place, ledger::LedgerChange, numbered::Number};
 
 /// When, and how fast.
 #[derive(Clone, Copy)]
@@ -51,11 +55,19 @@ enum Left {
     ToBeSeen { of: u64 },
 }
 
+/// Where a walk goes on.
+#[derive(Clone, Copy)]
+enum At {
+    /// At the key of this number, of whose references so many have been looked at.
+    Key { number: usize, seen: usize },
+    /// At the conversation of this number, behind this entry.
+    Conversation { number: usize, after: Seq },
+}
+
 struct Walk {
     /// Addresses of the segments to be emptied; they rise.
     emptied: Vec<Range<u64>>,
-    /// The next key's number, and how many of its references have been looked at.
-    next: (usize, usize),
+    next: At,
     moved_bytes: u64,
     /// What looked dead in the other segments.
     left: u64,
@@ -95,7 +107,12 @@ impl Reclaim {
         self.left = Left::Known(left);
         if dead - left > self.pace.dead_bytes_min.max(live) && !emptied.is_empty() {
             tracing::info!(segments = emptied.len(), dead, live, "emptying segments of the log");
-            self.walk = Some(Walk { emptied, next: (0, 0), moved_bytes: 0, left: dead - gained });
+            self.walk = Some(Walk {
+                emptied,
+                next: At::Key { number: 0, seen: 0 },
+                moved_bytes: 0,
+                left: dead - gained,
+            });
         }
     }
 
@@ -125,55 +142,114 @@ impl Reclaim {
 }
 
 impl Walk {
-    /// Moves some of what stands in the segments; whether all keys have been looked at.
+    /// Moves some of what stands in the segments; whether all that refers to anything has been looked at.
     fn go_on(&mut self, store: &mut Store, pace: Pace) -> Result<bool, StoreError> {
-        let mut references = 0;
-        let mut bytes = 0;
-        while references < pace.turn_references && bytes < pace.turn_bytes {
-            let (number, seen) = self.next;
-            if number >= store.keyspace.numbers() {
-                return Ok(true);
-            }
-            let Some(key) = store.keyspace.at(number) else {
-                self.next = (number + 1, 0);
-                references += 1;
-                continue;
+        let mut turn = Turn { pace, references: 0, bytes: 0, changes: Vec::new() };
+        let mut is_at_end = false;
+        while !turn.is_over() && !is_at_end {
+            let next = match self.next {
+                At::Key { number, seen } => self.look_at_key(store, number, seen, &mut turn),
+                At::Conversation { number, after } => {
+                    self.look_at_conversation(store, number, after, &mut turn)
+                }
             };
-            let mut changes = Vec::new();
-            let mut looked_at = 0;
-            let mut is_done = true;
-            for (slot, place) in key.value.references(seen) {
-                let is_enough = references + looked_at >= pace.turn_references || bytes >= pace.turn_bytes;
-                let place = place.filter(|place| self.is_emptied(place.address));
-                // A long body has a record of its own.
-                let is_long = place.is_some_and(|place| place.bytes as usize > pace.turn_bytes);
-                if is_enough || is_long && !changes.is_empty() {
-                    is_done = false;
-                    break;
-                }
-                looked_at += 1;
-                let Some(place) = place else { continue };
-                match store.journal.read(place) {
-                    Ok(body) => {
-                        // Each change names its key.
-                        bytes += body.len() + key.name.len();
-                        changes.push(Change::moved(&key.name, slot, body));
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a body cannot be read; its segment of the log stays");
-                    }
-                }
+            turn.references += 1;
+            match next {
+                Some(next) => self.next = next,
+                None => is_at_end = true,
             }
-            self.next = if is_done { (number + 1, 0) } else { (number, seen + looked_at) };
-            references += looked_at + 1;
-            store.change_quietly(changes)?;
+            store.change_quietly(std::mem::take(&mut turn.changes))?;
         }
-        self.moved_bytes += bytes as u64;
-        Ok(false)
+        self.moved_bytes += turn.bytes as u64;
+        Ok(is_at_end)
+    }
+
+    /// Moves what a key refers to; where to go on.
+    fn look_at_key(&self, store: &Store, number: usize, seen: usize, turn: &mut Turn) -> Option<At> {
+        if number >= store.keyspace.numbers() {
+            return Some(At::Conversation { number: 0, after: Seq::ZERO });
+        }
+        let next_key = At::Key { number: number + 1, seen: 0 };
+        let Some(key) = store.keyspace.at(number) else { return Some(next_key) };
+        for (looked_at, (slot, place)) in key.value.references(seen).enumerate() {
+            let place = place.filter(|place| self.is_emptied(place.address));
+            if !turn.has_room(place) {
+                return Some(At::Key { number, seen: seen + looked_at });
+            }
+            // Each change names its key.
+            turn.take(store, place, key.name.len(), |body| Change::moved(&key.name, slot, body));
+        }
+        Some(next_key)
+    }
+
+    /// The same for a conversation. None: it was the last.
+    fn look_at_conversation(&self, store: &Store, number: usize, after: Seq, turn: &mut Turn) -> Option<At> {
+        if number >= store.ledger.conversations().numbers() {
+            return None;
+        }
+        let next_conversation = At::Conversation { number: number + 1, after: Seq::ZERO };
+        let found =
+            Number::of(number).and_then(|number| Some((number, store.ledger.conversations().get(number)?)));
+        let Some((conversation, log)) = found else { return Some(next_conversation) };
+        let mut after = after;
+        for (seq, place) in log.references(after) {
+            let place = Some(place).filter(|place| self.is_emptied(place.address));
+            if !turn.has_room(place) {
+                return Some(At::Conversation { number, after });
+            }
+            turn.take(store, place, 0, |body| {
+                Change::Ledger(LedgerChange::Rewritten { conversation, seq, content: body.into() })
+            });
+            after = seq;
+        }
+        Some(next_conversation)
     }
 
     fn is_emptied(&self, address: u64) -> bool {
         let at = self.emptied.partition_point(|addresses| addresses.end <= address);
         self.emptied.get(at).is_some_and(|addresses| addresses.start <= address)
+    }
+}
+
+/// What a turn does.
+struct Turn {
+    pace: Pace,
+    references: usize,
+    bytes: usize,
+    /// What is to be recorded together.
+    changes: Vec<Change>,
+}
+
+impl Turn {
+    fn is_over(&self) -> bool {
+        self.references >= self.pace.turn_references || self.bytes >= self.pace.turn_bytes
+    }
+
+    /// Whether the next reference can be looked at, with the body there, if that is to be moved: a long one has a record of its
+    /// own.
+    fn has_room(&self, place: Option<Place>) -> bool {
+        let is_long = place.is_some_and(|place| place.bytes as usize > self.pace.turn_bytes);
+        !self.is_over() && (self.changes.is_empty() || !is_long)
+    }
+
+    /// Looks at a reference; has its body moved, if there is one, by a change of so many bytes beside it.
+    fn take(
+        &mut self,
+        store: &Store,
+        place: Option<Place>,
+        change_bytes: usize,
+        change: impl FnOnce(Bytes) -> Change,
+    ) {
+        self.references += 1;
+        let Some(place) = place else { return };
+        match store.journal.read(place) {
+            Ok(body) => {
+                self.bytes += body.len() + change_bytes;
+                self.changes.push(change(body));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a body cannot be read; its segment of the log stays");
+            }
+        }
     }
 }

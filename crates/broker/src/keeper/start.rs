@@ -7,7 +7,7 @@ use std::{
 };
 
 use naru_fanout::Directory;
-use naru_ledger::{Epoch, Ledger};
+use naru_ledger::Epoch;
 use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Recovery, Vfs, WriteError};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -19,14 +19,20 @@ use super::{
     held::Held,
     journal::Journal,
     keeping::Keeping,
-    ledger::Servers,
+    ledger::servers::Servers,
     load::Loading,
     reclaim::{self, Reclaim},
     store::Store,
     turn::Turns,
     upkeep::Upkeep,
 };
-use crate::{StartError, config::Config, limits::JOBS_MAX, wire::Resp};
+use crate::{
+    StartError,
+    config::Config,
+    ledger::{Head, IdKey, Ledger, LedgerChange},
+    limits::JOBS_MAX,
+    wire::Resp,
+};
 
 /// Where what is stored is kept.
 #[derive(Clone, Debug)]
@@ -135,7 +141,7 @@ fn open_store(
         Storage::Folder(_) => checkpoint::Pace::default(),
         Storage::Memory => checkpoint::Pace::never(),
     };
-    let mut loading = Loading::new(Ledger::new(new_epoch()?), config.clone());
+    let mut loading = Loading::new(Ledger::new(new_head()?), config.clone());
     let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
     let (log, recovery) = Log::open(fs, &folder, options, on_durable, &mut loading)?;
     if let Some((record, error)) = loading.failed {
@@ -144,15 +150,21 @@ fn open_store(
     if let Storage::Folder(_) = storage {
         say(&folder, &recovery, &loading);
     }
+    if let Err(misfit) = loading.ledger.check() {
+        let record = recovery.last.number();
+        return Err(StartError::Misfit { folder, record, reason: misfit.to_string() });
+    }
     let mut journal = Journal::new(log);
-    journal.count(&loading.keyspace).map_err(|damage| StartError::Open(damage.into()))?;
+    journal.count(&loading.keyspace, &loading.ledger).map_err(|damage| StartError::Open(damage.into()))?;
     let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());
     let checkpoints = Checkpoints::new(pace, begun_at.position(), loading.checkpoint_bytes);
     let mut store = Store::new(loading.keyspace, loading.ledger, journal, config);
     if recovery.last == Lsn::ZERO {
-        let birth = store.ledger.birth();
-        store.changed_ledger(vec![birth]).map_err(|error| StartError::FirstRecord(error.to_string()))?;
+        let Head { epoch, key, .. } = store.ledger.head().clone();
+        let begun = store.change_ledger(vec![LedgerChange::Begun { epoch, key }]);
+        begun.map_err(|error| StartError::FirstRecord(error.to_string()))?;
     }
+    store.begin_life().map_err(|error| StartError::FirstRecord(error.to_string()))?;
     Ok((store, Upkeep::new(checkpoints, Reclaim::new(reclaim::Pace::default()))))
 }
 
@@ -169,14 +181,21 @@ fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {
     }
     tracing::info!(
         folder = %folder.display(), checkpoint = recovery.checkpoint.map(Lsn::number), records = recovery.records,
-        keys = loading.keyspace.len(), "data folder opened"
+        keys = loading.keyspace.len(), conversations = loading.ledger.conversations().numbers(),
+        people = loading.ledger.people().numbers(), "data folder opened"
     );
 }
 
-/// Sixteen random hexadecimal digits: tells one life of a ledger from every other.
-pub(super) fn new_epoch() -> Result<Epoch, StartError> {
-    let mut random = [0; 8];
+/// What a ledger begins with: an epoch of sixteen random hexadecimal digits, which tells its life from every other, and a
+/// secret.
+pub(super) fn new_head() -> Result<Head, StartError> {
+    let epoch = format!("{:016x}", u64::from_le_bytes(random()?));
+    let epoch = Epoch::parse(&epoch).expect("sixteen digits are an epoch");
+    Ok(Head::new(epoch, IdKey::new(random()?)))
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], StartError> {
+    let mut random = [0; BYTES];
     getrandom::fill(&mut random).map_err(|error| StartError::Random(error.to_string()))?;
-    let text = format!("{:016x}", u64::from_le_bytes(random));
-    Ok(Epoch::parse(&text).expect("sixteen digits are an epoch"))
+    Ok(random)
 }

@@ -1,8 +1,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Effect, Ledger};
-use naru_store::{AppendError, Level, ReadError, WriteError};
+use naru_ledger::{Limits, Millis, Op};
+use naru_store::{AppendError, Level, Lsn, ReadError, WriteError};
 
 use super::{
     apply::apply,
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    keyspace::{Family, Keyspace, WrongType},
+    keyspace::{Family, Keyspace, Place, WrongType},
+    ledger::{Bodies, Decided, Ledger, LedgerChange, Undecided},
     streams::Stream,
 };
 
@@ -54,12 +55,15 @@ pub(super) enum StoreError {
 pub(super) struct Store {
     pub(super) keyspace: Keyspace,
     pub(super) ledger: Ledger,
-    /// Answers the ledger's commands so far, in memory alone.
-    pub(super) model: naru_ledger::Model,
-    pub(super) generation: naru_ledger::Generation,
     pub(super) journal: Journal,
     pub(super) watches: Watches,
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
+    /// What the ledger is bounded by.
+    pub(super) limits: Limits,
+    /// Whether what is stored is there after this process.
+    pub(super) outlives_process: bool,
+    /// What is to be on disk before anything counts that is not.
+    pub(super) noted: Lsn,
     /// The time, in Unix milliseconds, of the operation or transaction under way.
     pub(super) now: u64,
     /// How many keys have gone away by themselves.
@@ -71,14 +75,14 @@ pub(super) struct Store {
 impl Store {
     /// What was taken back in, and the journal that goes on from there.
     pub(super) fn new(keyspace: Keyspace, ledger: Ledger, journal: Journal, config: Arc<Config>) -> Self {
-        let model = naru_ledger::Model::new(ledger.epoch().clone(), naru_ledger::Limits::default());
         Store {
             keyspace,
-            model,
-            generation: naru_ledger::Generation::FIRST,
             ledger,
             journal,
             watches: Watches::default(),
+            limits: Limits::default(),
+            outlives_process: config.is_durable(),
+            noted: Lsn::ZERO,
             config,
             now: 0,
             expired: 0,
@@ -91,13 +95,11 @@ impl Store {
     pub(super) fn empty() -> Store {
         use super::load::Loading;
 
-        let (config, epoch) = (Arc::new(Config::by_default()), naru_ledger::Epoch::parse("e"));
-        let ledger = Ledger::new(epoch.expect("a letter is an epoch"));
-        let mut loading = Loading::new(ledger, config.clone());
+        let mut loading = Loading::to_look();
         let (fs, options) = (Arc::new(naru_store::MemoryFs::new()), naru_store::Options::in_memory());
         let opened = naru_store::Log::open(fs, "data".as_ref(), options, Box::new(|_| {}), &mut loading);
         let (log, _) = opened.expect("memory can be written to");
-        Store::new(loading.keyspace, loading.ledger, Journal::new(log), config)
+        Store::new(loading.keyspace, loading.ledger, Journal::new(log), Arc::new(Config::by_default()))
     }
 
     /// The stream under a key, if there is one.
@@ -118,27 +120,20 @@ impl Store {
     /// Hands what has been recorded to the disk, at the level that is asked for now. May wait for it if there is little
     /// else to do.
     pub(super) fn submit(&mut self, may_wait: bool) -> Result<(), WriteError> {
-        let (log, level) = (self.journal.log(), self.config.sync_level());
-        if log.level() != level {
-            log.set_level(level);
-        }
+        // If nothing can be noted any more, nothing can be handed over.
+        let _ = self.follow_level();
+        let log = self.journal.log();
         if may_wait { log.submit_and_wait() } else { log.submit() }
     }
 
     /// Whether what is recorded counts before it is on disk.
-    pub(super) fn syncs_later(&self) -> bool {
-        self.config.sync_level() != Level::Always
+    pub(super) fn syncs_later(&mut self) -> bool {
+        self.journal.log().level() != Level::Always
     }
 
     /// Begins a transaction: until [`Self::commit`], changes are made at once, and recorded together.
     pub(super) fn begin(&mut self) {
         self.journal.begin();
-    }
-
-    /// Refuses an operation in a transaction whose record is full: the ledger's, which cannot be refused later.
-    pub(super) fn check_room(&self) -> Result<(), StoreError> {
-        let bytes = self.journal.open_bytes();
-        if bytes >= RECORD_BYTES_MAX { Err(StoreError::TooLarge { bytes }) } else { Ok(()) }
     }
 
     /// Records what the transaction has changed. An error is the end of the broker.
@@ -198,19 +193,40 @@ impl Store {
             dispose(std::mem::take(&mut self.keyspace), gone);
             return Ok(());
         }
-        let Store { keyspace, journal, config, .. } = self;
+        let Store { keyspace, ledger, journal, config, .. } = self;
+        if let Change::Ledger(change) = change {
+            let made = ledger.apply(change, record, &mut |place| journal.free_of_ledger(place));
+            made.expect("what was decided on this ledger fits it");
+            return Ok(());
+        }
         let node_entries_max = config.stream_node_entries_max();
         apply(keyspace, change, record, node_entries_max, &mut |gone| journal.free(gone))
     }
 
-    /// Records what an operation of the ledger has changed already; an error is the end of the broker, so it does not
-    /// matter that the ledger is ahead of its log then.
-    pub(super) fn changed_ledger(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
-        if effects.is_empty() {
-            return Ok(());
-        }
-        let mut changes: Vec<Change> = effects.into_iter().map(Change::Ledger).collect();
-        self.journal.add(&mut changes, usize::MAX)?;
-        Ok(self.journal.settle()?)
+    /// What an operation of the ledger comes to.
+    pub(super) fn decide(&mut self, op: &Op) -> Result<Decided, Undecided<StoreError>> {
+        let Store { ledger, journal, limits, now, .. } = self;
+        ledger.decide(op, Millis(*now), limits, &mut InLog(journal))
+    }
+
+    /// Takes the bounds of the ledger as they are set now.
+    pub(super) fn follow_limits(&mut self) {
+        self.limits = self.config.ledger_limits();
+    }
+
+    /// Records and makes changes of the ledger, all or none.
+    pub(super) fn change_ledger(&mut self, changes: Vec<LedgerChange>) -> Result<(), StoreError> {
+        self.change_quietly(changes.into_iter().map(Change::Ledger).collect())
+    }
+}
+
+/// What entries say is in the log.
+struct InLog<'a>(&'a Journal);
+
+impl Bodies for InLog<'_> {
+    type Error = StoreError;
+
+    fn read(&mut self, place: Place) -> Result<Bytes, StoreError> {
+        self.0.read(place)
     }
 }

@@ -4,8 +4,8 @@ use naru_fanout::Publication;
 use naru_resp::{ReplyWriter, Version};
 
 use super::{
-    Asker, Op,
-    tell::Notice,
+    Asker,
+    held::{Said, Until},
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -22,34 +22,38 @@ impl Turns {
             execution.steps = None;
         }
         let Some(steps) = &mut execution.steps else {
-            return self.hold(asker, Reply::Executed(execution));
+            return self.hold(asker, Until::Counts, Reply::Executed(execution));
         };
         self.store.begin();
-        let told: Vec<Notice> = steps.iter_mut().flat_map(|step| self.take(asker, step)).collect();
+        let (mut said, mut until) = (Vec::new(), Until::Counts);
+        for step in steps {
+            let (its, until_then) = self.take(asker, step);
+            said.extend(its);
+            until = until.max(until_then);
+        }
         if let Err(error) = self.store.commit() {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
-        self.tell(told);
-        self.hold(asker, Reply::Executed(execution));
+        self.say(said);
+        self.hold(asker, until, Reply::Executed(execution));
         // Who waits sees what is there after all of it, as in Redis.
         self.wake();
     }
 
-    /// Answers a step, if it is one for the keeper; what it has for others.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> Vec<Notice> {
+    /// Answers a step, if it is one for the keeper; what it has for others, and what its answer waits for.
+    fn take(&mut self, asker: Asker, step: &mut Step) -> (Vec<Said>, Until) {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {
                 step.part = other;
-                return Vec::new();
+                return (Vec::new(), Until::Counts);
             }
         };
         let mut reply = Vec::new();
         let mut writer = ReplyWriter::new(&mut reply, version);
-        let mut told = Vec::new();
-        let room = if matches!(op, Op::Ledger(_)) { self.store.check_room() } else { Ok(()) };
-        match room.and_then(|()| self.operate(asker, op, &mut writer)) {
-            Ok(Outcome::Answered(its)) => told = its,
+        let mut afterwards = (Vec::new(), Until::Counts);
+        match self.operate(asker, op, &mut writer) {
+            Ok(Outcome::Answered(said, until)) => afterwards = (said, until),
             // Nothing waits in a transaction: it is answered as if it had not been asked to.
             Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
@@ -58,7 +62,7 @@ impl Turns {
             }
         }
         step.part = Part::Answered(reply);
-        told
+        afterwards
     }
 
     /// Publishes what a transaction publishes, now that it is durable.

@@ -15,13 +15,12 @@ use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
     counts::KeyCounts,
-    held::{Held, Release},
+    held::{Held, Release, Said, Until},
     keys,
-    ledger::{self, Servers},
+    ledger::{self, servers::Servers},
     lists,
     store::{Store, StoreError},
     streams, strings,
-    tell::Notice,
     upkeep::{LOOKS_EVERY, Upkeep},
     usage,
 };
@@ -35,10 +34,17 @@ use crate::{
 
 /// What became of an operation.
 pub(super) enum Outcome {
-    /// It is answered. This is to be published once the change is durable.
-    Answered(Vec<Notice>),
+    /// It is answered. This is to be published once the change counts, and the answer leaves then, or later.
+    Answered(Vec<Said>, Until),
     /// It would wait: so long, or for ever.
     Blocks(Wait, Option<Duration>),
+}
+
+impl Outcome {
+    /// It is answered, and nothing else is to be done.
+    pub(super) fn answered() -> Outcome {
+        Outcome::Answered(Vec::new(), Until::Counts)
+    }
 }
 
 /// The keeper at work.
@@ -129,7 +135,7 @@ impl Turns {
     }
 
     /// Whether others may do something now: what was asked for before is done, and no disk is waited for.
-    pub(super) fn can_be_done_beside(&self) -> bool {
+    pub(super) fn can_be_done_beside(&mut self) -> bool {
         self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty() && self.store.syncs_later()
     }
 
@@ -150,6 +156,7 @@ impl Turns {
 
     /// Does what was asked for, as far as there is room; how much that was.
     fn do_jobs(&mut self) -> usize {
+        self.store.follow_limits();
         let mut done = 0;
         while !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };
@@ -180,7 +187,9 @@ impl Turns {
     }
 
     /// Nobody will ask for anything any more.
-    pub(super) fn close(self) -> Result<(), WriteError> {
+    pub(super) fn close(mut self) -> Result<(), WriteError> {
+        // A failure comes to light with the rest of the log's.
+        let _ = self.store.rest();
         self.store.journal.close()
     }
 
@@ -216,7 +225,9 @@ impl Turns {
                 self.store.watches.remove(asker.client);
                 self.answer(asker, reply);
             }
-            Task::Backup(begun) => self.held.keep(self.store.journal.last(), Release::Backup(begun)),
+            Task::Backup(begun) => {
+                self.held.keep(self.store.journal.last(), Until::Counts, Release::Backup(begun))
+            }
             Task::Gone => self.gone(asker.client),
         }
     }
@@ -243,9 +254,9 @@ impl Turns {
                 let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 self.blocked.add(Waiter { asker, wait, until });
             }
-            Ok(Outcome::Answered(told)) => {
-                self.tell(told);
-                self.answer(asker, reply);
+            Ok(Outcome::Answered(said, until)) => {
+                self.say(said);
+                self.hold(asker, until, Reply::Whole(reply));
             }
             Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
         }
@@ -276,19 +287,20 @@ impl Turns {
             Op::Keys(op) => keys::run(&mut self.store, op, writer)?,
             Op::Text(op) => strings::run(&mut self.store, op, writer)?,
             Op::Ledger(op) => {
-                let told = ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
-                return Ok(Outcome::Answered(told));
+                let (said, until) =
+                    ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
+                return Ok(Outcome::Answered(said, until));
             }
             Op::Stream(op) => return streams::run(&mut self.store, op, writer),
             Op::List(op) => return lists::run(&mut self.store, op, writer),
         }
-        Ok(Outcome::Answered(Vec::new()))
+        Ok(Outcome::answered())
     }
 
     /// Holds messages for servers until what they tell of is durable.
-    pub(super) fn tell(&mut self, told: Vec<Notice>) {
-        for Notice { channel, payload } in told {
-            self.held.keep(self.store.journal.last(), Release::Publish { channel, payload });
+    pub(super) fn say(&mut self, said: Vec<Said>) {
+        for said in said {
+            self.held.keep(self.store.journal.last(), Until::Counts, Release::Publish(said));
         }
     }
 
@@ -298,8 +310,8 @@ impl Turns {
             self.answer_nothing(&waiter);
         }
         self.store.watches.remove(client);
-        if let Some(run) = self.servers.gone(client) {
-            ledger::gone(&mut self.store, run);
+        for run in self.servers.gone(client) {
+            self.store.ledger.run_over(&run);
         }
     }
 
@@ -370,21 +382,24 @@ impl Turns {
     }
 
     fn answer(&mut self, asker: Asker, reply: Vec<u8>) {
-        self.hold(asker, Reply::Whole(reply));
+        self.hold(asker, Until::Counts, Reply::Whole(reply));
     }
 
-    /// Holds a reply until everything decided so far is durable.
-    pub(super) fn hold(&mut self, Asker { client, core, ticket, .. }: Asker, reply: Reply) {
+    /// Holds a reply until everything decided so far counts, or is on disk.
+    pub(super) fn hold(&mut self, Asker { client, core, ticket, .. }: Asker, until: Until, reply: Reply) {
         if let Some(ticket) = ticket {
-            self.held
-                .keep(self.store.journal.last(), Release::Answer(core, Answer { client, ticket, reply }));
+            let release = Release::Answer(core, Answer { client, ticket, reply });
+            self.held.keep(self.store.journal.last(), until, release);
         }
     }
 
-    /// Lets go what is durable by now: publishes at once, keeps replies for the end of the turn.
+    /// Lets go what may leave by now: publishes at once, keeps replies for the end of the turn. What waits for a sync gets one.
     fn release(&mut self) {
-        let durable = self.store.journal.durable();
-        while let Some(release) = self.held.next(durable) {
+        let (counts, synced) = (self.store.journal.durable(), self.store.journal.log().synced());
+        if self.held.wants_sync(counts, synced) {
+            self.store.journal.log().sync();
+        }
+        while let Some(release) = self.held.next(counts, synced) {
             match release {
                 Release::Answer(core, mut answer) => {
                     if let Reply::Executed(execution) = &mut answer.reply {
@@ -392,7 +407,7 @@ impl Turns {
                     }
                     self.outgoing[core.0].push(answer);
                 }
-                Release::Publish { channel, payload } => {
+                Release::Publish(Said { channel, payload }) => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
                 }
                 Release::Backup(begun) => {

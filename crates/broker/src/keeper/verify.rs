@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Epoch, Ledger};
+use naru_ledger::Seq;
 use naru_store::{Address, Damage, Load, Lsn, OpenError, Rescue, Salvage, Verified, Vfs};
 
 use super::{
@@ -11,7 +11,6 @@ use super::{
     load::Loading,
     salvage::{Lost, LostBodies},
 };
-use crate::config::Config;
 
 /// What was found in a data folder.
 pub struct Verification {
@@ -55,11 +54,12 @@ pub fn verify(fs: Arc<dyn Vfs>, data: &Path) -> Result<Verification, OpenError> 
         Err(OpenError::Damaged(_)) => return Ok(found),
         source => source?,
     };
-    let epoch = Epoch::parse("none").expect("a word is an epoch");
-    let mut taken =
-        Taken { loading: Loading::new(Ledger::new(epoch), Arc::new(Config::by_default())), has_lost: false };
+    let mut taken = Taken { loading: Loading::to_look(), has_lost: false };
     let has_all = source.load(&mut taken).has_all_records() && !taken.has_lost;
     found.misfit = taken.loading.failed.take().map(|(lsn, error)| (lsn, error.to_string()));
+    if let (true, None, Err(misfit)) = (has_all, &found.misfit, taken.loading.ledger.check()) {
+        found.misfit = Some((Lsn::ZERO, misfit.to_string()));
+    }
     // Else it is not known what is referred to.
     if has_all && found.misfit.is_none() {
         found.look_for_bodies(&taken.loading, &source);
@@ -72,7 +72,7 @@ impl Verification {
         let mut missing = BTreeSet::new();
         let keys = (0..loading.keyspace.numbers()).filter_map(|number| loading.keyspace.at(number));
         for key in keys {
-            let mut lost = LostBodies::new(&Bytes::copy_from_slice(&key.name));
+            let mut lost = LostBodies::of_key(&Bytes::copy_from_slice(&key.name));
             for (slot, place) in key.value.references(0) {
                 let Some(place) = place else { continue };
                 let address = Address::new(place.address);
@@ -80,6 +80,19 @@ impl Verification {
                     lost.go_on();
                 } else {
                     lost.note(slot, place, source);
+                    missing.insert(source.locate(address).0);
+                }
+            }
+            self.lost.note(lost);
+        }
+        for (_, conversation) in loading.ledger.conversations().iter() {
+            let mut lost = LostBodies::of_conversation(&conversation.id());
+            for (seq, place) in conversation.references(Seq::ZERO) {
+                let address = Address::new(place.address);
+                if source.holds(address, in_log(place)) {
+                    lost.go_on();
+                } else {
+                    lost.note(seq, place, source);
                     missing.insert(source.locate(address).0);
                 }
             }

@@ -3,6 +3,7 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 use super::Value;
+use crate::numbered::Named;
 
 /// One key. The order of its fields is the format of checkpoints. A copy shares what is much with it until one of the two
 /// changes.
@@ -31,5 +32,11 @@ impl Key {
 
     pub(super) fn set_expiry(&mut self, at: Option<u64>) {
         self.expiry = at.and_then(|at| NonZeroU64::new(at.saturating_add(1)));
+    }
+}
+
+impl Named for Key {
+    fn name(&self) -> &[u8] {
+        &self.name
     }
 }

@@ -7,7 +7,6 @@
 mod change;
 mod key;
 mod place;
-mod slab;
 mod value;
 
 pub(crate) use change::KeyChange;
@@ -17,12 +16,12 @@ pub(crate) use value::{Family, Gone, Kind, Slot, Value, WrongType};
 
 use std::collections::BTreeSet;
 
-use slab::{Number, Slab};
+use crate::numbered::{Number, Slab};
 
 /// All keys: by their name, and by their number, under which a walk finds them while they come and go.
 #[derive(Default)]
 pub(crate) struct Keyspace {
-    slab: Slab,
+    slab: Slab<Key>,
     /// When keys go away by themselves, of those that do.
     deadlines: BTreeSet<(u64, Number)>,
     /// See [`Keyspace::take_renamed`].

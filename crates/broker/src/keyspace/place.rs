@@ -9,7 +9,7 @@ pub(crate) struct Place {
 }
 
 /// A body that a change brings along. The order of the variants is the format of the log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Body {
     /// It stands in the change's record.
     Recorded(Spot),

@@ -74,6 +74,11 @@ impl Library {
         Library(TEXTS.iter().map(script).collect())
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Script> {
+        self.0.values()
+    }
+
     /// The script of a command; none where the bus takes several steps, or there is no such command.
     pub(crate) fn script(&self, name: &str) -> Option<&Script> {
         self.0.get(name)

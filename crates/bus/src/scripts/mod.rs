@@ -91,6 +91,18 @@ impl Scripts {
         Ok((generation, fields.flag()?))
     }
 
+    /// Has the server know all scripts, if it may: it is then asked for them by name alone, so that calls that are on their way at
+    /// once are run in their order. One that is not known is given, behind what was asked meanwhile.
+    pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+        let mut pipeline = redis::pipe();
+        let mut scripts = 0;
+        for script in self.library.all() {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+            scripts += 1;
+        }
+        in_time(connection.send_packed_commands(&pipeline, 0, scripts)).await.map(drop)
+    }
+
     /// The same, with what a test says.
     pub(crate) fn pinned(&self, Pinned { now, generation, epoch }: Pinned) -> Scripts {
         Scripts { generation, epoch, now: Some(now), ..self.clone() }

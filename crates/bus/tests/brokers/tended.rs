@@ -82,6 +82,25 @@ fn who_left_while_the_broker_was_away_is_not_held_when_it_is_back() {
 }
 
 #[test]
+fn who_has_lost_the_connection_for_waiting_makes_both_again() {
+    let Some(program) = valkey() else { return };
+    let server = Server::start(&program, &["--appendonly", "yes", "--appendfsync", "everysec"]);
+    let gateway = Gateway::start("s1", server.target());
+    gateway.comes_up();
+    let append = |id| crate::gateway::message(crate::gateway::direct("alice", "bob"), "alice", id);
+    gateway.ask(async |bus| bus.send(&append("c1")).await).unwrap();
+    // It is the one that hears nothing; what it asked last is not long ago either.
+    let clients = server.says(&["CLIENT", "LIST", "TYPE", "normal"]);
+    let waits = clients.lines().find(|line| line.contains("lib-name=naru-bus")).unwrap();
+    let id = waits.split(' ').next().unwrap().trim_start_matches("id=").to_owned();
+    assert_eq!(server.says(&["CLIENT", "KILL", "ID", &id]), "1");
+    let reason = gateway.goes_down();
+    assert!(reason.contains("second connection"), "{reason}");
+    assert!(gateway.comes_up());
+    gateway.ask(async |bus| bus.send(&append("c2")).await).unwrap();
+}
+
+#[test]
 fn without_memory_calls_are_uncertain_and_with_it_they_go_on() {
     let Some(program) = redis() else { return };
     let server = Server::start(&program, &[]);

@@ -16,7 +16,7 @@ use std::{
 };
 
 use naru_broker::{Broker, Storage};
-use naru_bus::{Target, Terms};
+use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
 use naru_gateway::{Gateway, Options, Rules, TokenKey};
 use naru_ledger::{Limits, Server, User};
@@ -131,10 +131,8 @@ impl Harbour {
     }
 
     pub(crate) fn gateway_with(&self, name: &str, change: impl FnOnce(&mut Options)) -> Gateway {
-        gateway_with(name, &self.address, |options| {
-            options.terms.keeping.limits = self.limits.clone();
-            change(options);
-        })
+        let keeping = Keeping { limits: self.limits.clone(), ..Keeping::default() };
+        gateway_on(Terms { keeping, ..Terms::default() }, name, &self.address, change)
     }
 
     /// What redis-cli would be answered: one line.
@@ -174,6 +172,10 @@ pub(crate) fn gateway(name: &str, broker: &SocketAddr) -> Gateway {
 }
 
 pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
+    gateway_on(Terms::default(), name, broker, change)
+}
+
+fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
@@ -183,10 +185,9 @@ pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(
         origins: vec!["https://app.example".into()],
         cores: 2,
         grace: Duration::from_secs(4),
-        terms: Terms::default(),
     };
     change(&mut options);
-    let gateway = Gateway::start(options, Target::Url(format!("redis://{broker}"))).unwrap();
+    let gateway = Gateway::start_on(terms, options, Target::Url(format!("redis://{broker}"))).unwrap();
     let address = gateway.address();
     eventually("the gateway reaches its broker", || {
         let mut probe = Client::open(address);
@@ -349,6 +350,19 @@ impl Client {
 
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The next push that is so; others before it are passed over.
+    pub(crate) fn pushed(&mut self, is_so: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let push = match self.pushes.pop_front() {
+                Some(push) => push,
+                None => self.next()["push"].clone(),
+            };
+            if is_so(&push) {
+                return push;
+            }
+        }
     }
 
     /// The next entry of the inbox, whatever it is: its offset, 0 if it has none, and its data. What says only what is

@@ -60,6 +60,11 @@ impl Model {
         self.generation = self.generation.max(generation);
     }
 
+    /// Other limits from here on.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// The store was started anew: what is volatile (routes, and leases of servers and sweeps) is gone.
     pub fn restart(&mut self) {
         self.routes = Routes::default();

@@ -8,7 +8,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use naru_broker::{Broker, Storage};
-use naru_bus::{Target, Terms};
+use naru_bus::Target;
 use naru_fanout::Listener;
 use naru_gateway::{Gateway, Rules, TokenKey};
 use naru_ledger::Server;
@@ -102,7 +102,6 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         origins: Vec::new(),
         cores,
         grace: GRACE,
-        terms: Terms::default(),
     };
     Ok(Gateway::start(options, Target::Url(broker.into()))?)
 }

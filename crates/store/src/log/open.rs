@@ -18,7 +18,7 @@ use crate::level::Level;
 use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, recover};
 use crate::segment::{FOOT_BYTES, HEAD_BYTES};
-use crate::segments::Segments;
+use crate::segments::{Live, Segments};
 use crate::tail::SegmentPlan;
 use crate::vfs::Vfs;
 use crate::writer::{Shared, Writer, WriterThread};
@@ -112,7 +112,7 @@ impl Log {
         let writer = Arc::new(Mutex::new(Writer::new(tail, shared.clone())));
         let mut log = Self {
             open: Batch::new(end, recovery.last.plus(1)),
-            open_live: 0,
+            open_live: Live::default(),
             flight: None,
             submitted: recovery.last,
             marked: recovery.clean,

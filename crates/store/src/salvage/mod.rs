@@ -29,7 +29,7 @@ use crate::listed::Listed;
 use crate::lsn::Lsn;
 use crate::recovery::Load;
 use crate::segment::{HEAD_BYTES, file_name};
-use crate::segments::{Known, Segments};
+use crate::segments::{Known, Live, Segments};
 use crate::vfs::Vfs;
 
 pub use target::Target;
@@ -203,7 +203,7 @@ fn known(segments: &[Segment]) -> Vec<Known> {
     let known = segments.iter().zip(nexts).map(|(Segment { head, foot, .. }, next)| {
         let room = head.start.plus(head.frames_end() - HEAD_BYTES as u64);
         let end = foot.whole().map(|foot| foot.end).or(next).map_or(room, |end| end.min(room));
-        Known { head: *head, end, last: None, live: 0, died: Lsn::ZERO }
+        Known { head: *head, end, last: None, live: Live::default(), died: Lsn::ZERO }
     });
     known.collect()
 }

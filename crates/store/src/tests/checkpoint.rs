@@ -14,6 +14,7 @@ use crate::faults::{Disk, Fault, Keep};
 use crate::log::Log;
 use crate::lsn::Lsn;
 use crate::recovery::Recovery;
+use crate::segments::Hold;
 
 struct Opened {
     log: Log,
@@ -167,14 +168,14 @@ fn dead_segments_below_both_checkpoints_go_and_a_start_copes_with_the_gaps() {
     let mut opened = open(&disk);
     let places: Vec<_> = (0..20u8).map(|index| (index, opened.store(&[index; 1000]))).collect();
     for (_, address) in &places {
-        opened.log.count_live(*address, 1000).unwrap();
+        opened.log.count_live(*address, 1000, Hold::Loose).unwrap();
     }
     opened.log.reclaim();
     let kept = |index: u8| index == 0 || index == 13;
     places
         .iter()
         .filter(|(index, _)| !kept(*index))
-        .for_each(|(_, address)| opened.log.count_dead(*address, 1000));
+        .for_each(|(_, address)| opened.log.count_dead(*address, 1000, Hold::Loose));
     opened.checkpoint(&[b"first"]);
     opened.log.submit().unwrap();
     assert!(opened.log.sealed().count() >= 6, "with one checkpoint all is kept");
@@ -191,7 +192,7 @@ fn dead_segments_below_both_checkpoints_go_and_a_start_copes_with_the_gaps() {
         let mut opened = open(&disk);
         let mut places = places.clone();
         places.retain(|(index, address)| {
-            let counted = opened.log.count_live(*address, 1000);
+            let counted = opened.log.count_live(*address, 1000, Hold::Loose);
             if !kept(*index)
                 && let Err(damage) = counted
             {

@@ -8,6 +8,7 @@ use super::Loaded;
 use super::log::wait_until;
 use crate::log::{Log, Options};
 use crate::memory_fs::MemoryFs;
+use crate::segments::Hold;
 
 #[test]
 fn a_log_in_memory_takes_what_is_live_and_needs_no_checkpoints() {
@@ -24,14 +25,14 @@ fn a_log_in_memory_takes_what_is_live_and_needs_no_checkpoints() {
     for index in 0..3000u32 {
         let record = vec![index as u8; 10_000];
         let (_, address) = log.append(&record).unwrap();
-        log.count_live(address, 10_000).unwrap();
+        log.count_live(address, 10_000, Hold::Loose).unwrap();
         places.push_back((address, index as u8));
         if places.len() > 100 {
             let (address, byte) = places.pop_front().unwrap();
             let mut buffer = vec![0; 10_000];
             log.read(address, &mut buffer).unwrap();
             assert!(buffer.iter().all(|found| *found == byte));
-            log.count_dead(address, 10_000);
+            log.count_dead(address, 10_000, Hold::Loose);
         }
         log.submit().unwrap();
         if index % 10 == 0 {
@@ -43,7 +44,7 @@ fn a_log_in_memory_takes_what_is_live_and_needs_no_checkpoints() {
         memory_max = memory_max.max(fs.bytes());
     }
     assert!(memory_max < 8 * 1024 * 1024, "{memory_max}");
-    places.drain(..).for_each(|(address, _)| log.count_dead(address, 10_000));
+    places.drain(..).for_each(|(address, _)| log.count_dead(address, 10_000, Hold::Loose));
     log.submit().unwrap();
     wait_until("the memory is given back", || {
         log.submit().unwrap();

@@ -19,7 +19,7 @@ use crate::frame::Kind;
 use crate::log::open_tail;
 use crate::lsn::Lsn;
 use crate::recovery::{Load, Recovered, Recovery};
-use crate::segments::Segments;
+use crate::segments::{Hold, Live, Segments};
 use crate::tail::Tail;
 use crate::verify::verify;
 use crate::vfs::Vfs;
@@ -85,7 +85,7 @@ pub(super) fn open(disk: &Disk) -> Result<Owner, OpenError> {
     let Recovered { tail, recovery, segments, checkpoints } = recovered;
     let mut segments = Segments::new(fs.clone(), tail.shard().to_owned(), segments);
     for (address, bytes) in state.0.values().filter_map(|(_, place)| *place) {
-        segments.count_live(address, u64::from(bytes))?;
+        segments.count_live(address, u64::from(bytes), Hold::Loose)?;
     }
     Ok(Owner {
         fs,
@@ -129,11 +129,11 @@ impl Owner {
         let live = |place: &&(Address, u32)| place.0 >= base;
         let places: Vec<_> =
             self.state.0.values().filter_map(|(lsn, place)| place.filter(|_| *lsn >= first)).collect();
-        let new: u64 = places.iter().filter(live).map(|(_, bytes)| u64::from(*bytes)).sum();
+        let loose = places.iter().filter(live).map(|(_, bytes)| u64::from(*bytes)).sum();
         let now = self.tail.written();
-        self.segments.written(self.tail.head(), self.tail.end(), new, now);
+        self.segments.written(self.tail.head(), self.tail.end(), Live { loose, firm: 0 }, now);
         for (address, bytes) in dead.into_iter().filter(|(address, _)| *address < base) {
-            self.segments.count_dead(address, u64::from(bytes), now);
+            self.segments.count_dead(address, u64::from(bytes), Hold::Loose, now);
         }
         promise.written = self.tail.written();
         if random.below(3) > 0 {
@@ -156,7 +156,7 @@ impl Owner {
         batch.push(Kind::Mark, &[]);
         self.tail.write(&Arc::new(RwLock::new(batch)))?;
         let now = self.tail.written();
-        self.segments.written(self.tail.head(), self.tail.end(), 0, now);
+        self.segments.written(self.tail.head(), self.tail.end(), Live::default(), now);
         promise.written = now;
         self.sync(promise)?;
         self.tail.prepare_next().map(drop)

@@ -10,6 +10,7 @@ use crate::error::WriteError;
 use crate::faults::Disk;
 use crate::log::Log;
 use crate::lsn::Lsn;
+use crate::segments::Hold;
 
 struct Opened {
     log: Log,
@@ -29,7 +30,7 @@ const BYTES: u64 = 1000;
 impl Opened {
     fn store(&mut self) -> Address {
         let (_, address) = self.log.append(&[1; BYTES as usize]).unwrap();
-        self.log.count_live(address, BYTES).unwrap();
+        self.log.count_live(address, BYTES, Hold::Loose).unwrap();
         self.log.submit().unwrap();
         self.durable.recv().unwrap().unwrap();
         address
@@ -58,13 +59,13 @@ fn live_bytes_are_counted_where_they_stand_whenever_they_are_counted() {
     }
     // In the open batch and in flight.
     let (_, address) = opened.log.append(&[1; BYTES as usize]).unwrap();
-    opened.log.count_live(address, BYTES).unwrap();
-    opened.log.count_dead(address, BYTES);
-    opened.log.count_live(address, BYTES).unwrap();
+    opened.log.count_live(address, BYTES, Hold::Loose).unwrap();
+    opened.log.count_dead(address, BYTES, Hold::Loose);
+    opened.log.count_live(address, BYTES, Hold::Loose).unwrap();
     opened.log.submit().unwrap();
-    opened.log.count_dead(address, BYTES);
+    opened.log.count_dead(address, BYTES, Hold::Loose);
     opened.durable.recv().unwrap().unwrap();
-    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES));
+    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES, Hold::Loose));
     assert_eq!(opened.log.sealed().map(|sealed| sealed.live).sum::<u64>(), 0);
     opened.store();
     opened.store();
@@ -85,7 +86,7 @@ fn a_segment_goes_when_it_is_dead_sealed_and_not_replayed_any_more() {
     let kept = *places.iter().find(|address| **address >= second.start).unwrap();
     for address in &places {
         if *address != kept {
-            opened.log.count_dead(*address, BYTES);
+            opened.log.count_dead(*address, BYTES, Hold::Loose);
         }
     }
     opened.log.replay_from(Lsn::new(8));
@@ -106,8 +107,8 @@ fn a_segment_goes_when_it_is_dead_sealed_and_not_replayed_any_more() {
     opened.log.read(kept, &mut buffer).unwrap();
     assert_eq!(buffer, [1; BYTES as usize]);
     assert!(opened.log.read(places[0], &mut buffer).is_err());
-    assert!(opened.log.count_live(places[0], BYTES).is_err(), "it is missed");
-    opened.log.count_dead(kept, BYTES);
+    assert!(opened.log.count_live(places[0], BYTES, Hold::Loose).is_err(), "it is missed");
+    opened.log.count_dead(kept, BYTES, Hold::Loose);
     opened.log.submit().unwrap();
     wait_until("the last one goes", || !exists(&disk, 2));
 }
@@ -122,7 +123,7 @@ fn a_segment_is_kept_until_what_made_it_dead_is_on_disk() {
     let all = opened.numbers();
     let still = disk.hold();
     opened.log.append(b"all of it is deleted").unwrap();
-    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES));
+    places.iter().for_each(|address| opened.log.count_dead(*address, BYTES, Hold::Loose));
     opened.log.submit().unwrap();
     opened.log.submit().unwrap();
     assert_eq!(opened.numbers(), all);
@@ -140,7 +141,7 @@ fn removing_never_makes_the_owner_wait() {
         let address = opened.store();
         let mut buffer = [0; 10];
         opened.log.read(address, &mut buffer).unwrap();
-        opened.log.count_dead(address, BYTES);
+        opened.log.count_dead(address, BYTES, Hold::Loose);
     }
     // Whatever counts as dead is so by a record that is on disk.
     opened.store();
@@ -151,4 +152,47 @@ fn removing_never_makes_the_owner_wait() {
     assert_eq!(opened.numbers(), []);
     drop(still);
     wait_until("they go", || !exists(&disk, 1) && !exists(&disk, 3));
+}
+
+#[test]
+fn what_is_held_firmly_stays_when_all_the_rest_is_dead_at_once() {
+    let disk = Disk::new(1);
+    let mut opened = open(&disk);
+    let places: Vec<_> = (0..14).map(|_| opened.store()).collect();
+    let second = opened.log.sealed().nth(1).unwrap();
+    let kept = *places.iter().find(|address| **address >= second.start).unwrap();
+    opened.log.count_dead(kept, BYTES, Hold::Loose);
+    opened.log.count_live(kept, BYTES, Hold::Firm).unwrap();
+    // And what is in the open batch, and in flight.
+    let (flying, _) = {
+        let still = disk.hold();
+        let (_, flying) = opened.log.append(&[2; BYTES as usize]).unwrap();
+        opened.log.count_live(flying, BYTES, Hold::Firm).unwrap();
+        opened.log.submit().unwrap();
+        let (_, open) = opened.log.append(&[3; BYTES as usize]).unwrap();
+        opened.log.count_live(open, BYTES, Hold::Firm).unwrap();
+        opened.log.count_loose_dead();
+        drop(still);
+        (flying, open)
+    };
+    opened.durable.recv().unwrap().unwrap();
+    let last = opened.store();
+    for _ in 0..8 {
+        let address = opened.store();
+        opened.log.count_dead(address, BYTES, Hold::Loose);
+    }
+    opened.log.count_dead(last, BYTES, Hold::Loose);
+    opened.log.replay_from(Lsn::new(100));
+    opened.log.reclaim();
+    opened.log.submit().unwrap();
+    opened.store();
+    let live: Vec<_> = opened.log.sealed().map(|sealed| (sealed.number, sealed.live)).collect();
+    assert_eq!(live[0], (2, BYTES));
+    assert_eq!(live.iter().map(|(_, live)| live).sum::<u64>(), 3 * BYTES, "{live:?}");
+    let mut buffer = [0; BYTES as usize];
+    opened.log.read(kept, &mut buffer).unwrap();
+    opened.log.read(flying, &mut buffer).unwrap();
+    opened.log.count_dead(kept, BYTES, Hold::Firm);
+    opened.log.submit().unwrap();
+    assert!(opened.log.sealed().all(|sealed| sealed.number != 2));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use naru_measured::peak_bytes;
-use naru_store::{Lsn, Recovery};
+use naru_store::{Hold, Lsn, Recovery};
 
 use super::stored::{
     FRAME_HEADER_BYTES, Files, Loaded, Stored, folder_of, folders, is_segment, open, verified,
@@ -85,7 +85,7 @@ fn read_live(stored: &Stored, damaged: &Path, log: &mut naru_store::Log) {
     for (lsn, address, record, _) in live {
         let is_elsewhere = stored.locate(*address).is_some_and(|(path, _)| path != damaged);
         let mut buffer = vec![0; record.len()];
-        let counted = log.count_live(*address, record.len() as u64);
+        let counted = log.count_live(*address, record.len() as u64, Hold::Loose);
         let read = log.read(*address, &mut buffer);
         assert!(!is_elsewhere || counted.is_ok() && read.is_ok() && buffer == *record, "record {lsn}");
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, LazyLock};
 
 use naru_store::{
-    Address, Load, Log, Lsn, MemoryFs, OpenError, Options, Recovery, Verified, Vfs, VfsFile, verify,
+    Address, Hold, Load, Log, Lsn, MemoryFs, OpenError, Options, Recovery, Verified, Vfs, VfsFile, verify,
 };
 
 /// Bytes of a frame before the first record's body, and of its header, as `frame.rs` says.
@@ -108,7 +108,7 @@ impl Stored {
             }
             // The early ones are dead as soon as a checkpoint is made, but for one.
             let is_live = number == 1 || number > 30;
-            log.count_live(address, record.len() as u64).expect("it is there");
+            log.count_live(address, record.len() as u64, Hold::Loose).expect("it is there");
             stored.records.push((lsn, address, record, is_live));
             // Every third record is in a frame with the one before.
             if number % 3 != 2 {
@@ -120,7 +120,7 @@ impl Stored {
         }
         for (_, address, record, is_live) in &stored.records {
             if !is_live {
-                log.count_dead(*address, record.len() as u64);
+                log.count_dead(*address, record.len() as u64, Hold::Loose);
             }
         }
         let (lsn, address) = log.append(b"the early ones are dead").expect("it fits");

@@ -126,7 +126,7 @@ pub(super) fn run(store: &mut Store, op: ListOp, writer: &mut Writer<'_>) -> Res
         }
         ListOp::Set { key, index, element } => edit::set(store, &key, index, element, writer)?,
     }
-    Ok(Outcome::Answered(Vec::new()))
+    Ok(Outcome::answered())
 }
 
 impl Store {

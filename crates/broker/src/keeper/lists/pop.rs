@@ -84,14 +84,14 @@ pub(super) fn pop_any(
 ) -> Result<Outcome, StoreError> {
     for key in &keys {
         if take(store, key, (end, count), writer)? {
-            return Ok(Outcome::Answered(Vec::new()));
+            return Ok(Outcome::answered());
         }
     }
     match block {
         None => writer.null_array(),
         Some(timeout) => return Ok(Outcome::Blocks(Wait::List(ListWait::Pop { keys, end, count }), timeout)),
     }
-    Ok(Outcome::Answered(Vec::new()))
+    Ok(Outcome::answered())
 }
 
 pub(super) fn move_one(
@@ -101,13 +101,13 @@ pub(super) fn move_one(
     writer: &mut Writer<'_>,
 ) -> Result<Outcome, StoreError> {
     if take_over(store, &from, &to, writer)? {
-        return Ok(Outcome::Answered(Vec::new()));
+        return Ok(Outcome::answered());
     }
     match block {
         None => writer.null(),
         Some(timeout) => return Ok(Outcome::Blocks(Wait::List(ListWait::Move { from, to }), timeout)),
     }
-    Ok(Outcome::Answered(Vec::new()))
+    Ok(Outcome::answered())
 }
 
 /// Takes from a list and writes its key and what that was; false, and nothing is written, if there is no such list.

@@ -1,16 +1,20 @@
 //! What must hold for whatever a checkpoint or a record says, though its checksums are right: run by tests on what was
 //! stored and is not any more as it was, in `fuzz/` on what libFuzzer finds.
 
-use std::sync::Arc;
-
-use naru_ledger::{Epoch, Ledger};
+use bytes::Bytes;
+use naru_ledger::{
+    Body, ClientId, Conversation, Device, Level, Limits, Millis, Op, Seq, Useq, User,
+    op::{Ack, Append, From, History, Resume, Said, What},
+};
 use naru_store::{Address, Load, Lsn};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::Loading;
 use crate::{
-    config::Config,
     keeper::salvage::Salvaging,
-    keyspace::{Gone, Key, Keyspace, Value},
+    keyspace::{Gone, Key, Keyspace, Place, Value},
+    ledger::{Bodies, Ledger},
+    numbered::Named,
     streams::{Progress, Stream, StreamId},
 };
 
@@ -30,23 +34,18 @@ const TEXTS_BYTES_MAX: usize = 48 << 20;
 #[cfg_attr(not(feature = "laws"), expect(unreachable_pub, reason = "public for the fuzzer"))]
 pub fn hold_stored(data: &[u8]) {
     let (texts, bytes) = naru_measured::peak_bytes(|| {
-        let mut loading = loading();
+        let mut loading = Loading::to_look();
         let texts = take(data, &mut loading, |loading| texts_of(&loading.keyspace));
         if loading.failed.is_none() {
-            use_all(&loading);
+            use_all(&mut loading);
         }
-        let mut salvaging = Salvaging::new(self::loading());
+        let mut salvaging = Salvaging::new(Loading::to_look());
         let texts = texts.max(take(data, &mut salvaging, |salvaging| texts_of(&salvaging.loading.keyspace)));
-        use_all(&salvaging.loading);
+        use_all(&mut salvaging.loading);
         texts
     });
     let bytes_max = TAKEN_BESIDES_MAX + TAKEN_A_BYTE_MAX * data.len() + 3 * texts;
     assert!(bytes <= bytes_max, "{bytes} bytes for {}", data.len());
-}
-
-fn loading() -> Loading {
-    let epoch = Epoch::parse("e").expect("a letter is an epoch");
-    Loading::new(Ledger::new(epoch), Arc::new(Config::by_default()))
 }
 
 /// What follows each other, each after a byte for what it is and two for its length.
@@ -84,9 +83,8 @@ fn texts_of(keyspace: &Keyspace) -> usize {
 }
 
 /// Whatever commands do with keys, and what is done with them when they go.
-fn use_all(loading: &Loading) {
-    loading.ledger.check().expect("a ledger that was taken in fits together");
-    loading.ledger.past(loading.ledger.epoch(), &mut |_| {});
+fn use_all(loading: &mut Loading) {
+    use_ledger(&mut loading.ledger);
     let mut places = 0;
     for key in keys(&loading.keyspace) {
         assert!(key.value.is_sound(), "what is under {:?} fits together", key.name);
@@ -112,6 +110,77 @@ fn use_all(loading: &Loading) {
         {}
     }
     assert!(places <= u32::MAX as usize);
+}
+
+/// Whatever walks do with conversations and people, and whatever is asked about them.
+fn use_ledger(ledger: &mut Ledger) {
+    let (mut conversations, mut people) = (Vec::new(), Vec::new());
+    for (_, conversation) in ledger.conversations().iter() {
+        assert_eq!(conversation.references(Seq::ZERO).count(), conversation.len());
+        is_read_as_written(conversation);
+        let name =
+            std::str::from_utf8(conversation.name()).ok().and_then(|name| Conversation::parse(name).ok());
+        conversations.push(name.expect("a conversation has a name that can be one"));
+    }
+    for (_, person) in ledger.people().iter() {
+        is_read_as_written(person);
+        let name = std::str::from_utf8(person.name()).ok().and_then(|name| User::parse(name).ok());
+        people.push(name.expect("a person has a name that can be one"));
+    }
+    conversations.truncate(MANY);
+    people.truncate(MANY);
+    let device = Device::parse("d").expect("a letter is a name");
+    for user in &people {
+        let (limit, user) = (100, || user.clone());
+        decide(ledger, Op::Conversations { user: user(), before: None, limit });
+        decide(ledger, Op::Changed { user: user(), device: device.clone(), after: Useq::ZERO, limit });
+        decide(ledger, Op::Resume(Resume { user: user(), device: device.clone(), from: None, limit }));
+        decide(
+            ledger,
+            Op::Ack(Ack { user: user(), device: device.clone(), useq: Useq(u64::MAX), within: None }),
+        );
+    }
+    for conversation in &conversations {
+        let name = || conversation.clone();
+        decide(ledger, Op::Members { conversation: name(), after: None, limit: 100 });
+        decide(ledger, Op::Trace { conversation: name(), what: What::Seq(Seq(1)) });
+        decide(ledger, Op::Done { conversation: name(), seq: Seq(1) });
+        let (from, limit) = (From::Newest, 100);
+        decide(ledger, Op::History(History { conversation: name(), reader: None, from, limit, bytes: None }));
+        for user in &people {
+            decide(ledger, Op::Standing { user: user.clone(), conversation: name() });
+            decide(ledger, Op::Mark { conversation: name(), user: user.clone(), seq: Seq(u64::MAX) });
+            let (client_id, level) = (ClientId::parse("c").expect("a letter is an id"), Level::Fsync);
+            let said = Said::System { body: Body::from(&b"1"[..]) };
+            let (conversation, sender) = (name(), user.clone());
+            decide(ledger, Op::Send(Append { conversation, sender, client_id, said, level }));
+        }
+    }
+}
+
+/// Conversations and people that are asked about: each with each.
+const MANY: usize = 5;
+
+/// What it comes to is not made.
+fn decide(ledger: &mut Ledger, op: Op) {
+    let _ = ledger.decide(&op, Millis(1_700_000_000_000), &Limits::default(), &mut NoBodies);
+}
+
+/// Nothing of what was said can be read.
+struct NoBodies;
+
+impl Bodies for NoBodies {
+    type Error = ();
+
+    fn read(&mut self, _: Place) -> Result<Bytes, ()> {
+        Err(())
+    }
+}
+
+fn is_read_as_written<T: Serialize + DeserializeOwned + PartialEq>(row: &T) {
+    let written = postcard::to_stdvec(row).expect("a row can be written");
+    let read: T = postcard::from_bytes(&written).expect("a row that was written can be read");
+    assert!(read == *row, "a row is read as it was written");
 }
 
 fn use_stream(stream: &Stream) {

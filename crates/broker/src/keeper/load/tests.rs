@@ -3,19 +3,22 @@
 use std::{fs, path::Path};
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Device, Direct, Epoch, Millis, Useq, User};
 use proptest::prelude::*;
 use serde::Serialize;
 
 use super::*;
 use crate::{
+    keeper::{
+        ledger::cast::{START, deeds},
+        store::Store,
+    },
     keyspace::Spot,
     lists::{End, ListChange},
     streams::{Assigned, GroupChange, Progress, StreamChange, StreamId},
 };
 
 fn loading() -> Loading {
-    Loading::new(Ledger::new(Epoch::parse("e").unwrap()), Config::by_default().into())
+    Loading::to_look()
 }
 
 /// As the journal writes it: bodies, then changes.
@@ -151,6 +154,44 @@ proptest! {
     }
 }
 
+/// What people have done, in a record; pieces that know it; and a record with more.
+fn of_people() -> (Vec<u8>, Vec<Vec<u8>>, Vec<u8>) {
+    let mut store = Store::empty();
+    let mut done = |range: std::ops::Range<usize>| {
+        let (mut changes, mut bodies) = (Vec::new(), Vec::new());
+        for op in deeds().drain(range) {
+            store.now = START.0;
+            let decided = store.decide(&op).unwrap().changes;
+            store.change_ledger(decided.clone()).unwrap();
+            for mut change in decided {
+                change.each_body(&mut |body| {
+                    let Body::New(text) = body else { return };
+                    let spot = Spot { offset: 4 + bodies.len() as u32, bytes: text.len() as u32 };
+                    bodies.extend_from_slice(&crc32c::crc32c(text).to_le_bytes());
+                    bodies.extend_from_slice(text);
+                    *body = Body::Recorded(spot);
+                });
+                changes.push(Change::Ledger(change));
+            }
+        }
+        (record(&changes, &bodies), rows(&store))
+    };
+    let half = deeds().len() / 2;
+    let (first, pieces) = done(0..half);
+    let (second, _) = done(half..deeds().len());
+    (first, pieces, second)
+}
+
+/// Pieces with all of a store's ledger, true at the third record.
+fn rows(store: &Store) -> Vec<Vec<u8>> {
+    let (conversations, people) = (store.ledger.conversations(), store.ledger.people());
+    vec![
+        postcard::to_stdvec(&(0_u32, 3_u64, store.ledger.head())).unwrap(),
+        postcard::to_stdvec(&(3_u32, 3_u64, conversations.iter().collect::<Vec<_>>())).unwrap(),
+        postcard::to_stdvec(&(4_u32, 3_u64, people.iter().collect::<Vec<_>>())).unwrap(),
+    ]
+}
+
 /// What a folder may hold, kind by kind, as [`law::hold_stored`] reads it.
 fn stored() -> Vec<u8> {
     let name = |name: &'static str| Bytes::from_static(name.as_bytes());
@@ -170,17 +211,6 @@ fn stored() -> Vec<u8> {
     let list = |change| Change::List(name("l"), change);
     let short = |text: &'static str| Body::Short(Bytes::from_static(text.as_bytes()));
     let text = |change| Change::Text(name("t"), change);
-    let mut effects = Vec::new();
-    let mut ledger = Ledger::new(Epoch::parse("e").unwrap());
-    let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
-    let append = Append {
-        conversation: Direct::between(&alice, &bob),
-        sender: alice.clone(),
-        client_id: ClientId::parse("1").unwrap(),
-        body: b"1".as_slice().into(),
-    };
-    ledger.send(append, Millis(5), &mut effects).unwrap();
-    ledger.ack(&bob, &Device::parse("phone").unwrap(), Useq(1), Millis(6), &mut effects);
     let made = vec![
         Change::Stream(name("s"), StreamChange::Added { id: id(1), body: spot(4, 3) }),
         Change::Stream(name("s"), StreamChange::Added { id: id(2), body: spot(11, 1) }),
@@ -211,7 +241,7 @@ fn stored() -> Vec<u8> {
         Change::Stream(name("s"), StreamChange::Trimmed { through: id(2) }),
     ];
     let second = record(&changed, b"....x");
-    let third = record(&effects.into_iter().map(Change::Ledger).collect::<Vec<_>>(), b"");
+    let (third, of_ledger, fourth) = of_people();
     let flushed = record(&[Change::Flushed, Change::Key(name("u"), KeyChange::Deleted)], b"");
 
     let mut loading = loading();
@@ -220,11 +250,12 @@ fn stored() -> Vec<u8> {
     let keys: Vec<_> =
         (0..loading.keyspace.numbers()).filter_map(|number| loading.keyspace.at(number)).collect();
     let of_keys = postcard::to_stdvec(&(1_u32, 1_u64, keys)).unwrap();
-    let of_ledger = postcard::to_stdvec(&(0_u32, 1_u64, &ledger)).unwrap();
     let part =
         postcard::to_stdvec(&Written::Part { is_first: true, is_last: true, bytes: &of_keys }).unwrap();
-    let all = [(1, first), (1, second), (1, third), (0, of_keys), (0, of_ledger), (0, part), (1, flushed)];
-    let each = all
+    let records = [(1, first), (1, second), (1, third), (1, fourth)];
+    let pieces = of_ledger.into_iter().map(|piece| (0, piece));
+    let each = pieces.chain(records).chain([(0, of_keys), (0, part), (1, flushed)]);
+    let each = each
         .into_iter()
         .map(|(kind, bytes)| [&[kind][..], &(bytes.len() as u16).to_le_bytes(), &bytes].concat());
     each.collect::<Vec<_>>().concat()

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use bytes::Bytes;
+use naru_ledger::{Conversation, Seq};
 use naru_store::{Address, Listed, Salvage};
 
 use crate::{
@@ -44,15 +45,19 @@ impl fmt::Display for Lost {
         self.keys.iter().try_for_each(|bodies| write!(f, "{bodies}"))?;
         if self.more_keys > 0 {
             let Lost { more_bodies, more_keys, .. } = self;
-            writeln!(f, "  and {more_bodies} more entries and elements, of {more_keys} more keys")?;
+            writeln!(
+                f,
+                "  and {more_bodies} more entries, elements and messages, of {more_keys} more keys and conversations"
+            )?;
         }
         Ok(())
     }
 }
 
-/// Bodies of one key that are lost.
+/// Bodies of one key, or of one conversation, that are lost.
 pub(in crate::keeper) struct LostBodies {
-    key: Bytes,
+    /// What it is, and its name.
+    of: (&'static str, Bytes),
     count: u64,
     runs: Vec<Run>,
     /// The last one was lost, so the next one that is belongs to its run.
@@ -61,34 +66,64 @@ pub(in crate::keeper) struct LostBodies {
 
 /// Bodies one after the other that are lost.
 struct Run {
-    first: Slot,
-    last: Slot,
+    first: Which,
+    last: Which,
     count: u64,
     /// Where the first one should be.
     path: PathBuf,
     offset: u64,
 }
 
+/// Which of those that a key or a conversation has.
+#[derive(Clone, Copy)]
+pub(in crate::keeper) enum Which {
+    Entry(StreamId),
+    /// By its index.
+    Element(u64),
+    Message(Seq),
+}
+
+impl From<Slot> for Which {
+    fn from(slot: Slot) -> Which {
+        match slot {
+            Slot::Entry(id) => Which::Entry(id),
+            Slot::Element(index) => Which::Element(index),
+        }
+    }
+}
+
+impl From<Seq> for Which {
+    fn from(seq: Seq) -> Which {
+        Which::Message(seq)
+    }
+}
+
 impl LostBodies {
-    pub(in crate::keeper) fn new(key: &Bytes) -> LostBodies {
-        LostBodies { key: key.clone(), count: 0, runs: Vec::new(), is_in_run: false }
+    pub(in crate::keeper) fn of_key(key: &Bytes) -> LostBodies {
+        LostBodies { of: ("key", key.clone()), count: 0, runs: Vec::new(), is_in_run: false }
+    }
+
+    pub(in crate::keeper) fn of_conversation(conversation: &Conversation) -> LostBodies {
+        let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
+        LostBodies { of: ("conversation", name), count: 0, runs: Vec::new(), is_in_run: false }
     }
 
     #[cfg(test)]
     pub(in crate::keeper) fn one_of_many(key: &[u8], count: u64) -> LostBodies {
-        let slot = Slot::Element(0);
-        let run = Run { first: slot, last: slot, count, path: PathBuf::new(), offset: 0 };
-        LostBodies { count, runs: vec![run], ..LostBodies::new(&Bytes::copy_from_slice(key)) }
+        let body = Which::Element(0);
+        let run = Run { first: body, last: body, count, path: PathBuf::new(), offset: 0 };
+        LostBodies { count, runs: vec![run], ..LostBodies::of_key(&Bytes::copy_from_slice(key)) }
     }
 
-    pub(in crate::keeper) fn note(&mut self, slot: Slot, place: Place, from: &Salvage) {
+    pub(in crate::keeper) fn note(&mut self, body: impl Into<Which>, place: Place, from: &Salvage) {
+        let body = body.into();
         self.count += 1;
         if let Some(run) = self.runs.last_mut().filter(|_| self.is_in_run) {
-            run.last = slot;
+            run.last = body;
             run.count += 1;
         } else if self.runs.len() < Listed::<Run>::MAX {
             let (path, offset) = from.locate(Address::new(place.address));
-            self.runs.push(Run { first: slot, last: slot, count: 1, path, offset });
+            self.runs.push(Run { first: body, last: body, count: 1, path, offset });
             self.is_in_run = true;
         }
     }
@@ -101,11 +136,11 @@ impl LostBodies {
 
 impl fmt::Display for LostBodies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = escaped(&self.key);
-        self.runs.iter().try_for_each(|run| writeln!(f, "  key {key}: {run}"))?;
+        let (what, name) = (self.of.0, escaped(&self.of.1));
+        self.runs.iter().try_for_each(|run| writeln!(f, "  {what} {name}: {run}"))?;
         let listed: u64 = self.runs.iter().map(|run| run.count).sum();
         if listed < self.count {
-            writeln!(f, "  key {key}: {} more", self.count - listed)?;
+            writeln!(f, "  {what} {name}: {} more", self.count - listed)?;
         }
         Ok(())
     }
@@ -114,19 +149,23 @@ impl fmt::Display for LostBodies {
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Run { first, last, count, path, offset } = self;
-        match (first, last) {
-            (Slot::Entry(first), Slot::Entry(_)) if *count == 1 => write!(f, "entry {}", text(*first)),
-            (Slot::Entry(first), Slot::Entry(last)) => {
-                write!(f, "{count} entries, {} to {}", text(*first), text(*last))
-            }
-            (Slot::Element(first), _) | (_, Slot::Element(first)) => {
-                write!(f, "{count} elements, from index {first} on")
-            }
+        match first {
+            Which::Entry(_) if *count == 1 => write!(f, "entry {first}"),
+            Which::Entry(_) => write!(f, "{count} entries, {first} to {last}"),
+            Which::Element(_) => write!(f, "{count} elements, from index {first} on"),
+            Which::Message(_) if *count == 1 => write!(f, "message {first}"),
+            Which::Message(_) => write!(f, "{count} messages, {first} to {last}"),
         }?;
         write!(f, " ({} from byte {offset} on)", path.display())
     }
 }
 
-fn text(id: StreamId) -> String {
-    String::from_utf8_lossy(id.text().as_ref()).into_owned()
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Entry(id) => f.write_str(&String::from_utf8_lossy(id.text().as_ref())),
+            Which::Element(index) => write!(f, "{index}"),
+            Which::Message(seq) => write!(f, "{seq}"),
+        }
+    }
 }

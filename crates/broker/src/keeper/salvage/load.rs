@@ -1,7 +1,6 @@
 //! Taking in what is left of a log. Later records may be about what lost ones have made, or show what those have undone.
 
 use bytes::Bytes;
-use naru_ledger::Mending;
 use naru_store::{Address, Load, Lsn, Rescue};
 
 use super::losses::Losses;
@@ -13,6 +12,7 @@ use crate::{
         load::{Loading, check},
     },
     keyspace::Kind,
+    ledger::LedgerChange,
     lists::ListChange,
     streams::{Stream, StreamChange, StreamId},
     strings::StringChange,
@@ -22,30 +22,37 @@ use crate::{
 pub(in crate::keeper) struct Salvaging {
     pub(in crate::keeper) loading: Loading,
     pub(super) losses: Losses,
-    mending: Mending,
     /// Parts of a piece are lost, and so the others are of no use.
     is_part_lost: bool,
 }
 
 impl Salvaging {
-    pub(in crate::keeper) fn new(loading: Loading) -> Salvaging {
-        Salvaging { loading, losses: Losses::default(), mending: Mending::default(), is_part_lost: false }
+    pub(in crate::keeper) fn new(mut loading: Loading) -> Salvaging {
+        loading.bears_holes = true;
+        Salvaging { loading, losses: Losses::default(), is_part_lost: false }
     }
 
     fn take(&mut self, lsn: Lsn, address: Address, mut change: Change, record_bytes: usize) {
         if let Err(error) = check(&mut change, record_bytes) {
             return self.losses.note_misfit(lsn, &error);
         }
-        if let Change::Ledger(effect) = &change {
-            if lsn > self.loading.ledger_known {
-                self.losses.is_ledger_mended |= !self.mending.apply(&mut self.loading.ledger, effect);
-            }
-            return;
+        if let Change::Ledger(change) = change {
+            return self.take_of_ledger(lsn, address, change);
         }
         if self.makes_way(lsn, address, &change)
             && let Err(error) = self.loading.take_change(lsn, address, change)
         {
             self.losses.note_misfit(lsn, &error);
+        }
+    }
+
+    /// The same for what people said and have. What came before it may be lost, with whom it is about.
+    fn take_of_ledger(&mut self, lsn: Lsn, address: Address, change: LedgerChange) {
+        let Some(change) = self.loading.unknown(lsn, change) else { return };
+        for change in singly(change) {
+            if self.loading.ledger.apply(change, address.position(), &mut |_| {}).is_err() {
+                self.losses.of_ledger_in_vain += 1;
+            }
         }
     }
 
@@ -137,6 +144,25 @@ impl Rescue for Salvaging {
         for (key, _) in changes.iter().filter_map(Change::key) {
             self.losses.hints.note((lsn.number(), key.to_vec()));
         }
+    }
+}
+
+/// A change in parts of which each is about one only, so that it is made where it can be.
+fn singly(mut change: LedgerChange) -> Vec<LedgerChange> {
+    match &mut change {
+        LedgerChange::Delivered { to, .. } if to.len() > 1 => {
+            let each = std::mem::take(to);
+            each.into_iter()
+                .map(|reached| {
+                    let mut single = change.clone();
+                    if let LedgerChange::Delivered { to, .. } = &mut single {
+                        to.push(reached);
+                    }
+                    single
+                })
+                .collect()
+        }
+        _ => vec![change],
     }
 }
 

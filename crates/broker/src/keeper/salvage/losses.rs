@@ -11,8 +11,8 @@ use crate::keeper::load::LoadError;
 pub(super) struct Losses {
     /// Pieces of checkpoints that are lost, at least.
     pub(super) pieces: u64,
-    /// Not all of the ledger's changes could be made as they were recorded.
-    pub(super) is_ledger_mended: bool,
+    /// Changes of conversations and inboxes that could not be made: what they are about is lost.
+    pub(super) of_ledger_in_vain: u64,
     /// Records, or pieces, that are whole and make no sense.
     pub(super) misfits: Listed<String>,
     /// Keys that were deleted and made anew, as later records show.

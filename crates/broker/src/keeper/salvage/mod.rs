@@ -6,23 +6,29 @@
 //! what is lost, and `report` says it.
 
 mod bodies;
+mod body;
 mod load;
 mod losses;
+mod mend;
 mod report;
 mod rewrite;
 
 use std::{path::Path, sync::Arc, thread};
 
-use naru_ledger::{Epoch, Ledger};
 use naru_store::{AppendError, Level, OpenError, Options, Salvage, Target, Vfs, WriteError};
 
-use super::{journal::Journal, load::Loading, start::new_epoch};
-use crate::{StartError, config::Config};
+use super::{journal::Journal, load::Loading, start::new_head};
+use crate::{
+    StartError,
+    config::Config,
+    ledger::{Head, Ledger},
+};
 
 pub(super) use bodies::{Lost, LostBodies};
 pub(super) use load::Salvaging;
 pub use report::Report;
 
+use mend::mend;
 use rewrite::Rewrite;
 
 /// Why there is no new folder, or only an unfinished one that does not open.
@@ -49,8 +55,8 @@ pub enum SalvageError {
 /// there yet, or be empty.
 pub fn salvage(fs: Arc<dyn Vfs>, from: &Path, into: &Path) -> Result<Report, SalvageError> {
     let options = Options { level: Level::No, ..Options::default() };
-    let epoch = new_epoch().map_err(SalvageError::Random)?;
-    salvage_with(fs, from, into, options, epoch)
+    let head = new_head().map_err(SalvageError::Random)?;
+    salvage_with(fs, from, into, options, head)
 }
 
 pub(super) fn salvage_with(
@@ -58,21 +64,23 @@ pub(super) fn salvage_with(
     from: &Path,
     into: &Path,
     options: Options,
-    epoch: Epoch,
+    head: Head,
 ) -> Result<Report, SalvageError> {
     let mut source = Salvage::open(fs.clone(), from).map_err(SalvageError::Source)?;
     let config = Arc::new(Config::by_default());
-    let mut salvaging = Salvaging::new(Loading::new(Ledger::new(epoch.clone()), config));
+    let mut salvaging = Salvaging::new(Loading::new(Ledger::new(head.clone()), config));
     let found = source.load(&mut salvaging);
     let mut report = Report::new(found, salvaging.losses);
-    let Loading { keyspace, ledger, .. } = salvaging.loading;
+    let Loading { keyspace, mut ledger, .. } = salvaging.loading;
+    if report.has_lost_changes() || ledger.check().is_err() {
+        report.forgotten = mend(&mut ledger, &source, head.epoch);
+    }
 
     let owner = thread::current();
     let (target, log) =
         Target::create(fs, into, options, Box::new(move |_| owner.unpark())).map_err(SalvageError::Target)?;
-    let epoch = if report.has_lost_changes() { epoch } else { ledger.epoch().clone() };
     let mut rewrite = Rewrite::new(&source, Journal::new(log), &mut report);
-    rewrite.ledger(&ledger, &epoch)?;
+    rewrite.ledger(&ledger)?;
     for number in 0..keyspace.numbers() {
         if let Some(key) = keyspace.at(number) {
             rewrite.key(key)?;

@@ -26,23 +26,26 @@ pub struct Report {
     found: Salvaged,
     losses: Losses,
     pub(super) lost: Lost,
+    /// How many conversations inboxes had to forget.
+    pub(super) forgotten: u64,
     pub(super) kept: Kept,
 }
 
 impl Report {
     pub(super) fn new(found: Salvaged, losses: Losses) -> Report {
-        Report { found, losses, lost: Lost::default(), kept: Kept::default() }
+        Report { found, losses, lost: Lost::default(), forgotten: 0, kept: Kept::default() }
     }
 
     /// Whether changes are lost, and not bodies alone: then what is kept may not be what was there last.
     pub(super) fn has_lost_changes(&self) -> bool {
-        let Losses { pieces, is_ledger_mended, misfits, made_anew, in_vain, hints: _ } = &self.losses;
+        let Losses { pieces, of_ledger_in_vain, misfits, made_anew, in_vain, hints: _ } = &self.losses;
         !self.found.has_all_records()
             || *pieces > 0
-            || *is_ledger_mended
+            || *of_ledger_in_vain > 0
             || !misfits.is_empty()
             || !made_anew.is_empty()
             || !in_vain.is_empty()
+            || self.forgotten > 0
     }
 
     /// Whether everything is there that a start of the damaged folder should have found.
@@ -51,7 +54,7 @@ impl Report {
     }
 
     fn write_lost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Losses { pieces, misfits, made_anew, in_vain, hints, .. } = &self.losses;
+        let Losses { pieces, misfits, made_anew, in_vain, hints, of_ledger_in_vain } = &self.losses;
         writeln!(f, "lost:")?;
         for (first, last) in self.found.lost.iter() {
             match last {
@@ -93,6 +96,19 @@ impl Report {
             writeln!(f, "  key {}: it held something else for a while, as later records show", escaped(key))?;
         }
         write_more_noted(in_vain, f)?;
+        if *of_ledger_in_vain > 0 {
+            writeln!(
+                f,
+                "  {of_ledger_in_vain} changes of conversations and inboxes, which are about what is lost"
+            )?;
+        }
+        if self.forgotten > 0 {
+            writeln!(
+                f,
+                "  {} times a conversation in somebody's inbox: its name is not known any more",
+                self.forgotten
+            )?;
+        }
         write!(f, "{}", self.lost)
     }
 
@@ -103,8 +119,8 @@ impl Report {
         writeln!(
             f,
             "What lost records deleted, acknowledged or took away is there again, and may be delivered once more; what they \
-             added or set is not there. Inboxes of people have a new epoch: their clients are told that they may have missed \
-             something, and read on from what they have acknowledged."
+             added or set is not there. What is left of conversations is in the inboxes of all who take part, some of it perhaps \
+             as unread again; they have a new epoch, so that clients compare what they have, and numbers of messages jump ahead."
         )
     }
 }
@@ -187,7 +203,7 @@ mod tests {
             "  and 7 more places",
             "  and 7 more runs of records",
             "  and 7 more that cannot be taken in",
-            "  and 21 more entries and elements, of 7 more keys",
+            "  and 21 more entries, elements and messages, of 7 more keys and conversations",
         ] {
             assert!(text.lines().any(|line| line == more), "{more}");
         }

@@ -3,17 +3,16 @@
 use std::thread;
 
 use bytes::Bytes;
-use naru_ledger::{Effect, Epoch, Ledger};
-use naru_store::{Address, Salvage};
+use naru_ledger::Seq;
+use naru_store::Salvage;
 
-use super::{SalvageError, bodies::LostBodies, report::Report};
+use super::{SalvageError, bodies::LostBodies, body::read, report::Report};
 use crate::{
-    keeper::{
-        change::Change,
-        journal::{CHECK_BYTES, Journal, RECORD_BYTES_MAX},
-    },
-    keyspace::{Key, KeyChange, Place, Slot, Value},
+    keeper::{change::Change, journal::Journal},
+    keyspace::{Key, KeyChange, Slot, Value},
+    ledger::{Content, Conversation, Head, IdKey, Ledger, LedgerChange},
     lists::{Element, End, List, ListChange},
+    numbered::Number,
     streams::{GroupChange, Stream, StreamChange, StreamId},
     strings::{StringChange, Text},
 };
@@ -23,6 +22,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// What a change takes beside its bodies, roughly.
 const CHANGE_BYTES: usize = 64;
+
+/// What a person takes in memory and in a record, roughly.
+const PERSON_BYTES: usize = 1000;
 
 /// Pending entries of one change.
 const ASSIGNED_MAX: usize = 1000;
@@ -44,21 +46,67 @@ impl<'a> Rewrite<'a> {
         Rewrite { from, journal, report, chunk_bytes, changes: Vec::new(), bytes: 0 }
     }
 
-    pub(super) fn ledger(&mut self, ledger: &Ledger, epoch: &Epoch) -> Result<(), SalvageError> {
-        let mut written = Ok(());
-        ledger.past(epoch, &mut |effect| {
-            let bytes = match &effect {
-                Effect::Appended { body, .. } => {
-                    self.report.kept.messages += 1;
-                    body.as_bytes().len()
-                }
-                _ => 0,
+    /// Writes what people have said and have, but for what is lost of it.
+    pub(super) fn ledger(&mut self, ledger: &Ledger) -> Result<(), SalvageError> {
+        let Head { epoch, key, generation, is_weakened, bounds } = ledger.head().clone();
+        let weakened = is_weakened.then_some(LedgerChange::Weakened);
+        let head = [
+            LedgerChange::Begun { epoch, key },
+            LedgerChange::Bounded(bounds),
+            LedgerChange::Raised(generation),
+        ];
+        for change in head.into_iter().chain(weakened) {
+            self.write(Change::Ledger(change), 0)?;
+        }
+        for (number, conversation) in ledger.conversations().iter() {
+            self.conversation(&key, number, conversation)?;
+        }
+        for (person, row) in ledger.people().iter() {
+            let change = LedgerChange::Restored { person, row: Box::new(row.clone()) };
+            self.write(Change::Ledger(change), PERSON_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn conversation(
+        &mut self,
+        key: &IdKey,
+        number: Number,
+        conversation: &Conversation,
+    ) -> Result<(), SalvageError> {
+        let name = conversation.id();
+        let mut lost = LostBodies::of_conversation(&name);
+        for (seq, place) in conversation.references(Seq::ZERO) {
+            let read = read(self.from, place).and_then(|bytes| Some((Content::from_bytes(&bytes)?, bytes)));
+            let (Some((content, bytes)), Some(count)) = (read, conversation.log().count_with(seq)) else {
+                lost.note(seq, place, self.from);
+                continue;
             };
-            if written.is_ok() {
-                written = self.write(Change::Ledger(effect), bytes);
-            }
-        });
-        written
+            lost.go_on();
+            self.report.kept.messages += 1;
+            let length = bytes.len();
+            let appended = LedgerChange::Appended {
+                conversation: number,
+                name: name.clone(),
+                seq,
+                at: content.at,
+                count,
+                id: content.client_id.as_ref().map(|client_id| key.id(&content.sender, client_id)),
+                is_open: conversation.is_open(seq),
+                content: bytes.into(),
+            };
+            self.write(Change::Ledger(appended), length)?;
+        }
+        self.report.lost.note(lost);
+        let restated = |row| LedgerChange::Restated { conversation: number, row: Box::new(row) };
+        let mut row = conversation.without_entries();
+        let bytes_max = self.journal.log().record_bytes_max() / 4;
+        if row.bytes() > bytes_max {
+            // As far as what was said is there, so are the ids.
+            row = row.without_ids();
+        }
+        let bytes = row.bytes();
+        self.write(Change::Ledger(restated(row)), bytes)
     }
 
     /// Writes a key, but for what is lost of it.
@@ -89,11 +137,11 @@ impl<'a> Rewrite<'a> {
     }
 
     fn list(&mut self, name: &Bytes, list: &List) -> Result<bool, SalvageError> {
-        let mut lost = LostBodies::new(name);
+        let mut lost = LostBodies::of_key(name);
         let mut kept = 0;
         for (index, element) in list.from(0).enumerate() {
             let text = match element.place() {
-                Some(place) => match self.read(place) {
+                Some(place) => match read(self.from, place) {
                     Some(text) => text,
                     None => {
                         lost.note(Slot::Element(index as u64), place, self.from);
@@ -115,10 +163,10 @@ impl<'a> Rewrite<'a> {
     }
 
     fn stream(&mut self, name: &Bytes, stream: &Stream) -> Result<bool, SalvageError> {
-        let mut lost = LostBodies::new(name);
+        let mut lost = LostBodies::of_key(name);
         let mut lost_max = StreamId::MIN;
         for (id, place) in stream.range(StreamId::MIN, StreamId::MAX) {
-            let Some(body) = self.read(place) else {
+            let Some(body) = read(self.from, place) else {
                 lost.note(Slot::Entry(id), place, self.from);
                 lost_max = id;
                 continue;
@@ -168,19 +216,6 @@ impl<'a> Rewrite<'a> {
             change => change,
         };
         self.write(Change::Stream(name.clone(), change), ASSIGNED_MAX)
-    }
-
-    /// The bytes of a body, if they are what was written.
-    fn read(&self, place: Place) -> Option<Bytes> {
-        if place.bytes as usize > RECORD_BYTES_MAX {
-            return None;
-        }
-        let mut checked = vec![0; CHECK_BYTES + place.bytes as usize];
-        self.from.read(Address::new(place.address), &mut checked).ok()?;
-        let body = Bytes::from(checked);
-        let check = u32::from_le_bytes(body[..CHECK_BYTES].try_into().ok()?);
-        let body = body.slice(CHECK_BYTES..);
-        (crc32c::crc32c(&body) == check).then_some(body)
     }
 
     fn write(&mut self, change: Change, bytes: usize) -> Result<(), SalvageError> {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_ledger::{Append, ClientId, Device, Direct, Millis, Portion, Useq, User};
+use naru_ledger::{
+    Answer, ClientId, Conversation, Device, Direct, Epoch, Op, Seq, Useq, User,
+    op::{Ack, Append, From, History, Said},
+};
 use naru_store::{
     Log, OpenError, Recovery,
     faults::{Disk, Fault, Keep},
@@ -19,9 +22,11 @@ use crate::{
     keeper::{
         change::Change,
         checkpoint::{Checkpoints, Pace},
+        ledger::cast::all_of_store,
         store::Store,
     },
     keyspace::{KeyChange, Value},
+    ledger::{IdKey, LedgerChange},
     lists::{Element, End, ListChange},
     streams::{GroupChange, Progress, Stream, StreamChange, StreamId},
     strings::StringChange,
@@ -31,6 +36,18 @@ const DATA: &str = "/data";
 const NEW: &str = "/new";
 
 const PACE: Pace = Pace { log_bytes_min: 1, slice: Duration::ZERO, piece_bytes: 200, copied_from: 8 };
+
+fn head(epoch: &str) -> Head {
+    Head::new(Epoch::parse(epoch).unwrap(), IdKey::new([7; 16]))
+}
+
+fn user(name: &str) -> User {
+    User::parse(name).unwrap()
+}
+
+fn chat() -> Conversation {
+    Direct::between(&user("alice"), &user("bob")).into()
+}
 
 fn options() -> Options {
     Options { segment_bytes: 16 << 10, batch_bytes: 2000, ..Options::default() }
@@ -49,18 +66,22 @@ struct Desk {
 struct Everything {
     keys: BTreeMap<Vec<u8>, (Option<u64>, Vec<String>)>,
     pasts: BTreeMap<Vec<u8>, String>,
+    /// What was said, as far as it has come to who may read it.
     inboxes: BTreeMap<&'static str, Vec<String>>,
+    /// All that can be asked about people.
+    people: Vec<String>,
 }
 
 impl Desk {
     fn open(disk: &Disk, folder: &str) -> Result<Desk, OpenError> {
         let config: Arc<Config> = Config::by_default().into();
-        let mut loading = Loading::new(Ledger::new(Epoch::parse("first").unwrap()), config.clone());
+        let mut loading = Loading::new(Ledger::new(head("first")), config.clone());
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let (log, recovery) = Log::open(fs, Path::new(folder), options(), Box::new(|_| {}), &mut loading)?;
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        loading.ledger.check().unwrap();
         let mut journal = Journal::new(log);
-        journal.count(&loading.keyspace)?;
+        journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
         Ok(Desk { store, recovery, ever: BTreeMap::new() })
     }
@@ -106,26 +127,33 @@ impl Desk {
         self.change(Change::Stream(key.into(), StreamChange::Group { group: "g".into(), change }));
     }
 
-    fn send(&mut self, number: u64) {
-        let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
-        let append = Append {
-            conversation: Direct::between(&alice, &bob),
-            sender: alice,
-            client_id: ClientId::parse(&number.to_string()).unwrap(),
-            body: format!("\"message {number}\"").as_bytes().into(),
-        };
-        let mut effects = Vec::new();
-        self.store.ledger.send(append, Millis(number), &mut effects).unwrap();
-        self.store.changed_ledger(effects).unwrap();
+    /// The first record of a store.
+    fn begin(&mut self) {
+        let Head { epoch, key, .. } = head("first");
+        self.store.change_ledger(vec![LedgerChange::Begun { epoch, key }]).unwrap();
+    }
+
+    fn run(&mut self, op: &Op) -> Answer {
+        let decided = self.store.decide(op).unwrap();
+        self.store.change_ledger(decided.changes).unwrap();
         self.wait();
+        decided.answer
+    }
+
+    fn send(&mut self, number: u64) {
+        let said = Said::Message {
+            body: format!("\"message {number}\"").as_bytes().into(),
+            mentions: BTreeSet::new(),
+        };
+        let client_id = ClientId::parse(&number.to_string()).unwrap();
+        self.store.now = number;
+        let level = naru_ledger::Level::Fsync;
+        self.run(&Op::Send(Append { conversation: chat(), sender: user("alice"), client_id, said, level }));
     }
 
     fn ack(&mut self, useq: u64) {
-        let (bob, device) = (User::parse("bob").unwrap(), Device::parse("phone").unwrap());
-        let mut effects = Vec::new();
-        self.store.ledger.ack(&bob, &device, Useq(useq), Millis(9), &mut effects);
-        self.store.changed_ledger(effects).unwrap();
-        self.wait();
+        let device = Device::parse("phone").unwrap();
+        self.run(&Op::Ack(Ack { user: user("bob"), device, useq: Useq(useq), within: None }));
     }
 
     fn checkpoint(&mut self) {
@@ -145,7 +173,9 @@ impl Desk {
         }
     }
 
-    fn everything(&self) -> Everything {
+    fn everything(&mut self) -> Everything {
+        let inboxes = ["alice", "bob"].map(|name| (name, self.inbox(name))).into();
+        let people = all_of_store(&mut self.store);
         let keyspace = &self.store.keyspace;
         let body = |place| String::from_utf8(self.store.journal.read(place).unwrap().to_vec()).unwrap();
         let (mut keys, mut pasts) = (BTreeMap::new(), BTreeMap::new());
@@ -167,17 +197,26 @@ impl Desk {
             };
             keys.insert(key.name.to_vec(), (key.expiry(), held));
         }
-        let inboxes = ["alice", "bob"].map(|name| (name, self.inbox(name))).into();
-        Everything { keys, pasts, inboxes }
+        Everything { keys, pasts, inboxes, people }
     }
 
-    fn inbox(&self, user: &str) -> Vec<String> {
-        let portion = Portion { entries_max: 1000, bytes_max: 1 << 20 };
-        let entries = self.store.ledger.entries(&User::parse(user).unwrap(), Useq(0), portion).entries;
-        entries.iter().map(|entry| String::from_utf8(entry.body.as_bytes().to_vec()).unwrap()).collect()
+    /// What has come to a user, who has a record of it.
+    fn inbox(&mut self, name: &str) -> Vec<String> {
+        let Answer::Standing(standing) = self.run(&Op::Standing { user: user(name), conversation: chat() })
+        else {
+            panic!()
+        };
+        let Some(row) = standing.row else { return Vec::new() };
+        let (from, limit) = (From::After(Seq::ZERO), 1000);
+        let reader = Some(user(name));
+        let history = History { conversation: chat(), reader, from, limit, bytes: None };
+        let Answer::Page(page) = self.run(&Op::History(history)) else { panic!() };
+        assert!(!page.more);
+        let entries = page.entries.iter().filter(|entry| entry.seq <= row.head);
+        entries.map(|entry| String::from_utf8(entry.body().unwrap().as_bytes().to_vec()).unwrap()).collect()
     }
 
-    fn held(&self, key: &str) -> Vec<String> {
+    fn held(&mut self, key: &str) -> Vec<String> {
         self.everything().keys.remove(key.as_bytes()).map(|(_, held)| held).unwrap_or_default()
     }
 
@@ -190,8 +229,7 @@ impl Desk {
 fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSet<String>>) {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
-    let birth = desk.store.ledger.birth();
-    desk.store.changed_ledger(vec![birth]).unwrap();
+    desk.begin();
     for round in 0..40 {
         let id = desk.add("stream", &format!("entry {round} {}", "e".repeat(round * 37 % 400)));
         desk.add("other", &format!("other {round} {}", "o".repeat(200)));
@@ -237,8 +275,7 @@ fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSe
 
 fn salvaged(disk: &Disk) -> (Report, Desk) {
     let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
-    let epoch = Epoch::parse("second").unwrap();
-    let report = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), epoch).unwrap();
+    let report = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), head("second")).unwrap();
     let verified = verify(disk, Path::new(NEW)).unwrap();
     assert!(verified.damages.is_empty() && verified.torn.is_none(), "{verified:?}");
     let desk = Desk::open(disk, NEW).unwrap();
@@ -306,10 +343,10 @@ fn a_whole_folder_comes_out_as_it_was() {
     for checkpoints in [&[][..], &[15], &[15, 30]] {
         let (disk, before, _) = stored(checkpoints);
         let contents: Vec<_> = files(&disk).iter().map(|(path, _)| disk.contents(path).unwrap()).collect();
-        let (report, desk) = salvaged(&disk);
+        let (report, mut desk) = salvaged(&disk);
         assert!(report.is_complete(), "{report}");
         assert_eq!(desk.everything(), before);
-        assert_eq!(desk.store.ledger.epoch().as_str(), "first");
+        assert_eq!(desk.store.ledger.head().epoch.as_str(), "first");
         let after: Vec<_> = files(&disk).iter().map(|(path, _)| disk.contents(path).unwrap()).collect();
         assert!(contents == after, "nothing is changed");
         assert!(report.to_string().ends_with("nothing is lost\n"), "{report}");
@@ -328,7 +365,7 @@ fn a_flipped_bit_anywhere_costs_at_most_what_one_record_did() {
             let (path, used) = &files[random.below(files.len())];
             let (at, bit) = (random.below(*used), random.below(8));
             edit(&disk, path, |bytes| bytes[at] ^= 1 << bit);
-            let (report, desk) = salvaged(&disk);
+            let (report, mut desk) = salvaged(&disk);
             let said = format!("{} byte {at} bit {bit}:\n{report}", path.display());
             let found = desk.everything();
             check_nothing_new(&found, &ever, &said);
@@ -378,7 +415,7 @@ fn however_much_is_damaged_the_new_folder_is_whole_and_has_nothing_that_never_wa
                 assert!(matches!(error, OpenError::Damaged(_)), "{said}{error}");
                 continue;
             }
-            let (report, desk) = salvaged(&disk);
+            let (report, mut desk) = salvaged(&disk);
             check_nothing_new(&desk.everything(), &ever, &format!("{said}{report}"));
         }
     }
@@ -391,7 +428,7 @@ fn a_body_below_a_checkpoint_is_lost_alone() {
     flip(&disk, "element 21 l");
     let (path, at) = find(&disk, "other 30 o");
     disk.spoil(&path, at as u64..at as u64 + 1).unwrap();
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     let said = report.to_string();
     for line in [
         "key \"stream\": entry 0-21 (",
@@ -414,14 +451,14 @@ fn a_body_below_a_checkpoint_is_lost_alone() {
     assert_eq!((stream.last().sequence, stream.deleted_max().sequence, stream.added()), (40, 21, 40));
     let lost = StreamId { millis: 0, sequence: 21 };
     assert!(stream.group(b"g").unwrap().pending(lost).is_some());
-    assert_eq!(desk.store.ledger.epoch().as_str(), "first");
+    assert_eq!(desk.store.ledger.head().epoch.as_str(), "first");
 }
 
 #[test]
 fn a_record_that_is_lost_is_said_with_what_can_be_guessed() {
     let (disk, before, _) = stored(&[]);
     flip(&disk, "entry 20 e");
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     let said = report.to_string();
     assert!(said.contains("1 records, ") && said.contains("seems to have changed key \"stream\""), "{said}");
     let found = desk.everything();
@@ -431,14 +468,14 @@ fn a_record_that_is_lost_is_said_with_what_can_be_guessed() {
     assert_eq!(differ, [b"stream"]);
     assert_eq!((desk.held("stream").len(), found.inboxes), (39, before.inboxes));
     // Positions of old may be ahead of what is there now.
-    assert_eq!(desk.store.ledger.epoch().as_str(), "second");
+    assert_eq!(desk.store.ledger.head().epoch.as_str(), "second");
 }
 
 #[test]
 fn a_message_that_is_lost_is_lost_alone() {
     let (disk, before, _) = stored(&[]);
     flip(&disk, "message 20");
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     assert!(report.has_lost_changes());
     let found = desk.everything();
     assert_eq!(found.keys, before.keys);
@@ -471,7 +508,7 @@ fn what_later_records_show_to_be_gone_goes() {
     let before = desk.everything();
     desk.close();
     flip(&disk, "the one that is lost");
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     let said = report.to_string();
     assert!(
         said.contains("key \"s\": it was deleted") && said.contains("key \"l\": it was deleted"),
@@ -511,12 +548,12 @@ fn damaged_checkpoints_cost_nothing_while_the_log_is_there_and_little_when_it_is
     for (path, used) in checkpoints.iter().rev() {
         edit(&damaged, path, |bytes| bytes[used / 2] ^= 1);
         let disk = damaged.copy();
-        let (report, desk) = salvaged(&disk);
+        let (report, mut desk) = salvaged(&disk);
         assert!(report.is_complete() && report.to_string().contains(path.to_str().unwrap()), "{report}");
         assert_eq!(desk.everything(), before);
     }
     damaged.remove(&segment(1)).unwrap();
-    let (report, desk) = salvaged(&damaged);
+    let (report, mut desk) = salvaged(&damaged);
     assert!(!report.is_complete() && report.to_string().contains("no checkpoint is whole"), "{report}");
     let found = desk.everything();
     check_nothing_new(&found, &ever, &report.to_string());
@@ -538,7 +575,7 @@ fn a_missing_segment_is_missed_if_anything_refers_to_it() {
         // A start and the doctor agree.
         assert_eq!(opened.is_err(), found.damaged() > 0, "{number}: {found}");
         match opened {
-            Ok(desk) => assert_eq!(desk.everything(), before),
+            Ok(mut desk) => assert_eq!(desk.everything(), before),
             Err(error) => {
                 missed += u64::from(found.to_string().contains("entries"));
                 let named = segment(number);
@@ -554,7 +591,7 @@ fn a_missing_segment_is_missed_if_anything_refers_to_it() {
 fn a_missing_segment_costs_what_was_in_it() {
     let (disk, before, ever) = stored(&[]);
     disk.remove(&segment(2)).unwrap();
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     let (found, said) = (desk.everything(), report.to_string());
     check_nothing_new(&found, &ever, &said);
     assert!(said.contains(segment(2).to_str().unwrap()) && said.contains("records, "), "{said}");
@@ -575,12 +612,12 @@ fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_tak
         let disk = whole.copy();
         disk.plan(operation, Fault::Stop);
         let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
-        let epoch = Epoch::parse("second").unwrap();
-        let outcome = salvage_with(fs.clone(), Path::new(DATA), Path::new(NEW), options(), epoch.clone());
+        let head = head("second");
+        let outcome = salvage_with(fs.clone(), Path::new(DATA), Path::new(NEW), options(), head.clone());
         disk.power_on(keep);
         if outcome.is_ok() {
             is_finished = true;
-            let again = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), epoch);
+            let again = salvage_with(fs, Path::new(DATA), Path::new(NEW), options(), head);
             assert!(matches!(again, Err(SalvageError::Target(OpenError::NotOurs { .. }))));
             break;
         }
@@ -591,7 +628,7 @@ fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_tak
             }
             Err(error) => panic!("{error}"),
             // Only the last sync was missing.
-            Ok(desk) => assert!(is_nothing || desk.held("stream").len() == 40, "{operation}"),
+            Ok(mut desk) => assert!(is_nothing || desk.held("stream").len() == 40, "{operation}"),
         }
     }
     assert!(is_finished);
@@ -601,11 +638,12 @@ fn an_unfinished_new_folder_does_not_open_and_one_with_anything_in_it_is_not_tak
 fn a_body_longer_than_a_chunk_is_copied_and_a_long_string_is_put_together() {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
+    desk.begin();
     desk.set("text", &"long ".repeat(1500));
     desk.add("stream", &"body ".repeat(1500));
     desk.push("list", &"element ".repeat(900));
     let before = desk.everything();
     desk.close();
-    let (report, desk) = salvaged(&disk);
+    let (report, mut desk) = salvaged(&disk);
     assert!(report.is_complete() && desk.everything() == before, "{report}");
 }

@@ -68,5 +68,5 @@ pub(super) fn run(store: &mut Store, op: StreamOp, writer: &mut Writer<'_>) -> R
         StreamOp::InfoGroups { key } => info::groups(store, &key, writer)?,
         StreamOp::InfoConsumers { key, group } => info::consumers(store, &key, &group, writer)?,
     }
-    Ok(Outcome::Answered(Vec::new()))
+    Ok(Outcome::answered())
 }

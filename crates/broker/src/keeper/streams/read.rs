@@ -61,7 +61,7 @@ pub(super) fn read_or_wait(
             Some(timeout) => return Ok(Outcome::Blocks(Wait::Stream(wait), timeout)),
         }
     }
-    Ok(Outcome::Answered(Vec::new()))
+    Ok(Outcome::answered())
 }
 
 /// `$` and `+` as ids.

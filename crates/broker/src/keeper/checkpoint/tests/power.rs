@@ -9,7 +9,8 @@ type Everything = BTreeMap<Vec<u8>, Vec<String>>;
 
 /// What there was after each record, as far as it may be on the disk.
 struct History {
-    after: BTreeMap<Lsn, Everything>,
+    after: BTreeMap<Lsn, (Everything, Model)>,
+    now: Millis,
     acknowledged: Lsn,
 }
 
@@ -17,7 +18,9 @@ impl History {
     /// One life, up to a cut after so many operations.
     fn live(&mut self, disk: &Disk, steps: &[Step], cut: u64, number: &mut usize) {
         let mut desk = open(disk);
-        self.check(&mut desk);
+        desk.model = self.check(&mut desk);
+        desk.model.restart();
+        desk.now = self.now;
         desk.may_fail = true;
         desk.checkpoints.pace.log_bytes_min = 500;
         disk.plan(disk.operations() + cut, Fault::Stop);
@@ -30,7 +33,8 @@ impl History {
             if !is_readable || desk.store.journal.log().submit().is_err() {
                 break;
             }
-            self.after.insert(desk.store.journal.last(), everything);
+            self.after.insert(desk.store.journal.last(), (everything, desk.model.clone()));
+            self.now = desk.now;
             if desk.store.journal.log().batch_bytes() > 4000 {
                 desk.turn();
             }
@@ -40,15 +44,19 @@ impl History {
     }
 
     /// What is there again has all that was acknowledged, and is what there was after its last record.
-    fn check(&mut self, desk: &mut Desk) {
+    fn check(&mut self, desk: &mut Desk) -> Model {
         let last = desk.store.journal.last();
         assert!(last >= self.acknowledged, "{last} of {}", self.acknowledged);
         // Marks have numbers, too.
-        let (_, there_was) = self.after.range(..=last).next_back().expect("there was nothing at first");
+        let (_, (there_was, model)) =
+            self.after.range(..=last).next_back().expect("there was nothing at first");
         assert_eq!(&desk.everything(), there_was, "after record {last}");
+        let model = model.clone();
+        assert_eq!(all_of_store(&mut desk.store), all_of_model(&model), "after record {last}");
         // Numbers above are given again.
         self.after.retain(|lsn, _| *lsn <= last);
         self.acknowledged = last;
+        model
     }
 }
 
@@ -65,15 +73,16 @@ proptest! {
         lives in prop::collection::vec((prop::collection::vec(step(), 1..120), 1_u64..400, 0_u64..60), 2..5),
     ) {
         let disk = Disk::new(seed);
-        let mut history = History { after: BTreeMap::from([(Lsn::ZERO, Everything::new())]), acknowledged: Lsn::ZERO };
+        let model = Model::new(Epoch::parse("none").unwrap(), tight());
+        let after = BTreeMap::from([(Lsn::ZERO, (Everything::new(), model))]);
+        let mut history = History { after, now: START, acknowledged: Lsn::ZERO };
         let mut number = 0;
         for (steps, cut, again) in lives {
             history.live(&disk, &steps, cut, &mut number);
             disk.power_on(Keep::Any);
             // And while it is opened again.
             disk.plan(disk.operations() + again, Fault::Stop);
-            let config: Arc<Config> = Config::by_default().into();
-            let mut loading = Loading::new(Ledger::new(Epoch::parse("e").unwrap()), config);
+            let mut loading = Loading::to_look();
             let options = Options { segment_bytes: 16 << 10, ..Options::default() };
             let fs: Arc<dyn Vfs> = Arc::new(disk.clone());
             drop(Log::open(fs, Path::new("/data"), options, Box::new(|_| {}), &mut loading));

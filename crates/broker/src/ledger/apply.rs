@@ -1,0 +1,204 @@
+use naru_ledger::{Seq, Useq};
+
+use super::{
+    Conversation, Ledger, LedgerChange, Misfit, Person, Totals,
+    person::{Arrival, With},
+};
+use crate::{
+    keyspace::{Body, Place},
+    numbered::Number,
+};
+
+const NO_CONVERSATION: Misfit = Misfit("a conversation that is not there");
+const NO_PERSON: Misfit = Misfit("a user who is not there");
+const NO_ENTRY: Misfit = Misfit("an entry that cannot be the next");
+const NO_ROOM: Misfit = Misfit("a member of what is no room");
+const NO_PLACE: Misfit = Misfit("a body that is not in the record");
+const NO_RISE: Misfit = Misfit("numbers that do not rise");
+
+impl Ledger {
+    /// Makes a change whose record begins at this address, and tells which bodies nothing refers to any more. What was
+    /// decided on this ledger always fits. If what does not fit is taken back in, the ledger is not to be gone on with.
+    pub(crate) fn apply(
+        &mut self,
+        change: LedgerChange,
+        record: u64,
+        gone: &mut dyn FnMut(Place),
+    ) -> Result<(), Misfit> {
+        match change {
+            LedgerChange::Begun { epoch, key } => {
+                self.head.epoch = epoch;
+                self.head.key = key;
+            }
+            LedgerChange::Raised(generation) => {
+                self.head.generation = self.head.generation.max(generation);
+            }
+            LedgerChange::Weakened => self.head.is_weakened = true,
+            LedgerChange::Rested => self.head.is_weakened = false,
+            LedgerChange::Bounded(bounds) if bounds.dedupe_window_ms == 0 => {
+                return Err(Misfit("a window of no length"));
+            }
+            LedgerChange::Bounded(bounds) => self.head.bounds = bounds,
+            LedgerChange::Appended { conversation, name, seq, at, count, id, is_open, content } => {
+                if self.conversations.get(conversation).is_none() {
+                    let new = Conversation::new(&name);
+                    let size = Totals::of_conversation(&new);
+                    let made = self.conversations.put(conversation, new);
+                    made.map_err(|_| Misfit("a conversation of two numbers"))?;
+                    self.totals.add(size);
+                }
+                let (generation, window_ms) = (self.head.generation, self.head.bounds.dedupe_window_ms);
+                let place = recorded(content, record)?;
+                self.change_conversation(conversation, |conversation| {
+                    let is_next = conversation.is_called(&name)
+                        && conversation.log_mut().push(seq, at, count, place, generation);
+                    if !is_next {
+                        return Err(NO_ENTRY);
+                    }
+                    if let Some(id) = id {
+                        conversation.name_entry(id, seq, at, window_ms);
+                    }
+                    if is_open {
+                        conversation.open(seq, at);
+                    }
+                    Ok(())
+                })?;
+            }
+            LedgerChange::Trimmed { conversation, through, first_at } => {
+                self.change_conversation(conversation, |conversation| {
+                    conversation.cut_through(through, first_at, gone);
+                    Ok(())
+                })?;
+            }
+            LedgerChange::Rewritten { conversation, seq, content } => {
+                let place = recorded(content, record)?;
+                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
+                let before = conversation.log_mut().replace(seq, place);
+                gone(before.ok_or(Misfit("another text for what is not there"))?);
+            }
+            LedgerChange::Done { conversation, seq } => {
+                self.change_conversation(conversation, |conversation| {
+                    conversation.close(seq);
+                    Ok(())
+                })?;
+            }
+            LedgerChange::Member { conversation, version, user, role, seq } => {
+                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
+                conversation.set_member(version, user, role, seq).then_some(()).ok_or(NO_ROOM)?;
+            }
+            LedgerChange::Switched { conversation, seq } => {
+                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
+                conversation.switch(seq).then_some(()).ok_or(NO_ROOM)?;
+            }
+            LedgerChange::Marked { conversation, user, seq } => {
+                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
+                conversation.set_mark(&user, seq);
+            }
+            LedgerChange::Known { person, user } => {
+                let new = Person::new(user);
+                let size = Totals::of_person(&new);
+                let put = self.people.put(person, new);
+                put.map_err(|_| Misfit("a user of two numbers"))?;
+                self.totals.add(size);
+            }
+            LedgerChange::Delivered { conversation, seq, count, kind, mode, to } => {
+                check_count(seq, count)?;
+                for reached in to {
+                    let arrival = Arrival { seq, count, kind, mode, part: reached.part };
+                    self.change_person(reached.person, Some(reached.useq), |person, with| {
+                        person.arrive(conversation, &arrival, reached.useq, with);
+                    })?;
+                }
+            }
+            LedgerChange::Read { person, useq, conversation, seq, count } => {
+                check_count(seq, count)?;
+                self.change_person(person, Some(useq), |person, with| {
+                    person.read(conversation, seq, count, useq, with);
+                })?;
+            }
+            LedgerChange::Seen { person, device, at, forgotten } => {
+                self.change_person(person, None, |person, with| {
+                    person.see(&device, at, &forgotten, with.scratch);
+                })?;
+            }
+            LedgerChange::Acked { person, device, useq, at, forgotten } => {
+                self.change_person(person, None, |person, with| {
+                    person.ack(&device, useq, at, &forgotten, with.scratch);
+                })?;
+            }
+            LedgerChange::Within { person, device, conversation, seq } => {
+                self.change_person(person, None, |person, with| {
+                    person.within(&device, conversation, seq, with.scratch);
+                })?;
+            }
+            LedgerChange::Restated { conversation, row } => {
+                if self.conversations.get(conversation).is_none() {
+                    let new = Conversation::new(&row.checked_id().ok_or(NO_CONVERSATION)?);
+                    let size = Totals::of_conversation(&new);
+                    let made = self.conversations.put(conversation, new);
+                    made.map_err(|_| Misfit("a conversation of two numbers"))?;
+                    self.totals.add(size);
+                }
+                self.change_conversation(conversation, |conversation| {
+                    conversation.restate(*row).then_some(()).ok_or(Misfit("more entries than there were"))
+                })?;
+            }
+            LedgerChange::Restored { person, row } => self.restore_person(person, *row)?,
+        }
+        Ok(())
+    }
+
+    /// Changes a conversation, of which other entries may be open then.
+    fn change_conversation(
+        &mut self,
+        number: Number,
+        change: impl FnOnce(&mut Conversation) -> Result<(), Misfit>,
+    ) -> Result<(), Misfit> {
+        let conversation = self.conversations.get_mut(number).ok_or(NO_CONVERSATION)?;
+        let (before, size_before) = (conversation.open_since(), Totals::of_conversation(conversation));
+        change(conversation)?;
+        let after = conversation.open_since();
+        self.totals.change(size_before, Totals::of_conversation(conversation));
+        if before != after {
+            if let Some(before) = before {
+                self.waiting.remove(&(before, number));
+            }
+            self.waiting.extend(after.map(|after| (after, number)));
+        }
+        if after.is_none() {
+            self.leases.remove(&number);
+        }
+        Ok(())
+    }
+
+    /// Changes a user, perhaps by a number that is above their last.
+    fn change_person(
+        &mut self,
+        number: Number,
+        useq: Option<Useq>,
+        change: impl FnOnce(&mut Person, &mut With<'_>),
+    ) -> Result<(), Misfit> {
+        let person = self.people.get_mut(number).ok_or(NO_PERSON)?;
+        if useq.is_some_and(|useq| useq <= person.head()) {
+            return Err(NO_RISE);
+        }
+        let (generation, bounds) = (self.head.generation, self.head.bounds);
+        let size_before = Totals::of_person(person);
+        change(person, &mut With { generation, bounds, scratch: &mut self.scratch });
+        self.totals.change(size_before, Totals::of_person(person));
+        Ok(())
+    }
+}
+
+/// No more messages than entries.
+fn check_count(seq: Seq, count: u64) -> Result<(), Misfit> {
+    if count <= seq.0 { Ok(()) } else { Err(Misfit("more messages than entries")) }
+}
+
+/// Where a body is that its record brings along.
+fn recorded(body: Body, record: u64) -> Result<Place, Misfit> {
+    match body {
+        Body::Recorded(spot) => Ok(spot.in_record(record)),
+        Body::Short(_) | Body::New(_) => Err(NO_PLACE),
+    }
+}

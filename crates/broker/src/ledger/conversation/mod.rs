@@ -1,0 +1,241 @@
+//! One conversation, packed: what is in memory of a message takes twelve bytes.
+
+mod chunk;
+mod log;
+mod parties;
+mod windows;
+
+pub(crate) use log::Log;
+pub(crate) use parties::{Joined, Parties, Room};
+
+use std::collections::VecDeque;
+
+use naru_ledger::{Conversation as Name, Millis, Role, Seq, User, Version};
+use serde::{Deserialize, Serialize};
+
+use super::Id;
+use crate::{keyspace::Place, numbered::Named};
+use windows::Windows;
+
+/// One conversation: its log, and who takes part. The order of its fields is the format of checkpoints. A copy shares what is
+/// much with it until one of the two changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Conversation {
+    /// An id.
+    name: Box<str>,
+    log: Log,
+    parties: Parties,
+    windows: Option<Box<Windows>>,
+    open: Option<Box<Open>>,
+}
+
+/// What is appended and not done, and when it was stored; rising, and never none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Open(VecDeque<(Seq, Millis)>);
+
+impl Named for Conversation {
+    fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+}
+
+impl Conversation {
+    /// One without entries.
+    pub(super) fn new(name: &Name) -> Conversation {
+        Conversation {
+            name: name.as_str().into(),
+            log: Log::default(),
+            parties: Parties::of(name),
+            windows: None,
+            open: None,
+        }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> Name {
+        Name::parse(&self.name).expect("it was made with the text of an id, or checked when it was put back")
+    }
+
+    /// The same of one that was read back and is not checked.
+    pub(super) fn checked_id(&self) -> Option<Name> {
+        Name::parse(&self.name).ok()
+    }
+
+    /// Becomes what the other is, but for where its entries are; false if there cannot be these entries then.
+    pub(super) fn restate(&mut self, row: Conversation) -> bool {
+        let before = std::mem::replace(self, row);
+        let is_sound = self.name == before.name && self.log.keep_entries_of(&before.log) && {
+            let Conversation { log, open, .. } = self;
+            if let Some(rest) = open.as_mut() {
+                rest.0.retain(|(seq, _)| log.get(*seq).is_some());
+            }
+            if open.as_ref().is_some_and(|rest| rest.0.is_empty()) {
+                *open = None;
+            }
+            self.is_sound()
+        };
+        if !is_sound {
+            *self = before;
+        }
+        is_sound
+    }
+
+    /// What is true of it besides its entries.
+    pub(crate) fn without_entries(&self) -> Conversation {
+        Conversation { log: self.log.without_entries(), ..self.clone() }
+    }
+
+    /// Without what recognises repeats.
+    pub(crate) fn without_ids(self) -> Conversation {
+        Conversation { windows: None, ..self }
+    }
+
+    /// Bytes that it takes when it is written.
+    pub(crate) fn bytes(&self) -> usize {
+        postcard::experimental::serialized_size(self).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn is_called(&self, name: &Name) -> bool {
+        *self.name == *name.as_str()
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub(super) fn log_mut(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    pub(crate) fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    /// How many entries it has.
+    pub(crate) fn len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// How many of them are not done.
+    pub(crate) fn open_entries(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.0.len())
+    }
+
+    /// Its entries after this one: where what they say is.
+    pub(crate) fn references(&self, after: Seq) -> impl Iterator<Item = (Seq, Place)> {
+        self.log.up(after)
+    }
+
+    /// The entry that what is called so now would repeat.
+    pub(crate) fn repeated(&self, id: Id, now: Millis, window_ms: u64) -> Option<Seq> {
+        self.windows.as_ref()?.find(id, self.log.next_at(now), window_ms)
+    }
+
+    pub(super) fn name_entry(&mut self, id: Id, seq: Seq, at: Millis, window_ms: u64) {
+        match &mut self.windows {
+            Some(windows) => windows.insert(id, seq, at, window_ms),
+            None => self.windows = Some(Box::new(Windows::new(id, seq, at, window_ms))),
+        }
+    }
+
+    /// Drops what recognises repeats if there is nothing any more to be recognised.
+    pub(super) fn forget_ids(&mut self, now: Millis, window_ms: u64) {
+        let at = self.log.next_at(now);
+        if self.windows.as_ref().is_some_and(|windows| windows.are_over(at, window_ms)) {
+            self.windows = None;
+        }
+    }
+
+    /// Since when its first open entry has been.
+    pub(crate) fn open_since(&self) -> Option<Millis> {
+        self.open.as_ref().and_then(|open| open.0.front()).map(|(_, at)| *at)
+    }
+
+    pub(crate) fn is_open(&self, seq: Seq) -> bool {
+        self.open.as_ref().is_some_and(|open| open.0.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok())
+    }
+
+    /// One below the first open entry, or the head.
+    pub(crate) fn fanned_out(&self) -> Seq {
+        let first = self.open.as_ref().and_then(|open| open.0.front());
+        first.map_or(self.log.head(), |(seq, _)| Seq(seq.0 - 1))
+    }
+
+    /// What would be fanned out if this entry were done.
+    pub(crate) fn fanned_out_without(&self, seq: Seq) -> Seq {
+        let mut open = self.open.iter().flat_map(|open| &open.0).map(|(open, _)| *open);
+        open.find(|open| *open != seq).map_or(self.log.head(), |first| Seq(first.0 - 1))
+    }
+
+    /// The newest entry is to be delivered.
+    pub(super) fn open(&mut self, seq: Seq, at: Millis) {
+        self.open.get_or_insert_with(|| Box::new(Open(VecDeque::new()))).0.push_back((seq, at));
+    }
+
+    /// An entry is delivered to all it is for.
+    pub(super) fn close(&mut self, seq: Seq) {
+        self.retain_open(|open| open != seq);
+    }
+
+    fn retain_open(&mut self, keep: impl Fn(Seq) -> bool) {
+        if let Some(open) = &mut self.open {
+            open.0.retain(|(seq, _)| keep(*seq));
+            if open.0.is_empty() {
+                self.open = None;
+            }
+        }
+    }
+
+    /// Removes the oldest entries, as [`Log::cut_through`] does.
+    pub(super) fn cut_through(
+        &mut self,
+        through: Seq,
+        first_at: Option<Millis>,
+        gone: &mut dyn FnMut(Place),
+    ) {
+        self.log.cut_through(through, first_at, gone);
+        self.retain_open(|open| open > through);
+    }
+
+    /// A member joins, leaves or has another role; whether this is a room.
+    pub(super) fn set_member(&mut self, version: Version, user: User, role: Option<Role>, seq: Seq) -> bool {
+        let Some(room) = self.parties.room_mut() else { return false };
+        room.version = version;
+        match role {
+            None => drop(room.members.remove(&user)),
+            Some(role) => {
+                let joined = room.members.entry(user);
+                joined.or_insert(Joined { role, since: seq, read: Seq::ZERO }).role = role;
+            }
+        }
+        true
+    }
+
+    /// It is in broadcast mode after this entry; whether this is a room.
+    pub(super) fn switch(&mut self, seq: Seq) -> bool {
+        let Some(room) = self.parties.room_mut() else { return false };
+        room.switched = Some(seq);
+        room.members.values_mut().for_each(|joined| joined.read = Seq::ZERO);
+        true
+    }
+
+    /// A user who takes part has read up to here.
+    pub(super) fn set_mark(&mut self, user: &User, seq: Seq) {
+        let name = self.id();
+        self.parties.set_mark(&name, user, seq);
+    }
+
+    /// Whether one that was read back can have come to be as conversations do.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_known = |(seq, _): &(Seq, Millis)| self.log.get(*seq).is_some();
+        let rises = |one: &(Seq, Millis), other: &(Seq, Millis)| one.0 < other.0;
+        let name = Name::parse(&self.name);
+        name.is_ok_and(|name| matches!(name, Name::Room(_)) == self.parties.room().is_some())
+            && self.log.is_sound()
+            && self.open.as_ref().is_none_or(|open| {
+                !open.0.is_empty()
+                    && open.0.iter().all(is_known)
+                    && open.0.iter().is_sorted_by(|a, b| rises(a, b))
+            })
+    }
+}

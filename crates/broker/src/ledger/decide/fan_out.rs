@@ -1,0 +1,202 @@
+use std::collections::BTreeSet;
+
+use naru_ledger::answer::{Appended, Delivered, Open, PointerKind, Refused};
+use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
+use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
+
+use super::append::Outcome;
+use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, role};
+use crate::ledger::{
+    Content, Part, Reached,
+    person::{Arrival, Record},
+};
+use crate::numbered::Number;
+
+/// An entry on its way into inboxes.
+struct Fresh<'a> {
+    number: Number,
+    name: &'a Name,
+    seq: Seq,
+    count: u64,
+    kind: Kind,
+    mode: Mode,
+}
+
+impl<B: Bodies> Deciding<'_, B> {
+    pub(super) fn send(&mut self, append: &Append) -> Decision<Appended, B> {
+        let name = &append.conversation;
+        let Outcome { appended, content, number } = self.append_closed(append)?;
+        let conversation = self.conversation(name).map(|(_, conversation)| conversation);
+        let (content, mode) = match content {
+            Some(content) => (content, appended.mode),
+            None => {
+                // What was begun is finished.
+                let Some(open) = conversation.filter(|conversation| conversation.is_open(appended.seq))
+                else {
+                    return Ok(appended);
+                };
+                let Some(place) = open.log().get(appended.seq) else { return Ok(appended) };
+                (self.content(place)?, appended.mode)
+            }
+        };
+        let (seq, count, kind) = (appended.seq, appended.count, content.said.kind());
+        let fresh = Fresh { number, name, seq, count, kind, mode };
+        let to = audience(name, conversation, &content, mode);
+        let to = self.reach(&fresh, to.into_iter());
+        if appended.repeat {
+            self.changes.push(LedgerChange::Done { conversation: number, seq });
+        }
+        let is_told = mode == Mode::Broadcast || to.iter().any(|delivered| !delivered.servers.is_empty());
+        if is_told {
+            let entry = entry(name, (seq, appended.prev, count), content, None);
+            let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
+            self.news = Some(News { conversation, seq, kind, mode, to, entry: Some(entry) });
+        }
+        Ok(appended)
+    }
+
+    pub(super) fn deliver(&mut self, deliver: &Deliver) -> Decision<Vec<Delivered>, B> {
+        let Deliver { conversation: name, seq, count, sender, kind, mode, to } = deliver;
+        let (seq, count, kind, mode) = (*seq, *count, *kind, *mode);
+        for recipient in to {
+            check_part(name, &recipient.user)?;
+        }
+        let Some((number, conversation)) = self
+            .conversation(name)
+            .filter(|(_, conversation)| conversation.log().count_with(seq) == Some(count))
+        else {
+            return if to.is_empty() { Ok(Vec::new()) } else { Err(Refused::NoSuchMessage.into()) };
+        };
+        let part = |recipient: &Recipient| match recipient.mentioned {
+            _ if recipient.user == *sender => Part::Sender,
+            true => Part::Mentioned,
+            false => Part::Recipient,
+        };
+        let fresh = Fresh { number, name, seq, count, kind, mode };
+        let is_rising = to.is_sorted_by(|one, other| one.user < other.user);
+        let mut once = BTreeSet::new();
+        // Whoever is there twice is reached once: the second time nothing changes.
+        let to = to.iter().filter(|recipient| is_rising || once.insert(&recipient.user));
+        let delivered = self.reach(&fresh, to.map(|recipient| (&recipient.user, part(recipient))));
+        let is_told =
+            mode == Mode::Broadcast || delivered.iter().any(|delivered| !delivered.servers.is_empty());
+        if is_told {
+            let entry = self.entry(name, conversation, seq)?;
+            let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
+            self.news = Some(News { conversation, seq, kind, mode, to: delivered.clone(), entry });
+        }
+        Ok(delivered)
+    }
+
+    /// Sees to it that an entry has come into inboxes. Nobody is there twice.
+    fn reach<'u>(&mut self, fresh: &Fresh<'_>, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
+        let Fresh { number, seq, count, kind, mode, .. } = *fresh;
+        let generation = self.ledger.head.generation;
+        let mut delivered = Vec::with_capacity(to.size_hint().0);
+        let mut reached = Vec::with_capacity(to.size_hint().0);
+        for (user, part) in to {
+            let arrival = Arrival { seq, count, kind, mode, part };
+            let (person, useq, after) = match self.person(user) {
+                Some((person, known)) => match known.arrival(number, &arrival, &self.bounds) {
+                    Some(after) => (person, known.next(generation), after),
+                    None => continue,
+                },
+                None => {
+                    let after = Record::after_none(&arrival);
+                    let useq = Useq(generation.after(0, Generation::FIRST));
+                    (self.know(user), useq, after)
+                }
+            };
+            reached.push(Reached { person, useq, part });
+            let servers = self.ledger.routes.servers(user, self.now);
+            delivered.push(Delivered { user: user.clone(), useq, after, servers });
+        }
+        if !reached.is_empty() {
+            let to = reached;
+            self.changes.push(LedgerChange::Delivered { conversation: number, seq, count, kind, mode, to });
+        }
+        delivered
+    }
+
+    /// That a user's inbox may have a conversation at an entry, and the entry is what is said of it.
+    pub(super) fn check_entry(&self, name: &Name, user: &User, seq: Seq, count: u64) -> Result<(), Refused> {
+        check_part(name, user)?;
+        let found = self.conversation(name);
+        let is_there =
+            found.is_some_and(|(_, conversation)| conversation.log().count_with(seq) == Some(count));
+        if is_there { Ok(()) } else { Err(Refused::NoSuchMessage) }
+    }
+
+    pub(super) fn done(&mut self, name: &Name, seq: Seq) -> Decision<Seq, B> {
+        let (number, conversation) = self.conversation(name).ok_or(Refused::NoSuchMessage)?;
+        if seq > conversation.log().head() {
+            return Err(Refused::NoSuchMessage.into());
+        }
+        if conversation.is_open(seq) {
+            self.changes.push(LedgerChange::Done { conversation: number, seq });
+        }
+        Ok(conversation.fanned_out_without(seq))
+    }
+}
+
+impl Ledger {
+    pub(super) fn sweep(&mut self, sweep: &Sweep, page: usize, now: Millis) -> Vec<Open> {
+        let Sweep { server, older_than, lease, .. } = sweep;
+        self.leases.retain(|_, (_, until)| *until > now);
+        let old = self.waiting.iter().take_while(|(since, _)| now.since(*since) >= *older_than);
+        let free =
+            old.filter(|(_, number)| self.leases.get(number).is_none_or(|(holder, _)| holder == server));
+        let found: Vec<Number> = free.take(page).map(|(_, number)| *number).collect();
+        let until = now.after(*lease);
+        let open = found.into_iter().filter_map(|number| {
+            let conversation = self.conversations.get(number)?;
+            self.leases.insert(number, (server.clone(), until));
+            Some(Open {
+                conversation: conversation.id(),
+                from: conversation.fanned_out(),
+                to: conversation.log().head(),
+                version: conversation.parties().version(),
+            })
+        });
+        open.collect()
+    }
+}
+
+fn check_part(name: &Name, user: &User) -> Result<(), Refused> {
+    match name {
+        Name::Direct(direct) if !direct.has(user) => Err(Refused::NotAMember),
+        _ => Ok(()),
+    }
+}
+
+/// All whom an entry is for, in byte order, by the members there are now.
+fn audience<'a>(
+    name: &'a Name,
+    conversation: Option<&'a Conversation>,
+    content: &'a Content,
+    mode: Mode,
+) -> Vec<(&'a User, Part)> {
+    let mentions: &[User] = match &content.said {
+        Said::Message { mentions, .. } => mentions,
+        _ => &[],
+    };
+    let sender = &content.sender;
+    let part = |user: &User| match mentions.binary_search(user) {
+        _ if user == sender => Part::Sender,
+        Ok(_) => Part::Mentioned,
+        Err(_) => Part::Recipient,
+    };
+    let room = conversation.and_then(|conversation| conversation.parties().room());
+    let mut users: Vec<&User> = match (mode, name) {
+        (Mode::Broadcast, _) => {
+            mentions.iter().filter(|user| role(name, conversation, user).is_some()).collect()
+        }
+        (Mode::FanOut, Name::Direct(direct)) => direct.participants().iter().collect(),
+        (Mode::FanOut, Name::Room(_)) => room.into_iter().flat_map(|room| room.members.keys()).collect(),
+    };
+    if let Err(at) = users.binary_search(&sender) {
+        users.insert(at, sender);
+    }
+    users.dedup();
+    users.into_iter().map(|user| (user, part(user))).collect()
+}
