@@ -55,7 +55,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),
-    /// Check a ledger on Redis or Valkey against what it is meant to be, by random histories with faults.
+    /// Check a ledger on Redis or Valkey against what it is meant to be, by random histories with faults; or, with --live, that
+    /// people at chat servers lose nothing whatever is killed.
     Verify(verify::Options),
 }
 

@@ -1,7 +1,7 @@
 //! A broker that is started here: it may be killed at any moment, and started again on what it has written.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -57,22 +57,22 @@ impl Drop for Own {
     }
 }
 
-fn start(program: &PathBuf, folder: &tempfile::TempDir, port: u16) -> Result<Child> {
-    let mut command = Command::new(program);
-    command
-        .arg("--port")
-        .arg(port.to_string())
-        .arg("--bind")
-        .arg("127.0.0.1")
-        .arg("--dir")
-        .arg(folder.path());
+/// What a redis-server or valkey-server is started with, to keep in `folder` all that it has answered.
+pub(super) fn arguments(port: u16, folder: &Path) -> Vec<String> {
+    let (port, folder) = (port.to_string(), folder.display().to_string());
+    let place = ["--port", &port, "--bind", "127.0.0.1", "--dir", &folder];
     // What is answered has been handed to the system, which outlives a kill. Not so with everysec: while a sync is under way
     // it keeps writes to itself for up to two seconds.
-    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let keeping = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+    place.into_iter().chain(keeping).map(str::to_owned).collect()
+}
+
+fn start(program: &PathBuf, folder: &tempfile::TempDir, port: u16) -> Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments(port, folder.path())).stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().with_context(|| {
         format!(
-            "cannot start {}; give --start the path of a redis-server or valkey-server",
+            "cannot start {}; give --start the path of a redis-server or valkey-server (embedded and naru go with --live)",
             program.display()
         )
     })
