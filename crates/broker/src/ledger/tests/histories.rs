@@ -164,8 +164,13 @@ fn dedupe_window() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(24), 1..100_u64].prop_map(hours)
 }
 
+/// `NARU_LEDGER_HISTORIES` says how many, by hand.
+fn cases() -> u32 {
+    std::env::var("NARU_LEDGER_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(150)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_native_ledger_answers_as_the_model_does(
