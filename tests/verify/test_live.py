@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.naru import BINARY, SECRET
+from harness.redis_peer import redis, valkey
 
 # With what comes before and after, well under a minute for all on a busy machine; `naru verify --live` runs as long as wanted.
 SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
@@ -26,17 +27,17 @@ def live(programs, *options):
     return code, verify.output()
 
 
-@pytest.mark.parametrize("start", ["embedded", "naru"])
+@pytest.mark.parametrize("program", [lambda: "embedded", lambda: "naru", redis, valkey], ids=["embedded", "naru", "redis", "valkey"])
 @pytest.mark.timeout(2 * WITHIN)
-def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, start):
-    history = tmp_path / "history"
+def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, program):
+    start, history = program(), tmp_path / "history"
     code, said = live(programs, "--start", start, "--time", f"{SECONDS}s", "--history", history)
     assert code == 0, said
     ran = RAN.search(said)
     assert ran, said
     assert int(ran["kills"]) > 0 and int(ran["connections"]) > int(ran["devices"]), said
     assert int(ran["acknowledged"]) > 5 * SECONDS, "hardly anything was sent"
-    assert "every device has everything" in said
+    assert "every device has everything" in said and "do not say what is unread" not in said
 
     # What was written can be checked again, without anything that runs, and a hole in it is found.
     assert checked(programs, history) == (0, said)

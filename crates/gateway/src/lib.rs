@@ -35,6 +35,11 @@ mod origin;
 mod protocol;
 mod publication;
 mod rpc;
+#[cfg(feature = "sabotage")]
+mod sabotage;
+#[cfg(not(feature = "sabotage"))]
+#[path = "no_sabotage.rs"]
+mod sabotage;
 mod session;
 mod token;
 mod websocket;

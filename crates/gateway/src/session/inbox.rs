@@ -25,6 +25,7 @@ use crate::{
     limits::{COMPARE_PAUSE, PAUSE_BYTES},
     protocol::{frame, reply::Pushed},
     publication::Change,
+    sabotage,
 };
 
 /// How long to leave the broker alone after it did not answer a read. Its return is an event, so this is only for
@@ -114,13 +115,23 @@ impl Session {
         let is_next = useq == inbox.position.get().next() && is_begun && !inbox.is_reading.get();
         if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
             inbox.position.set(useq);
-            self.send_frame(frame);
+            self.push_live(frame);
             inbox.must_compare.set(turns);
             if !turns {
                 return;
             }
         }
         inbox.changed.notify_one();
+    }
+
+    fn push_live(&self, frame: &Bytes) {
+        if sabotage::is_due("drop-push") {
+            return;
+        }
+        if sabotage::is_due("push-twice") {
+            self.send_frame(frame);
+        }
+        self.send_frame(frame);
     }
 
     /// Compares with the broker, after it was away.
