@@ -6,9 +6,9 @@ import re
 import pytest
 
 from harness.naru import BINARY, HeldPort
-from harness.redis_peer import redis, valkey
 from harness.redis_peer import start as start_redis
 from harness.resp import Wire
+from harness.stores import binary_of
 from harness.waiting import eventually
 
 # Well under a minute for both on a busy machine; `naru verify` runs any number by hand.
@@ -24,10 +24,10 @@ def verified(programs, name, *options, histories=HISTORIES):
     assert re.search(rf"^{histories} histories from seed \d+ on, \d+ operations: every answer", said, re.M), said
 
 
-@pytest.mark.parametrize(("server", "name"), [(redis, "Redis 7"), (valkey, "Valkey 9")])
+@pytest.mark.parametrize(("kind", "name"), [("redis", "Redis 7"), ("valkey", "Valkey 9")])
 @pytest.mark.timeout(2 * SECONDS_MAX)
-def test_every_answer_and_every_end_is_the_models(programs, server, name):
-    verified(programs, name, "--start", server())
+def test_every_answer_and_every_end_is_the_models(programs, kind, name):
+    verified(programs, name, "--start", binary_of(kind))
 
 
 @pytest.mark.timeout(2 * SECONDS_MAX)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness.naru import BINARY, SECRET
-from harness.redis_peer import redis, valkey
+from harness.stores import EVERY, binary_of
 
 # With what comes before and after, well under a minute for all on a busy machine; `naru verify --live` runs as long as wanted.
 SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
@@ -27,10 +27,11 @@ def live(programs, *options):
     return code, verify.output()
 
 
-@pytest.mark.parametrize("program", [lambda: "embedded", lambda: "naru", redis, valkey], ids=["embedded", "naru", "redis", "valkey"])
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.timeout(2 * WITHIN)
-def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, program):
-    start, history = program(), tmp_path / "history"
+def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, kind):
+    start = kind if kind in ("naru", "embedded") else binary_of(kind)
+    history = tmp_path / "history"
     code, said = live(programs, "--start", start, "--time", f"{SECONDS}s", "--history", history)
     assert code == 0, said
     ran = RAN.search(said)
