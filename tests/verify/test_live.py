@@ -2,11 +2,13 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from harness.naru import BINARY, SECRET
 from harness.stores import EVERY, binary_of
+from harness.waiting import eventually
 
 # With what comes before and after, well under a minute for all on a busy machine; `naru verify --live` runs as long as wanted.
 SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
@@ -43,7 +45,7 @@ def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, kind):
     # What was written can be checked again, without anything that runs, and a hole in it is found.
     assert checked(programs, history) == (0, said)
     lines = history.read_text().splitlines()
-    pushes = [line for line in lines if '"event":"pushed"' in line]
+    pushes = [line for line in lines if '"event":"pushed"' in line and '"conversation":"dm:' in line and '"kind"' not in line]
     device, entry = re.search(r'"device":(\d+).*("entry":.*)', pushes[0]).groups()
     # It may have come to the device again.
     lost = {line for line in pushes if f'"device":{device},' in line and entry in line}
@@ -84,3 +86,12 @@ def test_what_is_wrong_with_the_options_is_said(naru):
     ]:
         done = naru.run("verify", *options)
         assert done.returncode == 1 and advice in done.stderr, done.stderr
+
+
+def test_what_it_has_started_ends_with_it(programs):
+    verify = programs.start("verify", [BINARY, "verify", "--live", "--start", "naru", "--kill-every", "0s"])
+    children = Path(f"/proc/{verify.pid}/task/{verify.pid}/children")
+    eventually(lambda: len(children.read_text().split()) == 4, "there are a broker and three servers")
+    started = [Path("/proc", child) for child in children.read_text().split()]
+    verify.kill()
+    eventually(lambda: not any(child.exists() for child in started), "they are still there")

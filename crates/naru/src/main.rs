@@ -58,6 +58,9 @@ enum Command {
     /// Check a ledger on Redis or Valkey against what it is meant to be, by random histories with faults; or, with --live, that
     /// people at chat servers lose nothing whatever is killed.
     Verify(verify::Options),
+    /// Run a program that ends when this process's parent does.
+    #[command(hide = true)]
+    Leash(verify::live::leash::Options),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
         Command::Verify(options) => verify::run(&options),
+        Command::Leash(options) => verify::live::leash::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         if printed::is_unread(&error) {

@@ -5,7 +5,7 @@ mod agree;
 mod ask;
 mod cast;
 mod chance;
-mod live;
+pub(crate) mod live;
 mod own;
 mod random;
 mod resolve;
