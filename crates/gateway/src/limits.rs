@@ -56,6 +56,9 @@ pub const REPLAYED_MAX: usize = 2_000;
 /// The least time between two looks into whether the broker has lost what it had.
 pub const COMPARE_PAUSE: Duration = Duration::from_secs(1);
 
+/// The most time between two looks, though nothing was heard; half of it at least. What was told and got lost is found so.
+pub const COMPARE_EVERY: Duration = Duration::from_secs(60);
+
 /// Rooms of one client that the broker is told of at once.
 pub const FOLLOWS_AT_ONCE: usize = 32;
 

@@ -22,7 +22,7 @@ use tokio::{
 use super::{Ending, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
-    limits::{COMPARE_PAUSE, PAUSE_BYTES},
+    limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
     protocol::{frame, reply::Pushed},
     publication::Change,
 };
@@ -50,7 +50,8 @@ pub(super) struct Inbox {
     must_compare: Cell<bool>,
     /// A number was heard that had been pushed. Often it comes late; but it may be of another store.
     is_in_doubt: Cell<bool>,
-    compared: Cell<Option<Instant>>,
+    /// When the broker was asked last, and when it is asked again though nothing was heard.
+    compared: Cell<Option<(Instant, Instant)>>,
     /// There may be something to read.
     changed: Notify,
 }
@@ -97,6 +98,7 @@ impl Session {
             unreachable!("a session connects once");
         }
         inbox.begun.replace(Some(resumed));
+        inbox.compared();
         inbox.changed.notify_one();
     }
 
@@ -151,9 +153,7 @@ impl Session {
             match caught_up {
                 Ok(()) => select! {
                     () = inbox.changed.notified() => {}
-                    () = sleep_until(inbox.doubt_ends()), if inbox.is_in_doubt.get() => {
-                        inbox.must_compare.set(true);
-                    }
+                    () = sleep_until(inbox.compare_at()) => inbox.must_compare.set(true),
                 },
                 Err(Trouble::Ending(ending)) => return ending,
                 Err(Trouble::Bus(error)) => {
@@ -198,7 +198,7 @@ impl Session {
         let heard = inbox.head.replace(inbox.position.get());
         inbox.must_compare.set(false);
         inbox.is_in_doubt.set(false);
-        inbox.compared.set(Some(Instant::now()));
+        inbox.compared();
         match self.ask_resume(epoch).await {
             Ok(resumed) => {
                 inbox.raise_head(resumed.head);
@@ -241,8 +241,21 @@ impl Inbox {
         self.head.set(self.head.get().max(useq));
     }
 
-    /// When what is in doubt is looked into: at once, but not again and again.
-    fn doubt_ends(&self) -> Instant {
-        self.compared.get().map_or_else(Instant::now, |compared| compared + COMPARE_PAUSE)
+    /// The broker is asked.
+    fn compared(&self) {
+        let now = Instant::now();
+        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+        self.compared.set(Some((now, now + COMPARE_EVERY.mul_f64(0.5 + random / 2.0))));
+    }
+
+    /// When the broker is to be asked though nothing was heard that is to be read. What is in doubt is looked into at once, but not
+    /// again and again.
+    fn compare_at(&self) -> Instant {
+        match self.compared.get() {
+            Some((compared, _)) if self.is_in_doubt.get() => compared + COMPARE_PAUSE,
+            Some((_, again)) => again,
+            // Nobody is connected yet.
+            None => Instant::now() + COMPARE_EVERY,
+        }
     }
 }
