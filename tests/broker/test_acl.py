@@ -367,7 +367,8 @@ def test_who_may_use_the_broker_otherwise_is_kept_from_inboxes(broker, admin):
     admin.call("ACL", "SETUSER", "writer", "on", "nopass", "+@read", "+@write", "+@fast", "+@slow", "-@admin", "~*")
     for user in ("app", "writer"):
         with signed_in(broker.port, user) as wire:
-            for words in [["NARU.HISTORY", "bob", "dm:alice:bob", "0", "9"], ["NARU.SEND", "alice", "bob", "m", "{}"]]:
+            chat = "dm:alice:bob"
+            for words in [["NARU.HISTORY", chat, "bob", "BEFORE", "0", "9"], ["NARU.SEND", chat, "alice", "m", "{}"]]:
                 assert str(wire.call(*words)).startswith("NOPERM this user has no permissions to run the 'naru.")
             for words in [["SUBSCRIBE", "naru:server:one"], ["PSUBSCRIBE", "*"], ["PUBLISH", "naru:server:one", "{}"]]:
                 assert str(wire.call(*words)).endswith("one of the channels used as arguments")

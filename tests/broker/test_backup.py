@@ -87,7 +87,7 @@ def test_a_chat_server_by_its_rules_may_not(naru, tmp_path):
         assert wire.call("ACL", "SETUSER", "gateway", "on", "nopass", "+@naru", "-@admin") == b"OK"
         assert wire.call("AUTH", "gateway", "") == b"OK"
         assert wire.call("NARU.BACKUP", tmp_path / "copy").startswith("NOPERM ")
-        assert not isinstance(wire.call("NARU.SEND", "alice", "bob", "m1", "{}"), Error)
+        assert not isinstance(wire.call("NARU.SEND", "dm:alice:bob", "alice", "m1", "{}"), Error)
     assert not (tmp_path / "copy").exists()
 
 

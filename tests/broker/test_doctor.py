@@ -39,7 +39,7 @@ def folder(naru, tmp_path, pristine):
             wire.call("XACK", "s", "g", "161-0")
             wire.call("RPUSH", "l", "short", "element " * 100)
             wire.call("SET", "t", "text", "EX", "100000")
-            wire.call("NARU.SEND", "alice", "bob", "m1", '{"text":"hello"}')
+            wire.call("NARU.SEND", "dm:alice:bob", "alice", "m1", '{"text":"hello"}')
         broker.program.kill()
     shutil.copytree(pristine, tmp_path / "data")
     return tmp_path / "data"
@@ -191,7 +191,7 @@ def check_the_rest(wire):
     assert [entry[0] for entry in wire.call("XPENDING", "s", "g", "-", "+", "9")] == [b"162-0", b"163-0"]
     assert wire.call("LRANGE", "l", "0", "-1") == [b"short", b"element " * 100]
     assert wire.call("GET", "t") == b"text" and 0 < wire.call("TTL", "t") <= 100_000
-    assert b"hello" in wire.call("NARU.HISTORY", "bob", "dm:alice:bob", "0", "9")[1][0]
+    assert b"hello" in wire.call("NARU.HISTORY", "dm:alice:bob", "bob", "BEFORE", "0", "9")[3][0]
     assert wire.call("XADD", "s", "170-0", "f", "v").startswith("ERR")
     assert wire.call("XADD", "s", "171-0", "f", "v") == b"171-0"
 

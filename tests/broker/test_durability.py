@@ -45,7 +45,8 @@ def xadd(stream):
 
 
 def send(sender, recipient):
-    return lambda name, number: ("NARU.SEND", sender, recipient, f"{name}-{number}", json.dumps({"n": number}))
+    chat = "dm:" + ":".join(sorted((sender, recipient)))
+    return lambda name, number: ("NARU.SEND", chat, sender, f"{name}-{number}", json.dumps({"n": number}))
 
 
 def ack(user):
@@ -61,20 +62,18 @@ def all_entries(wire, stream):
     return found
 
 
-def inbox(wire, user):
-    """Everything in a user's inbox."""
-    entries, more = [], 1
-    while more:
-        _, more, page = wire.call("NARU.ENTRIES", user, entries[-1]["offset"] if entries else 0, 256)
-        entries += [json.loads(entry) for entry in page]
-    return entries
+def index(wire, user):
+    """What has come to a user, as a device is told that has acknowledged nothing: (from, head, count) by conversation."""
+    more, rows = wire.call("NARU.CHANGED", user, "archive", 0, 256)
+    assert not more
+    return {name.decode(): (after, head, count) for name, after, head, count, *_ in rows}
 
 
 def history(wire, user, conversation):
     """A whole conversation, oldest first."""
     pages, before, more = [], 0, 1
     while more:
-        more, page = wire.call("NARU.HISTORY", user, conversation, before, 256)
+        _, _, more, page = wire.call("NARU.HISTORY", conversation, user, "BEFORE", before, 256)
         page = sorted((json.loads(entry) for entry in page), key=lambda entry: entry["seq"])
         pages[:0] = page
         before = pages[0]["seq"] if pages else 0
@@ -126,36 +125,37 @@ def check_streams(wire, lives):
 
 
 def check_messages(wire, lives):
-    received = inbox(wire, "bob")
-    assert [entry["offset"] for entry in received] == list(range(1, len(received) + 1))
-    by_id = {(entry["from"], entry["id"]): entry for entry in received}
-    assert len(by_id) == len(received), "nothing is there twice"
+    by_id, total, received = {}, 0, index(wire, "bob")
     for conversation, user in (("dm:alice:bob", "alice"), ("dm:bob:carol", "carol")):
         logged = history(wire, user, conversation)
-        assert [entry["seq"] for entry in logged] == list(range(1, len(logged) + 1))
-        in_inbox = [entry["seq"] for entry in received if entry["conversation"] == conversation]
-        assert in_inbox == [entry["seq"] for entry in logged], "the inbox has the log, in its order"
+        numbers = list(range(1, len(logged) + 1))
+        assert [entry["seq"] for entry in logged] == numbers == [entry["count"] for entry in logged]
+        assert received[conversation] == (0, len(logged), len(logged)), "the inbox has all of the log"
+        by_id |= {(entry["from"], entry["id"]): entry for entry in logged}
+        total += len(logged)
+    assert len(by_id) == total, "nothing is there twice"
+    assert wire.call("NARU.RESUME", "bob", "archive", "", 0, 1)[2] == total, "each has its number in the inbox"
     for life in lives:
         for writer, sender in zip(life.sends, ("alice", "alice", "carol")):
-            for number, (conversation, seq, at, duplicate) in writer.answered().items():
+            for number, (seq, at, prev, count, repeat, *_) in writer.answered().items():
                 entry = by_id[sender, f"{writer.name_}-{number}"]
-                assert (entry["conversation"].encode(), entry["seq"], entry["at"]) == (conversation, seq, at)
-                assert entry["body"] == {"n": number} and not duplicate
+                assert (entry["seq"], entry["at"], entry["prev"], entry["count"]) == (seq, at, prev, count)
+                assert entry["body"] == {"n": number} and not repeat
 
 
 def check_repeats(wire, life):
     """Everything is sent again, answered before or not: each is stored once."""
-    before = len(inbox(wire, "bob"))
+    before = sum(count for _, _, count in index(wire, "bob").values())
     unanswered = 0
     for writer in life.sends:
         answered = writer.answered()
         for number in range(max(0, len(answered) - 20), writer.sent):
             reply = wire.call(*writer.command(writer.name_, number))
             if number in answered:
-                assert reply == [*answered[number][:3], 1], "a repeat gets the first answer"
-            elif not reply[3]:
+                assert reply[:5] == [*answered[number][:4], 1], "a repeat gets the first answer"
+            elif not reply[4]:
                 unanswered += 1
-    assert len(inbox(wire, "bob")) == before + unanswered
+    assert sum(count for _, _, count in index(wire, "bob").values()) == before + unanswered
 
 
 def test_what_was_answered_outlives_sigkill_once_and_in_order(naru, tmp_path):

@@ -65,7 +65,7 @@ def test_a_full_disk_refuses_what_grows_and_recovers_when_there_is_space(naru, d
         assert wire.call("XADD", "jobs", "*", "f", "v").startswith("DISKFULL ")
         assert wire.call("XADD", "s", "MAXLEN", 5, "*", "f", "v").startswith("DISKFULL ")
         assert wire.call("XGROUP", "CREATE", "new", "g", "$", "MKSTREAM").startswith("DISKFULL ")
-        assert wire.call("NARU.SEND", "alice", "bob", "m1", "{}").startswith("DISKFULL ")
+        assert wire.call("NARU.SEND", "dm:alice:bob", "alice", "m1", "{}").startswith("DISKFULL ")
         assert [wire.call(word) for word in ("MULTI",)] == [b"OK"]
         wire.call("XADD", "jobs", "*", "f", "v")
         wire.call("XLEN", "jobs")

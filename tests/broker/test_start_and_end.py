@@ -167,8 +167,8 @@ def test_logs_name_no_message(naru, tmp_path):
     with Wire(broker.port) as wire:
         wire.call("PUBLISH", "news", "a secret text")
         wire.call("XADD", "s", "1-1", "f", "a secret text")
-        wire.call("NARU.SEND", "alice", "bob", "1", '"a secret text"')
-        wire.call("NARU.SEND", "alice", "bob", "1", "a secret text")
+        wire.call("NARU.SEND", "dm:alice:bob", "alice", "1", '"a secret text"')
+        wire.call("NARU.SEND", "dm:alice:bob", "alice", "1", "a secret text")
     assert broker.program.terminate(TERM_SECONDS) == 0
     assert "secret" not in broker.program.log()
 

@@ -146,8 +146,14 @@ impl WriterThread {
         self.shared.ring(true);
     }
 
+    /// Has the next segment ready, unless who submitted was faster, and failed.
+    fn prepare(&self) -> Result<(), WriteError> {
+        let mut writer = self.writer.lock();
+        if self.shared.failed().is_some() { Ok(()) } else { writer.or_fail(Writer::prepare_next) }
+    }
+
     fn serve(&self) -> Result<(), WriteError> {
-        self.writer.lock().or_fail(Writer::prepare_next)?;
+        self.prepare()?;
         loop {
             let deadline = self.writer.lock().deadline();
             let next = self.shared.desk.next(deadline);

@@ -76,3 +76,6 @@ impl Store {
         if self.ledger.head().is_weakened { self.change_ledger(vec![LedgerChange::Rested]) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,15 @@
 use std::time::{Duration, Instant};
 
+use naru_ledger::Millis;
+
 use super::{checkpoint::Checkpoints, reclaim::Reclaim, store::Store};
+use crate::numbered::Number;
 
 /// How often the log is looked at.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
+/// Conversations of which it is seen whether repeats are recognised for nothing, each time the log is looked at.
+const CONVERSATIONS_A_LOOK: usize = 2000;
 
 /// What the keeper does between jobs, a little a turn, so that a start is quick and what is dead takes no space.
 pub(super) struct Upkeep {
@@ -11,11 +17,13 @@ pub(super) struct Upkeep {
     reclaim: Reclaim,
     /// When the log was last looked at, and where it ended then.
     looked: (Instant, u64),
+    /// The next conversation that may have something to forget.
+    forgets_at: usize,
 }
 
 impl Upkeep {
     pub(super) fn new(checkpoints: Checkpoints, reclaim: Reclaim) -> Upkeep {
-        Upkeep { checkpoints, reclaim, looked: (Instant::now(), 0) }
+        Upkeep { checkpoints, reclaim, looked: (Instant::now(), 0), forgets_at: 0 }
     }
 
     /// Does a little; when to come again at the latest.
@@ -25,6 +33,7 @@ impl Upkeep {
         let counts_more = store.journal.count_gone();
         if at.elapsed() >= LOOKS_EVERY {
             self.looked = (Instant::now(), end);
+            self.forget(store);
             self.checkpoints.look(store);
             // Not before it is known what is dead.
             if !counts_more {
@@ -36,5 +45,15 @@ impl Upkeep {
         let look = (end != seen || store.journal.is_full()).then_some(LOOKS_EVERY);
         let count = counts_more.then_some(Duration::ZERO);
         next.into_iter().chain([look, count]).flatten().min()
+    }
+
+    /// Has some conversations forget what they recognise repeats by, where that is over: round and round.
+    fn forget(&mut self, store: &mut Store) {
+        let numbers = store.ledger.conversations().numbers();
+        let end = numbers.min(self.forgets_at + CONVERSATIONS_A_LOOK);
+        for number in (self.forgets_at..end).filter_map(Number::of) {
+            store.ledger.forget_ids(number, Millis(store.now));
+        }
+        self.forgets_at = if end == numbers { 0 } else { end };
     }
 }

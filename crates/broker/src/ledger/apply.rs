@@ -1,7 +1,7 @@
 use naru_ledger::{Seq, Useq};
 
 use super::{
-    Conversation, Ledger, LedgerChange, Misfit, Person, Totals,
+    Conversation, Ledger, LedgerChange, Misfit, NUMBER_MAX, Person, Totals,
     person::{Arrival, With},
 };
 use crate::{
@@ -35,9 +35,6 @@ impl Ledger {
             }
             LedgerChange::Weakened => self.head.is_weakened = true,
             LedgerChange::Rested => self.head.is_weakened = false,
-            LedgerChange::Bounded(bounds) if bounds.dedupe_window_ms == 0 => {
-                return Err(Misfit("a window of no length"));
-            }
             LedgerChange::Bounded(bounds) => self.head.bounds = bounds,
             LedgerChange::Appended { conversation, name, seq, at, count, id, is_open, content } => {
                 if self.conversations.get(conversation).is_none() {
@@ -72,9 +69,11 @@ impl Ledger {
             }
             LedgerChange::Rewritten { conversation, seq, content } => {
                 let place = recorded(content, record)?;
-                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
-                let before = conversation.log_mut().replace(seq, place);
-                gone(before.ok_or(Misfit("another text for what is not there"))?);
+                self.change_conversation(conversation, |conversation| {
+                    let before = conversation.log_mut().replace(seq, place);
+                    gone(before.ok_or(Misfit("another text for what is not there"))?);
+                    Ok(())
+                })?;
             }
             LedgerChange::Done { conversation, seq } => {
                 self.change_conversation(conversation, |conversation| {
@@ -95,7 +94,7 @@ impl Ledger {
                 conversation.set_mark(&user, seq);
             }
             LedgerChange::Known { person, user } => {
-                let new = Person::new(user);
+                let new = Person::new(&user);
                 let size = Totals::of_person(&new);
                 let put = self.people.put(person, new);
                 put.map_err(|_| Misfit("a user of two numbers"))?;
@@ -179,7 +178,7 @@ impl Ledger {
         change: impl FnOnce(&mut Person, &mut With<'_>),
     ) -> Result<(), Misfit> {
         let person = self.people.get_mut(number).ok_or(NO_PERSON)?;
-        if useq.is_some_and(|useq| useq <= person.head()) {
+        if useq.is_some_and(|useq| useq <= person.head() || useq.0 > NUMBER_MAX) {
             return Err(NO_RISE);
         }
         let (generation, bounds) = (self.head.generation, self.head.bounds);
@@ -192,7 +191,7 @@ impl Ledger {
 
 /// No more messages than entries.
 fn check_count(seq: Seq, count: u64) -> Result<(), Misfit> {
-    if count <= seq.0 { Ok(()) } else { Err(Misfit("more messages than entries")) }
+    if count <= seq.0 && seq.0 <= NUMBER_MAX { Ok(()) } else { Err(Misfit("more messages than entries")) }
 }
 
 /// Where a body is that its record brings along.

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use naru_ledger::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ pub(crate) struct Bounds {
     pub(crate) ring_max: usize,
     pub(crate) conversations_max: usize,
     pub(crate) mentions_kept_max: usize,
-    pub(crate) dedupe_window_ms: u64,
+    pub(crate) dedupe_window_ms: NonZeroU64,
 }
 
 impl Bounds {
@@ -17,7 +19,8 @@ impl Bounds {
             ring_max: limits.ring_max,
             conversations_max: limits.conversations_max,
             mentions_kept_max: limits.mentions_kept_max,
-            dedupe_window_ms: u64::try_from(limits.dedupe_window.as_millis()).unwrap_or(u64::MAX).max(1),
+            dedupe_window_ms: u64::try_from(limits.dedupe_window.as_millis())
+                .map_or(NonZeroU64::MAX, |millis| NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use naru_ledger::Epoch;
 
 use super::{Ledger, Misfit, Person, Totals};
-use crate::numbered::Number;
+use crate::numbered::{Named, Number};
 
 impl Ledger {
     /// Has the number of a conversation free, whatever was there.
@@ -45,7 +45,7 @@ impl Ledger {
 
     /// Puts a person as they were in the place of who has the number.
     pub(super) fn restore_person(&mut self, number: Number, person: Person) -> Result<(), Misfit> {
-        if self.people.get(number).is_some_and(|before| before.user() == person.user()) {
+        if self.people.get(number).is_some_and(|before| before.name() == person.name()) {
             self.vacate_person(number);
         }
         self.put_person(number, person)

@@ -37,6 +37,9 @@ use serde::{Deserialize, Serialize};
 use crate::numbered::{Number, Table};
 use routes::Routes;
 
+/// Numbers of entries and changes above this are not given by any history.
+const NUMBER_MAX: u64 = 1 << 60;
+
 /// All conversations and people of a store.
 pub(crate) struct Ledger {
     head: Head,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use naru_bus::{BusError, Target};
-use naru_ledger::Seq;
+use naru_ledger::{Level, Seq};
 
 use crate::gateway::{Gateway, id, to, user};
 use crate::server::{SOON, Server, redis, valkey};
@@ -98,6 +98,49 @@ fn who_has_lost_the_connection_for_waiting_makes_both_again() {
     assert!(reason.contains("second connection"), "{reason}");
     assert!(gateway.comes_up());
     gateway.ask(async |bus| bus.send(&append("c2")).await).unwrap();
+}
+
+/// The rules that docs/redis.md says a chat server needs.
+fn documented_rules() -> Vec<String> {
+    let docs = include_str!("../../../../docs/redis.md");
+    let line = docs.lines().find(|line| line.trim_start().starts_with("ACL SETUSER gateway ")).unwrap();
+    line.split_whitespace().map(|word| word.replace("PASSWORD", "secret")).collect()
+}
+
+#[test]
+fn a_user_with_the_rules_that_are_documented_may_do_everything() {
+    for program in [redis(), valkey()].into_iter().flatten() {
+        let server = Server::start(&program, &["--appendonly", "yes", "--appendfsync", "everysec"]);
+        let end = Instant::now() + SOON;
+        while server.says(&["PING"]) != "PONG" {
+            assert!(Instant::now() < end);
+        }
+        let mut rules = documented_rules();
+        if server.says(&["INFO", "server"]).contains("redis_version:7.0") {
+            rules.truncate(rules.len() - 2);
+        }
+        server.tell(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+        let url = format!("redis://gateway:secret@127.0.0.1:{}", server.port);
+        let gateway = Gateway::start("s1", Target::Url(url));
+        gateway.comes_up();
+        gateway.ask(async |bus| {
+            bus.subscribe("public:news").await.unwrap();
+            bus.route(&user("bob")).await.unwrap();
+            bus.follow(&naru_ledger::Conversation::parse("room:hall").unwrap()).await.unwrap();
+        });
+        assert_eq!(gateway.publish("public:news", "hi"), 1);
+        gateway.heard();
+        for (id, level) in [("c1", Level::Memory), ("c2", Level::Fsync), ("c3", Level::Replica)] {
+            let mut append = crate::gateway::message(crate::gateway::direct("alice", "bob"), "alice", id);
+            append.level = level;
+            let sent = gateway.ask(async |bus| bus.send(&append).await);
+            assert!(sent.is_ok() || sent.unwrap_err().is_temporary());
+            assert_eq!(crate::gateway::id(&gateway.delivered()), id);
+        }
+        assert_eq!(gateway.resume("bob", None, 10).pointers.len(), 3);
+        assert_eq!(present(&gateway, &["bob"]), ["bob"]);
+        assert!(server.says(&["ACL", "LOG"]).is_empty(), "{}", server.says(&["ACL", "LOG"]));
+    }
 }
 
 #[test]

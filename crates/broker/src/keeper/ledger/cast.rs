@@ -203,7 +203,7 @@ impl Deed {
 /// All that can be asked, and what is answered: two ledgers in which that is the same are the same to everybody. What `run`
 /// is asked is not to last.
 pub(in crate::keeper) fn all_of(run: &mut dyn FnMut(&Op, Millis) -> Result<Answer, String>) -> Vec<String> {
-    let mut all = Vec::new();
+    let (mut all, mut said) = (Vec::new(), Vec::new());
     let mut ask = |op: Op| {
         let answer = run(&op, START);
         all.push(format!("{op:?}: {answer:?}"));
@@ -220,6 +220,9 @@ pub(in crate::keeper) fn all_of(run: &mut dyn FnMut(&Op, Millis) -> Result<Answe
         let page = ask(Op::History(page));
         let entries = if let Ok(Answer::Page(page)) = &page { &page.entries[..] } else { &[] };
         for entry in entries {
+            let mut json = Vec::new();
+            entry.write_json(&mut json);
+            said.push(String::from_utf8(json).unwrap());
             // Also who was told, and what an id is known for.
             let what = match &entry.client_id {
                 Some(client_id) => What::Sent { sender: entry.sender.clone(), client_id: client_id.clone() },
@@ -241,6 +244,7 @@ pub(in crate::keeper) fn all_of(run: &mut dyn FnMut(&Op, Millis) -> Result<Answe
             let _ = ask(Op::Resume(Resume { user, device, from: None, limit: usize::MAX }));
         }
     }
+    all.append(&mut said);
     let server = Server::parse("sweeper").unwrap();
     let (older_than, lease) = (Duration::ZERO, Duration::ZERO);
     if let Ok(Answer::Open(mut open)) =

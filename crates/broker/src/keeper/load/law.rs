@@ -36,11 +36,12 @@ pub fn hold_stored(data: &[u8]) {
     let (texts, bytes) = naru_measured::peak_bytes(|| {
         let mut loading = Loading::to_look();
         let texts = take(data, &mut loading, |loading| texts_of(&loading.keyspace));
-        if loading.failed.is_none() {
+        if loading.failed.is_none() && loading.ledger.check().is_ok() {
             use_all(&mut loading);
         }
         let mut salvaging = Salvaging::new(Loading::to_look());
         let texts = texts.max(take(data, &mut salvaging, |salvaging| texts_of(&salvaging.loading.keyspace)));
+        salvaging.loading.ledger.forget_lost();
         use_all(&mut salvaging.loading);
         texts
     });

@@ -102,7 +102,7 @@ fn limits(ledger: &Ledger) -> Limits {
         ring_max: bounds.ring_max,
         conversations_max: bounds.conversations_max,
         mentions_kept_max: bounds.mentions_kept_max,
-        dedupe_window: Duration::from_millis(bounds.dedupe_window_ms),
+        dedupe_window: Duration::from_millis(bounds.dedupe_window_ms.get()),
         ..Limits::default()
     }
 }

@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use naru_ledger::{
-    Answer, ClientId, Conversation, Device, Direct, Epoch, Op, Seq, Useq, User,
-    op::{Ack, Append, From, History, Said},
+    Answer, ClientId, Conversation, Device, Direct, Epoch, Mode, Op, Role, Room, Seq, Useq, User,
+    answer::{Appended, Content, Entry},
+    op::{self, Ack, Append, Delete, Deliver, Edit, From, History, Membership, Read, Recipient, Said},
 };
 use naru_store::{
     Log, OpenError, Recovery,
@@ -45,6 +46,14 @@ fn user(name: &str) -> User {
     User::parse(name).unwrap()
 }
 
+fn the_room() -> Room {
+    Room::parse("room:den").unwrap()
+}
+
+fn room() -> Conversation {
+    Conversation::Room(the_room())
+}
+
 fn chat() -> Conversation {
     Direct::between(&user("alice"), &user("bob")).into()
 }
@@ -57,8 +66,14 @@ fn options() -> Options {
 struct Desk {
     store: Store,
     recovery: Recovery,
-    /// Everything that any key has ever held.
-    ever: BTreeMap<Vec<u8>, BTreeSet<String>>,
+    ever: Ever,
+}
+
+/// Everything that any key has ever held, and that a log has ever said.
+#[derive(Clone, Default)]
+struct Ever {
+    keys: BTreeMap<Vec<u8>, BTreeSet<String>>,
+    said: BTreeSet<String>,
 }
 
 /// What keys hold, what streams know of their past, and what is in inboxes.
@@ -68,6 +83,7 @@ struct Everything {
     pasts: BTreeMap<Vec<u8>, String>,
     /// What was said, as far as it has come to who may read it.
     inboxes: BTreeMap<&'static str, Vec<String>>,
+    logs: BTreeMap<String, Vec<String>>,
     /// All that can be asked about people.
     people: Vec<String>,
 }
@@ -83,7 +99,7 @@ impl Desk {
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
-        Ok(Desk { store, recovery, ever: BTreeMap::new() })
+        Ok(Desk { store, recovery, ever: Ever::default() })
     }
 
     fn wait(&mut self) {
@@ -169,13 +185,15 @@ impl Desk {
     /// Notes what there is, as something that has been.
     fn note(&mut self) {
         for (key, (_, held)) in self.everything().keys {
-            self.ever.entry(key).or_default().extend(held);
+            self.ever.keys.entry(key).or_default().extend(held);
         }
+        let logs = self.logs();
+        self.ever.said.extend(logs.into_values().flatten());
     }
 
     fn everything(&mut self) -> Everything {
         let inboxes = ["alice", "bob"].map(|name| (name, self.inbox(name))).into();
-        let people = all_of_store(&mut self.store);
+        let (logs, people) = (self.logs(), all_of_store(&mut self.store));
         let keyspace = &self.store.keyspace;
         let body = |place| String::from_utf8(self.store.journal.read(place).unwrap().to_vec()).unwrap();
         let (mut keys, mut pasts) = (BTreeMap::new(), BTreeMap::new());
@@ -197,7 +215,7 @@ impl Desk {
             };
             keys.insert(key.name.to_vec(), (key.expiry(), held));
         }
-        Everything { keys, pasts, inboxes, people }
+        Everything { keys, pasts, inboxes, logs, people }
     }
 
     /// What has come to a user, who has a record of it.
@@ -216,6 +234,105 @@ impl Desk {
         entries.map(|entry| String::from_utf8(entry.body().unwrap().as_bytes().to_vec()).unwrap()).collect()
     }
 
+    /// What conversations say, but for what follows from others.
+    fn logs(&mut self) -> BTreeMap<String, Vec<String>> {
+        let logs = [chat(), room()].map(|conversation| {
+            let said = self.log(&conversation).into_iter().map(|mut entry| {
+                entry.prev = Seq::ZERO;
+                if let Content::Edit { body, .. } = &mut entry.content {
+                    *body = None;
+                }
+                let mut json = Vec::new();
+                entry.write_json(&mut json);
+                String::from_utf8(json).unwrap()
+            });
+            (conversation.to_string(), said.collect())
+        });
+        logs.into()
+    }
+
+    fn log(&mut self, conversation: &Conversation) -> Vec<Entry> {
+        let (conversation, from) = (conversation.clone(), From::After(Seq::ZERO));
+        let history = History { conversation, reader: None, from, limit: 1000, bytes: None };
+        match self.run(&Op::History(history)) {
+            Answer::Page(page) => page.entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whoever takes part has got as far as the log says.
+    fn check_inboxes(&mut self, said: &str) {
+        for conversation in [chat(), room()] {
+            let Some(last) = self.log(&conversation).pop() else { continue };
+            let members = Op::Members { conversation: conversation.clone(), after: None, limit: 100 };
+            let Answer::Members(members) = self.run(&members) else { panic!() };
+            for member in members.members {
+                let standing = Op::Standing { user: member.user, conversation: conversation.clone() };
+                let Answer::Standing(standing) = self.run(&standing) else { panic!() };
+                assert!(standing.row.is_some_and(|row| row.head >= last.seq), "{conversation} {said}");
+            }
+        }
+    }
+
+    /// Something is said in the room, changed and read, and somebody comes and goes.
+    fn meet(&mut self, round: u64) {
+        let (client_id, level) =
+            (|letter| ClientId::parse(&format!("{letter}{round}")).unwrap(), naru_ledger::Level::Fsync);
+        let alice = || user("alice");
+        self.store.now = round;
+        let member = |name, change| Op::Membership(Membership { room: the_room(), user: user(name), change });
+        match round % 8 {
+            0 => drop(self.run(&member("alice", op::Change::Join(Role::Owner)))),
+            1 => drop(self.run(&member("bob", op::Change::Join(Role::Member)))),
+            4 => drop(self.run(&member("carol", op::Change::Join(Role::Member)))),
+            7 => drop(self.run(&member("carol", op::Change::Leave))),
+            _ => {}
+        }
+        let body =
+            format!("\"in the room {round} {}\"", "r".repeat(round as usize * 31 % 200)).as_bytes().into();
+        let said = Said::Message { body, mentions: [user("carol"), user("bob")].into() };
+        let append = Append { conversation: room(), sender: alice(), client_id: client_id('m'), said, level };
+        let Answer::Appended(Appended { seq, count, .. }) = self.run(&Op::Send(append)) else { panic!() };
+        self.note();
+        if round % 3 == 1 {
+            let body = format!("\"changed {round}\"").as_bytes().into();
+            let (conversation, sender, client_id) = (room(), alice(), client_id('e'));
+            self.run(&Op::Edit(Edit { conversation, sender, client_id, target: seq, body, level }));
+        }
+        self.note();
+        if round % 5 == 2 {
+            let (conversation, sender, client_id) = (room(), alice(), client_id('d'));
+            self.run(&Op::Delete(Delete { conversation, sender, client_id, target: seq, level }));
+        }
+        if round % 4 == 3 {
+            self.run(&Op::Read(Read { user: user("bob"), conversation: room(), seq, count }));
+            self.run(&Op::Mark { conversation: room(), user: user("bob"), seq });
+        }
+        self.sweep();
+    }
+
+    /// What was left open is delivered, and done.
+    fn sweep(&mut self) {
+        for entry in self.log(&room()) {
+            let members = Op::Members { conversation: room(), after: None, limit: 100 };
+            let Answer::Members(members) = self.run(&members) else { panic!() };
+            let to =
+                members.members.into_iter().map(|member| Recipient { user: member.user, mentioned: false });
+            let (seq, count, kind) = (entry.seq, entry.count, entry.kind());
+            let (conversation, sender, mode) = (room(), entry.sender, Mode::FanOut);
+            self.run(&Op::Deliver(Deliver {
+                conversation,
+                seq,
+                count,
+                sender,
+                kind,
+                mode,
+                to: to.collect(),
+            }));
+            self.run(&Op::Done { conversation: room(), seq });
+        }
+    }
+
     fn held(&mut self, key: &str) -> Vec<String> {
         self.everything().keys.remove(key.as_bytes()).map(|(_, held)| held).unwrap_or_default()
     }
@@ -226,7 +343,7 @@ impl Desk {
 }
 
 /// Keys of all kinds in some segments, with checkpoints after so many rounds; the log was closed.
-fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSet<String>>) {
+fn stored(checkpoints: &[usize]) -> (Disk, Everything, Ever) {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
     desk.begin();
@@ -237,6 +354,7 @@ fn stored(checkpoints: &[usize]) -> (Disk, Everything, BTreeMap<Vec<u8>, BTreeSe
         desk.push("short", &format!("{round}"));
         desk.set("text", &format!("text {round} {}", "t".repeat(round)));
         desk.send(round as u64);
+        desk.meet(round as u64);
         if round == 0 {
             desk.group("stream", GroupChange::Created(Progress::default()));
         }
@@ -330,7 +448,10 @@ impl Random {
 }
 
 /// Nothing is there that never was.
-fn check_nothing_new(found: &Everything, ever: &BTreeMap<Vec<u8>, BTreeSet<String>>, said: &str) {
+fn check_nothing_new(found: &Everything, Ever { keys: ever, said: ever_said }: &Ever, said: &str) {
+    for entry in found.logs.values().flatten() {
+        assert!(ever_said.contains(entry), "{entry}\n{said}");
+    }
     for (key, (_, held)) in &found.keys {
         // A key that is renamed takes along what it held.
         let known = |text: &String| ever.values().any(|ever| ever.contains(text));
@@ -372,9 +493,12 @@ fn a_flipped_bit_anywhere_costs_at_most_what_one_record_did() {
             let names: BTreeSet<_> = before.keys.keys().chain(found.keys.keys()).collect();
             let differ =
                 names.iter().filter(|name| before.keys.get(**name) != found.keys.get(**name)).count();
-            let inboxes = found.inboxes != before.inboxes;
+            let logs = before.logs.iter().filter(|(name, log)| found.logs[*name] != **log).count();
             // A RENAME is about two keys.
-            assert!(differ + usize::from(inboxes) <= 2, "{said}{differ}");
+            assert!(differ + logs <= 2, "{said}{differ}");
+            let missing = |name: &str| before.logs[name].len().saturating_sub(found.logs[name].len());
+            assert!(before.logs.keys().map(|name| missing(name)).sum::<usize>() <= 1, "{said}");
+            desk.check_inboxes(&said);
             if report.is_complete() {
                 assert!(found == before, "{said}");
                 complete += 1;
@@ -417,6 +541,7 @@ fn however_much_is_damaged_the_new_folder_is_whole_and_has_nothing_that_never_wa
             }
             let (report, mut desk) = salvaged(&disk);
             check_nothing_new(&desk.everything(), &ever, &format!("{said}{report}"));
+            desk.check_inboxes(&format!("{said}{report}"));
         }
     }
 }

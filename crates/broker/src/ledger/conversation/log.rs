@@ -3,11 +3,8 @@ use std::{collections::VecDeque, sync::Arc};
 use naru_ledger::{Generation, Millis, Seq};
 use serde::{Deserialize, Serialize};
 
-use super::chunk::Chunk;
+use super::{super::NUMBER_MAX, chunk::Chunk};
 use crate::keyspace::Place;
-
-/// Numbers above this are not given by any history.
-const SEQ_MAX: u64 = 1 << 60;
 
 /// A conversation's entries. `trimmed < every entry <= head`. The order of its fields is a format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -71,7 +68,7 @@ impl Log {
         place: Place,
         generation: Generation,
     ) -> bool {
-        if seq <= self.head || seq.0 > SEQ_MAX || at < self.at || count < self.count {
+        if seq <= self.head || seq.0 > NUMBER_MAX || at < self.at || count < self.count {
             return false;
         }
         let (counts, lost) = (u64::from(count > self.count), seq.0 - self.head.0 - 1);
@@ -179,14 +176,15 @@ impl Log {
             self.len = self.len.saturating_sub(1);
             gone(place);
         };
-        while self.older.front().is_some_and(|chunk| chunk.end() <= through.0 + 1) {
+        let from = through.0.saturating_add(1);
+        while self.older.front().is_some_and(|chunk| chunk.end() <= from) {
             self.older.pop_front().iter().flat_map(|chunk| chunk.iter()).for_each(|(_, place)| cut(place));
         }
         let front = match self.older.front_mut() {
             Some(chunk) => Arc::make_mut(chunk),
             None => &mut self.newest,
         };
-        front.cut((through.0 + 1).saturating_sub(front.first) as usize, &mut cut);
+        front.cut(from.saturating_sub(front.first) as usize, &mut cut);
         if let Some(at) = first_at {
             front.at = front.at.max(at);
         }
@@ -224,7 +222,7 @@ impl Log {
     /// Whether one that was read back can have come to be as logs do.
     pub(crate) fn is_sound(&self) -> bool {
         let places = || self.chunks().flat_map(|chunk| chunk.iter());
-        self.head.0 <= SEQ_MAX
+        self.head.0 <= NUMBER_MAX
             && self.count <= self.head.0
             && self.chunks().all(|chunk| chunk.is_sound(self.head, self.count))
             && self.older.iter().all(|chunk| chunk.len() > 0)

@@ -8,7 +8,7 @@ mod windows;
 pub(crate) use log::Log;
 pub(crate) use parties::{Joined, Parties, Room};
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, num::NonZeroU64};
 
 use naru_ledger::{Conversation as Name, Millis, Role, Seq, User, Version};
 use serde::{Deserialize, Serialize};
@@ -127,11 +127,11 @@ impl Conversation {
     }
 
     /// The entry that what is called so now would repeat.
-    pub(crate) fn repeated(&self, id: Id, now: Millis, window_ms: u64) -> Option<Seq> {
+    pub(crate) fn repeated(&self, id: Id, now: Millis, window_ms: NonZeroU64) -> Option<Seq> {
         self.windows.as_ref()?.find(id, self.log.next_at(now), window_ms)
     }
 
-    pub(super) fn name_entry(&mut self, id: Id, seq: Seq, at: Millis, window_ms: u64) {
+    pub(super) fn name_entry(&mut self, id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64) {
         match &mut self.windows {
             Some(windows) => windows.insert(id, seq, at, window_ms),
             None => self.windows = Some(Box::new(Windows::new(id, seq, at, window_ms))),
@@ -139,7 +139,7 @@ impl Conversation {
     }
 
     /// Drops what recognises repeats if there is nothing any more to be recognised.
-    pub(super) fn forget_ids(&mut self, now: Millis, window_ms: u64) {
+    pub(super) fn forget_ids(&mut self, now: Millis, window_ms: NonZeroU64) {
         let at = self.log.next_at(now);
         if self.windows.as_ref().is_some_and(|windows| windows.are_over(at, window_ms)) {
             self.windows = None;

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use hashbrown::HashTable;
 use naru_ledger::{Millis, Seq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,7 +30,7 @@ struct Given {
 
 impl Windows {
     /// With one id, given at this moment.
-    pub(super) fn new(id: Id, seq: Seq, at: Millis, window_ms: u64) -> Windows {
+    pub(super) fn new(id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64) -> Windows {
         let begins = Millis(at.0 - at.0 % window_ms);
         let mut windows =
             Windows { current: Window { begins, ids: Ids::default() }, before: Window::default() };
@@ -37,7 +39,7 @@ impl Windows {
     }
 
     /// Takes up an id that is not recognised at this moment, which is none before the last.
-    pub(super) fn insert(&mut self, id: Id, seq: Seq, at: Millis, window_ms: u64) {
+    pub(super) fn insert(&mut self, id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64) {
         match self.age(self.current.begins, at, window_ms) {
             0 => {}
             1 => self.before = std::mem::take(&mut self.current),
@@ -50,19 +52,19 @@ impl Windows {
     }
 
     /// The entry that what is called so at this moment would repeat.
-    pub(super) fn find(&self, id: Id, at: Millis, window_ms: u64) -> Option<Seq> {
+    pub(super) fn find(&self, id: Id, at: Millis, window_ms: NonZeroU64) -> Option<Seq> {
         let windows = [&self.current, &self.before];
         let known = windows.into_iter().filter(|window| self.age(window.begins, at, window_ms) <= 1);
         known.filter_map(|window| window.ids.find(id)).next()
     }
 
     /// Whether nothing is recognised any more from this moment on.
-    pub(super) fn are_over(&self, at: Millis, window_ms: u64) -> bool {
+    pub(super) fn are_over(&self, at: Millis, window_ms: NonZeroU64) -> bool {
         self.age(self.current.begins, at, window_ms) > 1
     }
 
     /// How many windows ago one began.
-    fn age(&self, begins: Millis, at: Millis, window_ms: u64) -> u64 {
+    fn age(&self, begins: Millis, at: Millis, window_ms: NonZeroU64) -> u64 {
         (at.0 / window_ms).saturating_sub(begins.0 / window_ms)
     }
 }

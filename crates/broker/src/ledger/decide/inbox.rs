@@ -18,8 +18,7 @@ impl<B: Bodies> Deciding<'_, B> {
         let person = match known {
             Some((_, person)) if !person.is_news_of(device, self.now, self.limits) => person,
             known => {
-                let mut person =
-                    known.map_or_else(|| Person::new(user.clone()), |(_, person)| person.clone());
+                let mut person = known.map_or_else(|| Person::new(user), |(_, person)| person.clone());
                 let number = known.map_or_else(|| self.know(user), |(number, _)| number);
                 let forgotten = person.forgotten(device, self.now, self.limits);
                 person.see(device, self.now, &forgotten, &mut Vec::new());

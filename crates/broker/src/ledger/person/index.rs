@@ -2,19 +2,22 @@ use naru_ledger::{Follow, Seq, Useq};
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use super::varint::{bytes_of, folded, put, take, unfolded};
+use super::varint::{folded, put, take, unfolded};
 use crate::numbered::Number;
 
 /// A user's conversations, the one that changed last first, in one block of bytes.
 ///
-/// Each is a row of numbers: how many bytes follow; how far the number of its last change is below that of the one before it, or
-/// of the user's last; the conversation; the head; how far the count is below the head, and how it is followed; how much
-/// is unread; and how far each unread mention is below the one above it, or the head.
+/// Each is a row of numbers. First, mostly in one byte, how far the number of its last change is below that of the one before
+/// it, or of the user's last, and how many bytes follow. Then the conversation; the head; how far the count is below the
+/// head, and how it is followed; how much is unread; and how far each unread mention is below the one above it, or the head.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Index(Box<[u8]>);
 
 /// The fewest bytes that a conversation takes.
-const RECORD_BYTES_MIN: usize = 6;
+const RECORD_BYTES_MIN: usize = 5;
+
+/// From here on a number does not fit into its half of a row's first byte, and the rest of it follows.
+const HALF: u64 = 15;
 
 /// A conversation in an index: its number, that of its last change, and the bytes that say the rest.
 pub(super) struct Row<'a> {
@@ -150,25 +153,43 @@ impl Index {
 /// Writes rows, of which the first is this much further below what is before it. What is left of that for those behind them.
 fn push_behind(rows: &[u8], further: u64, out: &mut Vec<u8>) -> u64 {
     let mut rest = rows;
-    let (Some(length), mut back) = (take(&mut rest), rest) else { return further };
+    let Some((back, length)) = take_lead(&mut rest) else { return further };
     if further == 0 {
         out.extend_from_slice(rows);
-        return 0;
+    } else {
+        put_lead(back.wrapping_add(further), length, out);
+        out.extend_from_slice(rest);
     }
-    let Some(below) = take(&mut back) else { return further };
-    let further = below.wrapping_add(further);
-    put(out, (length as usize + bytes_of(further)).saturating_sub(rest.len() - back.len()) as u64);
-    put(out, further);
-    out.extend_from_slice(back);
     0
+}
+
+/// How far a row is below the one before it, and how many bytes it has behind that.
+#[inline]
+fn take_lead(bytes: &mut &[u8]) -> Option<(u64, usize)> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    let (mut back, mut length) = (u64::from(first >> 4), u64::from(first & 0x0f));
+    if back == HALF {
+        back = back.wrapping_add(take(bytes)?);
+    }
+    if length == HALF {
+        length = length.wrapping_add(take(bytes)?);
+    }
+    Some((back, usize::try_from(length).ok()?))
+}
+
+fn put_lead(back: u64, length: usize, out: &mut Vec<u8>) {
+    let length = length as u64;
+    out.push((back.min(HALF) << 4 | length.min(HALF)) as u8);
+    for number in [back, length].into_iter().filter(|number| *number >= HALF) {
+        put(out, number - HALF);
+    }
 }
 
 /// Writes a row that the user's last number is of.
 fn write(conversation: Number, record: &Record, out: &mut Vec<u8>) {
     let begin = out.len();
-    // Rows are shorter than that but for those with many mentions.
     out.push(0);
-    put(out, 0);
     put(out, conversation.get().into());
     put(out, record.head.0);
     let follow = match record.follow {
@@ -184,12 +205,12 @@ fn write(conversation: Number, record: &Record, out: &mut Vec<u8>) {
         above = mention.0;
     }
     let length = out.len() - begin - 1;
-    if length < 0x80 {
+    if (length as u64) < HALF {
         out[begin] = length as u8;
     } else {
         let row = out.split_off(begin + 1);
         out.truncate(begin);
-        put(out, length as u64);
+        put_lead(0, length, out);
         out.extend_from_slice(&row);
     }
 }
@@ -217,11 +238,10 @@ impl<'a> Iterator for Rows<'a> {
     #[inline]
     fn next(&mut self) -> Option<Row<'a>> {
         let mut rest = self.bytes.get(self.at..)?;
-        let length = take(&mut rest)? as usize;
+        let (back, length) = take_lead(&mut rest)?;
         let start = self.at;
-        let end = self.bytes.len() - rest.len() + length;
         let mut row = rest.get(..length)?;
-        let back = take(&mut row)?;
+        let end = self.bytes.len() - rest.len() + length;
         let conversation = Number::from(take(&mut row)? as u32);
         self.at = end;
         self.useq = self.useq.wrapping_sub(back);

@@ -14,27 +14,28 @@ use std::collections::HashSet;
 use naru_ledger::{Device, Follow, Generation, Limits, Millis, Seq, Useq, User};
 use serde::{Deserialize, Serialize};
 
-use super::Bounds;
+use super::{Bounds, NUMBER_MAX};
 use crate::numbered::{Named, Number};
 use index::{Index, Row};
-use ring::{New, Pointer, Ring};
+use ring::{Ends, New, Pointer, Ring};
 
 /// One user: the index and the ring of their inbox, and their devices. The order of its fields is the format of checkpoints.
 ///
-/// The ring has what came after `floor`: a pointer leaves it when every device has acknowledged it, or when there are too
+/// The ring has what came after its floor: a pointer leaves it when every device has acknowledged it, or when there are too
 /// many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Person {
-    name: User,
+    /// A user's.
+    name: Box<str>,
     /// The last number given.
     head: Useq,
     /// In which it was given.
     generation: Generation,
-    floor: Useq,
+    ends: Ends,
     index: Index,
     ring: Ring,
     /// In the order of their names.
-    devices: Vec<Standing>,
+    devices: Box<[Standing]>,
 }
 
 /// What changes are made with, besides what they say.
@@ -47,25 +48,21 @@ pub(crate) struct With<'a> {
 
 impl Named for Person {
     fn name(&self) -> &[u8] {
-        self.name.as_str().as_bytes()
+        self.name.as_bytes()
     }
 }
 
 impl Person {
-    pub(crate) fn new(name: User) -> Person {
+    pub(crate) fn new(user: &User) -> Person {
         Person {
-            name,
+            name: user.as_str().into(),
             head: Useq::ZERO,
             generation: Generation::FIRST,
-            floor: Useq::ZERO,
+            ends: Ends::default(),
             index: Index::default(),
             ring: Ring::default(),
-            devices: Vec::new(),
+            devices: Box::default(),
         }
-    }
-
-    pub(crate) fn user(&self) -> &User {
-        &self.name
     }
 
     /// The last number given.
@@ -75,7 +72,7 @@ impl Person {
 
     /// The ring has what came after this.
     pub(crate) fn floor(&self) -> Useq {
-        self.floor
+        self.ends.floor
     }
 
     /// The number that the next change has.
@@ -112,7 +109,7 @@ impl Person {
 
     /// The ring, the oldest change first: the number, the conversation, and what about it.
     pub(crate) fn pointers(&self) -> impl Iterator<Item = (Useq, Number, Span)> {
-        let pointers = self.ring.pointers().into_iter();
+        let pointers = self.ring.pointers(self.ends.floor).into_iter();
         pointers.map(|Pointer { useq, conversation, span }| (useq, conversation, span))
     }
 
@@ -175,12 +172,9 @@ impl Person {
         record.useq = useq;
         self.index.set(last, conversation, &record, scratch);
         let new = New { useq, conversation, span, head: record.head, before };
-        let Person { ring, floor, devices, .. } = self;
+        let Person { ring, ends, devices, .. } = self;
         let mut missed = Vec::new();
-        ring.push(last, &new, bounds.ring_max, scratch, |pointer| {
-            *floor = pointer.useq;
-            missed.push(pointer);
-        });
+        ring.push(ends, last, &new, bounds.ring_max, scratch, |pointer| missed.push(pointer));
         missed.iter().for_each(|pointer| miss(devices, pointer, scratch));
         while self.index.is_above(bounds.conversations_max) {
             let Some(forgotten) = self.index.forget(self.head, scratch) else { break };
@@ -209,7 +203,7 @@ impl Person {
             [nobody @ Standing { device: None, .. }] => {
                 Standing { device: Some(device.clone()), ..nobody.clone() }
             }
-            _ => Standing { device: Some(device.clone()), cursor: self.floor, ..Standing::default() },
+            _ => Standing { device: Some(device.clone()), cursor: self.ends.floor, ..Standing::default() },
         })
     }
 
@@ -244,8 +238,9 @@ impl Person {
         scratch: &mut Vec<u8>,
     ) {
         let mut standing = self.device(device);
+        let useq = useq.min(self.head);
         standing.cursor = useq;
-        if useq >= self.floor {
+        if useq >= self.ends.floor {
             standing.behind = device::Behind::default();
         } else {
             let changed_since = |conversation| self.row(conversation).is_some_and(|row| row.useq > useq);
@@ -257,17 +252,22 @@ impl Person {
     /// Keeps where a device stands, that it was there, and what follows for the others.
     fn note(&mut self, mut standing: Standing, at: Millis, forgotten: &[Device], scratch: &mut Vec<u8>) {
         standing.seen = standing.seen.max(at);
-        self.devices.retain(|other| other.device.as_ref().is_some_and(|device| !forgotten.contains(device)));
         match self.devices.binary_search_by(|other| other.device.cmp(&standing.device)) {
-            Ok(at) => self.devices[at] = standing,
-            Err(at) => {
-                self.devices.reserve_exact(1);
-                self.devices.insert(at, standing);
+            Ok(at) if forgotten.is_empty() => self.devices[at] = standing,
+            _ => {
+                let is_kept = |other: &Standing| {
+                    let others = other.device.as_ref().filter(|_| other.device != standing.device);
+                    others.is_some_and(|device| !forgotten.contains(device))
+                };
+                let mut devices = std::mem::take(&mut self.devices).into_vec();
+                devices.retain(is_kept);
+                devices.push(standing);
+                devices.sort_by(|one, other| one.device.cmp(&other.device));
+                self.devices = devices.into();
             }
         }
         let slowest = self.devices.iter().map(|standing| standing.cursor).min().unwrap_or_default();
-        self.ring.cut_through(slowest, scratch);
-        self.floor = self.floor.max(slowest);
+        self.ring.cut_through(&mut self.ends, slowest, scratch);
     }
 
     /// Where a device stands in a conversation that has come so far: what comes after this is new to it.
@@ -277,7 +277,7 @@ impl Person {
 
     /// Where a device stands in each conversation.
     pub(crate) fn stands<'a>(&self, standing: &'a Standing) -> Stands<'a> {
-        let missing = self.ring.pointers().into_iter();
+        let missing = self.ring.pointers(self.ends.floor).into_iter();
         let missing =
             missing.filter(|Pointer { useq, span, .. }| *useq > standing.cursor && span.after < span.seq);
         Stands { standing, missing: missing.collect() }
@@ -288,7 +288,8 @@ impl Person {
         let standing = self.find(device)?;
         let record = self.record(conversation)?;
         let seq = seq.min(record.head);
-        let is_further = standing.cursor < self.floor && seq > self.from(standing, conversation, &record);
+        let is_further =
+            standing.cursor < self.ends.floor && seq > self.from(standing, conversation, &record);
         is_further.then_some(seq)
     }
 
@@ -302,7 +303,7 @@ impl Person {
     /// The conversations that it knows of, some more than once.
     pub(super) fn each_conversation(&self) -> impl Iterator<Item = Number> {
         let rows = self.index.rows(self.head).map(|row| row.conversation);
-        let pointers = self.ring.pointers().into_iter().map(|pointer| pointer.conversation);
+        let pointers = self.ring.pointers(self.ends.floor).into_iter().map(|pointer| pointer.conversation);
         let behind =
             self.devices.iter().flat_map(|standing| standing.behind.iter()).map(|(number, _)| number);
         rows.chain(pointers).chain(behind)
@@ -322,11 +323,11 @@ impl Person {
         for standing in &mut self.devices {
             standing.behind.retain(|number| keep(&number), scratch);
         }
-        let pointers = std::mem::take(&mut self.ring).pointers();
+        let pointers = std::mem::take(&mut self.ring).pointers(self.ends.floor);
         for pointer in pointers.iter().filter(|pointer| keep(&pointer.conversation)) {
             miss(&mut self.devices, pointer, scratch);
         }
-        self.floor = self.head;
+        self.ends = Ends { floor: self.head, len: 0 };
         self.index.retain(self.head, keep, scratch);
         forgotten.len() as u64
     }
@@ -334,9 +335,11 @@ impl Person {
     /// Whether one that was read back can have come to be as people do.
     pub(crate) fn is_sound(&self) -> bool {
         let is_nobody = matches!(&self.devices[..], [Standing { device: None, .. }]);
-        self.index.is_sound(self.head)
-            && self.ring.is_sound(self.head)
-            && self.floor <= self.head
+        User::parse(&self.name).is_ok()
+            && self.head.0 <= NUMBER_MAX
+            && self.index.is_sound(self.head)
+            && self.ring.is_sound(self.ends, self.head)
+            && self.ends.floor <= self.head
             && (is_nobody || self.devices.iter().all(|standing| standing.device.is_some()))
             && self.devices.is_sorted_by(|one, other| one.device < other.device)
             && self.devices.iter().all(|standing| standing.behind.is_sound() && standing.cursor <= self.head)
@@ -344,14 +347,13 @@ impl Person {
 }
 
 /// A pointer has left the ring because there were too many.
-fn miss(devices: &mut Vec<Standing>, pointer: &Pointer, scratch: &mut Vec<u8>) {
+fn miss(devices: &mut Box<[Standing]>, pointer: &Pointer, scratch: &mut Vec<u8>) {
     let Pointer { useq, conversation, span } = pointer;
     if span.after >= span.seq {
         return;
     }
     if devices.is_empty() {
-        devices.reserve_exact(1);
-        devices.push(Standing::default());
+        *devices = Box::new([Standing::default()]);
     }
     for standing in devices {
         if standing.cursor < *useq && standing.behind.get(*conversation).is_none() {

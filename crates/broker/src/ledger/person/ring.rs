@@ -7,18 +7,25 @@ use super::record::Span;
 use super::varint::{folded, put, take, unfolded};
 use crate::numbered::Number;
 
-/// A user's last changes in their order, in one block of bytes.
+/// A user's last changes in their order, in one block of bytes. How many there are, and which was the last that left, is the
+/// user's to know.
 ///
 /// Each begins with a byte that says of what kind it is and what follows, and goes on with what is needed of: how far its number
-/// is above that of the one before it; its conversation and head, if it is the first of that in the ring, else how far the
+/// is above that of the one before it, or of the last that left; its conversation and head, if it is the first of that in the ring, else how far the
 /// last one of it is below; how far the span's end is from the head before, and its beginning from its end. So one more
 /// message in a conversation that the ring knows takes two bytes.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ring {
     bytes: Box<[u8]>,
-    len: u32,
-    /// The number of the first.
-    first: Useq,
+}
+
+/// What is to be known of a ring besides its bytes.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ends {
+    /// It has what came after this.
+    pub(super) floor: Useq,
+    /// How many it has.
+    pub(super) len: u32,
 }
 
 /// One change.
@@ -165,13 +172,11 @@ impl Written {
 }
 
 impl Ring {
-    pub(super) fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Takes up a change, which has the user's next number after `last`. Of more than `max` the oldest leave.
+    /// Takes up a change, which has the user's next number after `last`. Of more than `max` the oldest leave. `ends` is
+    /// where the ring begins and how many it has.
     pub(super) fn push(
         &mut self,
+        ends: &mut Ends,
         last: Useq,
         new: &New,
         max: usize,
@@ -180,78 +185,41 @@ impl Ring {
     ) {
         scratch.clear();
         scratch.extend_from_slice(&self.bytes);
-        let before = new.before.filter(|(useq, _)| self.len > 0 && *useq >= self.first);
-        let step = if self.len == 0 { 1 } else { new.useq.0.wrapping_sub(last.0) };
+        let before = new.before.filter(|(useq, _)| *useq > ends.floor);
+        let previous = if ends.len == 0 { ends.floor } else { last };
         // Of one that the ring does not know, the head before may be any; this takes the least.
         let unknown = Seq(if is_news(new.span.kind) { new.span.after.0 } else { new.head.0 });
         let (of, head_before) = match before {
             Some((useq, head)) => (Of::Last(new.useq.0.wrapping_sub(useq.0)), head),
             None => (Of::First(new.conversation, unknown), unknown),
         };
+        let step = new.useq.0.wrapping_sub(previous.0);
         Written::new(step, of, head_before, &new.span).write(scratch);
-        if self.len == 0 {
-            self.first = new.useq;
-        }
-        self.len += 1;
+        ends.len += 1;
         let mut start = 0;
-        while self.len() > max {
-            let Some((pointer, taken)) = self.take_first(scratch, start) else { break };
+        while ends.len as usize > max {
+            let Some((pointer, taken)) = take_first(ends.floor, scratch, start) else { break };
             start += taken;
+            ends.floor = pointer.useq;
+            ends.len -= 1;
             left(pointer);
-        }
-        if self.len == 0 {
-            self.first = Useq::ZERO;
         }
         keep(&mut self.bytes, &scratch[start..]);
     }
 
-    /// Takes the first away, which begins there; it, and how many bytes it had.
-    fn take_first(&mut self, bytes: &mut Vec<u8>, start: usize) -> Option<(Pointer, usize)> {
-        let mut rest = bytes.get(start..)?;
-        let Of::First(conversation, head_before) = Written::read(&mut rest).map(|first| first.of)? else {
-            return None;
-        };
-        let (span, head) = Written::read(&mut bytes.get(start..)?)?.span(head_before);
-        let gone = Pointer { useq: self.first, conversation, span };
-        let taken = bytes.len() - start - rest.len();
-
-        let mut useq = self.first;
-        self.len -= 1;
-        let mut is_next = true;
-        while !rest.is_empty() {
-            let at = bytes.len() - rest.len();
-            let written = Written::read(&mut rest)?;
-            useq = Useq(useq.0.wrapping_add(written.step));
-            if is_next {
-                self.first = useq;
-                is_next = false;
-            }
-            if matches!(written.of, Of::Last(back) if useq.0.wrapping_sub(back) == gone.useq.0) {
-                let end = bytes.len() - rest.len();
-                let mut first = Vec::with_capacity(16);
-                Written { of: Of::First(conversation, head), ..written }.write(&mut first);
-                drop(bytes.splice(at..end, first));
-                break;
-            }
-        }
-        Some((gone, taken))
+    /// All there are after the last that left, the oldest first.
+    pub(super) fn pointers(&self, floor: Useq) -> Vec<Pointer> {
+        self.read(floor).into_iter().map(|(pointer, ..)| pointer).collect()
     }
 
-    /// All there are, the oldest first.
-    pub(super) fn pointers(&self) -> Vec<Pointer> {
-        self.read().into_iter().map(|(pointer, ..)| pointer).collect()
-    }
-
-    /// All there are; with each its bytes, and what they are, and where its conversation's head was before.
-    fn read(&self) -> Vec<(Pointer, Written, Seq)> {
-        let mut read: Vec<(Pointer, Written, Seq)> = Vec::with_capacity(self.len());
-        let mut heads: Vec<Seq> = Vec::with_capacity(self.len());
+    /// All there are; with each how it is written, and where its conversation's head was before.
+    fn read(&self, floor: Useq) -> Vec<(Pointer, Written, Seq)> {
+        let mut read: Vec<(Pointer, Written, Seq)> = Vec::with_capacity(self.bytes.len() / 2);
+        let mut heads: Vec<Seq> = Vec::with_capacity(self.bytes.len() / 2);
         let mut rest = &self.bytes[..];
-        let mut useq = self.first;
+        let mut useq = floor;
         while let Some(written) = Written::read(&mut rest) {
-            if !read.is_empty() {
-                useq = Useq(useq.0.wrapping_add(written.step));
-            }
+            useq = Useq(useq.0.wrapping_add(written.step));
             let (conversation, head_before) = match written.of {
                 Of::First(conversation, head) => (conversation, head),
                 Of::Last(back) => {
@@ -270,37 +238,64 @@ impl Ring {
     }
 
     /// Lets all up to this one leave.
-    pub(super) fn cut_through(&mut self, through: Useq, scratch: &mut Vec<u8>) {
-        if self.len == 0 || self.first > through {
+    pub(super) fn cut_through(&mut self, ends: &mut Ends, through: Useq, scratch: &mut Vec<u8>) {
+        if through <= ends.floor {
             return;
         }
-        let all = self.read();
+        let all = self.read(ends.floor);
         let from = all.partition_point(|(pointer, ..)| pointer.useq <= through);
         scratch.clear();
+        let mut previous = through;
         for (pointer, written, head_before) in &all[from..] {
             let is_known = match written.of {
                 Of::First(..) => true,
                 Of::Last(back) => pointer.useq.0.wrapping_sub(back) > through.0,
             };
             let of = if is_known { written.of } else { Of::First(pointer.conversation, *head_before) };
-            Written { of, ..*written }.write(scratch);
+            let step = pointer.useq.0 - previous.0;
+            Written { step, of, ..*written }.write(scratch);
+            previous = pointer.useq;
         }
-        self.len = (all.len() - from) as u32;
-        self.first = all.get(from).map_or(Useq::ZERO, |(pointer, ..)| pointer.useq);
+        *ends = Ends { floor: through, len: (all.len() - from) as u32 };
         keep(&mut self.bytes, scratch);
     }
 
     /// Whether its bytes are as they are written, and its last is the user's.
-    pub(super) fn is_sound(&self, last: Useq) -> bool {
-        let all = self.read();
+    pub(super) fn is_sound(&self, ends: Ends, last: Useq) -> bool {
+        let all = self.read(ends.floor);
         let mut written = Vec::new();
         all.iter().for_each(|(_, one, _)| one.write(&mut written));
         written == *self.bytes
-            && all.len() == self.len()
-            && all.first().map_or(Useq::ZERO, |(pointer, ..)| pointer.useq) == self.first
+            && all.len() == ends.len as usize
+            && all.first().is_none_or(|(pointer, ..)| pointer.useq > ends.floor)
             && all.is_sorted_by(|(one, ..), (other, ..)| one.useq < other.useq)
             && all.last().is_none_or(|(pointer, ..)| pointer.useq == last)
     }
+}
+
+/// Takes the first away, which begins there, after one of this number; it, and how many bytes it had.
+fn take_first(floor: Useq, bytes: &mut Vec<u8>, start: usize) -> Option<(Pointer, usize)> {
+    let mut rest = bytes.get(start..)?;
+    let first = Written::read(&mut rest)?;
+    let Of::First(conversation, head_before) = first.of else { return None };
+    let (span, head) = first.span(head_before);
+    let gone = Pointer { useq: Useq(floor.0.wrapping_add(first.step)), conversation, span };
+    let taken = bytes.len() - start - rest.len();
+
+    let mut useq = gone.useq;
+    while !rest.is_empty() {
+        let at = bytes.len() - rest.len();
+        let written = Written::read(&mut rest)?;
+        useq = Useq(useq.0.wrapping_add(written.step));
+        if matches!(written.of, Of::Last(back) if useq.0.wrapping_sub(back) == gone.useq.0) {
+            let end = bytes.len() - rest.len();
+            let mut first = Vec::with_capacity(16);
+            Written { of: Of::First(conversation, head), ..written }.write(&mut first);
+            drop(bytes.splice(at..end, first));
+            break;
+        }
+    }
+    Some((gone, taken))
 }
 
 #[cfg(test)]
@@ -318,7 +313,7 @@ mod tests {
             steps in prop::collection::vec((0_u32..6, 0_u8..12, 0_u64..4, 0_u64..300, any::<bool>()), 0..120),
             max in 0_usize..12,
         ) {
-            let mut ring = Ring::default();
+            let (mut ring, mut ends) = (Ring::default(), Ends::default());
             let mut scratch = Vec::new();
             let mut naive: VecDeque<Pointer> = VecDeque::new();
             // As the index has it: the last change, and the head.
@@ -330,7 +325,7 @@ mod tests {
                     11 => {
                         let through = Useq(last.0.saturating_sub(far % 9));
                         naive.retain(|pointer| pointer.useq > through);
-                        ring.cut_through(through, &mut scratch);
+                        ring.cut_through(&mut ends, through, &mut scratch);
                     }
                     10 => drop(records.remove(&conversation)),
                     what => {
@@ -354,39 +349,40 @@ mod tests {
                             wanted.extend(naive.pop_front());
                         }
                         let mut left = Vec::new();
-                        ring.push(last, &new, max, &mut scratch, |pointer| left.push(pointer));
+                        ring.push(&mut ends, last, &new, max, &mut scratch, |pointer| left.push(pointer));
                         prop_assert_eq!(left, wanted);
                         records.insert(conversation, (useq, head));
                         last = useq;
                     }
                 }
-                prop_assert!(ring.is_sound(last), "{:?}", ring);
-                prop_assert_eq!(ring.pointers(), naive.iter().copied().collect::<Vec<_>>());
+                prop_assert!(ring.is_sound(ends, last), "{:?}", ring);
+                prop_assert_eq!(ring.pointers(ends.floor), naive.iter().copied().collect::<Vec<_>>());
             }
         }
 
         #[test]
         fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), len in 0_u32..20, max in 0_usize..9) {
-            let mut ring = Ring { bytes: bytes.into(), len, first: Useq(7) };
-            ring.is_sound(Useq(100));
-            ring.pointers();
+            let mut ring = Ring { bytes: bytes.into() };
+            let ends = Ends { floor: Useq(7), len };
+            ring.is_sound(ends, Useq(100));
+            ring.pointers(Useq(7));
             let span = Span { after: Seq(1), seq: Seq(2), kind: PointerKind::Read };
             let new = New { useq: Useq(101), conversation: Number::from(1), span, head: Seq(1), before: None };
-            ring.clone().push(Useq(100), &new, max, &mut Vec::new(), |_| {});
-            ring.cut_through(Useq(50), &mut Vec::new());
+            ring.clone().push(&mut ends.clone(), Useq(100), &new, max, &mut Vec::new(), |_| {});
+            ring.cut_through(&mut ends.clone(), Useq(50), &mut Vec::new());
         }
     }
 
     #[test]
     fn one_more_message_takes_two_bytes() {
-        let mut ring = Ring::default();
+        let (mut ring, mut ends) = (Ring::default(), Ends::default());
         let mut scratch = Vec::new();
         let mut before = None;
         for number in 1..=100 {
             let (useq, seq) = (Useq(number), Seq(5000 + number));
             let span = Span { after: Seq(seq.0 - 1), seq, kind: PointerKind::Entry(Kind::Message) };
             let new = New { useq, conversation: Number::from(100_000), span, head: seq, before };
-            ring.push(Useq(number - 1), &new, 128, &mut scratch, |_| {});
+            ring.push(&mut ends, Useq(number - 1), &new, 128, &mut scratch, |_| {});
             before = Some((useq, seq));
         }
         assert_eq!(ring.bytes.len(), 6 + 99 * 2);

@@ -8,11 +8,6 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// How many bytes a number takes.
-pub(super) fn bytes_of(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
-}
-
 /// The number that the bytes begin with, which is taken from them; none if there is none whole.
 #[inline]
 pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
@@ -57,7 +52,6 @@ mod tests {
             let numbers: Vec<u64> = numbers.iter().map(|number| number >> shift).collect();
             let mut bytes = Vec::new();
             numbers.iter().for_each(|number| put(&mut bytes, *number));
-            prop_assert_eq!(bytes.len(), numbers.iter().map(|number| bytes_of(*number)).sum::<usize>());
             let mut rest = &bytes[..];
             for number in &numbers {
                 prop_assert_eq!(take(&mut rest), Some(*number));

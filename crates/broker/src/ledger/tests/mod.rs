@@ -3,5 +3,9 @@
 mod bodies;
 mod histories;
 mod memory;
+mod news;
+mod retention;
 mod routes;
+mod taken_in;
 mod twins;
+mod world;
