@@ -82,7 +82,7 @@ def test_what_is_wrong_with_the_options_is_said(naru):
         (["--live", "--servers", "127.0.0.1:1", "--token-secret", "x"], "ws://host:port"),
         (["--live", "--start", "no-such-program"], "embedded, naru, or the path"),
         (["--check", "no-such-file"], "--check no-such-file: No such file"),
-        (["--start", "naru"], "go with --live"),
+        (["--start", "embedded"], "goes with --live"),
     ]:
         done = naru.run("verify", *options)
         assert done.returncode == 1 and advice in done.stderr, done.stderr

@@ -2,7 +2,10 @@
 
 use std::{
     cell::OnceCell,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -27,7 +30,14 @@ pub(crate) type Cores = Arc<OnceLock<Arc<Directory<Gate>>>>;
 
 /// The bus's event handler.
 pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + 'static {
+    let is_down = AtomicBool::new(false);
     move |event| {
+        let was_down = is_down.load(Relaxed);
+        match event {
+            Event::Down { .. } => is_down.store(true, Relaxed),
+            Event::Up { .. } => is_down.store(false, Relaxed),
+            Event::Published { .. } | Event::Delivered(_) => {}
+        }
         let Some(directory) = cores.get() else { return };
         while directory.is_congested() {
             std::thread::sleep(CONGESTION_PAUSE);
@@ -43,7 +53,8 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
                 }
             }
             Event::Up { again: false } => {}
-            // The bus has said why.
+            // The bus has said why, and says so again when it is another reason.
+            Event::Down { .. } if was_down => {}
             Event::Down { .. } => {
                 tracing::warn!("clients stay connected; what they send is refused until the broker is back");
             }

@@ -34,6 +34,7 @@ pub mod limits;
 mod origin;
 mod protocol;
 mod publication;
+mod reached;
 mod rpc;
 #[cfg(feature = "sabotage")]
 mod sabotage;

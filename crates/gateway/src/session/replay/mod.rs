@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use naru_bus::BusError;
 use naru_ledger::{
-    Conversation, Epoch, Position,
+    Conversation, Epoch, Position, Seq,
     answer::{Entry, How, Page, Resumed},
     op::{From, History, Resume},
 };
@@ -62,7 +62,7 @@ impl Session {
             return Err(error.into());
         }
         match resumed.how {
-            How::Index => Ok(Some(Far::after(self.position()))),
+            How::Index => Ok(Some(Far(self.position()))),
             How::Ring | How::Reset => {
                 // The same device has acknowledged more on another connection.
                 self.advance(resumed.start);
@@ -100,9 +100,19 @@ impl Session {
         Ok(self.piece(conversation, From::Newest, 1, 1).await?.entries.pop())
     }
 
+    /// Up to where the client has been pushed a conversation, as far as that is remembered.
+    fn reached(&self, conversation: &Conversation) -> Seq {
+        self.inbox.reached.borrow().get(conversation.into())
+    }
+
+    fn has_reached(&self, conversation: &Conversation, seq: Seq) {
+        self.inbox.reached.borrow_mut().note(conversation.into(), seq);
+    }
+
     fn push_entry(&self, entry: &Entry) {
         let user = &self.member().user;
         self.push(EntryData::from(entry));
+        self.has_reached(&entry.conversation, entry.seq);
         crossing::deliver(&self.shared().server, user, entry, self.position(), 1, true);
         if turns(entry.kind(), &entry.sender, user) {
             self.compare_soon();

@@ -97,7 +97,10 @@ impl Stage {
             Kind::Redis(program) => {
                 let port = HeldPort::new()?;
                 let url = format!("redis://127.0.0.1:{}", port.number());
-                let arguments = own::arguments(port.number(), stage.folder.path());
+                let number = port.number().to_string();
+                let place =
+                    ["--port", &number, "--bind", "127.0.0.1", "--dir", &stage.path("")].map(str::to_owned);
+                let arguments = place.into_iter().chain(own::KEEPING.map(str::to_owned)).collect();
                 stage.add("broker", port, Vec::new(), program, arguments, secret).await?;
                 url
             }
