@@ -2,10 +2,13 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from harness.naru import BINARY, SECRET
+from harness.stores import EVERY, binary_of
+from harness.waiting import eventually
 
 # With what comes before and after, well under a minute for all on a busy machine; `naru verify --live` runs as long as wanted.
 SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
@@ -26,9 +29,10 @@ def live(programs, *options):
     return code, verify.output()
 
 
-@pytest.mark.parametrize("start", ["embedded", "naru"])
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.timeout(2 * WITHIN)
-def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, start):
+def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, kind):
+    start = kind if kind in ("naru", "embedded") else binary_of(kind)
     history = tmp_path / "history"
     code, said = live(programs, "--start", start, "--time", f"{SECONDS}s", "--history", history)
     assert code == 0, said
@@ -36,12 +40,12 @@ def test_nobody_loses_anything_whatever_is_killed(programs, tmp_path, start):
     assert ran, said
     assert int(ran["kills"]) > 0 and int(ran["connections"]) > int(ran["devices"]), said
     assert int(ran["acknowledged"]) > 5 * SECONDS, "hardly anything was sent"
-    assert "every device has everything" in said
+    assert "every device has everything" in said and "do not say what is unread" not in said
 
     # What was written can be checked again, without anything that runs, and a hole in it is found.
     assert checked(programs, history) == (0, said)
     lines = history.read_text().splitlines()
-    pushes = [line for line in lines if '"event":"pushed"' in line]
+    pushes = [line for line in lines if '"event":"pushed"' in line and '"conversation":"dm:' in line and '"kind"' not in line]
     device, entry = re.search(r'"device":(\d+).*("entry":.*)', pushes[0]).groups()
     # It may have come to the device again.
     lost = {line for line in pushes if f'"device":{device},' in line and entry in line}
@@ -78,7 +82,16 @@ def test_what_is_wrong_with_the_options_is_said(naru):
         (["--live", "--servers", "127.0.0.1:1", "--token-secret", "x"], "ws://host:port"),
         (["--live", "--start", "no-such-program"], "embedded, naru, or the path"),
         (["--check", "no-such-file"], "--check no-such-file: No such file"),
-        (["--start", "naru"], "go with --live"),
+        (["--start", "embedded"], "goes with --live"),
     ]:
         done = naru.run("verify", *options)
         assert done.returncode == 1 and advice in done.stderr, done.stderr
+
+
+def test_what_it_has_started_ends_with_it(programs):
+    verify = programs.start("verify", [BINARY, "verify", "--live", "--start", "naru", "--kill-every", "0s"])
+    children = Path(f"/proc/{verify.pid}/task/{verify.pid}/children")
+    eventually(lambda: len(children.read_text().split()) == 4, "there are a broker and three servers")
+    started = [Path("/proc", child) for child in children.read_text().split()]
+    verify.kill()
+    eventually(lambda: not any(child.exists() for child in started), "they are still there")

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use naru_ledger::json::room_channel;
 use naru_ledger::{Conversation, Server, User};
 use redis::{Cmd, Value};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ask::ask;
@@ -15,7 +16,7 @@ use crate::current::Current;
 use crate::desired::{Change, Changes, Step};
 use crate::error::BusError;
 use crate::event::{Event, Events};
-use crate::limits::{CALL_TIMEOUT, CHANGES_MAX};
+use crate::limits::{CALL_TIMEOUT, CALLS_MAX, CHANGES_MAX};
 use crate::line::Line;
 use crate::link::Link;
 use crate::reply;
@@ -31,6 +32,10 @@ pub struct Bus {
     changes: mpsc::Sender<Change>,
     stop: watch::Sender<bool>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// The link's own.
+    runtime: Handle,
+    /// Places for calls that are taken to their end there, whoever gives up.
+    places: Arc<Semaphore>,
 }
 
 /// How a link is, beside where to.
@@ -95,6 +100,7 @@ impl Bus {
             .enable_all()
             .build()
             .expect("the operating system gives an event loop");
+        let own = runtime.handle().clone();
         let thread = thread::Builder::new()
             .name("naru-bus".to_owned())
             .spawn(move || {
@@ -103,7 +109,8 @@ impl Bus {
                 runtime.shutdown_background();
             })
             .expect("the operating system gives a thread");
-        Ok(Bus { current, changes, stop, thread: Arc::new(Mutex::new(Some(thread))) })
+        let (thread, places) = (Arc::new(Mutex::new(Some(thread))), Arc::new(Semaphore::new(CALLS_MAX)));
+        Ok(Bus { current, changes, stop, thread, runtime: own, places })
     }
 
     /// Whether calls have a broker to go to at this moment.
@@ -194,6 +201,27 @@ impl Bus {
                     outcome => return outcome,
                 }
             }
+        });
+        called.await.unwrap_or(Err(BusError::Unreachable))
+    }
+
+    /// The same for what takes several steps: they are taken on the link's thread, and all of them, also if whoever asked gives up,
+    /// whose client may be gone. Else others would wait until it is found to be half-done.
+    pub(crate) async fn call_to_the_end<T, F>(
+        &self,
+        call: impl Fn(Arc<Line>) -> F + Send + Sync + 'static,
+    ) -> Result<T, BusError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BusError>> + Send,
+    {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.call_safely(call).await;
+        };
+        let bus = self.clone();
+        let called = self.runtime.spawn(async move {
+            let _place = place;
+            bus.call_safely(call).await
         });
         called.await.unwrap_or(Err(BusError::Unreachable))
     }

@@ -1,10 +1,13 @@
 //! The ledger's operations, asked on whatever line there is.
 
+use std::sync::Arc;
+
 use naru_ledger::answer::{Appended, Changed, Members, Page, Present, Refused, Resumed, Rows, Unread};
 use naru_ledger::op::{Ack, Append, Delete, Edit, From, History, Membership, Read, Resume};
 use naru_ledger::{Answer, Conversation, Device, Level, Op, Seq, Useq, User};
 
 use crate::bus::Bus;
+use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::reply::other_answer;
 
@@ -34,25 +37,50 @@ impl Bus {
     /// Appends and brings it into all inboxes it is for. Sent twice, it is stored once. [`BusError::Uncertain`] where it does not
     /// get as safe as is asked for.
     pub async fn send(&self, append: &Append) -> Result<Appended, BusError> {
-        let appended = self.call_safely(|line| async move { line.send(append).await }).await?;
+        let is_one_step = self.current_line().is_none_or(|line| line.dialect() == Dialect::Native);
+        let appended = if is_one_step {
+            self.call_safely(|line| async move { line.send(append).await }).await?
+        } else {
+            let append = Arc::new(append.clone());
+            self.call_to_the_end(move |line| {
+                let append = Arc::clone(&append);
+                async move { line.send(&append).await }
+            })
+            .await?
+        };
         safe(appended, append.level)
     }
 
     /// Edits, and tells everybody. As [`Bus::send`].
     pub async fn edit(&self, edit: &Edit) -> Result<Appended, BusError> {
-        let appended = self.call_safely(|line| async move { line.edit(edit).await }).await?;
-        safe(appended, edit.level)
+        let level = edit.level;
+        let edit = Arc::new(edit.clone());
+        let edited = self.call_to_the_end(move |line| {
+            let edit = Arc::clone(&edit);
+            async move { line.edit(&edit).await }
+        });
+        safe(edited.await?, level)
     }
 
     /// Deletes, and tells everybody. As [`Bus::send`].
     pub async fn delete(&self, delete: &Delete) -> Result<Appended, BusError> {
-        let appended = self.call_safely(|line| async move { line.delete(delete).await }).await?;
-        safe(appended, delete.level)
+        let level = delete.level;
+        let delete = Arc::new(delete.clone());
+        let deleted = self.call_to_the_end(move |line| {
+            let delete = Arc::clone(&delete);
+            async move { line.delete(&delete).await }
+        });
+        safe(deleted.await?, level)
     }
 
     /// Changes who takes part in a room, and tells everybody. Whether it may be is the caller's to decide.
     pub async fn membership(&self, membership: &Membership) -> Result<Changed, BusError> {
-        self.call_safely(|line| async move { line.membership(membership).await }).await
+        let membership = Arc::new(membership.clone());
+        let changed = self.call_to_the_end(move |line| {
+            let membership = Arc::clone(&membership);
+            async move { line.membership(&membership).await }
+        });
+        changed.await
     }
 
     /// A device comes back.

@@ -181,6 +181,7 @@ mod tests {
     fn what_cannot_keep_a_ledger_is_refused_with_the_reason() {
         for (there, instead, reason) in [
             ("redis_version:7.0.15", "redis_version:6.2.14", "it is Redis 6.2.14"),
+            ("role:master", "loading:1\r\nrole:master", "Redis 7.0.15 still reads what it has on disk"),
             ("role:master", "role:slave\r\nmaster_host:db1", "a replica of db1; give its master's"),
             ("noeviction", "volatile-lru", "with maxmemory-policy volatile-lru it may throw away messages"),
             ("maxmemory_policy", "other", "does not say its maxmemory-policy"),

@@ -1,6 +1,7 @@
 //! Messages into inboxes, and who is told: the same on every broker.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use naru_bus::{BusError, Delivery};
 use naru_ledger::answer::{Appended, Changed, Content, How, PointerKind};
@@ -109,6 +110,25 @@ fn an_edit_a_deletion_and_what_was_read_are_told_and_a_large_entry_is_left_to_be
         first.ask(async |bus| bus.send(&large).await).unwrap();
         let delivery = second.delivered();
         assert_eq!((to(&delivery), &delivery.entry), (vec![("bob", 5, 3)], &None));
+    });
+}
+
+#[test]
+fn what_is_begun_is_finished_although_who_asked_has_given_up() {
+    each(|broker| {
+        let [first, second] = ["first", "second"].map(|name| Gateway::up(name, broker.target()));
+        second.ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        let append = message(direct("alice", "bob"), "alice", "c1");
+        let began = Instant::now();
+        first.ask(async |bus| {
+            tokio::select! {
+                biased;
+                _ = bus.send(&append) => panic!("it takes a moment"),
+                () = tokio::task::yield_now() => {}
+            }
+        });
+        assert_eq!(id(&second.delivered()), "c1");
+        assert!(began.elapsed() < Duration::from_millis(900), "no sweep has found it");
     });
 }
 

@@ -5,7 +5,8 @@ mod agree;
 mod ask;
 mod cast;
 mod chance;
-mod live;
+mod clock;
+pub(crate) mod live;
 mod own;
 mod random;
 mod resolve;
@@ -34,11 +35,11 @@ use crate::printed::say;
 #[derive(Args)]
 #[command(group = ArgGroup::new("on").required(true))]
 pub(crate) struct Options {
-    /// A Redis or Valkey that is running. What is there is left alone: each history has keys of its own, and removes them.
-    /// With --live any broker, at which chat servers are started, with people of names of their own.
+    /// A Redis or Valkey that is running, or Naru's broker. What is there is left alone: each history has keys of its own, and
+    /// removes them; in Naru's broker it has names that nobody else has, which stay. With --live chat servers are started at it.
     #[arg(long, value_name = "URL", group = "on")]
     broker: Option<String>,
-    /// A redis-server or valkey-server to be started, and killed now and then. With --live also `embedded` or `naru`.
+    /// A redis-server, a valkey-server or naru to be started, and killed now and then. With --live also `embedded`.
     #[arg(long, value_name = "PROGRAM", group = "on")]
     start: Option<PathBuf>,
     /// How many histories.

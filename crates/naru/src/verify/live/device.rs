@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::super::random::Random;
 use super::body::body;
 use super::client::{Client, Heard, Refusal};
-use super::history::{Answer, Ask, Entry, Position, Unread, What};
+use super::history::{Answer, Ask, Position, What};
+use super::reading::{entries, entry, sent, unread};
 use super::scene::{Phase, Scene};
 
 /// As the SDKs do, a call is given up after this, and made again.
@@ -508,45 +509,5 @@ impl Device {
             }
             _ => {}
         }
-    }
-}
-
-fn sent(data: &Value) -> Answer {
-    Answer::Sent {
-        conversation: data["conversation"].as_str().unwrap_or_default().to_owned(),
-        seq: data["seq"].as_u64().unwrap_or(0),
-        at: data["at"].as_u64().unwrap_or(0),
-        duplicate: data["duplicate"].as_bool().unwrap_or(false),
-    }
-}
-
-fn unread(data: &Value) -> Vec<Unread> {
-    let rows = data["conversations"].as_array().map_or(&[][..], Vec::as_slice);
-    let row = |row: &Value| Unread {
-        conversation: row["conversation"].as_str().unwrap_or_default().to_owned(),
-        unread: row["unread"].as_u64().unwrap_or(0),
-    };
-    rows.iter().map(row).collect()
-}
-
-/// The entries of a page of history.
-pub(super) fn entries(data: &Value) -> Vec<Entry> {
-    data["entries"].as_array().map_or(&[][..], Vec::as_slice).iter().map(entry).collect()
-}
-
-/// An entry as it is pushed, and as it stands in a page of history.
-fn entry(data: &Value) -> Entry {
-    let text = |name: &str| data[name].as_str().map(str::to_owned);
-    let kind = text("kind").or_else(|| text("type")).unwrap_or_else(|| "message".to_owned());
-    let id = text("id").unwrap_or_default();
-    let altered = kind == "message" && data["body"] != body(&id);
-    Entry {
-        conversation: text("conversation").unwrap_or_default(),
-        seq: data["seq"].as_u64().unwrap_or(0),
-        kind,
-        from: text("from").unwrap_or_default(),
-        id,
-        prev: data["prev"].as_u64(),
-        altered,
     }
 }

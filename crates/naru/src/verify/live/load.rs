@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::random::Random;
 use super::chaos;
 use super::client::{Client, Place, Refusal};
-use super::device::{Device, entries};
+use super::device::Device;
 use super::history::{Entry, What};
+use super::reading::entries;
 use super::scene::{Phase, Scene, Standing};
 use super::stage::Stage;
 

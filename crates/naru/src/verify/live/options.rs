@@ -39,7 +39,7 @@ pub(in super::super) struct Options {
     #[arg(requires = "live")]
     pub(super) patience: Duration,
     /// The time between two kills, on average, of what was started here; 0s for none.
-    #[arg(long, default_value = "1500ms", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
     #[arg(requires = "live")]
     pub(super) kill_every: Duration,
     /// Write all that happens to a file, one JSON object a line.

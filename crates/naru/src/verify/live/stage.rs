@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::own;
 use super::client::Place;
+use super::leash;
 
 /// Chat servers, those with an embedded broker included.
 const SERVERS: usize = 3;
@@ -96,7 +97,10 @@ impl Stage {
             Kind::Redis(program) => {
                 let port = HeldPort::new()?;
                 let url = format!("redis://127.0.0.1:{}", port.number());
-                let arguments = own::arguments(port.number(), stage.folder.path());
+                let number = port.number().to_string();
+                let place =
+                    ["--port", &number, "--bind", "127.0.0.1", "--dir", &stage.path("")].map(str::to_owned);
+                let arguments = place.into_iter().chain(own::KEEPING.map(str::to_owned)).collect();
                 stage.add("broker", port, Vec::new(), program, arguments, secret).await?;
                 url
             }
@@ -187,16 +191,10 @@ impl Program {
     pub(super) fn start(&mut self) -> Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("cannot write {}", self.log.display()))?;
-        let mut command = Command::new(&self.path);
-        command.args(&self.arguments).env("NARU_TOKEN_SECRET", &self.secret);
+        let mut command = leash::command(&self.path, &self.arguments)?;
+        command.env("NARU_TOKEN_SECRET", &self.secret);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let started = command.spawn().with_context(|| {
-            format!(
-                "cannot start {}; --start takes embedded, naru, or the path of a redis-server or valkey-server",
-                self.path.display()
-            )
-        });
-        self.child = Some(started?);
+        self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.name))?);
         Ok(())
     }
 
@@ -220,7 +218,12 @@ impl Program {
             let said = std::fs::read_to_string(&self.log).unwrap_or_default();
             let last: Vec<&str> = said.lines().rev().take(5).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
-            bail!("{} has ended by itself ({status}); it said last:\n{}", self.name, last.join("\n"));
+            bail!(
+                "{} has ended by itself ({status}); --start takes embedded, naru, or the path of a redis-server or \
+                 valkey-server. It said last:\n{}",
+                self.name,
+                last.join("\n")
+            );
         }
         Ok(())
     }

@@ -7,9 +7,9 @@
 //!
 //! - it is on a later connection, and the device had not acknowledged it when it connected: a position that is presented only
 //!   says where to replay from, and a reply, an acknowledgement, or a position that was lost is no fault;
-//! - it is on the same connection, with an offset that stands still: so pushes the replay to a device that is far behind,
-//!   conversation by conversation, each from where its cursor stood. If that is the very offset the entry first came with, a
-//!   mark has to show that it was such a replay.
+//! - its offset stands still: so pushes the replay to a device that is far behind, conversation by conversation, each from what
+//!   first left the ring before the device had acknowledged it. If that is the very offset the entry came with before on the
+//!   same connection, a mark has to show that it was such a replay.
 //!
 //! Any other repeat is a fault, and so is an offset that goes back within a connection.
 
@@ -182,7 +182,7 @@ impl<'a> Sweep<'a, '_> {
                 if moved { self.faults.push(fault) } else { device.link.doubts.push(fault) }
             }
             (Some(_), _) => self.repeats.replayed += 1,
-            (None, Some(first)) if first <= acked => {
+            (None, Some(first)) if first <= acked && moved => {
                 let text = format!(
                     "{name} got {seq} of {conversation} with offset {first}, had acknowledged {acked} when it \
                      connected again, and got it again"

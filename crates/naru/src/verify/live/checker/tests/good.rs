@@ -181,6 +181,26 @@ fn a_replay_by_conversation_stands_still_and_begins_again_after_a_cut() {
     assert_eq!((repeats.again, repeats.replayed), (2, 0));
 }
 
+/// What left the ring before it was acknowledged comes again as long as the device is far behind.
+#[test]
+fn a_replay_by_conversation_may_bring_what_was_acknowledged() {
+    let mut story = Story::begin();
+    story.says("a1");
+    story.says("a2");
+    story.acks(BOB, 2);
+    story.loses(BOB);
+    let seq = story.says_unheard("a3");
+    story.gets(ALICE, seq);
+    story.gets(LAPTOP, seq);
+    story.connects(BOB, None, 2);
+    for seq in [2, 3] {
+        story.gets_at(BOB, seq, 2);
+    }
+    story.gets_entry(BOB, 3, Entry { kind: "read".into(), ..Story::entry("", "", 0) });
+    let repeats = story.passes();
+    assert_eq!((repeats.again, repeats.replayed), (1, 0));
+}
+
 /// A replay that begins anew within a connection, as when the broker was away meanwhile.
 #[test]
 fn a_replay_may_begin_again_on_the_same_connection() {
