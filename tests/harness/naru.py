@@ -95,14 +95,20 @@ class Naru:
 
     def restarted(self, broker):
         """The same broker again, on the same port and folder, after it has ended."""
+        if hasattr(broker, "again"):
+            return broker.again()
         program = self.start("broker", "broker", "--port", broker.port, *broker.arguments)
         ready = program.wait_for(lambda it: logged(it, "the broker is ready"), "no word of being ready")
         return Broker(program, ready["address"], broker.arguments)
 
     def server(self, broker_url, *arguments, name=None, port=0):
         """A chat server at a broker."""
+        return self.serve_alone(name, "--broker", broker_url, *arguments, port=port)
+
+    def serve_alone(self, name, *arguments, port=0):
+        """A chat server, at whatever broker the arguments name, or with its own."""
         named = ["--name", name] if name else []
-        at = ["--port", port, "--broker", broker_url, "--token-secret", SECRET]
+        at = ["--port", port, "--token-secret", SECRET]
         arguments = [*named, *on_two_cores(arguments), *arguments]
         program = self.start(name or "server", "serve", *at, *arguments)
         ready = program.wait_for(lambda it: logged(it, "the chat server is ready"), "no word of being ready")

@@ -57,18 +57,34 @@ class Client:
         assert found, f"{self.name}: not {count} of {event} {fields} in {self.events}"
         return self.seen(event, **fields)[-1]
 
+    def come(self, user):
+        """The entries that have come into the inbox, each as often as it has come; without what only says what is unread."""
+        publications = self.seen("publication", channel=f"inbox:{user}")
+        return [it for it in publications if it["data"]["kind"] not in ("read", "mention")]
+
     def inbox(self, user, count=None):
         """What has come into the inbox; waits until it is `count`, and fails if it is more."""
-        channel = f"inbox:{user}"
         if count:
-            self.wait("publication", count, channel=channel)
-        publications = self.seen("publication", channel=channel)
-        assert count is None or len(publications) == count, publications
-        return publications
+            with self.sdk.changed:
+                found = self.sdk.changed.wait_for(lambda: len(self.come(user)) >= count, PATIENCE)
+            assert found, f"{self.name}: not {count} but {len(self.come(user))} entries in {self.events[-5:]}"
+        entries = self.come(user)
+        assert count is None or len(entries) == count, entries
+        return entries
 
     def texts(self, user, count=None):
         """The texts that have come into the inbox from others, with the same care."""
         return [it["data"]["body"]["text"] for it in self.inbox(user, count)]
+
+    def send_all(self, to, numbers):
+        """Numbered messages to a user, or into a room, many on their way at once; the answers."""
+        to, numbers, answers = to if to.startswith("room:") else f"@{to}", list(numbers), []
+        while numbers:
+            some, numbers = numbers[:200], numbers[200:]
+            data = [{"to": to, "id": f"id-{n}", "body": {"text": f"{n}"}} for n in some]
+            orders = [self.sdk.order("rpc", client=self.name, method="send", data=it) for it in data]
+            answers += [self.sdk.answer(order) for order in orders]
+        return answers
 
     def heard(self, channel, count):
         """What has come in a channel."""

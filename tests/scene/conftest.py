@@ -3,12 +3,54 @@
 import pytest
 
 from harness.sdk import Sdk
+from harness.stores import Brokers
+
+
+def pytest_generate_tests(metafunc):
+    marker = metafunc.definition.get_closest_marker("brokers")
+    if marker and "broker_kind" in metafunc.fixturenames:
+        metafunc.parametrize("broker_kind", marker.args)
 
 
 @pytest.fixture
-def servers(naru, broker):
-    """Two chat servers that have joined the broker."""
-    return [naru.joined_server(broker, name=f"server-{number}") for number in (1, 2)]
+def broker_kind():
+    """What the broker is; see harness/stores.py."""
+    return "naru"
+
+
+@pytest.fixture
+def bounds():
+    """Bounds of the ledger that are otherwise, by name."""
+    return {}
+
+
+@pytest.fixture
+def brokers(naru, programs, broker_kind, bounds):
+    return Brokers(naru, programs, broker_kind, bounds)
+
+
+@pytest.fixture
+def broker(brokers, tmp_path):
+    """A broker that keeps everything in memory, if it can."""
+    return brokers.start(tmp_path)
+
+
+@pytest.fixture
+def durable_broker(brokers, tmp_path):
+    """A broker that stores on disk."""
+    return brokers.start(tmp_path, data=tmp_path / "data")
+
+
+@pytest.fixture
+def servers(brokers, broker):
+    """Two chat servers that have joined the broker. Everybody may make rooms."""
+    return brokers.servers(broker, ["server-1", "server-2"], ["--new-rooms", "*"])
+
+
+@pytest.fixture
+def server(brokers, broker):
+    """A chat server that has joined the broker. Everybody may make rooms."""
+    return brokers.servers(broker, ["server-1"], ["--new-rooms", "*"])[0]
 
 
 @pytest.fixture

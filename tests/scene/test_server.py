@@ -62,7 +62,7 @@ def test_everything_in_one_process_ends_in_time_and_keeps_what_was_stored(naru, 
     alice.send("bob", "id-1", {"text": "one"})
     assert bob.texts("bob", 1) == ["one"]
     with Wire(resp_port) as wire:
-        assert wire.call("NARU.ENTRIES", "bob", 0, 10)[0] == 1
+        assert wire.call("NARU.STANDING", "bob", "dm:alice:bob")[1] == 1
         wire.send("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
         assert program.terminate(TERM_SECONDS) == 0
     program, port, resp_port = start()

@@ -1,8 +1,14 @@
 """A chat server is killed with SIGKILL; its clients go to the other one and go on."""
 
+import pytest
+
 from harness.resp import Wire
 from harness.retrying import Sending
+from harness.stores import APART
 from harness.waiting import eventually
+
+# One that is embedded is killed with its server: test_broker_killed.py.
+pytestmark = pytest.mark.brokers(*APART)
 
 
 def test_the_recipients_server_is_killed(servers, people):
@@ -42,10 +48,10 @@ def test_who_does_not_come_back_is_waited_for(broker, servers, people):
     assert back.texts("bob", 4) == ["before 2", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
 
 
-def test_a_server_that_comes_back_under_its_name_is_used_again(naru, broker, servers, people):
+def test_a_server_that_comes_back_under_its_name_is_used_again(brokers, broker, servers, people):
     alice = people("alice", servers[0])
     servers[1].program.kill()
-    again = naru.joined_server(broker, name="server-2")
+    (again,) = brokers.servers(broker, ["server-2"])
     bob = people("bob", again)
     Sending(alice, "bob", 5).finish()
     assert bob.texts("bob", 5) == [f"id {number}" for number in range(5)]

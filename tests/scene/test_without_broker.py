@@ -4,6 +4,7 @@ import pytest
 
 from harness.naru import HeldPort, logged
 from harness.redis_peer import start as start_redis
+from harness.resp import Wire
 from harness.retrying import Sending
 from harness.sdk import Refused
 from harness.waiting import eventually
@@ -59,10 +60,23 @@ def test_a_server_can_end_while_its_broker_is_away(naru):
     assert server.program.terminate(5) == 0
 
 
-def test_a_redis_is_no_broker_yet_and_that_is_said(naru, programs):
+def test_a_redis_is_joined_and_what_it_keeps_is_said(naru, programs):
     port = start_redis(programs, HeldPort())
     server = naru.server(f"redis://127.0.0.1:{port}")
-    server.program.wait_for(lambda it: logged(it, "not a Naru broker"), "it does not say what is wrong")
+    said = server.program.wait_for(lambda it: logged(it, "the ledger is kept on"), "it does not say what it has found")
+    assert "a restart loses what came after the last snapshot" in said["message"] and said["level"] == "WARN", said
+    server.program.wait_for(lambda it: logged(it, "connected to the broker"), "it has not joined it")
+    assert server.program.terminate(5) == 0
+
+
+def test_a_redis_that_may_throw_messages_away_is_refused_with_what_to_do(naru, programs):
+    port = start_redis(programs, HeldPort(), "--maxmemory-policy", "allkeys-lru")
+    server = naru.server(f"redis://127.0.0.1:{port}")
+    said = server.program.wait_for(lambda it: logged(it, "maxmemory-policy allkeys-lru"), "it is not refused")
+    assert "set it to noeviction; trying again" in said["message"], said
+    with Wire(port) as wire:
+        assert wire.call("CONFIG", "SET", "maxmemory-policy", "noeviction") == b"OK"
+    server.program.wait_for(lambda it: logged(it, "connected to the broker"), "it does not try again")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:1", "redis://", ""])

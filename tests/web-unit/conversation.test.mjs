@@ -5,7 +5,7 @@ import { ConversationStore } from '../../web/chat/store.js';
 const ID = 'dm:alice:bob';
 
 const message = (seq, from, id = `m${seq}`, at = seq * 1_000) => ({
-  type: 'message',
+  kind: 'message',
   conversation: ID,
   seq,
   from,
@@ -109,7 +109,7 @@ test('earlier pages go in front and remember where they begin', () => {
 
 test('what is no message is skipped, an unknown body is shown as it is', () => {
   const store = new ConversationStore('alice');
-  for (const data of [null, 'text', {}, { type: 'read' }, { ...message(1, 'bob'), seq: 'one' }, { ...message(1, 'bob'), from: 7 }]) {
+  for (const data of [null, 'text', {}, { kind: 'read' }, { ...message(1, 'bob'), seq: 'one' }, { ...message(1, 'bob'), from: 7 }]) {
     assert.equal(store.inbox(data, false), null);
   }
   store.inbox({ ...message(1, 'bob'), body: { picture: 1 } }, false);
@@ -130,4 +130,18 @@ test('a message to oneself is one message with oneself', () => {
   store.addOwn({ ...own('x'), to: 'alice' });
   store.inbox({ ...message(1, 'alice', 'x'), to: 'alice' }, false);
   assert.deepEqual(store.with('alice').items().map(({ state }) => state), ['stored']);
+});
+
+test('an edited message reads as it does now, and a deleted one is gone', () => {
+  const store = new ConversationStore('alice');
+  for (const seq of [1, 2, 3]) store.inbox(message(seq, 'bob'), false);
+  const about = { conversation: ID, from: 'bob', to: 'alice', seq: 4 };
+  assert.equal(store.inbox({ ...about, kind: 'edit', target: 1, body: { text: 'better' } }, false), null);
+  assert.equal(store.inbox({ ...about, kind: 'delete', target: 2 }, false), null);
+  assert.equal(store.inbox({ ...about, kind: 'edit', target: 9, body: 'of what is not here' }, false), null);
+  assert.deepEqual(store.with('bob').items().map(({ text }) => text), ['better', 'text m3']);
+  // As it is read from history, without a body.
+  const { body, ...deleted } = message(2, 'bob');
+  store.page('bob', { entries: [{ ...deleted, changed: 4 }] }, true);
+  assert.equal(store.with('bob').items().length, 2);
 });

@@ -82,7 +82,10 @@ export class Conversation {
 
   /** A page of history, oldest first. `newest`: it is the last page, not an earlier one. */
   mergePage(entries, { more, newest }) {
-    for (const entry of entries) this.mergeStored(entry);
+    for (const entry of entries) {
+      this.mergeStored(entry);
+      this.rewrite(entry.seq, entry.text);
+    }
     this.more = more;
     if (entries.length > 0) {
       this.oldest = newest ? entries[0].seq : Math.min(this.oldest ?? Infinity, entries[0].seq);
@@ -90,6 +93,21 @@ export class Conversation {
     if (!newest) return;
     if (!this.filled) this.#placeEarlyLive(entries);
     this.filled = true;
+  }
+
+  /** A stored message has been edited. */
+  rewrite(seq, text) {
+    const item = this.#bySeq.get(seq);
+    if (item) item.text = text;
+  }
+
+  /** A stored message has been deleted. */
+  remove(seq) {
+    const item = this.#bySeq.get(seq);
+    if (!item) return;
+    this.#bySeq.delete(seq);
+    this.#ownById.delete(item.id);
+    this.#items = this.#items.filter((other) => other !== item);
   }
 
   /** Moves a message of ours on, e.g. to `gone` or `failed`; `detail` is for the reader. */

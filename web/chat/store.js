@@ -61,7 +61,10 @@ export class ConversationStore {
    */
   inbox(data, missed) {
     const message = readMessage(data);
-    if (!message) return null;
+    if (!message) {
+      this.#rewrite(data);
+      return null;
+    }
     const peer = message.from === this.#me ? message.to : message.from;
     const conversation = this.with(peer);
     conversation.id = message.conversation;
@@ -83,6 +86,16 @@ export class ConversationStore {
     this.#onChange(peer);
   }
 
+  // A message reads differently from now on, or is gone.
+  #rewrite(data) {
+    if (data?.kind !== 'edit' && data?.kind !== 'delete') return;
+    const conversation = [...this.#byPeer.values()].find(({ id }) => id === data.conversation);
+    if (!conversation) return;
+    if (data.kind === 'edit' && data.body !== undefined) conversation.rewrite(data.target, textOf(data.body));
+    else if (data.kind === 'delete') conversation.remove(data.target);
+    this.#onChange(conversation.peer);
+  }
+
   #touch(conversation) {
     conversation.touched = ++this.#clock;
     this.#onChange(conversation.peer);
@@ -91,9 +104,14 @@ export class ConversationStore {
 
 // What others wrote may have any shape; what is not a message is skipped, an unknown body is shown as it is.
 function readMessage(data) {
-  if (data?.type !== 'message' || typeof data.from !== 'string' || typeof data.to !== 'string') return null;
+  // Without a body it was deleted.
+  if (data?.kind !== 'message' || data.body === undefined) return null;
+  if (typeof data.from !== 'string' || typeof data.to !== 'string') return null;
   if (!Number.isSafeInteger(data.seq) || typeof data.conversation !== 'string') return null;
-  const text = typeof data.body?.text === 'string' ? data.body.text : JSON.stringify(data.body ?? null);
   const { conversation, seq, from, to, id, at = 0 } = data;
-  return { conversation, seq, from, to, id, at, text };
+  return { conversation, seq, from, to, id, at, text: textOf(data.body) };
+}
+
+function textOf(body) {
+  return typeof body?.text === 'string' ? body.text : JSON.stringify(body ?? null);
 }

@@ -47,7 +47,7 @@ export class Messages {
   }
 
   #row(item, me) {
-    const drawnFrom = JSON.stringify([item.seq, item.state, item.missed, item.time, item.detail]);
+    const drawnFrom = JSON.stringify([item.seq, item.state, item.missed, item.time, item.detail, item.text]);
     const known = this.#rows.get(item);
     if (known?.drawnFrom === drawnFrom) return known.node;
     const node = row(item, item.from === me);

@@ -1,22 +1,26 @@
 //! The handle on a link.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
-use naru_ledger::{Server, User};
-use redis::aio::MultiplexedConnection;
+use naru_ledger::json::room_channel;
+use naru_ledger::{Conversation, Server, User};
 use redis::{Cmd, Value};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ask::ask;
+use crate::current::Current;
 use crate::desired::{Change, Changes, Step};
 use crate::error::BusError;
 use crate::event::{Event, Events};
-use crate::limits::{CALL_TIMEOUT, CHANGES_MAX};
+use crate::limits::{CALL_TIMEOUT, CALLS_MAX, CHANGES_MAX};
+use crate::line::Line;
 use crate::link::Link;
 use crate::reply;
+use crate::scripts::Keeping;
 use crate::target::{Place, Target};
 
 /// A gateway's link to a broker. Cheap to clone; usable from any thread's Tokio runtime that has its timer on.
@@ -27,19 +31,25 @@ pub struct Bus {
     current: Arc<Current>,
     changes: mpsc::Sender<Change>,
     stop: watch::Sender<bool>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// The link's own.
+    runtime: Handle,
+    /// Places for calls that are taken to their end there, whoever gives up.
+    places: Arc<Semaphore>,
 }
 
-/// The connection calls are asked on: there while the link is up.
-#[derive(Default)]
-pub(crate) struct Current(Mutex<Option<MultiplexedConnection>>);
+/// How a link is, beside where to.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How the ledger is kept where that is Redis or Valkey. The same for all servers.
+    pub keeping: Keeping,
+    /// Whether this server finishes what others have left half-done.
+    pub sweeps: bool,
+}
 
-impl Current {
-    pub(crate) fn set(&self, connection: Option<MultiplexedConnection>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = connection;
-    }
-
-    fn get(&self) -> Option<MultiplexedConnection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms { keeping: Keeping::default(), sweeps: true }
     }
 }
 
@@ -62,29 +72,54 @@ impl Bus {
         server: Server,
         events: impl Fn(Event) + Send + 'static,
     ) -> Result<Bus, BusError> {
+        Bus::start_on(Terms::default(), target, server, events)
+    }
+
+    /// The same, on other terms.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Bus::start`].
+    pub fn start_on(
+        terms: Terms,
+        target: Target,
+        server: Server,
+        events: impl Fn(Event) + Send + 'static,
+    ) -> Result<Bus, BusError> {
         let place = Place::parse(target)?;
-        let current = Arc::new(Current::default());
+        let current = Arc::new(Current::new());
         let (changes, waiting) = mpsc::channel(CHANGES_MAX);
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Events::new(&server, Box::new(events)));
-        let link = Link::new(place, server, events, Arc::clone(&current), Changes::new(waiting));
+        let link = Link::new(place, server, terms, events, Arc::clone(&current), Changes::new(waiting));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("the operating system gives an event loop");
-        thread::Builder::new()
+        let own = runtime.handle().clone();
+        let thread = thread::Builder::new()
             .name("naru-bus".to_owned())
-            .spawn(move || runtime.block_on(link.run(stopped)))
+            .spawn(move || {
+                runtime.block_on(link.run(stopped));
+                // Nobody waits for a name that is still looked up.
+                runtime.shutdown_background();
+            })
             .expect("the operating system gives a thread");
-        Ok(Bus { current, changes, stop })
+        let (thread, places) = (Arc::new(Mutex::new(Some(thread))), Arc::new(Semaphore::new(CALLS_MAX)));
+        Ok(Bus { current, changes, stop, thread, runtime: own, places })
     }
 
     /// Whether calls have a broker to go to at this moment.
     pub fn is_up(&self) -> bool {
-        self.current.get().is_some()
+        self.current.line().is_some()
     }
 
-    /// Publishes on a live channel; answers how many subscribers the broker passed it to.
+    /// Publishes on a live channel; answers how many subscribers the broker passed it to. Never repeated: after
+    /// [`BusError::Unreachable`] it may have been heard.
     pub async fn publish(&self, channel: &str, payload: Bytes) -> Result<u64, BusError> {
         let mut command = redis::cmd("PUBLISH");
         command.arg(channel).arg(&payload[..]);
@@ -106,6 +141,16 @@ impl Bus {
         self.remove(Step::Unsubscribe, channel).await
     }
 
+    /// Hears what comes into a room that is followed by its channel, as [`Event::Delivered`] to nobody. As a subscription.
+    pub async fn follow(&self, room: &Conversation) -> Result<(), BusError> {
+        self.subscribe(&room_channel(room)).await
+    }
+
+    /// Does not hear it any more.
+    pub async fn unfollow(&self, room: &Conversation) -> Result<(), BusError> {
+        self.unsubscribe(&room_channel(room)).await
+    }
+
     /// Says that this server holds a connection of the user, so that the broker sends it what comes into the
     /// user's inbox. Wanted, and restored, as a subscription is.
     pub async fn route(&self, user: &User) -> Result<(), BusError> {
@@ -122,9 +167,63 @@ impl Bus {
         self.stop.send_replace(true);
     }
 
+    /// Waits until the thread has ended that was told to: a moment, in which the broker is told. Not to be called in the handler of
+    /// events, which that thread runs.
+    pub fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
-        let mut connection = self.current.get().ok_or(BusError::Unreachable)?;
-        ask(&mut connection, command).await
+        let line = self.current_line().ok_or(BusError::Unreachable)?;
+        ask(&mut line.connection(), command).await
+    }
+
+    pub(crate) fn current_line(&self) -> Option<Arc<Line>> {
+        self.current.line()
+    }
+
+    /// Calls something that is safe to repeat: where the link is lost under it, again on the next one, as long as the call may
+    /// take. Without a link it fails at once.
+    pub(crate) async fn call_safely<T, F>(&self, call: impl Fn(Arc<Line>) -> F) -> Result<T, BusError>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
+        let end = Instant::now() + CALL_TIMEOUT;
+        let (mut given, place) = self.current.begin().ok_or(BusError::Unreachable)?;
+        let called = timeout_at(end, async {
+            loop {
+                match call(Arc::clone(&given.line)).await {
+                    Err(BusError::Unreachable) => given = self.current.after(given, &place).await?,
+                    outcome => return outcome,
+                }
+            }
+        });
+        called.await.unwrap_or(Err(BusError::Unreachable))
+    }
+
+    /// The same for what takes several steps: they are taken on the link's thread, and all of them, also if whoever asked gives up,
+    /// whose client may be gone. Else others would wait until it is found to be half-done.
+    pub(crate) async fn call_to_the_end<T, F>(
+        &self,
+        call: impl Fn(Arc<Line>) -> F + Send + Sync + 'static,
+    ) -> Result<T, BusError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BusError>> + Send,
+    {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.call_safely(call).await;
+        };
+        let bus = self.clone();
+        let called = self.runtime.spawn(async move {
+            let _place = place;
+            bus.call_safely(call).await
+        });
+        called.await.unwrap_or(Err(BusError::Unreachable))
     }
 
     async fn add(&self, step: Step, name: &str) -> Result<(), BusError> {

@@ -1,76 +1,162 @@
-//! The ledger's operations, as the broker's commands.
+//! The ledger's operations, asked on whatever line there is.
 
-use naru_ledger::{Device, User};
+use std::sync::Arc;
+
+use naru_ledger::answer::{Appended, Changed, Members, Page, Present, Refused, Resumed, Rows, Unread};
+use naru_ledger::op::{Ack, Append, Delete, Edit, From, History, Membership, Read, Resume};
+use naru_ledger::{Answer, Conversation, Device, Level, Op, Seq, Useq, User};
 
 use crate::bus::Bus;
-use crate::entry::{History, NewMessage, Page, Position, Resumed, Sent};
+use crate::dialect::Dialect;
 use crate::error::BusError;
-use crate::reply::{self, Fields};
+use crate::reply::other_answer;
+
+/// What an answer has to be.
+macro_rules! expect {
+    ($answer:expr, $variant:ident) => {
+        match $answer {
+            Answer::$variant(answer) => Ok(answer),
+            _ => Err(other_answer()),
+        }
+    };
+}
 
 impl Bus {
-    /// Stores a message and passes it on. Answered after it is durable; sent twice, it is stored once.
-    pub async fn send(&self, message: NewMessage) -> Result<Sent, BusError> {
-        let NewMessage { from, to, id, body } = message;
-        let mut command = redis::cmd("NARU.SEND");
-        command.arg(from.as_str()).arg(to.as_str()).arg(id.as_str()).arg(body.get());
-        let mut fields = Fields::of(self.call(&command).await?)?;
-        Ok(Sent {
-            conversation: fields.text()?,
-            seq: fields.number()?,
-            at: fields.number()?,
-            duplicate: fields.flag()?,
-        })
+    /// Asks an operation of the ledger, that step alone. Where the link is lost under it, it is asked again on the next one;
+    /// every operation is safe to repeat.
+    pub async fn ask(&self, op: &Op) -> Result<Answer, BusError> {
+        self.call_safely(|line| async move { line.ask(op).await }).await
     }
 
-    /// What the device has missed: after `position`, or after its cursor when there is none.
-    pub async fn resume(
+    /// What a message survives, by what the broker is like, without it having to wait for more than it does anyway: what to
+    /// send with if nobody wants more, or less. `memory` while there is no broker.
+    pub fn level(&self) -> Level {
+        self.current_line().map_or(Level::Memory, |line| line.level())
+    }
+
+    /// Appends and brings it into all inboxes it is for. Sent twice, it is stored once. [`BusError::Uncertain`] where it does not
+    /// get as safe as is asked for.
+    pub async fn send(&self, append: &Append) -> Result<Appended, BusError> {
+        let is_one_step = self.current_line().is_none_or(|line| line.dialect() == Dialect::Native);
+        let appended = if is_one_step {
+            self.call_safely(|line| async move { line.send(append).await }).await?
+        } else {
+            let append = Arc::new(append.clone());
+            self.call_to_the_end(move |line| {
+                let append = Arc::clone(&append);
+                async move { line.send(&append).await }
+            })
+            .await?
+        };
+        safe(appended, append.level)
+    }
+
+    /// Edits, and tells everybody. As [`Bus::send`].
+    pub async fn edit(&self, edit: &Edit) -> Result<Appended, BusError> {
+        let level = edit.level;
+        let edit = Arc::new(edit.clone());
+        let edited = self.call_to_the_end(move |line| {
+            let edit = Arc::clone(&edit);
+            async move { line.edit(&edit).await }
+        });
+        safe(edited.await?, level)
+    }
+
+    /// Deletes, and tells everybody. As [`Bus::send`].
+    pub async fn delete(&self, delete: &Delete) -> Result<Appended, BusError> {
+        let level = delete.level;
+        let delete = Arc::new(delete.clone());
+        let deleted = self.call_to_the_end(move |line| {
+            let delete = Arc::clone(&delete);
+            async move { line.delete(&delete).await }
+        });
+        safe(deleted.await?, level)
+    }
+
+    /// Changes who takes part in a room, and tells everybody. Whether it may be is the caller's to decide.
+    pub async fn membership(&self, membership: &Membership) -> Result<Changed, BusError> {
+        let membership = Arc::new(membership.clone());
+        let changed = self.call_to_the_end(move |line| {
+            let membership = Arc::clone(&membership);
+            async move { line.membership(&membership).await }
+        });
+        changed.await
+    }
+
+    /// A device comes back.
+    pub async fn resume(&self, resume: Resume) -> Result<Resumed, BusError> {
+        expect!(self.ask(&Op::Resume(resume)).await?, Resumed)
+    }
+
+    /// The conversations that changed after a useq, in the order of their last change.
+    pub async fn changed(
         &self,
         user: &User,
         device: &Device,
-        position: Option<Position>,
-        limit: u32,
-    ) -> Result<Resumed, BusError> {
-        let Position { epoch, offset } = position.unwrap_or(Position { epoch: String::new(), offset: 0 });
-        let mut command = redis::cmd("NARU.RESUME");
-        command.arg(user.as_str()).arg(device.as_str()).arg(epoch).arg(offset).arg(limit);
-        let mut fields = Fields::of(self.call(&command).await?)?;
-        Ok(Resumed {
-            epoch: fields.text()?,
-            cursor: fields.number()?,
-            head: fields.number()?,
-            start: fields.number()?,
-            recovered: fields.flag()?,
-            more: fields.flag()?,
-            entries: fields.entries()?,
-        })
+        after: Useq,
+        limit: usize,
+    ) -> Result<Rows, BusError> {
+        let op = Op::Changed { user: user.clone(), device: device.clone(), after, limit };
+        expect!(self.ask(&op).await?, Rows)
     }
 
-    /// The entries of a user's inbox after an offset.
-    pub async fn entries(&self, user: &User, after: u64, limit: u32) -> Result<Page, BusError> {
-        let mut command = redis::cmd("NARU.ENTRIES");
-        command.arg(user.as_str()).arg(after).arg(limit);
-        let mut fields = Fields::of(self.call(&command).await?)?;
-        Ok(Page { head: fields.number()?, more: fields.flag()?, entries: fields.entries()? })
-    }
-
-    /// Acknowledges a device's inbox up to an offset; answers where the cursor stands.
-    pub async fn ack(&self, user: &User, device: &Device, offset: u64) -> Result<u64, BusError> {
-        let mut command = redis::cmd("NARU.ACK");
-        command.arg(user.as_str()).arg(device.as_str()).arg(offset);
-        reply::number(self.call(&command).await?)
-    }
-
-    /// A page of a conversation the user takes part in: the newest, or what is older than `before`.
-    pub async fn history(
+    /// A user's conversations, the one that changed last first.
+    pub async fn conversations(
         &self,
         user: &User,
-        conversation: &str,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<History, BusError> {
-        let mut command = redis::cmd("NARU.HISTORY");
-        command.arg(user.as_str()).arg(conversation).arg(before.unwrap_or(0)).arg(limit);
-        let mut fields = Fields::of(self.call(&command).await?)?;
-        Ok(History { more: fields.flag()?, entries: fields.entries()? })
+        before: Option<Useq>,
+        limit: usize,
+    ) -> Result<Rows, BusError> {
+        expect!(self.ask(&Op::Conversations { user: user.clone(), before, limit }).await?, Rows)
     }
+
+    /// A device has what came up to a useq; answers where its cursor stands.
+    pub async fn ack(&self, ack: Ack) -> Result<Useq, BusError> {
+        expect!(self.ask(&Op::Ack(ack)).await?, Acked)
+    }
+
+    /// A user has read a conversation up to this, or to the last entry before it if there is none of that number. What is told
+    /// of them to the others follows, if it can.
+    pub async fn read(&self, user: &User, conversation: &Conversation, seq: Seq) -> Result<Unread, BusError> {
+        let last = History {
+            conversation: conversation.clone(),
+            reader: Some(user.clone()),
+            from: From::Before(Seq(seq.0.saturating_add(1))),
+            limit: 1,
+            bytes: Some(1),
+        };
+        let entry = self.history(last).await?.entries.pop().ok_or(Refused::NoSuchMessage)?;
+        let (user, conversation, seq) = (user.clone(), conversation.clone(), entry.seq);
+        let read = Read { user: user.clone(), conversation: conversation.clone(), seq, count: entry.count };
+        let unread = expect!(self.ask(&Op::Read(read)).await?, Unread)?;
+        if let Err(error) = self.ask(&Op::Mark { conversation, user, seq }).await {
+            tracing::debug!(%error, "the others are not told how far a user has read");
+        }
+        Ok(unread)
+    }
+
+    /// A page of a conversation.
+    pub async fn history(&self, history: History) -> Result<Page, BusError> {
+        expect!(self.ask(&Op::History(history)).await?, Page)
+    }
+
+    /// Who takes part in a conversation, from after this one on.
+    pub async fn members(
+        &self,
+        conversation: &Conversation,
+        after: Option<User>,
+        limit: usize,
+    ) -> Result<Members, BusError> {
+        let op = Op::Members { conversation: conversation.clone(), after, limit };
+        expect!(self.ask(&op).await?, Members)
+    }
+
+    /// Which of these users are connected, and where.
+    pub async fn presence(&self, users: Vec<User>) -> Result<Vec<Present>, BusError> {
+        expect!(self.ask(&Op::Presence { users }).await?, Present)
+    }
+}
+
+fn safe(appended: Appended, level: Level) -> Result<Appended, BusError> {
+    if appended.level < level { Err(BusError::only_reached(appended.level)) } else { Ok(appended) }
 }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::future::pending;
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
+use naru_ledger::op::Run;
+use naru_ledger::{Op, User};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ask::{ask, in_time};
+use crate::ask::in_time;
 use crate::error::BusError;
 use crate::limits::BATCH_NAMES_MAX;
+use crate::line::Line;
 
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,16 +60,29 @@ impl Changes {
     }
 }
 
+/// Where wishes go: a line, and the run of this server on it.
+pub(crate) struct Registered {
+    pub(crate) line: Line,
+    pub(crate) run: Run,
+}
+
 /// What is wanted: in force at the broker while the link is up, asked for again when it is made again.
 #[derive(Default)]
 pub(crate) struct Desired {
     channels: HashSet<Arc<str>>,
     users: HashSet<Arc<str>>,
+    /// Users that are not wanted, as far as they are not above, and of whom the broker may still believe it. At most as many as
+    /// were wanted, and one batch.
+    left: HashSet<Arc<str>>,
 }
 
 impl Desired {
     /// Answers changes while there is no broker: what is new is refused, what is not wanted any more is forgotten.
     pub(crate) fn refuse(&mut self, step: Step, changes: Vec<Change>) {
+        if step == Step::Unroute {
+            let left = changes.iter().map(|change| &change.name).filter(|name| self.users.contains(*name));
+            self.left.extend(left.cloned());
+        }
         self.forget(step, &changes);
         for change in changes {
             let outcome = match step {
@@ -85,39 +100,49 @@ impl Desired {
         &mut self,
         step: Step,
         mut changes: Vec<Change>,
-        connection: &mut MultiplexedConnection,
+        registered: &Registered,
     ) -> Result<(), BusError> {
         self.forget(step, &changes);
         if matches!(step, Step::Subscribe | Step::Route) {
             changes.retain(|change| !change.answer.is_closed());
         }
-        match tell(step, &names(&changes), connection).await {
-            Ok(()) => self.answer(step, changes, connection).await,
+        match tell(step, &names(&changes), registered).await {
+            Ok(()) => self.answer(step, changes, registered).await,
             // One name that the broker does not take must not cost the others theirs.
-            Err(BusError::Refused { .. }) if changes.len() > 1 => {
+            Err(error) if is_about_names(&error) && changes.len() > 1 => {
                 for change in changes {
-                    Box::pin(self.apply(step, vec![change], connection)).await?;
+                    Box::pin(self.apply(step, vec![change], registered)).await?;
                 }
                 Ok(())
             }
-            Err(refused @ BusError::Refused { .. }) => {
+            Err(error) if is_about_names(&error) => {
                 for change in changes {
-                    let _ = change.answer.send(Err(refused.clone()));
+                    let _ = change.answer.send(Err(error.clone()));
                 }
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                if matches!(step, Step::Route | Step::Unroute) {
+                    self.left.extend(changes.into_iter().map(|change| change.name));
+                }
+                Err(error)
+            }
         }
     }
 
     /// Asks the broker for everything wanted, on a new connection.
-    pub(crate) async fn restore(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
-        for (step, wanted) in [(Step::Route, &self.users), (Step::Subscribe, &self.channels)] {
-            let wanted: Vec<&str> = wanted.iter().map(|name| &**name).collect();
-            for names in wanted.chunks(BATCH_NAMES_MAX) {
-                tell(step, names, connection).await?;
+    pub(crate) async fn restore(&mut self, registered: &Registered) -> Result<(), BusError> {
+        // Where routes outlive a connection, who has left meanwhile is still held.
+        self.left.retain(|name| !self.users.contains(name));
+        let steps =
+            [(Step::Unroute, &self.left), (Step::Route, &self.users), (Step::Subscribe, &self.channels)];
+        for (step, names) in steps {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            for names in names.chunks(BATCH_NAMES_MAX) {
+                tell(step, names, registered).await?;
             }
         }
+        self.left.clear();
         Ok(())
     }
 
@@ -126,7 +151,7 @@ impl Desired {
         &mut self,
         step: Step,
         changes: Vec<Change>,
-        connection: &mut MultiplexedConnection,
+        registered: &Registered,
     ) -> Result<(), BusError> {
         let (wanted, undo) = match step {
             Step::Subscribe => (&mut self.channels, Step::Unsubscribe),
@@ -147,7 +172,7 @@ impl Desired {
         }
         let given_up: Vec<&str> =
             given_up.iter().filter(|name| !wanted.contains(*name)).map(|name| &**name).collect();
-        tell(undo, &given_up, connection).await
+        tell(undo, &given_up, registered).await
     }
 
     fn forget(&mut self, step: Step, changes: &[Change]) {
@@ -166,22 +191,31 @@ fn names(changes: &[Change]) -> Vec<&str> {
     changes.iter().map(|change| &*change.name).collect()
 }
 
+/// Whether it is about what was asked; else the link is of no use.
+fn is_about_names(error: &BusError) -> bool {
+    matches!(error, BusError::Refused { .. } | BusError::Uncertain { .. })
+}
+
 /// Tells the broker, which answers when it is done.
-async fn tell(step: Step, names: &[&str], connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+async fn tell(step: Step, names: &[&str], registered: &Registered) -> Result<(), BusError> {
     if names.is_empty() {
         return Ok(());
     }
-    match step {
-        Step::Subscribe => in_time(connection.subscribe(names)).await,
-        Step::Unsubscribe => in_time(connection.unsubscribe(names)).await,
-        Step::Route => ask(connection, redis::cmd("NARU.ROUTE").arg(names)).await.map(drop),
-        Step::Unroute => ask(connection, redis::cmd("NARU.UNROUTE").arg(names)).await.map(drop),
-    }
+    let Registered { line, run } = registered;
+    let users = || names.iter().filter_map(|name| User::parse(name).ok()).collect();
+    let op = match step {
+        Step::Subscribe => return in_time(line.connection().subscribe(names)).await,
+        Step::Unsubscribe => return in_time(line.connection().unsubscribe(names)).await,
+        Step::Route => Op::Route { run: run.clone(), users: users() },
+        Step::Unroute => Op::Unroute { run: run.clone(), users: users() },
+    };
+    line.step(&op).await.map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use naru_ledger::Server;
+    use naru_ledger::{Epoch, Server};
+    use redis::aio::MultiplexedConnection;
     use tokio::join;
 
     use super::*;
@@ -194,6 +228,11 @@ mod tests {
 
     fn silent() -> Arc<Events> {
         Arc::new(Events::new(&Server::parse("s1").unwrap(), Box::new(|_| ())))
+    }
+
+    fn registered(connection: MultiplexedConnection) -> Registered {
+        let run = Run { server: Server::parse("s1").unwrap(), epoch: Epoch::parse("r1").unwrap() };
+        Registered { line: Line::native(connection), run }
     }
 
     fn asked<const N: usize>(
@@ -234,7 +273,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_name_does_not_cost_the_others_theirs() {
-        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
         let (changes, [a, b]) = asked(Step::Subscribe, ["a", "b"]);
         let mut desired = Desired::default();
         let broker = async {
@@ -245,7 +285,7 @@ mod tests {
             assert_eq!(hears(&mut broker).await, "SUBSCRIBE b");
             says(&mut broker, &confirmed("subscribe", "b")).await;
         };
-        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &mut connection), broker);
+        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &registered), broker);
         applied.unwrap();
         let refused = BusError::Refused { code: "NOPERM".to_owned(), message: "not a".to_owned() };
         assert_eq!(a.await.unwrap(), Err(refused));
@@ -255,17 +295,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_given_up_before_it_was_asked_is_never_asked() {
-        let (mut connection, _broker) = played::connection(&silent()).await;
+        let (connection, _broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
         let (changes, answers) = asked(Step::Route, ["bob"]);
         drop(answers);
         let mut desired = Desired::default();
-        desired.apply(Step::Route, changes, &mut connection).await.unwrap();
+        desired.apply(Step::Route, changes, &registered).await.unwrap();
         assert!(desired.users.is_empty());
     }
 
     #[tokio::test]
     async fn what_was_given_up_while_it_was_asked_is_undone_unless_another_wants_it() {
-        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
         let (changes, [a, again, b]) = asked(Step::Subscribe, ["a", "a", "b"]);
         let mut desired = Desired::default();
         let broker = async {
@@ -276,7 +318,7 @@ mod tests {
             assert_eq!(hears(&mut broker).await, "UNSUBSCRIBE b");
             says(&mut broker, &confirmed("unsubscribe", "b")).await;
         };
-        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &mut connection), broker);
+        let (applied, ()) = join!(desired.apply(Step::Subscribe, changes, &registered), broker);
         applied.unwrap();
         assert_eq!(again.await.unwrap(), Ok(()));
         assert_eq!(desired.channels, HashSet::from(["a".into()]));
@@ -284,37 +326,59 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_lost_while_asking_leaves_additions_unwanted_and_removals_made() {
-        let (mut connection, broker) = played::connection(&silent()).await;
+        let (connection, broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
         drop(broker);
         let mut desired = Desired::default();
         desired.channels.insert("old".into());
         let (changes, [removed]) = asked(Step::Unsubscribe, ["old"]);
-        let lost = desired.apply(Step::Unsubscribe, changes, &mut connection).await;
+        let lost = desired.apply(Step::Unsubscribe, changes, &registered).await;
         assert_eq!(lost, Err(BusError::Unreachable));
         let (changes, [added]) = asked(Step::Subscribe, ["new"]);
-        let lost = desired.apply(Step::Subscribe, changes, &mut connection).await;
+        let lost = desired.apply(Step::Subscribe, changes, &registered).await;
         assert_eq!(lost, Err(BusError::Unreachable));
         assert!(desired.channels.is_empty());
         assert!(removed.await.is_err() && added.await.is_err());
     }
 
     #[tokio::test]
+    async fn who_left_while_nobody_could_be_told_is_given_up_on_the_next_connection() {
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
+        let mut desired = Desired::default();
+        desired.users.extend(["ann".into(), "bob".into(), "eve".into()]);
+        let (changes, _answers) = asked(Step::Unroute, ["bob", "eve", "nobody"]);
+        desired.refuse(Step::Unroute, changes);
+        desired.users.insert("eve".into());
+        let broker = async {
+            assert_eq!(hears(&mut broker).await, "NARU.UNROUTE s1 r1 bob");
+            says(&mut broker, "+OK\r\n").await;
+            assert!(hears(&mut broker).await.starts_with("NARU.ROUTE s1 r1 "));
+            says(&mut broker, "+OK\r\n").await;
+        };
+        let (restored, ()) = join!(desired.restore(&registered), broker);
+        restored.unwrap();
+        assert!(desired.left.is_empty());
+    }
+
+    #[tokio::test]
     async fn a_new_connection_is_asked_for_512_names_at_a_time() {
-        let (mut connection, mut broker) = played::connection(&silent()).await;
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
         let mut desired = Desired::default();
         desired.users.extend((0..1100).map(|user| Arc::from(user.to_string())));
         desired.channels.insert("room".into());
         let broker = async {
             for names in [512, 512, 76] {
                 let command = hears(&mut broker).await;
-                assert!(command.starts_with("NARU.ROUTE "));
-                assert_eq!(command.split(' ').count(), 1 + names);
+                assert!(command.starts_with("NARU.ROUTE s1 r1 "));
+                assert_eq!(command.split(' ').count(), 3 + names);
                 says(&mut broker, "+OK\r\n").await;
             }
             assert_eq!(hears(&mut broker).await, "SUBSCRIBE room");
             says(&mut broker, &confirmed("subscribe", "room")).await;
         };
-        let (restored, ()) = join!(desired.restore(&mut connection), broker);
+        let (restored, ()) = join!(desired.restore(&registered), broker);
         restored.unwrap();
     }
 }

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use naru_ledger::Server;
+use naru_ledger::answer::{Entry, PointerKind};
+use naru_ledger::json::{JsonError, To, server_channel};
+use naru_ledger::{Conversation, Seq, Server, Told};
 use redis::{PushInfo, PushKind, Value};
-use serde::Deserialize;
-
-use crate::entry::Entry;
 
 /// What happened on a link, in order.
 #[derive(Debug, Clone)]
@@ -20,15 +19,9 @@ pub enum Event {
         /// What was published, as it was.
         payload: Bytes,
     },
-    /// A message came into the inbox of a user this server holds a connection of.
-    Delivered {
-        /// Whose inbox.
-        user: String,
-        /// The life of the ledger that the entry's offset belongs to.
-        epoch: String,
-        /// The message, with its offset.
-        entry: Entry,
-    },
+    /// Something came into the inboxes of users this server holds connections of, or into a room that it follows, and then
+    /// it is to nobody. Not to be relied on: a number that is not the one after the last shows that something was missed.
+    Delivered(Delivery),
     /// The link is ready: this server is registered, its routes and subscriptions are in force.
     Up {
         /// Whether the link was down before, or not there yet when it was wanted: what was published meanwhile was
@@ -42,6 +35,29 @@ pub enum Event {
     },
 }
 
+/// What has come into inboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it happened.
+    pub conversation: Conversation,
+    /// Up to which entry, or up to where was read.
+    pub seq: Seq,
+    /// What it is about: an entry's kind, or `read`.
+    pub kind: PointerKind,
+    /// Into whose inboxes. With useq 0 where the number is not known any more: then it is to be looked for.
+    pub to: Vec<To>,
+    /// The entry, unless it is large, or not at hand, or there is none: then it is read.
+    pub entry: Option<Entry>,
+}
+
+impl Delivery {
+    fn read(json: &[u8]) -> Result<Delivery, JsonError> {
+        let Told { conversation, seq, kind, to, entry } = Told::from_json(json)?;
+        let entry = entry.map(|entry| Entry::from_json(entry.as_bytes())).transpose()?;
+        Ok(Delivery { conversation, seq, kind, to, entry })
+    }
+}
+
 /// Where events go: the gateway's handler, called on the link's thread only.
 pub(crate) struct Events {
     /// Never contended: the lock is what makes a `Send` handler shareable with the driver.
@@ -52,19 +68,14 @@ pub(crate) struct Events {
     heard: AtomicBool,
 }
 
-/// What the broker publishes on a server's own channel.
-#[derive(Deserialize)]
-struct Delivery {
-    user: String,
-    epoch: String,
-    entry: Entry,
-}
+/// What the [channels of rooms](naru_ledger::json::room_channel) begin with.
+const ROOM_CHANNELS: &str = "naru:room:";
 
 impl Events {
     pub(crate) fn new(server: &Server, handler: Box<dyn Fn(Event) + Send>) -> Events {
         Events {
             handler: Mutex::new(handler),
-            inbox_channel: format!("naru:server:{server}"),
+            inbox_channel: server_channel(server),
             heard: AtomicBool::new(false),
         }
     }
@@ -106,12 +117,10 @@ impl Events {
             return Err("a message is a channel and a payload".to_owned());
         };
         let channel = String::from_utf8(channel).map_err(|error| error.to_string())?;
-        if channel != self.inbox_channel {
+        if channel != self.inbox_channel && !channel.starts_with(ROOM_CHANNELS) {
             return Ok(Event::Published { channel, payload: payload.into() });
         }
-        let Delivery { user, epoch, entry } =
-            serde_json::from_slice(&payload).map_err(|error| error.to_string())?;
-        Ok(Event::Delivered { user, epoch, entry })
+        Delivery::read(&payload).map(Event::Delivered).map_err(|error| error.to_string())
     }
 }
 
@@ -141,14 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn a_message_on_the_servers_own_channel_is_a_delivery() {
+    fn a_message_on_the_servers_own_channel_or_a_rooms_is_a_delivery() {
         let (events, heard) = events();
-        let json = r#"{"user":"bob","epoch":"e1","entry":{"offset":3,"conversation":"dm:alice:bob","seq":1,
-            "from":"alice","to":"bob","id":"c1","at":5,"body":{"text": "hi"}}}"#;
+        let json = r#"{"conversation":"room:a","seq":3,"kind":"leave","to":[["bob",3,2]]}"#;
         events.pushed(push(PushKind::Message, "naru:server:s1", json));
-        let Event::Delivered { user, epoch, entry } = heard.try_recv().unwrap() else { panic!() };
-        assert_eq!((user.as_str(), epoch.as_str(), entry.offset), ("bob", "e1", Some(3)));
-        assert_eq!(entry.body.get(), r#"{"text": "hi"}"#);
+        let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
+        assert_eq!((delivery.conversation.as_str(), delivery.seq.0), ("room:a", 3));
+        assert_eq!((delivery.to[0].user.as_str(), delivery.to[0].useq.0), ("bob", 3));
+        let json = r#"{"conversation":"room:a","seq":3,"kind":"message","to":[]}"#;
+        events.pushed(push(PushKind::Message, "naru:room:room:a", json));
+        let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
+        assert!(delivery.to.is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use crate::ask::ask;
 use crate::error::BusError;
 use crate::reply;
+use crate::target::Place;
 
 /// What was found when a line was connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,16 @@ pub enum Persistence {
     Snapshots,
 }
 
+impl Inspection {
+    /// Says it in the log.
+    pub(crate) fn say(&self, place: &Place) {
+        match self.persistence {
+            Persistence::Snapshots => tracing::warn!("the ledger is kept on the server {place}, {self}"),
+            _ => tracing::info!("the ledger is kept on the server {place}, {self}"),
+        }
+    }
+}
+
 const OLDEST: (u64, u64) = (7, 0);
 const WITH_WAITAOF: (u64, u64) = (7, 2);
 
@@ -64,6 +75,19 @@ pub(crate) async fn inspect(
         .map_err(|fault| BusError::Unusable(format!("no ledger can be kept on the server {place}: {fault}")))
 }
 
+/// The replication id of a master; none if it is none any more.
+pub(crate) async fn succession(connection: &mut MultiplexedConnection) -> Result<Option<String>, BusError> {
+    let info = ask(connection, redis::cmd("INFO").arg("replication")).await.and_then(reply::text)?;
+    Ok(master_in(&info).map(str::to_owned))
+}
+
+/// The replication id in what INFO says of a master.
+pub(crate) fn master_in(info: &str) -> Option<&str> {
+    let info = fields(info);
+    let is_master = info.get("role") == Some(&"master");
+    info.get("master_replid").filter(|_| is_master).copied()
+}
+
 fn fields(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.trim_end().split_once(':')).collect()
 }
@@ -78,6 +102,9 @@ fn judge(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Result<Inspec
     if version < OLDEST {
         let (major, minor) = OLDEST;
         return Err(format!("it is {server}; Redis from {major}.{minor} or Valkey is needed"));
+    }
+    if field("loading") == "1" {
+        return Err(format!("{server} still reads what it has on disk"));
     }
     if field("role") != "master" {
         return Err(format!("it is a replica of {}; give its master's address", field("master_host")));
@@ -154,6 +181,7 @@ mod tests {
     fn what_cannot_keep_a_ledger_is_refused_with_the_reason() {
         for (there, instead, reason) in [
             ("redis_version:7.0.15", "redis_version:6.2.14", "it is Redis 6.2.14"),
+            ("role:master", "loading:1\r\nrole:master", "Redis 7.0.15 still reads what it has on disk"),
             ("role:master", "role:slave\r\nmaster_host:db1", "a replica of db1; give its master's"),
             ("noeviction", "volatile-lru", "with maxmemory-policy volatile-lru it may throw away messages"),
             ("maxmemory_policy", "other", "does not say its maxmemory-policy"),

@@ -4,7 +4,15 @@
 //! connects, watches, and connects again. It knows what this gateway wants to hear: the live channels its
 //! clients follow and the users it holds connections of; after a loss it asks the broker for both again before it
 //! says [`Event::Up`]. Calls are asked on that connection from any thread and never wait for a broker that is not
-//! there: they fail as [`BusError::Unreachable`].
+//! there: they fail as [`BusError::Unreachable`]. What is under way when the link is lost is asked again on the next one, if
+//! that comes in time: every operation of the ledger is safe to repeat.
+//!
+//! What the broker speaks is learned when the connection is made: a [`Line`] is a connection on which the operations of the
+//! ledger ([`naru_ledger::Op`]) are asked. The words of a request and the shape of an answer (`wire/`) are the same for
+//! all. Naru's broker has them as commands. On Redis and Valkey they are Lua scripts (`scripts/`) over
+//! [`Partition`]s, once an [`Inspection`] has found nothing against it; there the bus also does what the broker does elsewhere: it
+//! brings a message to all inboxes step by step (`fan_out.rs`), tells the servers (`tell.rs`), and says that this server runs
+//! (`tending.rs`). What a server that died has left half-done, every server looks for (`sweeper.rs`).
 //!
 //! # Invariants
 //!
@@ -12,31 +20,26 @@
 //! - What is wanted is what was last asked for: changes are applied one after the other, in the order of the calls.
 //! - Between [`Event::Up`] and [`Event::Down`] everything wanted is in force at the broker.
 //! - No queue grows without bound: a slow event handler makes the broker wait, which has its own limits.
+//! - An entry is done only after everybody it is for has it and their servers have been told.
 //!
 //! # Left to others
 //!
-//! Counting local subscribers, comparing heads after a loss, and retrying are the gateway's. What the operations
+//! Counting local subscribers and comparing heads after a loss are the gateway's. What the operations
 //! mean is `naru-ledger`'s.
 //!
-//! # The ledger on other brokers
-//!
-//! A [`Line`] is a connection on which the operations of the whole ledger ([`naru_ledger::Op`]) are asked. It knows what the
-//! other side speaks, [`Dialect`]; the words of the request and the shape of the answer (`wire/`) are the same for
-//! all. On Redis and Valkey operations are Lua scripts (`scripts/`) over [`Partition`]s, once an [`Inspection`] has found nothing
-//! against it. A `Bus` does not ask on one yet.
-//!
-//! Start reading at [`Bus`], then `link.rs`.
+//! Start reading at [`Bus`], then `link.rs` and `line.rs`.
 #![forbid(unsafe_code)]
 
 mod ask;
 mod backoff;
 mod bus;
 mod calls;
+mod current;
 mod desired;
 mod dialect;
-mod entry;
 mod error;
 mod event;
+mod fan_out;
 mod inspect;
 mod levels;
 mod limits;
@@ -47,16 +50,19 @@ mod partition;
 mod played;
 mod reply;
 mod scripts;
+mod sweeper;
 mod target;
+mod tell;
+mod tending;
 pub mod wire;
 
-pub use bus::Bus;
+pub use bus::{Bus, Terms};
 pub use dialect::Dialect;
-pub use entry::{Entry, History, NewMessage, Page, Position, Resumed, Sent};
 pub use error::BusError;
-pub use event::Event;
+pub use event::{Delivery, Event};
 pub use inspect::{Inspection, Persistence};
 pub use line::Line;
+pub use naru_ledger::json::To as Told;
 pub use partition::Partition;
 pub use scripts::{Keeping, Pinned};
 pub use target::{Connect, Target};

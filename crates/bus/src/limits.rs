@@ -25,6 +25,36 @@ pub(crate) const LEVEL_WAIT: Duration = Duration::from_millis(1500);
 /// Calls that wait for that together; the next one waits for room.
 pub(crate) const LEVEL_WAITS_MAX: usize = CALLS_MAX;
 
+/// Calls whose link was lost under them and that wait for the next one; more are answered at once.
+pub(crate) const CALLS_AGAIN_MAX: usize = CALLS_MAX;
+
+/// For how long a Redis or Valkey may believe that a server runs.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
+/// How often it is told again: two may be lost.
+pub(crate) const LEASE_EVERY: Duration = Duration::from_secs(4);
+
+/// How often a Redis or Valkey is asked whether it is still the master it was: behind an address that stays there may be another.
+pub(crate) const SUCCESSION_EVERY: Duration = Duration::from_millis(500);
+
+/// How often open conversations are looked for.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+/// How long one is left to the server that began it.
+pub(crate) const SWEEP_OLDER_THAN: Duration = Duration::from_secs(1);
+
+/// How long the server has that finds one.
+pub(crate) const SWEEP_LEASE: Duration = Duration::from_secs(5);
+
+/// Conversations that are finished in one turn.
+pub(crate) const SWEEP_MAX: usize = 256;
+
+/// Conversations that are finished at the same time: beside them the link's own calls go on.
+pub(crate) const SWEEP_AT_ONCE: usize = 16;
+
+/// How long the goodbye of a server that stops may take.
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// How often a silent link is asked whether it lives. A partitioned broker shows nothing by itself.
 pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(5);
 
@@ -39,4 +69,5 @@ pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(100);
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 const _: () = assert!(2 * LEVEL_WAIT.as_millis() < CALL_TIMEOUT.as_millis());
+const _: () = assert!(3 * LEASE_EVERY.as_millis() < LEASE.as_millis());
 const _: () = assert!(BATCH_NAMES_MAX <= CHANGES_MAX);

@@ -1,5 +1,8 @@
 //! A connection on which a ledger is asked.
 
+mod native;
+
+use std::future::pending;
 use std::sync::Arc;
 
 use naru_ledger::answer::Open;
@@ -15,9 +18,9 @@ use crate::event::Events;
 use crate::inspect::{Inspection, inspect};
 use crate::levels::Levels;
 use crate::limits::CONNECT_TIMEOUT;
-use crate::link::{connect, who};
+use crate::link::{Driver, connect, who};
 use crate::partition::Partition;
-use crate::reply::wrong;
+use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
 use crate::target::{Place, Target};
 use crate::wire::answer;
@@ -44,12 +47,26 @@ impl Line {
     /// is for Redis and Valkey; Naru's broker has its own settings.
     pub async fn connect(target: Target, keeping: &Keeping) -> Result<Line, BusError> {
         let place = Place::parse(target)?;
-        let mut connection = connection(&place).await?;
+        let (connection, driver) = connection(&place).await?;
+        tokio::spawn(driver);
+        let line = Line::open(connection, &place, keeping).await?;
+        if let Some(found) = line.inspection() {
+            found.say(&place);
+        }
+        Ok(line)
+    }
+
+    /// Makes a connection a line: learns what the broker speaks, and what it is like.
+    pub(crate) async fn open(
+        mut connection: MultiplexedConnection,
+        place: &Place,
+        keeping: &Keeping,
+    ) -> Result<Line, BusError> {
         let (name, version) = who(ask(&mut connection, redis::cmd("HELLO").arg(3)).await?);
         let spoken = match Dialect::of(&name) {
             Some(Dialect::Native) => Spoken::Native,
             Some(Dialect::Scripts) => {
-                let (scripts, found) = scripts(&mut connection, &place, keeping).await?;
+                let (scripts, found) = scripts(&mut connection, place, keeping).await?;
                 Spoken::Scripts { scripts, found: Arc::new(found) }
             }
             None => {
@@ -59,6 +76,12 @@ impl Line {
             }
         };
         Ok(Line { connection, spoken })
+    }
+
+    /// A line to a broker of ours that a test plays.
+    #[cfg(test)]
+    pub(crate) fn native(connection: MultiplexedConnection) -> Line {
+        Line { connection, spoken: Spoken::Native }
     }
 
     /// What the broker speaks.
@@ -105,21 +128,26 @@ impl Line {
     pub async fn clear(&self) -> Result<(), BusError> {
         match &self.spoken {
             Spoken::Native => Err(BusError::Unusable("Naru's broker is not cleared".to_owned())),
-            Spoken::Scripts { scripts, .. } => scripts.clear(&mut self.connection.clone()).await,
+            Spoken::Scripts { scripts, .. } => scripts.clear(&mut self.connection()).await,
         }
     }
 
     /// Asks an operation. After [`BusError::Unreachable`] it may have been done or not; asking it again is safe.
     pub async fn ask(&self, op: &Op) -> Result<Answer, BusError> {
-        let mut connection = self.connection.clone();
-        match &self.spoken {
-            Spoken::Native => {
-                let Request { name, arguments } = request(op);
-                let mut command = redis::cmd(name);
-                command.arg(arguments);
-                answer(op, ask(&mut connection, &command).await?)
+        match (&self.spoken, op) {
+            (Spoken::Scripts { .. }, Op::Send(append)) => self.send(append).await.map(Answer::Appended),
+            (Spoken::Scripts { .. }, Op::Deliver(deliver)) => {
+                self.deliver(deliver).await.map(Answer::Delivered)
             }
-            Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
+            (Spoken::Scripts { scripts, .. }, Op::Read(read)) => {
+                let (unread, servers) = scripts.read(&mut self.connection(), read).await?;
+                // Their other devices see it when they look again.
+                if let Err(error) = self.tell_read(read, unread.useq, &servers).await {
+                    tracing::debug!(%error, "a user's other devices are not told what was read");
+                }
+                Ok(Answer::Unread(unread))
+            }
+            _ => self.step(op).await,
         }
     }
 
@@ -130,35 +158,67 @@ impl Line {
         partitions: impl Iterator<Item = Partition>,
     ) -> Result<Vec<Open>, BusError> {
         let answer = match &self.spoken {
-            Spoken::Native => self.ask(&Op::Sweep(sweep.clone())).await?,
+            Spoken::Native => self.step(&Op::Sweep(sweep.clone())).await?,
             Spoken::Scripts { scripts, .. } => {
-                scripts.sweep(&mut self.connection.clone(), sweep, partitions).await?
+                scripts.sweep(&mut self.connection(), sweep, partitions).await?
             }
         };
         match answer {
             Answer::Open(open) => Ok(open),
-            _ => Err(wrong("the answer to another operation")),
+            _ => Err(other_answer()),
         }
     }
 
-    /// Finishes what a sweep has found. On Redis and Valkey; Naru's broker has it done by repeating the steps.
-    pub async fn finish(&self, open: &Open) -> Result<(), BusError> {
+    /// Ends when the line is of no use any more although its connection may be there.
+    pub(crate) async fn lost(&self) {
         match &self.spoken {
-            Spoken::Native => Err(BusError::Unusable("Naru's broker is not swept by this yet".to_owned())),
-            Spoken::Scripts { scripts, .. } => scripts.finish(&mut self.connection.clone(), open).await,
+            Spoken::Native => pending().await,
+            Spoken::Scripts { scripts, .. } => scripts.levels().lost().await,
+        }
+    }
+
+    /// What a message survives when it is answered, without a wait for more.
+    pub(crate) fn level(&self) -> Level {
+        match &self.spoken {
+            Spoken::Native => Level::default(),
+            Spoken::Scripts { scripts, .. } => scripts.levels().at_once(),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    /// The scripts, where it is by them.
+    pub(crate) fn scripts(&self) -> Option<&Scripts> {
+        match &self.spoken {
+            Spoken::Native => None,
+            Spoken::Scripts { scripts, .. } => Some(scripts),
+        }
+    }
+
+    /// What is one step, on the wire: a command, or scripts.
+    pub(crate) async fn step(&self, op: &Op) -> Result<Answer, BusError> {
+        let mut connection = self.connection();
+        match &self.spoken {
+            Spoken::Native => {
+                let Request { name, arguments } = request(op);
+                let mut command = redis::cmd(name);
+                command.arg(arguments);
+                answer(op, ask(&mut connection, &command).await?)
+            }
+            Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
         }
     }
 }
 
-async fn connection(place: &Place) -> Result<MultiplexedConnection, BusError> {
+async fn connection(place: &Place) -> Result<(MultiplexedConnection, Driver), BusError> {
     let name = Server::parse("line").expect("a short word is a name");
     let events = Arc::new(Events::new(&name, Box::new(|_| {})));
     let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
-    let (connection, driver) = connected
+    connected
         .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
-        .map_err(BusError::Unusable)?;
-    tokio::spawn(driver);
-    Ok(connection)
+        .map_err(BusError::Unusable)
 }
 
 /// Looks at a Redis or Valkey, and prepares to keep a ledger there.
@@ -168,23 +228,20 @@ async fn scripts(
     keeping: &Keeping,
 ) -> Result<(Scripts, Inspection), BusError> {
     let found = inspect(connection, &place.to_string()).await?;
-    let mut beside = self::connection(place).await?;
-    if inspect(&mut beside, &place.to_string()).await?.replication_id != found.replication_id {
-        // It has failed over in between.
-        return Err(BusError::Unreachable);
-    }
-    let levels = Levels::new(beside, format!("{}:wait", keeping.prefix), &found);
+    // Whether it is the same master's is seen with each thing that is asked on it.
+    let levels = Levels::new(self::connection(place).await?, format!("{}:wait", keeping.prefix), &found);
     let (generation, is_new) = Scripts::generation(connection, keeping, &found.replication_id).await?;
     // Were it lost together with numbers that are given in it, they would be given again.
     let level = if found.replicas > 0 { Level::Replica } else { Level::Fsync };
     if is_new && levels.reach(level).await < level {
         tracing::warn!("the server {place} cannot say that it will not forget which generation it is in");
     }
-    tracing::info!("the ledger is kept on the server {place}, {found}");
-    Ok((Scripts::new(keeping, generation, new_epoch(), levels), found))
+    let scripts = Scripts::new(keeping, generation, new_epoch(), levels);
+    scripts.load(connection).await?;
+    Ok((scripts, found))
 }
 
-fn new_epoch() -> Epoch {
+pub(crate) fn new_epoch() -> Epoch {
     // Without randomness from the system nothing could be kept apart; a process that has none does not get this far.
     let random = getrandom::u64().expect("the operating system has random numbers");
     Epoch::parse(&format!("{random:016x}")).expect("sixteen digits are an epoch")
@@ -202,7 +259,7 @@ mod tests {
         let name = Server::parse("s1").unwrap();
         let events = Arc::new(Events::new(&name, Box::new(|_| {})));
         let (connection, mut broker) = played::connection(&events).await;
-        let line = Line { connection, spoken: Spoken::Native };
+        let line = Line::native(connection);
         let done = Op::Done { conversation: Conversation::parse("room:a").unwrap(), seq: Seq(7) };
         let mut answers = Vec::new();
         for reply in [":7\r\n", "-NOTFOUND no such message\r\n", "+OK\r\n"] {

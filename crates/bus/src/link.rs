@@ -6,7 +6,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
-use naru_ledger::Server;
+use naru_ledger::op::Run;
+use naru_ledger::{Epoch, Server};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,16 +17,19 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::ask::{ask, in_time};
+use crate::ask::in_time;
 use crate::backoff::Backoff;
-use crate::bus::Current;
-use crate::desired::{Changes, Desired};
+use crate::bus::Terms;
+use crate::current::Current;
+use crate::desired::{Changes, Desired, Registered};
 use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::{Event, Events};
+use crate::inspect::Inspection;
 use crate::limits::{CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
-use crate::reply;
+use crate::line::{Line, new_epoch};
 use crate::target::{Address, Place};
+use crate::{reply, sweeper, tending};
 
 /// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -34,111 +38,161 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Link {
     place: Place,
     server: Server,
+    terms: Terms,
+    /// Of this run of the server, where its routes outlive a connection.
+    epoch: Epoch,
     events: Arc<Events>,
     current: Arc<Current>,
     changes: Changes,
     desired: Desired,
     /// What was last said about being down.
     down: Option<String>,
+    /// What was last said about a Redis or Valkey.
+    found: Option<Inspection>,
     /// Whether the link was up or said to be down before.
     known: bool,
+}
+
+/// How a connection ended.
+enum Ended {
+    /// It was lost, or there was none.
+    Lost(String),
+    /// Nobody wants it any more.
+    Stopped,
 }
 
 impl Link {
     pub(crate) fn new(
         place: Place,
         server: Server,
+        terms: Terms,
         events: Arc<Events>,
         current: Arc<Current>,
         changes: Changes,
     ) -> Link {
-        let desired = Desired::default();
-        Link { place, server, events, current, changes, desired, down: None, known: false }
+        let (desired, epoch) = (Desired::default(), new_epoch());
+        let (down, found, known) = (None, None, false);
+        Link { place, server, terms, epoch, events, current, changes, desired, down, found, known }
     }
 
     /// Runs until it is told to stop or nobody has a handle any more. Calls in hand fail, because their answers'
     /// senders are dropped with the driver.
     pub(crate) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        select! {
-            biased;
-            _ = stopped.wait_for(|stopped| *stopped) => {}
-            never = self.keep() => match never {},
-        }
-        self.current.set(None);
-    }
-
-    async fn keep(&mut self) -> Infallible {
         let mut backoff = Backoff::new();
         loop {
             let begun = Instant::now();
-            let reason = self.live().await;
-            self.current.set(None);
-            self.tell_down(reason);
+            match self.live(&mut stopped).await {
+                Ended::Stopped => break,
+                Ended::Lost(reason) => {
+                    self.current.down();
+                    self.tell_down(reason);
+                }
+            }
             if begun.elapsed() > PAUSE_MAX {
                 backoff.reset();
             }
             let pause = backoff.pause(getrandom::u32().unwrap_or(u32::MAX));
             select! {
+                biased;
+                () = stop(&mut stopped) => break,
                 () = sleep(pause) => {}
                 never = refuse(&mut self.changes, &mut self.desired) => match never {},
             }
         }
+        self.current.over();
     }
 
     /// One connection, from the attempt to the loss; answers why it came to that.
-    async fn live(&mut self) -> String {
+    async fn live(&mut self, stopped: &mut watch::Receiver<bool>) -> Ended {
         let connected = select! {
+            biased;
+            () = stop(stopped) => return Ended::Stopped,
             connected = timeout(CONNECT_TIMEOUT, connect(&self.place, &self.events)) => connected,
             never = refuse(&mut self.changes, &mut self.desired) => match never {},
         };
         let (connection, driver) = match connected {
             Ok(Ok(connected)) => connected,
-            Ok(Err(reason)) => return reason,
-            Err(_) => return format!("the broker {} does not answer", self.place),
+            Ok(Err(reason)) => return Ended::Lost(reason),
+            Err(_) => return Ended::Lost(format!("the broker {} does not answer", self.place)),
         };
         let mut driver = pin!(driver);
+        let lost = format!("the connection to the broker {} was closed", self.place);
         select! {
             // First, so that answers and pushes are taken in before anybody is found late.
             biased;
-            () = &mut driver => format!("the connection to the broker {} was closed", self.place),
-            reason = self.hold(connection) => reason,
+            () = &mut driver => Ended::Lost(lost),
+            ended = self.hold(connection, stopped) => ended,
         }
     }
 
-    async fn hold(&mut self, mut connection: MultiplexedConnection) -> String {
-        if let Err(reason) = self.open(&mut connection).await {
-            return reason;
-        }
-        self.current.set(Some(connection.clone()));
+    async fn hold(
+        &mut self,
+        connection: MultiplexedConnection,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Ended {
+        let opened = select! {
+            biased;
+            () = stop(stopped) => return Ended::Stopped,
+            opened = self.open(connection) => opened,
+        };
+        let registered = match opened {
+            Ok(registered) => registered,
+            Err(reason) => return Ended::Lost(reason),
+        };
+        let Registered { line, run } = &registered;
+        self.current.up(line.clone());
         tracing::info!("connected to the broker {}", self.place);
         self.down = None;
         self.events.tell(Event::Up { again: std::mem::replace(&mut self.known, true) });
-        select! {
-            () = watch_over(connection.clone(), &self.events) => {
-                format!("the broker {} does not answer any more", self.place)
+        let reason = select! {
+            biased;
+            () = stop(stopped) => {
+                self.current.over();
+                tending::leave(line, run).await;
+                return Ended::Stopped;
             }
-            error = serve(connection, &mut self.changes, &mut self.desired) => {
-                format!("the broker {} is of no use: {}", self.place, fault(error))
+            () = watch_over(line.connection(), &self.events) => "does not answer any more".to_owned(),
+            () = tending::until_succeeded(line) => "is not the one it was".to_owned(),
+            () = line.lost() => "has closed the second connection, or is not the one it was".to_owned(),
+            error = serve(&registered, &mut self.changes, &mut self.desired) => {
+                format!("is of no use: {}", fault(error))
             }
-        }
+            never = tending::renew(line, run) => match never {},
+            never = sweeper::sweep(line, &self.server, self.terms.sweeps) => match never {},
+        };
+        Ended::Lost(format!("the broker {} {reason}", self.place))
     }
 
     /// Makes a new connection this server's, and asks for everything that is wanted.
-    async fn open(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
-        let place = &self.place;
-        let failed = |error| format!("the broker {place} does not take this server in: {}", fault(error));
-        // The library keeps the answer to its own HELLO to itself.
-        let hello = ask(connection, redis::cmd("HELLO").arg(3)).await.map_err(failed)?;
-        let (name, version) = who(hello);
-        if Dialect::of(&name) != Some(Dialect::Native) {
-            return Err(format!(
-                "the server {place} is {name} {version}, not a Naru broker: Redis and Valkey are not supported \
-                 yet; start one with `naru broker`"
-            ));
+    async fn open(&mut self, connection: MultiplexedConnection) -> Result<Registered, String> {
+        let line = Line::open(connection, &self.place, &self.terms.keeping).await;
+        let line = line.map_err(|error| match error {
+            BusError::Unusable(reason) => reason,
+            error => self.not_taken_in(error),
+        })?;
+        if let Some(found) = line.inspection().filter(|found| self.found.as_ref() != Some(*found)) {
+            found.say(&self.place);
+            self.found = Some(found.clone());
         }
-        ask(connection, redis::cmd("NARU.SERVER").arg(self.server.as_str())).await.map_err(failed)?;
-        in_time(connection.subscribe(self.events.inbox_channel())).await.map_err(failed)?;
-        self.desired.restore(connection).await.map_err(failed)
+        let epoch = match line.dialect() {
+            // There a run ends with its connection, which may be noticed after the next one has begun.
+            Dialect::Native => new_epoch(),
+            Dialect::Scripts => self.epoch.clone(),
+        };
+        let registered = Registered { line, run: Run { server: self.server.clone(), epoch } };
+        self.register(&registered).await.map_err(|error| self.not_taken_in(error))?;
+        Ok(registered)
+    }
+
+    async fn register(&mut self, registered: &Registered) -> Result<(), BusError> {
+        let Registered { line, run } = registered;
+        tending::register(line, run).await?;
+        in_time(line.connection().subscribe(self.events.inbox_channel())).await?;
+        self.desired.restore(registered).await
+    }
+
+    fn not_taken_in(&self, error: BusError) -> String {
+        format!("the broker {} does not take this server in: {}", self.place, fault(error))
     }
 
     /// Says that the link is down, once for each reason.
@@ -152,6 +206,11 @@ impl Link {
         self.known = true;
         self.events.tell(Event::Down { reason });
     }
+}
+
+/// Ends when the link is to end: nobody wants it any more, or nobody has a handle.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// A stream to the broker with the protocol set up on it, or why there is none.
@@ -211,12 +270,11 @@ where
             events.pushed(push);
             Ok::<(), Infallible>(())
         });
-    let (connection, driver) = MultiplexedConnection::new_with_config(&place.login, stream, config)
-        .await
-        .map_err(|error| {
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&place.login, stream, config).await.map_err(|error| {
             format!(
-                "the broker {place} does not let this server in ({}); check that it is a Naru broker, and the \
-                 user and password in its address",
+                "the broker {place} does not let this server in ({}); check the user and \
+                 password in its address",
                 fault(error.into())
             )
         })?;
@@ -224,14 +282,10 @@ where
 }
 
 /// Makes changes as they come, until the link is of no use any more.
-async fn serve(
-    mut connection: MultiplexedConnection,
-    changes: &mut Changes,
-    desired: &mut Desired,
-) -> BusError {
+async fn serve(registered: &Registered, changes: &mut Changes, desired: &mut Desired) -> BusError {
     loop {
         let (step, batch) = changes.batch().await;
-        if let Err(error) = desired.apply(step, batch, &mut connection).await {
+        if let Err(error) = desired.apply(step, batch, registered).await {
             return error;
         }
     }

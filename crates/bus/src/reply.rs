@@ -6,7 +6,6 @@ use std::vec;
 use naru_ledger::{Conversation, Device, NameError, Server, User};
 use redis::Value;
 
-use crate::entry::Entry;
 use crate::error::BusError;
 
 /// A number that counts something.
@@ -48,6 +47,12 @@ impl Name for Server {
     fn read(text: &str) -> Result<Server, NameError> {
         Server::parse(text)
     }
+}
+
+/// The names in an array.
+pub(crate) fn names<T: Name>(value: Value) -> Result<Vec<T>, BusError> {
+    let names = list(value)?.into_iter().map(text);
+    names.map(|name| T::read(&name?).map_err(|error| wrong(&error.to_string()))).collect()
 }
 
 /// What is in an array.
@@ -103,8 +108,7 @@ impl Fields {
     }
 
     pub(crate) fn names<T: Name>(&mut self) -> Result<Vec<T>, BusError> {
-        let names = self.list()?.into_iter().map(text);
-        names.map(|name| T::read(&name?).map_err(|error| wrong(&error.to_string()))).collect()
+        names(self.next()?)
     }
 
     pub(crate) fn conversation(&mut self) -> Result<Conversation, BusError> {
@@ -128,23 +132,13 @@ impl Fields {
         Ok(Some(self.next()?).filter(|value| *value != Value::Nil))
     }
 
-    pub(crate) fn entries(&mut self) -> Result<Vec<Entry>, BusError> {
-        let Value::Array(entries) = self.next()? else {
-            return Err(wrong("no array of entries where one belongs"));
-        };
-        entries.into_iter().map(entry).collect()
-    }
-
     fn next(&mut self) -> Result<Value, BusError> {
         self.0.next().ok_or_else(|| wrong("fewer fields than belong to it"))
     }
 }
 
-fn entry(value: Value) -> Result<Entry, BusError> {
-    let Value::BulkString(json) = value else {
-        return Err(wrong("an entry that is no text"));
-    };
-    serde_json::from_slice(&json).map_err(|error| wrong(&format!("an entry that cannot be read: {error}")))
+pub(crate) fn other_answer() -> BusError {
+    wrong("the answer to another operation")
 }
 
 pub(crate) fn wrong(what: &str) -> BusError {
@@ -159,45 +153,19 @@ mod tests {
         Value::BulkString(text.into())
     }
 
-    const ENTRY: &str =
-        r#"{"conversation":"dm:a:b","seq":1,"from":"a","to":"b","id":"c","at":2,"body":[1, 2]}"#;
-
     #[test]
     fn fields_are_read_in_their_order_and_further_ones_left() {
-        let fields = [
-            bulk("e1"),
-            Value::Int(7),
-            Value::Int(1),
-            Value::Int(0),
-            Value::Array(vec![bulk(ENTRY)]),
-            bulk("new"),
-        ];
+        let fields = [bulk("e1"), Value::Int(7), Value::Int(1), Value::Int(0), bulk("new")];
         let mut fields = Fields::of(Value::Array(fields.into())).unwrap();
         assert_eq!(fields.text().unwrap(), "e1");
         assert_eq!(fields.number().unwrap(), 7);
         assert!(fields.flag().unwrap());
         assert!(!fields.flag().unwrap());
-        let entries = fields.entries().unwrap();
-        assert_eq!((entries[0].offset, entries[0].body.get()), (None, "[1, 2]"));
-    }
-
-    #[test]
-    fn an_entry_is_written_as_it_was_read() {
-        let json = ENTRY.replacen('{', r#"{"offset":9,"#, 1);
-        for json in [ENTRY, &json] {
-            assert_eq!(serde_json::to_string(&entry(bulk(json)).unwrap()).unwrap(), json);
-        }
-    }
-
-    #[test]
-    fn a_body_is_not_shown_for_debugging() {
-        let shown = format!("{:?}", entry(bulk(&ENTRY.replace("[1, 2]", r#""secret""#))).unwrap());
-        assert!(shown.contains("body_bytes: 8") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]
     fn replies_of_another_shape_are_a_protocol_error_not_a_panic() {
-        let mut wrong = vec![
+        let wrong = [
             number(bulk("7")).unwrap_err(),
             number(Value::Int(-1)).unwrap_err(),
             text(Value::Int(1)).unwrap_err(),
@@ -205,12 +173,7 @@ mod tests {
             Fields::of(Value::Nil).err().unwrap(),
             Fields::of(Value::Array(vec![])).unwrap().number().unwrap_err(),
             Fields::of(Value::Array(vec![Value::Int(2)])).unwrap().flag().unwrap_err(),
-            Fields::of(Value::Array(vec![bulk("x")])).unwrap().entries().unwrap_err(),
         ];
-        for json in ["", "{}", "[]", r#"{"conversation":1}"#] {
-            let entries = Value::Array(vec![bulk(json)]);
-            wrong.push(Fields::of(Value::Array(vec![entries])).unwrap().entries().unwrap_err());
-        }
         for error in wrong {
             assert!(matches!(error, BusError::Protocol(_)), "{error:?}");
         }

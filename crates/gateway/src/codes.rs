@@ -40,6 +40,10 @@ impl Code {
     }
 }
 
+/// What was asked for may be done, half done, or done and not as safe as was asked for.
+const UNCERTAIN: &str =
+    "uncertain: it may be done, or be less safe than was asked for; sending the same again is safe";
+
 /// The error member of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -66,9 +70,13 @@ impl From<BusError> for Refused {
             BusError::Unreachable => {
                 Refused { code: Code::Internal, message: "broker unreachable, try again".into() }
             }
+            BusError::Uncertain { code, message } => {
+                tracing::warn!(code, message, "the broker is in trouble");
+                Refused { code: Code::Internal, message: UNCERTAIN.into() }
+            }
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
-                "INVALID" | "TOOBIG" => Refused::bad(message),
+                "INVALID" | "TOOBIG" | "NOTFOUND" => Refused::bad(message),
                 _ => {
                     tracing::warn!(code, message, "the broker refused");
                     Code::Internal.into()
@@ -172,6 +180,7 @@ mod tests {
         assert_eq!(code("FORBIDDEN"), Code::PermissionDenied);
         assert_eq!(code("INVALID"), Code::BadRequest);
         assert_eq!(code("TOOBIG"), Code::BadRequest);
+        assert_eq!(code("NOTFOUND"), Code::BadRequest);
         assert_eq!(code("DISKFULL"), Code::Internal);
     }
 
@@ -184,6 +193,11 @@ mod tests {
         assert_eq!(
             json(BusError::Unreachable),
             r#"{"code":100,"message":"broker unreachable, try again","temporary":true}"#
+        );
+        let uncertain = json(BusError::Uncertain { code: "LEVEL".into(), message: "x".into() });
+        assert!(
+            uncertain.contains("uncertain: ") && uncertain.ends_with(r#""temporary":true}"#),
+            "{uncertain}"
         );
     }
 }

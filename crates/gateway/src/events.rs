@@ -1,17 +1,21 @@
 //! What comes over the bus, on the bus's own thread, handed to the cores.
 
 use std::{
+    cell::OnceCell,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use naru_bus::{Entry, Event};
+use naru_bus::{Delivery, Event};
 use naru_fanout::{CoreId, Directory};
-use naru_ledger::Server;
+use naru_ledger::{Server, answer::Entry};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     channels::inbox_of,
-    crossing, publication,
+    crossing,
+    protocol::data::EntryData,
+    publication,
     wire::{Gate, Mail},
 };
 
@@ -30,7 +34,8 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
         }
         match event {
             Event::Published { channel, payload } => published(directory, channel, &payload),
-            Event::Delivered { user, epoch, entry } => delivered(directory, &server, &user, &epoch, entry),
+            Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
+            Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } => {
                 for core in 0..directory.cores() {
                     directory.send(CoreId(core), Mail::CompareHeads);
@@ -60,12 +65,26 @@ fn published(directory: &Directory<Gate>, channel: String, payload: &[u8]) {
     }
 }
 
-fn delivered(directory: &Directory<Gate>, server: &Server, user: &str, epoch: &str, entry: Entry) {
-    let Some(offset) = entry.offset else {
-        return tracing::error!(user, "the broker delivered an entry without its offset");
-    };
-    let channel = inbox_of(user);
-    let receivers =
-        directory.publish(channel.as_bytes(), || publication::inbox(&channel, &epoch.into(), offset, &entry));
-    crossing::deliver(server, user, &entry, receivers, false);
+/// Into inboxes. The entry is encoded once for all of them.
+fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) {
+    let data: OnceCell<Option<Box<RawValue>>> = OnceCell::new();
+    let encoded = || data.get_or_init(|| delivery.entry.as_ref().and_then(encode)).clone();
+    for told in &delivery.to {
+        let channel = inbox_of(told.user.as_str());
+        let receivers = directory.publish(channel.as_bytes(), || publication::inbox(delivery, told, encoded));
+        if let Some(entry) = &delivery.entry {
+            crossing::deliver(server, &told.user, entry, told.useq, receivers, false);
+        }
+    }
+}
+
+/// Into a room that is followed by its channel.
+fn in_room(directory: &Directory<Gate>, delivery: &Delivery) {
+    directory.publish(delivery.conversation.as_str().as_bytes(), || {
+        publication::room(delivery, delivery.entry.as_ref().and_then(encode))
+    });
+}
+
+fn encode(entry: &Entry) -> Option<Box<RawValue>> {
+    to_raw_value(&EntryData::from(entry)).ok()
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Json, Router, routing::get};
-use naru_bus::{Bus, BusError, Target};
+use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
 use tokio::sync::{Semaphore, watch};
@@ -66,10 +66,16 @@ pub struct Gateway {
 impl Gateway {
     /// Starts serving. The broker need not be there yet: clients are told to come again until it is.
     pub fn start(options: Options, target: Target) -> Result<Gateway, StartError> {
+        Gateway::start_on(Terms::default(), options, target)
+    }
+
+    /// The same, on other terms with the broker.
+    pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
         let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
-        let bus = Bus::start(target, server.clone(), events::handler(server.clone(), directory.clone()))?;
+        let events = events::handler(server.clone(), directory.clone());
+        let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let shared = Shared {
             server,
@@ -106,6 +112,7 @@ impl Gateway {
         let _ = self.door.join();
         self.cores.stop();
         self.bus.stop();
+        self.bus.join();
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use ahash::RandomState;
 use futures_util::{StreamExt, stream};
 use naru_bus::{Bus, BusError};
-use naru_ledger::User;
+use naru_ledger::{Conversation, User};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -22,6 +22,8 @@ pub(crate) enum Interest {
     Channel(Arc<str>),
     /// What comes into a user's inbox.
     User(User),
+    /// What comes into a room that is followed by its channel.
+    Room(Conversation),
 }
 
 /// What the broker knows of an interest.
@@ -82,6 +84,7 @@ impl Interests {
             match &hold.interest {
                 Interest::Channel(channel) => self.bus.subscribe(channel).await?,
                 Interest::User(user) => self.bus.route(user).await?,
+                Interest::Room(room) => self.bus.follow(room).await?,
             }
             *said = Said::Yes;
         }
@@ -110,6 +113,7 @@ impl Interests {
             let withdrawn = match &interest {
                 Interest::Channel(channel) => self.bus.unsubscribe(channel).await,
                 Interest::User(user) => self.bus.unroute(user).await,
+                Interest::Room(room) => self.bus.unfollow(room).await,
             };
             // Whatever the answer, the bus does not ask for it again; the broker forgets it with the connection.
             if let Err(error) = withdrawn {

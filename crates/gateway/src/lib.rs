@@ -40,6 +40,6 @@ mod token;
 mod websocket;
 mod wire;
 
-pub use channels::{BadNamespace, Rules};
+pub use channels::{BadNamespace, RoomRules, Rules};
 pub use gateway::{Gateway, Options, StartError};
 pub use token::{EmptySecret, TokenKey};

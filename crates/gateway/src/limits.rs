@@ -38,8 +38,29 @@ pub const CHANNELS_MAX: usize = 128;
 /// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
 pub const OFFSET_MAX: u64 = (1 << 53) - 1;
 
-/// Inbox entries read at once for one session.
-pub const REPLAY_ENTRIES_MAX: u32 = 64;
+/// Changes of an inbox read at once for one session.
+pub const REPLAY_POINTERS_MAX: usize = 128;
+
+/// Conversations of an inbox read at once for one session that is far behind.
+pub const REPLAY_ROWS_MAX: usize = 16;
+
+/// Entries of a log read at once for one session, and their bytes, of which the first entry may have more. Once read they are
+/// pushed, beside what waits for the client already.
+pub const REPLAY_ENTRIES_MAX: usize = 64;
+/// See [`REPLAY_ENTRIES_MAX`].
+pub const REPLAY_BYTES_MAX: usize = 32 << 10;
+
+/// Conversations of which a session that is far behind remembers how far they are replayed: some 100 KB. As many as a user has.
+pub const REPLAYED_MAX: usize = 2_000;
+
+/// The least time between two looks into whether the broker has lost what it had.
+pub const COMPARE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The most time between two looks, though nothing was heard; half of it at least. What was told and got lost is found so.
+pub const COMPARE_EVERY: Duration = Duration::from_secs(60);
+
+/// Rooms of one client that the broker is told of at once.
+pub const FOLLOWS_AT_ONCE: usize = 32;
 
 /// Commands of all sessions that wait for the broker. The next one waits for its turn before it is started: started
 /// ones reach the broker in order as long as the bus's queue takes them at once, and that holds [`BUS_QUEUE`].
@@ -52,9 +73,19 @@ pub const REPLAYS_MAX: usize = 32;
 pub const BUS_QUEUE: usize = 4000;
 
 /// Entries in a page of history, when the client names no number, and at most.
-pub const HISTORY_ENTRIES: u32 = 50;
+pub const HISTORY_ENTRIES: usize = 50;
 /// See [`HISTORY_ENTRIES`].
-pub const HISTORY_ENTRIES_MAX: u32 = 100;
+pub const HISTORY_ENTRIES_MAX: usize = 100;
+
+/// Conversations in a page, when the client names no number, and at most.
+pub const CONVERSATIONS: usize = 50;
+/// See [`CONVERSATIONS`].
+pub const CONVERSATIONS_MAX: usize = 200;
+
+/// Members in a page, when the client names no number, and at most.
+pub const MEMBERS: usize = 100;
+/// See [`MEMBERS`].
+pub const MEMBERS_MAX: usize = 1_000;
 
 /// Interests withdrawn at the broker at once.
 pub const WITHDRAWALS_MAX: usize = 32;

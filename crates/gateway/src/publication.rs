@@ -1,19 +1,19 @@
 //! What is published through the fan-out: frames made once, for all clients on all cores. And what gateways write on
 //! the broker's channels, so that others see who published.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use naru_bus::Entry;
+use naru_bus::Delivery;
+use naru_ledger::{Useq, answer::PointerKind, json::To};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    channels::inbox_of,
     limits::LIVE_BYTES_MAX,
     protocol::{
         compact::compact,
-        frame,
-        reply::{ClientInfo, MessageData, Pushed},
+        data, frame,
+        reply::{ClientInfo, Pushed},
     },
 };
 
@@ -25,12 +25,25 @@ pub(crate) struct Publication {
     pub(crate) kind: Kind,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// Of a channel that keeps nothing.
     Live,
     /// Of an inbox.
-    Inbox { epoch: Arc<str>, offset: u64 },
+    Inbox(Change),
+    /// Of a room that is followed by its channel. Without a frame it is to be looked at in the log.
+    Room,
+}
+
+/// What has come into an inbox.
+#[derive(Clone, Copy)]
+pub(crate) struct Change {
+    /// Its number; 0 if it is not known.
+    pub(crate) useq: Useq,
+    /// The frame has all of it. Otherwise there is none, and it is read.
+    pub(crate) is_whole: bool,
+    /// It may change which rooms the user follows by their channel.
+    pub(crate) turns: bool,
 }
 
 impl naru_fanout::Publication for Publication {
@@ -92,15 +105,42 @@ fn read_signed(payload: &[u8]) -> Option<Signed<'_>> {
     serde_json::from_slice(payload).ok()
 }
 
-/// An inbox's entry, for that user's sessions.
-pub(crate) fn inbox(channel: &str, epoch: &Arc<str>, offset: u64, entry: &Entry) -> Publication {
-    let frame = frame::text(&Pushed::positioned(channel, MessageData::from(entry), offset, epoch));
+/// What has come into a user's inbox, for their sessions. `data` is the entry as they see it.
+pub(crate) fn inbox(
+    delivery: &Delivery,
+    told: &To,
+    data: impl FnOnce() -> Option<Box<RawValue>>,
+) -> Publication {
+    let To { user, useq, after } = told;
+    let channel = inbox_of(user.as_str());
+    let entry = delivery.entry.as_ref();
+    // One entry and no more: the one before it is not new.
+    let is_whole = entry.is_some_and(|entry| *after < entry.seq && entry.prev <= *after);
+    let data = if is_whole { data() } else { None };
+    let frame = data.map_or_else(Bytes::new, |data| frame::text(&Pushed::positioned(&channel, data, useq.0)));
+    let turns = match (delivery.kind, entry) {
+        (PointerKind::Entry(kind), Some(entry)) => data::turns(kind, &entry.sender, user),
+        (PointerKind::Entry(_), None) | (PointerKind::Read | PointerKind::Mention, _) => false,
+    };
+    let change = Change { useq: *useq, is_whole: !frame.is_empty(), turns };
+    Publication { channel: channel.into(), frame, kind: Kind::Inbox(change) }
+}
+
+/// What has come into a room, for those who follow it by its channel.
+pub(crate) fn room(delivery: &Delivery, data: Option<Box<RawValue>>) -> Publication {
+    let channel = delivery.conversation.as_str();
+    let frame = data.map_or_else(Bytes::new, |data| frame::text(&Pushed::live(channel, data, None)));
     let channel = Bytes::copy_from_slice(channel.as_bytes());
-    Publication { channel, frame, kind: Kind::Inbox { epoch: epoch.clone(), offset } }
+    Publication { channel, frame, kind: Kind::Room }
 }
 
 #[cfg(test)]
 mod tests {
+    use naru_ledger::{
+        Conversation, Millis, Role, Seq, User,
+        answer::{Content, Entry},
+    };
+
     use super::*;
 
     fn pushed(payload: &[u8]) -> String {
@@ -154,5 +194,42 @@ mod tests {
             serde_json::from_str(r#"{"naru":{"user":"alice","client":"2"},"data":1}"#).unwrap();
         let seen = pushed(&signed(info, &forged));
         assert!(seen.contains(r#""info":{"user":"mallory","client":"1"}"#), "{seen}");
+    }
+
+    fn delivery(prev: u64, after: u64) -> Publication {
+        let bob = User::parse("bob").unwrap();
+        let conversation = Conversation::parse("room:a").unwrap();
+        let entry = Entry {
+            conversation: conversation.clone(),
+            seq: Seq(7),
+            prev: Seq(prev),
+            count: 5,
+            at: Millis(9),
+            sender: bob.clone(),
+            client_id: None,
+            content: Content::Join { role: Role::Member },
+        };
+        let told = To { user: bob, useq: Useq(41), after: Seq(after) };
+        let kind = PointerKind::Entry(entry.kind());
+        let delivery = Delivery { conversation, seq: Seq(7), kind, to: Vec::new(), entry: Some(entry) };
+        inbox(&delivery, &told, || RawValue::from_string("{}".into()).ok())
+    }
+
+    #[test]
+    fn an_inbox_gets_at_once_what_is_one_entry_and_no_more() {
+        let is_whole =
+            |prev, after| matches!(delivery(prev, after).kind, Kind::Inbox(change) if change.is_whole);
+        assert!(is_whole(6, 6));
+        assert!(is_whole(3, 6), "after a jump");
+        assert!(!is_whole(6, 5), "one before it is new as well");
+        assert!(!is_whole(6, 7), "only what is unread has changed");
+        assert!(delivery(6, 5).frame.is_empty());
+        let publication = delivery(6, 6);
+        let text = String::from_utf8_lossy(&publication.frame).into_owned();
+        assert!(
+            text.ends_with(r#"{"push":{"channel":"inbox:bob","pub":{"data":{},"offset":41}}}"#),
+            "{text}"
+        );
+        assert!(matches!(publication.kind, Kind::Inbox(change) if change.turns), "bob himself has joined");
     }
 }

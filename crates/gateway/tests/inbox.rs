@@ -30,14 +30,18 @@ fn what_is_sent_to_someone_away_waits_and_arrives_once_in_order_on_any_server() 
 
     let sent = alice.send("bob", "m1", "hello");
     let at = sent["at"].as_u64().unwrap();
-    assert_eq!(sent, json!({"conversation": "dm:alice:bob", "seq": 1, "at": at, "duplicate": false}));
+    assert_eq!(
+        sent,
+        json!({"conversation": "dm:alice:bob", "seq": 1, "at": at, "prev": 0, "count": 1, "duplicate": false,
+            "level": "fsync"})
+    );
     let (channel, publication) = bob.publication();
     assert_eq!(channel, "inbox:bob");
     assert_eq!(
         publication,
-        json!({"offset": 1, "epoch": inbox["epoch"], "data": {
-            "type": "message", "conversation": "dm:alice:bob", "seq": 1, "from": "alice", "to": "bob",
-            "id": "m1", "at": at, "body": {"text": "hello"},
+        json!({"offset": 1, "data": {
+            "kind": "message", "conversation": "dm:alice:bob", "seq": 1, "prev": 0, "count": 1,
+            "from": "alice", "to": "bob", "id": "m1", "at": at, "body": {"text": "hello"},
         }})
     );
     // The sender's own inbox has it too, for their other devices.
@@ -107,10 +111,10 @@ fn each_device_has_its_own_cursor_and_a_position_says_where_to_go_on() {
     assert_eq!(phone.inbox().0, 5);
     phone.assert_quiet();
 
-    // Another device has acknowledged nothing.
+    // Another device begins at the oldest change that the user's devices have not all acknowledged.
     let mut tablet = Client::connect_with(one.address(), "bob", json!({"data": {"device": "tablet"}})).0;
-    let offsets: Vec<u64> = (0..5).map(|_| tablet.inbox().0).collect();
-    assert_eq!(offsets, [1, 2, 3, 4, 5]);
+    assert_eq!((tablet.inbox().0, tablet.inbox().0), (4, 5));
+    tablet.assert_quiet();
 
     // A position of another life of the ledger means nothing.
     let stale = json!({"subs": {"inbox:bob": {"recover": true, "offset": 5, "epoch": "other"}}, "data": {"device": "phone"}});
@@ -142,7 +146,10 @@ fn a_long_absence_is_replayed_page_by_page_while_new_messages_come_in() {
     let mut bob = Client::connect(two.address(), "bob");
     (AWAY + 1..=AWAY + MORE).for_each(|n| send(&mut alice, n));
     for n in 1..=AWAY + MORE {
-        assert_eq!(bob.inbox(), (n, n.to_string()));
+        assert_eq!(bob.inbox().1, n.to_string());
+    }
+    while bob.position() < AWAY + MORE {
+        assert_eq!(bob.mark()["kind"], "read");
     }
     bob.assert_quiet();
     one.stop();
@@ -155,9 +162,9 @@ fn a_reader_that_stalls_gets_everything_when_it_reads_again() {
     let one = harbour.gateway("one");
     let mut alice = Client::connect(one.address(), "alice");
     let mut bob = Client::connect(one.address(), "bob");
-    // More than the kernel and the outbox hold, while bob reads nothing.
-    const MESSAGES: u64 = 400;
-    let text = "x".repeat(40_000);
+    // More than the kernel and the outbox hold, while bob reads nothing, and less than the ring.
+    const MESSAGES: u64 = 120;
+    let text = "x".repeat(60_000);
     for n in 1..=MESSAGES {
         alice.send("bob", &n.to_string(), &text);
         assert_eq!(alice.inbox().0, n);
@@ -208,7 +215,7 @@ fn history_is_read_back_from_the_newest_by_participants_only() {
     let mut newest = seqs(&page);
     newest.sort_unstable();
     assert_eq!((newest, &page["more"]), (vec![4, 5], &json!(true)));
-    assert_eq!(page["entries"][0]["type"], "message");
+    assert_eq!(page["entries"][0]["kind"], "message");
     let page = alice.rpc("history", json!({"conversation": "dm:alice:bob", "before": 4}));
     let mut older = seqs(&page);
     older.sort_unstable();
@@ -236,7 +243,7 @@ fn a_request_that_is_wrong_is_told_what_is_wrong() {
         ("send", json!({"to": "@bob", "id": 1, "body": 1}), "has the form"),
         ("send", Value::Null, "has the form"),
         ("ack", json!({"offset": -1}), "has the form"),
-        ("ack", json!({"offset": u64::MAX}), "no offset is that high"),
+        ("ack", json!({"offset": u64::MAX}), "that high"),
         ("publish", json!({"channel": "public:a"}), "missing field `data`"),
     ] {
         let (code, message) = alice.refused("rpc", json!({"method": method, "data": data}));
@@ -270,8 +277,9 @@ fn a_broker_that_is_away_costs_nothing_but_time() {
     assert_eq!(reply["error"], json!({"code": 100, "message": unreachable.1, "temporary": true}));
 
     harbour.start();
-    eventually("alice can send again", || alice.ask("rpc", send.clone())["rpc"]["data"]["seq"] == json!(2));
-    assert_eq!(bob.inbox(), (2, "after".into()));
+    // A store that may have lost something goes on with much higher numbers.
+    eventually("alice can send again", || !alice.ask("rpc", send.clone())["rpc"]["data"]["seq"].is_null());
+    assert_eq!(bob.inbox().1, "after");
     eventually("bob hears the channel again", || harbour.listeners("public:news") == 1);
     alice.ask("publish", json!({"channel": "public:news", "data": "again"}));
     assert_eq!(bob.publication().1["data"], "again");
@@ -290,15 +298,15 @@ fn what_was_not_heard_while_the_broker_was_out_of_reach_is_read_afterwards() {
     assert_eq!(bob.inbox(), (1, "1".into()));
 
     strait.cut();
-    for n in 2..=200 {
+    for n in 2..=100 {
         alice.send("bob", &format!("m{n}"), &n.to_string());
     }
     strait.open();
-    for n in 2..=200 {
+    for n in 2..=100 {
         assert_eq!(bob.inbox(), (n, n.to_string()));
     }
-    alice.send("bob", "m201", "201");
-    assert_eq!(bob.inbox(), (201, "201".into()));
+    alice.send("bob", "m101", "101");
+    assert_eq!(bob.inbox(), (101, "101".into()));
     bob.assert_quiet();
     one.stop();
     two.stop();

@@ -5,8 +5,8 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Durati
 use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
-use naru_bus::Target;
-use naru_gateway::{Gateway, Rules, TokenKey};
+use naru_bus::{Keeping, Target, Terms};
+use naru_gateway::{Gateway, RoomRules, Rules, TokenKey};
 use naru_ledger::Server;
 
 use crate::{
@@ -29,7 +29,8 @@ pub(crate) struct Options {
     /// Port for WebSocket clients and the web page; 0 takes a free one.
     #[arg(short, long, default_value_t = 8000)]
     port: u16,
-    /// The Naru broker to join, as redis://host:port, or rediss://host:port with TLS [default: an embedded one].
+    /// The broker to join, a Naru, Redis or Valkey, as redis://host:port, or rediss://host:port with TLS [default: an
+    /// embedded one].
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
     /// Authorities of which one must have signed the broker's certificate, in PEM form [default: those that this
@@ -49,7 +50,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PORT", conflicts_with = "broker")]
     resp_port: Option<u16>,
     /// A parameter of the embedded broker, as CONFIG SET takes it, such as ledger-members-max=200; to be given several times.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set, conflicts_with = "broker")]
+    /// With a Redis or Valkey as broker, bounds of the ledger alone, the same for all its servers.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set)]
     set: Vec<(String, String)>,
     /// What connection tokens are signed with (HMAC) [default: one made for this run].
     #[arg(long, env = "NARU_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
@@ -60,6 +62,13 @@ pub(crate) struct Options {
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// Rooms that every signed-in user may make, who then owns them and lets others in: a pattern of their names, as
+    /// KEYS takes it, such as 'team-*'; to be given several times [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    new_rooms: Vec<String>,
+    /// Rooms that every signed-in user may make and join, as --new-rooms [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    open_rooms: Vec<String>,
     /// Threads that serve connections [default: half the processors].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     cores: Option<u16>,
@@ -91,13 +100,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         (None, None) => unreachable!("without a broker's address there is an embedded one"),
     };
     let about = pages::About { server: name.clone(), demo: false, peers: Vec::new() };
-    let gateway = Gateway::start(
+    let gateway = Gateway::start_on(
+        terms(options)?,
         naru_gateway::Options {
             listener,
             server,
             token,
             pages: pages::router(about),
-            rules: Rules::default(),
+            rules: Rules::default()
+                .with_rooms(RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() }),
             origins: options.origins.clone(),
             cores,
             grace: GRACE,
@@ -146,6 +157,28 @@ fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
     Ok(Target::Url(url.to_owned()))
 }
 
+/// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.
+fn terms(options: &Options) -> anyhow::Result<Terms> {
+    if options.broker.is_none() {
+        return Ok(Terms::default());
+    }
+    if let Some((name, _)) = options.set.iter().find(|(name, _)| !name.starts_with("ledger-")) {
+        bail!(
+            "--set {name} is for a broker inside, which there is none with --broker: only ledger-… may be set"
+        );
+    }
+    let limits = parameters(options)?.ledger_limits();
+    Ok(Terms { keeping: Keeping { limits, ..Keeping::default() }, ..Terms::default() })
+}
+
+fn parameters(options: &Options) -> anyhow::Result<Parameters> {
+    let mut parameters = Parameters::default();
+    for (name, value) in &options.set {
+        parameters.set(name, value).with_context(|| format!("--set {name}"))?;
+    }
+    Ok(parameters)
+}
+
 fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let listener = match options.resp_port {
@@ -154,12 +187,8 @@ fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
     };
     let address = listener.address();
     let storage = Storage::Folder(options.data.clone());
-    let mut parameters = Parameters::default();
-    for (name, value) in &options.set {
-        parameters.set(name, value).with_context(|| format!("--set {name}"))?;
-    }
     let broker = Broker::start(naru_broker::Options {
-        parameters,
+        parameters: parameters(options)?,
         ..naru_broker::Options::new(vec![listener], storage, cores)
     })?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");

@@ -69,9 +69,11 @@ impl Ledger {
             }
             LedgerChange::Rewritten { conversation, seq, content } => {
                 let place = recorded(content, record)?;
-                let conversation = self.conversations.get_mut(conversation).ok_or(NO_CONVERSATION)?;
-                let before = conversation.log_mut().replace(seq, place);
-                gone(before.ok_or(Misfit("another text for what is not there"))?);
+                self.change_conversation(conversation, |conversation| {
+                    let before = conversation.log_mut().replace(seq, place);
+                    gone(before.ok_or(Misfit("another text for what is not there"))?);
+                    Ok(())
+                })?;
             }
             LedgerChange::Done { conversation, seq } => {
                 self.change_conversation(conversation, |conversation| {

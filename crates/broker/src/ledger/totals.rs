@@ -6,7 +6,7 @@ pub(crate) struct Totals {
     pub(crate) conversations: u64,
     pub(crate) people: u64,
     pub(crate) entries: u64,
-    /// Of bodies, as they were appended.
+    /// Of what they say, as it is stored.
     pub(crate) bytes: u64,
     /// Entries that are not done.
     pub(crate) open: u64,

@@ -25,7 +25,7 @@ impl Partition {
     }
 
     /// Every one, in order.
-    pub fn all() -> impl Iterator<Item = Partition> {
+    pub fn all() -> impl Iterator<Item = Partition> + Clone {
         (0..Partition::COUNT).map(Partition)
     }
 

@@ -31,7 +31,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.CHANGED", lua!("begin", "inbox", "stand", "changed")),
     ("NARU.CONVERSATIONS", lua!("begin", "inbox", "stand", "conversations")),
     ("NARU.ACK", lua!("begin", "inbox", "stand", "note", "ack")),
-    ("NARU.READ", lua!("begin", "inbox", "change", "read")),
+    ("NARU.READ", lua!("begin", "inbox", "change", "routes", "read")),
     ("NARU.MARK", lua!("begin", "log", "mark")),
     ("NARU.HISTORY", lua!("begin", "log", "read_log", "history")),
     ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "log", "write", "member"))),
@@ -72,6 +72,11 @@ impl Library {
             (*name, Script { text, sha })
         };
         Library(TEXTS.iter().map(script).collect())
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Script> {
+        self.0.values()
     }
 
     /// The script of a command; none where the bus takes several steps, or there is no such command.

@@ -7,17 +7,18 @@ mod call;
 mod clear;
 pub(crate) mod library;
 mod presence;
-mod send;
 mod spread;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use naru_ledger::answer::{Appended, Refused};
+use naru_ledger::answer::{Appended, Delivered, Refused, Unread};
 use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
-use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, User};
+use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Server, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
+use crate::ask::in_time;
 use crate::error::BusError;
 use crate::levels::Levels;
 use crate::partition::Partition;
@@ -25,7 +26,10 @@ use crate::reply::{self, Fields};
 use crate::wire::answer;
 use crate::wire::{Request, request};
 use call::Call;
-use library::{GENERATION, Library};
+use library::{GENERATION, Library, PART};
+
+/// Partitions that are looked at at once: a server's short turn.
+const SWEPT_AT_ONCE: usize = 256;
 
 /// How a ledger is kept on Redis or Valkey.
 #[derive(Debug, Clone)]
@@ -87,6 +91,18 @@ impl Scripts {
         Ok((generation, fields.flag()?))
     }
 
+    /// Has the server know all scripts, if it may: it is then asked for them by name alone, so that calls that are on their way at
+    /// once are run in their order. One that is not known is given, behind what was asked meanwhile.
+    pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+        let mut pipeline = redis::pipe();
+        let mut scripts = 0;
+        for script in self.library.all() {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+            scripts += 1;
+        }
+        in_time(connection.send_packed_commands(&pipeline, 0, scripts)).await.map(drop)
+    }
+
     /// The same, with what a test says.
     pub(crate) fn pinned(&self, Pinned { now, generation, epoch }: Pinned) -> Scripts {
         Scripts { generation, epoch, now: Some(now), ..self.clone() }
@@ -104,8 +120,8 @@ impl Scripts {
         op: &Op,
     ) -> Result<Answer, BusError> {
         match op {
-            Op::Send(append) => self.send(connection, append).await,
-            Op::Deliver(deliver) => self.deliver(connection, deliver).await,
+            Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
+            Op::Deliver(deliver) => self.deliver(connection, deliver).await.map(Answer::Delivered),
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
             Op::Route { run, users } => {
                 self.route(connection, users, |users| Op::Route { run: run.clone(), users }).await
@@ -118,10 +134,7 @@ impl Scripts {
             | Op::Edit(Edit { level, .. })
             | Op::Delete(Delete { level, .. }) => self.written(self.one(connection, op).await?, *level).await,
             Op::Done { .. } | Op::Mark { .. } => self.one(connection, op).await,
-            Op::Read(Read { conversation, user, .. }) => {
-                may_hear_of(conversation, user)?;
-                self.one(connection, op).await
-            }
+            Op::Read(read) => self.read(connection, read).await.map(|(unread, _)| Answer::Unread(unread)),
             Op::Resume(_) | Op::Changed { .. } | Op::Conversations { .. } | Op::Ack(_) => {
                 self.one(connection, op).await
             }
@@ -130,6 +143,59 @@ impl Scripts {
             }
             Op::Trace { .. } | Op::Standing { .. } => self.one(connection, op).await,
         }
+    }
+
+    /// Appends, edits or deletes, and does not wait until it is safe.
+    pub(crate) async fn write(
+        &self,
+        connection: &mut MultiplexedConnection,
+        op: &Op,
+    ) -> Result<Answer, BusError> {
+        self.one(connection, op).await
+    }
+
+    /// Reads; with what is unread then, the servers that hold the user if something has changed.
+    pub(crate) async fn read(
+        &self,
+        connection: &mut MultiplexedConnection,
+        read: &Read,
+    ) -> Result<(Unread, Vec<Server>), BusError> {
+        may_hear_of(&read.conversation, &read.user)?;
+        let op = Op::Read(read.clone());
+        let call = self.call(Partition::of(read.user.as_str()), request(&op));
+        let value = self.run(connection, &[call]).await?.into_iter().next().unwrap_or(Value::Nil);
+        let mut fields = reply::list(value)?;
+        // Behind what the answer has everywhere.
+        let servers = fields.pop().ok_or_else(|| reply::wrong("no servers where they belong"))?;
+        match answer(&op, Value::Array(fields))? {
+            Answer::Unread(unread) => Ok((unread, reply::names(servers)?)),
+            _ => Err(reply::other_answer()),
+        }
+    }
+
+    /// Which of these users take part in a conversation.
+    pub(crate) async fn part(
+        &self,
+        connection: &mut MultiplexedConnection,
+        conversation: &Conversation,
+        users: &[User],
+    ) -> Result<BTreeSet<User>, BusError> {
+        let request = Request::new(PART).word(conversation.as_str());
+        let request = users.iter().fold(request, |request, user| request.word(user.as_str()));
+        let call = self.call(Partition::of(conversation.as_str()), request);
+        let mut taking = BTreeSet::new();
+        for parts in self.run(connection, &[call]).await? {
+            for (user, part) in users.iter().zip(reply::list(parts)?) {
+                if reply::number(part)? == 1 {
+                    taking.insert(user.clone());
+                }
+            }
+        }
+        Ok(taking)
+    }
+
+    pub(crate) fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     /// An answer to what is written, when that is as safe as was asked for, or is not going to be: also to a repeat, which may be
@@ -159,14 +225,17 @@ impl Scripts {
         sweep: &Sweep,
         partitions: impl Iterator<Item = Partition>,
     ) -> Result<Answer, BusError> {
-        const AT_ONCE: usize = 128;
         let partitions: Vec<Partition> = partitions.collect();
         let mut open = Vec::new();
-        for partitions in partitions.chunks(AT_ONCE) {
-            let sweep =
-                Op::Sweep(Sweep { limit: sweep.limit.saturating_sub(open.len()).max(1), ..sweep.clone() });
+        for partitions in partitions.chunks(SWEPT_AT_ONCE) {
+            if open.len() >= sweep.limit.max(1) {
+                break;
+            }
+            let waiting = self.waiting(connection, partitions).await?;
+            let limit = sweep.limit.saturating_sub(open.len()).max(1);
+            let sweep = Op::Sweep(Sweep { limit, ..sweep.clone() });
             let calls: Vec<Call> =
-                partitions.iter().map(|partition| self.call(*partition, request(&sweep))).collect();
+                waiting.into_iter().map(|partition| self.call(partition, request(&sweep))).collect();
             for value in self.run(connection, &calls).await? {
                 if let Answer::Open(found) = answer(&sweep, value)? {
                     open.extend(found);
@@ -174,6 +243,26 @@ impl Scripts {
             }
         }
         Ok(Answer::Open(open))
+    }
+
+    /// In which of these partitions anything is open. Hardly ever in any: a plain command is a tenth of a script's work.
+    async fn waiting(
+        &self,
+        connection: &mut MultiplexedConnection,
+        partitions: &[Partition],
+    ) -> Result<Vec<Partition>, BusError> {
+        let mut pipeline = redis::pipe();
+        for partition in partitions {
+            pipeline.cmd("EXISTS").arg(format!("{}:pend", self.key(*partition)));
+        }
+        let counts = in_time(connection.send_packed_commands(&pipeline, 0, partitions.len())).await?;
+        let mut waiting = Vec::new();
+        for (partition, count) in partitions.iter().zip(counts) {
+            if reply::number(count.extract_error()?)? > 0 {
+                waiting.push(*partition);
+            }
+        }
+        Ok(waiting)
     }
 
     fn call(&self, partition: Partition, request: Request) -> Call {
@@ -195,11 +284,12 @@ impl Scripts {
         call::run(&self.library, connection, calls).await
     }
 
-    async fn deliver(
+    /// Brings an entry into inboxes, partition by partition.
+    pub(crate) async fn deliver(
         &self,
         connection: &mut MultiplexedConnection,
         deliver: &Deliver,
-    ) -> Result<Answer, BusError> {
+    ) -> Result<Vec<Delivered>, BusError> {
         for recipient in &deliver.to {
             may_hear_of(&deliver.conversation, &recipient.user)?;
         }
@@ -215,7 +305,7 @@ impl Scripts {
         }
         let order = |user: &User| deliver.to.iter().position(|recipient| recipient.user == *user);
         delivered.sort_by_cached_key(|one| order(&one.user));
-        Ok(Answer::Delivered(delivered))
+        Ok(delivered)
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod command;
 pub(crate) mod compact;
+pub(crate) mod data;
 pub(crate) mod frame;
 pub(crate) mod reply;

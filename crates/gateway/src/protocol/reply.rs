@@ -1,12 +1,10 @@
 //! What clients are told. Zero values are left out, with the exceptions the protocol names.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-use naru_bus::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::compact::compact;
 use crate::codes::Refused;
 
 /// The answer to the command of that id.
@@ -101,8 +99,24 @@ pub(crate) struct Pushed<'a, D> {
 #[derive(Serialize)]
 struct Push<'a, D> {
     channel: &'a str,
+    #[serde(flatten)]
+    what: What<'a, D>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What<'a, D> {
     #[serde(rename = "pub")]
-    publication: Publication<'a, D>,
+    Publication(Publication<'a, D>),
+    Subscribe(Empty),
+    Unsubscribe(Unsubscribed),
+}
+
+/// Why the server has ended a subscription.
+#[derive(Serialize)]
+struct Unsubscribed {
+    code: u16,
+    reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -112,8 +126,6 @@ struct Publication<'a, D> {
     info: Option<&'a ClientInfo>,
     #[serde(skip_serializing_if = "is_zero")]
     offset: u64,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    epoch: &'a str,
 }
 
 /// Who published; `user` and `client` are always written.
@@ -128,42 +140,29 @@ pub(crate) struct ClientInfo {
 impl<'a, D: Serialize> Pushed<'a, D> {
     /// A publication in a channel that keeps nothing.
     pub(crate) fn live(channel: &'a str, data: D, info: Option<&'a ClientInfo>) -> Self {
-        Pushed { push: Push { channel, publication: Publication { data, info, offset: 0, epoch: "" } } }
+        Pushed::publication(channel, Publication { data, info, offset: 0 })
     }
 
-    /// A publication of an inbox; the first names the epoch, for those who found it empty.
-    pub(crate) fn positioned(channel: &'a str, data: D, offset: u64, epoch: &'a str) -> Self {
-        let epoch = if offset == 1 { epoch } else { "" };
-        Pushed { push: Push { channel, publication: Publication { data, info: None, offset, epoch } } }
+    /// A publication of an inbox. What moves no position has the offset of the one before, which is left out if that is 0.
+    pub(crate) fn positioned(channel: &'a str, data: D, offset: u64) -> Self {
+        Pushed::publication(channel, Publication { data, info: None, offset })
+    }
+
+    fn publication(channel: &'a str, publication: Publication<'a, D>) -> Self {
+        Pushed { push: Push { channel, what: What::Publication(publication) } }
     }
 }
 
-/// A message as clients see it, in inboxes and in history.
-#[derive(Serialize)]
-pub(crate) struct MessageData<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    conversation: &'a str,
-    seq: u64,
-    from: &'a str,
-    to: &'a str,
-    id: &'a str,
-    at: u64,
-    body: Cow<'a, RawValue>,
-}
+impl<'a> Pushed<'a, ()> {
+    /// The server has subscribed the client to a channel that keeps nothing.
+    pub(crate) fn subscribe(channel: &'a str) -> Self {
+        Pushed { push: Push { channel, what: What::Subscribe(Empty {}) } }
+    }
 
-impl<'a> From<&'a Entry> for MessageData<'a> {
-    fn from(entry: &'a Entry) -> Self {
-        MessageData {
-            kind: "message",
-            conversation: &entry.conversation,
-            seq: entry.seq,
-            from: &entry.from,
-            to: &entry.to,
-            id: &entry.id,
-            at: entry.at,
-            body: compact(&entry.body),
-        }
+    /// The server has ended that, for good.
+    pub(crate) fn unsubscribe(channel: &'a str) -> Self {
+        let unsubscribed = Unsubscribed { code: 2000, reason: "server unsubscribe" };
+        Pushed { push: Push { channel, what: What::Unsubscribe(unsubscribed) } }
     }
 }
 
@@ -225,14 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_publication_of_an_inbox_names_the_epoch() {
+    fn a_publication_before_the_first_has_no_offset() {
+        let at = |offset| json(Pushed::positioned("inbox:a", 1, offset));
+        assert_eq!(at(0), r#"{"push":{"channel":"inbox:a","pub":{"data":1}}}"#);
+        assert_eq!(at(2), r#"{"push":{"channel":"inbox:a","pub":{"data":1,"offset":2}}}"#);
+    }
+
+    #[test]
+    fn the_servers_own_subscriptions_begin_and_end() {
+        assert_eq!(json(Pushed::subscribe("room:a")), r#"{"push":{"channel":"room:a","subscribe":{}}}"#);
         assert_eq!(
-            json(Pushed::positioned("inbox:a", 1, 1, "e")),
-            r#"{"push":{"channel":"inbox:a","pub":{"data":1,"offset":1,"epoch":"e"}}}"#
-        );
-        assert_eq!(
-            json(Pushed::positioned("inbox:a", 1, 2, "e")),
-            r#"{"push":{"channel":"inbox:a","pub":{"data":1,"offset":2}}}"#
+            json(Pushed::unsubscribe("room:a")),
+            r#"{"push":{"channel":"room:a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}"#
         );
     }
 }

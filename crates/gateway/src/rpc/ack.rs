@@ -1,20 +1,36 @@
 //! `ack`: this device has everything up to here.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
+use naru_ledger::{
+    Useq,
+    op::{Ack, Within},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    codes::{Failure, Refused},
+    codes::Failure,
     crossing,
-    limits::OFFSET_MAX,
     session::{Later, Session},
 };
 
+const FORM: &str =
+    r#"{"offset":<number>}, and if wanted "within":{"conversation":"dm:alice:bob","seq":<number>}"#;
+
 #[derive(Deserialize)]
-struct Ack {
+struct Asked<'a> {
     offset: u64,
+    #[serde(borrow)]
+    within: Option<AskedWithin<'a>>,
+}
+
+/// How far a device that is far behind is in one conversation.
+#[derive(Deserialize)]
+struct AskedWithin<'a> {
+    #[serde(borrow)]
+    conversation: Cow<'a, str>,
+    seq: u64,
 }
 
 /// Where the cursor stands now: at the head at most, and never further back than it was.
@@ -24,15 +40,18 @@ struct Acked {
 }
 
 pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
-    let Ack { offset } = super::read(data, r#"{"offset":<number>}"#)?;
-    if offset > OFFSET_MAX {
-        return Err(Refused::bad("no offset is that high").into());
-    }
+    let Asked { offset, within } = super::read(data, FORM)?;
+    let useq = super::number(offset).map(Useq)?;
+    let within = within.map(|AskedWithin { conversation, seq }| {
+        Ok::<_, Failure>(Within { conversation: super::conversation(&conversation)?, seq: super::seq(seq)? })
+    });
+    let within = within.transpose()?;
     let session = session.clone();
     Ok(Box::pin(async move {
         let member = session.member();
-        let offset = session.shared().bus.ack(&member.user, &member.device, offset).await?;
+        let (user, device) = (member.user.clone(), member.device.clone());
+        let offset = session.shared().bus.ack(Ack { user, device, useq, within }).await?;
         crossing::ack(&session.shared().server, &member.user, &member.device, offset);
-        Ok(super::result(&Acked { offset }))
+        Ok(super::result(&Acked { offset: offset.0 }))
     }))
 }

@@ -1,12 +1,14 @@
-//! What chat needs beyond the client protocol, as rpc methods: one file a family, one table entry a method.
+//! What chat needs beyond the client protocol, as rpc methods: one file a method, one table entry each.
 
 use std::rc::Rc;
 
+use naru_ledger::{Body, ClientId, Conversation, Direct, Level, Seq, User};
 use serde::{Serialize, de::Deserialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     codes::{Code, Failure, Refused},
+    limits::OFFSET_MAX,
     protocol::{
         command::Rpc,
         reply::{Outcome, RpcResult},
@@ -15,9 +17,16 @@ use crate::{
 };
 
 mod ack;
+mod conversations;
+mod delete;
+mod edit;
 mod history;
+mod presence;
 mod publish;
+mod read;
+mod room;
 mod send;
+mod stored;
 
 /// Reads what a method is called with, and does it.
 type Method = fn(&Rc<Session>, Option<&RawValue>) -> Result<Later, Failure>;
@@ -29,11 +38,20 @@ enum Company {
     Alone,
 }
 
-const METHODS: [(&str, Method, Company); 4] = [
+const METHODS: [(&str, Method, Company); 13] = [
     ("send", send::call, Company::Shared),
+    ("edit", edit::call, Company::Shared),
+    ("delete", delete::call, Company::Shared),
     ("ack", ack::call, Company::Shared),
+    ("read", read::call, Company::Shared),
     ("publish", publish::call, Company::Shared),
     ("history", history::call, Company::Alone),
+    ("conversations", conversations::call, Company::Alone),
+    ("presence", presence::call, Company::Shared),
+    ("room.join", room::join::call, Company::Shared),
+    ("room.leave", room::leave::call, Company::Shared),
+    ("room.role", room::role::call, Company::Shared),
+    ("room.members", room::members::call, Company::Alone),
 ];
 
 /// Calls a method. One we do not have is "not available", as the SDKs' own suite wants it.
@@ -58,4 +76,71 @@ fn read<'a, T: Deserialize<'a>>(data: Option<&'a RawValue>, form: &str) -> Resul
 fn result(data: &impl Serialize) -> Outcome {
     let data = to_raw_value(data).expect("results have text keys and no failing parts");
     Outcome::Rpc(RpcResult { data })
+}
+
+/// Where something is to be said: to a user behind an `@`, or in a conversation.
+fn place(to: &str, from: &User) -> Result<Conversation, Refused> {
+    match to.strip_prefix('@') {
+        Some(name) => Ok(Direct::between(from, &user(name)?).into()),
+        None => Conversation::parse(to).map_err(|_| {
+            Refused::bad(
+                r#""to" is a user's name behind an @, as in "@bob", or a conversation, as in "room:general""#,
+            )
+        }),
+    }
+}
+
+fn conversation(id: &str) -> Result<Conversation, Refused> {
+    Conversation::parse(id).map_err(Refused::bad)
+}
+
+fn user(name: &str) -> Result<User, Refused> {
+    User::parse(name).map_err(Refused::bad)
+}
+
+fn client_id(id: &str) -> Result<ClientId, Refused> {
+    ClientId::parse(id).map_err(Refused::bad)
+}
+
+/// A number a client has been given. One that is too high for it is nobody's.
+fn number(number: u64) -> Result<u64, Refused> {
+    if number <= OFFSET_MAX {
+        Ok(number)
+    } else {
+        Err(Refused::bad("no offset or sequence number is that high"))
+    }
+}
+
+fn seq(seq: u64) -> Result<Seq, Refused> {
+    number(seq).map(Seq)
+}
+
+fn body(body: &RawValue) -> Body {
+    body.get().as_bytes().into()
+}
+
+/// What something is to survive: what is asked for, or else what the broker gives without waiting longer.
+fn level(session: &Session, asked: Option<&str>) -> Result<Level, Refused> {
+    match asked {
+        Some(word) => Level::parse(word).map_err(Refused::bad),
+        None => Ok(session.shared().bus.level()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_user_name_behind_an_at_or_a_conversation() {
+        let alice = User::parse("alice").unwrap();
+        let place = |to: &str| place(to, &alice).map(|conversation| conversation.as_str().to_owned());
+        assert_eq!(place("@bob").unwrap(), "dm:alice:bob");
+        assert_eq!(place("@@bob").unwrap(), "dm:@bob:alice");
+        assert_eq!(place("room:general").unwrap(), "room:general");
+        assert_eq!(place("dm:alice:bob").unwrap(), "dm:alice:bob");
+        for to in ["", "@", "bob", " @bob", "@a\nb", "room:", "dm:bob:alice"] {
+            place(to).unwrap_err();
+        }
+    }
 }

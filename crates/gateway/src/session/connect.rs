@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
-use naru_bus::Position;
-use naru_ledger::{Device, Epoch};
+use naru_bus::BusError;
+use naru_ledger::{
+    Device, Epoch, Position, Useq, User,
+    answer::{How, Resumed},
+    op::Resume,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,7 +17,7 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
-    limits::{CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_ENTRIES_MAX},
+    limits::{CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
     protocol::{
         command::{Connect, Refresh, Standing},
         reply::{ConnectResult, Outcome, RefreshResult, Reply, ServerData, SubscribeResult},
@@ -58,13 +62,9 @@ impl Session {
         let inbox = inbox_of(identity.user.as_str());
         self.join_inbox(&inbox);
         let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
-        let turn = self.replay_turn().await;
-        let resumed = self
-            .shared()
-            .bus
-            .resume(&identity.user, &device, standing.and_then(position), REPLAY_ENTRIES_MAX)
-            .await?;
-        drop(turn);
+        let position = standing.and_then(position);
+        let (resumed, recovered) = self.resume(&identity.user, &device, position).await?;
+        let rooms = self.hold_rooms(&resumed.channels).await?;
 
         let Identity { user, expires_at, info, channels } = identity;
         crossing::online(&self.shared().server, &user, &device);
@@ -74,12 +74,13 @@ impl Session {
         let recoverable = SubscribeResult {
             recoverable: true,
             positioned: true,
-            epoch: resumed.epoch.clone(),
-            offset: resumed.start,
+            epoch: resumed.epoch.as_str().to_owned(),
+            offset: resumed.start.0,
             was_recovering: standing.is_some(),
-            recovered: standing.is_some() && resumed.recovered,
+            recovered,
         };
         subs.insert(inbox, recoverable);
+        subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
         let result = ConnectResult {
             client: self.client.clone(),
             version: VERSION,
@@ -96,9 +97,32 @@ impl Session {
         // The reply comes before any publication.
         self.send(&Reply { id, outcome: Outcome::Connect(Box::new(result)) });
         self.subscribe_granted(granted);
+        self.enter_rooms(rooms);
         self.begin_inbox(resumed);
         self.clock.connected();
         Ok(())
+    }
+
+    /// What a device that comes back is told, and whether it gets everything after the position it gave.
+    async fn resume(
+        &self,
+        user: &User,
+        device: &Device,
+        position: Option<Position>,
+    ) -> Result<(Resumed, bool), BusError> {
+        let _turn = self.replay_turn().await;
+        let ask = async |from| {
+            let (user, device) = (user.clone(), device.clone());
+            self.shared().bus.resume(Resume { user, device, from, limit: REPLAY_POINTERS_MAX }).await
+        };
+        let given = position.as_ref().map(|position| position.useq);
+        let resumed = ask(position).await?;
+        if resumed.how == How::Reset {
+            // It is of another store: from the device's cursor, as for who gives none.
+            return Ok((ask(None).await?, false));
+        }
+        let recovered = given.is_some_and(|useq| useq <= resumed.head);
+        Ok((resumed, recovered))
     }
 
     /// Makes sure that this server hears the channels a token names.
@@ -171,8 +195,7 @@ fn device(data: Option<&RawValue>) -> Result<Device, Refused> {
 /// cursor then, and is told that it was not recovered.
 fn position(standing: &Standing) -> Option<Position> {
     let epoch = Epoch::parse(&standing.epoch).ok()?;
-    let position = Position { epoch: epoch.as_str().to_owned(), offset: standing.offset };
-    (standing.offset <= OFFSET_MAX).then_some(position)
+    (standing.offset <= OFFSET_MAX).then_some(Position { epoch, useq: Useq(standing.offset) })
 }
 
 #[cfg(test)]
@@ -199,7 +222,7 @@ mod tests {
     #[test]
     fn a_position_that_cannot_be_ours_is_none() {
         let at = |epoch: &str, offset| {
-            position(&Standing { recover: true, epoch: epoch.into(), offset }).map(|position| position.offset)
+            position(&Standing { recover: true, epoch: epoch.into(), offset }).map(|position| position.useq.0)
         };
         assert_eq!(at("abc", 7), Some(7));
         assert_eq!(at("", 7), None);

@@ -1,29 +1,30 @@
 //! What a client gets from its user's inbox: everything after its position, in order, once.
 //!
 //! The session keeps three things: the epoch, how far it has pushed, how far the inbox goes. What arrives live and is the
-//! very next entry is pushed at once if the client keeps up. Anything else only moves the head, and is read from the
-//! broker when the client has taken what waits for it. So a stalled reader costs no queue.
+//! very next change is pushed at once if the client keeps up. Anything else only moves the head, and is read from the
+//! broker (`replay/`) when the client has taken what waits for it. So a stalled reader costs no queue.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
 };
 
 use bytes::Bytes;
-use naru_bus::{BusError, Entry, Page, Position, Resumed};
+use naru_bus::BusError;
+use naru_ledger::{Epoch, Useq, answer::Resumed};
 use tokio::{
-    sync::{Notify, SemaphorePermit},
-    time::{Duration, sleep},
+    select,
+    sync::Notify,
+    time::{Duration, Instant, sleep, sleep_until},
 };
 
-use super::{Ending, Session, topic};
+use super::{Ending, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
-    codes::Disconnect,
-    crossing,
-    limits::{PAUSE_BYTES, REPLAY_ENTRIES_MAX},
-    publication,
+    limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
+    protocol::{frame, reply::Pushed},
+    publication::Change,
 };
 
 /// How long to leave the broker alone after it did not answer a read. Its return is an event, so this is only for
@@ -35,18 +36,44 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Inbox {
     /// The channel's name, while its publications come in.
     channel: RefCell<Option<Arc<str>>>,
-    /// Set when the connect command is answered: from here on entries are pushed.
-    epoch: RefCell<Option<Arc<str>>>,
-    /// The last offset pushed.
-    position: Cell<u64>,
-    /// The highest offset heard of.
-    head: Cell<u64>,
-    /// A page is being read: what arrives live may be in it.
+    /// Set when the connect command is answered: from here on changes are pushed.
+    epoch: OnceCell<Epoch>,
+    /// Everything up to here is pushed. What is pushed of a change before the last of it carries this.
+    position: Cell<Useq>,
+    /// The highest number heard of since the broker was asked last.
+    head: Cell<Useq>,
+    /// What was read for the connect command, to be gone on with.
+    begun: RefCell<Option<Resumed>>,
+    /// Something is being read: what arrives live may be in it.
     is_reading: Cell<bool>,
-    /// The broker was away: what it has now has to be compared.
+    /// What the broker has has to be compared: it was away, or something may be otherwise now.
     must_compare: Cell<bool>,
+    /// A number was heard that had been pushed. Often it comes late; but it may be of another store.
+    is_in_doubt: Cell<bool>,
+    /// When the broker was asked last, and when it is asked again though nothing was heard.
+    compared: Cell<Option<(Instant, Instant)>>,
     /// There may be something to read.
     changed: Notify,
+}
+
+/// Why catching up stopped.
+pub(super) enum Trouble {
+    /// The session is over.
+    Ending(Ending),
+    /// The broker did not answer; it stays as it is.
+    Bus(BusError),
+}
+
+impl From<Ending> for Trouble {
+    fn from(ending: Ending) -> Trouble {
+        Trouble::Ending(ending)
+    }
+}
+
+impl From<BusError> for Trouble {
+    fn from(error: BusError) -> Trouble {
+        Trouble::Bus(error)
+    }
 }
 
 impl Session {
@@ -66,154 +93,169 @@ impl Session {
     /// Starts pushing, after the reply to connect, with what was read for it.
     pub(super) fn begin_inbox(&self, resumed: Resumed) {
         let inbox = &self.inbox;
-        inbox.epoch.replace(Some(resumed.epoch.into()));
         inbox.position.set(resumed.start);
-        inbox.raise_head(resumed.head);
-        if let Err(ending) = self.push_all(&resumed.entries) {
-            self.end(ending);
+        if inbox.epoch.set(resumed.epoch.clone()).is_err() {
+            unreachable!("a session connects once");
+        }
+        inbox.begun.replace(Some(resumed));
+        inbox.compared();
+        inbox.changed.notify_one();
+    }
+
+    /// A change that has just come into the inbox.
+    pub(super) fn deliver_inbox(&self, change: Change, frame: &Bytes) {
+        let inbox = &self.inbox;
+        let Change { useq, is_whole, turns } = change;
+        if useq == Useq::ZERO {
+            inbox.must_compare.set(true);
+        } else if useq <= inbox.position.get() {
+            inbox.is_in_doubt.set(true);
+        }
+        inbox.raise_head(useq);
+        let is_begun = inbox.epoch.get().is_some() && inbox.begun.borrow().is_none();
+        let is_next = useq == inbox.position.get().next() && is_begun && !inbox.is_reading.get();
+        if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
+            inbox.position.set(useq);
+            self.send_frame(frame);
+            inbox.must_compare.set(turns);
+            if !turns {
+                return;
+            }
         }
         inbox.changed.notify_one();
     }
 
-    /// An entry that has just come into the inbox.
-    pub(super) fn deliver_inbox(&self, epoch: &Arc<str>, offset: u64, frame: &Bytes) {
-        let inbox = &self.inbox;
-        match &*inbox.epoch.borrow() {
-            // The read that the connect command waits for is to reach this one.
-            None => return inbox.raise_head(offset),
-            Some(known) if known != epoch => return self.end(Disconnect::InsufficientState),
-            Some(_) => {}
-        }
-        inbox.raise_head(offset);
-        let is_next = offset == inbox.position.get() + 1;
-        if is_next && !inbox.is_reading.get() && self.link.queued() <= PAUSE_BYTES {
-            inbox.position.set(offset);
-            self.send_frame(frame);
-        } else {
-            inbox.changed.notify_one();
-        }
-    }
-
     /// Compares with the broker, after it was away.
     pub(crate) fn compare_heads(&self) {
+        self.rooms.all_behind();
+        self.compare_soon();
+    }
+
+    /// Compares with the broker, as something may be otherwise now.
+    pub(super) fn compare_soon(&self) {
         self.inbox.must_compare.set(true);
+        self.look_soon();
+    }
+
+    /// There may be something to read.
+    pub(super) fn look_soon(&self) {
         self.inbox.changed.notify_one();
     }
 
     /// Reads and pushes what cannot be pushed at once, for as long as the session lasts.
-    pub(super) async fn keep_inbox(&self) -> Ending {
+    pub(super) async fn keep_inbox(self: &Rc<Self>) -> Ending {
+        let mut far = None;
         loop {
-            match self.catch_up().await {
-                Ok(()) => self.inbox.changed.notified().await,
+            let inbox = &self.inbox;
+            inbox.is_reading.set(true);
+            let caught_up = self.catch_up(&mut far).await;
+            inbox.is_reading.set(false);
+            match caught_up {
+                Ok(()) => select! {
+                    () = inbox.changed.notified() => {}
+                    () = sleep_until(inbox.compare_at()) => inbox.must_compare.set(true),
+                },
                 Err(Trouble::Ending(ending)) => return ending,
                 Err(Trouble::Bus(error)) => {
                     tracing::debug!(%error, "an inbox could not be read");
-                    tokio::select! {
+                    select! {
                         () = sleep(RETRY_PAUSE) => {}
-                        () = self.inbox.changed.notified() => {}
+                        () = inbox.changed.notified() => {}
                     }
                 }
             }
         }
     }
 
-    async fn catch_up(&self) -> Result<(), Trouble> {
-        let inbox = &self.inbox;
-        let mut entries_max = REPLAY_ENTRIES_MAX;
-        while inbox.epoch.borrow().is_some()
-            && (inbox.must_compare.get() || inbox.position.get() < inbox.head.get())
-        {
-            while self.link.queued() > PAUSE_BYTES {
-                self.link.flushed().await;
+    /// Reads until there is nothing to read, at the pace at which the client takes it.
+    async fn catch_up(self: &Rc<Self>, far: &mut Option<Far>) -> Result<(), Trouble> {
+        let Some(epoch) = self.inbox.epoch.get() else { return Ok(()) };
+        loop {
+            self.drained().await;
+            if let Some(behind) = far {
+                if self.replay_changed(behind).await? {
+                    *far = None;
+                }
+            } else if let Some(resumed) = self.resumed(epoch).await? {
+                *far = self.go_on(&resumed, epoch).await?;
+            } else if !self.push_head().await? {
+                return Ok(());
             }
-            inbox.is_reading.set(true);
-            let read = self.read_page(entries_max).await;
-            inbox.is_reading.set(false);
-            let page = read?;
-            inbox.raise_head(page.head);
-            let entries = page.entries.len();
-            let pushed = self.push_all(&page.entries)?;
-            if entries == 0 && inbox.position.get() < inbox.head.get() {
-                // The broker does not have what it told us of.
-                return Err(Ending::from(Disconnect::InsufficientState).into());
-            }
-            // Of large messages only a few fit before the client has to be waited for; do not read more in vain.
-            let next = if pushed < entries { pushed.max(1) } else { entries * 2 };
-            entries_max = u32::try_from(next).unwrap_or(REPLAY_ENTRIES_MAX).clamp(1, REPLAY_ENTRIES_MAX);
         }
-        Ok(())
     }
 
-    /// Waits for its turn to read an inbox.
-    pub(super) async fn replay_turn(&self) -> SemaphorePermit<'_> {
-        self.shared().replays.acquire().await.expect("the semaphore is never closed")
-    }
-
-    async fn read_page(&self, entries_max: u32) -> Result<Page, Trouble> {
-        let _turn = self.replay_turn().await;
+    /// What the broker says of the inbox, if it has to be asked.
+    async fn resumed(&self, epoch: &Epoch) -> Result<Option<Resumed>, Trouble> {
         let inbox = &self.inbox;
-        let member = self.member();
-        let bus = &self.shared().bus;
-        let offset = inbox.position.get();
-        if !inbox.must_compare.get() {
-            return Ok(bus.entries(&member.user, offset, entries_max).await?);
+        if let Some(begun) = inbox.begun.take() {
+            inbox.raise_head(begun.head);
+            return Ok(Some(begun));
         }
-        let epoch = inbox.epoch.borrow().as_deref().unwrap_or_default().to_owned();
-        let position = Position { epoch: epoch.clone(), offset };
-        let resumed = bus.resume(&member.user, &member.device, Some(position), entries_max).await?;
-        if resumed.epoch != epoch || resumed.start != offset {
-            return Err(Ending::from(Disconnect::InsufficientState).into());
+        if !inbox.must_compare.get() && inbox.head.get() <= inbox.position.get() {
+            return Ok(None);
         }
+        // What is heard from here on may not be in the answer.
+        let heard = inbox.head.replace(inbox.position.get());
         inbox.must_compare.set(false);
-        Ok(Page { head: resumed.head, entries: resumed.entries, more: resumed.more })
+        inbox.is_in_doubt.set(false);
+        inbox.compared();
+        match self.ask_resume(epoch).await {
+            Ok(resumed) => {
+                inbox.raise_head(resumed.head);
+                Ok(Some(resumed))
+            }
+            Err(error) => {
+                inbox.raise_head(heard);
+                inbox.must_compare.set(true);
+                Err(error.into())
+            }
+        }
     }
 
-    /// Pushes entries until the client has to be waited for; answers how many. Those left are read again.
-    fn push_all(&self, entries: &[Entry]) -> Result<usize, Ending> {
-        let inbox = &self.inbox;
-        let epoch = inbox.epoch.borrow().clone().expect("entries are pushed after the connect was answered");
-        let user = self.member().user.as_str();
-        let channel = inbox_of(user);
-        let mut pushed = 0;
-        for entry in entries {
-            if self.link.queued() > PAUSE_BYTES {
-                break;
-            }
-            let offset = entry.offset.unwrap_or_default();
-            if offset != inbox.position.get() + 1 {
-                return Err(Disconnect::InsufficientState.into());
-            }
-            self.send_frame(&publication::inbox(&channel, &epoch, offset, entry).frame);
-            inbox.position.set(offset);
-            pushed += 1;
-            crossing::deliver(&self.shared().server, user, entry, 1, true);
+    /// Waits until the client may be pushed something.
+    pub(super) async fn drained(&self) {
+        while self.link.queued() > PAUSE_BYTES {
+            self.link.flushed().await;
         }
-        Ok(pushed)
+    }
+
+    /// Everything up to here is pushed, or about to be by what is pushed next.
+    pub(super) fn advance(&self, useq: Useq) {
+        let position = &self.inbox.position;
+        position.set(position.get().max(useq));
+    }
+
+    pub(super) fn position(&self) -> Useq {
+        self.inbox.position.get()
+    }
+
+    /// Pushes into the inbox what leaves nothing open up to where the session is.
+    pub(super) fn push(&self, data: impl serde::Serialize) {
+        let channel = inbox_of(self.member().user.as_str());
+        self.send_frame(&frame::text(&Pushed::positioned(&channel, data, self.position().0)));
     }
 }
 
 impl Inbox {
-    fn raise_head(&self, offset: u64) {
-        self.head.set(self.head.get().max(offset));
+    fn raise_head(&self, useq: Useq) {
+        self.head.set(self.head.get().max(useq));
     }
-}
 
-/// Why catching up stopped.
-enum Trouble {
-    /// The session is over.
-    Ending(Ending),
-    /// The broker did not answer; it stays as it is.
-    Bus(BusError),
-}
-
-impl From<Ending> for Trouble {
-    fn from(ending: Ending) -> Trouble {
-        Trouble::Ending(ending)
+    /// The broker is asked.
+    fn compared(&self) {
+        let now = Instant::now();
+        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+        self.compared.set(Some((now, now + COMPARE_EVERY.mul_f64(0.5 + random / 2.0))));
     }
-}
 
-impl From<BusError> for Trouble {
-    fn from(error: BusError) -> Trouble {
-        Trouble::Bus(error)
+    /// When the broker is to be asked though nothing was heard that is to be read. What is in doubt is looked into at once, but not
+    /// again and again.
+    fn compare_at(&self) -> Instant {
+        match self.compared.get() {
+            Some((compared, _)) if self.is_in_doubt.get() => compared + COMPARE_PAUSE,
+            Some((_, again)) => again,
+            // Nobody is connected yet.
+            None => Instant::now() + COMPARE_EVERY,
+        }
     }
 }

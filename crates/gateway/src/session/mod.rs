@@ -1,7 +1,7 @@
 //! A gateway client: one task on one core, from the WebSocket handshake to its end.
 //!
 //! Three loops run in it side by side: `commands.rs` reads and answers, `clock.rs` pings and lets expire, `inbox.rs`
-//! pushes what the inbox holds. The first that ends, ends the session. Live publications are written by the core
+//! pushes what the inbox holds, which `replay/` reads. The first that ends, ends the session. Live publications are written by the core
 //! itself, through [`Peer::deliver`].
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
+use naru_fanout::{Core, Link, Peer, PeerId, Publication as _, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -35,6 +35,8 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod replay;
+mod rooms;
 mod subscriptions;
 
 pub(crate) use commands::Later;
@@ -57,6 +59,7 @@ pub(crate) struct Session {
     /// By name; server-side ones among them, the inbox not.
     subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
     inbox: inbox::Inbox,
+    rooms: rooms::Rooms,
     finishing: Signal,
     ended: Cell<Option<Ending>>,
     ended_changed: Notify,
@@ -147,6 +150,7 @@ impl Session {
             clock: clock::Clock::default(),
             subscriptions: RefCell::default(),
             inbox: inbox::Inbox::default(),
+            rooms: rooms::Rooms::default(),
             finishing: Signal::default(),
             ended: Cell::new(None),
             ended_changed: Notify::new(),
@@ -171,6 +175,7 @@ impl Session {
         for channel in self.subscriptions.take().into_keys() {
             self.core.unsubscribe(self.id, topic(&channel));
         }
+        self.leave_rooms();
         self.leave_inbox();
         if let Some(member) = self.member.get() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
@@ -259,7 +264,8 @@ impl Peer<Gate> for Session {
                 Kind::Live => {
                     self.ended_if(self.link.deliver(|writer| writer.share(&publication.frame)));
                 }
-                Kind::Inbox { epoch, offset } => self.deliver_inbox(epoch, *offset, &publication.frame),
+                Kind::Inbox(change) => self.deliver_inbox(*change, &publication.frame),
+                Kind::Room => self.deliver_room(publication.channel(), &publication.frame),
             }
         }
     }

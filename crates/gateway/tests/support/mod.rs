@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -15,10 +16,10 @@ use std::{
 };
 
 use naru_broker::{Broker, Storage};
-use naru_bus::Target;
+use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
 use naru_gateway::{Gateway, Options, Rules, TokenKey};
-use naru_ledger::{Server, User};
+use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{
@@ -46,32 +47,71 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A broker on a folder, which can be stopped and started again at the same port.
+/// A broker on a folder, which can be stopped and started again at the same port. It is Naru's; or, if `NARU_TESTS_ON` names
+/// a redis-server or valkey-server, one of those.
 pub(crate) struct Harbour {
     folder: TempDir,
     pub(crate) address: SocketAddr,
-    broker: Option<Broker>,
+    broker: Option<Afloat>,
+    limits: Limits,
+}
+
+enum Afloat {
+    Naru(Broker),
+    Redis(Child),
 }
 
 impl Harbour {
     pub(crate) fn open() -> Harbour {
+        Harbour::open_with(|_| {})
+    }
+
+    /// With other bounds of the ledger: of a log's entries, the ring, a fan-out room's members.
+    pub(crate) fn open_with(change: impl FnOnce(&mut Limits)) -> Harbour {
         let folder = tempfile::tempdir().unwrap();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let mut harbour = Harbour { folder, address, broker: None };
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let mut harbour = Harbour { folder, address, broker: None, limits };
         harbour.start_with(listener);
         harbour
     }
 
     fn start_with(&mut self, listener: Listener) {
-        let storage = Storage::Folder(self.folder.path().to_owned());
-        let options = naru_broker::Options::new(vec![listener], storage, 2);
-        self.broker = Some(Broker::start(options).unwrap());
+        let Some(program) = std::env::var_os("NARU_TESTS_ON") else {
+            let storage = Storage::Folder(self.folder.path().to_owned());
+            let options = naru_broker::Options::new(vec![listener], storage, 2);
+            self.broker = Some(Afloat::Naru(Broker::start(options).unwrap()));
+            let Limits { log_entries_max, ring_max, members_max, .. } = self.limits;
+            for (name, value) in
+                [("log-entries-max", log_entries_max), ("ring-max", ring_max), ("members-max", members_max)]
+            {
+                let (name, value) = (format!("ledger-{name}"), value.to_string());
+                assert_eq!(self.redis(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]), "+OK");
+            }
+            return;
+        };
+        drop(listener);
+        let port = self.address.port().to_string();
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes"]);
+        command.args(["--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        self.broker = Some(Afloat::Redis(child));
+        eventually("the store answers", || {
+            TcpStream::connect(self.address).is_ok() && self.redis(&[b"PING"]) == "+PONG"
+        });
     }
 
     pub(crate) fn stop(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            broker.stop();
+        match self.broker.take() {
+            Some(Afloat::Naru(broker)) => broker.stop(),
+            Some(Afloat::Redis(mut child)) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            None => {}
         }
     }
 
@@ -79,9 +119,20 @@ impl Harbour {
         self.start_with(Listener::bind(self.address).unwrap());
     }
 
+    /// Another store at the same address: it has nothing of what there was.
+    pub(crate) fn start_empty(&mut self) {
+        self.folder = tempfile::tempdir().unwrap();
+        self.start();
+    }
+
     /// A chat server at this broker.
     pub(crate) fn gateway(&self, name: &str) -> Gateway {
-        gateway(name, &self.address)
+        self.gateway_with(name, |_| {})
+    }
+
+    pub(crate) fn gateway_with(&self, name: &str, change: impl FnOnce(&mut Options)) -> Gateway {
+        let keeping = Keeping { limits: self.limits.clone(), ..Keeping::default() };
+        gateway_on(Terms { keeping, ..Terms::default() }, name, &self.address, change)
     }
 
     /// What redis-cli would be answered: one line.
@@ -110,11 +161,21 @@ impl Harbour {
     }
 }
 
+impl Drop for Harbour {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 pub(crate) fn gateway(name: &str, broker: &SocketAddr) -> Gateway {
     gateway_with(name, broker, |_| {})
 }
 
 pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
+    gateway_on(Terms::default(), name, broker, change)
+}
+
+fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
@@ -126,7 +187,7 @@ pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(
         grace: Duration::from_secs(4),
     };
     change(&mut options);
-    let gateway = Gateway::start(options, Target::Url(format!("redis://{broker}"))).unwrap();
+    let gateway = Gateway::start_on(terms, options, Target::Url(format!("redis://{broker}"))).unwrap();
     let address = gateway.address();
     eventually("the gateway reaches its broker", || {
         let mut probe = Client::open(address);
@@ -143,6 +204,8 @@ pub(crate) struct Client {
     waiting: VecDeque<Value>,
     /// Pushes passed over while a reply was looked for.
     pushes: VecDeque<Value>,
+    /// What the last publication that has an offset has.
+    position: u64,
 }
 
 impl Client {
@@ -155,7 +218,13 @@ impl Client {
                 .with_sub_protocol("centrifuge-json");
         let config = WebSocketConfig::default();
         let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config)).unwrap();
-        Client { socket, last_id: Cell::new(0), waiting: VecDeque::new(), pushes: VecDeque::new() }
+        Client {
+            socket,
+            last_id: Cell::new(0),
+            waiting: VecDeque::new(),
+            pushes: VecDeque::new(),
+            position: 0,
+        }
     }
 
     /// Connects as a user, and answers what the server said.
@@ -207,6 +276,11 @@ impl Client {
         let reply = self.ask("rpc", json!({"method": method, "data": data}));
         assert!(reply["error"].is_null(), "{reply}");
         reply["rpc"]["data"].clone()
+    }
+
+    /// The same; what is pushed meanwhile is kept to be looked at later.
+    pub(crate) fn rpc_among_pushes(&mut self, method: &str, data: Value) -> Value {
+        self.rpc(method, data)
     }
 
     /// The error a command answers.
@@ -270,15 +344,50 @@ impl Client {
                 message.get("push").unwrap_or_else(|| panic!("no push: {message}")).clone()
             }
         };
+        self.position = push["pub"]["offset"].as_u64().unwrap_or(self.position);
         (push["channel"].as_str().unwrap().to_owned(), push["pub"].clone())
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next push that is so; others before it are passed over.
+    pub(crate) fn pushed(&mut self, is_so: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let push = match self.pushes.pop_front() {
+                Some(push) => push,
+                None => self.next()["push"].clone(),
+            };
+            if is_so(&push) {
+                return push;
+            }
+        }
+    }
+
+    /// The next entry of the inbox, whatever it is: its offset, 0 if it has none, and its data. What says only what is
+    /// unread is passed over.
+    pub(crate) fn entry(&mut self) -> (u64, Value) {
+        loop {
+            let (channel, publication) = self.publication();
+            assert!(channel.starts_with("inbox:"), "{channel}");
+            if publication["data"]["kind"] != "read" {
+                return (publication["offset"].as_u64().unwrap_or(0), publication["data"].clone());
+            }
+        }
     }
 
     /// The next message of the inbox: its offset and its text.
     pub(crate) fn inbox(&mut self) -> (u64, String) {
+        let (offset, data) = self.entry();
+        (offset, data["body"]["text"].as_str().unwrap_or_else(|| panic!("no message: {data}")).to_owned())
+    }
+
+    /// What comes next in the inbox says what is unread of a conversation.
+    pub(crate) fn mark(&mut self) -> Value {
         let (channel, publication) = self.publication();
         assert!(channel.starts_with("inbox:"), "{channel}");
-        let text = publication["data"]["body"]["text"].as_str().unwrap().to_owned();
-        (publication["offset"].as_u64().unwrap(), text)
+        publication["data"].clone()
     }
 
     /// Nothing has come that was not looked at: what comes next is the answer to a question asked now.
@@ -298,6 +407,11 @@ impl Client {
 
     pub(crate) fn stream(&self) -> &TcpStream {
         self.socket.get_ref()
+    }
+
+    /// Is gone, without a word.
+    pub(crate) fn cut(self) {
+        let _ = self.stream().shutdown(std::net::Shutdown::Both);
     }
 
     /// Goes, as a browser does that is told to.

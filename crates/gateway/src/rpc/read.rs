@@ -1,0 +1,41 @@
+//! `read`: the user has read a conversation up to a message.
+
+use std::{borrow::Cow, rc::Rc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    codes::Failure,
+    protocol::data::Counts,
+    session::{Later, Session},
+};
+
+const FORM: &str = r#"{"conversation":"dm:alice:bob","seq":<number>}"#;
+
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    conversation: Cow<'a, str>,
+    seq: u64,
+}
+
+/// What is unread by now, and where that stands in the inbox.
+#[derive(Serialize)]
+struct Read {
+    offset: u64,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+    let Asked { conversation, seq } = super::read(data, FORM)?;
+    let (conversation, seq) = (super::conversation(&conversation)?, super::seq(seq)?);
+    let session = session.clone();
+    Ok(Box::pin(async move {
+        let user = &session.member().user;
+        let unread = session.shared().bus.read(user, &conversation, seq).await?;
+        let counts = Counts::new(unread.count, unread.read, unread.mentions);
+        Ok(super::result(&Read { offset: unread.useq.0, counts }))
+    }))
+}

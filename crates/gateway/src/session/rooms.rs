@@ -1,0 +1,157 @@
+//! Rooms of many members, which their members follow by the room's channel.
+//!
+//! The server subscribes the client to a channel of the room's own name. What is said there is live: a client that does not
+//! keep up misses it, and is told how far the room has come as soon as it does, as it is after it was away. It reads what it
+//! wants of the rest.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use ahash::RandomState;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use naru_bus::BusError;
+use naru_ledger::{Conversation, Seq, answer::Followed};
+
+use super::{Session, topic};
+use crate::{
+    interests::{Hold, Interest},
+    limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
+    protocol::{
+        data::{Counts, MarkData},
+        frame,
+        reply::Pushed,
+    },
+};
+
+/// The rooms a client follows by their channels.
+#[derive(Default)]
+pub(super) struct Rooms(RefCell<HashMap<Conversation, Room, RandomState>>);
+
+struct Room {
+    /// Keeps this server subscribed to it.
+    _hold: Hold,
+    /// How many of its messages are read.
+    read: Cell<u64>,
+    /// The client has to be told how far it has come.
+    is_behind: Cell<bool>,
+}
+
+impl Rooms {
+    /// What was said in them meanwhile was not heard.
+    pub(super) fn all_behind(&self) {
+        self.0.borrow().values().for_each(|room| room.is_behind.set(true));
+    }
+
+    /// Takes one that is behind.
+    fn take_behind(&self) -> Option<(Conversation, u64)> {
+        let rooms = self.0.borrow();
+        let (room, behind) = rooms.iter().find(|(_, room)| room.is_behind.take())?;
+        Some((room.clone(), behind.read.get()))
+    }
+
+    fn is_behind(&self, conversation: &str) {
+        let rooms = self.0.borrow();
+        if let Some((_, room)) = rooms.iter().find(|(room, _)| room.as_str() == conversation) {
+            room.is_behind.set(true);
+        }
+    }
+}
+
+impl Session {
+    /// Makes sure that this server hears the rooms a client that connects follows.
+    pub(super) async fn hold_rooms(
+        &self,
+        followed: &[Followed],
+    ) -> Result<BTreeMap<Conversation, (Hold, u64)>, BusError> {
+        let known: Vec<&Followed> = {
+            let rooms = self.rooms.0.borrow();
+            followed.iter().filter(|one| !rooms.contains_key(&one.conversation)).collect()
+        };
+        let holds = known.into_iter().map(async |Followed { conversation, read }| {
+            let hold = self.shared().interests.hold(Interest::Room(conversation.clone())).await?;
+            Ok((conversation.clone(), (hold, *read)))
+        });
+        stream::iter(holds).buffer_unordered(FOLLOWS_AT_ONCE).try_collect().await
+    }
+
+    /// Subscribes the client to them.
+    pub(super) fn enter_rooms(self: &Rc<Self>, holds: BTreeMap<Conversation, (Hold, u64)>) {
+        for (conversation, (hold, read)) in holds {
+            self.core.subscribe(self.id, topic(conversation.as_str()));
+            let room = Room { _hold: hold, read: Cell::new(read), is_behind: Cell::new(true) };
+            self.rooms.0.borrow_mut().insert(conversation, room);
+        }
+    }
+
+    /// Subscribes the client to those it does not follow yet, and ends what it does not follow any more.
+    pub(super) async fn follow(self: &Rc<Self>, followed: &[Followed]) -> Result<(), BusError> {
+        let mut left: Vec<Conversation> = Vec::new();
+        {
+            let rooms = self.rooms.0.borrow();
+            if rooms.is_empty() && followed.is_empty() {
+                return Ok(());
+            }
+            let now: HashMap<&Conversation, u64, RandomState> =
+                followed.iter().map(|one| (&one.conversation, one.read)).collect();
+            for (conversation, room) in &*rooms {
+                match now.get(conversation) {
+                    Some(read) => room.read.set(*read),
+                    None => left.push(conversation.clone()),
+                }
+            }
+        }
+        let holds = self.hold_rooms(followed).await?;
+        for conversation in left {
+            self.leave_room(&conversation);
+            self.send(&Pushed::unsubscribe(conversation.as_str()));
+        }
+        for conversation in holds.keys() {
+            self.send(&Pushed::subscribe(conversation.as_str()));
+        }
+        self.enter_rooms(holds);
+        Ok(())
+    }
+
+    fn leave_room(self: &Rc<Self>, conversation: &Conversation) {
+        self.core.unsubscribe(self.id, topic(conversation.as_str()));
+        self.rooms.0.borrow_mut().remove(conversation);
+    }
+
+    pub(super) fn leave_rooms(self: &Rc<Self>) {
+        for conversation in self.rooms.0.take().into_keys() {
+            self.core.unsubscribe(self.id, topic(conversation.as_str()));
+        }
+    }
+
+    /// Something that has just been said in a room; without a frame it is too large for that.
+    pub(super) fn deliver_room(&self, conversation: &[u8], frame: &Bytes) {
+        if !frame.is_empty() && self.link.queued() <= PAUSE_BYTES {
+            return self.ended_if(self.link.deliver(|writer| writer.share(frame)));
+        }
+        if let Ok(conversation) = std::str::from_utf8(conversation) {
+            self.rooms.is_behind(conversation);
+            self.look_soon();
+        }
+    }
+
+    /// Tells the client how far a room has come of which it has missed something; answers whether there was one.
+    pub(super) async fn push_head(&self) -> Result<bool, BusError> {
+        let Some((conversation, read)) = self.rooms.take_behind() else { return Ok(false) };
+        match self.newest(&conversation).await {
+            Ok(newest) => {
+                let (seq, count) = newest.map_or((Seq::ZERO, 0), |entry| (entry.seq, entry.count));
+                let mark = MarkData::head(&conversation, seq, Counts::new(count, read, 0));
+                self.send_frame(&frame::text(&Pushed::live(conversation.as_str(), mark, None)));
+                Ok(true)
+            }
+            Err(error) => {
+                self.rooms.is_behind(conversation.as_str());
+                Err(error)
+            }
+        }
+    }
+}

