@@ -58,6 +58,11 @@ impl Windows {
         known.filter_map(|window| window.ids.find(id)).next()
     }
 
+    /// How many ids it has.
+    pub(super) fn len(&self) -> usize {
+        self.current.ids.0.len() + self.before.ids.0.len()
+    }
+
     /// Whether nothing is recognised any more from this moment on.
     pub(super) fn are_over(&self, at: Millis, window_ms: NonZeroU64) -> bool {
         self.age(self.current.begins, at, window_ms) > 1
