@@ -17,13 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use naru_ledger::Seq;
 use naru_store::Checkpoint;
 use serde::Serialize;
 
 use super::store::Store;
 use crate::{
     keyspace::{Key, Place, Value},
-    ledger::{Conversation, Person},
+    ledger::{Conversation, Id, Person},
     numbered::Number,
     streams::StreamId,
 };
@@ -351,11 +352,11 @@ impl Row for (Number, &Conversation) {
     }
 
     fn held(&self) -> usize {
-        self.1.len()
+        self.1.held()
     }
 
     fn weight(&self) -> usize {
-        self.1.len() * size_of::<Place>()
+        self.1.held() * size_of::<(Id, Seq)>()
     }
 }
 
