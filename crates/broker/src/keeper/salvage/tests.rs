@@ -611,6 +611,38 @@ fn a_message_that_is_lost_is_lost_alone() {
     }
 }
 
+/// The record that is lost has made both of them known, and the conversation.
+#[test]
+fn inboxes_whose_changes_are_lost_are_made_again_from_the_log() {
+    let disk = Disk::new(1);
+    let mut desk = Desk::open(&disk, DATA).unwrap();
+    desk.begin();
+    for number in 10..16 {
+        desk.send(number);
+    }
+    desk.ack(3);
+    desk.close();
+    flip(&disk, "message 10");
+    let (report, mut desk) = salvaged(&disk);
+    let said = report.to_string();
+    assert!(said.contains("changes of conversations and inboxes, which are about what is lost"), "{said}");
+    let left: Vec<_> = (11..16).map(|number| format!("\"message {number}\"")).collect();
+    for name in ["alice", "bob"] {
+        assert_eq!(desk.inbox(name), left);
+        let standing = Op::Standing { user: user(name), conversation: chat() };
+        let Answer::Standing(standing) = desk.run(&standing) else { panic!() };
+        let row = standing.row.unwrap();
+        // What alice said is read by her, and bob's phone is not known any more.
+        assert_eq!((row.head, row.count, row.read), (Seq(6), 6, if name == "alice" { 6 } else { 0 }));
+        assert!(standing.devices.is_empty());
+    }
+    // Numbers of messages jump, and those of inboxes, too.
+    desk.send(16);
+    let last = desk.log(&chat()).pop().unwrap();
+    assert_eq!((last.seq, last.prev, last.count), (Seq(7 + naru_ledger::JUMP), Seq(6), 7));
+    assert_eq!(desk.store.ledger.head().epoch.as_str(), "second");
+}
+
 #[test]
 fn what_later_records_show_to_be_gone_goes() {
     let disk = Disk::new(1);
