@@ -91,8 +91,8 @@ impl<B: Bodies> Deciding<'_, B> {
     fn reach<'u>(&mut self, fresh: &Fresh, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
         let Fresh { number, seq, count, kind, mode, .. } = *fresh;
         let generation = self.ledger.head.generation;
-        let mut delivered = Vec::with_capacity(to.size_hint().0);
-        let mut reached = Vec::with_capacity(to.size_hint().0);
+        let most = to.size_hint().1.unwrap_or(0);
+        let (mut delivered, mut reached) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (user, part) in to {
             let arrival = Arrival { seq, count, kind, mode, part };
             let (person, useq, after) = match self.person(user) {
