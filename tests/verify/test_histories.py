@@ -1,4 +1,4 @@
-"""Random histories with faults: every answer, and the state at the end, is the model's, on Redis and on Valkey."""
+"""Random histories with faults: every answer, and the state at the end, is the model's, on Naru, Redis and Valkey."""
 
 import os
 import re
@@ -30,6 +30,10 @@ def valkey():
     return binary
 
 
+def naru_itself():
+    return "naru"
+
+
 def verified(programs, name, *options, histories=HISTORIES):
     verify = programs.start("verify", [BINARY, "verify", *options, "--histories", histories])
     assert verify.exit_code(within=SECONDS_MAX) == 0, "a history fails"
@@ -38,7 +42,7 @@ def verified(programs, name, *options, histories=HISTORIES):
     assert re.search(rf"^{histories} histories from seed \d+ on, \d+ operations: every answer", said, re.M), said
 
 
-@pytest.mark.parametrize(("server", "name"), [(redis, "Redis 7"), (valkey, "Valkey 9")])
+@pytest.mark.parametrize(("server", "name"), [(naru_itself, "Naru"), (redis, "Redis 7"), (valkey, "Valkey 9")])
 @pytest.mark.timeout(2 * SECONDS_MAX)
 def test_every_answer_and_every_end_is_the_models(programs, server, name):
     verified(programs, name, "--start", server())
@@ -53,3 +57,13 @@ def test_each_step_is_in_one_slot_and_nothing_is_left_behind(programs):
         eventually(lambda: b"cluster_state:ok" in wire.call("CLUSTER", "INFO"), "the cluster does not begin")
         verified(programs, "Redis 7", "--broker", f"redis://127.0.0.1:{port}", histories=1 + HISTORIES // 10)
         assert wire.call("DBSIZE") == 0
+
+
+@pytest.mark.timeout(2 * SECONDS_MAX)
+def test_a_broker_of_narus_that_runs_is_left_as_it_is(programs, broker):
+    with Wire(broker.port) as wire:
+        bounds = wire.call("CONFIG", "GET", "ledger-*")
+        sent = wire.call("NARU.SEND", "dm:alice:bob", "alice", "c1", "{}")
+        verified(programs, "Naru", "--broker", f"redis://127.0.0.1:{broker.port}", histories=1 + HISTORIES // 10)
+        assert wire.call("CONFIG", "GET", "ledger-*") == bounds
+        assert wire.call("NARU.SEND", "dm:alice:bob", "alice", "c1", "{}")[:5] == [*sent[:4], 1]
