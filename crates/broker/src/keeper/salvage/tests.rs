@@ -96,6 +96,7 @@ impl Desk {
         let (log, recovery) = Log::open(fs, Path::new(folder), options(), Box::new(|_| {}), &mut loading)?;
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
         loading.ledger.check().unwrap();
+        assert_eq!(loading.ledger.totals(), loading.ledger.counted());
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
