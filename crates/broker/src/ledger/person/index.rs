@@ -144,7 +144,7 @@ impl Index {
         *self = Index::default();
         let mut before = Useq::ZERO;
         for (conversation, record) in kept.iter().rev() {
-            self.set(before, *conversation, record, scratch);
+            self.set(before, None, *conversation, record, scratch);
             before = record.useq;
         }
         scratch.clear();

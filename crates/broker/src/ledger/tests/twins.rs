@@ -216,6 +216,7 @@ impl Twins {
 
     /// Asks both what they say of everything that is about these.
     pub(super) fn look(&mut self, users: &[User]) {
+        assert_eq!(self.native.totals(), self.native.counted(), "what is counted with each change");
         let even = self.records.len().is_multiple_of(2);
         for user in users {
             self.ask_now(&Op::Conversations { user: user.clone(), before: None, limit: 3 });
