@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
+use naru_ledger::{Conversation, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -38,8 +39,16 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
         if sabotage::is_due("forget-read") {
             return Ok(super::result(&Read { offset: 0, counts: Counts::new(0, 0, 0) }));
         }
-        let unread = session.shared().bus.read(user, &conversation, seq).await?;
-        let counts = Counts::new(unread.count, unread.read, unread.mentions);
+        let bus = &session.shared().bus;
+        let unread = bus.read(user, &conversation, seq).await?;
+        let mut counts = Counts::new(unread.count, unread.read, unread.mentions);
+        // Of a room that is followed by its channel the inbox does not know how far it is; its log does.
+        if matches!(conversation, Conversation::Room(_))
+            && bus.members(&conversation, None, 1).await?.mode == Mode::Broadcast
+            && let Some(newest) = session.newest(&conversation).await?
+        {
+            counts = Counts::new(newest.count, unread.read, unread.mentions);
+        }
         Ok(super::result(&Read { offset: unread.useq.0, counts }))
     }))
 }
