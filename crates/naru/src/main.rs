@@ -21,6 +21,7 @@ mod signals;
 mod tls;
 mod tls_client;
 mod token;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,8 +56,14 @@ enum Command {
     Doctor(doctor::Options),
     /// Measure a broker, this or another.
     Bench(bench::Options),
-    /// Check a ledger on Redis or Valkey against what it is meant to be, by random histories with faults.
+    /// Say where a message is: when it was stored, in whose inboxes it is, and which of their devices have it.
+    Trace(trace::Options),
+    /// Check a ledger on Naru's broker, Redis or Valkey against what it is meant to be, by random histories with faults; or, with
+    /// --live, that people at chat servers lose nothing whatever is killed.
     Verify(verify::Options),
+    /// Run a program that ends when this process's parent does.
+    #[command(hide = true)]
+    Leash(verify::live::leash::Options),
 }
 
 fn main() -> ExitCode {
@@ -70,7 +77,9 @@ fn main() -> ExitCode {
         Command::Backup(options) => backup::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Bench(options) => bench::run(options),
+        Command::Trace(options) => trace::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Leash(options) => verify::live::leash::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         if printed::is_unread(&error) {

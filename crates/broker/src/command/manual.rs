@@ -223,7 +223,7 @@ pub(super) static MANUAL: &[Usage] = &[
         "[section [section ...]]",
         "Redis's sections and field names, where the thing exists. Rates are averages since somebody last asked. \
          Of commands that the store answers, `commandstats` and `latencystats` count the time until they are handed \
-         over.",
+         over. `ledger` is Naru's own: how much there is of conversations and inboxes, and their bounds.",
     ),
     redis("time", "2.6.0", "", ""),
     redis(

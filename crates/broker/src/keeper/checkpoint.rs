@@ -3,7 +3,7 @@
 //!
 //! A walk goes over conversations, people and keys by their numbers, some at a time between turns. Each piece says up to which
 //! record it is true; when it is read back, what is in it passes over the changes it knows already. Conversations and people
-//! that came after the walk are made by the records behind. A key that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
+//! that came after it began are made by the records behind. A key that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
 //! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
 
 mod piece;
@@ -17,13 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use naru_ledger::Seq;
 use naru_store::Checkpoint;
 use serde::Serialize;
 
 use super::store::Store;
 use crate::{
     keyspace::{Key, Place, Value},
-    ledger::{Conversation, Person},
+    ledger::{Conversation, Id, Person},
     numbered::Number,
     streams::StreamId,
 };
@@ -97,6 +98,9 @@ struct Walk {
     /// The table it is in, and the next row's number there.
     table: Table,
     next: usize,
+    /// How many conversations and people there were when it began: those that came since are made by the records behind.
+    conversations: usize,
+    people: usize,
     /// Numbers of keys below that have got them by RENAME, and are to be written again; each once, however often that was.
     behind: BTreeSet<usize>,
     /// How many of them were written since the walk has come to its end.
@@ -195,8 +199,16 @@ impl Checkpoints {
         let piece = of_ledger(store.journal.last(), store.ledger.head());
         let bytes = Arc::new(AtomicU64::new(piece.len() as u64));
         in_parts(piece, &mut |part| checkpoint.push(part));
-        let (table, behind) = (Table::FIRST, BTreeSet::new());
-        self.walk = Some(Walk { checkpoint, table, next: 0, behind, late: 0, bytes });
+        self.walk = Some(Walk {
+            checkpoint,
+            table: Table::FIRST,
+            next: 0,
+            conversations: store.ledger.conversations().numbers(),
+            people: store.ledger.people().numbers(),
+            behind: BTreeSet::new(),
+            late: 0,
+            bytes,
+        });
     }
 
     fn finish(&mut self, store: &mut Store) {
@@ -234,11 +246,20 @@ impl Walk {
 
     /// Whether all tables have been gone over. Goes on to the next one if this one has been.
     fn is_at_end(&mut self, store: &Store) -> bool {
-        while self.next >= numbers(store, self.table) {
+        while self.next >= self.end(store) {
             let Some(table) = self.table.next() else { return true };
             (self.table, self.next) = (table, 0);
         }
         false
+    }
+
+    /// Where the walk over its table ends.
+    fn end(&self, store: &Store) -> usize {
+        match self.table {
+            Table::Conversations => self.conversations,
+            Table::People => self.people,
+            Table::Keys => store.keyspace.numbers(),
+        }
     }
 
     fn write_piece(&mut self, store: &Store, pace: Pace) {
@@ -257,7 +278,7 @@ impl Walk {
 
     fn write_rows<R: Row>(&mut self, store: &Store, pace: Pace, row: impl Fn(usize) -> Option<R>) {
         let mut rows = Rows::default();
-        let end = numbers(store, self.table).min(self.next + NUMBERS_A_PIECE_MAX);
+        let end = self.end(store).min(self.next + NUMBERS_A_PIECE_MAX);
         while self.next < end && rows.bytes() < pace.piece_bytes {
             let row = row(self.next);
             self.next += 1;
@@ -297,15 +318,6 @@ impl Walk {
                 push(part)
             });
         });
-    }
-}
-
-/// Where the walk over a table ends.
-fn numbers(store: &Store, table: Table) -> usize {
-    match table {
-        Table::Conversations => store.ledger.conversations().numbers(),
-        Table::People => store.ledger.people().numbers(),
-        Table::Keys => store.keyspace.numbers(),
     }
 }
 
@@ -351,11 +363,11 @@ impl Row for (Number, &Conversation) {
     }
 
     fn held(&self) -> usize {
-        self.1.len()
+        self.1.held()
     }
 
     fn weight(&self) -> usize {
-        self.1.len() * size_of::<Place>()
+        self.1.held() * size_of::<(Id, Seq)>()
     }
 }
 

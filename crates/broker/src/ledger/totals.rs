@@ -48,3 +48,14 @@ impl Totals {
         self.change(less, Totals::default());
     }
 }
+
+#[cfg(test)]
+impl super::Ledger {
+    /// The same, counted one by one.
+    pub(super) fn counted(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.conversations.iter().for_each(|(_, it)| totals.add(Totals::of_conversation(it)));
+        self.people.iter().for_each(|(_, it)| totals.add(Totals::of_person(it)));
+        totals
+    }
+}

@@ -1,5 +1,6 @@
 //! A conversation of two people.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -100,8 +101,8 @@ fn escape(name: &str, id: &mut String) {
 }
 
 /// Undoes `escape`. The order matters: `%253A` is the name `%3A`.
-fn unescape(name: &str) -> String {
-    name.replace("%3A", ":").replace("%25", "%")
+fn unescape(name: &str) -> Cow<'_, str> {
+    if name.contains('%') { name.replace("%3A", ":").replace("%25", "%").into() } else { name.into() }
 }
 
 impl PartialEq for Direct {

@@ -69,7 +69,7 @@ impl Person {
             record.read(*seq, *count);
         } else if is_mentioned && *count > record.read {
             record.mentions.insert(*seq);
-            if record.mentions.len() > limits.mentions_kept_max {
+            while record.mentions.len() > limits.mentions_kept_max {
                 record.mentions.pop_first();
             }
         }

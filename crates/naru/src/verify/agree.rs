@@ -16,9 +16,16 @@ pub(super) type Given = Result<Answer, BusError>;
 pub(super) struct Told {
     routed: BTreeSet<(User, Run)>,
     leases: BTreeMap<Server, Millis>,
+    /// The store has a clock of its own, so what it noted of when a device was seen is not compared; and it may promise more of
+    /// an append than was asked for, as Naru's broker does.
+    own_clock: bool,
 }
 
 impl Told {
+    pub(super) fn new(own_clock: bool) -> Told {
+        Told { own_clock, ..Told::default() }
+    }
+
     /// Notes what an operation says.
     pub(super) fn note(&mut self, op: &Op, now: Millis) {
         match op {
@@ -50,7 +57,7 @@ impl Told {
             (Answer::Appended(expected), Answer::Appended(given)) => {
                 // What was reached is up to the store.
                 let reached = |appended: &Appended| Appended { level: Level::Memory, ..*appended };
-                reached(expected) == reached(given) && given.level <= expected.level
+                reached(expected) == reached(given) && (self.own_clock || given.level <= expected.level)
             }
             (Answer::Delivered(expected), Answer::Delivered(given)) => {
                 let servers = expected
@@ -63,7 +70,13 @@ impl Told {
                 servers && bare(expected) == bare(given)
             }
             (Answer::Standing(expected), Answer::Standing(given)) => {
-                let bare = |one: &Standing| Standing { servers: Vec::new(), ..one.clone() };
+                let bare = |one: &Standing| {
+                    let mut one = Standing { servers: Vec::new(), ..one.clone() };
+                    if self.own_clock {
+                        one.devices.iter_mut().for_each(|device| device.seen = Millis(0));
+                    }
+                    one
+                };
                 let servers = match op {
                     Op::Standing { user, .. } => self.may_hold(user, &expected.servers, &given.servers),
                     _ => false,

@@ -10,18 +10,25 @@ use naru_ledger::{Answer, Conversation, Millis, Model, Op};
 
 use super::agree::{Expected, Given};
 use super::cast;
+use super::clock;
 use super::world::World;
 
 /// For how long a sweep leases what it finds.
 const LEASE: Duration = Duration::from_secs(5);
 
+/// The same where it is not we who say what time it is: for as long as the history takes.
+const OWN_LEASE: Duration = Duration::from_secs(60 * 60);
+
 impl World<'_> {
     /// Asks one thing, of the models and of the broker.
     pub(super) async fn ask(&mut self, op: &Op) -> Result<()> {
         self.asked += 1;
+        if self.is_native() && notes_a_device(op) {
+            clock::later_than(self.now).await;
+        }
         let given = there(self.line(0).ask(op).await)?;
-        self.told.note(op, self.now);
-        let now = self.now;
+        let now = self.moment(&given);
+        self.told.note(op, now);
         let mut expected = Vec::new();
         let mut agreeing = Vec::new();
         for mut model in std::mem::take(&mut self.models) {
@@ -46,17 +53,18 @@ impl World<'_> {
         let (mine, theirs) = (self.line(1), self.line(2));
         let (first, second) = tokio::join!(mine.ask(one), theirs.ask(other));
         let (first, second) = (there(first)?, there(second)?);
+        let (at_one, at_other) = (self.moment(&first), self.moment(&second));
         let now = self.now;
         let mut agreeing: Vec<Model> = Vec::new();
         for model in std::mem::take(&mut self.models) {
             for one_is_first in [true, false] {
                 let mut model = model.clone();
                 let (a, b) = if one_is_first {
-                    let a = model.run(one, now);
-                    (a, model.run(other, now))
+                    let a = model.run(one, at_one);
+                    (a, model.run(other, at_other))
                 } else {
-                    let b = model.run(other, now);
-                    (model.run(one, now), b)
+                    let b = model.run(other, at_other);
+                    (model.run(one, at_one), b)
                 };
                 let agrees =
                     self.told.agree(one, &a, &first, now) && self.told.agree(other, &b, &second, now);
@@ -73,6 +81,20 @@ impl World<'_> {
         self.learn(one, &first);
         self.learn(other, &second);
         Ok(())
+    }
+
+    /// Whether it may be asked together with another: not what is seen at which moment, if only the store knows that.
+    pub(super) fn is_one_step(&self, op: &Op) -> bool {
+        is_one_step(op) && !(self.is_native() && notes_a_device(op))
+    }
+
+    /// When the store did what it has answered so.
+    fn moment(&mut self, given: &Given) -> Millis {
+        if self.is_native() {
+            self.now = clock::now();
+            return clock::moment(given);
+        }
+        self.now
     }
 
     /// Notes which entries there are, and begins to fan them out.
@@ -108,7 +130,9 @@ impl World<'_> {
 
     pub(super) async fn sweep(&mut self, server: usize, older_than: Duration, dies: bool) -> Result<()> {
         self.asked += 1;
-        let sweep = Sweep { server: cast::server(server), older_than, limit: 100, lease: LEASE };
+        let (older_than, lease, limit) =
+            if self.is_native() { (Duration::ZERO, OWN_LEASE, 1000) } else { (older_than, LEASE, 100) };
+        let sweep = Sweep { server: cast::server(server), older_than, limit, lease };
         let conversations = cast::conversations();
         let partitions = conversations.iter().map(|conversation| Partition::of(conversation.as_str()));
         let given = self.line(server).sweep(&sweep, partitions).await?;
@@ -116,7 +140,12 @@ impl World<'_> {
             open.sort_by(|one, other| one.conversation.cmp(&other.conversation));
             open
         };
-        let given = by_name(given);
+        // There may be other histories in the same ledger.
+        let ours = given.into_iter().filter(|open| conversations.contains(&open.conversation));
+        let given = by_name(ours.collect());
+        if self.is_native() {
+            self.now = clock::now();
+        }
         let now = self.now;
         let mut expected = Vec::new();
         self.models.retain_mut(|model| match model.run(&Op::Sweep(sweep.clone()), now) {
@@ -180,9 +209,14 @@ fn of(op: &Op) -> Option<Conversation> {
     })
 }
 
+/// Whether it notes when a device was there, which decides which one is forgotten.
+fn notes_a_device(op: &Op) -> bool {
+    matches!(op, Op::Resume(_) | Op::Ack(_))
+}
+
 /// Whether an operation is one atomic step on every broker. What is said of routes is left out, too: it is not known which
 /// was said last.
-pub(super) fn is_one_step(op: &Op) -> bool {
+fn is_one_step(op: &Op) -> bool {
     match op {
         Op::Deliver(deliver) => deliver.to.len() <= 1,
         Op::Send(_) | Op::Sweep(_) => false,

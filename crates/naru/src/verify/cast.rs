@@ -1,5 +1,7 @@
 //! Who and what the histories are about: few, so that they meet, and with names that are hard to handle.
 
+use std::cell::RefCell;
+
 use naru_ledger::op::Run;
 use naru_ledger::{ClientId, Conversation, Device, Direct, Epoch, Room, Server, User};
 
@@ -17,10 +19,24 @@ pub(super) const ROOM_COUNT: usize = ROOMS.len();
 /// The rooms, and then direct ones.
 pub(super) const CONVERSATION_COUNT: usize = ROOM_COUNT + 3;
 
+thread_local! {
+    /// What all names have at their end, where several histories are in one ledger.
+    static MARK: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// From here on names end so.
+pub(super) fn mark(mark: &str) {
+    MARK.with_borrow_mut(|now| mark.clone_into(now));
+}
+
+fn marked(name: &str) -> String {
+    MARK.with_borrow(|mark| format!("{name}{mark}"))
+}
+
 const VALID: &str = "the cast has valid names";
 
 pub(super) fn user(i: usize) -> User {
-    User::parse(USERS[i % USERS.len()]).expect(VALID)
+    User::parse(&marked(USERS[i % USERS.len()])).expect(VALID)
 }
 
 pub(super) fn users() -> Vec<User> {
@@ -32,7 +48,7 @@ pub(super) fn device(i: usize) -> Device {
 }
 
 pub(super) fn server(i: usize) -> Server {
-    Server::parse(SERVERS[i % SERVERS.len()]).expect(VALID)
+    Server::parse(&marked(SERVERS[i % SERVERS.len()])).expect(VALID)
 }
 
 pub(super) fn run(of: usize, i: usize) -> Run {
@@ -40,7 +56,7 @@ pub(super) fn run(of: usize, i: usize) -> Run {
 }
 
 pub(super) fn room(i: usize) -> Room {
-    Room::named(ROOMS[i % ROOMS.len()]).expect(VALID)
+    Room::named(&marked(ROOMS[i % ROOMS.len()])).expect(VALID)
 }
 
 pub(super) fn conversation(i: usize) -> Conversation {

@@ -1,12 +1,17 @@
 //! A broker that is started here: it may be killed at any moment, and started again on what it has written.
 
+use std::env;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A Redis or Valkey in a folder of its own, which keeps what it has answered when it is killed.
+/// What a redis-server or valkey-server is started with. What is answered has been handed to the system, which outlives a kill. Not
+/// so with everysec: while a sync is under way it keeps writes to itself for up to two seconds.
+pub(super) const KEEPING: [&str; 6] = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+
+/// A broker in a folder of its own, which keeps what it has answered when it is killed.
 pub(super) struct Own {
     program: PathBuf,
     folder: tempfile::TempDir,
@@ -37,7 +42,7 @@ impl Own {
     pub(super) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!(
-                "{} ended at once ({status}); --start takes a redis-server or valkey-server",
+                "{} ended at once ({status}); --start takes naru, a redis-server or a valkey-server",
                 self.program.display()
             );
         }
@@ -57,23 +62,35 @@ impl Drop for Own {
     }
 }
 
-fn start(program: &PathBuf, folder: &tempfile::TempDir, port: u16) -> Result<Child> {
-    let mut command = Command::new(program);
-    command
-        .arg("--port")
-        .arg(port.to_string())
-        .arg("--bind")
-        .arg("127.0.0.1")
-        .arg("--dir")
-        .arg(folder.path());
-    // What is answered has been handed to the system, which outlives a kill. Not so with everysec: while a sync is under way
-    // it keeps writes to itself for up to two seconds.
-    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
+fn start(program: &Path, folder: &tempfile::TempDir, port: u16) -> Result<Child> {
+    let mut command = if program.file_stem().is_some_and(|name| name == "naru") {
+        naru(program, folder)?
+    } else {
+        redis(program, folder)
+    };
+    command.arg("--port").arg(port.to_string()).arg("--bind").arg("127.0.0.1");
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().with_context(|| {
         format!(
-            "cannot start {}; give --start the path of a redis-server or valkey-server",
+            "cannot start {}; give --start naru, or the path of a redis-server or valkey-server (embedded goes with --live)",
             program.display()
         )
     })
+}
+
+/// This very program, if it is not said where another is. What is answered has been handed to the system, which outlives a kill.
+fn naru(program: &Path, folder: &tempfile::TempDir) -> Result<Command> {
+    let mut command = match program.components().count() {
+        1 => Command::new(env::current_exe().context("where this program is")?),
+        _ => Command::new(program),
+    };
+    command.arg("--log").arg("error").arg("broker").arg("--data").arg(folder.path().join("data"));
+    command.args(["--fsync", "no", "--cores", "1"]);
+    Ok(command)
+}
+
+fn redis(program: &Path, folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(program);
+    command.arg("--dir").arg(folder.path()).args(KEEPING);
+    command
 }

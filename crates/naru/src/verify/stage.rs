@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use naru_broker::Parameters;
 use naru_bus::{Dialect, Keeping, Line, Target};
 use naru_ledger::Limits;
 use tokio::time::{Instant, sleep};
@@ -53,6 +54,23 @@ fn limits() -> [Limits; 3] {
     [tight, tighter, Limits::default()]
 }
 
+/// Limits as parameters of Naru's broker, but for the bytes of a log: a store may count what it stores.
+fn parameters(limits: &Limits) -> Vec<(&'static str, String)> {
+    vec![
+        ("ledger-body-bytes-max", limits.body_bytes_max.to_string()),
+        ("ledger-mentions-max", limits.mentions_max.to_string()),
+        ("ledger-mentions-kept-max", limits.mentions_kept_max.to_string()),
+        ("ledger-log-entries-max", limits.log_entries_max.to_string()),
+        ("ledger-log-age-max", limits.log_age_max.as_secs().to_string()),
+        ("ledger-dedupe-window", limits.dedupe_window.as_secs().to_string()),
+        ("ledger-ring-max", limits.ring_max.to_string()),
+        ("ledger-conversations-max", limits.conversations_max.to_string()),
+        ("ledger-devices-max", limits.devices_max.to_string()),
+        ("ledger-device-ttl", limits.device_ttl.as_secs().to_string()),
+        ("ledger-members-max", limits.members_max.to_string()),
+    ]
+}
+
 impl Stage {
     pub(super) fn new(url: String, own: Option<Own>) -> Stage {
         Stage { url, own, prefix: format!("verify:{}", std::process::id()), lines: Vec::new() }
@@ -74,13 +92,7 @@ impl Stage {
             all.push(lines);
         }
         let first = all.first().and_then(|lines| lines.first()).context("there are limits and lines")?;
-        if first.dialect() == Dialect::Native {
-            bail!(
-                "{} is Naru's broker, whose ledger has a clock of its own; histories need Redis or Valkey",
-                self.url
-            );
-        }
-        let found = first.inspection().map(ToString::to_string).unwrap_or_default();
+        let found = first.inspection().map_or_else(|| "Naru".to_owned(), ToString::to_string);
         self.lines = all;
         Ok(found)
     }
@@ -106,16 +118,34 @@ impl Stage {
         }
         let limits = limits();
         let set = set % limits.len();
-        let lines =
+        let lines: Vec<Line> =
             self.lines[set].iter().map(|line| line.under(&format!("{}:{name}", self.prefix))).collect();
-        Ok((lines, limits[set].clone()))
+        match lines.first() {
+            Some(line) if line.dialect() == Dialect::Native => {
+                let limits = self.bounds(line, &limits[set]).await?;
+                Ok((lines, limits))
+            }
+            _ => Ok((lines, limits[set].clone())),
+        }
+    }
+
+    /// The limits of Naru's broker: these, as far as they can be set, if it is ours, and else what it has.
+    async fn bounds(&self, line: &Line, wanted: &Limits) -> Result<Limits> {
+        if self.own.is_some() {
+            line.set_bounds(&parameters(wanted)).await?;
+        }
+        let mut parameters = Parameters::default();
+        for (name, value) in line.bounds().await? {
+            parameters.set(&name, &value).with_context(|| name.clone())?;
+        }
+        Ok(parameters.ledger_limits())
     }
 
     /// Removes what connecting has left.
     pub(super) async fn clear(&self) -> Result<()> {
         match self.lines.first().and_then(|lines| lines.first()) {
-            Some(line) => Ok(line.clear().await?),
-            None => Ok(()),
+            Some(line) if line.dialect() == Dialect::Scripts => Ok(line.clear().await?),
+            _ => Ok(()),
         }
     }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use naru_bus::{Line, Pinned};
+use naru_bus::{Dialect, Line, Pinned};
 use naru_ledger::op::Deliver;
 use naru_ledger::{Answer, Conversation, Epoch, Generation, Limits, Millis, Model, Op, Seq, Useq, User};
 
 use super::agree::Told;
-use super::ask::is_one_step;
 use super::cast;
+use super::clock;
 use super::settle::questions;
 use super::stage::Stage;
 use super::step::{Fault, Step};
@@ -30,6 +30,8 @@ pub(super) struct World<'a> {
     generation: Generation,
     /// How often the store has lost everything.
     lives: u64,
+    /// The store's, if it is not said by us as the clock and the generation are.
+    epoch: Option<Epoch>,
     /// What the answers have said of the logs: every entry's number and count.
     pub(super) entries: BTreeMap<Conversation, Vec<(Seq, u64)>>,
     /// Fan-outs that are begun.
@@ -42,6 +44,8 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     pub(super) async fn begin(stage: &'a mut Stage, set: usize, name: String) -> Result<World<'a>> {
         let (lines, limits) = stage.lines(set, &name).await?;
+        let is_native = lines.first().is_some_and(|line| line.dialect() == Dialect::Native);
+        cast::mark(&if is_native { clock::fresh_mark() } else { String::new() });
         let mut world = World {
             stage,
             set,
@@ -52,13 +56,31 @@ impl<'a> World<'a> {
             now: Millis(20_000 * DAY),
             generation: Generation::FIRST,
             lives: 0,
+            epoch: None,
             entries: BTreeMap::new(),
             jobs: Vec::new(),
             told: Told::default(),
             asked: 0,
         };
+        if is_native {
+            world.epoch = Some(clock::epoch(&world.lines).await?);
+            world.now = clock::now();
+        }
         world.be_born();
+        if is_native {
+            world.raise(world.lines[0].generation().await?);
+        }
         Ok(world)
+    }
+
+    /// Whether the store is Naru's broker, which has its own clock and epoch, and one ledger for all histories.
+    pub(super) fn is_native(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    fn raise(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.models.iter_mut().for_each(|model| model.raise(generation));
     }
 
     fn be_born(&mut self) {
@@ -67,11 +89,12 @@ impl<'a> World<'a> {
         self.generation = Generation::FIRST;
         self.entries.clear();
         self.jobs.clear();
-        self.told = Told::default();
+        self.told = Told::new(self.is_native());
     }
 
     pub(super) fn epoch(&self) -> Epoch {
-        Epoch::parse(&format!("life {}", self.lives)).expect("a few digits are an epoch")
+        let made = || Epoch::parse(&format!("life {}", self.lives)).expect("a few digits are an epoch");
+        self.epoch.clone().unwrap_or_else(made)
     }
 
     /// A model that agrees with all there was.
@@ -102,7 +125,7 @@ impl<'a> World<'a> {
                 let Some(op) = self.resolve(asked) else { return Ok(()) };
                 match fault {
                     Fault::None => self.ask(&op).await,
-                    Fault::Twice if is_one_step(&op) => self.together(&op, &op).await,
+                    Fault::Twice if self.is_one_step(&op) => self.together(&op, &op).await,
                     Fault::Twice | Fault::Lost => {
                         self.ask(&op).await?;
                         self.ask(&op).await
@@ -113,7 +136,7 @@ impl<'a> World<'a> {
                 let (Some(first), Some(second)) = (self.resolve(one), self.resolve(other)) else {
                     return Ok(());
                 };
-                if is_one_step(&first) && is_one_step(&second) {
+                if self.is_one_step(&first) && self.is_one_step(&second) {
                     return self.together(&first, &second).await;
                 }
                 self.ask(&first).await?;
@@ -124,14 +147,19 @@ impl<'a> World<'a> {
             Step::Sweep { server, older_than, dies } => {
                 self.sweep(*server, Duration::from_millis(*older_than), *dies).await
             }
+            // Its clock goes by itself, and it keeps the other histories, too.
+            Step::Wait { .. } | Step::Empty if self.is_native() => Ok(()),
             Step::Wait { millis } => {
                 self.now = Millis(self.now.0.saturating_add_signed(*millis));
                 Ok(())
             }
             Step::Raise => {
-                self.generation = Generation(self.generation.0 + 1);
-                let generation = self.generation;
-                self.models.iter_mut().for_each(|model| model.raise(generation));
+                let generation = if self.is_native() {
+                    self.lines[0].raise().await?
+                } else {
+                    Generation(self.generation.0 + 1)
+                };
+                self.raise(generation);
                 Ok(())
             }
             Step::Empty => {
@@ -142,6 +170,10 @@ impl<'a> World<'a> {
             Step::Restart => {
                 self.stage.restart().await?;
                 (self.lines, _) = self.stage.lines(self.set, &self.name).await?;
+                if self.is_native() {
+                    self.models.iter_mut().for_each(Model::restart);
+                    self.raise(self.lines[0].generation().await?);
+                }
                 Ok(())
             }
         }
@@ -155,8 +187,15 @@ impl<'a> World<'a> {
 
     /// When all is quiet: everything is fanned out, and everything there is reads the same.
     pub(super) async fn settle(&mut self) -> Result<()> {
-        self.now = Millis(self.now.0 + DAY);
-        self.sweep(0, Duration::ZERO, false).await?;
+        if self.is_native() {
+            // Each finds what is left to it.
+            for server in 0..cast::SERVER_COUNT {
+                self.sweep(server, Duration::ZERO, false).await?;
+            }
+        } else {
+            self.now = Millis(self.now.0 + DAY);
+            self.sweep(0, Duration::ZERO, false).await?;
+        }
         self.sweep(1, Duration::ZERO, true).await?;
         let end = questions(self);
         for op in end {
@@ -167,6 +206,6 @@ impl<'a> World<'a> {
 
     /// Removes what the history has left.
     pub(super) async fn clear(&mut self) -> Result<()> {
-        Ok(self.line(0).clear().await?)
+        if self.is_native() { Ok(()) } else { Ok(self.line(0).clear().await?) }
     }
 }

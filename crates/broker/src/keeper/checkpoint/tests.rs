@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use naru_ledger::{Epoch, Millis, Model};
+use naru_ledger::{
+    ClientId, Direct, Epoch, Millis, Model, Op, User,
+    op::{Append, Said},
+};
 use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs, faults::Disk};
 use proptest::prelude::*;
 
@@ -110,8 +113,15 @@ impl Desk {
 
     /// Everything there is: what each key holds, with bodies, as text.
     fn everything(&mut self) -> BTreeMap<Vec<u8>, Vec<String>> {
-        let people = all_of_store(&mut self.store);
-        let has_people = self.store.ledger.people().numbers() > 0;
+        let mut everything = self.keys();
+        if self.store.ledger.people().numbers() > 0 {
+            everything.insert(PEOPLE.to_vec(), all_of_store(&mut self.store));
+        }
+        everything
+    }
+
+    /// The same without people.
+    fn keys(&self) -> BTreeMap<Vec<u8>, Vec<String>> {
         let keyspace = &self.store.keyspace;
         let body = |place| match self.store.journal.read(place) {
             Ok(body) => String::from_utf8(body.to_vec()).unwrap(),
@@ -136,7 +146,6 @@ impl Desk {
             };
             (key.name.to_vec(), [vec![format!("{:?}", key.expiry())], held].concat())
         })
-        .chain(has_people.then(|| (PEOPLE.to_vec(), people)))
         .collect()
     }
 
@@ -718,4 +727,106 @@ fn the_space_of_everything_comes_back_though_nothing_is_recorded_any_more() {
     }
     assert_eq!(desk.store.journal.log().last(), marks, "when it is back, nothing more is done for it");
     desk.close();
+}
+
+impl Desk {
+    /// Alice says something to one of the others.
+    fn say(&mut self, to: &str, number: usize, bytes: usize) {
+        let [alice, other] = ["alice", to].map(|name| User::parse(name).unwrap());
+        let body = format!("\"{}\"", char::from(b'a' + (number % 26) as u8).to_string().repeat(bytes));
+        let append = Append {
+            conversation: Direct::between(&alice, &other).into(),
+            sender: alice,
+            client_id: ClientId::parse(&number.to_string()).unwrap(),
+            said: Said::Message { body: body.as_bytes().into(), mentions: Default::default() },
+            level: naru_ledger::Level::Fsync,
+        };
+        self.now = Millis(self.now.0 + 1);
+        self.store.now = self.now.0;
+        let op = Op::Send(append);
+        let changes = self.store.decide(&op).unwrap().changes;
+        self.store.change_ledger(changes).unwrap();
+        self.model.run(&op, self.now).unwrap();
+    }
+}
+
+/// What a conversation forgets gives its space back, what another keeps is moved, and none of it is the keys'.
+#[test]
+fn space_comes_back_when_conversations_forget_and_what_is_left_outlives_a_flush() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(&folder.path().join("data"));
+    let mut bytes_max = 0;
+    for round in 0..600 {
+        // Of each only the last six are kept, and few are said to bob.
+        desk.say(if round % 80 == 0 { "bob" } else { "carol" }, round, 400);
+        let change = desk.add(&"stream".into(), 200);
+        desk.try_change(change);
+        if round % 100 == 99 {
+            desk.store.flush().unwrap();
+        }
+        desk.turn();
+        bytes_max = bytes_max.max(desk.file_bytes());
+    }
+    assert!(bytes_max >= 64 << 10, "there was something to give back: {bytes_max}");
+    let mut turns = 0;
+    while desk.file_bytes() > 48 << 10 {
+        let _ = desk.store.journal.log().mark();
+        desk.turn();
+        turns += 1;
+        assert!(turns < 20_000, "{} bytes stay", desk.file_bytes());
+    }
+    desk.check_people();
+    let everything = desk.everything();
+    desk.close();
+    let mut again = Desk::open(&folder.path().join("data"));
+    assert_eq!(again.everything(), everything);
+    let live = again.store.journal.live().share();
+    again.store.flush().unwrap();
+    assert!(again.store.journal.live().share() > 0.0 && live > 0.0);
+}
+
+/// However many there are, a turn writes some of them, and what they are meanwhile is what is taken back in.
+#[test]
+fn conversations_and_people_are_written_some_at_a_time_while_they_change() {
+    const PEOPLE: usize = 1000;
+    let fs = MemoryFs::new();
+    let open = || Desk::open_in(Arc::new(fs.clone()), Path::new("/data"));
+    let mut desk = open();
+    desk.checkpoints.pace = Pace { log_bytes_min: u64::MAX, piece_bytes: 1000, ..desk.checkpoints.pace };
+    for number in 0..PEOPLE {
+        desk.say(&format!("user-{number}"), number, 1);
+        if desk.store.journal.log().batch_bytes() > 4000 {
+            desk.turn();
+        }
+    }
+    desk.turn();
+    desk.checkpoints.pace.log_bytes_min = 0;
+    let (mut turns, mut number) = (0, PEOPLE);
+    desk.turn();
+    desk.checkpoints.pace.log_bytes_min = u64::MAX;
+    while desk.checkpoints.walk.is_some() {
+        // Known ones, and new ones behind the walk.
+        for other in [7, PEOPLE - 7, number] {
+            desk.say(&format!("user-{other}"), number, 1);
+            number += 1;
+        }
+        desk.turn();
+        turns += 1;
+    }
+    assert!(turns > 30, "{turns} turns");
+    desk.turn_to_the_end();
+    let before = desk.checkpoint;
+    let rows = rows_of(&desk);
+    desk.close();
+    let again = open();
+    assert!(again.checkpoint > before, "a checkpoint was made");
+    assert!(again.store.journal.last() > again.checkpoint.unwrap());
+    assert!(rows_of(&again) == rows);
+}
+
+/// Rows as they are.
+fn rows_of(desk: &Desk) -> (Vec<(Number, Conversation)>, Vec<(Number, Person)>) {
+    let ledger = &desk.store.ledger;
+    let conversations = ledger.conversations().iter().map(|(number, row)| (number, row.clone()));
+    (conversations.collect(), ledger.people().iter().map(|(number, row)| (number, row.clone())).collect())
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use naru_ledger::{
     Answer, ClientId, Conversation, Direct, Level as Asked, Op, Seq, User,
-    op::{Append, Said},
+    op::{Append, Said, What},
 };
 use naru_store::{
     Log, Lsn, Options, Vfs,
@@ -15,7 +15,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     config::Config,
-    keeper::{journal::Journal, load::Loading},
+    keeper::{
+        held::{self, Held, Release},
+        journal::Journal,
+        load::Loading,
+    },
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -198,4 +202,87 @@ fn only_an_end_that_was_not_in_order_raises_the_generation_and_only_at_a_weak_le
     assert!(!store.ledger.head().is_weakened);
     drop(store);
     assert_eq!(generation(&open(&disk, &config)), 2);
+}
+
+/// Lets go what may leave, as a turn does; which messages those are, and what they were promised to survive.
+fn release(store: &mut Store, held: &mut Held) -> Vec<(u64, Asked)> {
+    let (counts, synced) = (store.journal.durable(), store.journal.log().synced());
+    if held.wants_sync(counts, synced) {
+        store.journal.log().sync();
+    }
+    let mut left = Vec::new();
+    while let Some(Release::Publish(held::Said { channel, payload })) = held.next(counts, synced) {
+        let number = str::from_utf8(&channel).unwrap().parse().unwrap();
+        left.push((number, Asked::parse(str::from_utf8(&payload).unwrap()).unwrap()));
+    }
+    left
+}
+
+/// Says something, whose answer is held until what it is to survive is so.
+fn say_and_hold(store: &mut Store, held: &mut Held, number: u64, asked: Asked) {
+    say(store, number).unwrap();
+    let mut reached = asked;
+    let until = store.promise(&mut reached);
+    let (channel, payload) = (number.to_string().into(), reached.as_str().into());
+    held.keep(store.journal.last(), until, Release::Publish(held::Said { channel, payload }));
+}
+
+fn is_there(store: &mut Store, number: u64) -> bool {
+    let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
+    let what = What::Sent { sender: alice.clone(), client_id: ClientId::parse(&number.to_string()).unwrap() };
+    let op = Op::Trace { conversation: Direct::between(&alice, &bob).into(), what };
+    matches!(store.decide(&op).unwrap().answer, Answer::Traced(traced) if traced.entry.is_some())
+}
+
+#[test]
+fn what_was_promised_to_be_on_disk_is_there_after_a_power_cut() {
+    for level in ["always", "everysec", "no"] {
+        let (disk, config) = (Disk::new(1), config());
+        config.set(&[(b"appendfsync", level.as_bytes())]).unwrap();
+        let (mut store, mut held, mut left) = (open(&disk, &config), Held::default(), Vec::new());
+        for number in 1..=60 {
+            say_and_hold(&mut store, &mut held, number, Asked::ALL[number as usize % 3]);
+            store.submit(number % 2 == 0).unwrap();
+            left.extend(release(&mut store, &mut held));
+            if number % 10 != 0 {
+                continue;
+            }
+            let cut = disk.copy();
+            cut.power_on(Keep::Nothing);
+            let mut again = open(&cut, &config);
+            for (number, reached) in &left {
+                assert!(*reached == Asked::Memory || is_there(&mut again, *number), "{number} at {level}");
+            }
+        }
+        while left.len() < 60 {
+            store.submit(true).unwrap();
+            left.extend(release(&mut store, &mut held));
+        }
+        let memory = left.iter().filter(|(_, reached)| *reached == Asked::Memory).count();
+        assert!(memory < 30 && (memory == 0 || level != "always"), "{memory} at {level}");
+        assert!(left.iter().all(|(_, reached)| *reached < Asked::Replica), "there is no other machine");
+    }
+}
+
+#[test]
+fn where_a_sync_fails_nothing_is_promised_any_more() {
+    let (disk, config) = (Disk::new(1), config());
+    config.set(&[(b"appendfsync", b"no")]).unwrap();
+    let (mut store, mut held) = (open(&disk, &config), Held::default());
+    // From here on what is not on disk counts.
+    while store.journal.log().level() == Level::Always || store.journal.log().synced() < store.journal.last()
+    {
+        store.submit(true).unwrap();
+        store.journal.log().sync();
+    }
+    say_and_hold(&mut store, &mut held, 1, Asked::Memory);
+    say_and_hold(&mut store, &mut held, 2, Asked::Fsync);
+    while store.journal.durable() < store.journal.last() {
+        store.submit(true).unwrap();
+    }
+    disk.plan(disk.operations() + 1, Fault::Error(std::io::ErrorKind::Other));
+    assert_eq!(release(&mut store, &mut held), [(1, Asked::Memory)]);
+    while store.submit(true).is_ok() {}
+    assert!(release(&mut store, &mut held).is_empty());
+    assert_eq!(held.drain().count(), 1);
 }

@@ -160,7 +160,7 @@ fn use_ledger(ledger: &mut Ledger) {
 }
 
 /// Conversations and people that are asked about: each with each.
-const MANY: usize = 5;
+const MANY: usize = 3;
 
 /// What it comes to is not made.
 fn decide(ledger: &mut Ledger, op: Op) {

@@ -283,7 +283,7 @@ fn the_seed_of_all_kinds_is_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1200, ..ProptestConfig::default() })]
 
     /// Bytes of what is stored are others, are missing or are there twice.
     #[test]

@@ -6,7 +6,7 @@ mod parties;
 mod windows;
 
 pub(crate) use log::Log;
-pub(crate) use parties::{Joined, Parties, Room};
+pub(crate) use parties::{Joined, Parties};
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
@@ -119,6 +119,12 @@ impl Conversation {
     /// How many of them are not done.
     pub(crate) fn open_entries(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.0.len())
+    }
+
+    /// How many things it holds: entries, ids by which repeats are recognised, members.
+    pub(crate) fn held(&self) -> usize {
+        let ids = self.windows.as_ref().map_or(0, |windows| windows.len());
+        self.len() + ids + self.parties.room().map_or(0, |room| room.members.len())
     }
 
     /// Its entries after this one: where what they say is.

@@ -58,6 +58,11 @@ impl Windows {
         known.filter_map(|window| window.ids.find(id)).next()
     }
 
+    /// How many ids it has.
+    pub(super) fn len(&self) -> usize {
+        self.current.ids.0.len() + self.before.ids.0.len()
+    }
+
     /// Whether nothing is recognised any more from this moment on.
     pub(super) fn are_over(&self, at: Millis, window_ms: NonZeroU64) -> bool {
         self.age(self.current.begins, at, window_ms) > 1
@@ -98,5 +103,41 @@ impl<'de> Deserialize<'de> for Ids {
             ids.insert(id, seq);
         }
         Ok(ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WINDOW: NonZeroU64 = NonZeroU64::new(10).unwrap();
+
+    proptest! {
+        /// Against a list of all there ever were.
+        #[test]
+        fn an_id_is_known_in_its_window_and_the_next(steps in prop::collection::vec((0..6_u64, 0..25_u64), 1..60)) {
+            let mut naive: Vec<(Id, Seq, u64)> = Vec::new();
+            let mut windows: Option<Windows> = None;
+            let mut at = Millis(1000);
+            for (number, (id, wait)) in (1..).zip(steps) {
+                let (id, seq) = (Id(id, id), Seq(number));
+                at.0 += wait * wait / 25;
+                let known = naive.iter().rev().find(|(known, ..)| *known == id);
+                let known = known.filter(|(.., given)| at.0 / 10 - given / 10 <= 1).map(|(_, seq, _)| *seq);
+                let found = windows.as_ref().and_then(|windows| windows.find(id, at, WINDOW));
+                prop_assert_eq!(found, known);
+                let is_any = naive.iter().any(|(.., given)| at.0 / 10 - given / 10 <= 1);
+                prop_assert_eq!(windows.as_ref().is_some_and(|windows| !windows.are_over(at, WINDOW)), is_any);
+                if known.is_none() {
+                    match &mut windows {
+                        Some(windows) => windows.insert(id, seq, at, WINDOW),
+                        None => windows = Some(Windows::new(id, seq, at, WINDOW)),
+                    }
+                    naive.push((id, seq, at.0));
+                }
+            }
+        }
     }
 }

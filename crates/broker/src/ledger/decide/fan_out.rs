@@ -13,9 +13,8 @@ use crate::ledger::{
 use crate::numbered::Number;
 
 /// An entry on its way into inboxes.
-struct Fresh<'a> {
+struct Fresh {
     number: Number,
-    name: &'a Name,
     seq: Seq,
     count: u64,
     kind: Kind,
@@ -40,7 +39,7 @@ impl<B: Bodies> Deciding<'_, B> {
             }
         };
         let (seq, count, kind) = (appended.seq, appended.count, content.said.kind());
-        let fresh = Fresh { number, name, seq, count, kind, mode };
+        let fresh = Fresh { number, seq, count, kind, mode };
         let to = audience(name, conversation, &content, mode);
         let to = self.reach(&fresh, to.into_iter());
         if appended.repeat {
@@ -72,7 +71,7 @@ impl<B: Bodies> Deciding<'_, B> {
             true => Part::Mentioned,
             false => Part::Recipient,
         };
-        let fresh = Fresh { number, name, seq, count, kind, mode };
+        let fresh = Fresh { number, seq, count, kind, mode };
         let is_rising = to.is_sorted_by(|one, other| one.user < other.user);
         let mut once = BTreeSet::new();
         // Whoever is there twice is reached once: the second time nothing changes.
@@ -89,11 +88,11 @@ impl<B: Bodies> Deciding<'_, B> {
     }
 
     /// Sees to it that an entry has come into inboxes. Nobody is there twice.
-    fn reach<'u>(&mut self, fresh: &Fresh<'_>, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
+    fn reach<'u>(&mut self, fresh: &Fresh, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
         let Fresh { number, seq, count, kind, mode, .. } = *fresh;
         let generation = self.ledger.head.generation;
-        let mut delivered = Vec::with_capacity(to.size_hint().0);
-        let mut reached = Vec::with_capacity(to.size_hint().0);
+        let most = to.size_hint().1.unwrap_or(0);
+        let (mut delivered, mut reached) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (user, part) in to {
             let arrival = Arrival { seq, count, kind, mode, part };
             let (person, useq, after) = match self.person(user) {

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use naru_ledger::answer::{
     Delivered, DeviceStanding, Followed, How, Pointer, PointerKind, Refused, Resumed, Row, Rows, Standing,
     Unread,
@@ -45,9 +47,11 @@ impl<B: Bodies> Deciding<'_, B> {
         let (pointers, more) = match how {
             How::Ring => {
                 let after = person.pointers().filter(|(useq, ..)| *useq > start);
+                // Most conversations are there more than once.
+                let mut ids = HashMap::new();
                 let pointers = after.map(|(useq, conversation, span)| Pointer {
                     useq,
-                    conversation: self.id_of(conversation),
+                    conversation: ids.entry(conversation).or_insert_with(|| self.id_of(conversation)).clone(),
                     after: span.after,
                     seq: span.seq,
                     kind: span.kind,

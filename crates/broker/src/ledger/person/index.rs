@@ -23,11 +23,18 @@ const HALF: u64 = 15;
 pub(super) struct Row<'a> {
     pub(super) conversation: Number,
     pub(super) useq: Useq,
-    /// Where it begins, and where the next does.
-    span: (usize, usize),
+    pub(super) at: At,
+    rest: &'a [u8],
+}
+
+/// Where in an index a row is, until something is changed there.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    start: usize,
+    /// Where the next begins.
+    end: usize,
     /// How far its last change is below that of the one before it.
     back: u64,
-    rest: &'a [u8],
 }
 
 impl Row<'_> {
@@ -70,7 +77,26 @@ impl Index {
     }
 
     pub(super) fn find(&self, last: Useq, conversation: Number) -> Option<Row<'_>> {
-        self.rows(last).find(|row| row.conversation == conversation)
+        let (key, key_bytes) = key(conversation);
+        let mask = u64::MAX >> (64 - 8 * key_bytes);
+        let mut useq = last.0;
+        let mut start = 0;
+        loop {
+            let mut rest = self.0.get(start..)?;
+            let (back, length) = take_lead(&mut rest)?;
+            useq = useq.wrapping_sub(back);
+            let end = self.0.len() - rest.len() + length;
+            // A number's bytes are not those that another's begin with.
+            let begin = match rest.first_chunk::<8>() {
+                Some(begin) => u64::from_le_bytes(*begin),
+                None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            };
+            if begin & mask == key && length >= key_bytes {
+                let rest = rest.get(key_bytes..length)?;
+                return Some(Row { conversation, useq: Useq(useq), at: At { start, end, back }, rest });
+            }
+            start = end;
+        }
     }
 
     /// Whether it has more conversations than that.
@@ -79,9 +105,16 @@ impl Index {
             && self.rows(Useq::ZERO).nth(conversations_max).is_some()
     }
 
-    /// A conversation has changed, by the user's next number, which is its record's. `last` is the one before.
-    pub(super) fn set(&mut self, last: Useq, conversation: Number, record: &Record, scratch: &mut Vec<u8>) {
-        let before = self.find(last, conversation).map(|row| (row.span, row.back));
+    /// A conversation has changed, by the user's next number, which is its record's. `last` is the one before, and the
+    /// conversation was there before if it was.
+    pub(super) fn set(
+        &mut self,
+        last: Useq,
+        before: Option<At>,
+        conversation: Number,
+        record: &Record,
+        scratch: &mut Vec<u8>,
+    ) {
         scratch.clear();
         write(conversation, record, scratch);
         self.rewrite(record.useq.0.wrapping_sub(last.0), before, scratch);
@@ -92,15 +125,15 @@ impl Index {
         let mut oldest = None;
         let mut oldest_left = None;
         for row in self.rows(last) {
-            let found = Some((row.conversation, row.span, row.back));
+            let found = Some((row.conversation, row.at));
             if row.follow() == Follow::Left {
                 oldest_left = found;
             }
             oldest = found;
         }
-        let (conversation, span, back) = oldest_left.or(oldest)?;
+        let (conversation, at) = oldest_left.or(oldest)?;
         scratch.clear();
-        self.rewrite(0, Some((span, back)), scratch);
+        self.rewrite(0, Some(at), scratch);
         Some(conversation)
     }
 
@@ -111,7 +144,7 @@ impl Index {
         *self = Index::default();
         let mut before = Useq::ZERO;
         for (conversation, record) in kept.iter().rev() {
-            self.set(before, *conversation, record, scratch);
+            self.set(before, None, *conversation, record, scratch);
             before = record.useq;
         }
         scratch.clear();
@@ -119,8 +152,9 @@ impl Index {
     }
 
     /// Puts what there is, without one record, behind what has been written; the user's last number is that much higher.
-    fn rewrite(&mut self, higher: u64, without: Option<((usize, usize), u64)>, scratch: &mut Vec<u8>) {
-        let ((start, end), back) = without.unwrap_or(((self.0.len(), self.0.len()), 0));
+    fn rewrite(&mut self, higher: u64, without: Option<At>, scratch: &mut Vec<u8>) {
+        let all = self.0.len();
+        let At { start, end, back } = without.unwrap_or(At { start: all, end: all, back: 0 });
         let higher = push_behind(&self.0[..start], higher, scratch);
         push_behind(&self.0[end..], higher.wrapping_add(back), scratch);
         keep(&mut self.0, scratch);
@@ -176,6 +210,21 @@ fn take_lead(bytes: &mut &[u8]) -> Option<(u64, usize)> {
         length = length.wrapping_add(take(bytes)?);
     }
     Some((back, usize::try_from(length).ok()?))
+}
+
+/// A conversation's number as it is written, the first byte lowest, and how many bytes it has.
+fn key(conversation: Number) -> (u64, usize) {
+    let mut number = conversation.get();
+    let (mut key, mut bytes) = (0, 0);
+    loop {
+        let more = u64::from(number >= 0x80) << 7;
+        key |= (u64::from(number & 0x7f) | more) << (8 * bytes);
+        bytes += 1;
+        number >>= 7;
+        if more == 0 {
+            return (key, bytes);
+        }
+    }
 }
 
 fn put_lead(back: u64, length: usize, out: &mut Vec<u8>) {
@@ -245,7 +294,7 @@ impl<'a> Iterator for Rows<'a> {
         let conversation = Number::from(take(&mut row)? as u32);
         self.at = end;
         self.useq = self.useq.wrapping_sub(back);
-        Some(Row { conversation, useq: Useq(self.useq), span: (start, end), back, rest: row })
+        Some(Row { conversation, useq: Useq(self.useq), at: At { start, end, back }, rest: row })
     }
 }
 
@@ -285,7 +334,8 @@ mod tests {
                 let conversation = conversation << conversation;
                 let next = Useq(last.0 + if step == 2 { 1 << 20 } else { 1 });
                 record.useq = next;
-                index.set(last, Number::from(conversation), &record, &mut scratch);
+                let before = index.find(last, Number::from(conversation)).map(|row| row.at);
+                index.set(last, before, Number::from(conversation), &record, &mut scratch);
                 naive.insert(conversation, record);
                 last = next;
                 if forgets {
@@ -322,6 +372,7 @@ mod tests {
             let index = Index(bytes.into());
             index.is_sound(Useq(100));
             index.rows(Useq(100)).for_each(|row| drop(row.record()));
+            index.find(Useq(100), Number::from(7)).map(|row| row.record());
         }
     }
 }

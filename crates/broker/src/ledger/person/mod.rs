@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bounds, NUMBER_MAX};
 use crate::numbered::{Named, Number};
-use index::{Index, Row};
+use index::{At, Index, Row};
 use ring::{Ends, New, Pointer, Ring};
 
 /// One user: the index and the ring of their inbox, and their devices. The order of its fields is the format of checkpoints.
@@ -36,6 +36,14 @@ pub(crate) struct Person {
     ring: Ring,
     /// In the order of their names.
     devices: Box<[Standing]>,
+}
+
+/// Where a conversation was before it changed: in the index, in the ring, and how far it had come.
+#[derive(Clone, Copy)]
+struct Before {
+    at: At,
+    useq: Useq,
+    head: Seq,
 }
 
 /// What changes are made with, besides what they say.
@@ -127,9 +135,9 @@ impl Person {
         useq: Useq,
         with: &mut With<'_>,
     ) {
-        let before = self.record(conversation);
-        let at = before.as_ref().map(|record| (record.useq, record.head));
-        let mut record = before.unwrap_or_default();
+        let before = self.row(conversation).map(|row| (row.at, row.record()));
+        let at = before.as_ref().map(|(at, record)| Before { at: *at, useq: record.useq, head: record.head });
+        let mut record = before.map(|(_, record)| record).unwrap_or_default();
         if let Some(span) = record.arrive(arrival, with.bounds.mentions_kept_max) {
             self.change(conversation, (at, record), span, useq, with);
         }
@@ -149,8 +157,8 @@ impl Person {
         useq: Useq,
         with: &mut With<'_>,
     ) {
-        let Some(mut record) = self.record(conversation) else { return };
-        let at = Some((record.useq, record.head));
+        let Some((at, mut record)) = self.row(conversation).map(|row| (row.at, row.record())) else { return };
+        let at = Some(Before { at, useq: record.useq, head: record.head });
         if record.read(seq, count) {
             let span = Span { after: seq, seq, kind: naru_ledger::answer::PointerKind::Read };
             self.change(conversation, (at, record), span, useq, with);
@@ -161,7 +169,7 @@ impl Person {
     fn change(
         &mut self,
         conversation: Number,
-        (before, mut record): (Option<(Useq, Seq)>, Record),
+        (before, mut record): (Option<Before>, Record),
         span: Span,
         useq: Useq,
         With { generation, bounds, scratch }: &mut With<'_>,
@@ -170,7 +178,8 @@ impl Person {
         self.head = useq;
         self.generation = self.generation.max(*generation);
         record.useq = useq;
-        self.index.set(last, conversation, &record, scratch);
+        self.index.set(last, before.map(|before| before.at), conversation, &record, scratch);
+        let before = before.map(|before| (before.useq, before.head));
         let new = New { useq, conversation, span, head: record.head, before };
         let Person { ring, ends, devices, .. } = self;
         let mut missed = Vec::new();

@@ -81,19 +81,17 @@ impl Record {
         is_changed
     }
 
-    /// Whether it was not so before. Of more than are kept the lowest goes, which may be this one.
+    /// Whether it was not so before. Of more than are kept the lowest go, which may be this one.
     fn mention(&mut self, seq: Seq, kept_max: usize) -> bool {
-        let Err(at) = self.mentions.binary_search(&seq) else { return self.drop_lowest(kept_max) };
-        self.mentions.insert(at, seq);
-        !(self.drop_lowest(kept_max) && at == 0)
-    }
-
-    /// At most one, which is all that one more mention can make too many.
-    fn drop_lowest(&mut self, kept_max: usize) -> bool {
-        let is_too_many = self.mentions.len() > kept_max;
-        if is_too_many {
-            self.mentions.remove(0);
+        let found = self.mentions.binary_search(&seq);
+        if let Err(at) = found {
+            self.mentions.insert(at, seq);
         }
-        is_too_many
+        let surplus = self.mentions.len().saturating_sub(kept_max);
+        self.mentions.drain(..surplus);
+        match found {
+            Ok(_) => surplus > 0,
+            Err(at) => surplus != 1 || at > 0,
+        }
     }
 }

@@ -1,7 +1,8 @@
-use naru_ledger::answer::{Answer, Refused};
+use naru_ledger::answer::{Answer, Entry, Refused};
 use naru_ledger::op::{From, History, What};
 use naru_ledger::testing::{Event, epoch, model};
 use naru_ledger::{ClientId, Conversation as Name, Device, Limits, Millis, Model, Op, Seq, Useq, User};
+use proptest::sample::Index;
 
 use super::super::{Head, IdKey, Ledger, LedgerChange, Subject, Undecided};
 use super::bodies::Kept;
@@ -187,31 +188,56 @@ impl Twins {
         native
     }
 
-    /// Asks both what they say of everything that these are about.
-    pub(super) fn look(&mut self, users: &[User], names: &[Name], devices: &[Device]) {
-        let now = self.now;
+    /// Asks both at the moment of the last.
+    pub(super) fn ask_now(&mut self, op: &Op) {
+        self.ask(op, self.now);
+    }
+
+    /// All conversations.
+    fn names(&self) -> Vec<Name> {
+        self.native.conversations().iter().map(|(_, conversation)| conversation.id()).collect()
+    }
+
+    /// One of the conversations.
+    pub(super) fn place(&self, index: &Index) -> Option<Name> {
+        let names = self.names();
+        (!names.is_empty()).then(|| index.get(&names).clone())
+    }
+
+    /// One of the entries of one of the conversations.
+    pub(super) fn entry(&mut self, place: &Index, which: &Index) -> Option<Entry> {
+        let conversation = self.place(place)?;
+        let from = From::After(Seq::ZERO);
+        let history = History { conversation, reader: None, from, limit: 1000, bytes: None };
+        self.model.limit(Limits::default());
+        let Ok(Answer::Page(page)) = self.model.run(&Op::History(history), self.now) else { panic!() };
+        (!page.entries.is_empty()).then(|| which.get(&page.entries).clone())
+    }
+
+    /// Asks both what they say of everything that is about these.
+    pub(super) fn look(&mut self, users: &[User]) {
+        let even = self.records.len().is_multiple_of(2);
         for user in users {
-            let user = user.clone();
-            self.ask(&Op::Conversations { user: user.clone(), before: None, limit: 3 }, now);
-            let middle = Useq(u64::from(now.0.is_multiple_of(2)) * 3 + 2);
-            self.ask(&Op::Conversations { user: user.clone(), before: Some(middle), limit: 100 }, now);
-            for device in devices {
-                let (user, device) = (user.clone(), device.clone());
-                self.ask(&Op::Changed { user, device, after: middle, limit: 4 }, now);
+            self.ask_now(&Op::Conversations { user: user.clone(), before: None, limit: 3 });
+            let middle = Useq(if even { 5 } else { 2 });
+            self.ask_now(&Op::Conversations { user: user.clone(), before: Some(middle), limit: 100 });
+            for device in ["default", "phone", "new"] {
+                let (user, device) = (user.clone(), Device::parse(device).unwrap());
+                self.ask_now(&Op::Changed { user, device, after: middle, limit: 4 });
             }
         }
-        for conversation in names {
+        for conversation in self.names() {
             for user in users {
-                self.ask(&Op::Standing { user: user.clone(), conversation: conversation.clone() }, now);
+                self.ask_now(&Op::Standing { user: user.clone(), conversation: conversation.clone() });
                 for id in ["m1", "r1", "e1"] {
                     let what = What::Sent { sender: user.clone(), client_id: ClientId::parse(id).unwrap() };
-                    self.ask(&Op::Trace { conversation: conversation.clone(), what }, now);
+                    self.ask_now(&Op::Trace { conversation: conversation.clone(), what });
                 }
             }
             let (members, after) = (conversation.clone(), users.first().cloned());
-            self.ask(&Op::Members { conversation: members.clone(), after: None, limit: 2 }, now);
-            self.ask(&Op::Members { conversation: members, after, limit: 9 }, now);
-            let reader = users.first().cloned();
+            self.ask_now(&Op::Members { conversation: members.clone(), after: None, limit: 2 });
+            self.ask_now(&Op::Members { conversation: members, after, limit: 9 });
+            let reader = if even { None } else { users.first().cloned() };
             for (from, bytes) in [
                 (From::Newest, None),
                 (From::Newest, Some(20)),
@@ -220,7 +246,7 @@ impl Twins {
                 (From::After(Seq(0)), None),
             ] {
                 let (conversation, reader) = (conversation.clone(), reader.clone());
-                self.ask(&Op::History(History { conversation, reader, from, limit: 7, bytes }), now);
+                self.ask_now(&Op::History(History { conversation, reader, from, limit: 7, bytes }));
             }
         }
     }

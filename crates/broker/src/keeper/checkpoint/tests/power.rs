@@ -27,7 +27,7 @@ impl History {
         for step in steps {
             *number += 1;
             desk.take(*step, *number);
-            let everything = desk.everything();
+            let everything = desk.keys();
             let is_readable = !everything.values().flatten().any(|held| held.contains("the power is off"));
             // If the log had failed before, what was to be recorded is not, and is never handed over.
             if !is_readable || desk.store.journal.log().submit().is_err() {
@@ -50,7 +50,7 @@ impl History {
         // Marks have numbers, too.
         let (_, (there_was, model)) =
             self.after.range(..=last).next_back().expect("there was nothing at first");
-        assert_eq!(&desk.everything(), there_was, "after record {last}");
+        assert_eq!(&desk.keys(), there_was, "after record {last}");
         let model = model.clone();
         assert_eq!(all_of_store(&mut desk.store), all_of_model(&model), "after record {last}");
         // Numbers above are given again.
