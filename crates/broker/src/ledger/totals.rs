@@ -52,7 +52,7 @@ impl Totals {
 #[cfg(test)]
 impl super::Ledger {
     /// The same, counted one by one.
-    pub(super) fn counted(&self) -> Totals {
+    pub(crate) fn counted(&self) -> Totals {
         let mut totals = Totals::default();
         self.conversations.iter().for_each(|(_, it)| totals.add(Totals::of_conversation(it)));
         self.people.iter().for_each(|(_, it)| totals.add(Totals::of_person(it)));

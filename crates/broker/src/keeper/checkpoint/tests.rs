@@ -185,6 +185,7 @@ impl Desk {
     /// What is kept of people is what the model has.
     fn check_people(&mut self) {
         assert_eq!(all_of_store(&mut self.store), all_of_model(&self.model));
+        assert_eq!(self.store.ledger.totals(), self.store.ledger.counted());
     }
 }
 
@@ -824,10 +825,10 @@ fn conversations_and_people_are_written_some_at_a_time_while_they_change() {
     assert!(rows_of(&again) == rows);
 }
 
-type Numbered<T> = Vec<(Number, T)>;
+type RowsOf<T> = Vec<(Number, T)>;
 
 /// Rows as they are.
-fn rows_of(desk: &Desk) -> (Numbered<Conversation>, Numbered<Person>) {
+fn rows_of(desk: &Desk) -> (RowsOf<Conversation>, RowsOf<Person>) {
     let ledger = &desk.store.ledger;
     let conversations = ledger.conversations().iter().map(|(number, row)| (number, row.clone()));
     (conversations.collect(), ledger.people().iter().map(|(number, row)| (number, row.clone())).collect())

@@ -84,7 +84,7 @@ fn texts_of(keyspace: &Keyspace) -> usize {
 }
 
 /// Whatever commands do with keys, and what is done with them when they go.
-fn use_all(loading: &mut Loading) {
+pub(super) fn use_all(loading: &mut Loading) {
     use_ledger(&mut loading.ledger);
     let mut places = 0;
     for key in keys(&loading.keyspace) {
@@ -160,7 +160,7 @@ fn use_ledger(ledger: &mut Ledger) {
 }
 
 /// Conversations and people that are asked about: each with each.
-const MANY: usize = 3;
+const MANY: usize = 5;
 
 /// What it comes to is not made.
 fn decide(ledger: &mut Ledger, op: Op) {

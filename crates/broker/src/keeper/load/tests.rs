@@ -1,10 +1,14 @@
 //! Whatever a record or a piece says, it is taken in or refused: with checksums that are right, as it comes here.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Serialize;
+
+use naru_ledger::{
+    Conversation as Name, Device, Generation, Kind, Millis, Mode, Role, Seq, Useq, User, Version,
+};
 
 use super::*;
 use crate::{
@@ -13,7 +17,9 @@ use crate::{
         store::Store,
     },
     keyspace::Spot,
+    ledger::{Part, Reached},
     lists::{End, ListChange},
+    numbered::Number,
     streams::{Assigned, GroupChange, Progress, StreamChange, StreamId},
 };
 
@@ -118,6 +124,7 @@ fn change() -> impl Strategy<Value = Change> {
         key().prop_map(|to| KeyChange::Renamed { to }),
     ];
     prop_oneof![
+        of_ledger(body().boxed()).prop_map(Change::Ledger),
         (key(), list).prop_map(|(key, change)| Change::List(key, change)),
         (key(), text).prop_map(|(key, change)| Change::Text(key, change)),
         (key(), stream).prop_map(|(key, change)| Change::Stream(key, change)),
@@ -126,7 +133,61 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// About few conversations and people, so that some of it fits.
+fn of_ledger(content: BoxedStrategy<Body>) -> impl Strategy<Value = LedgerChange> {
+    let number = || (0..3_u32).prop_map(Number::from);
+    let (seq, useq) = (|| (0..6_u64).prop_map(Seq), || (0..9_u64).prop_map(Useq));
+    let user = || (0..3_u8).prop_map(|user| User::parse(&char::from(b'a' + user).to_string()).unwrap());
+    let name = |number: Number| match number.get() {
+        0 => Name::parse("dm:a:b").unwrap(),
+        _ => Name::parse(&format!("room:{}", number.get())).unwrap(),
+    };
+    let part = || prop_oneof![Just(Part::Sender), Just(Part::Mentioned), Just(Part::Recipient)];
+    let reached = (number(), useq(), part()).prop_map(|(person, useq, part)| Reached { person, useq, part });
+    let to = prop::collection::vec(reached, 0..4);
+    let device =
+        || (0..2_u8).prop_map(|device| Device::parse(&char::from(b'x' + device).to_string()).unwrap());
+    prop_oneof![
+        8 => (number(), seq(), 0..3_u64, 0..4_u64, content.clone(), any::<bool>()).prop_map(
+            move |(conversation, seq, at, count, content, is_open)| LedgerChange::Appended {
+                conversation, name: name(conversation), seq, at: Millis(at), count, id: None, is_open, content,
+            }
+        ),
+        1 => (number(), seq()).prop_map(|(conversation, through)| LedgerChange::Trimmed {
+            conversation, through, first_at: None,
+        }),
+        2 => (number(), seq(), content).prop_map(|(conversation, seq, content)| LedgerChange::Rewritten {
+            conversation, seq, content,
+        }),
+        2 => (number(), seq()).prop_map(|(conversation, seq)| LedgerChange::Done { conversation, seq }),
+        2 => (number(), user(), seq(), any::<bool>()).prop_map(|(conversation, user, seq, is_member)| {
+            let role = is_member.then_some(Role::Member);
+            LedgerChange::Member { conversation, version: Version::ZERO, user, role, seq }
+        }),
+        1 => (number(), seq()).prop_map(|(conversation, seq)| LedgerChange::Switched { conversation, seq }),
+        1 => (number(), user(), seq()).prop_map(|(conversation, user, seq)| LedgerChange::Marked {
+            conversation, user, seq,
+        }),
+        6 => (number(), user()).prop_map(|(person, user)| LedgerChange::Known { person, user }),
+        8 => (number(), seq(), 0..4_u64, to).prop_map(|(conversation, seq, count, to)| {
+            LedgerChange::Delivered { conversation, seq, count, kind: Kind::Message, mode: Mode::FanOut, to }
+        }),
+        2 => (number(), useq(), number(), seq(), 0..4_u64).prop_map(
+            |(person, useq, conversation, seq, count)| LedgerChange::Read { person, useq, conversation, seq, count }
+        ),
+        2 => (number(), device(), useq()).prop_map(|(person, device, useq)| LedgerChange::Acked {
+            person, device, useq, at: Millis(1), forgotten: Vec::new(),
+        }),
+        1 => (number(), device(), number(), seq()).prop_map(|(person, device, conversation, seq)| {
+            LedgerChange::Within { person, device, conversation, seq }
+        }),
+        1 => (0..4_u32).prop_map(|generation| LedgerChange::Raised(Generation(generation))),
+    ]
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
     #[test]
     fn any_changes_are_taken_in_or_refused(
         records in prop::collection::vec(prop::collection::vec(change(), 0..6), 1..6),
@@ -138,6 +199,9 @@ proptest! {
         }
         let keys = (0..loading.keyspace.numbers()).filter_map(|number| loading.keyspace.at(number));
         keys.for_each(|key| key.value.places(&mut |place| assert!(place.address < 10_000)));
+        if loading.failed.is_none() && loading.ledger.check().is_ok() {
+            law::use_all(&mut loading);
+        }
     }
 
     #[test]
@@ -261,6 +325,9 @@ fn stored() -> Vec<u8> {
     each.collect::<Vec<_>>().concat()
 }
 
+/// The same, made once.
+static STORED: LazyLock<Vec<u8>> = LazyLock::new(stored);
+
 #[test]
 fn the_law_holds_for_every_seed_of_the_fuzzer() {
     law::hold_stored(&stored());
@@ -283,14 +350,14 @@ fn the_seed_of_all_kinds_is_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     /// Bytes of what is stored are others, are missing or are there twice.
     #[test]
     fn whatever_is_said_is_taken_in_or_refused(
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..4, any::<u8>(), 0_usize..40), 1..5),
     ) {
-        let mut data = stored();
+        let mut data = STORED.clone();
         for (at, kind, byte, count) in edits {
             let at = at.index(data.len());
             let end = (at + count).min(data.len());

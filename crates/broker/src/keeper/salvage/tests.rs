@@ -96,6 +96,7 @@ impl Desk {
         let (log, recovery) = Log::open(fs, Path::new(folder), options(), Box::new(|_| {}), &mut loading)?;
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
         loading.ledger.check().unwrap();
+        assert_eq!(loading.ledger.totals(), loading.ledger.counted());
         let mut journal = Journal::new(log);
         journal.count(&loading.keyspace, &loading.ledger)?;
         let store = Store::new(loading.keyspace, loading.ledger, journal, config);
@@ -609,6 +610,38 @@ fn a_message_that_is_lost_is_lost_alone() {
         expected.retain(|text| !text.contains("message 20"));
         assert_eq!((&found.inboxes[user], expected.len()), (&expected, before.inboxes[user].len() - 1));
     }
+}
+
+/// The record that is lost has made both of them known, and the conversation.
+#[test]
+fn inboxes_whose_changes_are_lost_are_made_again_from_the_log() {
+    let disk = Disk::new(1);
+    let mut desk = Desk::open(&disk, DATA).unwrap();
+    desk.begin();
+    for number in 10..16 {
+        desk.send(number);
+    }
+    desk.ack(3);
+    desk.close();
+    flip(&disk, "message 10");
+    let (report, mut desk) = salvaged(&disk);
+    let said = report.to_string();
+    assert!(said.contains("changes of conversations and inboxes, which are about what is lost"), "{said}");
+    let left: Vec<_> = (11..16).map(|number| format!("\"message {number}\"")).collect();
+    for name in ["alice", "bob"] {
+        assert_eq!(desk.inbox(name), left);
+        let standing = Op::Standing { user: user(name), conversation: chat() };
+        let Answer::Standing(standing) = desk.run(&standing) else { panic!() };
+        let row = standing.row.unwrap();
+        // What alice said is read by her, and bob's phone is not known any more.
+        assert_eq!((row.head, row.count, row.read), (Seq(6), 6, if name == "alice" { 6 } else { 0 }));
+        assert!(standing.devices.is_empty());
+    }
+    // Numbers of messages jump, and those of inboxes, too.
+    desk.send(16);
+    let last = desk.log(&chat()).pop().unwrap();
+    assert_eq!((last.seq, last.prev, last.count), (Seq(7 + naru_ledger::JUMP), Seq(6), 7));
+    assert_eq!(desk.store.ledger.head().epoch.as_str(), "second");
 }
 
 #[test]
