@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     codes::Failure,
     protocol::data::Counts,
+    sabotage,
     session::{Later, Session},
 };
 
@@ -34,6 +35,9 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let user = &session.member().user;
+        if sabotage::is_due("forget-read") {
+            return Ok(super::result(&Read { offset: 0, counts: Counts::new(0, 0, 0) }));
+        }
         let unread = session.shared().bus.read(user, &conversation, seq).await?;
         let counts = Counts::new(unread.count, unread.read, unread.mentions);
         Ok(super::result(&Read { offset: unread.useq.0, counts }))
