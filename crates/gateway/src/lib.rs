@@ -38,6 +38,11 @@ mod protocol;
 mod publication;
 mod reached;
 mod rpc;
+#[cfg(feature = "sabotage")]
+mod sabotage;
+#[cfg(not(feature = "sabotage"))]
+#[path = "no_sabotage.rs"]
+mod sabotage;
 mod session;
 mod token;
 mod websocket;

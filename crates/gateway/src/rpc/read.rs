@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::{
     codes::Failure,
     protocol::data::Counts,
+    sabotage,
     session::{Later, Session},
 };
 
@@ -35,6 +36,9 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let user = &session.member().user;
+        if sabotage::is_due("forget-read") {
+            return Ok(super::result(&Read { offset: 0, counts: Counts::new(0, 0, 0) }));
+        }
         let bus = &session.shared().bus;
         let unread = bus.read(user, &conversation, seq).await?;
         let mut counts = Counts::new(unread.count, unread.read, unread.mentions);

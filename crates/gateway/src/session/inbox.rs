@@ -26,6 +26,7 @@ use crate::{
     protocol::{frame, reply::Pushed},
     publication::Change,
     reached::Reached,
+    sabotage,
 };
 
 /// How long to leave the broker alone after it did not answer a read. Its return is an event, so this is only for
@@ -120,13 +121,23 @@ impl Session {
         if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
             inbox.position.set(useq);
             inbox.reached.borrow_mut().note(conversation, seq);
-            self.send_frame(frame);
+            self.push_live(frame);
             inbox.must_compare.set(turns);
             if !turns {
                 return;
             }
         }
         inbox.changed.notify_one();
+    }
+
+    fn push_live(&self, frame: &Bytes) {
+        if sabotage::is_due("drop-push") {
+            return;
+        }
+        if sabotage::is_due("push-twice") {
+            self.send_frame(frame);
+        }
+        self.send_frame(frame);
     }
 
     /// Compares with the broker, after it was away.
