@@ -768,9 +768,10 @@ fn space_comes_back_when_conversations_forget_and_what_is_left_outlives_a_flush(
         desk.turn();
         bytes_max = bytes_max.max(desk.file_bytes());
     }
-    assert!(bytes_max >= 64 << 10, "there was something to give back: {bytes_max}");
+    assert!(bytes_max > 64 << 10, "there was something to give back: {bytes_max}");
     let mut turns = 0;
-    while desk.file_bytes() > 48 << 10 {
+    // Four segments: the last, and what is left in others that are dense enough.
+    while desk.file_bytes() > 64 << 10 {
         let _ = desk.store.journal.log().mark();
         desk.turn();
         turns += 1;
