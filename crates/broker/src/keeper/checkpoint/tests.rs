@@ -826,10 +826,10 @@ fn conversations_and_people_are_written_some_at_a_time_while_they_change() {
     assert!(rows_of(&again) == rows);
 }
 
-type RowsOf<T> = Vec<(Number, T)>;
+type Numbered<T> = Vec<(Number, T)>;
 
 /// Rows as they are.
-fn rows_of(desk: &Desk) -> (RowsOf<Conversation>, RowsOf<Person>) {
+fn rows_of(desk: &Desk) -> (Numbered<Conversation>, Numbered<Person>) {
     let ledger = &desk.store.ledger;
     let conversations = ledger.conversations().iter().map(|(number, row)| (number, row.clone()));
     (conversations.collect(), ledger.people().iter().map(|(number, row)| (number, row.clone())).collect())
