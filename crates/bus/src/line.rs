@@ -139,14 +139,6 @@ impl Line {
             (Spoken::Scripts { .. }, Op::Deliver(deliver)) => {
                 self.deliver(deliver).await.map(Answer::Delivered)
             }
-            (Spoken::Scripts { scripts, .. }, Op::Read(read)) => {
-                let (unread, servers) = scripts.read(&mut self.connection(), read).await?;
-                // Their other devices see it when they look again.
-                if let Err(error) = self.tell_read(read, unread.useq, &servers).await {
-                    tracing::debug!(%error, "a user's other devices are not told what was read");
-                }
-                Ok(Answer::Unread(unread))
-            }
             _ => self.step(op).await,
         }
     }

@@ -1,10 +1,11 @@
-//! Telling the servers on Redis and Valkey what has come for the users they hold. Naru's broker does so itself.
+//! Telling the servers on Redis and Valkey what has come for the users they hold, where the scripts have not. Naru's broker does so
+//! itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use naru_ledger::answer::{Delivered, Entry, PointerKind, Present};
 use naru_ledger::json::{ENTRY_BYTES_MAX, To, room_channel, server_channel};
-use naru_ledger::op::{Deliver, Read};
+use naru_ledger::op::Deliver;
 use naru_ledger::{Answer, Body, Mode, Op, Server, Told, Useq, User};
 
 use crate::ask::in_time;
@@ -17,7 +18,7 @@ impl Line {
     pub(crate) async fn tell(
         &self,
         deliver: &Deliver,
-        entry: Option<&Entry>,
+        entry: Option<&Body>,
         delivered: &[Delivered],
     ) -> Result<(), BusError> {
         let Deliver { conversation, seq, kind, mode, .. } = deliver;
@@ -36,7 +37,7 @@ impl Line {
             seq: *seq,
             kind: PointerKind::Entry(*kind),
             to: Vec::new(),
-            entry: entry.and_then(json_of),
+            entry: entry.cloned(),
         };
         let mut publications = Vec::new();
         for (server, to) in by_server {
@@ -75,26 +76,6 @@ impl Line {
         Ok(again.collect())
     }
 
-    /// Tells the servers of a user that they have read.
-    pub(crate) async fn tell_read(
-        &self,
-        read: &Read,
-        useq: Useq,
-        servers: &[Server],
-    ) -> Result<(), BusError> {
-        let Read { user, conversation, seq, .. } = read;
-        let told = Told {
-            conversation: conversation.clone(),
-            seq: *seq,
-            kind: PointerKind::Read,
-            to: vec![To { user: user.clone(), useq, after: *seq }],
-            entry: None,
-        };
-        let publications: Vec<(String, Vec<u8>)> =
-            servers.iter().map(|server| (server_channel(server), written(&told))).collect();
-        self.publish(&publications).await
-    }
-
     async fn publish(&self, publications: &[(String, Vec<u8>)]) -> Result<(), BusError> {
         if publications.is_empty() {
             return Ok(());
@@ -112,7 +93,7 @@ impl Line {
 }
 
 /// An entry as servers are told it, unless it is too large for that.
-fn json_of(entry: &Entry) -> Option<Body> {
+pub(crate) fn json_of(entry: &Entry) -> Option<Body> {
     let mut json = Vec::new();
     entry.write_json(&mut json);
     (json.len() <= ENTRY_BYTES_MAX).then(|| Body::from(json.as_slice()))

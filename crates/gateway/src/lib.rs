@@ -34,7 +34,13 @@ pub mod limits;
 mod origin;
 mod protocol;
 mod publication;
+mod reached;
 mod rpc;
+#[cfg(feature = "sabotage")]
+mod sabotage;
+#[cfg(not(feature = "sabotage"))]
+#[path = "no_sabotage.rs"]
+mod sabotage;
 mod session;
 mod token;
 mod websocket;

@@ -50,8 +50,8 @@ pub const REPLAY_ENTRIES_MAX: usize = 64;
 /// See [`REPLAY_ENTRIES_MAX`].
 pub const REPLAY_BYTES_MAX: usize = 32 << 10;
 
-/// Conversations of which a session that is far behind remembers how far they are replayed: some 100 KB. As many as a user has.
-pub const REPLAYED_MAX: usize = 2_000;
+/// Conversations of which a session remembers how far it has pushed them: some 100 KB. As many as a user has.
+pub const REACHED_MAX: usize = 2_000;
 
 /// The least time between two looks into whether the broker has lost what it had.
 pub const COMPARE_PAUSE: Duration = Duration::from_secs(1);

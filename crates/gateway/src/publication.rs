@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use naru_bus::Delivery;
-use naru_ledger::{Useq, answer::PointerKind, json::To};
+use naru_ledger::{Seq, Useq, answer::PointerKind, json::To};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -15,6 +15,7 @@ use crate::{
         data, frame,
         reply::{ClientInfo, Pushed},
     },
+    reached::ConversationKey,
 };
 
 /// A finished frame, and what a session has to know to pass it on.
@@ -40,6 +41,9 @@ pub(crate) enum Kind {
 pub(crate) struct Change {
     /// Its number; 0 if it is not known.
     pub(crate) useq: Useq,
+    /// Where, and up to which entry.
+    pub(crate) conversation: ConversationKey,
+    pub(crate) seq: Seq,
     /// The frame has all of it. Otherwise there is none, and it is read.
     pub(crate) is_whole: bool,
     /// It may change which rooms the user follows by their channel.
@@ -122,7 +126,13 @@ pub(crate) fn inbox(
         (PointerKind::Entry(kind), Some(entry)) => data::turns(kind, &entry.sender, user),
         (PointerKind::Entry(_), None) | (PointerKind::Read | PointerKind::Mention, _) => false,
     };
-    let change = Change { useq: *useq, is_whole: !frame.is_empty(), turns };
+    let change = Change {
+        useq: *useq,
+        conversation: (&delivery.conversation).into(),
+        seq: delivery.seq,
+        is_whole: !frame.is_empty(),
+        turns,
+    };
     Publication { channel: channel.into(), frame, kind: Kind::Inbox(change) }
 }
 
@@ -137,7 +147,7 @@ pub(crate) fn room(delivery: &Delivery, data: Option<Box<RawValue>>) -> Publicat
 #[cfg(test)]
 mod tests {
     use naru_ledger::{
-        Conversation, Millis, Role, Seq, User,
+        Conversation, Millis, Role, User,
         answer::{Content, Entry},
     };
 

@@ -203,6 +203,8 @@ fn a_room_of_many_is_followed_by_its_channel() {
         (&json!(6), &json!(1), &json!(1), &json!(0), &json!("channel"))
     );
     assert_eq!(refused(carol, "presence", room("open-1")), 108);
+    let read = dave.rpc("read", json!({"conversation": "room:open-1", "seq": 5}));
+    assert_eq!((&read["count"], &read["read"], &read["unread"]), (&json!(1), &json!(0), &json!(1)));
 
     // Who was away is told how far it is.
     let carol = people.remove(2);

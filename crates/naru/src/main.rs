@@ -58,8 +58,12 @@ enum Command {
     Bench(bench::Options),
     /// Say where a message is: when it was stored, in whose inboxes it is, and which of their devices have it.
     Trace(trace::Options),
-    /// Check a ledger on Naru's broker, Redis or Valkey against what it is meant to be, by random histories with faults.
+    /// Check a ledger on Naru's broker, Redis or Valkey against what it is meant to be, by random histories with faults; or, with
+    /// --live, that people at chat servers lose nothing whatever is killed.
     Verify(verify::Options),
+    /// Run a program that ends when this process's parent does.
+    #[command(hide = true)]
+    Leash(verify::live::leash::Options),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options),
         Command::Trace(options) => trace::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Leash(options) => verify::live::leash::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         if printed::is_unread(&error) {

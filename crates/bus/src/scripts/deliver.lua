@@ -1,7 +1,8 @@
--- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition
+-- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition.
+-- With TELL entry, which may be empty, their servers are told.
 local id, seq, count, sender = argument(1), tonumber(argument(2)), tonumber(argument(3)), argument(4)
 local users = tonumber(argument(6))
-local mentioned, kind, mode = {}, 'message', 'fanout'
+local mentioned, kind, mode, entry = {}, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
   local option = argument(i)
@@ -16,6 +17,8 @@ while argument(i) do
       kind = argument(i + 1)
     elseif option == 'MODE' then
       mode = argument(i + 1)
+    elseif option == 'TELL' then
+      entry = argument(i + 1)
     end
     i = i + 2
   end
@@ -67,6 +70,22 @@ for u = 7, 6 + users do
     end
     local useq = change(person_of(user), id, record, followed, after, seq, about)
     delivered[#delivered + 1] = { user, useq, after, servers_of(user) }
+  end
+end
+
+if entry then
+  local servers, of = {}, {}
+  for _, one in ipairs(delivered) do
+    for _, server in ipairs(one[4]) do
+      if not of[server] then
+        servers[#servers + 1] = server
+        of[server] = {}
+      end
+      table.insert(of[server], told(one[1], one[2], one[3]))
+    end
+  end
+  for _, server in ipairs(servers) do
+    tell(server, id, seq, kind, table.concat(of[server], ','), entry)
   end
 end
 return delivered

@@ -12,9 +12,9 @@ mod spread;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use naru_ledger::answer::{Appended, Delivered, Refused, Unread};
+use naru_ledger::answer::{Appended, Delivered, Refused};
 use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
-use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Server, User};
+use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
@@ -27,6 +27,13 @@ use crate::wire::answer;
 use crate::wire::{Request, request};
 use call::Call;
 use library::{GENERATION, Library, PART};
+
+/// What a delivery has done.
+pub(crate) struct Deliveries {
+    pub(crate) delivered: Vec<Delivered>,
+    /// Whether their servers have been told.
+    pub(crate) are_told: bool,
+}
 
 /// Partitions that are looked at at once: a server's short turn.
 const SWEPT_AT_ONCE: usize = 256;
@@ -121,7 +128,9 @@ impl Scripts {
     ) -> Result<Answer, BusError> {
         match op {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
-            Op::Deliver(deliver) => self.deliver(connection, deliver).await.map(Answer::Delivered),
+            Op::Deliver(deliver) => {
+                self.deliver(connection, deliver, None).await.map(|done| Answer::Delivered(done.delivered))
+            }
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
             Op::Route { run, users } => {
                 self.route(connection, users, |users| Op::Route { run: run.clone(), users }).await
@@ -134,7 +143,10 @@ impl Scripts {
             | Op::Edit(Edit { level, .. })
             | Op::Delete(Delete { level, .. }) => self.written(self.one(connection, op).await?, *level).await,
             Op::Done { .. } | Op::Mark { .. } => self.one(connection, op).await,
-            Op::Read(read) => self.read(connection, read).await.map(|(unread, _)| Answer::Unread(unread)),
+            Op::Read(Read { conversation, user, .. }) => {
+                may_hear_of(conversation, user)?;
+                self.one(connection, op).await
+            }
             Op::Resume(_) | Op::Changed { .. } | Op::Conversations { .. } | Op::Ack(_) => {
                 self.one(connection, op).await
             }
@@ -152,25 +164,6 @@ impl Scripts {
         op: &Op,
     ) -> Result<Answer, BusError> {
         self.one(connection, op).await
-    }
-
-    /// Reads; with what is unread then, the servers that hold the user if something has changed.
-    pub(crate) async fn read(
-        &self,
-        connection: &mut MultiplexedConnection,
-        read: &Read,
-    ) -> Result<(Unread, Vec<Server>), BusError> {
-        may_hear_of(&read.conversation, &read.user)?;
-        let op = Op::Read(read.clone());
-        let call = self.call(Partition::of(read.user.as_str()), request(&op));
-        let value = self.run(connection, &[call]).await?.into_iter().next().unwrap_or(Value::Nil);
-        let mut fields = reply::list(value)?;
-        // Behind what the answer has everywhere.
-        let servers = fields.pop().ok_or_else(|| reply::wrong("no servers where they belong"))?;
-        match answer(&op, Value::Array(fields))? {
-            Answer::Unread(unread) => Ok((unread, reply::names(servers)?)),
-            _ => Err(reply::other_answer()),
-        }
     }
 
     /// Which of these users take part in a conversation.
@@ -284,19 +277,32 @@ impl Scripts {
         call::run(&self.library, connection, calls).await
     }
 
-    /// Brings an entry into inboxes, partition by partition.
+    /// Brings an entry into inboxes, partition by partition. `tell` is the entry's JSON, or empty, for their servers. In a direct
+    /// conversation they are told by the scripts, so in the order of a user's changes, and sooner; of a room's, which may have many, it
+    /// is left to the caller to tell each server once.
     pub(crate) async fn deliver(
         &self,
         connection: &mut MultiplexedConnection,
         deliver: &Deliver,
-    ) -> Result<Vec<Delivered>, BusError> {
+        tell: Option<&[u8]>,
+    ) -> Result<Deliveries, BusError> {
         for recipient in &deliver.to {
             may_hear_of(&deliver.conversation, &recipient.user)?;
         }
-        let calls = spread::deliveries(deliver);
-        let ops: Vec<Op> = calls.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
-        let calls: Vec<Call> =
-            calls.iter().zip(&ops).map(|((partition, _), op)| self.call(*partition, request(op))).collect();
+        let parts = spread::deliveries(deliver);
+        let tell = tell.filter(|_| matches!(deliver.conversation, Conversation::Direct(_)));
+        let ops: Vec<Op> = parts.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
+        let call = |(partition, op): (Partition, &Op)| {
+            let request = request(op);
+            self.call(
+                partition,
+                match tell {
+                    Some(entry) => request.word("TELL").bytes(entry),
+                    None => request,
+                },
+            )
+        };
+        let calls: Vec<Call> = parts.iter().map(|(partition, _)| *partition).zip(&ops).map(call).collect();
         let mut delivered = Vec::new();
         for (op, value) in ops.iter().zip(self.run(connection, &calls).await?) {
             if let Answer::Delivered(some) = answer(op, value)? {
@@ -305,7 +311,7 @@ impl Scripts {
         }
         let order = |user: &User| deliver.to.iter().position(|recipient| recipient.user == *user);
         delivered.sort_by_cached_key(|one| order(&one.user));
-        Ok(delivered)
+        Ok(Deliveries { delivered, are_told: tell.is_some() })
     }
 }
 

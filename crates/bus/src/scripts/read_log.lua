@@ -1,9 +1,5 @@
 -- Entries as they read now.
 
-local function quoted(text)
-  return '"' .. string.gsub(text, '[\\"]', '\\%0') .. '"'
-end
-
 -- Under which number what an entry says is kept, if it says anything.
 local function text_seq(seq, fields)
   if fields.k == 'edit' then

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use naru_bus::Terms;
-use naru_ledger::op::Deliver;
-use naru_ledger::{Answer, Kind, Mode, Op, Seq};
+use naru_ledger::op::{Change, Deliver, Membership, Recipient};
+use naru_ledger::{Answer, Conversation, Kind, Mode, Op, Role, Room, Seq};
 
 use crate::broker::{Broker, each};
 use crate::gateway::{Gateway, direct, id, message, to, user};
@@ -45,26 +45,36 @@ fn who_dies_between_deliver_and_telling_keeps_nobody_waiting() {
         // Where the broker tells the servers, nothing is left to be told.
         let Broker::Other(_) = broker else { return };
         let server = Gateway::up("s1", broker.target());
-        server.ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        // So many that no script tells their servers.
+        let members: Vec<String> = (0..12).map(|i| format!("u{i}")).collect();
+        let room = Room::named("general").unwrap();
+        for member in &members {
+            let change = Change::Join(Role::Member);
+            let membership = Membership { room: room.clone(), user: user(member), change };
+            server.ask(async |bus| bus.membership(&membership).await).unwrap();
+        }
+        server.ask(async |bus| bus.route(&user("u7")).await.unwrap());
+        let conversation: Conversation = room.into();
         on_the_brink(&broker, async |line| {
-            let append = message(direct("alice", "bob"), "alice", "c1");
+            let append = message(conversation.clone(), "u1", "c1");
             line.ask(&Op::Append(append)).await.unwrap();
-            let recipient = |name| naru_ledger::op::Recipient { user: user(name), mentioned: false };
+            let recipient = |name: &String| Recipient { user: user(name), mentioned: false };
             let deliver = Deliver {
-                conversation: direct("alice", "bob"),
-                seq: Seq(1),
+                conversation: conversation.clone(),
+                seq: Seq(13),
                 count: 1,
-                sender: user("alice"),
+                sender: user("u1"),
                 kind: Kind::Message,
                 mode: Mode::FanOut,
-                to: vec![recipient("alice"), recipient("bob")],
+                to: members.iter().map(recipient).collect(),
             };
             line.ask(&Op::Deliver(deliver)).await.unwrap();
         });
-        assert_eq!(to(&server.delivered()), [("bob", 1, 0)]);
+        let delivery = server.delivered();
+        assert_eq!((to(&delivery)[0].0, to(&delivery)[0].2, &delivery.entry), ("u7", 12, &None));
         let delivery = server.delivered();
         assert_eq!(id(&delivery), "c1");
-        assert_eq!(to(&delivery), [("bob", 0, 1)], "without a number: the session looks for itself");
+        assert_eq!(to(&delivery), [("u7", 0, 13)], "without a number: the session looks for itself");
     });
 }
 

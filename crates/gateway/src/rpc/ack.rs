@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
-    crossing,
+    crossing, sabotage,
     session::{Later, Session},
 };
 
@@ -49,6 +49,9 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let member = session.member();
+        if sabotage::is_due("forget-ack") {
+            return Ok(super::result(&Acked { offset }));
+        }
         let (user, device) = (member.user.clone(), member.device.clone());
         let offset = session.shared().bus.ack(Ack { user, device, useq, within }).await?;
         crossing::ack(&session.shared().server, &member.user, &member.device, offset);

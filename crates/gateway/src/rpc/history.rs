@@ -10,6 +10,7 @@ use crate::{
     codes::{Failure, Refused},
     limits::{HISTORY_ENTRIES, HISTORY_ENTRIES_MAX},
     protocol::data::EntryData,
+    sabotage,
     session::{Later, Session},
 };
 
@@ -57,7 +58,10 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     };
     let session = session.clone();
     Ok(Box::pin(async move {
-        let page = session.shared().bus.history(history).await?;
+        let mut page = session.shared().bus.history(history).await?;
+        if before.is_none() && sabotage::is_due("stale-page") {
+            page.entries.pop();
+        }
         let entries = page.entries.iter().map(EntryData::from).collect();
         let trimmed = (page.trimmed.0 > 0).then_some(page.trimmed.0);
         Ok(super::result(&Page { entries, more: page.more, head: page.head.0, trimmed }))

@@ -13,6 +13,7 @@ use crate::{
         command::Rpc,
         reply::{Outcome, RpcResult},
     },
+    sabotage,
     session::{Later, Session},
 };
 
@@ -99,6 +100,9 @@ fn user(name: &str) -> Result<User, Refused> {
 }
 
 fn client_id(id: &str) -> Result<ClientId, Refused> {
+    if sabotage::is_due("forget-id") {
+        return ClientId::parse(&format!("{id}~")).map_err(Refused::bad);
+    }
     ClientId::parse(id).map_err(Refused::bad)
 }
 

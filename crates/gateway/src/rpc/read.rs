@@ -2,12 +2,14 @@
 
 use std::{borrow::Cow, rc::Rc};
 
+use naru_ledger::{Conversation, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
     protocol::data::Counts,
+    sabotage,
     session::{Later, Session},
 };
 
@@ -34,8 +36,19 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let user = &session.member().user;
-        let unread = session.shared().bus.read(user, &conversation, seq).await?;
-        let counts = Counts::new(unread.count, unread.read, unread.mentions);
+        if sabotage::is_due("forget-read") {
+            return Ok(super::result(&Read { offset: 0, counts: Counts::new(0, 0, 0) }));
+        }
+        let bus = &session.shared().bus;
+        let unread = bus.read(user, &conversation, seq).await?;
+        let mut counts = Counts::new(unread.count, unread.read, unread.mentions);
+        // Of a room that is followed by its channel the inbox does not know how far it is; its log does.
+        if matches!(conversation, Conversation::Room(_))
+            && bus.members(&conversation, None, 1).await?.mode == Mode::Broadcast
+            && let Some(newest) = session.newest(&conversation).await?
+        {
+            counts = Counts::new(newest.count, unread.read, unread.mentions);
+        }
         Ok(super::result(&Read { offset: unread.useq.0, counts }))
     }))
 }

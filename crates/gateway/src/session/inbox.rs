@@ -25,6 +25,8 @@ use crate::{
     limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
     protocol::{frame, reply::Pushed},
     publication::Change,
+    reached::Reached,
+    sabotage,
 };
 
 /// How long to leave the broker alone after it did not answer a read. Its return is an event, so this is only for
@@ -44,6 +46,8 @@ pub(super) struct Inbox {
     head: Cell<Useq>,
     /// What was read for the connect command, to be gone on with.
     begun: RefCell<Option<Resumed>>,
+    /// How far what is pushed has come in each conversation.
+    pub(super) reached: RefCell<Reached>,
     /// Something is being read: what arrives live may be in it.
     is_reading: Cell<bool>,
     /// What the broker has has to be compared: it was away, or something may be otherwise now.
@@ -105,7 +109,7 @@ impl Session {
     /// A change that has just come into the inbox.
     pub(super) fn deliver_inbox(&self, change: Change, frame: &Bytes) {
         let inbox = &self.inbox;
-        let Change { useq, is_whole, turns } = change;
+        let Change { useq, conversation, seq, is_whole, turns } = change;
         if useq == Useq::ZERO {
             inbox.must_compare.set(true);
         } else if useq <= inbox.position.get() {
@@ -116,13 +120,24 @@ impl Session {
         let is_next = useq == inbox.position.get().next() && is_begun && !inbox.is_reading.get();
         if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
             inbox.position.set(useq);
-            self.send_frame(frame);
+            inbox.reached.borrow_mut().note(conversation, seq);
+            self.push_live(frame);
             inbox.must_compare.set(turns);
             if !turns {
                 return;
             }
         }
         inbox.changed.notify_one();
+    }
+
+    fn push_live(&self, frame: &Bytes) {
+        if sabotage::is_due("drop-push") {
+            return;
+        }
+        if sabotage::is_due("push-twice") {
+            self.send_frame(frame);
+        }
+        self.send_frame(frame);
     }
 
     /// Compares with the broker, after it was away.

@@ -1,10 +1,12 @@
-//! `naru verify`: random histories with faults, on the model and on a broker, step by step.
+//! `naru verify`: random histories with faults, on the model and on a broker, step by step. And live load through chat
+//! servers (`live`).
 
 mod agree;
 mod ask;
 mod cast;
 mod chance;
 mod clock;
+pub(crate) mod live;
 mod own;
 mod random;
 mod resolve;
@@ -34,35 +36,43 @@ use crate::printed::say;
 #[command(group = ArgGroup::new("on").required(true))]
 pub(crate) struct Options {
     /// A Redis or Valkey that is running, or Naru's broker. What is there is left alone: each history has keys of its own, and
-    /// removes them; in Naru's broker it has names that nobody else has, which stay.
+    /// removes them; in Naru's broker it has names that nobody else has, which stay. With --live chat servers are started at it.
     #[arg(long, value_name = "URL", group = "on")]
     broker: Option<String>,
-    /// A redis-server, a valkey-server or naru to be started, and killed now and then.
+    /// A redis-server, a valkey-server or naru to be started, and killed now and then. With --live also `embedded`.
     #[arg(long, value_name = "PROGRAM", group = "on")]
     start: Option<PathBuf>,
     /// How many histories.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "live")]
     histories: u64,
     /// The first one's seed; each further one has the next. Made up, and said, if it is not given.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// How many things happen in each.
-    #[arg(long, value_name = "K", default_value_t = 120)]
+    #[arg(long, value_name = "K", default_value_t = 120, conflicts_with = "live")]
     steps: usize,
+    #[command(flatten)]
+    live: live::Options,
 }
 
 /// How often a history is played again because the broker was not there.
 const UNREACHABLE_MAX: u32 = 3;
 
-/// Runs histories until one fails.
+/// Runs histories until one fails, or a live run.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let own = options.start.clone().map(Own::start).transpose()?;
-    let url = own.as_ref().map(Own::url).or_else(|| options.broker.clone());
-    let mut stage = Stage::new(url.context("--broker or --start")?, own);
+    if let Some(file) = &options.live.check {
+        return live::check(file);
+    }
     let seed = match options.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no random seed: {error}"))? >> 32,
     };
+    if options.live.live {
+        return live::run(&options.live, options.start.as_ref(), options.broker.as_ref(), seed);
+    }
+    let own = options.start.clone().map(Own::start).transpose()?;
+    let url = own.as_ref().map(Own::url).or_else(|| options.broker.clone());
+    let mut stage = Stage::new(url.context("--broker or --start")?, own);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         say!("{}", stage.connect().await?)?;

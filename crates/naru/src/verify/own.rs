@@ -7,6 +7,10 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// What a redis-server or valkey-server is started with. What is answered has been handed to the system, which outlives a kill. Not
+/// so with everysec: while a sync is under way it keeps writes to itself for up to two seconds.
+pub(super) const KEEPING: [&str; 6] = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"];
+
 /// A broker in a folder of its own, which keeps what it has answered when it is killed.
 pub(super) struct Own {
     program: PathBuf,
@@ -68,7 +72,7 @@ fn start(program: &Path, folder: &tempfile::TempDir, port: u16) -> Result<Child>
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().with_context(|| {
         format!(
-            "cannot start {}; give --start naru, or the path of a redis-server or valkey-server",
+            "cannot start {}; give --start naru, or the path of a redis-server or valkey-server (embedded goes with --live)",
             program.display()
         )
     })
@@ -87,9 +91,6 @@ fn naru(program: &Path, folder: &tempfile::TempDir) -> Result<Command> {
 
 fn redis(program: &Path, folder: &tempfile::TempDir) -> Command {
     let mut command = Command::new(program);
-    command.arg("--dir").arg(folder.path());
-    // What is answered has been handed to the system, which outlives a kill. Not so with everysec: while a sync is under way
-    // it keeps writes to itself for up to two seconds.
-    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "no"]);
+    command.arg("--dir").arg(folder.path()).args(KEEPING);
     command
 }

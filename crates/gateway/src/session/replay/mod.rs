@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use naru_bus::BusError;
 use naru_ledger::{
-    Conversation, Epoch, Position,
+    Conversation, Epoch, Position, Seq,
     answer::{Entry, How, Page, Resumed},
     op::{From, History, Resume},
 };
@@ -26,6 +26,7 @@ use crate::{
     crossing,
     limits::REPLAY_POINTERS_MAX,
     protocol::data::{EntryData, turns},
+    sabotage,
 };
 
 impl Session {
@@ -61,10 +62,14 @@ impl Session {
             return Err(error.into());
         }
         match resumed.how {
-            How::Index => Ok(Some(Far::after(self.position()))),
+            How::Index => Ok(Some(Far(self.position()))),
             How::Ring | How::Reset => {
                 // The same device has acknowledged more on another connection.
                 self.advance(resumed.start);
+                if sabotage::is_due("forget-missed") {
+                    self.advance(resumed.head);
+                    return Ok(None);
+                }
                 self.replay_ring(&resumed.pointers).await?;
                 if !resumed.more && resumed.pointers.is_empty() {
                     self.advance(resumed.head);
@@ -95,9 +100,19 @@ impl Session {
         Ok(self.piece(conversation, From::Newest, 1, 1).await?.entries.pop())
     }
 
+    /// Up to where the client has been pushed a conversation, as far as that is remembered.
+    fn reached(&self, conversation: &Conversation) -> Seq {
+        self.inbox.reached.borrow().get(conversation.into())
+    }
+
+    fn has_reached(&self, conversation: &Conversation, seq: Seq) {
+        self.inbox.reached.borrow_mut().note(conversation.into(), seq);
+    }
+
     fn push_entry(&self, entry: &Entry) {
         let user = &self.member().user;
         self.push(EntryData::from(entry));
+        self.has_reached(&entry.conversation, entry.seq);
         crossing::deliver(&self.shared().server, user, entry, self.position(), 1, true);
         if turns(entry.kind(), &entry.sender, user) {
             self.compare_soon();

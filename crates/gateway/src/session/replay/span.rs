@@ -6,6 +6,7 @@ use super::Session;
 use crate::{
     limits::{REPLAY_BYTES_MAX, REPLAY_ENTRIES_MAX},
     protocol::data::MarkData,
+    sabotage,
     session::inbox::Trouble,
 };
 
@@ -35,7 +36,9 @@ impl Session {
                 }
                 *at = entry.seq;
                 passes(entry.seq);
-                self.push_entry(&entry);
+                if !sabotage::is_due("skip-replayed") {
+                    self.push_entry(&entry);
+                }
             }
             if is_end && *at < through {
                 // A failover has lost the end of the log.

@@ -1,0 +1,92 @@
+//! The logs as they were read at the end, to be looked up in.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::history::{Entry, History, What};
+
+pub(super) struct Logs<'a> {
+    logs: HashMap<&'a str, Log<'a>>,
+    members: HashMap<&'a str, HashSet<&'a str>>,
+    from: HashMap<&'a str, u64>,
+}
+
+/// One conversation's log, without what was there before the run.
+pub(super) struct Log<'a> {
+    pub(super) entries: Vec<&'a Entry>,
+    /// The place of each number.
+    places: HashMap<u64, usize>,
+    /// The numbers of each message, by its sender and id.
+    sent: HashMap<(&'a str, &'a str), Vec<u64>>,
+}
+
+impl<'a> Logs<'a> {
+    pub(super) fn of(history: &'a History) -> Logs<'a> {
+        let conversations = &history.run.conversations;
+        let from: HashMap<&str, u64> =
+            conversations.iter().map(|it| (it.conversation.as_str(), it.from)).collect();
+        let members = conversations
+            .iter()
+            .map(|it| (it.conversation.as_str(), it.users.iter().map(String::as_str).collect()))
+            .collect();
+        let mut logs = HashMap::new();
+        for event in &history.events {
+            if let What::Log { conversation, entries } = &event.what {
+                let from = from.get(conversation.as_str()).copied().unwrap_or(0);
+                logs.insert(conversation.as_str(), Log::of(entries.iter().filter(|entry| entry.seq > from)));
+            }
+        }
+        Logs { logs, members, from }
+    }
+
+    pub(super) fn get(&self, conversation: &str) -> Option<&Log<'a>> {
+        self.logs.get(conversation)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, &Log<'a>)> {
+        self.logs.iter().map(|(conversation, log)| (*conversation, log))
+    }
+
+    /// Whether a number is from before the run.
+    pub(super) fn is_old(&self, conversation: &str, seq: u64) -> bool {
+        self.from.get(conversation).is_some_and(|from| seq <= *from)
+    }
+
+    /// Whether a user takes part; nothing is known of conversations that the run does not name.
+    pub(super) fn takes_part(&self, conversation: &str, user: &str) -> bool {
+        self.members.get(conversation).is_none_or(|users| users.contains(user))
+    }
+
+    /// The logs of a user's conversations.
+    pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = (&'a str, &Log<'a>)> {
+        self.all().filter(move |(conversation, _)| self.takes_part(conversation, user))
+    }
+}
+
+impl<'a> Log<'a> {
+    fn of(entries: impl Iterator<Item = &'a Entry>) -> Log<'a> {
+        let entries: Vec<&Entry> = entries.collect();
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.seq, place)).collect();
+        let mut sent: HashMap<_, Vec<u64>> = HashMap::new();
+        for entry in entries.iter().filter(|entry| entry.is_message()) {
+            sent.entry((entry.from.as_str(), entry.id.as_str())).or_default().push(entry.seq);
+        }
+        Log { entries, places, sent }
+    }
+
+    pub(super) fn place(&self, seq: u64) -> Option<usize> {
+        self.places.get(&seq).copied()
+    }
+
+    pub(super) fn at(&self, seq: u64) -> Option<&'a Entry> {
+        self.place(seq).map(|place| self.entries[place])
+    }
+
+    /// The numbers of a message: one, if all is well.
+    pub(super) fn seqs(&self, sender: &'a str, id: &'a str) -> &[u64] {
+        self.sent.get(&(sender, id)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn sent(&self) -> impl Iterator<Item = (&'a str, &'a str, &[u64])> {
+        self.sent.iter().map(|((sender, id), seqs)| (*sender, *id, seqs.as_slice()))
+    }
+}

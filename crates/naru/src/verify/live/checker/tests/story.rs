@@ -1,0 +1,253 @@
+//! Histories made by hand: a few people, and what happens to them, step by step.
+
+use super::super::super::history::{
+    Answer, Ask, Device, Entry, Event, History, Members, Position, Run, Unread, What,
+};
+use super::super::{Fault, Repeats, Verdict, check};
+
+pub(super) const ALICE: usize = 0;
+pub(super) const BOB: usize = 1;
+/// Bob's second device.
+pub(super) const LAPTOP: usize = 2;
+pub(super) const CAROL: usize = 3;
+
+pub(super) const DM: &str = "dm:alice:bob";
+
+/// What happens, with everybody's numbers kept so that only what is meant to be wrong is.
+pub(super) struct Story {
+    events: Vec<Event>,
+    pub(super) log: Vec<Entry>,
+    calls: u64,
+    links: u64,
+    link_of: [u64; 4],
+    /// Where each device stands.
+    pub(super) at: [u64; 4],
+    pub(super) cursor: [u64; 4],
+    epoch: &'static str,
+}
+
+impl Story {
+    /// Everybody has connected, and nothing was said yet.
+    pub(super) fn begin() -> Story {
+        let mut story = Story {
+            events: Vec::new(),
+            log: Vec::new(),
+            calls: 0,
+            links: 0,
+            link_of: [0; 4],
+            at: [0; 4],
+            cursor: [0; 4],
+            epoch: "e1",
+        };
+        for device in [ALICE, BOB, LAPTOP, CAROL] {
+            story.connects(device, None, 0);
+        }
+        story
+    }
+
+    fn happens(&mut self, what: What) {
+        let at = self.events.len() as u64;
+        self.events.push(Event { at, what });
+    }
+
+    pub(super) fn entry(from: &str, id: &str, seq: u64) -> Entry {
+        let (conversation, kind) = (DM.to_owned(), "message".to_owned());
+        Entry { conversation, seq, kind, from: from.into(), id: id.into(), prev: None, altered: false }
+    }
+
+    pub(super) fn asks_in(&mut self, device: usize, position: Option<u64>) {
+        self.links += 1;
+        self.link_of[device] = self.links;
+        let position = position.map(|offset| Position { epoch: self.epoch.into(), offset });
+        self.happens(What::Connect { device, link: self.links, server: "s1".into(), position });
+    }
+
+    pub(super) fn is_in(&mut self, device: usize, start: u64) {
+        self.at[device] = start;
+        let (link, epoch) = (self.link_of[device], self.epoch.to_owned());
+        self.happens(What::Connected { device, link, epoch, start, recovered: false });
+    }
+
+    pub(super) fn connects(&mut self, device: usize, position: Option<u64>, start: u64) {
+        self.asks_in(device, position);
+        self.is_in(device, start);
+    }
+
+    pub(super) fn loses(&mut self, device: usize) {
+        let link = self.link_of[device];
+        self.happens(What::Gone { device, link, why: "cut".into() });
+    }
+
+    /// Comes back with the position its client library has.
+    pub(super) fn comes_back(&mut self, device: usize) {
+        self.connects(device, Some(self.at[device]), self.at[device]);
+    }
+
+    pub(super) fn invokes(&mut self, device: usize, ask: Ask) -> u64 {
+        self.calls += 1;
+        let link = self.link_of[device];
+        self.happens(What::Invoke { device, link, call: self.calls, ask });
+        self.calls
+    }
+
+    pub(super) fn sends(&mut self, device: usize, id: &str) -> u64 {
+        self.invokes(device, Ask::Send { conversation: DM.into(), id: id.into() })
+    }
+
+    pub(super) fn answers(&mut self, device: usize, call: u64, answer: Answer) {
+        self.happens(What::Ok { device, call, answer });
+    }
+
+    pub(super) fn is_answered(&mut self, device: usize, call: u64, seq: u64) {
+        self.is_answered_to(device, call, seq, false);
+    }
+
+    pub(super) fn is_answered_to(&mut self, device: usize, call: u64, seq: u64, duplicate: bool) {
+        self.answers(device, call, Answer::Sent { conversation: DM.into(), seq, at: seq, duplicate });
+    }
+
+    pub(super) fn is_refused(&mut self, device: usize, call: u64) {
+        self.happens(What::Fail { device, call, why: "too large".into() });
+    }
+
+    pub(super) fn hears_nothing(&mut self, device: usize, call: u64) {
+        self.happens(What::Unknown { device, call, why: "cut".into() });
+    }
+
+    /// An entry comes with the next offset.
+    pub(super) fn gets(&mut self, device: usize, seq: u64) {
+        let offset = self.at[device] + 1;
+        self.gets_at(device, seq, offset);
+    }
+
+    pub(super) fn gets_at(&mut self, device: usize, seq: u64, offset: u64) {
+        let found = self.log.iter().find(|entry| entry.seq == seq).cloned();
+        let entry = found.unwrap_or_else(|| Story::entry("alice", &format!("a{seq}"), seq));
+        self.gets_entry(device, offset, entry);
+    }
+
+    pub(super) fn gets_entry(&mut self, device: usize, offset: u64, entry: Entry) {
+        self.at[device] = self.at[device].max(offset);
+        let link = self.link_of[device];
+        self.happens(What::Pushed { device, link, offset, entry });
+    }
+
+    pub(super) fn is_stored(&mut self, from: &str, id: &str) -> u64 {
+        let seq = self.log.last().map_or(0, |entry| entry.seq) + 1;
+        self.log.push(Story::entry(from, id, seq));
+        seq
+    }
+
+    /// Alice says something, and everybody has it.
+    pub(super) fn says(&mut self, id: &str) -> u64 {
+        let seq = self.says_unheard(id);
+        self.all_get(seq);
+        seq
+    }
+
+    /// Alice says something, and has the answer.
+    pub(super) fn says_unheard(&mut self, id: &str) -> u64 {
+        let call = self.sends(ALICE, id);
+        let seq = self.is_stored("alice", id);
+        self.is_answered(ALICE, call, seq);
+        seq
+    }
+
+    pub(super) fn all_get(&mut self, seq: u64) {
+        for device in [ALICE, BOB, LAPTOP] {
+            self.gets(device, seq);
+        }
+    }
+
+    pub(super) fn acks(&mut self, device: usize, offset: u64) {
+        self.acks_and_hears(device, offset, offset.max(self.cursor[device]));
+    }
+
+    pub(super) fn acks_and_hears(&mut self, device: usize, offset: u64, cursor: u64) {
+        let call = self.invokes(device, Ask::Ack { offset });
+        self.answers(device, call, Answer::Acked { offset: cursor });
+        self.cursor[device] = self.cursor[device].max(cursor);
+    }
+
+    pub(super) fn reads(&mut self, device: usize, seq: u64) {
+        let call = self.invokes(device, Ask::Read { conversation: DM.into(), seq });
+        self.answers(device, call, Answer::Read);
+    }
+
+    pub(super) fn looks(&mut self, device: usize, seqs: &[u64]) {
+        let call = self.invokes(device, Ask::Page { conversation: DM.into() });
+        let found = |seq: &u64| {
+            let found = self.log.iter().find(|entry| entry.seq == *seq).cloned();
+            found.unwrap_or_else(|| Story::entry("alice", "gone", *seq))
+        };
+        let entries = seqs.iter().map(found).collect();
+        self.answers(device, call, Answer::Page { entries });
+    }
+
+    pub(super) fn calms_down(&mut self) {
+        self.happens(What::Calm);
+    }
+
+    pub(super) fn is_told_unread(&mut self, device: usize, unread: u64) {
+        let call = self.invokes(device, Ask::Unread);
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
+        self.answers(device, call, Answer::Unread { conversations });
+    }
+
+    pub(super) fn store_is_another(&mut self) {
+        self.epoch = "e2";
+    }
+
+    /// What has been so far, before its end.
+    pub(super) fn so_far(&self) -> History {
+        let device = |user: &str, device: &str| Device { user: user.into(), device: device.into() };
+        let devices = vec![
+            device("alice", "phone"),
+            device("bob", "phone"),
+            device("bob", "laptop"),
+            device("carol", "phone"),
+        ];
+        let members = |conversation: &str, users: [&str; 2]| {
+            let users = users.map(str::to_owned).to_vec();
+            Members { conversation: conversation.into(), users, from: 0 }
+        };
+        let conversations =
+            vec![members(DM, ["alice", "bob"]), members("dm:alice:carol", ["alice", "carol"])];
+        let run = Run { seed: 1, again: "naru verify".into(), devices, conversations };
+        History { run, events: self.events.clone() }
+    }
+
+    /// With the logs read and the end said.
+    pub(super) fn ended(mut self) -> History {
+        self.calms_down();
+        let entries = self.log.clone();
+        self.happens(What::Log { conversation: DM.into(), entries });
+        self.happens(What::Log { conversation: "dm:alice:carol".into(), entries: Vec::new() });
+        self.happens(What::End);
+        self.so_far()
+    }
+
+    pub(super) fn faults(self) -> Vec<Fault> {
+        check(&self.ended()).faults
+    }
+
+    #[track_caller]
+    pub(super) fn passes(self) -> Repeats {
+        let judgement = check(&self.ended());
+        assert_eq!(judgement.faults, []);
+        judgement.repeats
+    }
+
+    /// It is found, and nothing else is.
+    #[track_caller]
+    pub(super) fn fails_with(self, verdicts: &[Verdict]) {
+        let history = self.ended();
+        let faults = check(&history).faults;
+        let found: Vec<_> = faults.iter().map(|fault| fault.verdict).collect();
+        assert_eq!(found, verdicts, "{faults:#?}");
+        for fault in faults {
+            let lines = super::super::evidence::lines(&history, &fault.about);
+            assert!(!lines.is_empty(), "there is no evidence for {fault:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is unread at the end: the messages of others behind the last one that a user has read, or has said themselves.
+//!
+//! Judged are the counts that were asked for when all was calm, where servers answer them.
+
+use std::collections::HashMap;
+
+use super::super::history::{Answer, Ask, History, Unread, What};
+use super::fault::{About, Fault, Verdict};
+use super::log::{Log, Logs};
+
+/// How far a user has read: for sure, and perhaps.
+#[derive(Default, Clone, Copy)]
+struct Read {
+    surely: u64,
+    perhaps: u64,
+}
+
+/// Returns whether there was anything to judge.
+pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>) -> bool {
+    let mut read: HashMap<(&str, &str), Read> = HashMap::new();
+    let mut calls: HashMap<u64, (&str, u64)> = HashMap::new();
+    let (mut is_calm, mut has_unread) = (false, false);
+    for event in &history.events {
+        match &event.what {
+            What::Calm => is_calm = true,
+            What::Invoke { device, call, ask: Ask::Read { conversation, seq }, .. } => {
+                let user = history.run.devices[*device].user.as_str();
+                let read = read.entry((user, conversation)).or_default();
+                read.perhaps = read.perhaps.max(*seq);
+                calls.insert(*call, (conversation, *seq));
+            }
+            What::Ok { device, call, answer: Answer::Read } => {
+                let user = history.run.devices[*device].user.as_str();
+                if let Some((conversation, seq)) = calls.remove(call) {
+                    let read = read.entry((user, conversation)).or_default();
+                    read.surely = read.surely.max(seq);
+                }
+            }
+            What::Ok { device, answer: Answer::Unread { conversations: Some(conversations) }, .. }
+                if is_calm =>
+            {
+                has_unread = true;
+                let user = history.run.devices[*device].user.as_str();
+                for (conversation, log) in logs.of_user(user) {
+                    let read = read.get(&(user, conversation)).copied().unwrap_or_default();
+                    let said = conversations.iter().find(|it| it.conversation == conversation);
+                    let unread = said.map_or(0, |Unread { unread, .. }| *unread);
+                    let (fewest, most) = (after(log, user, read.perhaps), after(log, user, read.surely));
+                    if !(fewest..=most).contains(&unread) {
+                        let text = format!(
+                            "{user} was told that {unread} of {conversation} are unread; by its log, {fewest} are"
+                        );
+                        let last = log.entries.last().map(|entry| entry.seq);
+                        let about = About::of(conversation, last.into_iter().chain([read.surely]));
+                        faults.push(Fault {
+                            verdict: Verdict::Unread,
+                            text,
+                            about: about.and_device(*device),
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    has_unread
+}
+
+/// How many messages there are behind `read`, and behind the user's own last one.
+fn after(log: &Log<'_>, user: &str, read: u64) -> u64 {
+    let own = log.entries.iter().rev().find(|entry| entry.from == user);
+    let read = read.max(own.map_or(0, |entry| entry.seq));
+    log.entries.iter().filter(|entry| entry.is_message() && entry.seq > read).count() as u64
+}

@@ -1,0 +1,515 @@
+//! One device of one person in a live run: it connects, sends, acknowledges, and loses connections and answers, as a client
+//! with a careful library does.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::super::random::Random;
+use super::body::body;
+use super::client::{Client, Heard, Refusal};
+use super::history::{Answer, Ask, Position, What};
+use super::reading::{entries, entry, sent, unread};
+use super::scene::{Phase, Scene};
+
+/// As the SDKs do, a call is given up after this, and made again.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages without an answer at the same time.
+const UNANSWERED_MAX: usize = 12;
+
+/// More than anybody takes part in here, unless there are very many people.
+const CONVERSATIONS: u32 = 200;
+
+/// What a server answers that has no such method.
+const METHOD_UNKNOWN: [u64; 2] = [104, 108];
+
+/// One device in this many seldom acknowledges, so that a ring is not enough for it.
+const LAZY_ONE_IN: usize = 5;
+
+/// One in this many connections brings no position: an application that was started anew remembers nothing.
+const FORGETS_ONE_IN: usize = 3;
+
+pub(super) struct Device {
+    scene: Rc<Scene>,
+    number: usize,
+    random: Random,
+    phase: watch::Receiver<Phase>,
+    is_lazy: bool,
+    /// Whether it only listens at last: what came of its own sends would show it what it has missed.
+    is_quiet: bool,
+    /// Messages that were sent so far.
+    sent: u64,
+    /// What has no answer yet, oldest first.
+    unanswered: VecDeque<Message>,
+    /// What was answered last, to be sent again at times.
+    answered: Option<(usize, String)>,
+    /// What the client library has to present when it connects again.
+    position: Option<Position>,
+    /// Acknowledged, and answered.
+    acked: u64,
+    /// The newest entry of each conversation, to be marked as read.
+    newest: HashMap<String, u64>,
+}
+
+/// A message on its way.
+struct Message {
+    conversation: usize,
+    id: String,
+    /// When to try again; none while a call is under way.
+    due: Option<Instant>,
+}
+
+/// What a call under way is to do when it is answered.
+enum Asked {
+    Send { id: String },
+    Again,
+    Ack,
+    Read,
+    Page,
+    Unread,
+}
+
+/// A connection that is up.
+struct Session {
+    client: Client,
+    link: u64,
+    /// Calls under way, by the ids of their commands: number, time to give up, and what it is.
+    calls: HashMap<u64, (u64, Instant, Asked)>,
+    act_at: Instant,
+    ack_at: Option<Instant>,
+    cut_at: Option<Instant>,
+}
+
+impl Device {
+    pub(super) fn new(scene: Rc<Scene>, number: usize) -> Device {
+        let mut random = Random::new(scene.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64 + 1));
+        let phase = scene.phase.subscribe();
+        let (is_lazy, is_quiet) = (random.once_in(LAZY_ONE_IN), random.once_in(2));
+        Device {
+            scene,
+            number,
+            random,
+            phase,
+            is_lazy,
+            is_quiet,
+            sent: 0,
+            unanswered: VecDeque::new(),
+            answered: None,
+            position: None,
+            acked: 0,
+            newest: HashMap::new(),
+        }
+    }
+
+    /// Lives until the run is over.
+    pub(super) async fn run(mut self) {
+        while self.phase() != Phase::Over {
+            let link = self.scene.number();
+            let outcome = match self.connect(link).await {
+                Ok(mut session) => self.attend(&mut session).await,
+                Err(error) => Err(error),
+            };
+            let Err(why) = outcome else { return };
+            let (device, why) = (self.number, format!("{why:#}"));
+            self.scene.stand(device, |standing| {
+                standing.is_connected = false;
+                standing.why.clone_from(&why);
+            });
+            self.scene.happens(What::Gone { device, link, why });
+            self.stay_away().await;
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Whether it sends anything new.
+    fn is_busy(&self, phase: Phase) -> bool {
+        phase == Phase::Load || phase == Phase::Last && !self.is_quiet
+    }
+
+    fn between(&mut self, millis: std::ops::Range<usize>) -> Duration {
+        Duration::from_millis((millis.start + self.random.below(millis.len())) as u64)
+    }
+
+    /// Waits before the next connection: mostly a moment, now and then for longer.
+    async fn stay_away(&mut self) {
+        let pause = match self.random.below(20) {
+            0 => self.between(3000..8000),
+            1..4 => self.between(500..2500),
+            _ => self.between(5..150),
+        };
+        // Who is away comes back when all is calm.
+        let is_load = self.phase() == Phase::Load;
+        let pause = if is_load { pause } else { pause.min(Duration::from_millis(150)) };
+        let calm = self.phase.wait_for(|phase| !is_load || *phase != Phase::Load);
+        select! {
+            () = sleep(pause) => {}
+            _ = calm, if is_load => {}
+        }
+    }
+
+    async fn connect(&mut self, link: u64) -> Result<Session> {
+        let device = self.number;
+        let at = self.random.below(self.scene.servers.len());
+        let (server, place) = self.scene.servers[at].clone();
+        if self.phase() == Phase::Load && self.random.once_in(FORGETS_ONE_IN) {
+            self.position = None;
+        }
+        let position = self.position.clone();
+        self.scene.happens(What::Connect { device, link, server, position: position.clone() });
+        let mut client = Client::open(&place).await?;
+        let named = &self.scene.cast.devices[device];
+        let inbox = format!("inbox:{}", named.user);
+        let mut request = json!({"token": self.scene.cast.tokens[device], "data": {"device": named.device}});
+        if let Some(Position { epoch, offset }) = position {
+            request["subs"] = json!({&inbox: {"recover": true, "epoch": epoch, "offset": offset}});
+        }
+        let id = client.command("connect", request).await?;
+        let reply = match client.answer(id).await? {
+            Ok(reply) => reply,
+            Err(refusal) => bail!("connect was refused: {refusal}"),
+        };
+        let sub = &reply["connect"]["subs"][&inbox];
+        let epoch = sub["epoch"].as_str().unwrap_or_default().to_owned();
+        let start = sub["offset"].as_u64().unwrap_or(0);
+        let recovered = sub["recovered"].as_bool().unwrap_or(false);
+        self.scene.happens(What::Connected { device, link, epoch: epoch.clone(), start, recovered });
+        self.position = Some(Position { epoch, offset: start });
+        self.scene.stand(device, |standing| standing.is_connected = true);
+        let now = Instant::now();
+        for message in &mut self.unanswered {
+            message.due = Some(now);
+        }
+        let cut_at = (self.phase() == Phase::Load).then(|| now + self.life());
+        Ok(Session { client, link, calls: HashMap::new(), act_at: now + self.pause(), ack_at: None, cut_at })
+    }
+
+    /// How long a connection lasts.
+    fn life(&mut self) -> Duration {
+        match self.random.below(6) {
+            0 => self.between(1..60),
+            1 => self.between(6000..12_000),
+            _ => self.between(200..5000),
+        }
+    }
+
+    /// The time to the next thing to do.
+    fn pause(&mut self) -> Duration {
+        let pace = usize::try_from(self.scene.pace.as_millis()).unwrap_or(usize::MAX / 4);
+        self.between(0..2 * pace.max(1))
+    }
+
+    /// Keeps a connection until it is lost; no error is the end of the run.
+    async fn attend(&mut self, session: &mut Session) -> Result<()> {
+        let outcome = self.keep(session).await;
+        let device = self.number;
+        for (call, _, _) in session.calls.drain().map(|(_, call)| call) {
+            self.scene.happens(What::Unknown { device, call, why: "the connection was lost".to_owned() });
+        }
+        outcome
+    }
+
+    async fn keep(&mut self, session: &mut Session) -> Result<()> {
+        loop {
+            let phase = self.phase();
+            if phase == Phase::Over {
+                return Ok(());
+            }
+            if phase == Phase::Load && session.cut_at.is_none() {
+                session.cut_at = Some(Instant::now() + self.life());
+            }
+            self.do_what_is_due(session, phase).await?;
+            let next = self.next_due(session, phase);
+            select! {
+                biased;
+                heard = session.client.next() => self.hear(session, heard?).await?,
+                changed = self.phase.changed() => changed?,
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    fn next_due(&self, session: &Session, phase: Phase) -> Instant {
+        let calls = session.calls.values().map(|(_, until, _)| *until);
+        let retries = self.unanswered.iter().filter_map(|message| message.due);
+        let load = [
+            session.cut_at.filter(|_| phase == Phase::Load),
+            Some(session.act_at).filter(|_| self.is_busy(phase)),
+        ];
+        let all = calls.chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
+        all.min().unwrap_or_else(|| Instant::now() + CALL_TIMEOUT)
+    }
+
+    async fn do_what_is_due(&mut self, session: &mut Session, phase: Phase) -> Result<()> {
+        let now = Instant::now();
+        if phase == Phase::Load && session.cut_at.is_some_and(|at| at <= now) {
+            bail!("cut here");
+        }
+        let late: Vec<u64> =
+            session.calls.iter().filter(|(_, (_, until, _))| *until <= now).map(|(id, _)| *id).collect();
+        for id in late {
+            if let Some((call, _, asked)) = session.calls.remove(&id) {
+                self.is_unknown(call, &asked, "nothing was answered in time");
+            }
+        }
+        for place in 0..self.unanswered.len() {
+            if self.unanswered[place].due.is_some_and(|due| due <= now) {
+                self.unanswered[place].due = None;
+                let Message { conversation, id, .. } = &self.unanswered[place];
+                let (conversation, id) = (*conversation, id.clone());
+                self.send(session, conversation, id.clone(), Asked::Send { id }).await?;
+            }
+        }
+        if session.ack_at.is_some_and(|at| at <= now) {
+            session.ack_at = None;
+            self.ack(session).await?;
+        }
+        if self.is_busy(phase) && session.act_at <= now {
+            session.act_at = now + self.pause();
+            self.act(session, phase).await?;
+        }
+        if phase == Phase::Count {
+            self.count(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Does one of the things people do.
+    async fn act(&mut self, session: &mut Session, phase: Phase) -> Result<()> {
+        match self.random.below(40) {
+            0 => {
+                // Once more, though it was answered: the answer must be the first one.
+                if let Some((conversation, id)) = self.answered.clone() {
+                    self.send(session, conversation, id, Asked::Again).await?;
+                }
+            }
+            1..3 => {
+                let conversation = self.talk();
+                let name = self.scene.cast.conversations[conversation].conversation.clone();
+                let request = json!({"conversation": name, "limit": 20});
+                let ask = Ask::Page { conversation: name };
+                self.call(session, ask, Asked::Page, "history", request).await?;
+            }
+            3..6 => self.read(session).await?,
+            6 => {
+                for _ in 0..2 + self.random.below(4) {
+                    self.say(session).await?;
+                }
+            }
+            7..9 if phase == Phase::Load => {
+                self.say(session).await?;
+                // The answer may be on its way, or not.
+                let pause = self.between(0..30);
+                sleep(pause).await;
+                bail!("cut here, before an answer");
+            }
+            _ => self.say(session).await?,
+        }
+        Ok(())
+    }
+
+    fn talk(&mut self) -> usize {
+        self.random.one_of(&self.scene.cast.talks[self.number])
+    }
+
+    /// Sends a new message.
+    async fn say(&mut self, session: &mut Session) -> Result<()> {
+        // At last, who waits for a server sends nothing else: a flood when that goes on would show everybody what they missed.
+        let most = if self.phase() == Phase::Last { 1 } else { UNANSWERED_MAX };
+        if self.unanswered.len() >= most {
+            return Ok(());
+        }
+        let conversation = self.talk();
+        self.sent += 1;
+        let id = format!("d{}-{}{}", self.number, self.sent, self.scene.mark);
+        self.unanswered.push_back(Message { conversation, id: id.clone(), due: None });
+        self.note_unanswered();
+        self.send(session, conversation, id.clone(), Asked::Send { id }).await
+    }
+
+    async fn send(
+        &mut self,
+        session: &mut Session,
+        conversation: usize,
+        id: String,
+        asked: Asked,
+    ) -> Result<()> {
+        let cast = &self.scene.cast;
+        let request = json!({"to": cast.address(self.number, conversation), "id": id, "body": body(&id)});
+        let ask = Ask::Send { conversation: cast.conversations[conversation].conversation.clone(), id };
+        self.call(session, ask, asked, "send", request).await
+    }
+
+    async fn ack(&mut self, session: &mut Session) -> Result<()> {
+        let offset = self.position.as_ref().map_or(0, |position| position.offset);
+        if offset <= self.acked {
+            return Ok(());
+        }
+        self.call(session, Ask::Ack { offset }, Asked::Ack, "ack", json!({"offset": offset})).await
+    }
+
+    async fn read(&mut self, session: &mut Session) -> Result<()> {
+        if !self.scene.counts_unread.get() {
+            return Ok(());
+        }
+        let mut newest: Vec<_> = self.newest.iter().collect();
+        newest.sort_unstable();
+        let Some((conversation, seq)) =
+            newest.get(self.random.below(newest.len())).map(|(name, seq)| ((*name).clone(), **seq))
+        else {
+            return Ok(());
+        };
+        let request = json!({"conversation": conversation, "seq": seq});
+        self.call(session, Ask::Read { conversation, seq }, Asked::Read, "read", request).await
+    }
+
+    async fn count(&mut self, session: &mut Session) -> Result<()> {
+        let is_under_way = session.calls.values().any(|(_, _, asked)| matches!(asked, Asked::Unread));
+        let has_counted =
+            self.scene.laggard(|device, standing| device != self.number || standing.has_counted).is_none();
+        if is_under_way || has_counted {
+            return Ok(());
+        }
+        self.call(session, Ask::Unread, Asked::Unread, "conversations", json!({"limit": CONVERSATIONS})).await
+    }
+
+    async fn call(
+        &mut self,
+        session: &mut Session,
+        ask: Ask,
+        asked: Asked,
+        method: &str,
+        data: Value,
+    ) -> Result<()> {
+        let (device, link, call) = (self.number, session.link, self.scene.number());
+        self.scene.happens(What::Invoke { device, link, call, ask });
+        match session.client.rpc(method, data).await {
+            Ok(id) => {
+                session.calls.insert(id, (call, Instant::now() + CALL_TIMEOUT, asked));
+                Ok(())
+            }
+            Err(error) => {
+                self.scene.happens(What::Unknown { device, call, why: format!("{error:#}") });
+                Err(error)
+            }
+        }
+    }
+
+    async fn hear(&mut self, session: &mut Session, heard: Heard) -> Result<()> {
+        match heard {
+            Heard::Ping => session.client.pong().await?,
+            Heard::Push(push) => self.is_pushed(session, &push),
+            Heard::Reply(id, reply) => {
+                // An answer that comes after it was given up is no answer any more.
+                let Some((call, _, asked)) = session.calls.remove(&id) else { return Ok(()) };
+                match reply {
+                    Ok(mut reply) => self.is_answered(call, asked, &reply["rpc"]["data"].take())?,
+                    Err(refusal) if refusal.is_temporary => {
+                        self.is_unknown(call, &asked, &format!("temporary: {refusal}"));
+                    }
+                    Err(refusal) => self.is_refused(call, &asked, &refusal),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_pushed(&mut self, session: &mut Session, push: &Value) {
+        let device = self.number;
+        if push["channel"].as_str() != Some(&format!("inbox:{}", self.scene.cast.devices[device].user)) {
+            return;
+        }
+        let offset = push["pub"]["offset"].as_u64().unwrap_or(0);
+        let entry = entry(&push["pub"]["data"]);
+        if entry.is_logged() {
+            let newest = self.newest.entry(entry.conversation.clone()).or_default();
+            *newest = entry.seq.max(*newest);
+            self.scene.stand(device, |standing| {
+                standing.had.entry(entry.conversation.clone()).or_default().insert(entry.seq);
+            });
+        }
+        self.scene.happens(What::Pushed { device, link: session.link, offset, entry });
+        if let Some(position) = &mut self.position {
+            position.offset = position.offset.max(offset);
+        }
+        if session.ack_at.is_none() {
+            let wait = if self.is_lazy { self.between(3000..9000) } else { self.between(20..900) };
+            session.ack_at = Some(Instant::now() + wait);
+        }
+    }
+
+    fn is_answered(&mut self, call: u64, asked: Asked, data: &Value) -> Result<()> {
+        let device = self.number;
+        let number = |name: &str| data[name].as_u64().unwrap_or(0);
+        let answer = match asked {
+            Asked::Send { id } => {
+                self.is_stored(&id);
+                sent(data)
+            }
+            Asked::Again => sent(data),
+            Asked::Ack => {
+                self.acked = self.acked.max(number("offset"));
+                Answer::Acked { offset: number("offset") }
+            }
+            Asked::Read => Answer::Read,
+            Asked::Page => Answer::Page { entries: entries(data) },
+            Asked::Unread => {
+                self.scene.stand(device, |standing| standing.has_counted = true);
+                // Of part of them nothing could be judged.
+                let is_all = data["more"] != true;
+                Answer::Unread { conversations: is_all.then(|| unread(data)) }
+            }
+        };
+        self.scene.happens(What::Ok { device, call, answer });
+        Ok(())
+    }
+
+    /// The message has been answered.
+    fn is_stored(&mut self, id: &str) {
+        if let Some(place) = self.unanswered.iter().position(|message| message.id == id)
+            && let Some(Message { conversation, id, .. }) = self.unanswered.remove(place)
+        {
+            self.answered = Some((conversation, id));
+            self.scene.acknowledged.set(self.scene.acknowledged.get() + 1);
+            self.note_unanswered();
+        }
+    }
+
+    fn note_unanswered(&self) {
+        self.scene.stand(self.number, |standing| standing.unanswered = self.unanswered.len());
+    }
+
+    /// Nobody knows whether a call was done: a message is sent again after a moment.
+    fn is_unknown(&mut self, call: u64, asked: &Asked, why: &str) {
+        self.scene.happens(What::Unknown { device: self.number, call, why: why.to_owned() });
+        if let Asked::Send { id } = asked {
+            let due = Instant::now() + self.between(50..400);
+            if let Some(message) = self.unanswered.iter_mut().find(|message| message.id == *id) {
+                message.due = Some(due);
+            }
+        }
+    }
+
+    fn is_refused(&mut self, call: u64, asked: &Asked, refusal: &Refusal) {
+        self.scene.happens(What::Fail { device: self.number, call, why: refusal.to_string() });
+        match asked {
+            Asked::Send { id } => {
+                self.unanswered.retain(|message| message.id != *id);
+                self.note_unanswered();
+            }
+            Asked::Read | Asked::Unread if METHOD_UNKNOWN.contains(&refusal.code) => {
+                self.scene.counts_unread.set(false)
+            }
+            _ => {}
+        }
+    }
+}

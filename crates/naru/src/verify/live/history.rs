@@ -1,0 +1,281 @@
+//! What happened in a live run, in the order in which the clients saw it: written down as it happens, and judged afterwards.
+//!
+//! A file of it has one JSON object a line. The first is the [`Run`], each further one an [`Event`].
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// A live run: who took part, and all that happened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct History {
+    pub(super) run: Run,
+    /// In the order of their times.
+    pub(super) events: Vec<Event>,
+}
+
+/// What a run is known by.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub(super) seed: u64,
+    /// The command line that runs it again.
+    pub(super) again: String,
+    /// An event names one by its place here.
+    pub(super) devices: Vec<Device>,
+    pub(super) conversations: Vec<Members>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Device {
+    pub(super) user: String,
+    pub(super) device: String,
+}
+
+/// How many people there are with these devices.
+pub(super) fn people(devices: &[Device]) -> usize {
+    let users: BTreeSet<&str> = devices.iter().map(|device| device.user.as_str()).collect();
+    users.len()
+}
+
+/// A conversation, and the users who take part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Members {
+    pub(super) conversation: String,
+    pub(super) users: Vec<String>,
+    /// What it had before the run is nobody's business.
+    #[serde(default)]
+    pub(super) from: u64,
+}
+
+/// Something that happened, at a time in microseconds since the run began, by a clock that does not go back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Event {
+    pub(super) at: u64,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+/// A connection of a device has a number that no other of the run has, and so has each call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum What {
+    /// A device asks to be let in, and says where it stands if it remembers.
+    Connect { device: usize, link: u64, server: String, position: Option<Position> },
+    /// It is in: what it gets begins behind `start`.
+    Connected { device: usize, link: u64, epoch: String, start: u64, recovered: bool },
+    /// The connection is no more, or never was.
+    Gone { device: usize, link: u64, why: String },
+    /// Something came into its inbox.
+    Pushed { device: usize, link: u64, offset: u64, entry: Entry },
+    /// A call leaves.
+    Invoke { device: usize, link: u64, call: u64, ask: Ask },
+    /// It was answered.
+    Ok { device: usize, call: u64, answer: Answer },
+    /// It was refused, for good: nothing was done.
+    Fail { device: usize, call: u64, why: String },
+    /// Nobody knows whether it was done: no answer came, or one that says to try again.
+    Unknown { device: usize, call: u64, why: String },
+    /// Something was done to a server or the broker.
+    Chaos { text: String },
+    /// From here on nothing is sent anew, cut or killed.
+    Calm,
+    /// A conversation's whole log, read at the end.
+    Log { conversation: String, entries: Vec<Entry> },
+    /// It was waited long enough for all that was still to come.
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Position {
+    pub(super) epoch: String,
+    pub(super) offset: u64,
+}
+
+/// An entry of a conversation's log, as a client sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) conversation: String,
+    pub(super) seq: u64,
+    #[serde(default = "message", skip_serializing_if = "is_message")]
+    pub(super) kind: String,
+    pub(super) from: String,
+    pub(super) id: String,
+    /// The number before it in the log, where that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) prev: Option<u64>,
+    /// Its body is not the one that belongs to its id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) altered: bool,
+}
+
+const MESSAGE: &str = "message";
+
+fn message() -> String {
+    MESSAGE.to_owned()
+}
+
+fn is_message(kind: &str) -> bool {
+    kind == MESSAGE
+}
+
+impl Entry {
+    /// Whether it is something that somebody said, with an id of theirs.
+    pub(super) fn is_message(&self) -> bool {
+        is_message(&self.kind)
+    }
+
+    /// Whether it is in a log: what only says how an inbox stands is not.
+    pub(super) fn is_logged(&self) -> bool {
+        !["read", "mention", "trimmed", "head"].contains(&self.kind.as_str())
+    }
+
+    /// Whether it ends a conversation's part of a replay, by conversations, to a device that is far behind.
+    pub(super) fn ends_replay(&self) -> bool {
+        self.kind == "read" && self.seq == 0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub(super) enum Ask {
+    Send {
+        conversation: String,
+        id: String,
+    },
+    Ack {
+        offset: u64,
+    },
+    Read {
+        conversation: String,
+        seq: u64,
+    },
+    /// The newest page of a conversation.
+    Page {
+        conversation: String,
+    },
+    /// What is unread everywhere.
+    Unread,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub(super) enum Answer {
+    Sent {
+        conversation: String,
+        seq: u64,
+        at: u64,
+        duplicate: bool,
+    },
+    Acked {
+        offset: u64,
+    },
+    Read,
+    Page {
+        entries: Vec<Entry>,
+    },
+    /// None if there are more than fit.
+    Unread {
+        conversations: Option<Vec<Unread>>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unread {
+    pub(super) conversation: String,
+    pub(super) unread: u64,
+}
+
+impl History {
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let written = || -> Result<()> {
+            let mut file = BufWriter::new(File::create(path)?);
+            serde_json::to_writer(&mut file, &self.run)?;
+            for event in &self.events {
+                file.write_all(b"\n")?;
+                serde_json::to_writer(&mut file, event)?;
+            }
+            file.write_all(b"\n")?;
+            Ok(file.flush()?)
+        };
+        written().with_context(|| format!("--history {}", path.display()))
+    }
+
+    pub(super) fn read(path: &Path) -> Result<History> {
+        let read = || -> Result<History> {
+            let mut lines = BufReader::new(File::open(path)?).lines();
+            let Some(first) = lines.next() else {
+                bail!("it is empty; `naru verify --live --history FILE` writes one");
+            };
+            let run = serde_json::from_str(&first?)
+                .context("its first line is no run; `naru verify --live --history FILE` writes one")?;
+            let mut events: Vec<Event> = Vec::new();
+            for (number, line) in (2..).zip(lines) {
+                let event: Event = serde_json::from_str(&line?).with_context(|| format!("line {number}"))?;
+                if events.last().is_some_and(|last| last.at > event.at) {
+                    bail!(
+                        "line {number} happened before the one above it; times do not go back in a history"
+                    );
+                }
+                events.push(event);
+            }
+            Ok(History { run, events })
+        };
+        read().with_context(|| format!("--check {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        let (conversation, from, id) = ("dm:alice:bob".into(), "alice".into(), "c1".into());
+        Entry { conversation, seq: 7, kind: message(), from, id, prev: None, altered: false }
+    }
+
+    fn history() -> History {
+        let devices = vec![Device { user: "alice".into(), device: "phone".into() }];
+        let users = vec!["alice".into(), "bob".into()];
+        let conversations = vec![Members { conversation: "dm:alice:bob".into(), users, from: 0 }];
+        let what = [
+            What::Connect { device: 0, link: 1, server: "s".into(), position: None },
+            What::Invoke { device: 0, link: 1, call: 1, ask: Ask::Unread },
+            What::Ok { device: 0, call: 1, answer: Answer::Unread { conversations: Some(Vec::new()) } },
+            What::Pushed { device: 0, link: 1, offset: 3, entry: entry() },
+            What::Pushed { device: 0, link: 1, offset: 4, entry: Entry { kind: "read".into(), ..entry() } },
+            What::Calm,
+            What::Log { conversation: "dm:alice:bob".into(), entries: vec![entry()] },
+            What::End,
+        ];
+        let events = what.into_iter().zip(1..).map(|(what, at)| Event { at, what }).collect();
+        History { run: Run { seed: 7, again: "naru".into(), devices, conversations }, events }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history");
+        history().write(&file).unwrap();
+        assert_eq!(History::read(&file).unwrap(), history());
+    }
+
+    #[test]
+    fn what_is_no_history_is_told_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history");
+        let said = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            format!("{:#}", History::read(&file).unwrap_err())
+        };
+        assert!(said("").contains("it is empty"));
+        assert!(said("{}\n").contains("no run"));
+        let run = serde_json::to_string(&Run::default()).unwrap();
+        assert!(said(&format!("{run}\n{{\"at\":1,\"event\":\"end\"}}\nx")).contains("line 3"));
+        let back = "{\"at\":2,\"event\":\"calm\"}\n{\"at\":1,\"event\":\"end\"}";
+        assert!(said(&format!("{run}\n{back}")).contains("line 3 happened before"));
+    }
+}

@@ -1,0 +1,216 @@
+//! The course of a live run: everybody connects, sends for a while, and waits for what is still to come; then the logs are read.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tokio::select;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::random::Random;
+use super::chaos;
+use super::client::{Client, Place, Refusal};
+use super::device::Device;
+use super::history::{Entry, What};
+use super::reading::entries;
+use super::scene::{Phase, Scene, Standing};
+use super::stage::Stage;
+
+/// How often it is looked whether what is waited for is there.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long everybody may take to connect, before anything happens.
+const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// When all has come, what should not come has this long to come.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The device that reads logs; it is nobody's of the cast.
+const READER: &str = "verify-reader";
+
+const PAGE_ENTRIES: u32 = 100;
+
+pub(super) struct Times {
+    pub(super) load: Duration,
+    pub(super) patience: Duration,
+    /// None if nothing is killed.
+    pub(super) kill_every: Option<Duration>,
+}
+
+/// Runs it. What happens is in the scene's events.
+pub(super) async fn run(scene: &Rc<Scene>, stage: &mut Option<Stage>, times: &Times) -> Result<()> {
+    let mut devices = JoinSet::new();
+    look_for_counts(scene).await?;
+    for number in 0..scene.cast.devices.len() {
+        devices.spawn_local(Device::new(scene.clone(), number).run());
+    }
+    gather(scene).await?;
+    scene.phase.send_replace(Phase::Load);
+    load(scene, stage, times).await?;
+    scene.happens(What::Calm);
+    scene.phase.send_replace(Phase::Calm);
+
+    // Whether it comes to that or not, the history says.
+    let end = Instant::now() + times.patience;
+    wait(scene, end, |_, standing| standing.is_connected && standing.unanswered == 0).await;
+    let logs = read_logs(scene, end).await;
+    for (conversation, entries) in &logs {
+        scene.happens(What::Log { conversation: conversation.clone(), entries: entries.clone() });
+    }
+    wait(scene, end, |device, standing| has_all(scene, device, standing, &logs)).await;
+    if scene.counts_unread.get() {
+        scene.phase.send_replace(Phase::Count);
+        wait(scene, end, |_, standing| standing.has_counted || !scene.counts_unread.get()).await;
+    }
+    sleep(LINGER).await;
+    scene.happens(What::End);
+    scene.phase.send_replace(Phase::Over);
+    while let Some(ended) = devices.join_next().await {
+        ended.context("a device's task")?;
+    }
+    Ok(())
+}
+
+/// Waits until everybody has connected once, so that each device is known before anything is sent.
+async fn gather(scene: &Scene) -> Result<()> {
+    let end = Instant::now() + GATHER_TIMEOUT;
+    if wait(scene, end, |_, standing| standing.is_connected).await {
+        return Ok(());
+    }
+    let (device, standing) = scene.laggard(|_, standing| standing.is_connected).unwrap_or_default();
+    let user = &scene.cast.devices[device].user;
+    bail!("{user} cannot connect, and has tried for {GATHER_TIMEOUT:?}: {}", standing.why)
+}
+
+async fn load(scene: &Scene, stage: &mut Option<Stage>, times: &Times) -> Result<()> {
+    let over = sleep(times.load);
+    match (stage, times.kill_every) {
+        (Some(stage), Some(every)) => {
+            let mut random = Random::new(scene.seed ^ 0xc4a0_5c4a);
+            let last = Random::new(random.next());
+            select! {
+                () = over => {}
+                ended = chaos::run(scene, stage, random, every) => return ended,
+            }
+            chaos::kill_last(scene, stage, last).await
+        }
+        _ => {
+            over.await;
+            Ok(())
+        }
+    }
+}
+
+/// Waits until every device is so far. Returns whether it came to that in time.
+async fn wait(scene: &Scene, end: Instant, far: impl Fn(usize, &Standing) -> bool) -> bool {
+    while scene.laggard(&far).is_some() {
+        if Instant::now() > end {
+            return false;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    true
+}
+
+fn has_all(scene: &Scene, device: usize, standing: &Standing, logs: &[(String, Vec<Entry>)]) -> bool {
+    logs.iter().enumerate().all(|(conversation, (name, entries))| {
+        let from = scene.cast.conversations[conversation].from;
+        let had = standing.had.get(name);
+        !scene.cast.takes_part(device, conversation)
+            || entries
+                .iter()
+                .filter(|entry| entry.seq > from)
+                .all(|entry| had.is_some_and(|had| had.contains(&entry.seq)))
+    })
+}
+
+/// Finds out whether servers say what is unread.
+async fn look_for_counts(scene: &Scene) -> Result<()> {
+    let (_, place) = &scene.servers[0];
+    let asked = async || {
+        let mut reader = reader(scene, 0, place).await?;
+        let id = reader.rpc("conversations", json!({})).await?;
+        reader.answer(id).await
+    };
+    let end = Instant::now() + GATHER_TIMEOUT;
+    let answer = loop {
+        match asked().await {
+            Ok(answer) => break answer,
+            Err(error) if Instant::now() > end => return Err(error),
+            // It may not have reached its broker yet.
+            Err(_) => sleep(LOOK_EVERY).await,
+        }
+    };
+    scene.counts_unread.set(answer.is_ok());
+    Ok(())
+}
+
+/// Where conversations are before the run.
+pub(super) async fn heads(scene: &mut Scene) -> Result<()> {
+    for number in 0..scene.cast.conversations.len() {
+        let entries = read_log(scene, number).await?;
+        scene.cast.conversations[number].from = entries.last().map_or(0, |entry| entry.seq);
+    }
+    Ok(())
+}
+
+/// The logs of all conversations, in their order; empty for those that could not be read in time.
+async fn read_logs(scene: &Scene, end: Instant) -> Vec<(String, Vec<Entry>)> {
+    let mut logs = Vec::new();
+    for (number, members) in scene.cast.conversations.iter().enumerate() {
+        let entries = loop {
+            match read_log(scene, number).await {
+                Ok(entries) => break entries,
+                Err(error) if Instant::now() > end => {
+                    tracing::warn!("{} could not be read: {error:#}", members.conversation);
+                    return logs;
+                }
+                Err(_) => sleep(LOOK_EVERY).await,
+            }
+        };
+        logs.push((members.conversation.clone(), entries));
+    }
+    logs
+}
+
+/// A conversation's whole log, page by page, from any server.
+async fn read_log(scene: &Scene, conversation: usize) -> Result<Vec<Entry>> {
+    let members = &scene.cast.conversations[conversation];
+    let all = &scene.cast.devices;
+    let device =
+        all.iter().position(|device| members.users.contains(&device.user)).context("it has members")?;
+    let (_, place) = &scene.servers[conversation % scene.servers.len()];
+    let mut reader = reader(scene, device, place).await?;
+    let mut pages: Vec<Vec<Entry>> = Vec::new();
+    loop {
+        let mut request = json!({"conversation": members.conversation, "limit": PAGE_ENTRIES});
+        if let Some(oldest) = pages.last().and_then(|page| page.first()) {
+            request["before"] = oldest.seq.into();
+        }
+        let id = reader.rpc("history", request).await?;
+        let data = reader.answer(id).await?.map_err(refused)?["rpc"]["data"].take();
+        let page = entries(&data);
+        let is_last = data["more"] != true || page.is_empty();
+        pages.push(page);
+        if is_last {
+            return Ok(pages.into_iter().rev().flatten().collect());
+        }
+    }
+}
+
+async fn reader(scene: &Scene, device: usize, place: &Place) -> Result<Client> {
+    let opened = async {
+        let mut client = Client::open(place).await?;
+        let request = json!({"token": scene.cast.tokens[device], "data": {"device": READER}});
+        let id = client.command("connect", request).await?;
+        let _: Value = client.answer(id).await?.map_err(refused)?;
+        anyhow::Ok(client)
+    };
+    timeout(GATHER_TIMEOUT, opened).await.context("nothing was answered")?.with_context(|| place.to_string())
+}
+
+fn refused(refusal: Refusal) -> anyhow::Error {
+    anyhow::anyhow!("it was refused: {refusal}")
+}

@@ -1,0 +1,42 @@
+//! Rooms for a live run, made at the broker: whom servers let make rooms is their own affair.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use naru_bus::{Bus, Target, Terms};
+use naru_ledger::{
+    Conversation, Role, Server, User,
+    op::{Change, Membership},
+};
+use tokio::time::{Instant, sleep};
+
+use super::history::Members;
+
+/// How long the broker may take to be reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Has everybody join the rooms that are to be theirs. What is said after that, they all get.
+pub(super) async fn make(url: &str, conversations: &mut [Members]) -> Result<()> {
+    let terms = Terms { sweeps: false, ..Terms::default() };
+    let server = Server::parse("verify-live")?;
+    let bus =
+        Bus::start_on(terms, Target::Url(url.to_owned()), server, |_| {}).with_context(|| url.to_owned())?;
+    let end = Instant::now() + CONNECT_TIMEOUT;
+    while !bus.is_up() {
+        if Instant::now() > end {
+            bail!("the broker {url} cannot be reached");
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    for members in conversations {
+        let Conversation::Room(room) = Conversation::parse(&members.conversation)? else { continue };
+        for (number, user) in members.users.iter().enumerate() {
+            let role = if number == 0 { Role::Owner } else { Role::Member };
+            let (room, user) = (room.clone(), User::parse(user)?);
+            let changed = bus.membership(&Membership { room, user, change: Change::Join(role) }).await?;
+            members.from = changed.written.map_or(members.from, |written| written.seq.0);
+        }
+    }
+    bus.stop();
+    Ok(())
+}

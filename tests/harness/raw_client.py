@@ -1,0 +1,46 @@
+"""A client of a chat server by hand, which reads when it is told to."""
+
+import base64
+import json
+import os
+import socket
+import struct
+
+from .waiting import PATIENCE
+
+
+class RawClient:
+    """A WebSocket in JSON, with as small a receive buffer as there is."""
+
+    def __init__(self, port, token, device="raw", receive_buffer_bytes=2048):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(("127.0.0.1", port))
+        self.data, self.last_id = b"", 0
+        key = base64.b64encode(os.urandom(16)).decode()
+        request = (
+            f"GET /connection/websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n"
+            f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        )
+        self.socket.sendall(request.encode())
+        while b"\r\n\r\n" not in self.data:
+            self.data += self.socket.recv(1)
+        assert b" 101 " in self.data.split(b"\r\n")[0], self.data
+        self.data = b""
+        self.command("connect", {"token": token, "data": {"device": device}})
+
+    def command(self, name, request):
+        self.last_id += 1
+        text = json.dumps({"id": self.last_id, name: request}).encode()
+        mask = os.urandom(4)
+        length = struct.pack("!B", 0x80 | len(text)) if len(text) < 126 else struct.pack("!BH", 0x80 | 126, len(text))
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
+        self.socket.sendall(b"\x81" + length + mask + masked)
+
+    def read(self, count):
+        """So many bytes, and no more."""
+        return self.socket.recv(count)
+
+    def close(self):
+        self.socket.close()
