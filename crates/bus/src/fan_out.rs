@@ -229,11 +229,9 @@ impl Line {
         } else if before == Before::Perhaps {
             delivered.extend(self.told_again(deliver, &delivered).await?);
         }
-        // On their way in this order: what is done has been told.
-        let (told, done) =
-            tokio::join!(biased; self.tell(deliver, entry.as_ref(), &delivered), self.step(&done));
-        told?;
-        done.map(drop)
+        // What is done has been told.
+        self.tell(deliver, entry.as_ref(), &delivered).await?;
+        self.step(&done).await.map(drop)
     }
 
     /// Delivers, and tells the servers.
