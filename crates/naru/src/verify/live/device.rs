@@ -30,6 +30,12 @@ const CONVERSATIONS: u32 = 200;
 /// What a server answers that has no such method.
 const METHOD_UNKNOWN: [u64; 2] = [104, 108];
 
+/// One message in this many mentions somebody.
+const MENTIONS_ONE_IN: usize = 8;
+
+/// Messages of its own that a device may still edit or delete.
+const OWN_MAX: usize = 12;
+
 /// One device in this many seldom acknowledges, so that a ring is not enough for it.
 const LAZY_ONE_IN: usize = 5;
 
@@ -42,28 +48,44 @@ pub(super) struct Device {
     random: Random,
     phase: watch::Receiver<Phase>,
     is_lazy: bool,
-    /// Whether it only listens at last: what came of its own sends would show it what it has missed.
-    is_quiet: bool,
     /// Messages that were sent so far.
     sent: u64,
     /// What has no answer yet, oldest first.
     unanswered: VecDeque<Message>,
     /// What was answered last, to be sent again at times.
-    answered: Option<(usize, String)>,
+    answered: Option<Message>,
+    /// Messages of its own, to be edited or deleted: their conversations and numbers.
+    own: VecDeque<(usize, u64)>,
     /// What the client library has to present when it connects again.
     position: Option<Position>,
     /// Acknowledged, and answered.
     acked: u64,
     /// The newest entry of each conversation, to be marked as read.
     newest: HashMap<String, u64>,
+    /// The last message that it got, to be reacted to.
+    heard: Option<(String, u64)>,
 }
 
-/// A message on its way.
+/// Something on its way into a conversation.
+#[derive(Clone)]
 struct Message {
     conversation: usize,
     id: String,
+    what: Say,
     /// When to try again; none while a call is under way.
     due: Option<Instant>,
+}
+
+/// What is to be written.
+#[derive(Clone)]
+enum Say {
+    Message {
+        mentions: Vec<String>,
+    },
+    /// Those of these numbers are what it is about.
+    Reaction(u64),
+    Edit(u64),
+    Delete(u64),
 }
 
 /// What a call under way is to do when it is answered.
@@ -80,6 +102,8 @@ enum Asked {
 struct Session {
     client: Client,
     link: u64,
+    /// Its place among the servers.
+    server: usize,
     /// Calls under way, by the ids of their commands: number, time to give up, and what it is.
     calls: HashMap<u64, (u64, Instant, Asked)>,
     act_at: Instant,
@@ -91,20 +115,21 @@ impl Device {
     pub(super) fn new(scene: Rc<Scene>, number: usize) -> Device {
         let mut random = Random::new(scene.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64 + 1));
         let phase = scene.phase.subscribe();
-        let (is_lazy, is_quiet) = (random.once_in(LAZY_ONE_IN), random.once_in(2));
+        let is_lazy = random.once_in(LAZY_ONE_IN);
         Device {
             scene,
             number,
             random,
             phase,
             is_lazy,
-            is_quiet,
             sent: 0,
             unanswered: VecDeque::new(),
             answered: None,
+            own: VecDeque::new(),
             position: None,
             acked: 0,
             newest: HashMap::new(),
+            heard: None,
         }
     }
 
@@ -131,9 +156,10 @@ impl Device {
         *self.phase.borrow()
     }
 
-    /// Whether it sends anything new.
-    fn is_busy(&self, phase: Phase) -> bool {
-        phase == Phase::Load || phase == Phase::Last && !self.is_quiet
+    /// Whether it sends anything new. At last, what came of its own sends would show who is at the server that stands still what
+    /// they have missed.
+    fn is_busy(&self, session: &Session, phase: Phase) -> bool {
+        phase == Phase::Load || phase == Phase::Last && self.scene.still.get() != Some(session.server)
     }
 
     fn between(&mut self, millis: std::ops::Range<usize>) -> Duration {
@@ -159,7 +185,11 @@ impl Device {
 
     async fn connect(&mut self, link: u64) -> Result<Session> {
         let device = self.number;
-        let at = self.random.below(self.scene.servers.len());
+        let count = self.scene.servers.len();
+        let mut at = self.random.below(count);
+        if self.scene.still.get() == Some(at) {
+            at = (at + 1) % count;
+        }
         let (server, place) = self.scene.servers[at].clone();
         if self.phase() == Phase::Load && self.random.once_in(FORGETS_ONE_IN) {
             self.position = None;
@@ -184,13 +214,21 @@ impl Device {
         let recovered = sub["recovered"].as_bool().unwrap_or(false);
         self.scene.happens(What::Connected { device, link, epoch: epoch.clone(), start, recovered });
         self.position = Some(Position { epoch, offset: start });
-        self.scene.stand(device, |standing| standing.is_connected = true);
+        self.scene.stand(device, |standing| (standing.is_connected, standing.server) = (true, at));
         let now = Instant::now();
         for message in &mut self.unanswered {
             message.due = Some(now);
         }
         let cut_at = (self.phase() == Phase::Load).then(|| now + self.life());
-        Ok(Session { client, link, calls: HashMap::new(), act_at: now + self.pause(), ack_at: None, cut_at })
+        Ok(Session {
+            client,
+            link,
+            server: at,
+            calls: HashMap::new(),
+            act_at: now + self.pause(),
+            ack_at: None,
+            cut_at,
+        })
     }
 
     /// How long a connection lasts.
@@ -243,7 +281,7 @@ impl Device {
         let retries = self.unanswered.iter().filter_map(|message| message.due);
         let load = [
             session.cut_at.filter(|_| phase == Phase::Load),
-            Some(session.act_at).filter(|_| self.is_busy(phase)),
+            Some(session.act_at).filter(|_| self.is_busy(session, phase)),
         ];
         let all = calls.chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
         all.min().unwrap_or_else(|| Instant::now() + CALL_TIMEOUT)
@@ -264,16 +302,16 @@ impl Device {
         for place in 0..self.unanswered.len() {
             if self.unanswered[place].due.is_some_and(|due| due <= now) {
                 self.unanswered[place].due = None;
-                let Message { conversation, id, .. } = &self.unanswered[place];
-                let (conversation, id) = (*conversation, id.clone());
-                self.send(session, conversation, id.clone(), Asked::Send { id }).await?;
+                let message = self.unanswered[place].clone();
+                let id = message.id.clone();
+                self.send(session, &message, Asked::Send { id }).await?;
             }
         }
         if session.ack_at.is_some_and(|at| at <= now) {
             session.ack_at = None;
             self.ack(session).await?;
         }
-        if self.is_busy(phase) && session.act_at <= now {
+        if self.is_busy(session, phase) && session.act_at <= now {
             session.act_at = now + self.pause();
             self.act(session, phase).await?;
         }
@@ -288,8 +326,8 @@ impl Device {
         match self.random.below(40) {
             0 => {
                 // Once more, though it was answered: the answer must be the first one.
-                if let Some((conversation, id)) = self.answered.clone() {
-                    self.send(session, conversation, id, Asked::Again).await?;
+                if let Some(message) = self.answered.clone() {
+                    self.send(session, &message, Asked::Again).await?;
                 }
             }
             1..3 => {
@@ -321,32 +359,75 @@ impl Device {
         self.random.one_of(&self.scene.cast.talks[self.number])
     }
 
-    /// Sends a new message.
+    /// Sends something new.
     async fn say(&mut self, session: &mut Session) -> Result<()> {
         // At last, who waits for a server sends nothing else: a flood when that goes on would show everybody what they missed.
         let most = if self.phase() == Phase::Last { 1 } else { UNANSWERED_MAX };
         if self.unanswered.len() >= most {
             return Ok(());
         }
-        let conversation = self.talk();
+        let (conversation, what) = self.think();
         self.sent += 1;
         let id = format!("d{}-{}{}", self.number, self.sent, self.scene.mark);
-        self.unanswered.push_back(Message { conversation, id: id.clone(), due: None });
+        let message = Message { conversation, id: id.clone(), what, due: None };
+        self.unanswered.push_back(message.clone());
         self.note_unanswered();
-        self.send(session, conversation, id.clone(), Asked::Send { id }).await
+        self.send(session, &message, Asked::Send { id }).await
     }
 
-    async fn send(
-        &mut self,
-        session: &mut Session,
-        conversation: usize,
-        id: String,
-        asked: Asked,
-    ) -> Result<()> {
+    /// What to say, and where.
+    fn think(&mut self) -> (usize, Say) {
         let cast = &self.scene.cast;
-        let request = json!({"to": cast.address(self.number, conversation), "id": id, "body": body(&id)});
-        let ask = Ask::Send { conversation: cast.conversations[conversation].conversation.clone(), id };
-        self.call(session, ask, asked, "send", request).await
+        let about = match self.random.below(20) {
+            kind @ 0..4 if !self.own.is_empty() => {
+                let (conversation, seq) = self.own[self.random.below(self.own.len())];
+                Some((conversation, if kind == 0 { Say::Delete(seq) } else { Say::Edit(seq) }))
+            }
+            4..6 => self.heard.as_ref().and_then(|(name, seq)| {
+                let place = cast.conversations.iter().position(|it| it.conversation == *name)?;
+                Some((place, Say::Reaction(*seq)))
+            }),
+            _ => None,
+        };
+        about.unwrap_or_else(|| {
+            let conversation = self.random.one_of(&cast.talks[self.number]);
+            let users = &cast.conversations[conversation].users;
+            let mut mentions: Vec<String> = Vec::new();
+            if self.random.once_in(MENTIONS_ONE_IN) {
+                mentions = (0..2).map(|_| users[self.random.below(users.len())].clone()).collect();
+                mentions.sort();
+                mentions.dedup();
+            }
+            (conversation, Say::Message { mentions })
+        })
+    }
+
+    async fn send(&mut self, session: &mut Session, message: &Message, asked: Asked) -> Result<()> {
+        let Message { conversation, id, what, .. } = message;
+        let cast = &self.scene.cast;
+        let name = cast.conversations[*conversation].conversation.clone();
+        let to = cast.address(self.number, *conversation);
+        let (method, request) = match what {
+            Say::Message { mentions } => {
+                ("send", json!({"to": to, "id": id, "body": body(id), "mentions": mentions}))
+            }
+            Say::Reaction(target) => {
+                ("send", json!({"to": to, "id": id, "body": body(id), "kind": "reaction", "target": target}))
+            }
+            Say::Edit(target) => {
+                ("edit", json!({"conversation": name, "id": id, "target": target, "body": body(id)}))
+            }
+            Say::Delete(target) => ("delete", json!({"conversation": name, "id": id, "target": target})),
+        };
+        let (kind, target, mentions) = match what {
+            Say::Message { mentions } => ("message", None, mentions.clone()),
+            Say::Reaction(target) => ("reaction", Some(*target), Vec::new()),
+            Say::Edit(target) => ("edit", Some(*target), Vec::new()),
+            Say::Delete(target) => ("delete", Some(*target), Vec::new()),
+        };
+        let (id, kind) = (id.clone(), kind.to_owned());
+        let ask = Ask::Send { conversation: name, id, kind, target, mentions };
+        self.call(session, ask, asked, method, request).await
     }
 
     async fn ack(&mut self, session: &mut Session) -> Result<()> {
@@ -433,6 +514,9 @@ impl Device {
         if entry.is_logged() {
             let newest = self.newest.entry(entry.conversation.clone()).or_default();
             *newest = entry.seq.max(*newest);
+            if entry.is_message() {
+                self.heard = Some((entry.conversation.clone(), entry.seq));
+            }
             self.scene.stand(device, |standing| {
                 standing.had.entry(entry.conversation.clone()).or_default().insert(entry.seq);
             });
@@ -442,7 +526,8 @@ impl Device {
             position.offset = position.offset.max(offset);
         }
         if session.ack_at.is_none() {
-            let wait = if self.is_lazy { self.between(3000..9000) } else { self.between(20..900) };
+            let is_lazy = self.is_lazy && self.phase() < Phase::Calm;
+            let wait = if is_lazy { self.between(3000..9000) } else { self.between(20..900) };
             session.ack_at = Some(Instant::now() + wait);
         }
     }
@@ -452,7 +537,7 @@ impl Device {
         let number = |name: &str| data[name].as_u64().unwrap_or(0);
         let answer = match asked {
             Asked::Send { id } => {
-                self.is_stored(&id);
+                self.is_stored(&id, number("seq"));
                 sent(data)
             }
             Asked::Again => sent(data),
@@ -474,11 +559,17 @@ impl Device {
     }
 
     /// The message has been answered.
-    fn is_stored(&mut self, id: &str) {
+    fn is_stored(&mut self, id: &str, seq: u64) {
         if let Some(place) = self.unanswered.iter().position(|message| message.id == id)
-            && let Some(Message { conversation, id, .. }) = self.unanswered.remove(place)
+            && let Some(message) = self.unanswered.remove(place)
         {
-            self.answered = Some((conversation, id));
+            if matches!(message.what, Say::Message { .. }) {
+                self.own.push_back((message.conversation, seq));
+                if self.own.len() > OWN_MAX {
+                    self.own.pop_front();
+                }
+            }
+            self.answered = Some(message);
             self.scene.acknowledged.set(self.scene.acknowledged.get() + 1);
             self.note_unanswered();
         }

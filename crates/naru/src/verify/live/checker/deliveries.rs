@@ -85,9 +85,11 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
 impl<'a> Sweep<'a, '_> {
     fn take(&mut self, event: &'a Event) {
         match &event.what {
-            What::Connect { device, link, .. } => {
+            What::Connect { device, link, position, .. } => {
                 let device = &mut self.devices[*device];
-                device.link = Link { number: *link, acked: device.acked, ..Link::default() };
+                // Who says to stand further back may get it again from there.
+                let stands = position.as_ref().map_or(u64::MAX, |position| position.offset);
+                device.link = Link { number: *link, acked: device.acked.min(stands), ..Link::default() };
             }
             What::Connected { device, link, start, .. } => {
                 let it = &mut self.devices[*device].link;

@@ -93,7 +93,7 @@ fn with_neighbours(about: &About, logs: &Logs<'_>) -> About {
                 wide.seqs.push(entry.seq);
             }
             let sent = (entry.from.clone(), entry.id.clone());
-            if entry.is_message() && !wide.sent.contains(&sent) {
+            if entry.is_signed() && !wide.sent.contains(&sent) {
                 wide.sent.push(sent);
             }
         }
@@ -109,7 +109,7 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
         What::Invoke { device: of, call, ask, .. } => {
             let user = &history.run.devices[*of].user;
             let is_it = match ask {
-                Ask::Send { conversation, id } => {
+                Ask::Send { conversation, id, .. } => {
                     is_conversation(conversation)
                         && about.sent.iter().any(|sent| (&sent.0, &sent.1) == (user, id))
                 }
@@ -155,7 +155,10 @@ fn line(history: &History, event: &Event) -> String {
         }
         What::Invoke { device, link, call, ask } => {
             let ask = match ask {
-                Ask::Send { conversation, id } => format!("sends {id} to {conversation}"),
+                Ask::Send { conversation, id, kind, target, .. } => match target {
+                    Some(target) => format!("sends {id}, {kind} about {target}, to {conversation}"),
+                    None => format!("sends {id} to {conversation}"),
+                },
                 Ask::Ack { offset } => format!("acknowledges {offset}"),
                 Ask::Read { conversation, seq } => format!("has read {conversation} up to {seq}"),
                 Ask::Page { conversation } => format!("asks for the newest page of {conversation}"),
@@ -194,7 +197,7 @@ fn line(history: &History, event: &Event) -> String {
         }
         What::Chaos { text } => format!("** {text}"),
         What::Calm => "** from here on nothing is cut or killed".to_owned(),
-        What::Log { conversation, entries } => {
+        What::Log { conversation, entries, .. } => {
             let last = entries.last().map_or(0, |entry| entry.seq);
             format!(
                 "** the log of {conversation}, read at the end, has {} entries up to {last}",
@@ -209,6 +212,7 @@ fn line(history: &History, event: &Event) -> String {
 
 fn told(entry: &Entry) -> String {
     let Entry { conversation, seq, kind, from, id, .. } = entry;
-    let kind = if entry.is_message() { String::new() } else { format!(" ({kind})") };
+    let about = entry.target.map(|target| format!(" about {target}")).unwrap_or_default();
+    let kind = if entry.is_message() { String::new() } else { format!(" ({kind}{about})") };
     format!("{seq} of {conversation}{kind}, {id} of {from}")
 }
