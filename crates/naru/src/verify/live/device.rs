@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::random::Random;
 use super::body::body;
+use super::cast::DOOR;
 use super::client::{Client, Heard, Refusal};
-use super::history::{Answer, Ask, Position, What};
+use super::history::{Answer, Ask, Entry, Position, What};
 use super::reading::{entries, entry, sent, unread};
 use super::scene::{Phase, Scene};
 
@@ -29,6 +30,12 @@ const CONVERSATIONS: u32 = 200;
 
 /// What a server answers that has no such method.
 const METHOD_UNKNOWN: [u64; 2] = [104, 108];
+
+/// Entries of a room of many that are asked for at once.
+const MISSED: u32 = 100;
+
+/// How long to wait before that is tried again.
+const MISSED_AGAIN: Duration = Duration::from_millis(200);
 
 /// One message in this many mentions somebody.
 const MENTIONS_ONE_IN: usize = 8;
@@ -62,6 +69,8 @@ pub(super) struct Device {
     acked: u64,
     /// The newest entry of each conversation, to be marked as read.
     newest: HashMap<String, u64>,
+    /// The rooms of many.
+    rooms: HashMap<String, Room>,
     /// The last message that it got, to be reacted to.
     heard: Option<(String, u64)>,
 }
@@ -95,7 +104,31 @@ enum Asked {
     Ack,
     Read,
     Page,
+    Missed(String),
+    Member,
     Unread,
+}
+
+/// How far a device is in a room of many.
+struct Room {
+    /// It has everything up to here.
+    has: u64,
+    /// It knows that there is this.
+    told: u64,
+    /// It has asked for what is between.
+    is_asked: bool,
+    /// When it asks again, if that was in vain.
+    ask_at: Option<Instant>,
+}
+
+impl Room {
+    /// An entry came, behind another.
+    fn hears(&mut self, prev: Option<u64>, seq: u64) {
+        self.told = self.told.max(seq);
+        if prev.is_some_and(|prev| prev <= self.has) {
+            self.has = self.has.max(seq);
+        }
+    }
 }
 
 /// A connection that is up.
@@ -115,6 +148,10 @@ impl Device {
     pub(super) fn new(scene: Rc<Scene>, number: usize) -> Device {
         let mut random = Random::new(scene.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64 + 1));
         let phase = scene.phase.subscribe();
+        let rooms = scene.cast.conversations.iter().enumerate();
+        let rooms = rooms.filter(|(place, it)| it.is_broadcast && scene.cast.takes_part(number, *place));
+        let room = |from| Room { has: from, told: from, is_asked: false, ask_at: None };
+        let rooms = rooms.map(|(_, it)| (it.conversation.clone(), room(it.from))).collect();
         let is_lazy = random.once_in(LAZY_ONE_IN);
         Device {
             scene,
@@ -130,6 +167,7 @@ impl Device {
             acked: 0,
             newest: HashMap::new(),
             heard: None,
+            rooms,
         }
     }
 
@@ -248,6 +286,7 @@ impl Device {
 
     /// Keeps a connection until it is lost; no error is the end of the run.
     async fn attend(&mut self, session: &mut Session) -> Result<()> {
+        self.rooms.values_mut().for_each(|room| (room.is_asked, room.ask_at) = (false, None));
         let outcome = self.keep(session).await;
         let device = self.number;
         for (call, _, _) in session.calls.drain().map(|(_, call)| call) {
@@ -283,7 +322,8 @@ impl Device {
             session.cut_at.filter(|_| phase == Phase::Load),
             Some(session.act_at).filter(|_| self.is_busy(session, phase)),
         ];
-        let all = calls.chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
+        let rooms = self.rooms.values().filter_map(|room| room.ask_at);
+        let all = calls.chain(rooms).chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
         all.min().unwrap_or_else(|| Instant::now() + CALL_TIMEOUT)
     }
 
@@ -307,6 +347,7 @@ impl Device {
                 self.send(session, &message, Asked::Send { id }).await?;
             }
         }
+        self.catch_up(session).await?;
         if session.ack_at.is_some_and(|at| at <= now) {
             session.ack_at = None;
             self.ack(session).await?;
@@ -319,6 +360,48 @@ impl Device {
             self.count(session).await?;
         }
         Ok(())
+    }
+
+    /// Reads what it has missed in rooms of many.
+    async fn catch_up(&mut self, session: &mut Session) -> Result<()> {
+        let now = Instant::now();
+        let mut behind: Vec<(String, u64)> = Vec::new();
+        for (name, room) in &mut self.rooms {
+            if room.told > room.has && !room.is_asked && room.ask_at.is_none_or(|at| at <= now) {
+                (room.is_asked, room.ask_at) = (true, None);
+                behind.push((name.clone(), room.has));
+            }
+        }
+        for (conversation, after) in behind {
+            let request = json!({"conversation": conversation, "after": after, "limit": MISSED});
+            let asked = Asked::Missed(conversation.clone());
+            self.call(session, Ask::Missed { conversation, after }, asked, "history", request).await?;
+        }
+        Ok(())
+    }
+
+    /// Comes or goes, or, as the owner, changes somebody's role.
+    async fn come_or_go(&mut self, session: &mut Session) -> Result<()> {
+        let Some(door) = self.scene.cast.conversations.iter().find(|it| it.conversation == DOOR) else {
+            return Ok(());
+        };
+        let own = &self.scene.cast.devices[self.number].user;
+        let conversation = door.conversation.clone();
+        let (user, kind, request) = match door.users.iter().position(|user| user == own) {
+            None => return Ok(()),
+            Some(0) => {
+                let user = door.users[1 + self.random.below(door.users.len() - 1)].clone();
+                let role = self.random.one_of(&["member", "moderator"]);
+                let request = json!({"conversation": conversation, "user": user, "role": role});
+                (user, "role", request)
+            }
+            Some(_) => {
+                let kind = self.random.one_of(&["join", "leave", "join"]);
+                (own.clone(), kind, json!({"conversation": conversation}))
+            }
+        };
+        let ask = Ask::Member { conversation, user, kind: kind.to_owned() };
+        self.call(session, ask, Asked::Member, &format!("room.{kind}"), request).await
     }
 
     /// Does one of the things people do.
@@ -343,6 +426,7 @@ impl Device {
                     self.say(session).await?;
                 }
             }
+            9 => self.come_or_go(session).await?,
             7..9 if phase == Phase::Load => {
                 self.say(session).await?;
                 // The answer may be on its way, or not.
@@ -506,6 +590,19 @@ impl Device {
 
     fn is_pushed(&mut self, session: &mut Session, push: &Value) {
         let device = self.number;
+        if let Some(room) = push["channel"].as_str().and_then(|channel| self.rooms.get_mut(channel)) {
+            if push["pub"].is_object() {
+                let entry = entry(&push["pub"]["data"]);
+                if entry.is_logged() {
+                    room.hears(entry.prev, entry.seq);
+                    self.has(&entry.conversation, entry.seq);
+                } else {
+                    room.told = room.told.max(entry.seq);
+                }
+                self.scene.happens(What::Heard { device, link: session.link, entry });
+            }
+            return;
+        }
         if push["channel"].as_str() != Some(&format!("inbox:{}", self.scene.cast.devices[device].user)) {
             return;
         }
@@ -517,9 +614,7 @@ impl Device {
             if entry.is_message() {
                 self.heard = Some((entry.conversation.clone(), entry.seq));
             }
-            self.scene.stand(device, |standing| {
-                standing.had.entry(entry.conversation.clone()).or_default().insert(entry.seq);
-            });
+            self.has(&entry.conversation, entry.seq);
         }
         self.scene.happens(What::Pushed { device, link: session.link, offset, entry });
         if let Some(position) = &mut self.position {
@@ -529,6 +624,23 @@ impl Device {
             let is_lazy = self.is_lazy && self.phase() < Phase::Calm;
             let wait = if is_lazy { self.between(3000..9000) } else { self.between(20..900) };
             session.ack_at = Some(Instant::now() + wait);
+        }
+    }
+
+    fn has(&self, conversation: &str, seq: u64) {
+        self.scene.stand(self.number, |standing| {
+            standing.had.entry(conversation.to_owned()).or_default().insert(seq);
+        });
+    }
+
+    /// The room's part after which it had nothing was read.
+    fn has_read(&mut self, conversation: &str, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.has(conversation, entry.seq));
+        if let Some(room) = self.rooms.get_mut(conversation) {
+            room.is_asked = false;
+            room.has = entries.last().map_or(room.has, |entry| entry.seq.max(room.has));
+            // More of it may have come meanwhile, or what it was told of may not be there.
+            room.ask_at = entries.is_empty().then(|| Instant::now() + MISSED_AGAIN);
         }
     }
 
@@ -547,6 +659,12 @@ impl Device {
             }
             Asked::Read => Answer::Read,
             Asked::Page => Answer::Page { entries: entries(data) },
+            Asked::Missed(conversation) => {
+                let entries = entries(data);
+                self.has_read(&conversation, &entries);
+                Answer::Page { entries }
+            }
+            Asked::Member => Answer::Changed { seq: data["seq"].as_u64() },
             Asked::Unread => {
                 self.scene.stand(device, |standing| standing.has_counted = true);
                 // Of part of them nothing could be judged.
@@ -582,6 +700,11 @@ impl Device {
     /// Nobody knows whether a call was done: a message is sent again after a moment.
     fn is_unknown(&mut self, call: u64, asked: &Asked, why: &str) {
         self.scene.happens(What::Unknown { device: self.number, call, why: why.to_owned() });
+        if let Asked::Missed(conversation) = asked
+            && let Some(room) = self.rooms.get_mut(conversation)
+        {
+            (room.is_asked, room.ask_at) = (false, Some(Instant::now() + MISSED_AGAIN));
+        }
         if let Asked::Send { id } = asked {
             let due = Instant::now() + self.between(50..400);
             if let Some(message) = self.unanswered.iter_mut().find(|message| message.id == *id) {

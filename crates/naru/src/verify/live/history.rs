@@ -49,6 +49,23 @@ pub(super) struct Members {
     /// What it had before the run is nobody's business.
     #[serde(default)]
     pub(super) from: u64,
+    /// A room of many, which is followed by its channel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_broadcast: bool,
+}
+
+/// Which entries of a room's log are for a user who is in it at first, and perhaps leaves and comes back: also those that say
+/// so.
+pub(super) fn due<'a>(entries: impl Iterator<Item = &'a Entry>, user: &str) -> Vec<bool> {
+    let mut is_in = true;
+    let due = entries.map(|entry| {
+        let is_own = entry.from == user;
+        is_in |= is_own && entry.kind == "join";
+        let is_due = is_in;
+        is_in &= !(is_own && entry.kind == "leave");
+        is_due
+    });
+    due.collect()
 }
 
 /// Something that happened, at a time in microseconds since the run began, by a clock that does not go back.
@@ -71,6 +88,8 @@ pub(super) enum What {
     Gone { device: usize, link: u64, why: String },
     /// Something came into its inbox.
     Pushed { device: usize, link: u64, offset: u64, entry: Entry },
+    /// Something was said in the channel of a room of many; or how far that is, which has the kind `head`.
+    Heard { device: usize, link: u64, entry: Entry },
     /// A call leaves.
     Invoke { device: usize, link: u64, call: u64, ask: Ask },
     /// It was answered.
@@ -213,6 +232,17 @@ pub(super) enum Ask {
     Page {
         conversation: String,
     },
+    /// What a room of many has had after a number.
+    Missed {
+        conversation: String,
+        after: u64,
+    },
+    /// The user joins a room or leaves it, or somebody's role in it is to be another.
+    Member {
+        conversation: String,
+        user: String,
+        kind: String,
+    },
     /// What is unread everywhere.
     Unread,
 }
@@ -232,6 +262,10 @@ pub(super) enum Answer {
     Read,
     Page {
         entries: Vec<Entry>,
+    },
+    /// The entry that says so; none if it was so already.
+    Changed {
+        seq: Option<u64>,
     },
     /// None if there are more than fit.
     Unread {
@@ -299,7 +333,8 @@ mod tests {
     fn history() -> History {
         let devices = vec![Device { user: "alice".into(), device: "phone".into() }];
         let users = vec!["alice".into(), "bob".into()];
-        let conversations = vec![Members { conversation: "dm:alice:bob".into(), users, from: 0 }];
+        let conversations =
+            vec![Members { conversation: "dm:alice:bob".into(), users, from: 0, is_broadcast: false }];
         let what = [
             What::Connect { device: 0, link: 1, server: "s".into(), position: None },
             What::Invoke { device: 0, link: 1, call: 1, ask: Ask::Unread },

@@ -13,7 +13,7 @@ use super::super::random::Random;
 use super::chaos;
 use super::client::{Client, Place, Refusal};
 use super::device::Device;
-use super::history::{Entry, What};
+use super::history::{Entry, What, due};
 use super::reading::entries;
 use super::scene::{Phase, Scene, Standing};
 use super::stage::Stage;
@@ -124,11 +124,12 @@ fn has_all(scene: &Scene, device: usize, standing: &Standing, logs: &[Log]) -> b
     logs.iter().enumerate().all(|(conversation, Log { conversation: name, entries, .. })| {
         let from = scene.cast.conversations[conversation].from;
         let had = standing.had.get(name);
+        let new = || entries.iter().filter(|entry| entry.seq > from);
         !scene.cast.takes_part(device, conversation)
-            || entries
-                .iter()
-                .filter(|entry| entry.seq > from)
-                .all(|entry| had.is_some_and(|had| had.contains(&entry.seq)))
+            || due(new(), &scene.cast.devices[device].user)
+                .into_iter()
+                .zip(new())
+                .all(|(is_due, entry)| !is_due || had.is_some_and(|had| had.contains(&entry.seq)))
     })
 }
 
@@ -156,7 +157,7 @@ async fn look_for_counts(scene: &Scene) -> Result<()> {
 /// Where conversations are before the run.
 pub(super) async fn heads(scene: &mut Scene) -> Result<()> {
     for number in 0..scene.cast.conversations.len() {
-        let Log { entries, trimmed, .. } = read_log(scene, number).await?;
+        let Log { entries, trimmed, .. } = read_log(scene, number, number).await?;
         scene.cast.conversations[number].from = entries.last().map_or(trimmed, |entry| entry.seq);
     }
     Ok(())
@@ -166,14 +167,18 @@ pub(super) async fn heads(scene: &mut Scene) -> Result<()> {
 async fn read_logs(scene: &Scene, end: Instant) -> Vec<Log> {
     let mut logs = Vec::new();
     for (number, members) in scene.cast.conversations.iter().enumerate() {
+        let mut server = number;
         let log = loop {
-            match read_log(scene, number).await {
+            match read_log(scene, number, server).await {
                 Ok(log) => break log,
                 Err(error) if Instant::now() > end => {
                     tracing::warn!("{} could not be read: {error:#}", members.conversation);
                     return logs;
                 }
-                Err(_) => sleep(LOOK_EVERY).await,
+                Err(_) => {
+                    server += 1;
+                    sleep(LOOK_EVERY).await;
+                }
             }
         };
         logs.push(log);
@@ -182,12 +187,13 @@ async fn read_logs(scene: &Scene, end: Instant) -> Vec<Log> {
 }
 
 /// A conversation's log, page by page, from any server.
-async fn read_log(scene: &Scene, conversation: usize) -> Result<Log> {
+async fn read_log(scene: &Scene, conversation: usize, server: usize) -> Result<Log> {
     let members = &scene.cast.conversations[conversation];
     let all = &scene.cast.devices;
-    let device =
-        all.iter().position(|device| members.users.contains(&device.user)).context("it has members")?;
-    let (_, place) = &scene.servers[conversation % scene.servers.len()];
+    // The first one is there to the end.
+    let first = members.users.first().context("it has members")?;
+    let device = all.iter().position(|device| device.user == *first).context("it has members")?;
+    let (_, place) = &scene.servers[server % scene.servers.len()];
     let mut reader = reader(scene, device, place).await?;
     let mut pages: Vec<Vec<Entry>> = Vec::new();
     let mut trimmed = 0;

@@ -116,6 +116,12 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
                 Ask::Read { conversation, .. } => is_conversation(conversation) && device == Some(*of),
                 Ask::Unread => device == Some(*of) && about.conversation.is_some(),
                 Ask::Ack { .. } => about.conversation.is_none() && device == Some(*of),
+                Ask::Missed { conversation, .. } => is_conversation(conversation) && device == Some(*of),
+                Ask::Member { conversation, user, .. } => {
+                    is_conversation(conversation)
+                        && (device.is_some_and(|device| history.run.devices[device].user == *user)
+                            || about.sent.iter().any(|(from, _)| from == user))
+                }
                 Ask::Page { .. } => false,
             };
             (is_it, is_it.then_some(*call))
@@ -125,6 +131,10 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
         }
         What::Pushed { device: of, entry, .. } => {
             (is_entry(entry) && device.is_none_or(|device| device == *of), None)
+        }
+        What::Heard { device: of, entry, .. } => {
+            let is_head = entry.kind == "head" && is_conversation(&entry.conversation);
+            ((is_entry(entry) || is_head) && device == Some(*of), None)
         }
         What::Log { conversation, .. } => (is_conversation(conversation), None),
         _ => (false, None),
@@ -153,6 +163,9 @@ fn line(history: &History, event: &Event) -> String {
         What::Pushed { device, link, offset, entry } => {
             format!("{} got {} with offset {offset} (connection {link})", name(device), told(entry))
         }
+        What::Heard { device, link, entry } => {
+            format!("{} heard {} (connection {link})", name(device), told(entry))
+        }
         What::Invoke { device, link, call, ask } => {
             let ask = match ask {
                 Ask::Send { conversation, id, kind, target, .. } => match target {
@@ -162,6 +175,12 @@ fn line(history: &History, event: &Event) -> String {
                 Ask::Ack { offset } => format!("acknowledges {offset}"),
                 Ask::Read { conversation, seq } => format!("has read {conversation} up to {seq}"),
                 Ask::Page { conversation } => format!("asks for the newest page of {conversation}"),
+                Ask::Missed { conversation, after } => {
+                    format!("asks for what {conversation} has after {after}")
+                }
+                Ask::Member { conversation, user, kind } => {
+                    format!("asks for {kind} of {user} in {conversation}")
+                }
                 Ask::Unread => "asks what is unread".to_owned(),
             };
             format!("{} {ask} (connection {link}, call {call})", name(device))
@@ -175,6 +194,8 @@ fn line(history: &History, event: &Event) -> String {
                     )
                 }
                 Answer::Acked { offset } => format!("the cursor is {offset}"),
+                Answer::Changed { seq: Some(seq) } => format!("it is {seq}"),
+                Answer::Changed { seq: None } => "it was so already".to_owned(),
                 Answer::Read => "it is read".to_owned(),
                 Answer::Page { entries } => match (entries.first(), entries.last()) {
                     (Some(first), Some(last)) => format!("{} to {}", first.seq, last.seq),

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::history::{Entry, History, What};
+use super::super::history::{Entry, History, What, due};
 
 pub(super) struct Logs<'a> {
     logs: HashMap<&'a str, Log<'a>>,
     members: HashMap<&'a str, HashSet<&'a str>>,
+    broadcast: HashSet<&'a str>,
     from: HashMap<&'a str, u64>,
     trimmed: HashMap<&'a str, u64>,
 }
@@ -29,6 +30,8 @@ impl<'a> Logs<'a> {
             .iter()
             .map(|it| (it.conversation.as_str(), it.users.iter().map(String::as_str).collect()))
             .collect();
+        let broadcast = conversations.iter().filter(|it| it.is_broadcast);
+        let broadcast = broadcast.map(|it| it.conversation.as_str()).collect();
         let (mut logs, mut gone) = (HashMap::new(), HashMap::new());
         for event in &history.events {
             if let What::Log { conversation, entries, trimmed } = &event.what {
@@ -38,7 +41,7 @@ impl<'a> Logs<'a> {
                 logs.insert(conversation.as_str(), Log::of(entries.iter().filter(|entry| entry.seq > *from)));
             }
         }
-        Logs { logs, members, from, trimmed: gone }
+        Logs { logs, members, broadcast, from, trimmed: gone }
     }
 
     pub(super) fn get(&self, conversation: &str) -> Option<&Log<'a>> {
@@ -52,6 +55,11 @@ impl<'a> Logs<'a> {
     /// Whether a number is from before the run, or gone by retention: of that the log does not say what was there.
     pub(super) fn is_old(&self, conversation: &str, seq: u64) -> bool {
         self.from.get(conversation).is_some_and(|from| seq <= *from)
+    }
+
+    /// Whether it is followed by its channel: of inboxes only those have an entry who have written it or are mentioned.
+    pub(super) fn is_broadcast(&self, conversation: &str) -> bool {
+        self.broadcast.contains(conversation)
     }
 
     /// Whether retention has removed it.
@@ -79,6 +87,32 @@ impl<'a> Log<'a> {
             sent.entry((entry.from.as_str(), entry.id.as_str())).or_default().push(entry.seq);
         }
         Log { entries, places, sent }
+    }
+
+    /// The places of what is for a user's inbox, where that is not all.
+    pub(super) fn due(&self, user: &str, is_broadcast: bool) -> Option<Vec<usize>> {
+        let is_due: Vec<bool> = match is_broadcast {
+            true => {
+                let is_for =
+                    |entry: &&Entry| entry.from == user || entry.mentions.iter().any(|it| it == user);
+                self.entries.iter().map(is_for).collect()
+            }
+            false if self.entries.iter().any(|entry| entry.kind == "leave") => {
+                due(self.entries.iter().copied(), user)
+            }
+            false => return None,
+        };
+        Some(is_due.iter().enumerate().filter(|(_, is_due)| **is_due).map(|(place, _)| place).collect())
+    }
+
+    /// Whether a user has left it in the end.
+    pub(super) fn is_left(&self, user: &str) -> bool {
+        let last = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.from == user && ["join", "leave"].contains(&&*entry.kind));
+        last.is_some_and(|entry| entry.kind == "leave")
     }
 
     pub(super) fn place(&self, seq: u64) -> Option<usize> {

@@ -78,7 +78,11 @@ impl<'a> Sweep<'a> {
                         conversation,
                         floor: self.seen.get(conversation.as_str()).copied().unwrap_or(0),
                     },
-                    Ask::Ack { .. } | Ask::Read { .. } | Ask::Unread => Call::Other,
+                    Ask::Ack { .. }
+                    | Ask::Read { .. }
+                    | Ask::Unread
+                    | Ask::Missed { .. }
+                    | Ask::Member { .. } => Call::Other,
                 };
                 self.calls.insert(*call, under_way);
             }

@@ -45,6 +45,7 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
                     devices[*device].insert((key.0, target), (entry.seq, &Reads::Gone));
                 }
             }
+            What::Heard { device, entry, .. } => shown(entry, logs, Some(*device), faults),
             What::Ok { answer: Answer::Page { entries }, .. } => {
                 entries.iter().for_each(|entry| shown(entry, logs, None, faults));
             }

@@ -44,7 +44,7 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
             {
                 has_unread = true;
                 let user = history.run.devices[*device].user.as_str();
-                for (conversation, log) in logs.of_user(user) {
+                for (conversation, log) in logs.of_user(user).filter(|(_, log)| !log.is_left(user)) {
                     let read = read.get(&(user, conversation)).copied().unwrap_or_default();
                     let [surely, perhaps] = [read.surely, read.perhaps].map(|read| behind(log, user, read));
                     // What is gone may have been unread.
@@ -93,6 +93,7 @@ fn after(log: &Log<'_>, read: u64) -> u64 {
 
 /// How many of them mention a user, as far as that is counted.
 fn mentioned(log: &Log<'_>, user: &str, read: u64) -> u64 {
+    // What was said while they were away is before their own entry of coming back.
     let is_mention = |entry: &&&Entry| entry.seq > read && entry.mentions.iter().any(|it| it == user);
     log.entries.iter().filter(is_mention).count().min(MENTIONS_KEPT) as u64
 }

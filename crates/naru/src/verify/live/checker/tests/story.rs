@@ -216,7 +216,7 @@ impl Story {
         ];
         let members = |conversation: &str, users: [&str; 2]| {
             let users = users.map(str::to_owned).to_vec();
-            Members { conversation: conversation.into(), users, from: 0 }
+            Members { conversation: conversation.into(), users, from: 0, is_broadcast: false }
         };
         let conversations =
             vec![members(DM, ["alice", "bob"]), members("dm:alice:carol", ["alice", "carol"])];
