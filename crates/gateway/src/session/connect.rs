@@ -1,4 +1,4 @@
-//! Who is there: connect and refresh (client-protocol.md, section 4).
+//! Who is there: connect and refresh.
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
