@@ -111,7 +111,7 @@ impl Cast {
             let place = self.conversations.len();
             for (device, talks) in self.devices.iter().zip(&mut self.talks) {
                 if users[..size.min(TALKERS)].contains(&device.user) {
-                    talks.extend([place, place]);
+                    talks.extend([place; 4]);
                 }
             }
             let conversation = format!("room:verify-{}{mark}", number + 1);

@@ -383,12 +383,12 @@ impl Device {
     /// Comes or goes, or, as the owner, changes somebody's role.
     async fn come_or_go(&mut self, session: &mut Session) -> Result<()> {
         let Some(door) = self.scene.cast.conversations.iter().find(|it| it.conversation == DOOR) else {
-            return Ok(());
+            return self.say(session).await;
         };
         let own = &self.scene.cast.devices[self.number].user;
         let conversation = door.conversation.clone();
         let (user, kind, request) = match door.users.iter().position(|user| user == own) {
-            None => return Ok(()),
+            None => return self.say(session).await,
             Some(0) => {
                 let user = door.users[1 + self.random.below(door.users.len() - 1)].clone();
                 let role = self.random.one_of(&["member", "moderator"]);
@@ -426,7 +426,7 @@ impl Device {
                     self.say(session).await?;
                 }
             }
-            9 => self.come_or_go(session).await?,
+            9..14 => self.come_or_go(session).await?,
             7..9 if phase == Phase::Load => {
                 self.say(session).await?;
                 // The answer may be on its way, or not.

@@ -1,7 +1,7 @@
 //! Histories made by hand: a few people, and what happens to them, step by step.
 
 use super::super::super::history::{
-    Answer, Ask, Device, Entry, Event, History, Members, Position, Run, Unread, What,
+    Answer, Ask, Device, Entry, Event, History, Members, Position, Reads, Run, Unread, What,
 };
 use super::super::{Fault, Repeats, Verdict, check};
 
@@ -19,6 +19,7 @@ pub(super) struct Story {
     pub(super) log: Vec<Entry>,
     /// What of it is gone at the end.
     pub(super) trimmed: u64,
+    is_many: bool,
     calls: u64,
     links: u64,
     link_of: [u64; 4],
@@ -35,6 +36,7 @@ impl Story {
             events: Vec::new(),
             log: Vec::new(),
             trimmed: 0,
+            is_many: false,
             calls: 0,
             links: 0,
             link_of: [0; 4],
@@ -176,6 +178,50 @@ impl Story {
         self.cursor[device] = self.cursor[device].max(cursor);
     }
 
+    /// Alice edits what she said, or deletes it, and everybody has that.
+    pub(super) fn changes(&mut self, kind: &str, id: &str, target: u64) -> u64 {
+        let (conversation, kind) = (DM.to_owned(), kind.to_owned());
+        let reads = (kind == "edit").then(|| Reads::As(id.to_owned()));
+        let (asked, of) = (kind.clone(), id.to_owned());
+        let ask = Ask::Send { conversation, id: of, kind: asked, target: Some(target), mentions: Vec::new() };
+        let call = self.invokes(ALICE, ask);
+        let seq = self.is_stored("alice", id);
+        self.is_answered(ALICE, call, seq);
+        if let Some(entry) = self.log.last_mut() {
+            (entry.kind, entry.target, entry.reads) = (kind, Some(target), reads.clone());
+        }
+        self.all_get(seq);
+        if let Some(entry) = self.log.iter_mut().find(|entry| entry.seq == target) {
+            (entry.changed, entry.reads) = (Some(seq), Some(reads.unwrap_or(Reads::Gone)));
+        }
+        seq
+    }
+
+    /// Bob leaves or comes back, with an entry that says so.
+    pub(super) fn bob_goes(&mut self, kind: &str) -> u64 {
+        let (conversation, user, asked) = (DM.to_owned(), "bob".to_owned(), kind.to_owned());
+        let call = self.invokes(BOB, Ask::Member { conversation, user, kind: asked });
+        let seq = self.is_stored("bob", "");
+        if let Some(entry) = self.log.last_mut() {
+            entry.kind = kind.to_owned();
+        }
+        self.answers(BOB, call, Answer::Changed { seq: Some(seq) });
+        self.all_get(seq);
+        seq
+    }
+
+    /// The conversation is followed by its channel.
+    pub(super) fn is_broadcast(mut self) -> History {
+        self.is_many = true;
+        self.ended()
+    }
+
+    pub(super) fn hears(&mut self, device: usize, seq: u64) {
+        let link = self.link_of[device];
+        let entry = self.log.iter().find(|entry| entry.seq == seq).cloned();
+        self.happens(What::Heard { device, link, entry: entry.unwrap_or_default() });
+    }
+
     pub(super) fn reads(&mut self, device: usize, seq: u64) {
         let call = self.invokes(device, Ask::Read { conversation: DM.into(), seq });
         self.answers(device, call, Answer::Read);
@@ -218,8 +264,9 @@ impl Story {
             let users = users.map(str::to_owned).to_vec();
             Members { conversation: conversation.into(), users, from: 0, is_broadcast: false }
         };
-        let conversations =
+        let mut conversations =
             vec![members(DM, ["alice", "bob"]), members("dm:alice:carol", ["alice", "carol"])];
+        conversations[0].is_broadcast = self.is_many;
         let run = Run { seed: 1, again: "naru verify".into(), devices, conversations };
         History { run, events: self.events.clone() }
     }
