@@ -4,7 +4,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -26,7 +26,9 @@ const DROPPED_AT_ONCE_MAX: usize = 1024;
 impl Store {
     /// It is now. Within an operation or a transaction the time stands still.
     pub(super) fn tick(&mut self) {
-        self.now = clock::now().0;
+        let now = clock::now();
+        self.now = now.0;
+        self.clock.follow(now, Instant::now());
     }
 
     /// The key of this name, unless its time is over.

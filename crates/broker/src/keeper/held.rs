@@ -5,7 +5,8 @@ use naru_fanout::CoreId;
 use naru_store::{Backup, Lsn};
 use tokio::sync::oneshot;
 
-use crate::wire::Answer;
+use super::Asker;
+use crate::{transaction::Execution, wire::Answer};
 
 /// A message of the keeper's own, on a channel.
 pub(super) struct Said {
@@ -17,6 +18,8 @@ pub(super) struct Said {
 pub(super) enum Release {
     /// A reply, to the client's core.
     Answer(CoreId, Answer),
+    /// A transaction, which publishes; its reply then waits for this.
+    Execution(Asker, Until, Box<Execution>),
     /// A message on a channel.
     Publish(Said),
     /// A copy of all that is stored, to who makes it.
@@ -64,9 +67,10 @@ impl Held {
         synced.map(|(_, release)| release)
     }
 
-    /// Whether something waits for a sync of what counts.
+    /// Whether something waits for a sync of what counts, whoever else may leave before.
     pub(super) fn wants_sync(&self, counts: Lsn, synced: Lsn) -> bool {
-        self.synced.front().is_some_and(|(needs, _)| *needs > synced && *needs <= counts)
+        let waits = self.synced.partition_point(|(needs, _)| *needs <= synced);
+        self.synced.get(waits).is_some_and(|(needs, _)| *needs <= counts)
     }
 
     /// Everything, durable or not.
@@ -107,6 +111,7 @@ mod tests {
         assert!(!held.wants_sync(Lsn::new(1), Lsn::ZERO), "what it waits for is not written yet");
         assert_eq!(left(&mut held, 1, 0), ["a"]);
         assert!(held.wants_sync(Lsn::new(2), Lsn::ZERO));
+        assert!(held.wants_sync(Lsn::new(3), Lsn::new(2)), "who may leave already is not in the way");
         assert_eq!(left(&mut held, 3, 0), ["c", "d"]);
         assert_eq!(left(&mut held, 3, 2), ["b"]);
         assert!(held.wants_sync(Lsn::new(3), Lsn::new(2)) && !held.wants_sync(Lsn::new(3), Lsn::new(3)));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use naru_fanout::PeerId;
 use naru_ledger::{
     Answer, Generation, Mode, Op, Server,
-    answer::{Delivered, Entry},
+    answer::{Delivered, Entry, PointerKind},
     json::{ENTRY_BYTES_MAX, To, Told, room_channel, server_channel},
     op::ServerIs,
 };
@@ -111,7 +111,7 @@ fn said(news: News) -> Vec<Said> {
             of_servers.entry(server).or_default().push(To { user: user.clone(), useq, after });
         }
     }
-    let is_broadcast = mode == Mode::Broadcast && entry.is_some();
+    let is_broadcast = mode == Mode::Broadcast && matches!(kind, PointerKind::Entry(_));
     if of_servers.is_empty() && !is_broadcast {
         return Vec::new();
     }

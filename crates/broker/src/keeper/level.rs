@@ -31,8 +31,7 @@ impl Store {
 
     /// The newest records may be missing. From here on no number is given that may have been given then.
     pub(super) fn raise_generation(&mut self) -> Result<Generation, StoreError> {
-        let Generation(before) = self.ledger.head().generation;
-        let generation = Generation(before.saturating_add(1));
+        let generation = self.ledger.head().generation.next(self.ledger_now());
         self.change_ledger(vec![LedgerChange::Raised(generation)])?;
         self.noted = self.journal.last_added();
         Ok(generation)

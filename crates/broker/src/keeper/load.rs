@@ -45,6 +45,8 @@ pub(super) struct Loading {
     known_people: Known,
     /// The record that the rest of the checkpoint's ledger was true at.
     known_head: Lsn,
+    /// What the ledger began with is there: without it nobody knows its secret.
+    pub(super) has_head: bool,
     /// Parts of a piece that is not complete.
     pub(super) parts: Vec<u8>,
     /// Why nothing more is taken in: the record, or zero for a piece, and what is wrong with it.
@@ -66,6 +68,7 @@ impl Loading {
             known_conversations: Known::default(),
             known_people: Known::default(),
             known_head: Lsn::ZERO,
+            has_head: false,
             parts: Vec::new(),
             failed: None,
             checkpoint_bytes: 0,
@@ -98,24 +101,34 @@ impl Loading {
             Piece::Ledger(lsn, head) => {
                 self.ledger.put_head(*head);
                 self.known_head = Lsn::new(lsn);
+                self.has_head = true;
             }
             Piece::Conversations(lsn, conversations) => {
+                // One that does not fit is no reason to lose those behind it.
+                let mut taken = Ok(());
                 for (number, conversation) in conversations {
                     if self.bears_holes {
                         self.ledger.vacate_conversation(number);
                     }
-                    self.ledger.put_conversation(number, conversation)?;
-                    self.known_conversations.note(number.index(), Lsn::new(lsn));
+                    match self.ledger.put_conversation(number, conversation) {
+                        Ok(()) => self.known_conversations.note(number.index(), Lsn::new(lsn)),
+                        Err(misfit) => taken = taken.and(Err(misfit)),
+                    }
                 }
+                taken?;
             }
             Piece::People(lsn, people) => {
+                let mut taken = Ok(());
                 for (number, person) in people {
                     if self.bears_holes {
                         self.ledger.vacate_person(number);
                     }
-                    self.ledger.put_person(number, person)?;
-                    self.known_people.note(number.index(), Lsn::new(lsn));
+                    match self.ledger.put_person(number, person) {
+                        Ok(()) => self.known_people.note(number.index(), Lsn::new(lsn)),
+                        Err(misfit) => taken = taken.and(Err(misfit)),
+                    }
                 }
+                taken?;
             }
             Piece::Keys(lsn, keys) => {
                 for key in keys {

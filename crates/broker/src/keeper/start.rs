@@ -164,6 +164,7 @@ fn open_store(
         let begun = store.change_ledger(vec![LedgerChange::Begun { epoch, key }]);
         begun.map_err(|error| StartError::FirstRecord(error.to_string()))?;
     }
+    store.tick();
     store.begin_life().map_err(|error| StartError::FirstRecord(error.to_string()))?;
     Ok((store, Upkeep::new(checkpoints, Reclaim::new(reclaim::Pace::default()))))
 }

@@ -7,6 +7,7 @@ use naru_store::{AppendError, Level, Lsn, ReadError, WriteError};
 use super::{
     apply::apply,
     change::Change,
+    clock::Steady,
     expiry::dispose,
     journal::{Journal, RECORD_BYTES_MAX},
     streams::StreamError,
@@ -66,6 +67,8 @@ pub(super) struct Store {
     pub(super) noted: Lsn,
     /// The time, in Unix milliseconds, of the operation or transaction under way.
     pub(super) now: u64,
+    /// How far the ledger believes that.
+    pub(super) clock: Steady,
     /// How many keys have gone away by themselves.
     pub(super) expired: u64,
     /// Keys that have changed so that whoever waits for them is to be tried again.
@@ -85,6 +88,7 @@ impl Store {
             noted: Lsn::ZERO,
             config,
             now: 0,
+            clock: Steady::default(),
             expired: 0,
             ready: VecDeque::new(),
         }
@@ -205,8 +209,14 @@ impl Store {
 
     /// What an operation of the ledger comes to.
     pub(super) fn decide(&mut self, op: &Op) -> Result<Decided, Undecided<StoreError>> {
-        let Store { ledger, journal, limits, now, .. } = self;
-        ledger.decide(op, Millis(*now), limits, &mut InLog(journal))
+        let now = self.ledger_now();
+        let Store { ledger, journal, limits, .. } = self;
+        ledger.decide(op, now, limits, &mut InLog(journal))
+    }
+
+    /// The time that the ledger goes by.
+    pub(super) fn ledger_now(&self) -> Millis {
+        self.clock.believed(Millis(self.now))
     }
 
     /// Takes the bounds of the ledger as they are set now.

@@ -5,7 +5,7 @@ use naru_resp::{ReplyWriter, Version};
 
 use super::{
     Asker,
-    held::{Said, Until},
+    held::{Release, Said, Until},
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -35,7 +35,7 @@ impl Turns {
             return self.answer_with(asker, |writer| writer.error(error.to_string()));
         }
         self.say(said);
-        self.hold(asker, until, Reply::Executed(execution));
+        self.held.keep(self.store.journal.last(), Until::Counts, Release::Execution(asker, until, execution));
         // Who waits sees what is there after all of it, as in Redis.
         self.wake();
     }
@@ -65,7 +65,7 @@ impl Turns {
         afterwards
     }
 
-    /// Publishes what a transaction publishes, now that it is durable.
+    /// Publishes what a transaction publishes, now that it counts.
     pub(super) fn publish_all(&self, execution: &mut Execution) {
         for step in execution.steps.iter_mut().flatten() {
             let Part::Publish { space, message } = &step.part else { continue };

@@ -393,19 +393,25 @@ impl Turns {
         }
     }
 
+    /// Answers at the end of the turn, whatever is decided and does not count yet.
+    fn answer_now(&mut self, Asker { client, core, ticket, .. }: Asker, reply: Reply) {
+        self.outgoing[core.0].extend(ticket.map(|ticket| Answer { client, ticket, reply }));
+    }
+
     /// Lets go what may leave by now: publishes at once, keeps replies for the end of the turn. What waits for a sync gets one.
     fn release(&mut self) {
         let (counts, synced) = (self.store.journal.durable(), self.store.journal.log().synced());
-        if self.held.wants_sync(counts, synced) {
-            self.store.journal.log().sync();
-        }
         while let Some(release) = self.held.next(counts, synced) {
             match release {
-                Release::Answer(core, mut answer) => {
-                    if let Reply::Executed(execution) = &mut answer.reply {
-                        self.publish_all(execution);
+                Release::Answer(core, answer) => self.outgoing[core.0].push(answer),
+                Release::Execution(asker, until, mut execution) => {
+                    self.publish_all(&mut execution);
+                    let reply = Reply::Executed(execution);
+                    if until == Until::Counts {
+                        self.answer_now(asker, reply);
+                    } else {
+                        self.hold(asker, until, reply);
                     }
-                    self.outgoing[core.0].push(answer);
                 }
                 Release::Publish(Said { channel, payload }) => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
@@ -415,6 +421,10 @@ impl Turns {
                     let _ = begun.send(self.store.journal.log().begin_backup());
                 }
             }
+        }
+        // Only now is it first who has not been synced.
+        if self.held.wants_sync(counts, synced) {
+            self.store.journal.log().sync();
         }
     }
 
@@ -428,14 +438,18 @@ impl Turns {
 
     /// The log has failed: whoever waits for it is told that nothing is promised.
     fn give_up(&mut self, error: &WriteError) {
-        for release in self.held.drain() {
-            if let Release::Answer(core, mut answer) = release {
-                let mut reply = Vec::new();
-                // An error reads the same in both protocols.
-                let text = format!("IOERR not stored, or not for sure: {error}");
-                ReplyWriter::new(&mut reply, Version::Resp2).error(text);
-                answer.reply = Reply::Whole(reply);
-                self.outgoing[core.0].push(answer);
+        let held: Vec<Release> = self.held.drain().collect();
+        for release in held {
+            let mut reply = Vec::new();
+            // An error reads the same in both protocols.
+            let text = format!("IOERR not stored, or not for sure: {error}");
+            ReplyWriter::new(&mut reply, Version::Resp2).error(text);
+            match release {
+                Release::Answer(core, answer) => {
+                    self.outgoing[core.0].push(Answer { reply: Reply::Whole(reply), ..answer });
+                }
+                Release::Execution(asker, ..) => self.answer_now(asker, Reply::Whole(reply)),
+                Release::Publish(_) | Release::Backup(_) => {}
             }
         }
         self.send_outgoing();

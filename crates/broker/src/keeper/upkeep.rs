@@ -1,7 +1,5 @@
 use std::time::{Duration, Instant};
 
-use naru_ledger::Millis;
-
 use super::{checkpoint::Checkpoints, reclaim::Reclaim, store::Store};
 use crate::numbered::Number;
 
@@ -49,10 +47,11 @@ impl Upkeep {
 
     /// Has some conversations forget what they recognise repeats by, where that is over: round and round.
     fn forget(&mut self, store: &mut Store) {
+        let Some(passed) = store.clock.passed() else { return };
         let numbers = store.ledger.conversations().numbers();
         let end = numbers.min(self.forgets_at + CONVERSATIONS_A_LOOK);
         for number in (self.forgets_at..end).filter_map(Number::of) {
-            store.ledger.forget_ids(number, Millis(store.now));
+            store.ledger.forget_ids(number, passed);
         }
         self.forgets_at = if end == numbers { 0 } else { end };
     }

@@ -1,6 +1,6 @@
 //! What is left of a ledger of which some is lost.
 
-use naru_ledger::Epoch;
+use naru_ledger::{Epoch, Generation};
 
 use super::{Ledger, Misfit, Person, Totals};
 use crate::numbered::{Named, Number};
@@ -36,6 +36,14 @@ impl Ledger {
             }
         }
         forgotten
+    }
+
+    /// Those in which numbers were given.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = Generation> {
+        let of_conversations =
+            self.conversations.iter().map(|(_, conversation)| conversation.log().generation());
+        let of_people = self.people.iter().map(|(_, person)| person.generation());
+        of_conversations.chain(of_people).chain([self.head.generation])
     }
 
     /// From here on it has another life: what positions in inboxes were is of no meaning any more.

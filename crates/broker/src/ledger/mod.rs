@@ -161,11 +161,11 @@ impl Ledger {
         self.routes.over(run);
     }
 
-    /// Drops what recognises repeats where both windows have passed, in one conversation. Recorded nowhere, since nothing
-    /// depends on it.
-    pub(crate) fn forget_ids(&mut self, conversation: Number, now: Millis) {
+    /// Drops what recognises repeats where both windows have passed, in one conversation. Recorded nowhere: nothing depends on
+    /// it, since this moment has passed for good.
+    pub(crate) fn forget_ids(&mut self, conversation: Number, passed: Millis) {
         if let Some(conversation) = self.conversations.get_mut(conversation) {
-            conversation.forget_ids(now, self.head.bounds.dedupe_window_ms);
+            conversation.forget_ids(passed, self.head.bounds.dedupe_window_ms);
         }
     }
 }

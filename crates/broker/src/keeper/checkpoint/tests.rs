@@ -274,7 +274,7 @@ proptest! {
             let new = folder.path().join(format!("new-{life}"));
             let options = Options { segment_bytes: 16 << 10, batch_bytes: 2000, level: Level::No, ..Options::default() };
             let head = Loading::to_look().ledger.head().clone();
-            let report = salvage_with(Arc::new(RealFs), &data, &new, options, head).unwrap();
+            let report = salvage_with(Arc::new(RealFs), &data, &new, options, head, Millis(0)).unwrap();
             prop_assert!(report.is_complete(), "{}", report);
             prop_assert_eq!(&Desk::open(&new).everything(), &everything);
         }

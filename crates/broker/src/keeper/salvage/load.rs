@@ -49,6 +49,7 @@ impl Salvaging {
     /// The same for what people said and have. What came before it may be lost, with whom it is about.
     fn take_of_ledger(&mut self, lsn: Lsn, address: Address, change: LedgerChange) {
         let Some(change) = self.loading.unknown(lsn, change) else { return };
+        self.loading.has_head |= matches!(change, LedgerChange::Begun { .. });
         for change in singly(change) {
             if self.loading.ledger.apply(change, address.position(), &mut |_| {}).is_err() {
                 self.losses.of_ledger_in_vain += 1;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use naru_ledger::{
-    Conversation as Name, Epoch, Generation, Limits, Millis, Mode, Op, Seq, User,
+    Conversation as Name, Epoch, Limits, Millis, Mode, Op, Seq, User,
     op::{Deliver, Recipient},
 };
 use naru_store::Salvage;
@@ -16,10 +16,11 @@ use crate::{
 };
 
 /// Makes the inboxes right; how many conversations had to be forgotten by how many inboxes, since their names are lost.
-pub(super) fn mend(ledger: &mut Ledger, from: &Salvage, epoch: Epoch) -> u64 {
+pub(super) fn mend(ledger: &mut Ledger, from: &Salvage, epoch: Epoch, now: Millis) -> u64 {
     ledger.begin_again(epoch);
-    let Generation(before) = ledger.head().generation;
-    make(ledger, LedgerChange::Raised(Generation(before.saturating_add(1))));
+    // That of the ledger may be lost, or be older than what is there.
+    let known = ledger.generations().max().unwrap_or_default();
+    make(ledger, LedgerChange::Raised(known.next(now)));
     // What was not synced is lost with the rest.
     make(ledger, LedgerChange::Rested);
     let forgotten = ledger.forget_lost();

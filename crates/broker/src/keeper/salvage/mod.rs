@@ -15,9 +15,10 @@ mod rewrite;
 
 use std::{path::Path, sync::Arc, thread};
 
+use naru_ledger::Millis;
 use naru_store::{AppendError, Level, OpenError, Options, Salvage, Target, Vfs, WriteError};
 
-use super::{journal::Journal, load::Loading, start::new_head};
+use super::{clock, journal::Journal, load::Loading, start::new_head};
 use crate::{
     StartError,
     config::Config,
@@ -56,7 +57,7 @@ pub enum SalvageError {
 pub fn salvage(fs: Arc<dyn Vfs>, from: &Path, into: &Path) -> Result<Report, SalvageError> {
     let options = Options { level: Level::No, ..Options::default() };
     let head = new_head().map_err(SalvageError::Random)?;
-    salvage_with(fs, from, into, options, head)
+    salvage_with(fs, from, into, options, head, clock::now())
 }
 
 pub(super) fn salvage_with(
@@ -65,22 +66,24 @@ pub(super) fn salvage_with(
     into: &Path,
     options: Options,
     head: Head,
+    now: Millis,
 ) -> Result<Report, SalvageError> {
     let mut source = Salvage::open(fs.clone(), from).map_err(SalvageError::Source)?;
     let config = Arc::new(Config::by_default());
     let mut salvaging = Salvaging::new(Loading::new(Ledger::new(head.clone()), config));
     let found = source.load(&mut salvaging);
     let mut report = Report::new(found, salvaging.losses);
-    let Loading { keyspace, mut ledger, .. } = salvaging.loading;
-    if report.has_lost_changes() || ledger.check().is_err() {
-        report.forgotten = mend(&mut ledger, &source, head.epoch);
+    let Loading { keyspace, mut ledger, has_head, .. } = salvaging.loading;
+    let is_whole = !report.has_lost_changes() && ledger.check().is_ok();
+    if !is_whole {
+        report.forgotten = mend(&mut ledger, &source, head.epoch, now);
     }
 
     let owner = thread::current();
     let (target, log) =
         Target::create(fs, into, options, Box::new(move |_| owner.unpark())).map_err(SalvageError::Target)?;
     let mut rewrite = Rewrite::new(&source, Journal::new(log), &mut report);
-    rewrite.ledger(&ledger)?;
+    rewrite.ledger(&ledger, is_whole || has_head)?;
     for number in 0..keyspace.numbers() {
         if let Some(key) = keyspace.at(number) {
             rewrite.key(key)?;

@@ -47,7 +47,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// Writes what people have said and have, but for what is lost of it.
-    pub(super) fn ledger(&mut self, ledger: &Ledger) -> Result<(), SalvageError> {
+    pub(super) fn ledger(&mut self, ledger: &Ledger, has_head: bool) -> Result<(), SalvageError> {
         let Head { epoch, key, generation, is_weakened, bounds } = ledger.head().clone();
         let weakened = is_weakened.then_some(LedgerChange::Weakened);
         let head = [
@@ -59,7 +59,7 @@ impl<'a> Rewrite<'a> {
             self.write(Change::Ledger(change), 0)?;
         }
         for (number, conversation) in ledger.conversations().iter() {
-            self.conversation(&key, number, conversation)?;
+            self.conversation(&key, number, conversation, has_head)?;
         }
         for (person, row) in ledger.people().iter() {
             let change = LedgerChange::Restored { person, row: Box::new(row.clone()) };
@@ -73,6 +73,7 @@ impl<'a> Rewrite<'a> {
         key: &IdKey,
         number: Number,
         conversation: &Conversation,
+        knows_key: bool,
     ) -> Result<(), SalvageError> {
         let name = conversation.id();
         let mut lost = LostBodies::of_conversation(&name);
@@ -101,8 +102,8 @@ impl<'a> Rewrite<'a> {
         let restated = |row| LedgerChange::Restated { conversation: number, row: Box::new(row) };
         let mut row = conversation.without_entries();
         let bytes_max = self.journal.log().record_bytes_max() / 4;
-        if row.bytes() > bytes_max {
-            // As far as what was said is there, so are the ids.
+        if !knows_key || row.bytes() > bytes_max {
+            // As far as what was said is there, so are the ids; those of another key recognise nothing.
             row = row.without_ids();
         }
         let bytes = row.bytes();

@@ -61,9 +61,13 @@ impl Conversation {
         Name::parse(&self.name).ok()
     }
 
-    /// Becomes what the other is, but for where its entries are; false if there cannot be these entries then.
+    /// Becomes what the other is, but for where its entries are; false if there cannot be these entries then. A row that does
+    /// not say what recognises repeats leaves what the entries have brought.
     pub(super) fn restate(&mut self, row: Conversation) -> bool {
         let before = std::mem::replace(self, row);
+        if self.windows.is_none() {
+            self.windows.clone_from(&before.windows);
+        }
         let is_sound = self.name == before.name && self.log.keep_entries_of(&before.log) && {
             let Conversation { log, open, .. } = self;
             if let Some(rest) = open.as_mut() {

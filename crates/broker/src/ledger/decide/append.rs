@@ -4,7 +4,7 @@ use naru_ledger::{
     Body, ClientId, Conversation as Name, Generation, Kind, Level, Millis, Mode, Seq, User, Version,
 };
 
-use super::{Bodies, Content, Deciding, Decision, LedgerChange, Reads, Said, Undecided, role};
+use super::{Bodies, Content, Deciding, Decision, LedgerChange, Reads, Said, Undecided, readable, role};
 use crate::{
     keyspace::{self, Place},
     ledger::{Conversation, Id},
@@ -180,7 +180,11 @@ impl<B: Bodies> Deciding<'_, B> {
     fn first_answer(&mut self, conversation: &Conversation, seq: Seq, level: Level) -> Decision<Appended, B> {
         let log = conversation.log();
         let (at, prev, count) = match log.get(seq) {
-            Some(place) => (self.content(place)?.at, log.before(seq), log.count_with(seq).unwrap_or(0)),
+            Some(place) => {
+                // What cannot be read any more was stored all the same.
+                let at = readable(self.content(place))?.map_or(Millis(0), |content| content.at);
+                (at, log.before(seq), log.count_with(seq).unwrap_or(0))
+            }
             None => (Millis(0), Seq::ZERO, 0),
         };
         let (version, mode) = (conversation.parties().version(), conversation.parties().mode_of(seq));
@@ -323,7 +327,8 @@ impl<B: Bodies> Deciding<'_, B> {
         Ok(through)
     }
 
-    /// How many of the entries that a chunk has are too old, and when the first was stored that is not.
+    /// How many of the entries that a chunk has are too old, and when the first was stored that is not. What cannot be read
+    /// is as old as the next that can: retention fails for none of them, or nothing could be written any more.
     fn too_old(
         &mut self,
         place: impl Fn(usize) -> Option<Place>,
@@ -333,13 +338,17 @@ impl<B: Bodies> Deciding<'_, B> {
         let (mut low, mut high, mut first_at) = (0, len, None);
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some(place) = place(middle) else { break };
-            let at = self.content(place)?.at;
-            if is_too_old(at) {
-                low = middle + 1;
-            } else {
-                high = middle;
-                first_at = Some(at);
+            let mut next = None;
+            for (n, place) in (middle..high).filter_map(|n| Some((n, place(n)?))) {
+                next = readable(self.content(place))?.map(|content| (n, content.at));
+                if next.is_some() {
+                    break;
+                }
+            }
+            match next {
+                Some((n, at)) if is_too_old(at) => low = n + 1,
+                Some((_, at)) => (high, first_at) = (middle, Some(at)),
+                None => high = middle,
             }
         }
         Ok((low, first_at))

@@ -5,7 +5,9 @@ use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
 use super::append::Outcome;
-use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, role};
+use super::{
+    Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, readable, role,
+};
 use crate::ledger::{
     Content, Part, Reached,
     person::{Arrival, Record},
@@ -35,7 +37,9 @@ impl<B: Bodies> Deciding<'_, B> {
                     return Ok(appended);
                 };
                 let Some(place) = open.log().get(appended.seq) else { return Ok(appended) };
-                (self.content(place)?, appended.mode)
+                // What cannot be read is left to who sweeps.
+                let Some(content) = readable(self.content(place))? else { return Ok(appended) };
+                (content, appended.mode)
             }
         };
         let (seq, count, kind) = (appended.seq, appended.count, content.said.kind());
@@ -80,7 +84,7 @@ impl<B: Bodies> Deciding<'_, B> {
         let is_told =
             mode == Mode::Broadcast || delivered.iter().any(|delivered| !delivered.servers.is_empty());
         if is_told {
-            let entry = self.entry(name, conversation, seq)?;
+            let entry = readable(self.entry(name, conversation, seq))?.flatten();
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
             self.news = Some(News { conversation, seq, kind, mode, to: delivered.clone(), entry });
         }

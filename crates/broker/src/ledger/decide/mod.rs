@@ -41,7 +41,7 @@ pub(crate) struct News {
     pub(crate) mode: Mode,
     /// Those for whom something has changed, with their servers.
     pub(crate) to: Vec<Delivered>,
-    /// There unless it is about a read, or no server is to be told.
+    /// There unless it is about a read, no server is to be told, or it cannot be read.
     pub(crate) entry: Option<Entry>,
 }
 
@@ -200,10 +200,20 @@ impl<'a, B: Bodies> Deciding<'a, B> {
             Said::Edit { target } => conversation.log().get(*target),
             _ => None,
         };
-        let edited = target.map(|place| self.content(place)).transpose()?.and_then(|target| target.body);
+        let target = target.map(|place| readable(self.content(place))).transpose()?.flatten();
+        let edited = target.and_then(|target| target.body);
         let (prev, count) = (conversation.log().before(seq), conversation.log().count_with(seq));
         let count = count.expect("it is there");
         Ok(Some(entry(name, (seq, prev, count), content, edited)))
+    }
+}
+
+/// None for what cannot be read: the rest goes on without it.
+fn readable<T, E>(read: Result<T, Undecided<E>>) -> Result<Option<T>, Undecided<E>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Undecided::Unread(_) | Undecided::Garbled(_)) => Ok(None),
+        Err(refused @ Undecided::Refused(_)) => Err(refused),
     }
 }
 

@@ -2,7 +2,7 @@ use naru_ledger::answer::{Entry, Page, Refused, Traced};
 use naru_ledger::op::{From, History, What};
 use naru_ledger::{Conversation as Name, Mode, Seq, Version};
 
-use super::{Bodies, Conversation, Deciding, Decision, role};
+use super::{Bodies, Conversation, Deciding, Decision, readable, role};
 
 impl<B: Bodies> Deciding<'_, B> {
     pub(super) fn history(&mut self, history: &History) -> Decision<Page, B> {
@@ -15,24 +15,29 @@ impl<B: Bodies> Deciding<'_, B> {
         let log = conversation.log();
         let limit = self.page(*limit);
         let is_rising = matches!(from, From::After(_));
-        // One more than is given says whether there are more.
-        let wanted: Vec<Seq> = match from {
-            From::Newest => log.down(log.head().next()).map(|(seq, _)| seq).take(limit + 1).collect(),
-            From::Before(before) => log.down(*before).map(|(seq, _)| seq).take(limit + 1).collect(),
-            From::After(after) => log.up(*after).map(|(seq, _)| seq).take(limit + 1).collect(),
+        let mut wanted: Box<dyn Iterator<Item = Seq> + '_> = match from {
+            From::Newest => Box::new(log.down(log.head().next()).map(|(seq, _)| seq)),
+            From::Before(before) => Box::new(log.down(*before).map(|(seq, _)| seq)),
+            From::After(after) => Box::new(log.up(*after).map(|(seq, _)| seq)),
         };
         let bytes_max = bytes.unwrap_or(usize::MAX).min(self.limits.page_bytes_max);
         let mut entries: Vec<Entry> = Vec::new();
-        let mut size = 0;
-        for seq in wanted.iter().take(limit) {
-            let Some(entry) = self.entry(name, conversation, *seq)? else { continue };
+        let (mut size, mut more) = (0, false);
+        for seq in wanted.by_ref() {
+            if entries.len() == limit {
+                more = true;
+                break;
+            }
+            // What cannot be read is left out, as what is gone: whoever reads gets past it, since there is no page without
+            // entries before the end.
+            let Some(entry) = readable(self.entry(name, conversation, seq))?.flatten() else { continue };
             size += entry.bytes();
             if size > bytes_max && !entries.is_empty() {
+                more = true;
                 break;
             }
             entries.push(entry);
         }
-        let more = entries.len() < wanted.len();
         if !is_rising {
             entries.reverse();
         }

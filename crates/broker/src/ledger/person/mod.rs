@@ -83,6 +83,11 @@ impl Person {
         self.ends.floor
     }
 
+    /// In which the last position was given.
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     /// The number that the next change has.
     pub(crate) fn next(&self, generation: Generation) -> Useq {
         Useq(generation.after(self.head.0, self.generation))

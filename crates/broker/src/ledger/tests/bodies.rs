@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -9,6 +9,7 @@ use crate::keyspace::{Body, Place, Spot};
 #[derive(Clone, Default)]
 pub(super) struct Kept {
     bodies: BTreeMap<u64, Bytes>,
+    lost: BTreeSet<u64>,
     next: u64,
 }
 
@@ -40,8 +41,15 @@ impl Kept {
 
     /// Nothing refers to a body any more.
     pub(super) fn free(&mut self, place: Place) {
-        let body = self.bodies.remove(&place.address).expect("it is freed once");
-        assert_eq!(body.len(), place.bytes as usize);
+        let body = self.bodies.remove(&place.address);
+        assert!(body.is_some() || self.lost.remove(&place.address), "it is freed once");
+        assert!(body.is_none_or(|body| body.len() == place.bytes as usize));
+    }
+
+    /// A body cannot be read any more.
+    pub(super) fn lose(&mut self, place: Place) {
+        assert!(self.bodies.remove(&place.address).is_some());
+        self.lost.insert(place.address);
     }
 
     /// Where all are that are referred to.

@@ -8,4 +8,5 @@ mod retention;
 mod routes;
 mod taken_in;
 mod twins;
+mod unreadable;
 mod world;

@@ -5,6 +5,7 @@ use naru_ledger::{
 use proptest::prelude::*;
 
 use super::super::{Bounds, Conversation, Head, Id, IdKey, Ledger, LedgerChange, Part, Person, Reached};
+use super::world::World;
 use crate::{
     keyspace::{Body, Spot},
     numbered::Number,
@@ -121,4 +122,16 @@ proptest! {
             put(&bytes);
         }
     }
+}
+
+/// As a row that is written without its ids, since they do not fit.
+#[test]
+fn a_row_that_does_not_say_its_ids_leaves_those_of_its_entries() {
+    let mut world = World::new(Limits::default());
+    world.send("dm:a:b", "a", "1", 1);
+    let number = Number::from(0);
+    let row = world.native.conversations().get(number).unwrap().without_entries().without_ids();
+    let restated = LedgerChange::Restated { conversation: number, row: Box::new(row) };
+    world.native.apply(restated, 0, &mut |_| {}).unwrap();
+    assert_eq!((world.send("dm:a:b", "a", "1", 1), world.send("dm:a:b", "a", "2", 1)), (Seq(1), Seq(2)));
 }
