@@ -1,6 +1,6 @@
 //! Wrong, each in its way.
 
-use super::super::super::history::{Entry, Event, What};
+use super::super::super::history::{Ask, Entry, Event, What};
 use super::super::{Verdict, check};
 use super::story::{ALICE, BOB, CAROL, DM, LAPTOP, Story};
 
@@ -95,13 +95,7 @@ fn a_log_has_what_nobody_said() {
 #[test]
 fn a_log_has_what_was_said_to_somebody_else() {
     let mut story = Story::begin();
-    let call = story.invokes(
-        ALICE,
-        super::super::super::history::Ask::Send {
-            conversation: "dm:alice:carol".into(),
-            id: "secret".into(),
-        },
-    );
+    let call = story.invokes(ALICE, Ask::message("dm:alice:carol", "secret"));
     let seq = story.is_stored("alice", "secret");
     story.is_answered(ALICE, call, seq);
     story.all_get(seq);
@@ -372,6 +366,16 @@ fn an_acknowledgement_is_forgotten_by_a_reconnect() {
     }
     let again = Verdict::Acknowledged;
     story.fails_with(&[again, again, again, Verdict::CursorBack]);
+}
+
+#[test]
+fn a_device_is_recovered_and_begins_further_on() {
+    let mut story = three();
+    story.acks(BOB, 3);
+    story.loses(BOB);
+    story.asks_in(BOB, Some(1));
+    story.is_in_and_recovered(BOB, 3, true);
+    story.fails_with(&[Verdict::Recovered]);
 }
 
 #[test]

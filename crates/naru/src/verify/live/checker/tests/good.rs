@@ -313,8 +313,35 @@ fn unread_counts_are_judged_when_all_is_calm() {
     story.calms_down();
     for unread in [0, 1] {
         let call = story.invokes(BOB, Ask::Unread);
-        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread, mentions: None }]);
         story.answers(BOB, call, Answer::Unread { conversations });
     }
+    story.passes();
+}
+
+#[test]
+fn what_retention_has_removed_is_not_missed() {
+    let mut story = Story::begin();
+    story.says("a1");
+    story.says_unheard("a2");
+    story.says("a3");
+    story.trimmed = 2;
+    story.passes();
+}
+
+#[test]
+fn who_comes_back_further_back_gets_it_again_or_is_told_that_it_does_not() {
+    let mut story = Story::begin();
+    for id in ["a1", "a2", "a3"] {
+        story.says(id);
+    }
+    story.acks(BOB, 3);
+    story.loses(BOB);
+    story.connects(BOB, Some(1), 3);
+    story.loses(BOB);
+    story.asks_in(BOB, Some(1));
+    story.is_in_and_recovered(BOB, 1, true);
+    story.gets(BOB, 2);
+    story.gets(BOB, 3);
     story.passes();
 }

@@ -17,6 +17,8 @@ pub(super) const DM: &str = "dm:alice:bob";
 pub(super) struct Story {
     events: Vec<Event>,
     pub(super) log: Vec<Entry>,
+    /// What of it is gone at the end.
+    pub(super) trimmed: u64,
     calls: u64,
     links: u64,
     link_of: [u64; 4],
@@ -32,6 +34,7 @@ impl Story {
         let mut story = Story {
             events: Vec::new(),
             log: Vec::new(),
+            trimmed: 0,
             calls: 0,
             links: 0,
             link_of: [0; 4],
@@ -52,7 +55,7 @@ impl Story {
 
     pub(super) fn entry(from: &str, id: &str, seq: u64) -> Entry {
         let (conversation, kind) = (DM.to_owned(), "message".to_owned());
-        Entry { conversation, seq, kind, from: from.into(), id: id.into(), prev: None, altered: false }
+        Entry { conversation, seq, kind, from: from.into(), id: id.into(), ..Entry::default() }
     }
 
     pub(super) fn asks_in(&mut self, device: usize, position: Option<u64>) {
@@ -63,9 +66,13 @@ impl Story {
     }
 
     pub(super) fn is_in(&mut self, device: usize, start: u64) {
+        self.is_in_and_recovered(device, start, false);
+    }
+
+    pub(super) fn is_in_and_recovered(&mut self, device: usize, start: u64, recovered: bool) {
         self.at[device] = start;
         let (link, epoch) = (self.link_of[device], self.epoch.to_owned());
-        self.happens(What::Connected { device, link, epoch, start, recovered: false });
+        self.happens(What::Connected { device, link, epoch, start, recovered });
     }
 
     pub(super) fn connects(&mut self, device: usize, position: Option<u64>, start: u64) {
@@ -91,7 +98,7 @@ impl Story {
     }
 
     pub(super) fn sends(&mut self, device: usize, id: &str) -> u64 {
-        self.invokes(device, Ask::Send { conversation: DM.into(), id: id.into() })
+        self.invokes(device, Ask::message(DM, id))
     }
 
     pub(super) fn answers(&mut self, device: usize, call: u64, answer: Answer) {
@@ -190,7 +197,7 @@ impl Story {
 
     pub(super) fn is_told_unread(&mut self, device: usize, unread: u64) {
         let call = self.invokes(device, Ask::Unread);
-        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread, mentions: None }]);
         self.answers(device, call, Answer::Unread { conversations });
     }
 
@@ -209,7 +216,7 @@ impl Story {
         ];
         let members = |conversation: &str, users: [&str; 2]| {
             let users = users.map(str::to_owned).to_vec();
-            Members { conversation: conversation.into(), users, from: 0 }
+            Members { conversation: conversation.into(), users, from: 0, is_broadcast: false }
         };
         let conversations =
             vec![members(DM, ["alice", "bob"]), members("dm:alice:carol", ["alice", "carol"])];
@@ -221,8 +228,11 @@ impl Story {
     pub(super) fn ended(mut self) -> History {
         self.calms_down();
         let entries = self.log.clone();
-        self.happens(What::Log { conversation: DM.into(), entries });
-        self.happens(What::Log { conversation: "dm:alice:carol".into(), entries: Vec::new() });
+        let trimmed = self.trimmed;
+        let entries = entries.into_iter().filter(|entry| entry.seq > trimmed).collect();
+        self.happens(What::Log { conversation: DM.into(), entries, trimmed });
+        let conversation = "dm:alice:carol".into();
+        self.happens(What::Log { conversation, entries: Vec::new(), trimmed: 0 });
         self.happens(What::End);
         self.so_far()
     }
