@@ -7,6 +7,7 @@ import pytest
 
 from harness.raw_client import RawClient
 from harness.stores import APART
+from harness.waiting import eventually
 
 pytestmark = pytest.mark.brokers(*APART)
 
@@ -83,7 +84,8 @@ def test_who_is_far_behind_and_hardly_reads_costs_a_little_memory(naru, servers,
     people(names[0], servers[1], device="quick").inbox(names[0], 100 + READERS)
     before = servers[1].program.memory_bytes()
     slow = trickle([RawClient(servers[1].port, naru.token(name)) for name in names])
-    time.sleep(3)  # The time in which a server that reads ahead would.
+    # Long enough for a server that would read ahead.
+    eventually(lambda: slow.read >= 3 * READERS, "they do not even get a byte a second")
     grown = servers[1].program.memory_bytes() - before
     assert grown < READERS * SESSION_BYTES, f"{grown // READERS} bytes each"
     assert slow.is_alive()

@@ -11,7 +11,7 @@ from harness.stores import EVERY, binary_of
 from harness.waiting import eventually
 
 # With what comes before and after, well under a minute for all on a busy machine; `naru verify --live` runs as long as wanted.
-SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "8"))
+SECONDS = int(os.environ.get("NARU_LIVE_SECONDS", "6"))
 # It connects, calms down, and waits for what is missing. All that takes ten seconds; on a machine that does much else, longer.
 PATIENCE = 60
 WITHIN = SECONDS + 2 * PATIENCE

@@ -66,6 +66,20 @@ test('the next connect presents the position after the last handled publication'
   assert.deepEqual(sockets[1].last('connect').connect.subs, { [INBOX]: { recover: true, epoch: 'e', offset: 5 } });
 });
 
+test('a position is not kept if what comes begins behind it, whatever the server says', () => {
+  for (const [offset, recovered, kept] of [[5, true, true], [4, true, true], [8, true, false], [8, false, false]]) {
+    sockets = [];
+    got = [];
+    startSession();
+    accept(sockets[0], granted(4), pub(5));
+    sockets[0].dies(1006);
+    mock.timers.tick(1_000);
+    const [[channel, inbox]] = Object.entries(granted(offset));
+    accept(sockets[1], { [channel]: { ...inbox, was_recovering: true, recovered } });
+    assert.equal(got.at(-1), `connected:${kept}`, `${offset} ${recovered}`);
+  }
+});
+
 test('a publication whose handler failed is asked for again', () => {
   startSession({
     onPublication: () => {

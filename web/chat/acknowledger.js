@@ -9,6 +9,8 @@ export class Acknowledger {
   #acknowledged = 0;
   #busy = false;
   #timer = null;
+  /** Offsets of another inbox say nothing about this one. */
+  #inbox = {};
   #send;
 
   /** `send(offset)` resolves once the server has taken it. */
@@ -20,6 +22,15 @@ export class Acknowledger {
   handled(offset) {
     this.#handled = Math.max(this.#handled, offset);
     this.#schedule();
+  }
+
+  /** What was handled was of another inbox, or of one that has lost its end: its offsets are given again. */
+  forget() {
+    this.#handled = 0;
+    this.#acknowledged = 0;
+    this.#inbox = {};
+    clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   /** The server can be reached again. */
@@ -36,9 +47,10 @@ export class Acknowledger {
     this.#timer = null;
     this.#busy = true;
     const offset = this.#handled;
+    const inbox = this.#inbox;
     try {
       await this.#send(offset);
-      this.#acknowledged = Math.max(this.#acknowledged, offset);
+      if (inbox === this.#inbox) this.#acknowledged = Math.max(this.#acknowledged, offset);
     } catch {
       // Unacknowledged messages come again; `resume` or the next message tries again.
       this.#busy = false;

@@ -129,7 +129,10 @@ export class Chat {
   #connected({ data, resumedAt, positionKept }) {
     this.#resumedAt = resumedAt;
     if (data.server) this.#views.status.setServer(data.server);
-    if (!positionKept) this.#history.forget();
+    if (!positionKept) {
+      this.#history.forget();
+      this.#acknowledger.forget();
+    }
     if (this.#open !== null) this.#history.fill(this.#open);
     this.#acknowledger.resume();
     this.#outbox.resume();

@@ -132,6 +132,8 @@ export class Session {
       const { recoverable = false, epoch = '', offset = 0 } = sub;
       const known = before.get(channel);
       if (!known || known.epoch !== epoch || (sub.was_recovering && !sub.recovered)) kept = false;
+      // Another tab has acknowledged what lies between: it does not come here any more.
+      if (known && offset > known.offset) kept = false;
       this.#positions.set(channel, { recoverable, epoch, offset });
     }
     return kept;

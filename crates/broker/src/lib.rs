@@ -1,15 +1,16 @@
-//! The Redis-speaking server: commands, pub/sub, streams, lists, strings, and the ledger's operations as native
-//! commands.
+//! The Redis-speaking server: commands, pub/sub, streams, lists, strings; and conversations and inboxes, as commands for the
+//! operations of `naru_ledger`.
 //!
 //! Connections live on the cores of `naru_fanout` ([`wire`], [`connection`]); a command is found in the table of
 //! [`command`] and run on the spot, or handed to the [`keeper`], the one thread that owns what is stored. Replies
 //! leave in the order of their commands ([`replies`]).
 //!
-//! What is stored leaves in a reply or a message only once its record is durable, at the level that is asked for. Long
-//! bodies of streams and lists stay in the log, and what is in memory ([`keyspace`], [`streams`], [`lists`],
-//! [`strings`]: pure) knows their places; the ledger and strings are in memory whole.
+//! What is stored leaves in a reply or a message only once its record is durable, at the level that is asked for. Bodies of
+//! messages, streams and long ones of lists stay in the log, and what is in memory ([`ledger`], [`keyspace`], [`streams`],
+//! [`lists`], [`strings`]: pure) knows their places; strings are in memory whole. What is pure decides on changes and makes
+//! them: the same when they are made and when they are taken back in.
 //!
-//! Start at [`Broker`], then `connection`; for what is stored at `keeper`.
+//! Start at [`Broker`], then `connection`; for what is stored at `keeper`, for conversations and inboxes at `ledger`.
 
 #![forbid(unsafe_code)]
 

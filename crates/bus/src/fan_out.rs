@@ -10,12 +10,12 @@ use naru_ledger::answer::{
 use naru_ledger::op::{
     Append, Change, Delete, Deliver, Edit, From, History, Membership, Recipient, Said, What,
 };
-use naru_ledger::{Answer, Body, Conversation, Level, Mode, Op, User};
+use naru_ledger::{Answer, Body, Conversation, Level, Mode, Op, Seq, User};
 
 use crate::error::BusError;
 use crate::line::Line;
 use crate::reply::other_answer;
-use crate::scripts::Deliveries;
+use crate::scripts::{Deliveries, Since};
 use crate::tell::json_of;
 
 /// Entries, or members, that are asked for at once.
@@ -189,8 +189,9 @@ impl Line {
 
     async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
         let mentioned: BTreeSet<&User> = entry.mentions().collect();
-        let users = self.recipients(entry, mode).await?;
-        let to = users.into_iter().map(|user| Recipient { mentioned: mentioned.contains(&user), user });
+        let since = self.recipients(entry, mode).await?;
+        let to =
+            since.keys().map(|user| Recipient { mentioned: mentioned.contains(user), user: user.clone() });
         let deliver = Deliver {
             conversation: entry.conversation.clone(),
             seq: entry.seq,
@@ -200,14 +201,20 @@ impl Line {
             mode,
             to: to.collect(),
         };
-        match self.steps(&deliver, entry, before).await {
+        match self.steps(&deliver, &since, entry, before).await {
             // Retention has removed it meanwhile: nobody can be told of it any more.
             Err(BusError::Refused { code, .. }) if code == "NOTFOUND" => Ok(()),
             outcome => outcome,
         }
     }
 
-    async fn steps(&self, deliver: &Deliver, entry: &Entry, before: Before) -> Result<(), BusError> {
+    async fn steps(
+        &self,
+        deliver: &Deliver,
+        since: &Since,
+        entry: &Entry,
+        before: Before,
+    ) -> Result<(), BusError> {
         let done = Op::Done { conversation: deliver.conversation.clone(), seq: deliver.seq };
         let Some(scripts) = self.scripts() else {
             self.step(&Op::Deliver(deliver.clone())).await?;
@@ -215,18 +222,16 @@ impl Line {
         };
         let entry = json_of(entry);
         let told = entry.as_ref().map_or(&[][..], Body::as_bytes);
-        let done_so_far = scripts.deliver(&mut self.connection(), deliver, Some(told)).await?;
+        let done_so_far = scripts.deliver(&mut self.connection(), deliver, since, Some(told)).await?;
         let Deliveries { mut delivered, are_told } = done_so_far;
         if are_told {
             delivered.clear();
         } else if before == Before::Perhaps {
             delivered.extend(self.told_again(deliver, &delivered).await?);
         }
-        // On their way in this order: what is done has been told.
-        let (told, done) =
-            tokio::join!(biased; self.tell(deliver, entry.as_ref(), &delivered), self.step(&done));
-        told?;
-        done.map(drop)
+        // What is done has been told.
+        self.tell(deliver, entry.as_ref(), &delivered).await?;
+        self.step(&done).await.map(drop)
     }
 
     /// Delivers, and tells the servers.
@@ -237,7 +242,8 @@ impl Line {
                 _ => Err(other_answer()),
             },
             Some(scripts) => {
-                let done = scripts.deliver(&mut self.connection(), deliver, Some(&[])).await?;
+                let since = scripts.since(&mut self.connection(), deliver).await?;
+                let done = scripts.deliver(&mut self.connection(), deliver, &since, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
                 self.tell(deliver, None, untold).await?;
                 Ok(done.delivered)
@@ -245,44 +251,49 @@ impl Line {
         }
     }
 
-    /// Whom an entry is for, by the members there are now.
-    async fn recipients(&self, entry: &Entry, mode: Mode) -> Result<BTreeSet<User>, BusError> {
-        let mut users: BTreeSet<User> = match (mode, &entry.conversation) {
+    /// Whom an entry is for, and since when they take part: of a room's, those of its members who had joined by then.
+    async fn recipients(&self, entry: &Entry, mode: Mode) -> Result<Since, BusError> {
+        let mut users: Since = match (mode, &entry.conversation) {
             (Mode::Broadcast, _) => self.mentioned(entry).await?,
-            (Mode::FanOut, Conversation::Direct(direct)) => direct.participants().iter().cloned().collect(),
+            (Mode::FanOut, Conversation::Direct(direct)) => {
+                direct.participants().iter().map(|user| (user.clone(), Seq::ZERO)).collect()
+            }
             (Mode::FanOut, Conversation::Room(_)) => self.all_members(&entry.conversation).await?,
         };
-        users.insert(entry.sender.clone());
+        let sender = users.remove(&entry.sender);
+        users.retain(|_, since| *since <= entry.seq);
+        users.insert(entry.sender.clone(), sender.unwrap_or(Seq::ZERO));
         Ok(users)
     }
 
     /// Those of the mentioned who take part.
-    async fn mentioned(&self, entry: &Entry) -> Result<BTreeSet<User>, BusError> {
+    async fn mentioned(&self, entry: &Entry) -> Result<Since, BusError> {
         let mentioned: Vec<User> = entry.mentions().cloned().collect();
         if mentioned.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Since::new());
         }
         match self.scripts() {
             Some(scripts) => scripts.part(&mut self.connection(), &entry.conversation, &mentioned).await,
             None => {
-                let members = self.all_members(&entry.conversation).await?;
-                Ok(mentioned.into_iter().filter(|user| members.contains(user)).collect())
+                let mut members = self.all_members(&entry.conversation).await?;
+                members.retain(|user, _| mentioned.contains(user));
+                Ok(members)
             }
         }
     }
 
     /// All members. Where somebody joins or leaves in the middle, they are asked for again.
-    async fn all_members(&self, conversation: &Conversation) -> Result<BTreeSet<User>, BusError> {
-        let (mut all, mut version, mut after) = (BTreeSet::new(), None, None);
+    async fn all_members(&self, conversation: &Conversation) -> Result<Since, BusError> {
+        let (mut all, mut version, mut after) = (Since::new(), None, None);
         loop {
             let page = self.members(conversation, after.take()).await?;
             if version.replace(page.version).is_some_and(|version| version != page.version) {
-                (all, version) = (BTreeSet::new(), None);
+                (all, version) = (Since::new(), None);
                 continue;
             }
-            all.extend(page.members.into_iter().map(|member| member.user));
-            match all.last() {
-                Some(last) if page.more => after = Some(last.clone()),
+            all.extend(page.members.into_iter().map(|member| (member.user, member.since)));
+            match all.last_key_value() {
+                Some((last, _)) if page.more => after = Some(last.clone()),
                 _ => return Ok(all),
             }
         }

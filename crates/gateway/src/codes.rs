@@ -1,4 +1,4 @@
-//! What a client is told when something does not work: client-protocol.md, section 10.
+//! What a client is told when something does not work: docs/clients.md has the codes.
 
 use std::borrow::Cow;
 

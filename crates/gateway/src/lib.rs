@@ -9,8 +9,10 @@
 //!
 //! - This gateway is subscribed at the broker to a channel, and routed there for a user, while a session of it needs
 //!   that, and the reply that says so leaves after the broker's confirmation (`interests.rs`).
-//! - An inbox's publications reach a connection in order, without a hole, each once. Whatever cannot be pushed at
-//!   once is not queued but read again from the broker (`session/inbox.rs`).
+//! - What comes into an inbox reaches a connection without a hole, and in order: for who was away long, in the order of each
+//!   conversation. Where retention has made a hole, that is said. Whatever cannot be pushed at once is not queued but read
+//!   again from the broker (`session/inbox.rs`, `session/replay/`).
+//! - A publication's offset says that everything up to it has been pushed. No position goes back.
 //! - Commands of one connection take effect in order, and are answered in order.
 //! - What waits for a client is bounded; a live subscriber over the bound is cut off, an inbox reader waits.
 //! - No message body reaches a log.

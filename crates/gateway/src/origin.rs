@@ -1,4 +1,4 @@
-//! Which web pages may connect (client-protocol.md, section 2.1).
+//! Which web pages may connect.
 
 use http::{HeaderMap, Uri, header};
 

@@ -1,4 +1,4 @@
-//! Who a client is: connection tokens (client-protocol.md, section 4.1).
+//! Who a client is: connection tokens.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -98,6 +98,63 @@ fn a_short_absence_is_made_good_in_the_order_of_the_changes() {
 }
 
 #[test]
+fn what_another_connection_of_the_device_has_acknowledged_is_a_hole_and_said_to_be_one() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let (mut away, connected) = Client::connect_with(one.address(), "bob", json!({}));
+    alice.send("bob", "1", "first");
+    away.inbox();
+    away.cut();
+    let (mut other, _) = Client::connect_with(one.address(), "bob", json!({}));
+    for n in 2..=4 {
+        alice.send("bob", &n.to_string(), "more");
+        other.pushed(|push| push["pub"]["offset"] == n);
+    }
+    other.rpc("ack", json!({"offset": 3}));
+
+    let epoch = &connected["subs"]["inbox:bob"]["epoch"];
+    for (from, start, recovered) in [(1, 3, Value::Null), (3, 3, true.into()), (4, 4, true.into())] {
+        let standing = json!({"recover": true, "offset": from, "epoch": epoch});
+        let (mut back, connected) =
+            Client::connect_with(one.address(), "bob", json!({"subs": {"inbox:bob": standing}}));
+        let inbox = &connected["subs"]["inbox:bob"];
+        assert_eq!((&inbox["offset"], &inbox["recovered"]), (&json!(start), &recovered), "from {from}");
+        for offset in start + 1..=4 {
+            assert_eq!(back.inbox().0, offset);
+        }
+        back.assert_quiet();
+    }
+    one.stop();
+}
+
+#[test]
+fn a_connection_whose_device_has_acknowledged_more_on_another_is_sent_to_be_told() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let (mut slow, _) = Client::connect_with(one.address(), "bob", json!({}));
+    let (mut other, _) = Client::connect_with(one.address(), "bob", json!({}));
+    // More than waits for a client that does not read, in the outbox and in the sockets.
+    let body = "x".repeat(60_000);
+    let mut last = 0;
+    for n in 1..=120 {
+        alice.send("bob", &n.to_string(), &body);
+        last = n;
+        other.pushed(|push| push["pub"]["offset"] == n);
+    }
+    other.rpc("ack", json!({"offset": last}));
+    assert_eq!(slow.closed(), Some((3010, "insufficient state".to_owned())));
+
+    // Who acknowledges by itself what it was not pushed yet has no hole.
+    alice.send("bob", "ahead", "ahead");
+    other.rpc("ack", json!({"offset": last + 1}));
+    other.pushed(|push| push["pub"]["offset"] == last + 1);
+    other.assert_quiet();
+    one.stop();
+}
+
+#[test]
 fn a_long_absence_is_made_good_conversation_by_conversation() {
     let harbour = Harbour::open();
     let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));

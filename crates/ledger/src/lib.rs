@@ -2,7 +2,8 @@
 //! I/O, no clock and no randomness here; time comes in as [`Millis`], randomness as the [`Epoch`], bounds as [`Limits`].
 //!
 //! [`Op`] is what can be asked of a ledger, [`Answer`] what it says: the same whether Naru's broker keeps it, or Redis
-//! or Valkey by scripts. [`Model`] does them in the plainest way there is; every store has to answer as it does. Start
+//! or Valkey by scripts. [`Model`] does them in the plainest way there is; every store has to answer as it does, and is held
+//! against it by random histories (`testing/`, with the feature of that name). Nothing is stored by the model itself. Start
 //! reading at `Op`.
 //!
 //! A message is stored once, in the log of its [`Conversation`], where it gets its [`Seq`]. An inbox copies nothing. It is a

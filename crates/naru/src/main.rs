@@ -1,4 +1,7 @@
 //! `naru`: configuration, command line, wiring. Each subcommand is a module.
+//!
+//! `broker`, `serve` and `demo` start what the other crates are; `cli`, `backup`, `doctor`, `token` and `trace` look after it;
+//! `bench` and `verify` try it, from outside. What a subcommand prints goes through `printed`.
 
 #![forbid(unsafe_code)]
 // See `printed`.

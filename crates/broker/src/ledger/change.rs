@@ -98,6 +98,39 @@ pub(crate) enum Part {
     Recipient,
     Mentioned,
     Sender,
+    /// The same, of one whose own joining has not come yet: what was up to this is not theirs to catch up with.
+    RecipientAfter(Seq),
+    MentionedAfter(Seq),
+    SenderAfter(Seq),
+}
+
+impl Part {
+    /// Of a member since this entry; 0 for those who take part without.
+    pub(crate) fn since(self, since: Seq) -> Part {
+        let after = Seq(since.0.saturating_sub(1));
+        match self.plain() {
+            plain if after == Seq::ZERO => plain,
+            Part::Mentioned | Part::MentionedAfter(_) => Part::MentionedAfter(after),
+            Part::Sender | Part::SenderAfter(_) => Part::SenderAfter(after),
+            Part::Recipient | Part::RecipientAfter(_) => Part::RecipientAfter(after),
+        }
+    }
+
+    /// Of one to whom it makes no difference when they joined.
+    pub(crate) fn plain(self) -> Part {
+        match self {
+            Part::Recipient | Part::RecipientAfter(_) => Part::Recipient,
+            Part::Mentioned | Part::MentionedAfter(_) => Part::Mentioned,
+            Part::Sender | Part::SenderAfter(_) => Part::Sender,
+        }
+    }
+
+    pub(crate) fn after(self) -> Seq {
+        match self {
+            Part::Recipient | Part::Mentioned | Part::Sender => Seq::ZERO,
+            Part::RecipientAfter(after) | Part::MentionedAfter(after) | Part::SenderAfter(after) => after,
+        }
+    }
 }
 
 /// What a change touches: whoever takes changes back in leaves out those that a checkpoint knows.

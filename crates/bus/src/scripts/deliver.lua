@@ -1,8 +1,9 @@
 -- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition.
--- With TELL entry, which may be empty, their servers are told.
+-- With TELL entry, which may be empty, their servers are told. With SINCE n user seq … it is known by which entry of a room they
+-- joined.
 local id, seq, count, sender = argument(1), tonumber(argument(2)), tonumber(argument(3)), argument(4)
 local users = tonumber(argument(6))
-local mentioned, kind, mode, entry = {}, 'message', 'fanout', nil
+local mentioned, since, kind, mode, entry = {}, {}, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
   local option = argument(i)
@@ -12,6 +13,12 @@ while argument(i) do
       mentioned[argument(j)] = true
     end
     i = i + 2 + n
+  elseif option == 'SINCE' then
+    local n = tonumber(argument(i + 1))
+    for j = i + 2, i + 2 * n, 2 do
+      since[argument(j)] = tonumber(argument(j + 1))
+    end
+    i = i + 2 + 2 * n
   else
     if option == 'KIND' then
       kind = argument(i + 1)
@@ -67,6 +74,8 @@ for u = 7, 6 + users do
       after, about = seq, is_own and 'read' or 'mention'
     elseif mode == 'broadcast' or (kind == 'join' and is_own) then
       after = seq - 1
+    elseif since[user] then
+      after = math.max(head, math.min(since[user], seq) - 1)
     end
     local useq = change(person_of(user), id, record, followed, after, seq, about)
     delivered[#delivered + 1] = { user, useq, after, servers_of(user) }

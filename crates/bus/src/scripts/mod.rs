@@ -9,12 +9,12 @@ pub(crate) mod library;
 mod presence;
 mod spread;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use naru_ledger::answer::{Appended, Delivered, Refused};
 use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
-use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, User};
+use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Seq, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
@@ -34,6 +34,9 @@ pub(crate) struct Deliveries {
     /// Whether their servers have been told.
     pub(crate) are_told: bool,
 }
+
+/// Since which entry users take part in a conversation; 0 where it has always been so.
+pub(crate) type Since = BTreeMap<User, Seq>;
 
 /// Partitions that are looked at at once: a server's short turn.
 const SWEPT_AT_ONCE: usize = 256;
@@ -129,7 +132,9 @@ impl Scripts {
         match op {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
             Op::Deliver(deliver) => {
-                self.deliver(connection, deliver, None).await.map(|done| Answer::Delivered(done.delivered))
+                let since = self.since(connection, deliver).await?;
+                let done = self.deliver(connection, deliver, &since, None).await?;
+                Ok(Answer::Delivered(done.delivered))
             }
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
             Op::Route { run, users } => {
@@ -166,25 +171,38 @@ impl Scripts {
         self.one(connection, op).await
     }
 
-    /// Which of these users take part in a conversation.
+    /// Since which entry these users take part in a conversation; those who do not are left out.
     pub(crate) async fn part(
         &self,
         connection: &mut MultiplexedConnection,
         conversation: &Conversation,
         users: &[User],
-    ) -> Result<BTreeSet<User>, BusError> {
+    ) -> Result<Since, BusError> {
         let request = Request::new(PART).word(conversation.as_str());
         let request = users.iter().fold(request, |request, user| request.word(user.as_str()));
         let call = self.call(Partition::of(conversation.as_str()), request);
-        let mut taking = BTreeSet::new();
+        let mut taking = Since::new();
         for parts in self.run(connection, &[call]).await? {
             for (user, part) in users.iter().zip(reply::list(parts)?) {
-                if reply::number(part)? == 1 {
-                    taking.insert(user.clone());
+                if let Ok(since) = reply::number(part) {
+                    taking.insert(user.clone(), Seq(since));
                 }
             }
         }
         Ok(taking)
+    }
+
+    /// Since when its recipients take part in what is delivered.
+    pub(crate) async fn since(
+        &self,
+        connection: &mut MultiplexedConnection,
+        deliver: &Deliver,
+    ) -> Result<Since, BusError> {
+        if matches!(deliver.conversation, Conversation::Direct(_)) || deliver.to.is_empty() {
+            return Ok(Since::new());
+        }
+        let users: Vec<User> = deliver.to.iter().map(|recipient| recipient.user.clone()).collect();
+        self.part(connection, &deliver.conversation, &users).await
     }
 
     pub(crate) fn levels(&self) -> &Levels {
@@ -279,11 +297,12 @@ impl Scripts {
 
     /// Brings an entry into inboxes, partition by partition. `tell` is the entry's JSON, or empty, for their servers. In a direct
     /// conversation they are told by the scripts, so in the order of a user's changes, and sooner; of a room's, which may have many, it
-    /// is left to the caller to tell each server once.
+    /// is left to the caller to tell each server once. `since` is when its recipients joined.
     pub(crate) async fn deliver(
         &self,
         connection: &mut MultiplexedConnection,
         deliver: &Deliver,
+        since: &Since,
         tell: Option<&[u8]>,
     ) -> Result<Deliveries, BusError> {
         for recipient in &deliver.to {
@@ -292,17 +311,14 @@ impl Scripts {
         let parts = spread::deliveries(deliver);
         let tell = tell.filter(|_| matches!(deliver.conversation, Conversation::Direct(_)));
         let ops: Vec<Op> = parts.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
-        let call = |(partition, op): (Partition, &Op)| {
-            let request = request(op);
-            self.call(
-                partition,
-                match tell {
-                    Some(entry) => request.word("TELL").bytes(entry),
-                    None => request,
-                },
-            )
+        let call = |((partition, part), op): (&(Partition, Deliver), &Op)| {
+            let mut request = joined(request(op), part, since);
+            if let Some(entry) = tell {
+                request = request.word("TELL").bytes(entry);
+            }
+            self.call(*partition, request)
         };
-        let calls: Vec<Call> = parts.iter().map(|(partition, _)| *partition).zip(&ops).map(call).collect();
+        let calls: Vec<Call> = parts.iter().zip(&ops).map(call).collect();
         let mut delivered = Vec::new();
         for (op, value) in ops.iter().zip(self.run(connection, &calls).await?) {
             if let Answer::Delivered(some) = answer(op, value)? {
@@ -313,6 +329,18 @@ impl Scripts {
         delivered.sort_by_cached_key(|one| order(&one.user));
         Ok(Deliveries { delivered, are_told: tell.is_some() })
     }
+}
+
+/// A delivery with what is known of when its recipients joined.
+fn joined(request: Request, deliver: &Deliver, since: &Since) -> Request {
+    let of = |user: &User| since.get(user).copied().filter(|since| *since > Seq(1));
+    let joined: Vec<(&User, Seq)> =
+        deliver.to.iter().filter_map(|recipient| Some((&recipient.user, of(&recipient.user)?))).collect();
+    if joined.is_empty() {
+        return request;
+    }
+    let request = request.word("SINCE").number(joined.len());
+    joined.into_iter().fold(request, |request, (user, since)| request.word(user.as_str()).number(since.0))
 }
 
 /// That an inbox may have a conversation. Whether the entry is there the caller is believed: its log is in another slot.

@@ -1,8 +1,9 @@
--- Which of these take part: conversation user …
+-- Since which entry these take part, 0 for those who always do, -1 for those who do not: conversation user …
 local log = log_of(argument(1))
 local part, i = {}, 2
 while argument(i) do
-  part[#part + 1] = role_of(log, argument(i)) and 1 or 0
+  local role, since = role_of(log, argument(i))
+  part[#part + 1] = role and since or -1
   i = i + 1
 end
 return part

@@ -39,7 +39,6 @@ local function push(log, moment, sender, client_id, kind, more, body)
   local prev, at = log.head, math.max(moment, log.at)
   local seq = number_after(prev, log.generation, generation)
   local window = math.floor(at / LIMITS.dedupe_window)
-  local is_first_of_window = prev == 0 or math.floor(log.at / LIMITS.dedupe_window) < window
   log.head, log.at, log.generation = seq, at, math.max(generation, log.generation)
   log.count = log.count + (kind == 'message' and 1 or 0)
   log.entries = log.entries + 1
@@ -56,7 +55,7 @@ local function push(log, moment, sender, client_id, kind, more, body)
     field('x', client_id)
     local ids = P .. ':d:' .. log.id .. ':' .. int(window)
     redis.call('HSET', ids, sender .. '\0' .. client_id, int(seq))
-    if is_first_of_window then
+    if redis.call('HLEN', ids) == 1 then
       redis.call('PEXPIRE', ids, 3 * LIMITS.dedupe_window)
     end
   end

@@ -232,3 +232,46 @@ fn a_room_with_too_many_for_an_inbox_each_is_followed_by_its_channel() {
         assert!(second.events.try_recv().is_err());
     });
 }
+
+#[test]
+fn who_joins_while_another_entry_is_on_its_way_gets_what_comes_from_the_own_join_on() {
+    each(|broker| {
+        let gateway = Gateway::up("first", broker.target());
+        let room = room(&gateway, "long", std::iter::once("ann".to_owned()));
+        let conversation: Conversation = room.clone().into();
+        let said = |i: u32| {
+            let mut append = message(conversation.clone(), "ann", &format!("c{i}"));
+            let body = Body::from(b"1".as_slice());
+            append.said = Said::Message { body, mentions: BTreeSet::from([user("bob"), user("carol")]) };
+            append
+        };
+        for i in 0..20 {
+            gateway.ask(async |bus| bus.send(&said(i)).await).unwrap();
+        }
+        // Said, and not in any inbox yet.
+        gateway.ask(async |bus| bus.ask(&Op::Append(said(20))).await).unwrap();
+        let join =
+            |name| Membership { room: room.clone(), user: user(name), change: Change::Join(Role::Member) };
+        let joined = gateway.ask(async |bus| {
+            // As if at once: both have joined before anybody is told of either.
+            let bob = bus.ask(&Op::Membership(join("bob"))).await.unwrap();
+            (bob, bus.membership(&join("carol")).await.unwrap())
+        });
+        let (Answer::Changed(Changed { written: Some(bob), .. }), Some(carol)) = (joined.0, joined.1.written)
+        else {
+            panic!("both have joined")
+        };
+        let sent = gateway.ask(async |bus| bus.send(&said(20)).await).unwrap();
+        assert!(sent.repeat && sent.seq < bob.seq && bob.seq < carol.seq);
+
+        let spans = |name| {
+            let pointers = gateway.resume(name, None, 100).pointers;
+            pointers.into_iter().map(|pointer| (pointer.after, pointer.seq)).collect::<Vec<_>>()
+        };
+        for (name, joined) in [("bob", bob), ("carol", carol)] {
+            let spans = spans(name);
+            assert!(spans.iter().all(|(after, _)| *after >= joined.prev), "{name}: {spans:?}");
+            assert!(!spans.is_empty(), "{name}");
+        }
+    });
+}

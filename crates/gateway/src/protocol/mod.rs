@@ -1,4 +1,4 @@
-//! The client protocol's messages in JSON (client-protocol.md, sections 2.2 and 3), as far as Naru speaks it.
+//! The client protocol's messages in JSON, as far as Naru speaks it (docs/clients.md).
 
 pub(crate) mod command;
 pub(crate) mod compact;

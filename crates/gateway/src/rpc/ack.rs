@@ -52,6 +52,7 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
         if sabotage::is_due("forget-ack") {
             return Ok(super::result(&Acked { offset }));
         }
+        session.acknowledges(useq);
         let (user, device) = (member.user.clone(), member.device.clone());
         let offset = session.shared().bus.ack(Ack { user, device, useq, within }).await?;
         crossing::ack(&session.shared().server, &member.user, &member.device, offset);

@@ -1,4 +1,4 @@
-//! Who is there: connect and refresh (client-protocol.md, section 4).
+//! Who is there: connect and refresh.
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
@@ -121,7 +121,8 @@ impl Session {
             // It is of another store: from the device's cursor, as for who gives none.
             return Ok((ask(None).await?, false));
         }
-        let recovered = given.is_some_and(|useq| useq <= resumed.head);
+        // What other connections of the device have acknowledged is left out: then it begins behind the position.
+        let recovered = given.is_some_and(|useq| resumed.start <= useq && useq <= resumed.head);
         Ok((resumed, recovered))
     }
 

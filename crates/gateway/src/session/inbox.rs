@@ -42,6 +42,8 @@ pub(super) struct Inbox {
     epoch: OnceCell<Epoch>,
     /// Everything up to here is pushed. What is pushed of a change before the last of it carries this.
     position: Cell<Useq>,
+    /// The highest number this client has acknowledged.
+    acknowledged: Cell<Useq>,
     /// The highest number heard of since the broker was asked last.
     head: Cell<Useq>,
     /// What was read for the connect command, to be gone on with.
@@ -148,8 +150,24 @@ impl Session {
 
     /// Compares with the broker, as something may be otherwise now.
     pub(super) fn compare_soon(&self) {
-        self.inbox.must_compare.set(true);
+        self.must_compare();
         self.look_soon();
+    }
+
+    /// Compares with the broker when it is looked next.
+    pub(super) fn must_compare(&self) {
+        self.inbox.must_compare.set(true);
+    }
+
+    /// The client says that it has everything up to here.
+    pub(crate) fn acknowledges(&self, useq: Useq) {
+        let acknowledged = &self.inbox.acknowledged;
+        acknowledged.set(acknowledged.get().max(useq));
+    }
+
+    /// Up to where the client has been pushed everything, or has acknowledged it by itself.
+    pub(super) fn dealt_with(&self) -> Useq {
+        self.position().max(self.inbox.acknowledged.get())
     }
 
     /// There may be something to read.

@@ -1,4 +1,4 @@
-//! Live channels a client follows (client-protocol.md, section 6).
+//! Live channels a client follows.
 
 use std::{rc::Rc, sync::Arc};
 

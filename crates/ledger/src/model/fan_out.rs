@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Model;
 use super::log::Log;
+use super::person::Part;
 use crate::answer::{Appended, Delivered, Open, Refused};
 use crate::names::User;
 use crate::op::{Append, Deliver, Recipient, Sweep};
@@ -11,16 +12,19 @@ use crate::position::{Millis, Seq};
 use crate::{Conversation, Mode};
 
 impl Model {
-    /// The operation that brings an entry to all it is for, by the members there are now. None where there is no entry.
+    /// The operation that brings an entry to all it is for: of a room's, those of its members who had joined by then. None where
+    /// there is no entry.
     pub fn fan_out(&self, conversation: &Conversation, seq: Seq) -> Option<Deliver> {
         let log = self.logs.get(conversation)?;
         let entry = &log.entries.get(&seq)?.entry;
-        let takes_part = |user: &User| self.role(conversation, user).is_some();
+        let had_joined = |user: &User| log.members.get(user).is_some_and(|member| member.since <= seq);
         let mode = log.mode_of(seq);
         let mut users: BTreeSet<&User> = match (mode, conversation) {
-            (Mode::Broadcast, _) => entry.mentions().filter(|user| takes_part(user)).collect(),
+            (Mode::Broadcast, _) => entry.mentions().filter(|user| had_joined(user)).collect(),
             (Mode::FanOut, Conversation::Direct(direct)) => direct.participants().iter().collect(),
-            (Mode::FanOut, Conversation::Room(_)) => log.members.keys().collect(),
+            (Mode::FanOut, Conversation::Room(_)) => {
+                log.members.keys().filter(|user| had_joined(user)).collect()
+            }
         };
         users.insert(&entry.sender);
         let mentioned: BTreeSet<&User> = entry.mentions().collect();
@@ -56,9 +60,13 @@ impl Model {
         let mut delivered = Vec::new();
         for Recipient { user, mentioned } in &deliver.to {
             let mut person = self.people.get(user).cloned().unwrap_or_default();
-            if let Some((useq, after)) =
-                person.reach(deliver, user == &deliver.sender, *mentioned, self.generation, &self.limits)
-            {
+            let member = self.logs.get(conversation).and_then(|log| log.members.get(user));
+            let part = Part {
+                is_own: user == &deliver.sender,
+                is_mentioned: *mentioned,
+                since: member.map_or(Seq::ZERO, |member| member.since),
+            };
+            if let Some((useq, after)) = person.reach(deliver, part, self.generation, &self.limits) {
                 self.people.insert(user.clone(), person);
                 let servers = self.routes.servers(user, now);
                 delivered.push(Delivered { user: user.clone(), useq, after, servers });

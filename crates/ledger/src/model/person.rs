@@ -42,13 +42,21 @@ impl Record {
     }
 }
 
+/// What someone has to do with an entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) is_own: bool,
+    pub(super) is_mentioned: bool,
+    /// The entry by which they joined; 0 if they take part without.
+    pub(super) since: Seq,
+}
+
 impl Person {
     /// An entry comes into the inbox. Returns the change's number and after what the news begin; none if there are none.
     pub(super) fn reach(
         &mut self,
         deliver: &Deliver,
-        is_own: bool,
-        is_mentioned: bool,
+        Part { is_own, is_mentioned, since }: Part,
         generation: Generation,
         limits: &Limits,
     ) -> Option<(Useq, Seq)> {
@@ -79,7 +87,9 @@ impl Person {
         let is_alone = *mode == Mode::Broadcast || (*kind == Kind::Join && is_own);
         let (after, kind) = match (is_news, is_own) {
             (true, _) if is_alone => (Seq(seq.0 - 1), PointerKind::Entry(*kind)),
-            (true, _) => (before.head, PointerKind::Entry(*kind)),
+            (true, _) => {
+                (before.head.max(Seq(since.min(*seq).0.saturating_sub(1))), PointerKind::Entry(*kind))
+            }
             (false, true) => (*seq, PointerKind::Read),
             (false, false) => (*seq, PointerKind::Mention),
         };

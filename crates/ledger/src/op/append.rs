@@ -88,8 +88,9 @@ pub struct Delete {
 /// covered, too, and repeats and races are harmless. For each user:
 ///
 /// - `seq` is above the record's head (0 if there is no record): the record's head and count become `seq` and `count`, and the
-///   ring gets a pointer `(after, seq]` of the entry's kind. `after` is the head before; but `seq - 1`, so the entry
-///   alone, in broadcast mode and for the one who joins (sender of kind `join`): what was before is not theirs to catch up with.
+///   ring gets a pointer `(after, seq]` of the entry's kind. `after` is the head before; but no less than what was before the
+///   entry by which a room's member has joined, which may come later or at the same time: that is not theirs to catch up with. In
+///   broadcast mode and for the one who joins (sender of kind `join`) it is `seq - 1`, so the entry alone.
 ///   How the user follows becomes `left` for the sender of kind `leave`, else `channel` in broadcast mode and with kind
 ///   `broadcast`, else `inbox`.
 /// - The user is the sender: their read count becomes at least `count`, and mentions up to `seq` are read. So one's own
@@ -100,7 +101,7 @@ pub struct Delete {
 /// - If neither did, nothing changes, and the user is not in the answer. Else there is one new useq.
 ///
 /// Whom an entry is for: all members, before and with the entry of kind `broadcast`, and whoever leaves with it; after that
-/// its sender and those of the mentioned who are members.
+/// its sender and those of the mentioned who are members. Never a member who has joined after it.
 ///
 /// Where the log is at hand (Naru's broker, the model) an entry that is not in it, or not any more, or a count that is not the
 /// entry's is refused with `NOTFOUND`: it may be of a past that was lost. Elsewhere the caller is believed. A direct conversation

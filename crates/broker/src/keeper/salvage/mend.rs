@@ -82,7 +82,12 @@ fn delivery<'a>(
     let conversation = ledger.conversations().get(number)?;
     let mode = conversation.parties().mode_of(seq);
     let is_mentioned = |user: &User| content.said.mentions().contains(user);
-    let is_for = |user: &&User| mode == Mode::FanOut || **user == content.sender || is_mentioned(user);
+    let room = conversation.parties().room();
+    let had_joined =
+        |user: &User| room.and_then(|room| room.members.get(user)).is_none_or(|joined| joined.since <= seq);
+    let is_for = |user: &&User| {
+        **user == content.sender || had_joined(user) && (mode == Mode::FanOut || is_mentioned(user))
+    };
     let to = to.filter(is_for).map(|user| Recipient { user: user.clone(), mentioned: is_mentioned(user) });
     let to: Vec<Recipient> = to.collect();
     (!to.is_empty()).then_some(Deliver {

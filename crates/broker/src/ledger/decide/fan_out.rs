@@ -5,9 +5,7 @@ use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
 use super::append::Outcome;
-use super::{
-    Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, readable, role,
-};
+use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, readable};
 use crate::ledger::{
     Content, Part, Reached,
     person::{Arrival, Record},
@@ -44,7 +42,7 @@ impl<B: Bodies> Deciding<'_, B> {
         };
         let (seq, count, kind) = (appended.seq, appended.count, content.said.kind());
         let fresh = Fresh { number, seq, count, kind, mode };
-        let to = audience(name, conversation, &content, mode);
+        let to = audience(name, conversation, seq, &content, mode);
         let to = self.reach(&fresh, to.into_iter());
         if appended.repeat {
             self.changes.push(LedgerChange::Done { conversation: number, seq });
@@ -70,10 +68,15 @@ impl<B: Bodies> Deciding<'_, B> {
         else {
             return if to.is_empty() { Ok(Vec::new()) } else { Err(Refused::NoSuchMessage.into()) };
         };
-        let part = |recipient: &Recipient| match recipient.mentioned {
-            _ if recipient.user == *sender => Part::Sender,
-            true => Part::Mentioned,
-            false => Part::Recipient,
+        let room = conversation.parties().room();
+        let part = |recipient: &Recipient| {
+            let part = match recipient.mentioned {
+                _ if recipient.user == *sender => Part::Sender,
+                true => Part::Mentioned,
+                false => Part::Recipient,
+            };
+            let joined = room.and_then(|room| room.members.get(&recipient.user));
+            part.since(joined.map_or(Seq::ZERO, |joined| joined.since))
         };
         let fresh = Fresh { number, seq, count, kind, mode };
         let is_rising = to.is_sorted_by(|one, other| one.user < other.user);
@@ -99,15 +102,15 @@ impl<B: Bodies> Deciding<'_, B> {
         let (mut delivered, mut reached) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (user, part) in to {
             let arrival = Arrival { seq, count, kind, mode, part };
-            let (person, useq, after) = match self.person(user) {
+            let (person, useq, after, part) = match self.person(user) {
                 Some((person, known)) => match known.arrival(number, &arrival, &self.bounds) {
-                    Some(after) => (person, known.next(generation), after),
+                    Some((after, part)) => (person, known.next(generation), after, part),
                     None => continue,
                 },
                 None => {
                     let after = Record::after_none(&arrival);
                     let useq = Useq(generation.after(0, Generation::FIRST));
-                    (self.know(user), useq, after)
+                    (self.know(user), useq, after, part)
                 }
             };
             reached.push(Reached { person, useq, part });
@@ -172,10 +175,11 @@ fn check_part(name: &Name, user: &User) -> Result<(), Refused> {
     }
 }
 
-/// All whom an entry is for, in byte order, by the members there are now.
+/// All whom an entry is for, in byte order: of a room's, those of its members who had joined by then.
 fn audience<'a>(
     name: &'a Name,
     conversation: Option<&'a Conversation>,
+    seq: Seq,
     content: &'a Content,
     mode: Mode,
 ) -> Vec<(&'a User, Part)> {
@@ -190,16 +194,25 @@ fn audience<'a>(
         Err(_) => Part::Recipient,
     };
     let room = conversation.and_then(|conversation| conversation.parties().room());
-    let mut users: Vec<&User> = match (mode, name) {
-        (Mode::Broadcast, _) => {
-            mentions.iter().filter(|user| role(name, conversation, user).is_some()).collect()
+    let joined = |user: &User| room.and_then(|room| room.members.get(user)).map(|joined| joined.since);
+    let mut to: Vec<(&User, Part)> = match (mode, name) {
+        (Mode::FanOut, Name::Direct(direct)) => {
+            direct.participants().iter().map(|user| (user, part(user))).collect()
         }
-        (Mode::FanOut, Name::Direct(direct)) => direct.participants().iter().collect(),
-        (Mode::FanOut, Name::Room(_)) => room.into_iter().flat_map(|room| room.members.keys()).collect(),
+        (Mode::FanOut, Name::Room(_)) => {
+            let members = room.into_iter().flat_map(|room| &room.members);
+            let had_joined = members.filter(|(_, joined)| joined.since <= seq);
+            had_joined.map(|(user, joined)| (user, part(user).since(joined.since))).collect()
+        }
+        // Each gets the entry alone, whenever they joined.
+        (Mode::Broadcast, _) => {
+            let had_joined = |user: &&User| joined(user).is_some_and(|since| since <= seq);
+            mentions.iter().filter(had_joined).map(|user| (user, part(user))).collect()
+        }
     };
-    if let Err(at) = users.binary_search(&sender) {
-        users.insert(at, sender);
+    if let Err(at) = to.binary_search_by_key(&sender, |(user, _)| user) {
+        to.insert(at, (sender, Part::Sender.since(joined(sender).unwrap_or(Seq::ZERO))));
     }
-    users.dedup();
-    users.into_iter().map(|user| (user, part(user))).collect()
+    to.dedup_by_key(|(user, _)| *user);
+    to
 }

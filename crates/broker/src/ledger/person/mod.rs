@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use naru_ledger::{Device, Follow, Generation, Limits, Millis, Seq, Useq, User};
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, NUMBER_MAX};
+use super::{Bounds, NUMBER_MAX, Part};
 use crate::numbered::{Named, Number};
 use index::{At, Index, Row};
 use ring::{Ends, New, Pointer, Ring};
@@ -132,9 +132,16 @@ impl Person {
     }
 
     /// What it comes to that an entry arrives: after which number the news begin; none if there are none.
-    pub(crate) fn arrival(&self, conversation: Number, arrival: &Arrival, bounds: &Bounds) -> Option<Seq> {
+    pub(crate) fn arrival(
+        &self,
+        conversation: Number,
+        arrival: &Arrival,
+        bounds: &Bounds,
+    ) -> Option<(Seq, Part)> {
         let mut record = self.record(conversation).unwrap_or_default();
-        record.arrive(arrival, bounds.mentions_kept_max).map(|span| span.after)
+        let has_joined = record.head >= arrival.part.after();
+        let part = if has_joined { arrival.part.plain() } else { arrival.part };
+        record.arrive(arrival, bounds.mentions_kept_max).map(|span| (span.after, part))
     }
 
     /// An entry arrives.

@@ -38,9 +38,10 @@ impl Record {
     /// An entry arrives; what that is to the ring, or none if it changes nothing.
     pub(super) fn arrive(&mut self, arrival: &Arrival, mentions_kept_max: usize) -> Option<Span> {
         let Arrival { seq, count, kind, mode, part } = *arrival;
+        let (bound, part) = (part.after().min(Seq(seq.0.saturating_sub(1))), part.plain());
         let is_own = part == Part::Sender;
-        let before = self.head;
-        let is_news = seq > before;
+        let before = self.head.max(bound);
+        let is_news = seq > self.head;
         if is_news {
             self.head = seq;
             self.count = count;
@@ -53,7 +54,7 @@ impl Record {
         let is_changed = match part {
             Part::Sender => self.read(seq, count),
             Part::Mentioned if count > self.read => self.mention(seq, mentions_kept_max),
-            Part::Mentioned | Part::Recipient => false,
+            _ => false,
         };
         let is_alone = mode == Mode::Broadcast || kind == Kind::Join && is_own;
         let (after, kind) = match (is_news, is_own) {

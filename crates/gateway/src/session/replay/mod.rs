@@ -54,17 +54,21 @@ impl Session {
         epoch: &Epoch,
     ) -> Result<Option<Far>, Trouble> {
         // A store that has less than it had is another one, or an old copy of it.
-        if resumed.how == How::Reset || resumed.epoch != *epoch || resumed.head < self.position() {
+        let is_other = resumed.how == How::Reset || resumed.epoch != *epoch || resumed.head < self.position();
+        // Another connection of the same device has acknowledged what this one has not been pushed: that does not come any
+        // more, and the client learns so when it comes back.
+        if is_other || resumed.start > self.dealt_with() {
             return Err(Trouble::Ending(Disconnect::InsufficientState.into()));
         }
         if let Err(error) = self.follow(&resumed.channels).await {
-            self.compare_soon();
+            // After a pause: it may be refused again and again.
+            self.must_compare();
             return Err(error.into());
         }
         match resumed.how {
             How::Index => Ok(Some(Far(self.position()))),
             How::Ring | How::Reset => {
-                // The same device has acknowledged more on another connection.
+                // The client itself may have acknowledged more than it was pushed.
                 self.advance(resumed.start);
                 if sabotage::is_due("forget-missed") {
                     self.advance(resumed.head);

@@ -16,7 +16,10 @@ const FRIENDS: usize = 3;
 const POPULAR: usize = 2;
 
 /// How many take part in each room; with fewer people, all of them.
-const ROOMS: [usize; 4] = [3, 5, 8, 30];
+const ROOMS: [usize; 5] = [3, 5, 8, 30, 6];
+
+/// In the last one people come and go.
+pub(super) const DOOR: &str = "room:verify-5";
 
 /// In the large ones only some talk.
 const TALKERS: usize = 5;
@@ -76,7 +79,7 @@ impl Cast {
             let (one, other) = (User::parse(&signed[*one].0)?, User::parse(&signed[*other].0)?);
             let users = vec![one.as_str().to_owned(), other.as_str().to_owned()];
             let conversation = Direct::between(&one, &other).to_string();
-            conversations.push(Members { conversation, users, from: 0 });
+            conversations.push(Members { conversation, users, from: 0, is_broadcast: false });
         }
         let mut cast = Cast { devices: Vec::new(), tokens: Vec::new(), conversations, talks: Vec::new() };
         for (number, (user, token)) in signed.iter().enumerate() {
@@ -108,11 +111,11 @@ impl Cast {
             let place = self.conversations.len();
             for (device, talks) in self.devices.iter().zip(&mut self.talks) {
                 if users[..size.min(TALKERS)].contains(&device.user) {
-                    talks.extend([place, place]);
+                    talks.extend([place; 4]);
                 }
             }
             let conversation = format!("room:verify-{}{mark}", number + 1);
-            self.conversations.push(Members { conversation, users, from: 0 });
+            self.conversations.push(Members { conversation, users, from: 0, is_broadcast: false });
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::random::Random;
 use super::history::What;
-use super::scene::{Phase, Scene};
+use super::scene::{Phase, Scene, Standing};
 use super::stage::{Program, Stage};
 
 /// One in this many is not killed, but stands still for a while.
@@ -23,6 +23,9 @@ const BREATH: Duration = Duration::from_millis(1500);
 
 /// Messages that are sent while a server stands still, which so misses some of them.
 const MISSED: u64 = 40;
+
+/// How long it may take until nobody waits for an answer.
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// How long they may take: the servers that run have to find the broker again, for which they wait up to 5 s between attempts.
 const AFTERMATH: Duration = Duration::from_secs(8);
@@ -43,27 +46,42 @@ pub(super) async fn run(scene: &Scene, stage: &mut Stage, mut random: Random, ev
     }
 }
 
-/// Kills what all depends on, and has it back, while one server stands still and its people stay: when that goes on, it has missed
-/// what was sent meanwhile, and nothing that comes later shows it the hole.
+/// Kills what all depends on, and has it back, while one server stands still and its people, who say nothing, stay: when that goes
+/// on, it has missed what was sent meanwhile, and nothing that comes later shows it the hole.
 pub(super) async fn kill_last(scene: &Scene, stage: &mut Stage, mut random: Random) -> Result<()> {
     stage.make_whole().await?;
-    scene.phase.send_replace(Phase::Last);
-    sleep(BREATH).await;
     let Some((broker, others)) = stage.programs.split_first_mut() else { return Ok(()) };
     let still = others.get(random.below(others.len()));
+    let place = |program: &Program| scene.servers.iter().position(|(name, _)| *name == program.name);
+    scene.still.set(still.and_then(place));
+    scene.phase.send_replace(Phase::Last);
+    sleep(BREATH).await;
+    let is_still = |standing: &Standing| Some(standing.server) == scene.still.get();
+    until(DRAIN, || scene.laggard(|_, it| !is_still(it) || it.is_connected && it.unanswered == 0).is_none())
+        .await;
     let resumed = still.map(|program| stop(scene, program)).transpose()?;
     broker.kill();
     scene.happens(What::Chaos { text: format!("{} was killed", broker.name) });
     broker.start()?;
     broker.listens().await?;
     scene.happens(What::Chaos { text: format!("{} was started again", broker.name) });
-    let (before, end) = (scene.acknowledged.get(), Instant::now() + AFTERMATH);
-    while scene.acknowledged.get() < before + MISSED && Instant::now() < end {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let before = scene.acknowledged.get();
+    until(AFTERMATH, || scene.acknowledged.get() >= before + MISSED).await;
+    scene.phase.send_replace(Phase::Calm);
+    until(DRAIN, || scene.laggard(|_, it| is_still(it) || it.is_connected && it.unanswered == 0).is_none())
+        .await;
     drop(resumed);
+    scene.still.set(None);
     scene.happens(What::Chaos { text: "all run".to_owned() });
     Ok(())
+}
+
+/// Waits until it is so, or has taken too long.
+async fn until(most: Duration, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + most;
+    while !is_so() && Instant::now() < end {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn kill(scene: &Scene, program: &mut Program, random: &mut Random) -> Result<()> {

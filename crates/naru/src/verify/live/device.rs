@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::random::Random;
 use super::body::body;
+use super::cast::DOOR;
 use super::client::{Client, Heard, Refusal};
-use super::history::{Answer, Ask, Position, What};
+use super::history::{Answer, Ask, Entry, Position, What};
 use super::reading::{entries, entry, sent, unread};
 use super::scene::{Phase, Scene};
 
@@ -30,6 +31,18 @@ const CONVERSATIONS: u32 = 200;
 /// What a server answers that has no such method.
 const METHOD_UNKNOWN: [u64; 2] = [104, 108];
 
+/// Entries of a room of many that are asked for at once.
+const MISSED: u32 = 100;
+
+/// How long to wait before that is tried again.
+const MISSED_AGAIN: Duration = Duration::from_millis(200);
+
+/// One message in this many mentions somebody.
+const MENTIONS_ONE_IN: usize = 8;
+
+/// Messages of its own that a device may still edit or delete.
+const OWN_MAX: usize = 12;
+
 /// One device in this many seldom acknowledges, so that a ring is not enough for it.
 const LAZY_ONE_IN: usize = 5;
 
@@ -42,28 +55,46 @@ pub(super) struct Device {
     random: Random,
     phase: watch::Receiver<Phase>,
     is_lazy: bool,
-    /// Whether it only listens at last: what came of its own sends would show it what it has missed.
-    is_quiet: bool,
     /// Messages that were sent so far.
     sent: u64,
     /// What has no answer yet, oldest first.
     unanswered: VecDeque<Message>,
     /// What was answered last, to be sent again at times.
-    answered: Option<(usize, String)>,
+    answered: Option<Message>,
+    /// Messages of its own, to be edited or deleted: their conversations and numbers.
+    own: VecDeque<(usize, u64)>,
     /// What the client library has to present when it connects again.
     position: Option<Position>,
     /// Acknowledged, and answered.
     acked: u64,
     /// The newest entry of each conversation, to be marked as read.
     newest: HashMap<String, u64>,
+    /// The rooms of many.
+    rooms: HashMap<String, Room>,
+    /// The last message that it got, to be reacted to.
+    heard: Option<(String, u64)>,
 }
 
-/// A message on its way.
+/// Something on its way into a conversation.
+#[derive(Clone)]
 struct Message {
     conversation: usize,
     id: String,
+    what: Say,
     /// When to try again; none while a call is under way.
     due: Option<Instant>,
+}
+
+/// What is to be written.
+#[derive(Clone)]
+enum Say {
+    Message {
+        mentions: Vec<String>,
+    },
+    /// Those of these numbers are what it is about.
+    Reaction(u64),
+    Edit(u64),
+    Delete(u64),
 }
 
 /// What a call under way is to do when it is answered.
@@ -73,13 +104,39 @@ enum Asked {
     Ack,
     Read,
     Page,
+    Missed(String),
+    Member,
     Unread,
+}
+
+/// How far a device is in a room of many.
+struct Room {
+    /// It has everything up to here.
+    has: u64,
+    /// It knows that there is this.
+    told: u64,
+    /// It has asked for what is between.
+    is_asked: bool,
+    /// When it asks again, if that was in vain.
+    ask_at: Option<Instant>,
+}
+
+impl Room {
+    /// An entry came, behind another.
+    fn hears(&mut self, prev: Option<u64>, seq: u64) {
+        self.told = self.told.max(seq);
+        if prev.is_some_and(|prev| prev <= self.has) {
+            self.has = self.has.max(seq);
+        }
+    }
 }
 
 /// A connection that is up.
 struct Session {
     client: Client,
     link: u64,
+    /// Its place among the servers.
+    server: usize,
     /// Calls under way, by the ids of their commands: number, time to give up, and what it is.
     calls: HashMap<u64, (u64, Instant, Asked)>,
     act_at: Instant,
@@ -91,20 +148,26 @@ impl Device {
     pub(super) fn new(scene: Rc<Scene>, number: usize) -> Device {
         let mut random = Random::new(scene.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64 + 1));
         let phase = scene.phase.subscribe();
-        let (is_lazy, is_quiet) = (random.once_in(LAZY_ONE_IN), random.once_in(2));
+        let rooms = scene.cast.conversations.iter().enumerate();
+        let rooms = rooms.filter(|(place, it)| it.is_broadcast && scene.cast.takes_part(number, *place));
+        let room = |from| Room { has: from, told: from, is_asked: false, ask_at: None };
+        let rooms = rooms.map(|(_, it)| (it.conversation.clone(), room(it.from))).collect();
+        let is_lazy = random.once_in(LAZY_ONE_IN);
         Device {
             scene,
             number,
             random,
             phase,
             is_lazy,
-            is_quiet,
             sent: 0,
             unanswered: VecDeque::new(),
             answered: None,
+            own: VecDeque::new(),
             position: None,
             acked: 0,
             newest: HashMap::new(),
+            heard: None,
+            rooms,
         }
     }
 
@@ -131,9 +194,10 @@ impl Device {
         *self.phase.borrow()
     }
 
-    /// Whether it sends anything new.
-    fn is_busy(&self, phase: Phase) -> bool {
-        phase == Phase::Load || phase == Phase::Last && !self.is_quiet
+    /// Whether it sends anything new. At last, what came of its own sends would show who is at the server that stands still what
+    /// they have missed.
+    fn is_busy(&self, session: &Session, phase: Phase) -> bool {
+        phase == Phase::Load || phase == Phase::Last && self.scene.still.get() != Some(session.server)
     }
 
     fn between(&mut self, millis: std::ops::Range<usize>) -> Duration {
@@ -159,7 +223,11 @@ impl Device {
 
     async fn connect(&mut self, link: u64) -> Result<Session> {
         let device = self.number;
-        let at = self.random.below(self.scene.servers.len());
+        let count = self.scene.servers.len();
+        let mut at = self.random.below(count);
+        if self.scene.still.get() == Some(at) {
+            at = (at + 1) % count;
+        }
         let (server, place) = self.scene.servers[at].clone();
         if self.phase() == Phase::Load && self.random.once_in(FORGETS_ONE_IN) {
             self.position = None;
@@ -184,13 +252,21 @@ impl Device {
         let recovered = sub["recovered"].as_bool().unwrap_or(false);
         self.scene.happens(What::Connected { device, link, epoch: epoch.clone(), start, recovered });
         self.position = Some(Position { epoch, offset: start });
-        self.scene.stand(device, |standing| standing.is_connected = true);
+        self.scene.stand(device, |standing| (standing.is_connected, standing.server) = (true, at));
         let now = Instant::now();
         for message in &mut self.unanswered {
             message.due = Some(now);
         }
         let cut_at = (self.phase() == Phase::Load).then(|| now + self.life());
-        Ok(Session { client, link, calls: HashMap::new(), act_at: now + self.pause(), ack_at: None, cut_at })
+        Ok(Session {
+            client,
+            link,
+            server: at,
+            calls: HashMap::new(),
+            act_at: now + self.pause(),
+            ack_at: None,
+            cut_at,
+        })
     }
 
     /// How long a connection lasts.
@@ -210,6 +286,7 @@ impl Device {
 
     /// Keeps a connection until it is lost; no error is the end of the run.
     async fn attend(&mut self, session: &mut Session) -> Result<()> {
+        self.rooms.values_mut().for_each(|room| (room.is_asked, room.ask_at) = (false, None));
         let outcome = self.keep(session).await;
         let device = self.number;
         for (call, _, _) in session.calls.drain().map(|(_, call)| call) {
@@ -243,9 +320,10 @@ impl Device {
         let retries = self.unanswered.iter().filter_map(|message| message.due);
         let load = [
             session.cut_at.filter(|_| phase == Phase::Load),
-            Some(session.act_at).filter(|_| self.is_busy(phase)),
+            Some(session.act_at).filter(|_| self.is_busy(session, phase)),
         ];
-        let all = calls.chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
+        let rooms = self.rooms.values().filter_map(|room| room.ask_at);
+        let all = calls.chain(rooms).chain(retries).chain(load.into_iter().flatten()).chain(session.ack_at);
         all.min().unwrap_or_else(|| Instant::now() + CALL_TIMEOUT)
     }
 
@@ -264,16 +342,17 @@ impl Device {
         for place in 0..self.unanswered.len() {
             if self.unanswered[place].due.is_some_and(|due| due <= now) {
                 self.unanswered[place].due = None;
-                let Message { conversation, id, .. } = &self.unanswered[place];
-                let (conversation, id) = (*conversation, id.clone());
-                self.send(session, conversation, id.clone(), Asked::Send { id }).await?;
+                let message = self.unanswered[place].clone();
+                let id = message.id.clone();
+                self.send(session, &message, Asked::Send { id }).await?;
             }
         }
+        self.catch_up(session).await?;
         if session.ack_at.is_some_and(|at| at <= now) {
             session.ack_at = None;
             self.ack(session).await?;
         }
-        if self.is_busy(phase) && session.act_at <= now {
+        if self.is_busy(session, phase) && session.act_at <= now {
             session.act_at = now + self.pause();
             self.act(session, phase).await?;
         }
@@ -283,13 +362,55 @@ impl Device {
         Ok(())
     }
 
+    /// Reads what it has missed in rooms of many.
+    async fn catch_up(&mut self, session: &mut Session) -> Result<()> {
+        let now = Instant::now();
+        let mut behind: Vec<(String, u64)> = Vec::new();
+        for (name, room) in &mut self.rooms {
+            if room.told > room.has && !room.is_asked && room.ask_at.is_none_or(|at| at <= now) {
+                (room.is_asked, room.ask_at) = (true, None);
+                behind.push((name.clone(), room.has));
+            }
+        }
+        for (conversation, after) in behind {
+            let request = json!({"conversation": conversation, "after": after, "limit": MISSED});
+            let asked = Asked::Missed(conversation.clone());
+            self.call(session, Ask::Missed { conversation, after }, asked, "history", request).await?;
+        }
+        Ok(())
+    }
+
+    /// Comes or goes, or, as the owner, changes somebody's role.
+    async fn come_or_go(&mut self, session: &mut Session) -> Result<()> {
+        let Some(door) = self.scene.cast.conversations.iter().find(|it| it.conversation == DOOR) else {
+            return self.say(session).await;
+        };
+        let own = &self.scene.cast.devices[self.number].user;
+        let conversation = door.conversation.clone();
+        let (user, kind, request) = match door.users.iter().position(|user| user == own) {
+            None => return self.say(session).await,
+            Some(0) => {
+                let user = door.users[1 + self.random.below(door.users.len() - 1)].clone();
+                let role = self.random.one_of(&["member", "moderator"]);
+                let request = json!({"conversation": conversation, "user": user, "role": role});
+                (user, "role", request)
+            }
+            Some(_) => {
+                let kind = self.random.one_of(&["join", "leave", "join"]);
+                (own.clone(), kind, json!({"conversation": conversation}))
+            }
+        };
+        let ask = Ask::Member { conversation, user, kind: kind.to_owned() };
+        self.call(session, ask, Asked::Member, &format!("room.{kind}"), request).await
+    }
+
     /// Does one of the things people do.
     async fn act(&mut self, session: &mut Session, phase: Phase) -> Result<()> {
         match self.random.below(40) {
             0 => {
                 // Once more, though it was answered: the answer must be the first one.
-                if let Some((conversation, id)) = self.answered.clone() {
-                    self.send(session, conversation, id, Asked::Again).await?;
+                if let Some(message) = self.answered.clone() {
+                    self.send(session, &message, Asked::Again).await?;
                 }
             }
             1..3 => {
@@ -305,6 +426,7 @@ impl Device {
                     self.say(session).await?;
                 }
             }
+            9..14 => self.come_or_go(session).await?,
             7..9 if phase == Phase::Load => {
                 self.say(session).await?;
                 // The answer may be on its way, or not.
@@ -321,32 +443,75 @@ impl Device {
         self.random.one_of(&self.scene.cast.talks[self.number])
     }
 
-    /// Sends a new message.
+    /// Sends something new.
     async fn say(&mut self, session: &mut Session) -> Result<()> {
         // At last, who waits for a server sends nothing else: a flood when that goes on would show everybody what they missed.
         let most = if self.phase() == Phase::Last { 1 } else { UNANSWERED_MAX };
         if self.unanswered.len() >= most {
             return Ok(());
         }
-        let conversation = self.talk();
+        let (conversation, what) = self.think();
         self.sent += 1;
         let id = format!("d{}-{}{}", self.number, self.sent, self.scene.mark);
-        self.unanswered.push_back(Message { conversation, id: id.clone(), due: None });
+        let message = Message { conversation, id: id.clone(), what, due: None };
+        self.unanswered.push_back(message.clone());
         self.note_unanswered();
-        self.send(session, conversation, id.clone(), Asked::Send { id }).await
+        self.send(session, &message, Asked::Send { id }).await
     }
 
-    async fn send(
-        &mut self,
-        session: &mut Session,
-        conversation: usize,
-        id: String,
-        asked: Asked,
-    ) -> Result<()> {
+    /// What to say, and where.
+    fn think(&mut self) -> (usize, Say) {
         let cast = &self.scene.cast;
-        let request = json!({"to": cast.address(self.number, conversation), "id": id, "body": body(&id)});
-        let ask = Ask::Send { conversation: cast.conversations[conversation].conversation.clone(), id };
-        self.call(session, ask, asked, "send", request).await
+        let about = match self.random.below(20) {
+            kind @ 0..4 if !self.own.is_empty() => {
+                let (conversation, seq) = self.own[self.random.below(self.own.len())];
+                Some((conversation, if kind == 0 { Say::Delete(seq) } else { Say::Edit(seq) }))
+            }
+            4..6 => self.heard.as_ref().and_then(|(name, seq)| {
+                let place = cast.conversations.iter().position(|it| it.conversation == *name)?;
+                Some((place, Say::Reaction(*seq)))
+            }),
+            _ => None,
+        };
+        about.unwrap_or_else(|| {
+            let conversation = self.random.one_of(&cast.talks[self.number]);
+            let users = &cast.conversations[conversation].users;
+            let mut mentions: Vec<String> = Vec::new();
+            if self.random.once_in(MENTIONS_ONE_IN) {
+                mentions = (0..2).map(|_| users[self.random.below(users.len())].clone()).collect();
+                mentions.sort();
+                mentions.dedup();
+            }
+            (conversation, Say::Message { mentions })
+        })
+    }
+
+    async fn send(&mut self, session: &mut Session, message: &Message, asked: Asked) -> Result<()> {
+        let Message { conversation, id, what, .. } = message;
+        let cast = &self.scene.cast;
+        let name = cast.conversations[*conversation].conversation.clone();
+        let to = cast.address(self.number, *conversation);
+        let (method, request) = match what {
+            Say::Message { mentions } => {
+                ("send", json!({"to": to, "id": id, "body": body(id), "mentions": mentions}))
+            }
+            Say::Reaction(target) => {
+                ("send", json!({"to": to, "id": id, "body": body(id), "kind": "reaction", "target": target}))
+            }
+            Say::Edit(target) => {
+                ("edit", json!({"conversation": name, "id": id, "target": target, "body": body(id)}))
+            }
+            Say::Delete(target) => ("delete", json!({"conversation": name, "id": id, "target": target})),
+        };
+        let (kind, target, mentions) = match what {
+            Say::Message { mentions } => ("message", None, mentions.clone()),
+            Say::Reaction(target) => ("reaction", Some(*target), Vec::new()),
+            Say::Edit(target) => ("edit", Some(*target), Vec::new()),
+            Say::Delete(target) => ("delete", Some(*target), Vec::new()),
+        };
+        let (id, kind) = (id.clone(), kind.to_owned());
+        let ask = Ask::Send { conversation: name, id, kind, target, mentions };
+        self.call(session, ask, asked, method, request).await
     }
 
     async fn ack(&mut self, session: &mut Session) -> Result<()> {
@@ -425,6 +590,19 @@ impl Device {
 
     fn is_pushed(&mut self, session: &mut Session, push: &Value) {
         let device = self.number;
+        if let Some(room) = push["channel"].as_str().and_then(|channel| self.rooms.get_mut(channel)) {
+            if push["pub"].is_object() {
+                let entry = entry(&push["pub"]["data"]);
+                if entry.is_logged() {
+                    room.hears(entry.prev, entry.seq);
+                    self.has(&entry.conversation, entry.seq);
+                } else {
+                    room.told = room.told.max(entry.seq);
+                }
+                self.scene.happens(What::Heard { device, link: session.link, entry });
+            }
+            return;
+        }
         if push["channel"].as_str() != Some(&format!("inbox:{}", self.scene.cast.devices[device].user)) {
             return;
         }
@@ -433,17 +611,36 @@ impl Device {
         if entry.is_logged() {
             let newest = self.newest.entry(entry.conversation.clone()).or_default();
             *newest = entry.seq.max(*newest);
-            self.scene.stand(device, |standing| {
-                standing.had.entry(entry.conversation.clone()).or_default().insert(entry.seq);
-            });
+            if entry.is_message() {
+                self.heard = Some((entry.conversation.clone(), entry.seq));
+            }
+            self.has(&entry.conversation, entry.seq);
         }
         self.scene.happens(What::Pushed { device, link: session.link, offset, entry });
         if let Some(position) = &mut self.position {
             position.offset = position.offset.max(offset);
         }
         if session.ack_at.is_none() {
-            let wait = if self.is_lazy { self.between(3000..9000) } else { self.between(20..900) };
+            let is_lazy = self.is_lazy && self.phase() < Phase::Calm;
+            let wait = if is_lazy { self.between(3000..9000) } else { self.between(20..900) };
             session.ack_at = Some(Instant::now() + wait);
+        }
+    }
+
+    fn has(&self, conversation: &str, seq: u64) {
+        self.scene.stand(self.number, |standing| {
+            standing.had.entry(conversation.to_owned()).or_default().insert(seq);
+        });
+    }
+
+    /// The room's part after which it had nothing was read.
+    fn has_read(&mut self, conversation: &str, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.has(conversation, entry.seq));
+        if let Some(room) = self.rooms.get_mut(conversation) {
+            room.is_asked = false;
+            room.has = entries.last().map_or(room.has, |entry| entry.seq.max(room.has));
+            // More of it may have come meanwhile, or what it was told of may not be there.
+            room.ask_at = entries.is_empty().then(|| Instant::now() + MISSED_AGAIN);
         }
     }
 
@@ -452,7 +649,7 @@ impl Device {
         let number = |name: &str| data[name].as_u64().unwrap_or(0);
         let answer = match asked {
             Asked::Send { id } => {
-                self.is_stored(&id);
+                self.is_stored(&id, number("seq"));
                 sent(data)
             }
             Asked::Again => sent(data),
@@ -462,6 +659,12 @@ impl Device {
             }
             Asked::Read => Answer::Read,
             Asked::Page => Answer::Page { entries: entries(data) },
+            Asked::Missed(conversation) => {
+                let entries = entries(data);
+                self.has_read(&conversation, &entries);
+                Answer::Page { entries }
+            }
+            Asked::Member => Answer::Changed { seq: data["seq"].as_u64() },
             Asked::Unread => {
                 self.scene.stand(device, |standing| standing.has_counted = true);
                 // Of part of them nothing could be judged.
@@ -474,11 +677,17 @@ impl Device {
     }
 
     /// The message has been answered.
-    fn is_stored(&mut self, id: &str) {
+    fn is_stored(&mut self, id: &str, seq: u64) {
         if let Some(place) = self.unanswered.iter().position(|message| message.id == id)
-            && let Some(Message { conversation, id, .. }) = self.unanswered.remove(place)
+            && let Some(message) = self.unanswered.remove(place)
         {
-            self.answered = Some((conversation, id));
+            if matches!(message.what, Say::Message { .. }) {
+                self.own.push_back((message.conversation, seq));
+                if self.own.len() > OWN_MAX {
+                    self.own.pop_front();
+                }
+            }
+            self.answered = Some(message);
             self.scene.acknowledged.set(self.scene.acknowledged.get() + 1);
             self.note_unanswered();
         }
@@ -491,6 +700,11 @@ impl Device {
     /// Nobody knows whether a call was done: a message is sent again after a moment.
     fn is_unknown(&mut self, call: u64, asked: &Asked, why: &str) {
         self.scene.happens(What::Unknown { device: self.number, call, why: why.to_owned() });
+        if let Asked::Missed(conversation) = asked
+            && let Some(room) = self.rooms.get_mut(conversation)
+        {
+            (room.is_asked, room.ask_at) = (false, Some(Instant::now() + MISSED_AGAIN));
+        }
         if let Asked::Send { id } = asked {
             let due = Instant::now() + self.between(50..400);
             if let Some(message) = self.unanswered.iter_mut().find(|message| message.id == *id) {

@@ -49,6 +49,23 @@ pub(super) struct Members {
     /// What it had before the run is nobody's business.
     #[serde(default)]
     pub(super) from: u64,
+    /// A room of many, which is followed by its channel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_broadcast: bool,
+}
+
+/// Which entries of a room's log are for a user who is in it at first, and perhaps leaves and comes back: also those that say
+/// so.
+pub(super) fn due<'a>(entries: impl Iterator<Item = &'a Entry>, user: &str) -> Vec<bool> {
+    let mut is_in = true;
+    let due = entries.map(|entry| {
+        let is_own = entry.from == user;
+        is_in |= is_own && entry.kind == "join";
+        let is_due = is_in;
+        is_in &= !(is_own && entry.kind == "leave");
+        is_due
+    });
+    due.collect()
 }
 
 /// Something that happened, at a time in microseconds since the run began, by a clock that does not go back.
@@ -71,6 +88,8 @@ pub(super) enum What {
     Gone { device: usize, link: u64, why: String },
     /// Something came into its inbox.
     Pushed { device: usize, link: u64, offset: u64, entry: Entry },
+    /// Something was said in the channel of a room of many; or how far that is, which has the kind `head`.
+    Heard { device: usize, link: u64, entry: Entry },
     /// A call leaves.
     Invoke { device: usize, link: u64, call: u64, ask: Ask },
     /// It was answered.
@@ -83,8 +102,13 @@ pub(super) enum What {
     Chaos { text: String },
     /// From here on nothing is sent anew, cut or killed.
     Calm,
-    /// A conversation's whole log, read at the end.
-    Log { conversation: String, entries: Vec<Entry> },
+    /// A conversation's log, read at the end: all of it behind `trimmed`. What was before that is gone, as it may be.
+    Log {
+        conversation: String,
+        entries: Vec<Entry>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        trimmed: u64,
+    },
     /// It was waited long enough for all that was still to come.
     End,
 }
@@ -107,9 +131,30 @@ pub(super) struct Entry {
     /// The number before it in the log, where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) prev: Option<u64>,
-    /// Its body is not the one that belongs to its id.
+    /// What it is about, if it is a reaction, an edit or a deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) mentions: Vec<String>,
+    /// The edit or deletion by which it reads as it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) changed: Option<u64>,
+    /// How it reads now, if not as was said by its own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reads: Option<Reads>,
+    /// Its body is not the one that belongs to its id, or to that of the edit by which it reads as it does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) altered: bool,
+}
+
+/// How something reads that was said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reads {
+    /// As the edit of this id says.
+    As(String),
+    /// It was deleted.
+    Gone,
 }
 
 const MESSAGE: &str = "message";
@@ -122,10 +167,33 @@ fn is_message(kind: &str) -> bool {
     kind == MESSAGE
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Ask {
+    /// A message.
+    #[cfg(test)]
+    pub(super) fn message(conversation: &str, id: &str) -> Ask {
+        let (conversation, id) = (conversation.to_owned(), id.to_owned());
+        Ask::Send { conversation, id, kind: message(), target: None, mentions: Vec::new() }
+    }
+}
+
 impl Entry {
     /// Whether it is something that somebody said, with an id of theirs.
     pub(super) fn is_message(&self) -> bool {
         is_message(&self.kind)
+    }
+
+    /// Whether a client has written it, with an id of its own.
+    pub(super) fn is_signed(&self) -> bool {
+        ["message", "reaction", "edit", "delete"].contains(&self.kind.as_str())
+    }
+
+    /// Whether it changes how another one reads.
+    pub(super) fn changes(&self) -> bool {
+        ["edit", "delete"].contains(&self.kind.as_str())
     }
 
     /// Whether it is in a log: what only says how an inbox stands is not.
@@ -142,9 +210,16 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub(super) enum Ask {
+    /// Something is to be written into a log: a message, or what is about one.
     Send {
         conversation: String,
         id: String,
+        #[serde(default = "message", skip_serializing_if = "is_message")]
+        kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<String>,
     },
     Ack {
         offset: u64,
@@ -156,6 +231,17 @@ pub(super) enum Ask {
     /// The newest page of a conversation.
     Page {
         conversation: String,
+    },
+    /// What a room of many has had after a number.
+    Missed {
+        conversation: String,
+        after: u64,
+    },
+    /// The user joins a room or leaves it, or somebody's role in it is to be another.
+    Member {
+        conversation: String,
+        user: String,
+        kind: String,
     },
     /// What is unread everywhere.
     Unread,
@@ -177,6 +263,10 @@ pub(super) enum Answer {
     Page {
         entries: Vec<Entry>,
     },
+    /// The entry that says so; none if it was so already.
+    Changed {
+        seq: Option<u64>,
+    },
     /// None if there are more than fit.
     Unread {
         conversations: Option<Vec<Unread>>,
@@ -187,6 +277,9 @@ pub(super) enum Answer {
 pub(super) struct Unread {
     pub(super) conversation: String,
     pub(super) unread: u64,
+    /// How many of them mention the user, where that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mentions: Option<u64>,
 }
 
 impl History {
@@ -234,13 +327,14 @@ mod tests {
 
     fn entry() -> Entry {
         let (conversation, from, id) = ("dm:alice:bob".into(), "alice".into(), "c1".into());
-        Entry { conversation, seq: 7, kind: message(), from, id, prev: None, altered: false }
+        Entry { conversation, seq: 7, kind: message(), from, id, ..Entry::default() }
     }
 
     fn history() -> History {
         let devices = vec![Device { user: "alice".into(), device: "phone".into() }];
         let users = vec!["alice".into(), "bob".into()];
-        let conversations = vec![Members { conversation: "dm:alice:bob".into(), users, from: 0 }];
+        let conversations =
+            vec![Members { conversation: "dm:alice:bob".into(), users, from: 0, is_broadcast: false }];
         let what = [
             What::Connect { device: 0, link: 1, server: "s".into(), position: None },
             What::Invoke { device: 0, link: 1, call: 1, ask: Ask::Unread },
@@ -248,7 +342,7 @@ mod tests {
             What::Pushed { device: 0, link: 1, offset: 3, entry: entry() },
             What::Pushed { device: 0, link: 1, offset: 4, entry: Entry { kind: "read".into(), ..entry() } },
             What::Calm,
-            What::Log { conversation: "dm:alice:bob".into(), entries: vec![entry()] },
+            What::Log { conversation: "dm:alice:bob".into(), entries: vec![entry()], trimmed: 0 },
             What::End,
         ];
         let events = what.into_iter().zip(1..).map(|(what, at)| Event { at, what }).collect();

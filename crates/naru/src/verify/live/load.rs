@@ -13,7 +13,7 @@ use super::super::random::Random;
 use super::chaos;
 use super::client::{Client, Place, Refusal};
 use super::device::Device;
-use super::history::{Entry, What};
+use super::history::{Entry, What, due};
 use super::reading::entries;
 use super::scene::{Phase, Scene, Standing};
 use super::stage::Stage;
@@ -27,9 +27,6 @@ const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
 /// When all has come, what should not come has this long to come.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// The device that reads logs; it is nobody's of the cast.
-const READER: &str = "verify-reader";
-
 const PAGE_ENTRIES: u32 = 100;
 
 pub(super) struct Times {
@@ -37,6 +34,14 @@ pub(super) struct Times {
     pub(super) patience: Duration,
     /// None if nothing is killed.
     pub(super) kill_every: Option<Duration>,
+}
+
+/// A conversation's log, as far as retention has left it.
+struct Log {
+    conversation: String,
+    entries: Vec<Entry>,
+    /// The last one that is gone.
+    trimmed: u64,
 }
 
 /// Runs it. What happens is in the scene's events.
@@ -56,8 +61,9 @@ pub(super) async fn run(scene: &Rc<Scene>, stage: &mut Option<Stage>, times: &Ti
     let end = Instant::now() + times.patience;
     wait(scene, end, |_, standing| standing.is_connected && standing.unanswered == 0).await;
     let logs = read_logs(scene, end).await;
-    for (conversation, entries) in &logs {
-        scene.happens(What::Log { conversation: conversation.clone(), entries: entries.clone() });
+    for Log { conversation, entries, trimmed } in &logs {
+        let (conversation, entries, trimmed) = (conversation.clone(), entries.clone(), *trimmed);
+        scene.happens(What::Log { conversation, entries, trimmed });
     }
     wait(scene, end, |device, standing| has_all(scene, device, standing, &logs)).await;
     if scene.counts_unread.get() {
@@ -114,15 +120,16 @@ async fn wait(scene: &Scene, end: Instant, far: impl Fn(usize, &Standing) -> boo
     true
 }
 
-fn has_all(scene: &Scene, device: usize, standing: &Standing, logs: &[(String, Vec<Entry>)]) -> bool {
-    logs.iter().enumerate().all(|(conversation, (name, entries))| {
+fn has_all(scene: &Scene, device: usize, standing: &Standing, logs: &[Log]) -> bool {
+    logs.iter().enumerate().all(|(conversation, Log { conversation: name, entries, .. })| {
         let from = scene.cast.conversations[conversation].from;
         let had = standing.had.get(name);
+        let new = || entries.iter().filter(|entry| entry.seq > from);
         !scene.cast.takes_part(device, conversation)
-            || entries
-                .iter()
-                .filter(|entry| entry.seq > from)
-                .all(|entry| had.is_some_and(|had| had.contains(&entry.seq)))
+            || due(new(), &scene.cast.devices[device].user)
+                .into_iter()
+                .zip(new())
+                .all(|(is_due, entry)| !is_due || had.is_some_and(|had| had.contains(&entry.seq)))
     })
 }
 
@@ -150,40 +157,46 @@ async fn look_for_counts(scene: &Scene) -> Result<()> {
 /// Where conversations are before the run.
 pub(super) async fn heads(scene: &mut Scene) -> Result<()> {
     for number in 0..scene.cast.conversations.len() {
-        let entries = read_log(scene, number).await?;
-        scene.cast.conversations[number].from = entries.last().map_or(0, |entry| entry.seq);
+        let Log { entries, trimmed, .. } = read_log(scene, number, number).await?;
+        scene.cast.conversations[number].from = entries.last().map_or(trimmed, |entry| entry.seq);
     }
     Ok(())
 }
 
-/// The logs of all conversations, in their order; empty for those that could not be read in time.
-async fn read_logs(scene: &Scene, end: Instant) -> Vec<(String, Vec<Entry>)> {
+/// The logs of all conversations, in their order, up to the first that could not be read in time.
+async fn read_logs(scene: &Scene, end: Instant) -> Vec<Log> {
     let mut logs = Vec::new();
     for (number, members) in scene.cast.conversations.iter().enumerate() {
-        let entries = loop {
-            match read_log(scene, number).await {
-                Ok(entries) => break entries,
+        let mut server = number;
+        let log = loop {
+            match read_log(scene, number, server).await {
+                Ok(log) => break log,
                 Err(error) if Instant::now() > end => {
                     tracing::warn!("{} could not be read: {error:#}", members.conversation);
                     return logs;
                 }
-                Err(_) => sleep(LOOK_EVERY).await,
+                Err(_) => {
+                    server += 1;
+                    sleep(LOOK_EVERY).await;
+                }
             }
         };
-        logs.push((members.conversation.clone(), entries));
+        logs.push(log);
     }
     logs
 }
 
-/// A conversation's whole log, page by page, from any server.
-async fn read_log(scene: &Scene, conversation: usize) -> Result<Vec<Entry>> {
+/// A conversation's log, page by page, from any server.
+async fn read_log(scene: &Scene, conversation: usize, server: usize) -> Result<Log> {
     let members = &scene.cast.conversations[conversation];
     let all = &scene.cast.devices;
-    let device =
-        all.iter().position(|device| members.users.contains(&device.user)).context("it has members")?;
-    let (_, place) = &scene.servers[conversation % scene.servers.len()];
+    // The first one is there to the end.
+    let first = members.users.first().context("it has members")?;
+    let device = all.iter().position(|device| device.user == *first).context("it has members")?;
+    let (_, place) = &scene.servers[server % scene.servers.len()];
     let mut reader = reader(scene, device, place).await?;
     let mut pages: Vec<Vec<Entry>> = Vec::new();
+    let mut trimmed = 0;
     loop {
         let mut request = json!({"conversation": members.conversation, "limit": PAGE_ENTRIES});
         if let Some(oldest) = pages.last().and_then(|page| page.first()) {
@@ -192,10 +205,12 @@ async fn read_log(scene: &Scene, conversation: usize) -> Result<Vec<Entry>> {
         let id = reader.rpc("history", request).await?;
         let data = reader.answer(id).await?.map_err(refused)?["rpc"]["data"].take();
         let page = entries(&data);
+        trimmed = data["trimmed"].as_u64().unwrap_or(0).max(trimmed);
         let is_last = data["more"] != true || page.is_empty();
         pages.push(page);
         if is_last {
-            return Ok(pages.into_iter().rev().flatten().collect());
+            let entries = pages.into_iter().rev().flatten().collect();
+            return Ok(Log { conversation: members.conversation.clone(), entries, trimmed });
         }
     }
 }
@@ -203,7 +218,9 @@ async fn read_log(scene: &Scene, conversation: usize) -> Result<Vec<Entry>> {
 async fn reader(scene: &Scene, device: usize, place: &Place) -> Result<Client> {
     let opened = async {
         let mut client = Client::open(place).await?;
-        let request = json!({"token": scene.cast.tokens[device], "data": {"device": READER}});
+        // As one of theirs: a device more would hold back what their inbox may forget, for as long as it is known.
+        let named = &scene.cast.devices[device].device;
+        let request = json!({"token": scene.cast.tokens[device], "data": {"device": named}});
         let id = client.command("connect", request).await?;
         let _: Value = client.answer(id).await?.map_err(refused)?;
         anyhow::Ok(client)

@@ -92,7 +92,7 @@ async fn live(options: &Options, kind: Option<&Kind>, seed: u64) -> Result<ExitC
     let mut cast = cast(options, &mark, secret.as_deref(), &mut random)?;
     if let Some(stage) = &stage {
         cast.add_rooms(&mark, &mut random);
-        rooms::make(&stage.broker, &mut cast.conversations).await?;
+        rooms::make(&stage.broker, stage.members_max, &mut cast.conversations).await?;
     }
     let mut scene = Scene::new(cast, servers, mark, options.rate, seed);
     if options.tokens.is_some() {

@@ -19,7 +19,8 @@ pub(in super::super) struct Options {
     /// What those servers were given as --token-secret.
     #[arg(long, env = "NARU_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub(super) token_secret: Option<String>,
-    /// Ready tokens instead: each line a user's name, a space, and a token that signs this user in.
+    /// Ready tokens instead: each line a user's name, a space, and a token that signs this user in. They get the devices phone
+    /// and laptop, which have acknowledged everything at the end.
     #[arg(long, value_name = "FILE", requires = "servers")]
     pub(super) tokens: Option<PathBuf>,
     /// How many people take part, with one or two devices each.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use naru_bus::{Bus, Target, Terms};
+use naru_bus::{Bus, Keeping, Target, Terms};
 use naru_ledger::{
-    Conversation, Role, Server, User,
+    Conversation, Limits, Mode, Role, Server, User,
+    answer::Written,
     op::{Change, Membership},
 };
 use tokio::time::{Instant, sleep};
@@ -16,8 +17,10 @@ use super::history::Members;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Has everybody join the rooms that are to be theirs. What is said after that, they all get.
-pub(super) async fn make(url: &str, conversations: &mut [Members]) -> Result<()> {
-    let terms = Terms { sweeps: false, ..Terms::default() };
+pub(super) async fn make(url: &str, members_max: usize, conversations: &mut [Members]) -> Result<()> {
+    let limits = Limits { members_max, ..Limits::default() };
+    let keeping = Keeping { limits, ..Keeping::default() };
+    let terms = Terms { sweeps: false, keeping };
     let server = Server::parse("verify-live")?;
     let bus =
         Bus::start_on(terms, Target::Url(url.to_owned()), server, |_| {}).with_context(|| url.to_owned())?;
@@ -34,7 +37,9 @@ pub(super) async fn make(url: &str, conversations: &mut [Members]) -> Result<()>
             let role = if number == 0 { Role::Owner } else { Role::Member };
             let (room, user) = (room.clone(), User::parse(user)?);
             let changed = bus.membership(&Membership { room, user, change: Change::Join(role) }).await?;
-            members.from = changed.written.map_or(members.from, |written| written.seq.0);
+            let last = |written: Written| written.switched.unwrap_or(written.seq).0;
+            members.from = changed.written.map_or(members.from, last);
+            members.is_broadcast = changed.mode == Mode::Broadcast;
         }
     }
     bus.stop();

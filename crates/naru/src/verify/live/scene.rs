@@ -17,7 +17,7 @@ pub(super) enum Phase {
     Gather,
     /// They send, and lose connections and answers.
     Load,
-    /// Half of them send, and lose nothing by themselves.
+    /// Those send who are not at the server that is to stand still, and lose nothing by themselves.
     Last,
     /// Nothing new is sent, and nothing is cut. What was not answered is tried again.
     Calm,
@@ -31,6 +31,8 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
     pub(super) is_connected: bool,
+    /// The server it is at, or was last.
+    pub(super) server: usize,
     /// Messages without an answer.
     pub(super) unanswered: usize,
     /// What it has, of each conversation.
@@ -53,6 +55,8 @@ pub(super) struct Scene {
     pub(super) phase: watch::Sender<Phase>,
     /// Whether servers say what is unread.
     pub(super) counts_unread: Cell<bool>,
+    /// The server that is to stand still at last, and does.
+    pub(super) still: Cell<Option<usize>>,
     /// Messages that were answered so far.
     pub(super) acknowledged: Cell<u64>,
     standings: RefCell<Vec<Standing>>,
@@ -77,6 +81,7 @@ impl Scene {
             seed,
             phase: watch::Sender::new(Phase::Gather),
             counts_unread: Cell::new(false),
+            still: Cell::new(None),
             acknowledged: Cell::new(0),
             standings: RefCell::new(vec![Standing::default(); devices]),
             events: RefCell::new(Vec::new()),

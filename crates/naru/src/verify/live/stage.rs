@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use naru_ledger::Limits;
 use socket2::{Domain, Socket, Type};
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +18,12 @@ use super::leash;
 
 /// Chat servers, those with an embedded broker included.
 const SERVERS: usize = 3;
+
+/// Members of a room that goes into everybody's inbox. What has more is followed by its channel.
+const MEMBERS_MAX: usize = 12;
+
+/// Who is in these rooms may leave them, and come back.
+const OPEN_ROOMS: &str = "verify-*";
 
 /// How long a program may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -62,6 +69,8 @@ pub(super) struct Stage {
     folder: tempfile::TempDir,
     pub(super) programs: Vec<Program>,
     pub(super) servers: Vec<(String, Place)>,
+    /// Members of a room that goes into everybody's inbox.
+    pub(super) members_max: usize,
     /// Where the broker is.
     pub(super) broker: String,
 }
@@ -71,9 +80,20 @@ impl Stage {
     pub(super) async fn start(kind: &Kind, secret: &str) -> Result<Stage> {
         let folder =
             tempfile::Builder::new().prefix("naru-live-").tempdir().context("a folder for the programs")?;
-        let mut stage = Stage { folder, programs: Vec::new(), servers: Vec::new(), broker: String::new() };
+        let mut stage = Stage {
+            folder,
+            programs: Vec::new(),
+            servers: Vec::new(),
+            members_max: if matches!(kind, Kind::At(_)) {
+                Limits::default().members_max
+            } else {
+                MEMBERS_MAX
+            },
+            broker: String::new(),
+        };
         let naru = std::env::current_exe().context("the path of this program")?;
         let data = stage.path("data");
+        let members_max = format!("ledger-members-max={MEMBERS_MAX}");
         let url = match kind {
             Kind::At(url) => url.clone(),
             Kind::Naru => {
@@ -89,6 +109,8 @@ impl Stage {
                     "1",
                     "--port",
                     &port.number().to_string(),
+                    "--set",
+                    &members_max,
                 ]
                 .map(str::to_owned);
                 stage.add("broker", port, Vec::new(), &naru, arguments.into(), secret).await?;
@@ -108,14 +130,18 @@ impl Stage {
                 let (port, resp) = (HeldPort::new()?, HeldPort::new()?);
                 let url = format!("redis://127.0.0.1:{}", resp.number());
                 let embedded =
-                    ["--data".to_owned(), data, "--resp-port".to_owned(), resp.number().to_string()];
+                    ["--data", &data, "--resp-port", &resp.number().to_string(), "--set", &members_max]
+                        .map(str::to_owned);
                 stage.serve(1, port, vec![resp], &naru, &embedded, secret).await?;
                 url
             }
         };
         stage.broker.clone_from(&url);
         for number in stage.servers.len() + 1..=SERVERS {
-            let broker = ["--broker".to_owned(), url.clone()];
+            let mut broker = vec!["--broker".to_owned(), url.clone()];
+            if matches!(kind, Kind::Redis(_)) {
+                broker.extend(["--set".to_owned(), members_max.clone()]);
+            }
             stage.serve(number, HeldPort::new()?, Vec::new(), &naru, &broker, secret).await?;
         }
         Ok(stage)
@@ -136,8 +162,20 @@ impl Stage {
     ) -> Result<()> {
         let name = format!("server-{number}");
         let (at, number) = (Place::local(port.number()), port.number().to_string());
-        let fixed =
-            ["--log", "warn", "serve", "--cores", "1", "--port", &number, "--name", &name].map(str::to_owned);
+        let fixed = [
+            "--log",
+            "warn",
+            "serve",
+            "--cores",
+            "1",
+            "--port",
+            &number,
+            "--name",
+            &name,
+            "--open-rooms",
+            OPEN_ROOMS,
+        ]
+        .map(str::to_owned);
         let arguments = fixed.into_iter().chain(broker.iter().cloned()).collect();
         self.add(&name, port, others, naru, arguments, secret).await?;
         self.servers.push((name, at));

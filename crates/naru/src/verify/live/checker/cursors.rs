@@ -30,7 +30,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<Fault>) {
         let mut fault = |verdict, text| faults.push(Fault { verdict, text, about: About::device(number) });
         let device = &mut devices[number];
         match &event.what {
-            What::Connected { epoch: now, start, .. } if is_connected => {
+            What::Connected { epoch: now, start, recovered, .. } if is_connected => {
                 let known = epochs.insert(&named.user, now).unwrap_or(now);
                 if known != now {
                     fault(
@@ -38,10 +38,20 @@ pub(super) fn check(history: &History, faults: &mut Vec<Fault>) {
                         format!("{name} was told epoch {now}, after {known}: the store is another one"),
                     );
                 }
-                if *start < device.answered_before {
+                // Who says to stand further back may get it again from there.
+                if *start < device.answered_before.min(device.position.unwrap_or(u64::MAX)) {
                     let answered = device.answered_before;
                     let text = format!("{name} had acknowledged {answered}, and begins behind {start}");
                     fault(Verdict::CursorBack, text);
+                }
+                if let Some(position) = device.position
+                    && *recovered
+                    && *start > position
+                {
+                    let text = format!(
+                        "{name} came with {position}, and was told that it is recovered, and begins behind {start}"
+                    );
+                    fault(Verdict::Recovered, text);
                 }
                 let highest = device.asked.max(device.position.unwrap_or(0));
                 if !device.has_connected {

@@ -36,8 +36,12 @@ type Key<'a> = (&'a str, u64);
 struct Device<'a> {
     /// Each entry's offset when it first came; none if it came in a replay, whose offset stands still.
     had: HashMap<Key<'a>, Option<u64>>,
-    /// The place in each log that is due next.
+    /// Of each log, how many of those that are for its user are behind it.
     due: HashMap<&'a str, usize>,
+    /// Where not all of a log is for its user: the places of what is.
+    places: HashMap<&'a str, Option<Vec<usize>>>,
+    /// What it has of rooms of many, in whatever way.
+    has: HashSet<Key<'a>>,
     /// What was passed over, by what came instead.
     skipped: HashMap<Key<'a>, u64>,
     /// Acknowledged, and answered.
@@ -85,9 +89,11 @@ pub(super) fn check(history: &History, logs: &Logs<'_>, faults: &mut Vec<Fault>)
 impl<'a> Sweep<'a, '_> {
     fn take(&mut self, event: &'a Event) {
         match &event.what {
-            What::Connect { device, link, .. } => {
+            What::Connect { device, link, position, .. } => {
                 let device = &mut self.devices[*device];
-                device.link = Link { number: *link, acked: device.acked, ..Link::default() };
+                // Who says to stand further back may get it again from there.
+                let stands = position.as_ref().map_or(u64::MAX, |position| position.offset);
+                device.link = Link { number: *link, acked: device.acked.min(stands), ..Link::default() };
             }
             What::Connected { device, link, start, .. } => {
                 let it = &mut self.devices[*device].link;
@@ -108,6 +114,10 @@ impl<'a> Sweep<'a, '_> {
                 device.acked = device.acked.max(*offset);
             }
             What::Pushed { device, offset, entry, .. } => self.pushed(*device, *offset, entry),
+            What::Heard { device, entry, .. } if entry.is_logged() => self.has(*device, entry),
+            What::Ok { device, answer: super::super::history::Answer::Page { entries }, .. } => {
+                entries.iter().for_each(|entry| self.has(*device, entry));
+            }
             What::End => {
                 for number in 0..self.devices.len() {
                     self.faults.append(&mut self.devices[number].link.doubts);
@@ -128,6 +138,29 @@ impl<'a> Sweep<'a, '_> {
 
     fn fault(&mut self, verdict: Verdict, about: About, text: String) {
         self.faults.push(Fault { verdict, text, about });
+    }
+
+    /// An entry came in another way than by the inbox, as in rooms of many.
+    fn has(&mut self, number: usize, entry: &'a Entry) {
+        let Entry { conversation, seq, from, id, .. } = entry;
+        if !self.logs.is_broadcast(conversation) || self.logs.is_old(conversation, *seq) {
+            return;
+        }
+        self.devices[number].has.insert((conversation, *seq));
+        let name = self.name(number);
+        let about = || About::of(conversation, [*seq]).and_sent(from, id).and_device(number);
+        let Some(log) = self.logs.get(conversation) else { return };
+        match log.at(*seq) {
+            None => {
+                let text = format!("{name} heard {seq} of {conversation}, which its log does not have");
+                self.fault(Verdict::Vanished, about(), text);
+            }
+            Some(logged) if entry.altered || (&logged.from, &logged.id) != (from, id) => {
+                let text = format!("{name} heard {seq} of {conversation} otherwise than its log has it");
+                self.fault(Verdict::Altered, about(), text);
+            }
+            Some(_) => {}
+        }
     }
 
     fn pushed(&mut self, number: usize, offset: u64, entry: &'a Entry) {
@@ -221,6 +254,19 @@ impl<'a> Sweep<'a, '_> {
             return self.fault(Verdict::Altered, about, text);
         }
         let device = &mut self.devices[number];
+        device.has.insert((conversation, *seq));
+        let user = &self.history.run.devices[number].user;
+        let is_broadcast = self.logs.is_broadcast(conversation);
+        let places = device.places.entry(conversation).or_insert_with(|| log.due(user, is_broadcast));
+        let place = match places.as_ref().map(|places| places.binary_search(&place)) {
+            None => place,
+            Some(Ok(place)) => place,
+            Some(Err(_)) => {
+                let text = format!("{name} got {seq} of {conversation}, which is not for them");
+                return self.fault(Verdict::Foreign, about(), text);
+            }
+        };
+        let nth = |place: usize| log.entries[places.as_ref().map_or(place, |places| places[place])];
         let due = device.due.entry(conversation).or_default();
         if place < *due {
             let instead = device.skipped.remove(&(conversation.as_str(), *seq)).unwrap_or_default();
@@ -228,7 +274,7 @@ impl<'a> Sweep<'a, '_> {
             let about = About::of(conversation, [*seq, instead]).and_sent(from, id).and_device(number);
             return self.fault(Verdict::Order, about, text);
         }
-        for skipped in &log.entries[*due..place] {
+        for skipped in (*due..place).map(nth) {
             device.skipped.insert((conversation, skipped.seq), *seq);
         }
         *due = place + 1;
@@ -240,6 +286,9 @@ impl<'a> Sweep<'a, '_> {
         let device = std::mem::take(&mut self.devices[number]);
         let mut skipped: Vec<_> = device.skipped.into_iter().collect();
         skipped.sort_unstable();
+        // In a room of many, an own entry that is brought after a later one of one's own is not in the inbox any more.
+        let is_had = |key: &Key<'_>| self.logs.is_broadcast(key.0) && device.has.contains(key);
+        skipped.retain(|(key, _)| !is_had(key));
         for ((conversation, seq), instead) in skipped {
             let text = format!("{name} got {instead} of {conversation}, and never {seq}, which is before it");
             let about = self.about_sent(conversation, seq, About::of(conversation, [seq, instead]));
@@ -251,8 +300,16 @@ impl<'a> Sweep<'a, '_> {
         let user = &self.history.run.devices[number].user;
         let mut missing: Vec<(&str, Vec<u64>)> = Vec::new();
         for (conversation, log) in self.logs.of_user(user) {
-            let due = device.due.get(conversation).copied().unwrap_or(0);
-            let seqs: HashSet<u64> = log.entries[due..].iter().map(|entry| entry.seq).collect();
+            let first = device.due.get(conversation).copied().unwrap_or(0);
+            let is_broadcast = self.logs.is_broadcast(conversation);
+            let mut seqs: HashSet<u64> = match log.due(user, is_broadcast) {
+                None => log.entries[first..].iter().map(|entry| entry.seq).collect(),
+                Some(places) => places[first..].iter().map(|place| log.entries[*place].seq).collect(),
+            };
+            if is_broadcast {
+                let all = log.entries.iter().map(|entry| entry.seq);
+                seqs.extend(all.filter(|seq| !device.has.contains(&(conversation, *seq))));
+            }
             if !seqs.is_empty() {
                 let mut seqs: Vec<u64> = seqs.into_iter().collect();
                 seqs.sort_unstable();

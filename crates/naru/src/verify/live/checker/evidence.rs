@@ -93,7 +93,7 @@ fn with_neighbours(about: &About, logs: &Logs<'_>) -> About {
                 wide.seqs.push(entry.seq);
             }
             let sent = (entry.from.clone(), entry.id.clone());
-            if entry.is_message() && !wide.sent.contains(&sent) {
+            if entry.is_signed() && !wide.sent.contains(&sent) {
                 wide.sent.push(sent);
             }
         }
@@ -109,13 +109,19 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
         What::Invoke { device: of, call, ask, .. } => {
             let user = &history.run.devices[*of].user;
             let is_it = match ask {
-                Ask::Send { conversation, id } => {
+                Ask::Send { conversation, id, .. } => {
                     is_conversation(conversation)
                         && about.sent.iter().any(|sent| (&sent.0, &sent.1) == (user, id))
                 }
                 Ask::Read { conversation, .. } => is_conversation(conversation) && device == Some(*of),
                 Ask::Unread => device == Some(*of) && about.conversation.is_some(),
                 Ask::Ack { .. } => about.conversation.is_none() && device == Some(*of),
+                Ask::Missed { conversation, .. } => is_conversation(conversation) && device == Some(*of),
+                Ask::Member { conversation, user, .. } => {
+                    is_conversation(conversation)
+                        && (device.is_some_and(|device| history.run.devices[device].user == *user)
+                            || about.sent.iter().any(|(from, _)| from == user))
+                }
                 Ask::Page { .. } => false,
             };
             (is_it, is_it.then_some(*call))
@@ -125,6 +131,10 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
         }
         What::Pushed { device: of, entry, .. } => {
             (is_entry(entry) && device.is_none_or(|device| device == *of), None)
+        }
+        What::Heard { device: of, entry, .. } => {
+            let is_head = entry.kind == "head" && is_conversation(&entry.conversation);
+            ((is_entry(entry) || is_head) && device == Some(*of), None)
         }
         What::Log { conversation, .. } => (is_conversation(conversation), None),
         _ => (false, None),
@@ -153,12 +163,24 @@ fn line(history: &History, event: &Event) -> String {
         What::Pushed { device, link, offset, entry } => {
             format!("{} got {} with offset {offset} (connection {link})", name(device), told(entry))
         }
+        What::Heard { device, link, entry } => {
+            format!("{} heard {} (connection {link})", name(device), told(entry))
+        }
         What::Invoke { device, link, call, ask } => {
             let ask = match ask {
-                Ask::Send { conversation, id } => format!("sends {id} to {conversation}"),
+                Ask::Send { conversation, id, kind, target, .. } => match target {
+                    Some(target) => format!("sends {id}, {kind} about {target}, to {conversation}"),
+                    None => format!("sends {id} to {conversation}"),
+                },
                 Ask::Ack { offset } => format!("acknowledges {offset}"),
                 Ask::Read { conversation, seq } => format!("has read {conversation} up to {seq}"),
                 Ask::Page { conversation } => format!("asks for the newest page of {conversation}"),
+                Ask::Missed { conversation, after } => {
+                    format!("asks for what {conversation} has after {after}")
+                }
+                Ask::Member { conversation, user, kind } => {
+                    format!("asks for {kind} of {user} in {conversation}")
+                }
                 Ask::Unread => "asks what is unread".to_owned(),
             };
             format!("{} {ask} (connection {link}, call {call})", name(device))
@@ -172,6 +194,8 @@ fn line(history: &History, event: &Event) -> String {
                     )
                 }
                 Answer::Acked { offset } => format!("the cursor is {offset}"),
+                Answer::Changed { seq: Some(seq) } => format!("it is {seq}"),
+                Answer::Changed { seq: None } => "it was so already".to_owned(),
                 Answer::Read => "it is read".to_owned(),
                 Answer::Page { entries } => match (entries.first(), entries.last()) {
                     (Some(first), Some(last)) => format!("{} to {}", first.seq, last.seq),
@@ -194,7 +218,7 @@ fn line(history: &History, event: &Event) -> String {
         }
         What::Chaos { text } => format!("** {text}"),
         What::Calm => "** from here on nothing is cut or killed".to_owned(),
-        What::Log { conversation, entries } => {
+        What::Log { conversation, entries, .. } => {
             let last = entries.last().map_or(0, |entry| entry.seq);
             format!(
                 "** the log of {conversation}, read at the end, has {} entries up to {last}",
@@ -209,6 +233,7 @@ fn line(history: &History, event: &Event) -> String {
 
 fn told(entry: &Entry) -> String {
     let Entry { conversation, seq, kind, from, id, .. } = entry;
-    let kind = if entry.is_message() { String::new() } else { format!(" ({kind})") };
+    let about = entry.target.map(|target| format!(" about {target}")).unwrap_or_default();
+    let kind = if entry.is_message() { String::new() } else { format!(" ({kind}{about})") };
     format!("{seq} of {conversation}{kind}, {id} of {from}")
 }

@@ -62,6 +62,8 @@ pub(in super::super) enum Verdict {
     Numbers,
     /// Not as it was sent.
     Altered,
+    /// It does not read as the last edit or deletion has it.
+    Reads,
     /// Somebody has seen it, and it is not in the log.
     Vanished,
     /// Two answers for one id do not agree.
@@ -86,6 +88,8 @@ pub(in super::super) enum Verdict {
     Acknowledged,
     /// Offsets go back within a connection.
     Offsets,
+    /// A device was said to get all that came after its position, and begins further on.
+    Recovered,
     /// A cursor went back.
     CursorBack,
     /// A cursor is ahead of what was acknowledged.
@@ -112,6 +116,7 @@ impl fmt::Display for Verdict {
             Verdict::Refused => "refused, but stored",
             Verdict::Numbers => "numbers",
             Verdict::Altered => "altered",
+            Verdict::Reads => "reads wrongly",
             Verdict::Vanished => "seen, and gone",
             Verdict::Answers => "answers differ",
             Verdict::Overtaken => "overtaken",
@@ -124,6 +129,7 @@ impl fmt::Display for Verdict {
             Verdict::Twice => "pushed twice",
             Verdict::Acknowledged => "pushed after it was acknowledged",
             Verdict::Offsets => "offsets go back",
+            Verdict::Recovered => "recovered with a hole",
             Verdict::CursorBack => "cursor back",
             Verdict::CursorAhead => "cursor ahead",
             Verdict::Undelivered => "not delivered",

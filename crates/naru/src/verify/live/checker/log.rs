@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::history::{Entry, History, What};
+use super::super::history::{Entry, History, What, due};
 
 pub(super) struct Logs<'a> {
     logs: HashMap<&'a str, Log<'a>>,
     members: HashMap<&'a str, HashSet<&'a str>>,
+    broadcast: HashSet<&'a str>,
     from: HashMap<&'a str, u64>,
+    trimmed: HashMap<&'a str, u64>,
 }
 
-/// One conversation's log, without what was there before the run.
+/// One conversation's log, without what was there before the run, and what retention has removed.
 pub(super) struct Log<'a> {
     pub(super) entries: Vec<&'a Entry>,
     /// The place of each number.
@@ -22,20 +24,24 @@ pub(super) struct Log<'a> {
 impl<'a> Logs<'a> {
     pub(super) fn of(history: &'a History) -> Logs<'a> {
         let conversations = &history.run.conversations;
-        let from: HashMap<&str, u64> =
+        let mut from: HashMap<&str, u64> =
             conversations.iter().map(|it| (it.conversation.as_str(), it.from)).collect();
         let members = conversations
             .iter()
             .map(|it| (it.conversation.as_str(), it.users.iter().map(String::as_str).collect()))
             .collect();
-        let mut logs = HashMap::new();
+        let broadcast = conversations.iter().filter(|it| it.is_broadcast);
+        let broadcast = broadcast.map(|it| it.conversation.as_str()).collect();
+        let (mut logs, mut gone) = (HashMap::new(), HashMap::new());
         for event in &history.events {
-            if let What::Log { conversation, entries } = &event.what {
-                let from = from.get(conversation.as_str()).copied().unwrap_or(0);
-                logs.insert(conversation.as_str(), Log::of(entries.iter().filter(|entry| entry.seq > from)));
+            if let What::Log { conversation, entries, trimmed } = &event.what {
+                let from = from.entry(conversation).or_default();
+                *from = (*from).max(*trimmed);
+                gone.insert(conversation.as_str(), *trimmed);
+                logs.insert(conversation.as_str(), Log::of(entries.iter().filter(|entry| entry.seq > *from)));
             }
         }
-        Logs { logs, members, from }
+        Logs { logs, members, broadcast, from, trimmed: gone }
     }
 
     pub(super) fn get(&self, conversation: &str) -> Option<&Log<'a>> {
@@ -46,9 +52,19 @@ impl<'a> Logs<'a> {
         self.logs.iter().map(|(conversation, log)| (*conversation, log))
     }
 
-    /// Whether a number is from before the run.
+    /// Whether a number is from before the run, or gone by retention: of that the log does not say what was there.
     pub(super) fn is_old(&self, conversation: &str, seq: u64) -> bool {
         self.from.get(conversation).is_some_and(|from| seq <= *from)
+    }
+
+    /// Whether it is followed by its channel: of inboxes only those have an entry who have written it or are mentioned.
+    pub(super) fn is_broadcast(&self, conversation: &str) -> bool {
+        self.broadcast.contains(conversation)
+    }
+
+    /// Whether retention has removed it.
+    pub(super) fn is_trimmed(&self, conversation: &str, seq: u64) -> bool {
+        self.trimmed.get(conversation).is_some_and(|trimmed| seq <= *trimmed)
     }
 
     /// Whether a user takes part; nothing is known of conversations that the run does not name.
@@ -67,10 +83,36 @@ impl<'a> Log<'a> {
         let entries: Vec<&Entry> = entries.collect();
         let places = entries.iter().enumerate().map(|(place, entry)| (entry.seq, place)).collect();
         let mut sent: HashMap<_, Vec<u64>> = HashMap::new();
-        for entry in entries.iter().filter(|entry| entry.is_message()) {
+        for entry in entries.iter().filter(|entry| entry.is_signed()) {
             sent.entry((entry.from.as_str(), entry.id.as_str())).or_default().push(entry.seq);
         }
         Log { entries, places, sent }
+    }
+
+    /// The places of what is for a user's inbox, where that is not all.
+    pub(super) fn due(&self, user: &str, is_broadcast: bool) -> Option<Vec<usize>> {
+        let is_due: Vec<bool> = match is_broadcast {
+            true => {
+                let is_for =
+                    |entry: &&Entry| entry.from == user || entry.mentions.iter().any(|it| it == user);
+                self.entries.iter().map(is_for).collect()
+            }
+            false if self.entries.iter().any(|entry| entry.kind == "leave") => {
+                due(self.entries.iter().copied(), user)
+            }
+            false => return None,
+        };
+        Some(is_due.iter().enumerate().filter(|(_, is_due)| **is_due).map(|(place, _)| place).collect())
+    }
+
+    /// Whether a user has left it in the end.
+    pub(super) fn is_left(&self, user: &str) -> bool {
+        let last = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.from == user && ["join", "leave"].contains(&&*entry.kind));
+        last.is_some_and(|entry| entry.kind == "leave")
     }
 
     pub(super) fn place(&self, seq: u64) -> Option<usize> {

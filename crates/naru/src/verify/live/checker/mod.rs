@@ -9,8 +9,10 @@
 //! - `deliveries`: each device gets the entries of each conversation in the log's order, without a hole, all of them. A device
 //!   may get an entry again after it has connected again; its client library drops it by conversation and number, so it is
 //!   judged after that, and what came twice is counted. See there for which repeats are none that the design allows.
+//! - `members`: who comes and goes is in the log once, as it was answered; what is said while they are away is not for them.
+//! - `texts`: what was edited or deleted reads so, in the logs and at every device.
 //! - `cursors`: they never go back, and are never ahead of what was acknowledged.
-//! - `unread`: what servers say is unread is what the log has after what was read.
+//! - `unread`: what servers say is unread is what the log has after what was read, and so are mentions.
 //!
 //! A send that was not answered may be there, once, or not.
 
@@ -20,9 +22,11 @@ pub(super) mod evidence;
 mod fault;
 mod log;
 mod logs;
+mod members;
 mod sends;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod unread;
 
 use super::history::{History, What};
@@ -50,6 +54,8 @@ pub(super) fn check(history: &History) -> Judgement {
     logs::check(history, &logs, &mut faults);
     sends::check(history, &logs, &mut faults);
     let repeats = deliveries::check(history, &logs, &mut faults);
+    members::check(history, &logs, &mut faults);
+    texts::check(history, &logs, &mut faults);
     cursors::check(history, &mut faults);
     let has_unread = unread::check(history, &logs, &mut faults);
     faults.sort_by_key(|fault| fault.verdict);

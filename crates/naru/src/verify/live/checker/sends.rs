@@ -18,8 +18,17 @@ struct Sent<'a> {
 
 /// A call under way.
 enum Call<'a> {
-    Send { key: (&'a str, &'a str), conversation: &'a str, link: u64, number: usize },
-    Page { conversation: &'a str, floor: u64 },
+    /// `number` is its place among those of its connection that are done in their order; edits and deletions are not.
+    Send {
+        key: (&'a str, &'a str),
+        conversation: &'a str,
+        link: u64,
+        number: Option<usize>,
+    },
+    Page {
+        conversation: &'a str,
+        floor: u64,
+    },
     Other,
 }
 
@@ -61,12 +70,19 @@ impl<'a> Sweep<'a> {
             What::Invoke { device, link, call, ask } => {
                 let user = history.run.devices[*device].user.as_str();
                 let under_way = match ask {
-                    Ask::Send { conversation, id } => self.invoked((user, id), conversation, *link, number),
+                    Ask::Send { conversation, id, kind, .. } => {
+                        let number = (!["edit", "delete"].contains(&kind.as_str())).then_some(number);
+                        self.invoked((user, id), conversation, *link, number)
+                    }
                     Ask::Page { conversation } => Call::Page {
                         conversation,
                         floor: self.seen.get(conversation.as_str()).copied().unwrap_or(0),
                     },
-                    Ask::Ack { .. } | Ask::Read { .. } | Ask::Unread => Call::Other,
+                    Ask::Ack { .. }
+                    | Ask::Read { .. }
+                    | Ask::Unread
+                    | Ask::Missed { .. }
+                    | Ask::Member { .. } => Call::Other,
                 };
                 self.calls.insert(*call, under_way);
             }
@@ -97,7 +113,7 @@ impl<'a> Sweep<'a> {
         key: (&'a str, &'a str),
         conversation: &'a str,
         link: u64,
-        number: usize,
+        number: Option<usize>,
     ) -> Call<'a> {
         let floor = self.seen.get(conversation).copied().unwrap_or(0);
         let order = &mut self.order;
@@ -125,7 +141,9 @@ impl<'a> Sweep<'a> {
                 }
                 self.see(conversation, *seq);
                 if let Some(sent) = self.sent.get_mut(&key) {
-                    if sent.calls == 1 {
+                    if sent.calls == 1
+                        && let Some(number) = number
+                    {
                         self.firsts.entry((link, conversation)).or_default().push(First {
                             place: number,
                             seq: *seq,
@@ -242,6 +260,7 @@ impl<'a> Sweep<'a> {
         }
         if let Some((answered, _)) = answers.first()
             && !there.contains(answered)
+            && !logs.is_old(conversation, *answered)
         {
             let (verdict, text) = match there.first() {
                 Some(other) => {

@@ -1,6 +1,6 @@
 //! Wrong, each in its way.
 
-use super::super::super::history::{Entry, Event, What};
+use super::super::super::history::{Ask, Entry, Event, Reads, What};
 use super::super::{Verdict, check};
 use super::story::{ALICE, BOB, CAROL, DM, LAPTOP, Story};
 
@@ -95,13 +95,7 @@ fn a_log_has_what_nobody_said() {
 #[test]
 fn a_log_has_what_was_said_to_somebody_else() {
     let mut story = Story::begin();
-    let call = story.invokes(
-        ALICE,
-        super::super::super::history::Ask::Send {
-            conversation: "dm:alice:carol".into(),
-            id: "secret".into(),
-        },
-    );
+    let call = story.invokes(ALICE, Ask::message("dm:alice:carol", "secret"));
     let seq = story.is_stored("alice", "secret");
     story.is_answered(ALICE, call, seq);
     story.all_get(seq);
@@ -375,6 +369,16 @@ fn an_acknowledgement_is_forgotten_by_a_reconnect() {
 }
 
 #[test]
+fn a_device_is_recovered_and_begins_further_on() {
+    let mut story = three();
+    story.acks(BOB, 3);
+    story.loses(BOB);
+    story.asks_in(BOB, Some(1));
+    story.is_in_and_recovered(BOB, 3, true);
+    story.fails_with(&[Verdict::Recovered]);
+}
+
+#[test]
 fn a_cursor_goes_back() {
     let mut story = three();
     story.acks(BOB, 3);
@@ -460,4 +464,80 @@ fn a_log_could_not_be_read() {
         .retain(|event: &Event| !matches!(&event.what, What::Log { conversation, .. } if conversation == DM));
     let verdicts: Vec<_> = check(&history).faults.iter().map(|fault| fault.verdict).collect();
     assert_eq!(verdicts, [Verdict::Unfinished; 3]);
+}
+
+#[test]
+fn an_edit_does_not_last() {
+    let mut story = three();
+    story.changes("edit", "a4", 1);
+    story.log[0].reads = None;
+    story.log[0].changed = None;
+    story.fails_with(&[Verdict::Reads]);
+}
+
+#[test]
+fn a_device_is_shown_an_older_text_with_the_last_edit() {
+    let mut story = three();
+    let seq = story.changes("edit", "a4", 1);
+    story.log[seq as usize - 1].reads = Some(Reads::As("a1".into()));
+    let mut history = story.ended();
+    for event in &mut history.events {
+        if let What::Pushed { device: BOB, entry, .. } = &mut event.what
+            && entry.seq == seq
+        {
+            entry.reads = Some(Reads::As("a3".into()));
+        }
+    }
+    let verdicts: Vec<_> = check(&history).faults.iter().map(|fault| fault.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Reads, Verdict::Reads]);
+}
+
+#[test]
+fn a_deletion_is_not_shown() {
+    let mut story = three();
+    story.changes("delete", "a4", 1);
+    story.log[0].reads = Some(Reads::As("a1".into()));
+    story.fails_with(&[Verdict::Reads]);
+}
+
+#[test]
+fn who_is_away_gets_what_is_said_meanwhile() {
+    let mut story = three();
+    story.bob_goes("leave");
+    let foreign = story.says("a4");
+    assert_eq!(foreign, 5);
+    story.fails_with(&[Verdict::Foreign, Verdict::Foreign]);
+}
+
+#[test]
+fn somebody_is_in_a_room_twice_or_without_wanting() {
+    let mut story = three();
+    story.bob_goes("join");
+    story.fails_with(&[Verdict::Doubled]);
+    let mut story = three();
+    let seq = story.is_stored("bob", "");
+    story.log[seq as usize - 1].kind = "leave".into();
+    story.all_get(seq);
+    story.fails_with(&[Verdict::Stranger]);
+}
+
+#[test]
+fn leaving_is_answered_and_lost() {
+    let mut story = three();
+    story.bob_goes("leave");
+    story.log.pop();
+    let found: Vec<_> = story.faults().iter().map(|fault| fault.verdict).collect();
+    assert_eq!(found[0], Verdict::Lost);
+}
+
+#[test]
+fn a_room_of_many_is_not_heard_to_its_end() {
+    let mut story = Story::begin();
+    for seq in [story.says_unheard("a1"), story.says_unheard("a2")] {
+        story.gets(ALICE, seq);
+        story.hears(BOB, seq);
+    }
+    story.hears(LAPTOP, 1);
+    let found: Vec<_> = check(&story.is_broadcast()).faults.iter().map(|fault| fault.verdict).collect();
+    assert_eq!(found, [Verdict::Undelivered]);
 }

@@ -313,8 +313,76 @@ fn unread_counts_are_judged_when_all_is_calm() {
     story.calms_down();
     for unread in [0, 1] {
         let call = story.invokes(BOB, Ask::Unread);
-        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread, mentions: None }]);
         story.answers(BOB, call, Answer::Unread { conversations });
     }
     story.passes();
+}
+
+#[test]
+fn what_retention_has_removed_is_not_missed() {
+    let mut story = Story::begin();
+    story.says("a1");
+    story.says_unheard("a2");
+    story.says("a3");
+    story.trimmed = 2;
+    story.passes();
+}
+
+#[test]
+fn who_comes_back_further_back_gets_it_again_or_is_told_that_it_does_not() {
+    let mut story = Story::begin();
+    for id in ["a1", "a2", "a3"] {
+        story.says(id);
+    }
+    story.acks(BOB, 3);
+    story.loses(BOB);
+    story.connects(BOB, Some(1), 3);
+    story.loses(BOB);
+    story.asks_in(BOB, Some(1));
+    story.is_in_and_recovered(BOB, 1, true);
+    story.gets(BOB, 2);
+    story.gets(BOB, 3);
+    story.passes();
+}
+
+#[test]
+fn what_was_edited_and_deleted_reads_so() {
+    let mut story = Story::begin();
+    let seq = story.says("a1");
+    story.changes("edit", "a2", seq);
+    let first = story.changes("edit", "a3", seq);
+    let deleted = story.says("a4");
+    story.changes("delete", "a5", deleted);
+    // Whoever comes later is shown how it reads by then.
+    story.loses(BOB);
+    story.connects(BOB, Some(0), 0);
+    story.gets(BOB, seq);
+    assert_eq!(first, 3);
+    story.passes();
+}
+
+#[test]
+fn who_is_away_gets_nothing_of_a_room_and_all_of_it_when_back() {
+    let mut story = Story::begin();
+    story.says("a1");
+    story.bob_goes("leave");
+    let missed = story.says_unheard("a2");
+    story.gets(ALICE, missed);
+    story.bob_goes("join");
+    story.says("a3");
+    story.passes();
+}
+
+#[test]
+fn a_room_of_many_is_heard_or_read() {
+    let mut story = Story::begin();
+    for seq in [story.says_unheard("a1"), story.says_unheard("a2")] {
+        story.gets(ALICE, seq);
+    }
+    story.hears(BOB, 1);
+    story.looks(BOB, &[2]);
+    story.hears(LAPTOP, 2);
+    story.looks(LAPTOP, &[1, 2]);
+    assert_eq!(check(&story.is_broadcast()).faults, []);
 }

@@ -1,7 +1,7 @@
 //! Histories made by hand: a few people, and what happens to them, step by step.
 
 use super::super::super::history::{
-    Answer, Ask, Device, Entry, Event, History, Members, Position, Run, Unread, What,
+    Answer, Ask, Device, Entry, Event, History, Members, Position, Reads, Run, Unread, What,
 };
 use super::super::{Fault, Repeats, Verdict, check};
 
@@ -17,6 +17,9 @@ pub(super) const DM: &str = "dm:alice:bob";
 pub(super) struct Story {
     events: Vec<Event>,
     pub(super) log: Vec<Entry>,
+    /// What of it is gone at the end.
+    pub(super) trimmed: u64,
+    is_many: bool,
     calls: u64,
     links: u64,
     link_of: [u64; 4],
@@ -32,6 +35,8 @@ impl Story {
         let mut story = Story {
             events: Vec::new(),
             log: Vec::new(),
+            trimmed: 0,
+            is_many: false,
             calls: 0,
             links: 0,
             link_of: [0; 4],
@@ -52,7 +57,7 @@ impl Story {
 
     pub(super) fn entry(from: &str, id: &str, seq: u64) -> Entry {
         let (conversation, kind) = (DM.to_owned(), "message".to_owned());
-        Entry { conversation, seq, kind, from: from.into(), id: id.into(), prev: None, altered: false }
+        Entry { conversation, seq, kind, from: from.into(), id: id.into(), ..Entry::default() }
     }
 
     pub(super) fn asks_in(&mut self, device: usize, position: Option<u64>) {
@@ -63,9 +68,13 @@ impl Story {
     }
 
     pub(super) fn is_in(&mut self, device: usize, start: u64) {
+        self.is_in_and_recovered(device, start, false);
+    }
+
+    pub(super) fn is_in_and_recovered(&mut self, device: usize, start: u64, recovered: bool) {
         self.at[device] = start;
         let (link, epoch) = (self.link_of[device], self.epoch.to_owned());
-        self.happens(What::Connected { device, link, epoch, start, recovered: false });
+        self.happens(What::Connected { device, link, epoch, start, recovered });
     }
 
     pub(super) fn connects(&mut self, device: usize, position: Option<u64>, start: u64) {
@@ -91,7 +100,7 @@ impl Story {
     }
 
     pub(super) fn sends(&mut self, device: usize, id: &str) -> u64 {
-        self.invokes(device, Ask::Send { conversation: DM.into(), id: id.into() })
+        self.invokes(device, Ask::message(DM, id))
     }
 
     pub(super) fn answers(&mut self, device: usize, call: u64, answer: Answer) {
@@ -169,6 +178,50 @@ impl Story {
         self.cursor[device] = self.cursor[device].max(cursor);
     }
 
+    /// Alice edits what she said, or deletes it, and everybody has that.
+    pub(super) fn changes(&mut self, kind: &str, id: &str, target: u64) -> u64 {
+        let (conversation, kind) = (DM.to_owned(), kind.to_owned());
+        let reads = (kind == "edit").then(|| Reads::As(id.to_owned()));
+        let (asked, of) = (kind.clone(), id.to_owned());
+        let ask = Ask::Send { conversation, id: of, kind: asked, target: Some(target), mentions: Vec::new() };
+        let call = self.invokes(ALICE, ask);
+        let seq = self.is_stored("alice", id);
+        self.is_answered(ALICE, call, seq);
+        if let Some(entry) = self.log.last_mut() {
+            (entry.kind, entry.target, entry.reads) = (kind, Some(target), reads.clone());
+        }
+        self.all_get(seq);
+        if let Some(entry) = self.log.iter_mut().find(|entry| entry.seq == target) {
+            (entry.changed, entry.reads) = (Some(seq), Some(reads.unwrap_or(Reads::Gone)));
+        }
+        seq
+    }
+
+    /// Bob leaves or comes back, with an entry that says so.
+    pub(super) fn bob_goes(&mut self, kind: &str) -> u64 {
+        let (conversation, user, asked) = (DM.to_owned(), "bob".to_owned(), kind.to_owned());
+        let call = self.invokes(BOB, Ask::Member { conversation, user, kind: asked });
+        let seq = self.is_stored("bob", "");
+        if let Some(entry) = self.log.last_mut() {
+            entry.kind = kind.to_owned();
+        }
+        self.answers(BOB, call, Answer::Changed { seq: Some(seq) });
+        self.all_get(seq);
+        seq
+    }
+
+    /// The conversation is followed by its channel.
+    pub(super) fn is_broadcast(mut self) -> History {
+        self.is_many = true;
+        self.ended()
+    }
+
+    pub(super) fn hears(&mut self, device: usize, seq: u64) {
+        let link = self.link_of[device];
+        let entry = self.log.iter().find(|entry| entry.seq == seq).cloned();
+        self.happens(What::Heard { device, link, entry: entry.unwrap_or_default() });
+    }
+
     pub(super) fn reads(&mut self, device: usize, seq: u64) {
         let call = self.invokes(device, Ask::Read { conversation: DM.into(), seq });
         self.answers(device, call, Answer::Read);
@@ -190,7 +243,7 @@ impl Story {
 
     pub(super) fn is_told_unread(&mut self, device: usize, unread: u64) {
         let call = self.invokes(device, Ask::Unread);
-        let conversations = Some(vec![Unread { conversation: DM.into(), unread }]);
+        let conversations = Some(vec![Unread { conversation: DM.into(), unread, mentions: None }]);
         self.answers(device, call, Answer::Unread { conversations });
     }
 
@@ -209,10 +262,11 @@ impl Story {
         ];
         let members = |conversation: &str, users: [&str; 2]| {
             let users = users.map(str::to_owned).to_vec();
-            Members { conversation: conversation.into(), users, from: 0 }
+            Members { conversation: conversation.into(), users, from: 0, is_broadcast: false }
         };
-        let conversations =
+        let mut conversations =
             vec![members(DM, ["alice", "bob"]), members("dm:alice:carol", ["alice", "carol"])];
+        conversations[0].is_broadcast = self.is_many;
         let run = Run { seed: 1, again: "naru verify".into(), devices, conversations };
         History { run, events: self.events.clone() }
     }
@@ -221,8 +275,11 @@ impl Story {
     pub(super) fn ended(mut self) -> History {
         self.calms_down();
         let entries = self.log.clone();
-        self.happens(What::Log { conversation: DM.into(), entries });
-        self.happens(What::Log { conversation: "dm:alice:carol".into(), entries: Vec::new() });
+        let trimmed = self.trimmed;
+        let entries = entries.into_iter().filter(|entry| entry.seq > trimmed).collect();
+        self.happens(What::Log { conversation: DM.into(), entries, trimmed });
+        let conversation = "dm:alice:carol".into();
+        self.happens(What::Log { conversation, entries: Vec::new(), trimmed: 0 });
         self.happens(What::End);
         self.so_far()
     }
