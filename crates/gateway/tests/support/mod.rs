@@ -259,6 +259,11 @@ impl Client {
     /// The reply to a command.
     pub(crate) fn ask(&mut self, name: &str, request: Value) -> Value {
         let id = self.command(name, request);
+        self.reply(id)
+    }
+
+    /// The reply that comes next; it is to this command.
+    pub(crate) fn reply(&mut self, id: u64) -> Value {
         loop {
             let message = self.next();
             match message.get("push") {
