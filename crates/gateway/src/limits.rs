@@ -82,6 +82,9 @@ pub const CONVERSATIONS: usize = 50;
 /// See [`CONVERSATIONS`].
 pub const CONVERSATIONS_MAX: usize = 200;
 
+/// Pages of a log that are looked through for what somebody who comes back to a room was there.
+pub const SILENCE_PAGES_MAX: usize = 20;
+
 /// Members in a page, when the client names no number, and at most.
 pub const MEMBERS: usize = 100;
 /// See [`MEMBERS`].

@@ -106,6 +106,33 @@ fn a_room_is_made_by_whom_the_rules_let_and_its_owner_lets_others_in() {
 }
 
 #[test]
+fn who_may_only_read_does_not_come_to_speak_by_leaving_and_joining_again() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut bob = Client::connect(one.address(), "bob");
+    alice.rpc("room.join", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    let hello = |id: u64| json!({"to": "room:open-1", "id": id.to_string(), "body": id});
+    let role = |role: &str| with(with(room("open-1"), "user", "bob"), "role", role);
+    alice.rpc("room.role", role("reader"));
+    for n in 0..150 {
+        alice.rpc_among_pushes("send", hello(n));
+    }
+    for id in 0..2 {
+        bob.rpc("room.leave", room("open-1"));
+        bob.rpc("room.join", room("open-1"));
+        assert_eq!(refused(&mut bob, "send", hello(id)), 103);
+    }
+    alice.rpc("room.role", role("member"));
+    bob.rpc("send", hello(2));
+    bob.rpc("room.leave", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    bob.rpc("send", hello(3));
+    one.stop();
+}
+
+#[test]
 fn of_those_who_make_a_room_at_once_one_owns_it() {
     let harbour = Harbour::open();
     let one = gateway(&harbour, "one");

@@ -9,7 +9,7 @@ use naru_ledger::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{about, change, done, may_decide, role_in};
+use super::{about, change, done, may_decide, role_in, silence};
 use crate::{
     codes::{Code, Failure},
     protocol::reply::Outcome,
@@ -85,7 +85,9 @@ async fn role_by_oneself(
     let is_new = members.version == Version::ZERO;
     match asked {
         None | Some(Role::Owner) if is_new && rules.may_make(room) => Ok((Role::Owner, true)),
-        None | Some(Role::Member) if rules.may_join(room) => Ok((Role::Member, false)),
+        None | Some(Role::Member) if rules.may_join(room) => {
+            Ok((silence::role_on_return(session, room).await?, false))
+        }
         Some(Role::Reader) if rules.may_join(room) => Ok((Role::Reader, false)),
         _ => Err(Code::PermissionDenied.into()),
     }
