@@ -42,6 +42,5 @@ elseif mentions then
   more = { 'mn', mentions }
 end
 local written = push(log, moment, sender, client_id, kind, more, body)
-rewrite(log, written.seq, 'S' .. body)
-keep(log)
+keep(log, written.seq, 'S' .. body)
 return answer(log, written, 0, mode(log))

@@ -13,6 +13,5 @@ elseif by ~= sender and role ~= 'owner' and role ~= 'moderator' then
   return refuse(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'delete', { 'tg', target })
-rewrite(log, target, 'D' .. int(written.seq))
-keep(log)
+keep(log, target, 'D' .. int(written.seq))
 return answer(log, written, 0, mode(log))

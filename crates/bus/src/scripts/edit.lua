@@ -17,6 +17,5 @@ elseif by ~= sender then
   return refuse(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'edit', { 'tg', target }, body)
-rewrite(log, target, 'E' .. int(written.seq) .. ':' .. body)
-keep(log)
+keep(log, target, 'E' .. int(written.seq) .. ':' .. body)
 return answer(log, written, 0, mode(log))

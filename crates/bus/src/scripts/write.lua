@@ -1,12 +1,13 @@
 -- Giving an entry its place in a log.
 
--- Whoever waits longest in this partition is swept first: since when its first open entry is there.
+-- Whoever waits longest in this partition is swept first: since when its first open entry is there, whose number this returns.
 local function waits(log)
   local first = redis.call('ZRANGE', P .. ':f:' .. log.id, 0, 0)[1]
   if first then
-    redis.call('ZADD', P .. ':pend', string.match(first, ':(%d+)$'), log.id)
+    local seq, at = string.match(first, '^(%d+):(%d+)$')
+    redis.call('ZADD', P .. ':pend', at, log.id)
+    return tonumber(seq)
   end
-  return first
 end
 
 -- Removes the oldest entries while there are too many, they are too large or too old; never the newest.
@@ -38,8 +39,11 @@ local function push(log, moment, sender, client_id, kind, more, body)
   local generation = generation()
   local prev, at = log.head, math.max(moment, log.at)
   local seq = number_after(prev, log.generation, generation)
-  local window = math.floor(at / LIMITS.dedupe_window)
-  local is_first_of_window = prev == 0 or math.floor(log.at / LIMITS.dedupe_window) < window
+  local window = window_of(at)
+  local is_first_of_window = prev == 0 or window_of(log.at) < window
+  if is_first_of_window then
+    log.earlier_at = log.at
+  end
   log.head, log.at, log.generation = seq, at, math.max(generation, log.generation)
   log.count = log.count + (kind == 'message' and 1 or 0)
   log.entries = log.entries + 1
@@ -74,24 +78,13 @@ local function push(log, moment, sender, client_id, kind, more, body)
   return { seq = seq, at = at, prev = prev, count = log.count }
 end
 
-local function keep(log)
-  local fields = { 's', int(log.head), 'at', int(log.at), 'c', int(log.count), 'g', int(log.generation), 'n', int(log.entries),
-    'by', int(log.bytes), 'ft', int(log.first_at) }
-  local function field(name, number)
-    if number and number > 0 then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = int(number)
-    end
-  end
-  field('tl', log.trimmed)
-  field('mv', log.version)
-  field('sw', log.switched)
-  redis.call('HSET', P .. ':m:' .. log.id, unpack(fields))
-end
-
--- What a text is to read as, if it is still there: the entry that changes it may have been the one too many.
-local function rewrite(log, seq, text)
-  if seq > log.trimmed then
-    redis.call('HSET', P .. ':b:' .. log.id, int(seq), text)
+-- Keeps how the log stands, and what an entry reads as, if it is still there: the one that changes it may have been the one
+-- too many.
+local function keep(log, seq, text)
+  local texts = P .. ':b:' .. log.id
+  if seq and seq > log.trimmed then
+    redis.call('HSET', texts, STANDS, spelled(log), int(seq), text)
+  else
+    redis.call('HSET', texts, STANDS, spelled(log))
   end
 end
