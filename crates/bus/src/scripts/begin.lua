@@ -27,14 +27,18 @@ end
 local JUMP = 1048576
 
 -- The generation of what is written now: never an older one than the partition has seen.
+local seen_generation
+
 local function generation()
-  local given = tonumber(ARGV[1])
-  local known = tonumber(redis.call('HGET', P .. ':gen', 'n') or 0)
-  if given > known then
-    redis.call('HSET', P .. ':gen', 'n', given)
-    return given
+  if not seen_generation then
+    local given = tonumber(ARGV[1])
+    seen_generation = tonumber(redis.call('HGET', P .. ':gen', 'n') or 0)
+    if given > seen_generation then
+      redis.call('HSET', P .. ':gen', 'n', given)
+      seen_generation = given
+    end
   end
-  return known
+  return seen_generation
 end
 
 -- The number after `last`, which was given in the generation `of`.

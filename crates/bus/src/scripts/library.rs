@@ -24,14 +24,14 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.APPEND", lua!("begin", "log", "write", "say", "append")),
     ("NARU.EDIT", lua!("begin", "log", "write", "say", "edit")),
     ("NARU.DELETE", lua!("begin", "log", "write", "say", "delete")),
-    ("NARU.DELIVER", lua!("begin", "inbox", "change", "routes", "deliver")),
+    ("NARU.DELIVER", lua!("begin", "inbox", "order", "change", "routes", "deliver")),
     ("NARU.DONE", lua!("begin", "log", "write", "done")),
     ("NARU.SWEEP", lua!("begin", "log", "sweep")),
     ("NARU.RESUME", lua!("begin", "inbox", "stand", "note", "resume")),
-    ("NARU.CHANGED", lua!("begin", "inbox", "stand", "changed")),
-    ("NARU.CONVERSATIONS", lua!("begin", "inbox", "stand", "conversations")),
+    ("NARU.CHANGED", lua!("begin", "inbox", "stand", "order", "changed")),
+    ("NARU.CONVERSATIONS", lua!("begin", "inbox", "stand", "order", "conversations")),
     ("NARU.ACK", lua!("begin", "inbox", "stand", "note", "ack")),
-    ("NARU.READ", lua!("begin", "inbox", "change", "routes", "read")),
+    ("NARU.READ", lua!("begin", "inbox", "order", "change", "routes", "read")),
     ("NARU.MARK", lua!("begin", "log", "mark")),
     ("NARU.HISTORY", lua!("begin", "log", "read_log", "history")),
     ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "log", "write", "member"))),
@@ -62,9 +62,8 @@ impl Library {
     /// The scripts of a ledger with these limits. They are part of the text, since they hardly ever change: a server that runs
     /// with others has other scripts.
     pub(crate) fn new(limits: &Limits) -> Library {
-        let limits = limits_table(limits);
         let script = |(name, text): &(&'static str, &str)| {
-            let text = format!("{limits}{text}");
+            let text = format!("{}{text}", limits_table(limits, text));
             let sha = Sha1::digest(&text).iter().fold(String::new(), |mut sha, byte| {
                 let _ = write!(sha, "{byte:02x}");
                 sha
@@ -85,7 +84,8 @@ impl Library {
     }
 }
 
-fn limits_table(limits: &Limits) -> String {
+/// Those a text asks for: a script makes what stands in it anew each time it is run.
+fn limits_table(limits: &Limits, text: &str) -> String {
     let Limits {
         body_bytes_max,
         mentions_max,
@@ -120,7 +120,8 @@ fn limits_table(limits: &Limits) -> String {
         ("page_entries", *page_entries_max as u128),
         ("page_bytes", *page_bytes_max as u128),
     ];
-    let fields: Vec<String> = fields.iter().map(|(name, limit)| format!("{name} = {limit}")).collect();
+    let asked = fields.iter().filter(|(name, _)| text.contains(&format!("LIMITS.{name}")));
+    let fields: Vec<String> = asked.map(|(name, limit)| format!("{name} = {limit}")).collect();
     format!("local LIMITS = {{ {} }}\n", fields.join(", "))
 }
 
@@ -132,7 +133,7 @@ mod tests {
     fn a_script_is_known_by_the_sha_of_its_whole_text() {
         let library = Library::new(&Limits::default());
         let done = library.script("NARU.DONE").unwrap();
-        assert!(done.text.starts_with("local LIMITS = { body_bytes = 65536, mentions = 50, "));
+        assert!(done.text.starts_with("local LIMITS = { log_entries = 10000, log_bytes = "));
         assert_eq!(done.sha.len(), 40);
         let limits = Limits { ring_max: 5, ..Limits::default() };
         assert_ne!(Library::new(&limits).script("NARU.DONE").unwrap().sha, done.sha);
@@ -147,6 +148,7 @@ mod tests {
             "EXISTS",
             "GET",
             "HDEL",
+            "HEXISTS",
             "HGET",
             "HGETALL",
             "HKEYS",

@@ -45,13 +45,10 @@ local function note(person, devices, device, moment)
     slowest = math.min(slowest, other.cursor)
   end
   if slowest > person.floor then
-    local ring = P .. ':rg:' .. user
-    local oldest = redis.call('LINDEX', ring, 0)
-    while oldest and pointer_of(oldest).useq <= slowest do
-      redis.call('LPOP', ring)
-      oldest = redis.call('LINDEX', ring, 0)
-    end
+    leave_ring(person, function(pointer)
+      return pointer.useq <= slowest
+    end)
     person.floor = slowest
-    redis.call('HSET', P .. ':um:' .. user, 'fl', slowest)
+    redis.call('HSET', P .. ':ix:' .. user, STANDS, packed_person(person))
   end
 end

@@ -7,7 +7,7 @@ end
 local record, servers = record_of(before), {}
 read_up_to(record, seq, tonumber(argument(4)))
 if packed(record) ~= before then
-  change(person_of(user), id, record, record.follow, seq, seq, 'read')
+  change(person_of(user), id, record, record.follow, int(seq), int(seq), 'read')
   servers = servers_of(user)
 end
-return { record.useq, record.count, record.read, #record.mentions, servers }
+return { tonumber(record.useq), tonumber(record.count), tonumber(record.read), #mentions_of(record), servers }
