@@ -211,7 +211,7 @@ impl Line {
             self.step(&Op::Deliver(deliver.clone())).await?;
             return self.step(&done).await.map(drop);
         };
-        let mut delivered = scripts.deliver(&mut self.connection(), deliver).await?;
+        let mut delivered = scripts.deliver(&self.connection(), deliver).await?;
         if before == Before::Perhaps {
             delivered.extend(self.told_again(deliver, &delivered).await?);
         }
@@ -230,7 +230,7 @@ impl Line {
                 _ => Err(other_answer()),
             },
             Some(scripts) => {
-                let delivered = scripts.deliver(&mut self.connection(), deliver).await?;
+                let delivered = scripts.deliver(&self.connection(), deliver).await?;
                 self.tell(deliver, None, &delivered).await?;
                 Ok(delivered)
             }

@@ -5,6 +5,7 @@
 
 mod call;
 mod clear;
+mod deliver;
 pub(crate) mod library;
 mod presence;
 mod spread;
@@ -12,8 +13,8 @@ mod spread;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use naru_ledger::answer::{Appended, Delivered, Refused, Unread};
-use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
+use naru_ledger::answer::{Appended, Refused, Unread};
+use naru_ledger::op::{Append, Delete, Edit, Read, Sweep};
 use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Server, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -82,8 +83,8 @@ impl Scripts {
         keeping: &Keeping,
         replication_id: &str,
     ) -> Result<(Generation, bool), BusError> {
-        let (key, arguments) = (format!("{}:gen", keeping.prefix), vec![replication_id.as_bytes().to_vec()]);
-        let call = Call { script: GENERATION, key, arguments };
+        let key = format!("{}:gen", keeping.prefix);
+        let call = Call { key, given: Vec::new(), request: Request::new(GENERATION).word(replication_id) };
         let value = call::run(&Library::new(&keeping.limits), connection, &[call]).await?.into_iter().next();
         let mut fields = Fields::of(value.unwrap_or(Value::Nil))?;
         let too_many = |_| reply::wrong("more generations than there can be");
@@ -121,7 +122,7 @@ impl Scripts {
     ) -> Result<Answer, BusError> {
         match op {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
-            Op::Deliver(deliver) => self.deliver(connection, deliver).await.map(Answer::Delivered),
+            Op::Deliver(deliver) => self.deliver(&*connection, deliver).await.map(Answer::Delivered),
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
             Op::Route { run, users } => {
                 self.route(connection, users, |users| Op::Route { run: run.clone(), users }).await
@@ -212,8 +213,9 @@ impl Scripts {
     /// Asks the script of the operation's own name, whose first argument says where it belongs.
     async fn one(&self, connection: &mut MultiplexedConnection, op: &Op) -> Result<Answer, BusError> {
         let request = request(op);
-        let partition = request.arguments.first().map_or("", |name| std::str::from_utf8(name).unwrap_or(""));
-        let call = self.call(Partition::of(partition), request);
+        let name = request.arguments().next().unwrap_or_default();
+        let partition = Partition::of(std::str::from_utf8(name).unwrap_or_default());
+        let call = self.call(partition, request);
         let values = self.run(connection, &[call]).await?;
         answer(op, values.into_iter().next().unwrap_or(Value::Nil))
     }
@@ -267,9 +269,8 @@ impl Scripts {
 
     fn call(&self, partition: Partition, request: Request) -> Call {
         let now = self.now.map_or_else(String::new, |now| now.0.to_string());
-        let given = [self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
-        let arguments = given.into_iter().map(String::into_bytes).chain(request.arguments).collect();
-        Call { script: request.name, key: self.key(partition), arguments }
+        let given = vec![self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
+        Call { key: self.key(partition), given, request }
     }
 
     fn key(&self, partition: Partition) -> String {
@@ -282,30 +283,6 @@ impl Scripts {
         calls: &[Call],
     ) -> Result<Vec<Value>, BusError> {
         call::run(&self.library, connection, calls).await
-    }
-
-    /// Brings an entry into inboxes, partition by partition.
-    pub(crate) async fn deliver(
-        &self,
-        connection: &mut MultiplexedConnection,
-        deliver: &Deliver,
-    ) -> Result<Vec<Delivered>, BusError> {
-        for recipient in &deliver.to {
-            may_hear_of(&deliver.conversation, &recipient.user)?;
-        }
-        let calls = spread::deliveries(deliver);
-        let ops: Vec<Op> = calls.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
-        let calls: Vec<Call> =
-            calls.iter().zip(&ops).map(|((partition, _), op)| self.call(*partition, request(op))).collect();
-        let mut delivered = Vec::new();
-        for (op, value) in ops.iter().zip(self.run(connection, &calls).await?) {
-            if let Answer::Delivered(some) = answer(op, value)? {
-                delivered.extend(some);
-            }
-        }
-        let order = |user: &User| deliver.to.iter().position(|recipient| recipient.user == *user);
-        delivered.sort_by_cached_key(|one| order(&one.user));
-        Ok(delivered)
     }
 }
 
