@@ -42,6 +42,9 @@ local function pair(id)
 end
 
 local function escaped(name)
+  if not string.find(name, '[%%:]') then
+    return name
+  end
   return (string.gsub(string.gsub(name, '%%', '%%25'), ':', '%%3A'))
 end
 
@@ -67,11 +70,13 @@ local function role_of(log, user)
   return role, tonumber(since)
 end
 
+-- What every entry has is one field, `kind prev count time bytes sender`: fewer are written and read sooner.
 local function fields_of(entry)
   local fields = {}
   for i = 1, #entry[2], 2 do
     fields[entry[2][i]] = entry[2][i + 1]
   end
+  fields.k, fields.p, fields.m, fields.t, fields.z, fields.u = string.match(fields.e, '^(%a+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   return fields
 end
 

@@ -25,7 +25,7 @@ local function trim(log)
     local id, fields = oldest[1][1], fields_of(oldest[1])
     log.trimmed = tonumber(string.match(id, '^%d+'))
     log.entries = log.entries - 1
-    log.bytes = log.bytes - tonumber(fields.z or 0)
+    log.bytes = log.bytes - tonumber(fields.z)
     log.first_at = tonumber(fields_of(oldest[2]).t)
     redis.call('XDEL', stream, id)
     redis.call('HDEL', P .. ':b:' .. log.id, int(log.trimmed))
@@ -39,6 +39,7 @@ local function push(log, moment, sender, client_id, kind, more, body)
   local generation = generation()
   local prev, at = log.head, math.max(moment, log.at)
   local seq = number_after(prev, log.generation, generation)
+  local spelled = int(seq)
   local window = window_of(at)
   local is_first_of_window = prev == 0 or window_of(log.at) < window
   if is_first_of_window then
@@ -51,7 +52,9 @@ local function push(log, moment, sender, client_id, kind, more, body)
     log.first_at = at
   end
 
-  local entry = { 'k', kind, 'p', int(prev), 'm', int(log.count), 't', int(at), 'u', sender }
+  local bytes = body and #body or 0
+  log.bytes = log.bytes + bytes
+  local entry = { 'e', string.format('%s %d %d %d %d %s', kind, prev, log.count, at, bytes, sender) }
   local function field(name, value)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
@@ -59,20 +62,16 @@ local function push(log, moment, sender, client_id, kind, more, body)
   if client_id then
     field('x', client_id)
     local ids = P .. ':d:' .. log.id .. ':' .. int(window)
-    redis.call('HSET', ids, sender .. '\0' .. client_id, int(seq))
+    redis.call('HSET', ids, sender .. '\0' .. client_id, spelled)
     if is_first_of_window then
       redis.call('PEXPIRE', ids, 3 * LIMITS.dedupe_window)
     end
   end
-  if body and #body > 0 then
-    field('z', #body)
-    log.bytes = log.bytes + #body
-  end
   for i = 1, #more, 2 do
     field(more[i], more[i + 1])
   end
-  redis.call('XADD', P .. ':l:' .. log.id, int(seq) .. '-0', unpack(entry))
-  redis.call('ZADD', P .. ':f:' .. log.id, int(seq), int(seq) .. ':' .. int(at))
+  redis.call('XADD', P .. ':l:' .. log.id, spelled .. '-0', unpack(entry))
+  redis.call('ZADD', P .. ':f:' .. log.id, spelled, spelled .. ':' .. int(at))
   redis.call('ZADD', P .. ':pend', 'NX', int(at), log.id)
   trim(log)
   return { seq = seq, at = at, prev = prev, count = log.count }
