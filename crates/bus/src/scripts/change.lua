@@ -53,10 +53,7 @@ local function change(person, id, record, followed, after, seq, kind)
   local ring, index = P .. ':rg:' .. user, P .. ':ix:' .. user
   local length = redis.call('RPUSH', ring, spelled .. ' ' .. after .. ' ' .. seq .. ' ' .. kind .. ' ' .. id)
   if length > LIMITS.ring then
-    miss(user, leave_ring(person, function()
-      length = length - 1
-      return length >= LIMITS.ring
-    end))
+    miss(user, leave_ring(person, length - LIMITS.ring))
   end
   local is_new = redis.call('HSET', index, STANDS, packed_person(person), id, packed(record)) > 0
 

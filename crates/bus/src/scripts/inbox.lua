@@ -97,25 +97,18 @@ local function ring_after(person, useq)
   return pointers
 end
 
--- Takes pointers out of the ring, from the oldest up to the last of which `goes` is true. What changed last in it is in the order of
--- the index from then on.
-local function leave_ring(person, goes)
+-- Takes so many of the oldest pointers out of the ring. Conversations that have not changed since are in `zx` from then on.
+local function leave_ring(person, count)
   local user, left = person.user, {}
-  local ring, index = P .. ':rg:' .. user, P .. ':ix:' .. user
-  local oldest = redis.call('LINDEX', ring, 0)
-  while oldest do
-    local pointer = pointer_of(oldest)
-    if not goes(pointer) then
-      break
+  for i, spelled in ipairs(redis.call('LPOP', P .. ':rg:' .. user, count)) do
+    local pointer = pointer_of(spelled)
+    local useq, record = int(pointer.useq), record_at(user, pointer.id)
+    if record and record_of(record).useq == useq then
+      redis.call('ZADD', P .. ':zx:' .. user, useq, pointer.id)
     end
-    redis.call('LPOP', ring)
-    person.floor = math.max(person.floor, pointer.useq)
-    if redis.call('HEXISTS', index, pointer.id) == 1 then
-      redis.call('ZADD', P .. ':zx:' .. user, int(pointer.useq), pointer.id)
-    end
-    left[#left + 1] = pointer
-    oldest = redis.call('LINDEX', ring, 0)
+    left[i] = pointer
   end
+  person.floor = left[#left].useq
   return left
 end
 
