@@ -18,30 +18,6 @@ local function miss(user, pointers)
   end
 end
 
--- The conversation that changed longest ago, of those left if there are any.
-local function longest_unchanged(person)
-  local left = redis.call('ZRANGE', P .. ':lf:' .. person.user, 0, 0)[1]
-  if left then
-    return left
-  end
-  local in_ring, is_in_ring = changed_in_ring(person)
-  local before = changed_before_ring(person, is_in_ring, '-inf', '+inf', nil, 1)[1]
-  return (before or in_ring[#in_ring]).id
-end
-
-local function forget_conversation(person)
-  local user, id = person.user, longest_unchanged(person)
-  redis.call('HDEL', P .. ':ix:' .. user, id)
-  for _, order in ipairs({ ':zx:', ':lf:', ':br:' }) do
-    redis.call('ZREM', P .. order .. user, id)
-  end
-  local devices = devices_of(user)
-  devices[#devices + 1] = { name = '' }
-  for _, device in ipairs(devices) do
-    redis.call('HDEL', behind(user, device.name), id)
-  end
-end
-
 -- Keeps a changed record, with the next number, which is returned, and a pointer in the ring. `after` and `seq` are spelled.
 local function change(person, id, record, followed, after, seq, kind)
   local user, generation = person.user, generation()
@@ -70,7 +46,7 @@ local function change(person, id, record, followed, after, seq, kind)
   if is_new then
     -- Where the user stands is there, too.
     while redis.call('HLEN', index) - 1 > LIMITS.conversations do
-      forget_conversation(person)
+      forgetting()(person)
     end
   end
   return useq

@@ -2,7 +2,7 @@
 local seq = tonumber(argument(2))
 local log = log_of(argument(1))
 if log.head == 0 or seq > log.head then
-  return refuse(NO_SUCH_MESSAGE)
+  return redis.error_reply(NO_SUCH_MESSAGE)
 end
 redis.call('ZREMRANGEBYSCORE', P .. ':f:' .. log.id, seq, seq)
 local first = waits(log)

@@ -12,9 +12,9 @@ if at_once then
 end
 local by = said(log, target, { message = true })
 if not by then
-  return refuse(NO_SUCH_MESSAGE)
+  return redis.error_reply(NO_SUCH_MESSAGE)
 elseif by ~= sender then
-  return refuse(NOT_ALLOWED)
+  return redis.error_reply(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'edit', { 'tg', target }, body)
 keep(log, target, 'E' .. int(written.seq) .. ':' .. body)
