@@ -177,6 +177,16 @@ impl Line {
         }
     }
 
+    /// Refuses what could never be reached here: sent again and again, it would never be as safe as is asked for.
+    pub(crate) fn check_level(&self, level: Level) -> Result<(), BusError> {
+        let most = match &self.spoken {
+            Spoken::Native => Level::Fsync,
+            Spoken::Scripts { scripts, .. } if scripts.levels().can_reach(level) => return Ok(()),
+            Spoken::Scripts { scripts, .. } => scripts.levels().at_once(),
+        };
+        if level <= most { Ok(()) } else { Err(BusError::out_of_reach(level, most)) }
+    }
+
     pub(crate) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
     }
