@@ -247,7 +247,7 @@ impl Line {
         };
         let entry = json_of(entry);
         let told = entry.as_ref().map_or(&[][..], Body::as_bytes);
-        let done_so_far = scripts.deliver(&mut self.connection(), deliver, since, Some(told)).await?;
+        let done_so_far = scripts.deliver(&self.connection(), deliver, since, Some(told)).await?;
         let Deliveries { mut delivered, are_told } = done_so_far;
         if are_told {
             delivered.clear();
@@ -268,7 +268,7 @@ impl Line {
             },
             Some(scripts) => {
                 let since = scripts.since(&mut self.connection(), deliver).await?;
-                let done = scripts.deliver(&mut self.connection(), deliver, &since, Some(&[])).await?;
+                let done = scripts.deliver(&self.connection(), deliver, &since, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
                 self.tell(deliver, None, untold).await?;
                 Ok(done.delivered)

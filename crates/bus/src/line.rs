@@ -24,7 +24,7 @@ use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
 use crate::target::{Place, Target};
 use crate::wire::answer;
-use crate::wire::{Request, request};
+use crate::wire::request;
 
 /// A connection to a broker on which the ledger's operations are asked, whatever the broker speaks. Cheap to clone; calls
 /// on its clones share the connection, and each waits for its own answer.
@@ -204,9 +204,11 @@ impl Line {
         let mut connection = self.connection();
         match &self.spoken {
             Spoken::Native => {
-                let Request { name, arguments } = request(op);
-                let mut command = redis::cmd(name);
-                command.arg(arguments);
+                let request = request(op);
+                let mut command = redis::cmd(request.name);
+                for argument in request.arguments() {
+                    command.arg(argument);
+                }
                 answer(op, ask(&mut connection, &command).await?)
             }
             Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
