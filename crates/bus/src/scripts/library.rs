@@ -174,6 +174,7 @@ mod tests {
             "HMGET",
             "HSET",
             "HSETNX",
+            "HVALS",
             "LPOP",
             "LRANGE",
             "PEXPIRE",
