@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn what_the_bus_asks_is_read_as_it_was_meant(op in ops::any()) {
         let request = wire::request(&op);
-        let arguments = request.arguments.iter().map(Vec::as_slice);
+        let arguments = request.arguments();
         let words: Vec<&[u8]> = [request.name.as_bytes()].into_iter().chain(arguments).collect();
         prop_assert_eq!(read_words(&words).unwrap(), op);
     }

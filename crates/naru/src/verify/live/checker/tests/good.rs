@@ -384,5 +384,5 @@ fn a_room_of_many_is_heard_or_read() {
     story.looks(BOB, &[2]);
     story.hears(LAPTOP, 2);
     story.looks(LAPTOP, &[1, 2]);
-    assert_eq!(check(&story.is_broadcast()).faults, []);
+    assert_eq!(check(&story.ended_as_broadcast()).faults, []);
 }

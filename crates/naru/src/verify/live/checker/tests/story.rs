@@ -211,7 +211,7 @@ impl Story {
     }
 
     /// The conversation is followed by its channel.
-    pub(super) fn is_broadcast(mut self) -> History {
+    pub(super) fn ended_as_broadcast(mut self) -> History {
         self.is_many = true;
         self.ended()
     }
