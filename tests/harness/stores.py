@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from .naru import Listening, logged
+from .naru import HeldPort, Listening, logged
 from .resp import Wire
 
 APART = ("naru", "redis", "valkey")
@@ -51,16 +51,22 @@ class Embedded(Listening):
         return f"redis://127.0.0.1:{self.port}"
 
 
+def _free_port():
+    held = HeldPort()
+    held.release()
+    return held.number
+
+
 class Brokers:
     """Starts one of a kind, with the bounds of the ledger given by name: `{"ring-max": 20}`."""
 
     def __init__(self, naru, programs, kind, bounds):
         self.naru, self.programs, self.kind, self.bounds = naru, programs, kind, bounds
 
-    def start(self, folder, data=None):
+    def start(self, folder, data=None, port=None):
         """On disk if there is a folder for it, otherwise in memory alone."""
         if self.kind == "naru":
-            broker = self.naru.broker(data=data)
+            broker = self.naru.broker(data=data, port=port or 0)
             self._bound(broker.port)
             return broker
         if self.kind == "embedded":
@@ -70,20 +76,20 @@ class Brokers:
         if data is not None:
             data.mkdir()
             kept = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", data]
-        from .naru import HeldPort
-
-        held = HeldPort()
-        held.release()
-        return Store(self.programs, self.kind, held.number, kept)
+        return Store(self.programs, self.kind, port or _free_port(), kept)
 
     def servers(self, broker, names, arguments=()):
         """Chat servers that have joined it; the first is the one it is embedded in, if it is."""
-        arguments = [*arguments, *self._sets()] if self.kind in ("redis", "valkey") else list(arguments)
+        arguments = [*arguments, *self.sets()]
         joined = [broker.server] if self.kind == "embedded" else []
         joined += [self.naru.joined_server(broker, *arguments, name=name) for name in names[len(joined) :]]
         return joined
 
-    def _sets(self):
+    def sets(self):
+        """What a chat server is to be told of the bounds."""
+        return self._options() if self.kind in ("redis", "valkey") else []
+
+    def _options(self):
         return [word for name, value in self.bounds.items() for word in ("--set", f"ledger-{name}={value}")]
 
     def _bound(self, port):
@@ -92,6 +98,6 @@ class Brokers:
                 assert wire.call("CONFIG", "SET", f"ledger-{name}", value) == b"OK"
 
     def _embedded(self, data):
-        server = self.naru.serve_alone("server-1", "--data", data, "--resp-port", 0, "--new-rooms", "*", *self._sets())
+        server = self.naru.serve_alone("server-1", "--data", data, "--resp-port", 0, "--new-rooms", "*", *self._options())
         said = server.program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
         return Embedded(server.program, said["address"], server)
