@@ -42,13 +42,20 @@ class Store(Listening):
 class Embedded(Listening):
     """The broker in a chat server."""
 
-    def __init__(self, program, address, server):
-        super().__init__(program, address)
-        self.server = server
+    def __init__(self, naru, options, port=0, server_port=0):
+        self.naru, self.options = naru, options
+        self.server = naru.serve_alone("server-1", "--resp-port", port, *options, port=server_port)
+        program = self.server.program
+        said = program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
+        super().__init__(program, said["address"])
 
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
+
+    def again(self):
+        """The same on the same ports and folder, after it has ended."""
+        return Embedded(self.naru, self.options, self.port, self.server.port)
 
 
 def _free_port():
@@ -71,7 +78,8 @@ class Brokers:
             return broker
         if self.kind == "embedded":
             # It has no other form than on disk.
-            return self._embedded(data or folder / "data")
+            options = ["--data", data or folder / "data", "--new-rooms", "*", *self._options()]
+            return Embedded(self.naru, options, port or 0)
         kept = ["--save", "", "--appendonly", "no"]
         if data is not None:
             data.mkdir()
@@ -80,10 +88,13 @@ class Brokers:
 
     def servers(self, broker, names, arguments=()):
         """Chat servers that have joined it; the first is the one it is embedded in, if it is."""
-        arguments = [*arguments, *self.sets()]
         joined = [broker.server] if self.kind == "embedded" else []
-        joined += [self.naru.joined_server(broker, *arguments, name=name) for name in names[len(joined) :]]
-        return joined
+        return joined + self.servers_apart(broker, names[len(joined) :], arguments)
+
+    def servers_apart(self, broker, names, arguments=()):
+        """Chat servers that have joined it; none is the one it is embedded in."""
+        arguments = [*arguments, *self.sets()]
+        return [self.naru.joined_server(broker, *arguments, name=name) for name in names]
 
     def sets(self):
         """What a chat server is to be told of the bounds."""
@@ -96,8 +107,3 @@ class Brokers:
         with Wire(port) as wire:
             for name, value in self.bounds.items():
                 assert wire.call("CONFIG", "SET", f"ledger-{name}", value) == b"OK"
-
-    def _embedded(self, data):
-        server = self.naru.serve_alone("server-1", "--data", data, "--resp-port", 0, "--new-rooms", "*", *self._options())
-        said = server.program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
-        return Embedded(server.program, said["address"], server)

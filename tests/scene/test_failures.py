@@ -6,7 +6,8 @@ import time
 import pytest
 
 from harness.between import Between
-from harness.resp import Wire
+from harness.disk import small_disk
+from harness.resp import Error, Wire
 from harness.sdk import Refused
 from harness.raw_client import RawClient
 from harness.stores import EVERY
@@ -89,6 +90,56 @@ def test_what_was_stored_and_not_fanned_out_comes_within_seconds(broker, servers
     began = time.monotonic()
     assert bob.texts("bob", 1) == ["left behind"]
     assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
+
+
+def fill(broker_kind, broker, disk):
+    """Takes all the space there is; what is in `ballast` can be given back."""
+    ballast = disk / "ballast"
+    with Wire(broker.port) as wire:
+        if broker_kind in ("naru", "embedded"):
+            # It takes space for its log ahead, in pieces.
+            ballast.write_bytes(bytes(70 << 20))
+            replies = (wire.call("XADD", "s", "*", "body", b"x" * 500_000) for _ in range(1000))
+            assert any(isinstance(reply, Error) for reply in replies), "it is never full"
+            return ballast
+        # With `always` it ends itself rather than to go on.
+        assert wire.call("CONFIG", "SET", "appendfsync", "everysec") == b"OK"
+    with pytest.raises(OSError), open(ballast, "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+    return ballast
+
+
+@pytest.mark.brokers(*EVERY)
+def test_a_disk_that_is_full_refuses_for_now_and_loses_nothing(brokers, broker_kind, disk, people, tmp_path):
+    broker = brokers.start(tmp_path, data=disk / "data")
+    servers = brokers.servers(broker, ["server-1", "server-2"])
+    alice, bob = people("alice", servers[0]), people("bob", servers[1])
+    alice.send("bob", "id-0", {"text": "0"})
+    ballast, refusals, answered = fill(broker_kind, broker, disk), [], 1
+
+    def answers():
+        try:
+            return alice.send("bob", f"id-{answered}", {"text": f"{answered}"})["count"] == answered + 1
+        except Refused as refused:
+            refusals.append(refused)
+
+    # There may be room for a few more.
+    while answers():
+        answered += 1
+    assert (refusals[0].code, refusals[0].temporary) == (100, True), refusals
+    # What reads goes on.
+    assert len(bob.rpc("history", {"conversation": "dm:alice:bob"})["entries"]) >= answered
+    ballast.unlink()
+    eventually(answers, lambda: f"space is not noticed: {refusals[-1]}")
+    assert bob.texts("bob", answered + 1) == [f"{number}" for number in range(answered + 1)]
+    assert all((it.code, it.temporary) == (100, True) for it in refusals), refusals
 
 
 @pytest.mark.brokers("redis", "valkey")

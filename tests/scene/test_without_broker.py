@@ -7,7 +7,7 @@ from harness.redis_peer import start as start_redis
 from harness.resp import Wire
 from harness.retrying import Sending
 from harness.sdk import Refused
-from harness.stores import APART
+from harness.stores import EVERY
 from harness.waiting import eventually
 
 
@@ -16,7 +16,12 @@ def broker(durable_broker):
     return durable_broker
 
 
-@pytest.mark.brokers(*APART)
+@pytest.fixture
+def servers(servers_apart):
+    return servers_apart
+
+
+@pytest.mark.brokers(*EVERY)
 def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru, brokers, sdk, tmp_path):
     held = HeldPort()
     server = naru.server(f"redis://127.0.0.1:{held.number}")
@@ -34,7 +39,7 @@ def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru,
     assert bob.texts("bob", 3) == ["id 0", "id 1", "id 2"]
 
 
-@pytest.mark.brokers(*APART)
+@pytest.mark.brokers(*EVERY)
 def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, broker, servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     alice.send("bob", "id-0", {"text": "before"})
