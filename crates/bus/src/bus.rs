@@ -1,6 +1,9 @@
 //! The handle on a link.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -193,11 +196,11 @@ impl Bus {
         F: Future<Output = Result<T, BusError>>,
     {
         let end = Instant::now() + CALL_TIMEOUT;
-        let (mut given, place) = self.current.begin().ok_or(BusError::Unreachable)?;
+        let mut given = self.current.given().ok_or(BusError::Unreachable)?;
         let called = timeout_at(end, async {
             loop {
                 match call(Arc::clone(&given.line)).await {
-                    Err(BusError::Unreachable) => given = self.current.after(given, &place).await?,
+                    Err(BusError::Unreachable) => given = self.current.after(given).await?,
                     outcome => return outcome,
                 }
             }
@@ -205,8 +208,11 @@ impl Bus {
         called.await.unwrap_or(Err(BusError::Unreachable))
     }
 
-    /// The same for what takes several steps: they are taken on the link's thread, and all of them, also if whoever asked gives up,
-    /// whose client may be gone. Else others would wait until it is found to be half-done.
+    /// The same for what is written. It may take several steps: they are taken on the link's thread, and all of them, also if whoever
+    /// asked gives up, whose client may be gone. Else others would wait until it is found to be half-done.
+    ///
+    /// Calls are asked in the order in which they were first polled, also where the link is lost under them: a client that sends
+    /// without waiting for answers has what it said in its order.
     pub(crate) async fn call_to_the_end<T, F>(
         &self,
         call: impl Fn(Arc<Line>) -> F + Send + Sync + 'static,
@@ -215,13 +221,17 @@ impl Bus {
         T: Send + 'static,
         F: Future<Output = Result<T, BusError>> + Send,
     {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return self.call_safely(call).await;
-        };
-        let bus = self.clone();
+        if !self.is_up() {
+            return Err(BusError::Unreachable);
+        }
+        let end = Instant::now() + CALL_TIMEOUT;
+        let room = timeout_at(end, Arc::clone(&self.places).acquire_owned()).await;
+        let room = room.ok().and_then(Result::ok).ok_or(BusError::Unreachable)?;
+        let current = Arc::clone(&self.current);
         let called = self.runtime.spawn(async move {
-            let _place = place;
-            bus.call_safely(call).await
+            let _room = room;
+            let called = timeout_at(end, in_order(&current, call)).await;
+            called.unwrap_or(Err(BusError::Unreachable))
         });
         called.await.unwrap_or(Err(BusError::Unreachable))
     }
@@ -238,6 +248,29 @@ impl Bus {
         let (change, answer) = Change::new(step, name);
         self.changes.send(change).await.map_err(|_| BusError::Unreachable)?;
         answered(answer).await
+    }
+}
+
+/// Asks on whatever line there is when it is this call's turn.
+async fn in_order<T, F>(current: &Current, call: impl Fn(Arc<Line>) -> F) -> Result<T, BusError>
+where
+    F: Future<Output = Result<T, BusError>>,
+{
+    let place = current.place();
+    let mut given = place.line(None).await?;
+    loop {
+        let mut asking = pin!(call(Arc::clone(&given.line)));
+        // What is polled once is on its way.
+        let first = poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await;
+        place.is_asked(&given);
+        let outcome = match first {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => asking.await,
+        };
+        match outcome {
+            Err(BusError::Unreachable) => given = place.line(Some(given)).await?,
+            outcome => return outcome,
+        }
     }
 }
 

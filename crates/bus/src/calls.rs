@@ -7,7 +7,6 @@ use naru_ledger::op::{Ack, Append, Delete, Edit, From, History, Membership, Read
 use naru_ledger::{Answer, Conversation, Device, Level, Op, Seq, Useq, User};
 
 use crate::bus::Bus;
-use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::reply::other_answer;
 
@@ -35,20 +34,18 @@ impl Bus {
     }
 
     /// Appends and brings it into all inboxes it is for. Sent twice, it is stored once. [`BusError::Uncertain`] where it does not
-    /// get as safe as is asked for.
+    /// get as safe as is asked for in time; where it never could, it is refused and nothing is stored.
     pub async fn send(&self, append: &Append) -> Result<Appended, BusError> {
-        let is_one_step = self.current_line().is_none_or(|line| line.dialect() == Dialect::Native);
-        let appended = if is_one_step {
-            self.call_safely(|line| async move { line.send(append).await }).await?
-        } else {
-            let append = Arc::new(append.clone());
-            self.call_to_the_end(move |line| {
-                let append = Arc::clone(&append);
-                async move { line.send(&append).await }
-            })
-            .await?
-        };
-        safe(appended, append.level)
+        let level = append.level;
+        let append = Arc::new(append.clone());
+        let sent = self.call_to_the_end(move |line| {
+            let append = Arc::clone(&append);
+            async move {
+                line.check_level(level)?;
+                line.send(&append).await
+            }
+        });
+        safe(sent.await?, level)
     }
 
     /// Edits, and tells everybody. As [`Bus::send`].
@@ -57,7 +54,10 @@ impl Bus {
         let edit = Arc::new(edit.clone());
         let edited = self.call_to_the_end(move |line| {
             let edit = Arc::clone(&edit);
-            async move { line.edit(&edit).await }
+            async move {
+                line.check_level(level)?;
+                line.edit(&edit).await
+            }
         });
         safe(edited.await?, level)
     }
@@ -68,7 +68,10 @@ impl Bus {
         let delete = Arc::new(delete.clone());
         let deleted = self.call_to_the_end(move |line| {
             let delete = Arc::clone(&delete);
-            async move { line.delete(&delete).await }
+            async move {
+                line.check_level(level)?;
+                line.delete(&delete).await
+            }
         });
         safe(deleted.await?, level)
     }

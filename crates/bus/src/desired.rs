@@ -7,10 +7,11 @@ use std::sync::Arc;
 use naru_ledger::op::Run;
 use naru_ledger::{Op, User};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use crate::ask::in_time;
 use crate::error::BusError;
-use crate::limits::BATCH_NAMES_MAX;
+use crate::limits::{AGAIN_EVERY, BATCH_NAMES_MAX};
 use crate::line::Line;
 
 /// What a change does.
@@ -74,6 +75,11 @@ pub(crate) struct Desired {
     /// Users that are not wanted, as far as they are not above, and of whom the broker may still believe it. At most as many as
     /// were wanted, and one batch.
     left: HashSet<Arc<str>>,
+    /// What was not taken on this connection, to be asked for again: a user's rights or memory may have come to an end, and what is
+    /// about some names must not cost everybody the link.
+    untaken: Vec<(Step, Arc<str>)>,
+    /// When.
+    again_at: Option<Instant>,
 }
 
 impl Desired {
@@ -134,15 +140,54 @@ impl Desired {
     pub(crate) async fn restore(&mut self, registered: &Registered) -> Result<(), BusError> {
         // Where routes outlive a connection, who has left meanwhile is still held.
         self.left.retain(|name| !self.users.contains(name));
+        let mut untaken = Vec::new();
         let steps =
             [(Step::Unroute, &self.left), (Step::Route, &self.users), (Step::Subscribe, &self.channels)];
         for (step, names) in steps {
-            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            let names: Vec<Arc<str>> = names.iter().cloned().collect();
             for names in names.chunks(BATCH_NAMES_MAX) {
-                tell(step, names, registered).await?;
+                take(step, names, registered, &mut untaken).await?;
             }
         }
         self.left.clear();
+        if let Some((step, name)) = untaken.first() {
+            tracing::warn!(
+                ?step,
+                %name,
+                count = untaken.len(),
+                "the broker does not take all that is wanted; trying again"
+            );
+        }
+        self.untaken = untaken;
+        self.again_at = Some(Instant::now() + AGAIN_EVERY);
+        Ok(())
+    }
+
+    /// Waits until it is time to ask again for what was not taken, if there is any.
+    pub(crate) async fn until_again(&self) {
+        if self.untaken.is_empty() {
+            pending::<()>().await;
+        }
+        sleep_until(self.again_at.unwrap_or_else(Instant::now)).await;
+    }
+
+    /// Asks again for what was not taken, as far as it is still wanted. Of many that are refused, the first ones' answer is enough.
+    pub(crate) async fn again(&mut self, registered: &Registered) -> Result<(), BusError> {
+        let mut asked = std::mem::take(&mut self.untaken);
+        asked.retain(|(step, name)| match step {
+            Step::Subscribe => self.channels.contains(name),
+            Step::Route => self.users.contains(name),
+            Step::Unroute => !self.users.contains(name),
+            Step::Unsubscribe => false,
+        });
+        let batch = asked.split_off(asked.len().saturating_sub(BATCH_NAMES_MAX));
+        for step in [Step::Unroute, Step::Route, Step::Subscribe] {
+            let same = batch.iter().filter(|(of, _)| *of == step);
+            let names: Vec<Arc<str>> = same.map(|(_, name)| Arc::clone(name)).collect();
+            take(step, &names, registered, &mut self.untaken).await?;
+        }
+        self.untaken.append(&mut asked);
+        self.again_at = Some(Instant::now() + AGAIN_EVERY);
         Ok(())
     }
 
@@ -194,6 +239,28 @@ fn names(changes: &[Change]) -> Vec<&str> {
 /// Whether it is about what was asked; else the link is of no use.
 fn is_about_names(error: &BusError) -> bool {
     matches!(error, BusError::Refused { .. } | BusError::Uncertain { .. })
+}
+
+/// Asks for some at once, or, if the broker does not take one of them, for one after the other. An error means that the link is of no
+/// use any more.
+async fn take(
+    step: Step,
+    names: &[Arc<str>],
+    registered: &Registered,
+    untaken: &mut Vec<(Step, Arc<str>)>,
+) -> Result<(), BusError> {
+    let all: Vec<&str> = names.iter().map(|name| &**name).collect();
+    match tell(step, &all, registered).await {
+        Err(error) if is_about_names(&error) => {}
+        outcome => return outcome,
+    }
+    for name in names {
+        match tell(step, &[name], registered).await {
+            Err(error) if is_about_names(&error) => untaken.push((step, Arc::clone(name))),
+            outcome => outcome?,
+        }
+    }
+    Ok(())
 }
 
 /// Tells the broker, which answers when it is done.
@@ -359,6 +426,34 @@ mod tests {
         let (restored, ()) = join!(desired.restore(&registered), broker);
         restored.unwrap();
         assert!(desired.left.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_taken_any_more_costs_the_others_nothing_and_is_asked_for_again() {
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
+        let mut desired = Desired::default();
+        desired.users.extend(["ann".into(), "bob".into()]);
+        desired.channels.insert("room".into());
+        let broker = async {
+            assert!(hears(&mut broker).await.starts_with("NARU.ROUTE s1 r1 "));
+            says(&mut broker, "-OOM no memory\r\n").await;
+            for _ in 0..2 {
+                let is_bob = hears(&mut broker).await == "NARU.ROUTE s1 r1 bob";
+                says(&mut broker, if is_bob { "-OOM no memory\r\n" } else { "+OK\r\n" }).await;
+            }
+            assert_eq!(hears(&mut broker).await, "SUBSCRIBE room");
+            says(&mut broker, &confirmed("subscribe", "room")).await;
+            assert_eq!(hears(&mut broker).await, "NARU.ROUTE s1 r1 bob");
+            says(&mut broker, "+OK\r\n").await;
+        };
+        let restored = async {
+            desired.restore(&registered).await.unwrap();
+            assert_eq!(desired.untaken.len(), 1);
+            desired.again(&registered).await.unwrap();
+            assert!(desired.untaken.is_empty());
+        };
+        join!(restored, broker);
     }
 
     #[tokio::test]

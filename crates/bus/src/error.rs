@@ -66,6 +66,13 @@ impl BusError {
         let message = format!("it is done, but survives no more than level {level} says so far; try again");
         BusError::Uncertain { code: "LEVEL".to_owned(), message }
     }
+
+    /// Nothing was written, since it can get no further than this.
+    pub(crate) fn out_of_reach(level: Level, most: Level) -> BusError {
+        let message =
+            format!("the broker cannot give level {level}; ask for {most}, which is the most it can");
+        BusError::Refused { code: "INVALID".to_owned(), message }
+    }
 }
 
 impl From<RedisError> for BusError {

@@ -115,18 +115,42 @@ impl Line {
         Ok(changed)
     }
 
-    /// Finishes what a sweep has found: brings everything in it to all inboxes it is for, in order.
+    /// Finishes what a sweep has found: brings everything in it to all inboxes it is for, in order. What cannot be brought there does
+    /// not keep back what comes after it.
     pub async fn finish(&self, open: &Open) -> Result<(), BusError> {
-        let entries = self.entries(open).await?;
-        let members = self.members(&open.conversation, None).await?;
-        let switched = entries.iter().find(|entry| matches!(entry.content, Content::Broadcast));
-        for entry in &entries {
-            // Where it is not among them, a room that is in broadcast mode has been for all of them.
-            let is_before = switched.is_some_and(|switched| entry.seq <= switched.seq);
-            let mode = if is_before { Mode::FanOut } else { members.mode };
-            self.fan_out(entry, mode, Before::Perhaps).await?;
+        let mode = self.members(&open.conversation, None).await?.mode;
+        let switched = match mode {
+            Mode::FanOut => None,
+            Mode::Broadcast => self.switched(open).await?,
+        };
+        let (mut after, mut failed) = (open.from, None);
+        while let Some(page) = self.some_of(open, after).await? {
+            after = page.next;
+            for entry in &page.entries {
+                // Where it is not among them, a room that is in broadcast mode has been for all of them.
+                let is_before = switched.is_some_and(|switched| entry.seq <= switched);
+                let mode = if is_before { Mode::FanOut } else { mode };
+                match self.fan_out(entry, mode, Before::Perhaps).await {
+                    Ok(()) => {}
+                    Err(BusError::Unreachable) => return Err(BusError::Unreachable),
+                    Err(error) => drop(failed.get_or_insert(error)),
+                }
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The entry since which a room is in broadcast mode, if it is among those that are open.
+    async fn switched(&self, open: &Open) -> Result<Option<Seq>, BusError> {
+        let mut after = open.from;
+        while let Some(page) = self.some_of(open, after).await? {
+            let mut entries = page.entries.iter();
+            if let Some(entry) = entries.find(|entry| matches!(entry.content, Content::Broadcast)) {
+                return Ok(Some(entry.seq));
+            }
+            after = page.next;
+        }
+        Ok(None)
     }
 
     /// Writes, and brings what was written to everybody. `entry` is what it has become.
@@ -170,21 +194,22 @@ impl Line {
         }
     }
 
-    async fn entries(&self, open: &Open) -> Result<Vec<Entry>, BusError> {
-        let Open { conversation, from, to, .. } = open;
-        let (mut all, mut after) = (Vec::new(), *from);
-        loop {
-            let (conversation, from) = (conversation.clone(), From::After(after));
-            let history = History { conversation, reader: None, from, limit: PAGE, bytes: None };
-            let Answer::Page(Page { more, entries, .. }) = self.step(&Op::History(history)).await? else {
-                return Err(other_answer());
-            };
-            all.extend(entries.into_iter().filter(|entry| entry.seq <= *to));
-            match all.last() {
-                Some(last) if more && last.seq < *to && last.seq > after => after = last.seq,
-                _ => return Ok(all),
-            }
+    /// A page of what is open; none behind the last.
+    async fn some_of(&self, open: &Open, after: Seq) -> Result<Option<Piece>, BusError> {
+        if after >= open.to {
+            return Ok(None);
         }
+        let (conversation, from) = (open.conversation.clone(), From::After(after));
+        let history = History { conversation, reader: None, from, limit: PAGE, bytes: None };
+        let Answer::Page(Page { more, mut entries, .. }) = self.step(&Op::History(history)).await? else {
+            return Err(other_answer());
+        };
+        let next = match entries.last() {
+            Some(last) if more => last.seq,
+            _ => open.to,
+        };
+        entries.retain(|entry| entry.seq <= open.to);
+        Ok(Some(Piece { entries, next }))
     }
 
     async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
@@ -222,7 +247,7 @@ impl Line {
         };
         let entry = json_of(entry);
         let told = entry.as_ref().map_or(&[][..], Body::as_bytes);
-        let done_so_far = scripts.deliver(&mut self.connection(), deliver, since, Some(told)).await?;
+        let done_so_far = scripts.deliver(&self.connection(), deliver, since, Some(told)).await?;
         let Deliveries { mut delivered, are_told } = done_so_far;
         if are_told {
             delivered.clear();
@@ -243,7 +268,7 @@ impl Line {
             },
             Some(scripts) => {
                 let since = scripts.since(&mut self.connection(), deliver).await?;
-                let done = scripts.deliver(&mut self.connection(), deliver, &since, Some(&[])).await?;
+                let done = scripts.deliver(&self.connection(), deliver, &since, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
                 self.tell(deliver, None, untold).await?;
                 Ok(done.delivered)
@@ -306,6 +331,13 @@ impl Line {
             _ => Err(other_answer()),
         }
     }
+}
+
+/// Some of what is open.
+struct Piece {
+    entries: Vec<Entry>,
+    /// After which the next begins.
+    next: Seq,
 }
 
 /// Whether another one may have begun to bring an entry to its inboxes, so that it is there and its server was not told.

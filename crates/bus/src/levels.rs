@@ -63,6 +63,11 @@ impl Levels {
         if self.persistence == Persistence::Always { Level::Fsync } else { Level::Memory }
     }
 
+    /// Whether it may be reached: a replica may come at any time.
+    pub(crate) fn can_reach(&self, level: Level) -> bool {
+        level <= self.at_once() || level == Level::Replica || self.can_wait_for_disk
+    }
+
     /// What everything has reached that the server has answered by now: at most what is asked for, if it gets there in time.
     pub(crate) async fn reach(&self, level: Level) -> Level {
         let at_once = self.at_once();

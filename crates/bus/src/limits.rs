@@ -28,6 +28,9 @@ pub(crate) const LEVEL_WAITS_MAX: usize = CALLS_MAX;
 /// Calls whose link was lost under them and that wait for the next one; more are answered at once.
 pub(crate) const CALLS_AGAIN_MAX: usize = CALLS_MAX;
 
+/// How often names are asked for again that were not taken.
+pub(crate) const AGAIN_EVERY: Duration = Duration::from_secs(5);
+
 /// For how long a Redis or Valkey may believe that a server runs.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 

@@ -24,7 +24,7 @@ use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
 use crate::target::{Place, Target};
 use crate::wire::answer;
-use crate::wire::{Request, request};
+use crate::wire::request;
 
 /// A connection to a broker on which the ledger's operations are asked, whatever the broker speaks. Cheap to clone; calls
 /// on its clones share the connection, and each waits for its own answer.
@@ -177,6 +177,16 @@ impl Line {
         }
     }
 
+    /// Refuses what could never be reached here: sent again and again, it would never be as safe as is asked for.
+    pub(crate) fn check_level(&self, level: Level) -> Result<(), BusError> {
+        let most = match &self.spoken {
+            Spoken::Native => Level::Fsync,
+            Spoken::Scripts { scripts, .. } if scripts.levels().can_reach(level) => return Ok(()),
+            Spoken::Scripts { scripts, .. } => scripts.levels().at_once(),
+        };
+        if level <= most { Ok(()) } else { Err(BusError::out_of_reach(level, most)) }
+    }
+
     pub(crate) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
     }
@@ -194,9 +204,11 @@ impl Line {
         let mut connection = self.connection();
         match &self.spoken {
             Spoken::Native => {
-                let Request { name, arguments } = request(op);
-                let mut command = redis::cmd(name);
-                command.arg(arguments);
+                let request = request(op);
+                let mut command = redis::cmd(request.name);
+                for argument in request.arguments() {
+                    command.arg(argument);
+                }
                 answer(op, ask(&mut connection, &command).await?)
             }
             Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,

@@ -284,8 +284,11 @@ where
 /// Makes changes as they come, until the link is of no use any more.
 async fn serve(registered: &Registered, changes: &mut Changes, desired: &mut Desired) -> BusError {
     loop {
-        let (step, batch) = changes.batch().await;
-        if let Err(error) = desired.apply(step, batch, registered).await {
+        let applied = select! {
+            (step, batch) = changes.batch() => desired.apply(step, batch, registered).await,
+            () = desired.until_again() => desired.again(registered).await,
+        };
+        if let Err(error) = applied {
             return error;
         }
     }

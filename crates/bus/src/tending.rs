@@ -21,7 +21,14 @@ pub(crate) async fn register(line: &Line, run: &Run) -> Result<(), BusError> {
         Dialect::Native => None,
         Dialect::Scripts => Some(LEASE),
     };
-    say(line, run, lease).await
+    match say(line, run, lease).await {
+        // It can be read; and this is said again soon.
+        Err(error @ BusError::Uncertain { .. }) if lease.is_some() => {
+            tracing::warn!(%error, "the broker is not told that this server runs");
+            Ok(())
+        }
+        said => said,
+    }
 }
 
 /// Says so again, well before it is not believed any more.

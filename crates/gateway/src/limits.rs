@@ -82,6 +82,9 @@ pub const CONVERSATIONS: usize = 50;
 /// See [`CONVERSATIONS`].
 pub const CONVERSATIONS_MAX: usize = 200;
 
+/// Pages of a log that are looked through for what somebody who comes back to a room was there.
+pub const SILENCE_PAGES_MAX: usize = 20;
+
 /// Members in a page, when the client names no number, and at most.
 pub const MEMBERS: usize = 100;
 /// See [`MEMBERS`].
@@ -98,6 +101,13 @@ pub const PONG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time a client has for its connect command.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time a connect command has, from its coming to its answer. SDKs wait for 5 s: who has to come again is told so before, and
+/// gives the place up.
+pub const ADMIT_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Time a client has to go by itself whose connect command was refused.
+pub const REFUSED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time an expired connection has for its refresh.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(25);

@@ -32,8 +32,8 @@ pub(crate) enum Kind {
     Live,
     /// Of an inbox.
     Inbox(Change),
-    /// Of a room that is followed by its channel. Without a frame it is to be looked at in the log.
-    Room,
+    /// Of a room that is followed by its channel: the entry with this number. Without a frame it is to be looked at in the log.
+    Room(Seq),
 }
 
 /// What has come into an inbox.
@@ -141,7 +141,7 @@ pub(crate) fn room(delivery: &Delivery, data: Option<Box<RawValue>>) -> Publicat
     let channel = delivery.conversation.as_str();
     let frame = data.map_or_else(Bytes::new, |data| frame::text(&Pushed::live(channel, data, None)));
     let channel = Bytes::copy_from_slice(channel.as_bytes());
-    Publication { channel, frame, kind: Kind::Room }
+    Publication { channel, frame, kind: Kind::Room(delivery.seq) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    future::pending,
     io::{self, Read, Write},
     rc::Rc,
 };
@@ -60,6 +61,20 @@ impl WebSocket {
             }
             self.read();
         }
+    }
+
+    /// Returns when the client has gone without having said anything more. What it does say waits: a turn of it at most.
+    pub(crate) async fn gone(&mut self) -> Ending {
+        while self.waiting.is_empty() {
+            if let Some(ended) = self.ended {
+                return ended;
+            }
+            if self.link.socket().readable().await.is_err() {
+                return Ending::Gone;
+            }
+            self.read();
+        }
+        pending().await
     }
 
     fn read(&mut self) {

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
-use support::{Client, Harbour, Strait, eventually, gateway};
+use support::{Client, Harbour, Strait, eventually, gateway, token};
 
 /// Where an SDK that comes back says it stands.
 fn standing(connect: &Value, user: &str, offset: u64) -> Value {
@@ -320,4 +322,34 @@ fn what_was_not_heard_while_the_broker_was_out_of_reach_is_read_afterwards() {
     bob.assert_quiet();
     one.stop();
     two.stop();
+}
+
+#[test]
+fn a_connect_that_the_broker_is_slow_to_answer_is_refused_before_its_client_gives_up() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway("one", &strait.address);
+    strait.becalm(true);
+    let begun = Instant::now();
+    let mut clients: Vec<Client> = (0..40).map(|_| Client::open(one.address())).collect();
+    for (nth, client) in clients.iter_mut().enumerate() {
+        client.command("connect", json!({"token": token(&format!("user{nth}"))}));
+    }
+    // Half of them have no patience.
+    let mut patient = clients.split_off(20);
+    clients.into_iter().for_each(Client::cut);
+    for client in &mut patient {
+        let error = client.next()["error"].clone();
+        assert_eq!((&error["code"], &error["temporary"]), (&json!(100), &json!(true)));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    strait.becalm(false);
+    eventually("clients get in", || {
+        let mut client = Client::open(one.address());
+        client.ask("connect", json!({"token": token("user1")}))["error"].is_null()
+    });
+    // Who has stayed is sent away, to come again.
+    assert_eq!(patient[0].closed(), Some((3000, "connection closed".to_owned())));
+    one.stop();
 }

@@ -106,6 +106,78 @@ fn a_room_is_made_by_whom_the_rules_let_and_its_owner_lets_others_in() {
 }
 
 #[test]
+fn who_may_only_read_does_not_come_to_speak_by_leaving_and_joining_again() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut bob = Client::connect(one.address(), "bob");
+    alice.rpc("room.join", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    let hello = |id: u64| json!({"to": "room:open-1", "id": id.to_string(), "body": id});
+    let role = |role: &str| with(with(room("open-1"), "user", "bob"), "role", role);
+    alice.rpc("room.role", role("reader"));
+    for n in 0..150 {
+        alice.rpc_among_pushes("send", hello(n));
+    }
+    for id in 0..2 {
+        bob.rpc("room.leave", room("open-1"));
+        bob.rpc("room.join", room("open-1"));
+        assert_eq!(refused(&mut bob, "send", hello(id)), 103);
+    }
+    alice.rpc("room.role", role("member"));
+    bob.rpc("send", hello(2));
+    bob.rpc("room.leave", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    bob.rpc("send", hello(3));
+    one.stop();
+}
+
+#[test]
+fn of_those_who_make_a_room_at_once_one_owns_it() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let names = ["alice", "bob", "carol", "dave", "erin", "frank"];
+    let mut people = names.map(|name| Client::connect(one.address(), name));
+    for (name, others) in [("team-1", None), ("open-1", Some("member"))] {
+        let data = json!({"method": "room.join", "data": room(name)});
+        let ids: Vec<u64> = people.iter_mut().map(|client| client.command("rpc", data.clone())).collect();
+        let mut let_in = Vec::new();
+        for (nth, id) in ids.into_iter().enumerate() {
+            let answer = people[nth].reply(id);
+            match others {
+                None if !answer["error"].is_null() => assert_eq!(answer["error"]["code"], 103),
+                _ => let_in.push(nth),
+            }
+        }
+        assert_eq!(let_in.len(), if others.is_some() { names.len() } else { 1 }, "{name}");
+        let listed = people[let_in[0]].rpc("room.members", room(name));
+        let mut roles: Vec<&str> =
+            listed["members"].as_array().unwrap().iter().map(|one| one["role"].as_str().unwrap()).collect();
+        roles.sort_unstable();
+        let mut wanted = vec![others.unwrap_or_default(); let_in.len() - 1];
+        wanted.push("owner");
+        assert_eq!(roles, wanted, "{name}");
+    }
+    one.stop();
+}
+
+#[test]
+fn whether_somebody_is_there_is_told_to_those_they_have_written_to() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let mut mallory = Client::connect(one.address(), "mallory");
+    let mut bob = Client::connect(one.address(), "bob");
+    let talk = json!({"conversation": "dm:bob:mallory"});
+    assert_eq!(refused(&mut mallory, "presence", talk.clone()), 103);
+    mallory.send("bob", "1", "are you there?");
+    assert_eq!(refused(&mut mallory, "presence", talk.clone()), 103);
+    assert_eq!(bob.rpc("presence", talk.clone()), json!({"online": ["bob", "mallory"]}));
+    bob.send("mallory", "1", "yes");
+    assert_eq!(mallory.rpc("presence", talk), json!({"online": ["bob", "mallory"]}));
+    one.stop();
+}
+
+#[test]
 fn members_on_all_servers_get_what_is_said_and_who_comes_and_goes() {
     let harbour = Harbour::open();
     let (one, two) = (gateway(&harbour, "one"), gateway(&harbour, "two"));

@@ -24,6 +24,10 @@ pub const SEEN_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The length of a dedupe window. Two are kept, so a retry is recognised for one to two of these.
 pub const DEDUPE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Client ids of one conversation that are remembered at least, if so many were given in its windows. A store may forget those
+/// before, so that what a conversation takes in memory is bounded: many times what its log has.
+pub const DEDUPE_IDS_MIN: usize = 100_000;
+
 /// Entries in one answer to a resume or a replay: one turn of the loop stays short, the rest is asked for again.
 pub const BATCH_ENTRIES_MAX: usize = 1024;
 
@@ -49,7 +53,8 @@ pub struct Limits {
     /// How long an entry stays. Looked at by every append to the log; a store may look more often.
     pub log_age_max: Duration,
     /// The length of a dedupe window. Windows lie on a fixed grid from 1970 on; a client id is recognised in the window it
-    /// was given in and in the next, so for one to two of these.
+    /// was given in and in the next, so for one to two of these; or until [`DEDUPE_IDS_MIN`] others have been given since, if
+    /// a store has no room for more.
     pub dedupe_window: Duration,
     /// Changes in a user's ring. The oldest leaves, and devices that have not acknowledged it are far behind.
     pub ring_max: usize,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use naru_ledger::Millis;
 
 /// How far the time of the day may be ahead of the time that has passed, and is still taken as it is.
-const AHEAD_MAX: Duration = Duration::from_hours(1);
+const AHEAD_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How many times faster than time passes one that is further ahead is come up with: an hour in ten seconds.
 const CATCHES_UP: u32 = 360;

@@ -53,6 +53,7 @@ pub(super) fn run(
         }
         Err(Undecided::Unread(error)) => Err(error),
         Err(Undecided::Garbled(place)) => Err(StoreError::NoBody { address: place.address }),
+        Err(Undecided::Exhausted) => Err(StoreError::Exhausted),
         Ok(Decided { mut answer, changes, news }) => {
             store.change_ledger(changes)?;
             if let Op::Server(is) = op {

@@ -79,8 +79,8 @@ fn is_short_on_ledger(op: &naru_ledger::Op) -> bool {
     use naru_ledger::{Conversation, Op};
 
     match op {
-        Op::Append(_) | Op::Done { .. } | Op::Ack(_) | Op::Read(_) | Op::Mark { .. } | Op::Server(_) => true,
-        // To how many is not known before.
+        Op::Append(_) | Op::Done { .. } | Op::Ack(_) | Op::Read(_) | Op::Mark { .. } => true,
+        // To how many is not known before; nor how many routes another run leaves behind, with [`Op::Server`].
         Op::Send(append) => matches!(append.conversation, Conversation::Direct(_)),
         Op::Deliver(deliver) => is_few(deliver.to.len()),
         Op::Route { users, .. } | Op::Unroute { users, .. } | Op::Presence { users } => is_few(users.len()),

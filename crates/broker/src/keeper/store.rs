@@ -49,6 +49,9 @@ pub(super) enum StoreError {
     /// The store's fault: what stands there is something else.
     #[error("IOERR what is stored at {address} is not what was looked for")]
     NoBody { address: u64 },
+    /// The store's fault: nothing that was ever given goes before it.
+    #[error("IOERR a number here is higher than any can be: run naru doctor verify on the data folder")]
+    Exhausted,
 }
 
 /// What is stored, and the log that makes it last. Every change is recorded before it is applied; replaying the records

@@ -32,6 +32,8 @@ impl Upkeep {
         if at.elapsed() >= LOOKS_EVERY {
             self.looked = (Instant::now(), end);
             self.forget(store);
+            let now = store.ledger_now();
+            store.ledger.tidy_routes(now);
             self.checkpoints.look(store);
             // Not before it is known what is dead.
             if !counts_more {

@@ -12,7 +12,7 @@ use crate::{
 const NO_CONVERSATION: Misfit = Misfit("a conversation that is not there");
 const NO_PERSON: Misfit = Misfit("a user who is not there");
 const NO_ENTRY: Misfit = Misfit("an entry that cannot be the next");
-const NO_ROOM: Misfit = Misfit("a member of what is no room");
+const NO_ROOM: Misfit = Misfit("a member of what is no room, or a version that no history gives");
 const NO_PLACE: Misfit = Misfit("a body that is not in the record");
 const NO_RISE: Misfit = Misfit("numbers that do not rise");
 

@@ -169,6 +169,17 @@ impl LedgerChange {
         }
     }
 
+    /// The highest number that it gives.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            LedgerChange::Appended { seq, .. } => seq.0,
+            LedgerChange::Member { version, .. } => version.0,
+            LedgerChange::Read { useq, .. } => useq.0,
+            LedgerChange::Delivered { to, .. } => to.iter().map(|reached| reached.useq.0).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Leaves out recipients of a delivery.
     pub(crate) fn retain_reached(&mut self, mut keep: impl FnMut(Number) -> bool) {
         if let LedgerChange::Delivered { to, .. } = self {

@@ -161,6 +161,11 @@ impl Ledger {
         self.routes.over(run);
     }
 
+    /// Drops some of the routes that nobody has told anything about for long.
+    pub(crate) fn tidy_routes(&mut self, now: Millis) {
+        self.routes.tidy(now);
+    }
+
     /// Drops what recognises repeats where both windows have passed, in one conversation. Recorded nowhere: nothing depends on
     /// it, since this moment has passed for good.
     pub(crate) fn forget_ids(&mut self, conversation: Number, passed: Millis) {

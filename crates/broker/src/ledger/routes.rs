@@ -1,4 +1,7 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use ahash::RandomState;
 use naru_ledger::{
@@ -23,6 +26,21 @@ struct Known {
     told: Option<(Epoch, Option<Millis>)>,
     /// Whom its runs hold. There is more than one run only while an old one's routes are still on their way.
     held: HashMap<Epoch, HashSet<User, RandomState>>,
+    /// Since when it has had routes that do not count.
+    idle_since: Option<Millis>,
+}
+
+/// How long routes are kept that do not count: until whoever they are of has had the time to tell of its run.
+const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Routes that are dropped at once.
+const DROPPED_AT_ONCE_MAX: usize = 1000;
+
+impl Known {
+    fn counts(&self, epoch: &Epoch, now: Millis) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|(told, until)| told == epoch && until.is_none_or(|until| now < until))
+    }
 }
 
 impl Routes {
@@ -73,8 +91,39 @@ impl Routes {
     }
 
     fn counts(&self, run: &Run, now: Millis) -> bool {
-        let told = self.servers.get(&run.server).and_then(|known| known.told.as_ref());
-        told.is_some_and(|(epoch, until)| *epoch == run.epoch && until.is_none_or(|until| now < until))
+        self.servers.get(&run.server).is_some_and(|known| known.counts(&run.epoch, now))
+    }
+
+    /// Drops some of the routes that have not counted for long: nobody may ever say anything about their runs again.
+    pub(super) fn tidy(&mut self, now: Millis) {
+        let Routes { servers, users } = self;
+        let mut left = DROPPED_AT_ONCE_MAX;
+        servers.retain(|server, known| {
+            let is_idle = |known: &Known, epoch: &Epoch| !known.counts(epoch, now);
+            let idle = known.held.keys().find(|epoch| is_idle(known, epoch)).cloned();
+            let is_told = known.told.as_ref().is_some_and(|(epoch, _)| known.counts(epoch, now));
+            if idle.is_none() && is_told {
+                known.idle_since = None;
+                return true;
+            }
+            let since = *known.idle_since.get_or_insert(now);
+            if now.since(since) < KEPT_FOR {
+                return true;
+            }
+            let Some(epoch) = idle else { return false };
+            let held = known.held.entry(epoch.clone()).or_default();
+            let some: Vec<User> = held.iter().take(left).cloned().collect();
+            left -= some.len();
+            let run = Run { server: server.clone(), epoch };
+            for user in some {
+                held.remove(&user);
+                drop_route(users, &user, &run);
+            }
+            if held.is_empty() {
+                known.held.remove(&run.epoch);
+            }
+            true
+        });
     }
 
     pub(super) fn present(&self, users: &[User], now: Millis) -> Vec<Present> {
@@ -94,6 +143,10 @@ fn drop_route(users: &mut HashMap<User, BTreeSet<Run>, RandomState>, user: &User
 
 #[cfg(test)]
 impl Routes {
+    pub(super) fn knows(&self, user: &User) -> bool {
+        self.users.contains_key(user)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.servers.is_empty() && self.users.is_empty()
     }

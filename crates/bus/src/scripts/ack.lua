@@ -13,7 +13,7 @@ if useq > device.cursor then
     local stood = redis.call('HKEYS', device.behind)
     for _, id in ipairs(stood) do
       local record = record_at(person.user, id)
-      if not record or record_of(record).useq <= useq then
+      if not record or tonumber(record_of(record).useq) <= useq then
         redis.call('HDEL', device.behind, id)
       end
     end
@@ -24,8 +24,8 @@ local id = argument(5)
 local record = id and record_at(person.user, id)
 if record and device.is_known and device.cursor < person.floor then
   record = record_of(record)
-  local seq = math.min(tonumber(argument(6)), record.head)
-  if seq > stands(device, ring_after(person.user, device.cursor), id, record) then
+  local seq = math.min(tonumber(argument(6)), tonumber(record.head))
+  if seq > stands(device, ring_after(person, device.cursor), id, record) then
     redis.call('HSET', device.behind, id, seq)
   end
 end

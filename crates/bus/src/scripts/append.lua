@@ -23,7 +23,7 @@ if refused then
   return refused
 end
 if mentioned > LIMITS.mentions then
-  return refuse('TOOBIG a message mentions at most ' .. int(LIMITS.mentions) .. ' users; this one mentions '
+  return redis.error_reply('TOOBIG a message mentions at most ' .. int(LIMITS.mentions) .. ' users; this one mentions '
     .. int(mentioned))
 end
 local moment = now()
@@ -35,13 +35,12 @@ end
 local more = {}
 if target then
   if not said(log, target, { message = true }) then
-    return refuse(NO_SUCH_MESSAGE)
+    return redis.error_reply(NO_SUCH_MESSAGE)
   end
   more = { 'tg', target }
 elseif mentions then
   more = { 'mn', mentions }
 end
 local written = push(log, moment, sender, client_id, kind, more, body)
-rewrite(log, written.seq, 'S' .. body)
-keep(log)
+keep(log, written.seq, 'S' .. body)
 return answer(log, written, 0, mode(log))

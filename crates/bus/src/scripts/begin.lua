@@ -7,34 +7,26 @@ local function argument(i)
   return ARGV[ARGUMENTS + i]
 end
 
-local function refuse(text)
-  return redis.error_reply(text)
-end
-
 -- Numbers have up to 16 digits, of which Lua's own conversion keeps 14, and Redis's is slow.
 local function int(number)
   return string.format('%d', number)
 end
 
-local function now()
-  if ARGV[3] ~= '' then
-    return tonumber(ARGV[3])
-  end
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
 local JUMP = 1048576
 
 -- The generation of what is written now: never an older one than the partition has seen.
+local seen_generation
+
 local function generation()
-  local given = tonumber(ARGV[1])
-  local known = tonumber(redis.call('HGET', P .. ':gen', 'n') or 0)
-  if given > known then
-    redis.call('HSET', P .. ':gen', 'n', given)
-    return given
+  if not seen_generation then
+    local given = tonumber(ARGV[1])
+    seen_generation = tonumber(redis.call('HGET', P .. ':gen', 'n') or 0)
+    if given > seen_generation then
+      redis.call('HSET', P .. ':gen', 'n', given)
+      seen_generation = given
+    end
   end
-  return known
+  return seen_generation
 end
 
 -- The number after `last`, which was given in the generation `of`.
@@ -42,30 +34,3 @@ local function number_after(last, of, generation)
   return last + 1 + JUMP * math.max(generation - of, 0)
 end
 
-local function epoch()
-  local known = redis.call('HGET', P .. ':gen', 'ep')
-  if not known then
-    redis.call('HSET', P .. ':gen', 'ep', ARGV[2])
-    return ARGV[2]
-  end
-  return known
-end
-
-local function page(limit)
-  return math.min(math.max(tonumber(limit), 1), math.max(LIMITS.page_entries, 1))
-end
-
--- What comes first by its bytes; `<` would go by the server's language.
-local function less(a, b)
-  local i = 1
-  while true do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return (x or -1) < (y or -1)
-    end
-    if not x then
-      return false
-    end
-    i = i + 1
-  end
-end

@@ -6,15 +6,17 @@ use redis::aio::MultiplexedConnection;
 use super::library::{Library, Script};
 use crate::ask::in_time;
 use crate::error::BusError;
+use crate::wire::Request;
 
 /// One script to be run.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    /// A command's name.
-    pub(super) script: &'static str,
     /// The key that says in which slot.
     pub(super) key: String,
-    pub(super) arguments: Vec<Vec<u8>>,
+    /// What comes before the request's own arguments.
+    pub(super) given: Vec<String>,
+    /// The script is that of the command's name.
+    pub(super) request: Request,
 }
 
 /// Runs scripts, all on their way at once, by the names under which a server knows them; those that it does not know it is given.
@@ -47,12 +49,16 @@ pub(super) async fn run(
 }
 
 fn script<'a>(library: &'a Library, call: &Call) -> Result<&'a Script, BusError> {
-    let unknown = || BusError::Unusable(format!("there is no script for {}", call.script));
-    library.script(call.script).ok_or_else(unknown)
+    let name = call.request.name;
+    let unknown = || BusError::Unusable(format!("there is no script for {name}"));
+    library.script(name).ok_or_else(unknown)
 }
 
 fn add(pipeline: &mut redis::Pipeline, how: &str, what: &str, call: &Call) {
-    pipeline.cmd(how).arg(what).arg(1).arg(&call.key).arg(&call.arguments);
+    pipeline.cmd(how).arg(what).arg(1).arg(&call.key).arg(&call.given);
+    for argument in call.request.arguments() {
+        pipeline.arg(argument);
+    }
 }
 
 fn is_unknown(value: &Value) -> bool {

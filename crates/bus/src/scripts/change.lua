@@ -1,44 +1,40 @@
 -- A change of a user's index.
 
-local function miss(user, pointer)
-  if pointer.after == pointer.seq then
-    return
-  end
-  local devices = devices_of(user)
-  if #devices == 0 then
-    devices = { { name = '', cursor = 0 } }
-  end
-  for _, device in ipairs(devices) do
-    if device.cursor < pointer.useq then
-      redis.call('HSETNX', behind(user, device.name), pointer.id, pointer.after)
+-- Keeps where devices stand in what they had not seen of the pointers that left the ring.
+local function miss(user, pointers)
+  local devices
+  for _, pointer in ipairs(pointers) do
+    if pointer.after < pointer.seq then
+      devices = devices or devices_of(user)
+      if #devices == 0 then
+        devices[1] = { name = '', cursor = 0 }
+      end
+      for _, device in ipairs(devices) do
+        if device.cursor < pointer.useq then
+          redis.call('HSETNX', behind(user, device.name), pointer.id, int(pointer.after))
+        end
+      end
     end
   end
 end
 
--- Forgets the conversation that changed longest ago, of those left if there are any.
-local function forget_conversation(user)
-  local id = redis.call('ZRANGE', P .. ':lf:' .. user, 0, 0)[1] or redis.call('ZRANGE', P .. ':zx:' .. user, 0, 0)[1]
-  redis.call('HDEL', P .. ':ix:' .. user, id)
-  for _, order in ipairs({ ':zx:', ':lf:', ':br:' }) do
-    redis.call('ZREM', P .. order .. user, id)
-  end
-  local devices = devices_of(user)
-  devices[#devices + 1] = { name = '' }
-  for _, device in ipairs(devices) do
-    redis.call('HDEL', behind(user, device.name), id)
-  end
-end
-
--- Keeps a changed record, with the next number and a pointer in the ring. Returns the number.
+-- Keeps a changed record, with the next number, which is returned, and a pointer in the ring. `after` and `seq` are spelled.
 local function change(person, id, record, followed, after, seq, kind)
   local user, generation = person.user, generation()
   local useq = number_after(person.head, person.generation, generation)
   person.head, person.generation = useq, math.max(generation, person.generation)
-  record.useq = useq
-  redis.call('HSET', P .. ':ix:' .. user, id, packed(record))
-  redis.call('ZADD', P .. ':zx:' .. user, int(useq), id)
+  local spelled = int(useq)
+  record.useq = spelled
+
+  local ring, index = P .. ':rg:' .. user, P .. ':ix:' .. user
+  local length = redis.call('RPUSH', ring, spelled .. ' ' .. after .. ' ' .. seq .. ' ' .. kind .. ' ' .. id)
+  if length > LIMITS.ring then
+    miss(user, leave_ring(person, length - LIMITS.ring))
+  end
+  local is_new = redis.call('HSET', index, STANDS, packed_person(person), id, packed(record)) > 0
+
   if record.follow == 'l' then
-    redis.call('ZADD', P .. ':lf:' .. user, int(useq), id)
+    redis.call('ZADD', P .. ':lf:' .. user, spelled, id)
   elseif followed == 'l' then
     redis.call('ZREM', P .. ':lf:' .. user, id)
   end
@@ -47,19 +43,11 @@ local function change(person, id, record, followed, after, seq, kind)
   elseif record.follow ~= 'c' and followed == 'c' then
     redis.call('ZREM', P .. ':br:' .. user, id)
   end
-
-  local ring = P .. ':rg:' .. user
-  local pointer = int(useq) .. ' ' .. int(after) .. ' ' .. int(seq) .. ' ' .. kind .. ' ' .. id
-  local length = redis.call('RPUSH', ring, pointer)
-  while length > LIMITS.ring do
-    local oldest = pointer_of(redis.call('LPOP', ring))
-    length = length - 1
-    person.floor = oldest.useq
-    miss(user, oldest)
+  if is_new then
+    -- Where the user stands is there, too.
+    while redis.call('HLEN', index) - 1 > LIMITS.conversations do
+      forgetting()(person)
+    end
   end
-  while redis.call('HLEN', P .. ':ix:' .. user) > LIMITS.conversations do
-    forget_conversation(user)
-  end
-  redis.call('HSET', P .. ':um:' .. user, 'u', int(person.head), 'g', int(person.generation), 'fl', int(person.floor))
   return useq
 end

@@ -8,11 +8,10 @@ if at_once then
 end
 local by = said(log, target, { message = true, reaction = true, system = true })
 if not by then
-  return refuse(NO_SUCH_MESSAGE)
+  return redis.error_reply(NO_SUCH_MESSAGE)
 elseif by ~= sender and role ~= 'owner' and role ~= 'moderator' then
-  return refuse(NOT_ALLOWED)
+  return redis.error_reply(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'delete', { 'tg', target })
-rewrite(log, target, 'D' .. int(written.seq))
-keep(log)
+keep(log, target, 'D' .. int(written.seq))
 return answer(log, written, 0, mode(log))

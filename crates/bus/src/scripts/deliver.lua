@@ -1,8 +1,9 @@
 -- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition.
 -- With TELL entry, which may be empty, their servers are told. With SINCE n user seq … it is known by which entry of a room they
 -- joined.
-local id, seq, count, sender = argument(1), tonumber(argument(2)), tonumber(argument(3)), argument(4)
-local users = tonumber(argument(6))
+local id, sender, users = argument(1), argument(4), tonumber(argument(6))
+local seq, count = tonumber(argument(2)), tonumber(argument(3))
+local spelled_seq, spelled_count = int(seq), int(count)
 local mentioned, since, kind, mode, entry = {}, {}, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
@@ -33,28 +34,31 @@ end
 
 -- The entry is unread and mentions the user; of too many the lowest goes.
 local function mention(record)
-  local at = #record.mentions + 1
-  while at > 1 and record.mentions[at - 1] >= seq do
+  local mentions = mentions_of(record)
+  local at = #mentions + 1
+  while at > 1 and mentions[at - 1] >= seq do
     at = at - 1
   end
-  if record.mentions[at] ~= seq then
-    table.insert(record.mentions, at, seq)
+  if mentions[at] ~= seq then
+    table.insert(mentions, at, seq)
   end
-  if #record.mentions > LIMITS.mentions_kept then
-    table.remove(record.mentions, 1)
+  if #mentions > LIMITS.mentions_kept then
+    table.remove(mentions, 1)
   end
+  set_mentions(record, mentions)
 end
 
 local delivered = {}
 for u = 7, 6 + users do
   local user = argument(u)
   local is_own = user == sender
-  local before = record_at(user, id)
+  local stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
+  local before = stored[2]
   local record = record_of(before)
   local head, followed = record.head, before and record.follow
-  local is_news = seq > head
+  local is_news = seq > tonumber(head)
   if is_news then
-    record.head, record.count = seq, count
+    record.head, record.count = spelled_seq, spelled_count
     if is_own and kind == 'leave' then
       record.follow = 'l'
     elseif mode == 'broadcast' or kind == 'broadcast' then
@@ -65,24 +69,24 @@ for u = 7, 6 + users do
   end
   if is_own then
     read_up_to(record, seq, count)
-  elseif mentioned[user] and count > record.read then
+  elseif mentioned[user] and count > tonumber(record.read) then
     mention(record)
   end
   if is_news or packed(record) ~= (before or packed(record_of(nil))) then
     local after, about = head, kind
     if not is_news then
-      after, about = seq, is_own and 'read' or 'mention'
+      after, about = spelled_seq, is_own and 'read' or 'mention'
     elseif mode == 'broadcast' or (kind == 'join' and is_own) then
-      after = seq - 1
+      after = int(seq - 1)
     elseif since[user] then
-      after = math.max(head, math.min(since[user], seq) - 1)
+      after = int(math.max(tonumber(head), math.min(since[user], seq) - 1))
     end
-    local useq = change(person_of(user), id, record, followed, after, seq, about)
-    delivered[#delivered + 1] = { user, useq, after, servers_of(user) }
+    local useq = change(person_from(user, stored[1]), id, record, followed, after, spelled_seq, about)
+    delivered[#delivered + 1] = { user, useq, tonumber(after), NO_SERVERS }
   end
 end
-
-if entry then
+if with_servers(delivered) and entry then
+  local tell, told = telling()
   local servers, of = {}, {}
   for _, one in ipairs(delivered) do
     for _, server in ipairs(one[4]) do
@@ -94,7 +98,7 @@ if entry then
     end
   end
   for _, server in ipairs(servers) do
-    tell(server, id, seq, kind, table.concat(of[server], ','), entry)
+    tell(server, id, spelled_seq, kind, table.concat(of[server], ','), entry)
   end
 end
 return delivered

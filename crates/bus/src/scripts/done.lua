@@ -2,11 +2,13 @@
 local seq = tonumber(argument(2))
 local log = log_of(argument(1))
 if log.head == 0 or seq > log.head then
-  return refuse(NO_SUCH_MESSAGE)
+  return redis.error_reply(NO_SUCH_MESSAGE)
 end
 redis.call('ZREMRANGEBYSCORE', P .. ':f:' .. log.id, seq, seq)
-if not waits(log) then
-  redis.call('ZREM', P .. ':pend', log.id)
-  redis.call('HDEL', P .. ':lease', log.id)
+local first = waits(log)
+if first then
+  return first - 1
 end
-return fanned_out(log)
+redis.call('ZREM', P .. ':pend', log.id)
+redis.call('HDEL', P .. ':lease', log.id)
+return log.head

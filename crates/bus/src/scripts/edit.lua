@@ -12,11 +12,10 @@ if at_once then
 end
 local by = said(log, target, { message = true })
 if not by then
-  return refuse(NO_SUCH_MESSAGE)
+  return redis.error_reply(NO_SUCH_MESSAGE)
 elseif by ~= sender then
-  return refuse(NOT_ALLOWED)
+  return redis.error_reply(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'edit', { 'tg', target }, body)
-rewrite(log, target, 'E' .. int(written.seq) .. ':' .. body)
-keep(log)
+keep(log, target, 'E' .. int(written.seq) .. ':' .. body)
 return answer(log, written, 0, mode(log))

@@ -2,7 +2,7 @@
 local log = log_of(argument(1))
 local reader, is_after, seq = argument(2), argument(3) == 'AFTER', argument(4)
 if reader ~= '' and not role_of(log, reader) then
-  return refuse(NOT_A_MEMBER)
+  return redis.error_reply(NOT_A_MEMBER)
 end
 local limit = page(argument(5))
 local bytes_max = math.min(tonumber(argument(6) or LIMITS.page_bytes), LIMITS.page_bytes)

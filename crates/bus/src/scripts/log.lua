@@ -4,21 +4,28 @@ local NOT_A_MEMBER = 'FORBIDDEN only those who take part may read or write in a 
 local NOT_ALLOWED = "FORBIDDEN the user's role does not allow this"
 local NO_SUCH_MESSAGE = 'NOTFOUND the conversation has no such message'
 
+-- How a log stands is kept beside its texts, under a name that no entry has: an append writes both at once. It is what `spelled`
+-- says, numbers with a blank between.
+local STANDS = ''
+
 local function log_of(id)
-  local f = redis.call('HMGET', P .. ':m:' .. id, 's', 'at', 'c', 'g', 'tl', 'mv', 'sw', 'n', 'by', 'ft')
-  return {
-    id = id,
-    head = tonumber(f[1] or 0),
-    at = tonumber(f[2] or 0),
-    count = tonumber(f[3] or 0),
-    generation = tonumber(f[4] or 1),
-    trimmed = tonumber(f[5] or 0),
-    version = tonumber(f[6] or 0),
-    switched = f[7] and tonumber(f[7]),
-    entries = tonumber(f[8] or 0),
-    bytes = tonumber(f[9] or 0),
-    first_at = tonumber(f[10] or 0),
-  }
+  local log = { id = id, head = 0, at = 0, count = 0, generation = 1, trimmed = 0, version = 0, switched = false, entries = 0,
+    bytes = 0, first_at = 0, earlier_at = 0 }
+  local spelled = redis.call('HGET', P .. ':b:' .. id, STANDS)
+  if spelled then
+    local head, at, count, generation, trimmed, version, switched, entries, bytes, first_at, earlier_at = string.match(spelled,
+      '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    log.head, log.at, log.count, log.generation = tonumber(head), tonumber(at), tonumber(count), tonumber(generation)
+    log.trimmed, log.version, log.switched = tonumber(trimmed), tonumber(version), switched ~= '0' and tonumber(switched)
+    log.entries, log.bytes, log.first_at = tonumber(entries), tonumber(bytes), tonumber(first_at)
+    log.earlier_at = tonumber(earlier_at)
+  end
+  return log
+end
+
+local function spelled(log)
+  return string.format('%d %d %d %d %d %d %d %d %d %d %d', log.head, log.at, log.count, log.generation, log.trimmed, log.version,
+    log.switched or 0, log.entries, log.bytes, log.first_at, log.earlier_at)
 end
 
 local function mode(log)
@@ -35,6 +42,9 @@ local function pair(id)
 end
 
 local function escaped(name)
+  if not string.find(name, '[%%:]') then
+    return name
+  end
   return (string.gsub(string.gsub(name, '%%', '%%25'), ':', '%%3A'))
 end
 
@@ -60,11 +70,13 @@ local function role_of(log, user)
   return role, tonumber(since)
 end
 
+-- What every entry has is one field, `kind prev count time bytes sender`: fewer are written and read sooner.
 local function fields_of(entry)
   local fields = {}
   for i = 1, #entry[2], 2 do
     fields[entry[2][i]] = entry[2][i + 1]
   end
+  fields.k, fields.p, fields.m, fields.t, fields.z, fields.u = string.match(fields.e, '^(%a+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   return fields
 end
 
@@ -81,11 +93,21 @@ local function fanned_out(log)
   return first and tonumber(first) - 1 or log.head
 end
 
--- The entry that what is called so now would repeat.
+local function window_of(moment)
+  return math.floor(moment / LIMITS.dedupe_window)
+end
+
+-- The entry that what is called so now would repeat. Of the two windows it may be in, only those are looked at in which anything
+-- was said.
 local function repeated(log, sender, id, moment)
-  local window = math.floor(math.max(moment, log.at) / LIMITS.dedupe_window)
-  local name = sender .. '\0' .. id
-  local seq = redis.call('HGET', P .. ':d:' .. log.id .. ':' .. int(window), name)
-    or redis.call('HGET', P .. ':d:' .. log.id .. ':' .. int(window - 1), name)
-  return seq and tonumber(seq)
+  local window = window_of(math.max(moment, log.at))
+  local last, earlier = window_of(log.at), window_of(log.earlier_at)
+  for _, w in ipairs({ window, window - 1 }) do
+    if w == last or w == earlier then
+      local seq = redis.call('HGET', P .. ':d:' .. log.id .. ':' .. int(w), sender .. '\0' .. id)
+      if seq then
+        return tonumber(seq)
+      end
+    end
+  end
 end

@@ -1,7 +1,7 @@
 -- NARU.MARK conversation user seq
 local log, user = log_of(argument(1)), argument(2)
 if not role_of(log, user) then
-  return refuse(NOT_A_MEMBER)
+  return redis.error_reply(NOT_A_MEMBER)
 end
 if log.head == 0 or log.switched then
   return 0

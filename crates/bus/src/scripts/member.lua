@@ -3,7 +3,7 @@ local user, to = argument(2), argument(3)
 local log = log_of(argument(1))
 local role, since = role_of(log, user)
 if CHANGE == 'role' and not role then
-  return refuse('NOTFOUND the room has no such member')
+  return redis.error_reply('NOTFOUND the room has no such member')
 end
 local is_so = { join = role ~= nil, leave = role == nil, role = role == to }
 if is_so[CHANGE] then

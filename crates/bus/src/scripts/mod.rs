@@ -5,6 +5,7 @@
 
 mod call;
 mod clear;
+mod deliver;
 pub(crate) mod library;
 mod presence;
 mod spread;
@@ -12,8 +13,8 @@ mod spread;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use naru_ledger::answer::{Appended, Delivered, Refused};
-use naru_ledger::op::{Append, Delete, Deliver, Edit, Read, Sweep};
+use naru_ledger::answer::{Appended, Refused};
+use naru_ledger::op::{Append, Delete, Edit, Read, Sweep};
 use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Seq, User};
 use redis::Value;
 use redis::aio::MultiplexedConnection;
@@ -26,14 +27,8 @@ use crate::reply::{self, Fields};
 use crate::wire::answer;
 use crate::wire::{Request, request};
 use call::Call;
+pub(crate) use deliver::Deliveries;
 use library::{GENERATION, Library, PART};
-
-/// What a delivery has done.
-pub(crate) struct Deliveries {
-    pub(crate) delivered: Vec<Delivered>,
-    /// Whether their servers have been told.
-    pub(crate) are_told: bool,
-}
 
 /// Since which entry users take part in a conversation; 0 where it has always been so.
 pub(crate) type Since = BTreeMap<User, Seq>;
@@ -92,8 +87,8 @@ impl Scripts {
         keeping: &Keeping,
         replication_id: &str,
     ) -> Result<(Generation, bool), BusError> {
-        let (key, arguments) = (format!("{}:gen", keeping.prefix), vec![replication_id.as_bytes().to_vec()]);
-        let call = Call { script: GENERATION, key, arguments };
+        let key = format!("{}:gen", keeping.prefix);
+        let call = Call { key, given: Vec::new(), request: Request::new(GENERATION).word(replication_id) };
         let value = call::run(&Library::new(&keeping.limits), connection, &[call]).await?.into_iter().next();
         let mut fields = Fields::of(value.unwrap_or(Value::Nil))?;
         let too_many = |_| reply::wrong("more generations than there can be");
@@ -133,7 +128,7 @@ impl Scripts {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
             Op::Deliver(deliver) => {
                 let since = self.since(connection, deliver).await?;
-                let done = self.deliver(connection, deliver, &since, None).await?;
+                let done = self.deliver(&*connection, deliver, &since, None).await?;
                 Ok(Answer::Delivered(done.delivered))
             }
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
@@ -192,19 +187,6 @@ impl Scripts {
         Ok(taking)
     }
 
-    /// Since when its recipients take part in what is delivered.
-    pub(crate) async fn since(
-        &self,
-        connection: &mut MultiplexedConnection,
-        deliver: &Deliver,
-    ) -> Result<Since, BusError> {
-        if matches!(deliver.conversation, Conversation::Direct(_)) || deliver.to.is_empty() {
-            return Ok(Since::new());
-        }
-        let users: Vec<User> = deliver.to.iter().map(|recipient| recipient.user.clone()).collect();
-        self.part(connection, &deliver.conversation, &users).await
-    }
-
     pub(crate) fn levels(&self) -> &Levels {
         &self.levels
     }
@@ -223,8 +205,9 @@ impl Scripts {
     /// Asks the script of the operation's own name, whose first argument says where it belongs.
     async fn one(&self, connection: &mut MultiplexedConnection, op: &Op) -> Result<Answer, BusError> {
         let request = request(op);
-        let partition = request.arguments.first().map_or("", |name| std::str::from_utf8(name).unwrap_or(""));
-        let call = self.call(Partition::of(partition), request);
+        let name = request.arguments().next().unwrap_or_default();
+        let partition = Partition::of(std::str::from_utf8(name).unwrap_or_default());
+        let call = self.call(partition, request);
         let values = self.run(connection, &[call]).await?;
         answer(op, values.into_iter().next().unwrap_or(Value::Nil))
     }
@@ -278,9 +261,8 @@ impl Scripts {
 
     fn call(&self, partition: Partition, request: Request) -> Call {
         let now = self.now.map_or_else(String::new, |now| now.0.to_string());
-        let given = [self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
-        let arguments = given.into_iter().map(String::into_bytes).chain(request.arguments).collect();
-        Call { script: request.name, key: self.key(partition), arguments }
+        let given = vec![self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
+        Call { key: self.key(partition), given, request }
     }
 
     fn key(&self, partition: Partition) -> String {
@@ -294,53 +276,6 @@ impl Scripts {
     ) -> Result<Vec<Value>, BusError> {
         call::run(&self.library, connection, calls).await
     }
-
-    /// Brings an entry into inboxes, partition by partition. `tell` is the entry's JSON, or empty, for their servers. In a direct
-    /// conversation they are told by the scripts, so in the order of a user's changes, and sooner; of a room's, which may have many, it
-    /// is left to the caller to tell each server once. `since` is when its recipients joined.
-    pub(crate) async fn deliver(
-        &self,
-        connection: &mut MultiplexedConnection,
-        deliver: &Deliver,
-        since: &Since,
-        tell: Option<&[u8]>,
-    ) -> Result<Deliveries, BusError> {
-        for recipient in &deliver.to {
-            may_hear_of(&deliver.conversation, &recipient.user)?;
-        }
-        let parts = spread::deliveries(deliver);
-        let tell = tell.filter(|_| matches!(deliver.conversation, Conversation::Direct(_)));
-        let ops: Vec<Op> = parts.iter().map(|(_, part)| Op::Deliver(part.clone())).collect();
-        let call = |((partition, part), op): (&(Partition, Deliver), &Op)| {
-            let mut request = joined(request(op), part, since);
-            if let Some(entry) = tell {
-                request = request.word("TELL").bytes(entry);
-            }
-            self.call(*partition, request)
-        };
-        let calls: Vec<Call> = parts.iter().zip(&ops).map(call).collect();
-        let mut delivered = Vec::new();
-        for (op, value) in ops.iter().zip(self.run(connection, &calls).await?) {
-            if let Answer::Delivered(some) = answer(op, value)? {
-                delivered.extend(some);
-            }
-        }
-        let order = |user: &User| deliver.to.iter().position(|recipient| recipient.user == *user);
-        delivered.sort_by_cached_key(|one| order(&one.user));
-        Ok(Deliveries { delivered, are_told: tell.is_some() })
-    }
-}
-
-/// A delivery with what is known of when its recipients joined.
-fn joined(request: Request, deliver: &Deliver, since: &Since) -> Request {
-    let of = |user: &User| since.get(user).copied().filter(|since| *since > Seq(1));
-    let joined: Vec<(&User, Seq)> =
-        deliver.to.iter().filter_map(|recipient| Some((&recipient.user, of(&recipient.user)?))).collect();
-    if joined.is_empty() {
-        return request;
-    }
-    let request = request.word("SINCE").number(joined.len());
-    joined.into_iter().fold(request, |request, (user, since)| request.word(user.as_str()).number(since.0))
 }
 
 /// That an inbox may have a conversation. Whether the entry is there the caller is believed: its log is in another slot.

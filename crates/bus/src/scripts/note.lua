@@ -45,13 +45,15 @@ local function note(person, devices, device, moment)
     slowest = math.min(slowest, other.cursor)
   end
   if slowest > person.floor then
-    local ring = P .. ':rg:' .. user
-    local oldest = redis.call('LINDEX', ring, 0)
-    while oldest and pointer_of(oldest).useq <= slowest do
-      redis.call('LPOP', ring)
-      oldest = redis.call('LINDEX', ring, 0)
+    -- Numbers may jump, so there may be fewer.
+    local oldest, count = redis.call('LRANGE', P .. ':rg:' .. user, 0, int(slowest - person.floor - 1)), 0
+    while oldest[count + 1] and pointer_of(oldest[count + 1]).useq <= slowest do
+      count = count + 1
+    end
+    if count > 0 then
+      leave_ring(person, count)
     end
     person.floor = slowest
-    redis.call('HSET', P .. ':um:' .. user, 'fl', slowest)
+    redis.call('HSET', P .. ':ix:' .. user, STANDS, packed_person(person))
   end
 end

@@ -7,9 +7,14 @@ end
 local record = record_of(before)
 read_up_to(record, seq, tonumber(argument(4)))
 if packed(record) ~= before then
-  local useq = change(person_of(user), id, record, record.follow, seq, seq, 'read')
-  for _, server in ipairs(servers_of(user)) do
-    tell(server, id, seq, 'read', told(user, useq, seq), '')
+  local spelled = int(seq)
+  local useq = change(person_of(user), id, record, record.follow, spelled, spelled, 'read')
+  local servers = servers_of(user)
+  if #servers > 0 then
+    local tell, told = telling()
+    for _, server in ipairs(servers) do
+      tell(server, id, spelled, 'read', told(user, useq, seq), '')
+    end
   end
 end
-return { record.useq, record.count, record.read, #record.mentions }
+return { tonumber(record.useq), tonumber(record.count), tonumber(record.read), #mentions_of(record) }

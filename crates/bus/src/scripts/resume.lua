@@ -19,7 +19,7 @@ end
 local how = is_foreign and 'reset' or start >= person.floor and 'ring' or 'index'
 local pointers, more = {}, 0
 if how == 'ring' then
-  for _, pointer in ipairs(ring_after(person.user, start)) do
+  for _, pointer in ipairs(ring_after(person, start)) do
     if #pointers == limit then
       more = 1
       break
@@ -29,6 +29,6 @@ if how == 'ring' then
 end
 local channels = {}
 for _, id in ipairs(redis.call('ZRANGE', P .. ':br:' .. person.user, 0, -1)) do
-  channels[#channels + 1] = { id, record_of(record_at(person.user, id)).read }
+  channels[#channels + 1] = { id, tonumber(record_of(record_at(person.user, id)).read) }
 end
 return { epoch, device.cursor, person.head, start, how, more, pointers, channels }

@@ -11,6 +11,26 @@ local function servers_of(user)
       names[#names + 1] = name
     end
   end
-  table.sort(names, less)
+  if #names > 1 then
+    table.sort(names, less)
+  end
   return names
+end
+
+-- The servers of each of these, whose names come first in them, as their fourth; and whether there may be any. Most often nobody of
+-- them is connected, which is one question.
+local NO_SERVERS = {}
+
+local function with_servers(delivered)
+  local routes = {}
+  for i, one in ipairs(delivered) do
+    routes[i] = P .. ':rt:' .. one[1]
+  end
+  if #routes == 0 or redis.call('EXISTS', unpack(routes)) == 0 then
+    return false
+  end
+  for _, one in ipairs(delivered) do
+    one[4] = servers_of(one[1])
+  end
+  return true
 end

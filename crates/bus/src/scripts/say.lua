@@ -15,7 +15,7 @@ local function answer(log, written, is_repeat, mode)
 end
 
 local function too_large(body)
-  return #body > LIMITS.body_bytes and refuse('TOOBIG a body has at most ' .. int(LIMITS.body_bytes)
+  return #body > LIMITS.body_bytes and redis.error_reply('TOOBIG a body has at most ' .. int(LIMITS.body_bytes)
     .. ' bytes; this one has ' .. int(#body))
 end
 
@@ -41,9 +41,9 @@ local function answered(log, sender, client_id, moment)
   end
   local role = role_of(log, sender)
   if not role then
-    return refuse(NOT_A_MEMBER)
+    return redis.error_reply(NOT_A_MEMBER)
   elseif role == 'reader' then
-    return refuse(NOT_ALLOWED)
+    return redis.error_reply(NOT_ALLOWED)
   end
   return nil, role
 end

@@ -1,42 +1,38 @@
 //! Users of several partitions, brought together by partition.
 
-use std::collections::BTreeMap;
-
 use naru_ledger::User;
-use naru_ledger::op::{Deliver, Recipient};
 
 use crate::partition::Partition;
 
 /// Users that one script is run for: a script holds up everybody else on its server until it ends.
 const USERS_MAX: usize = 128;
 
-/// One delivery for each partition, or several where it has many of the users.
-pub(super) fn deliveries(deliver: &Deliver) -> Vec<(Partition, Deliver)> {
-    let parts = spread(&deliver.to, |recipient: &Recipient| &recipient.user);
-    let part = |(partition, to)| (partition, Deliver { to, ..without_recipients(deliver) });
-    parts.into_iter().map(part).collect()
+/// Some of those in a list who are in one partition.
+pub(super) struct Piece {
+    pub(super) partition: Partition,
+    /// Where they are in the list, in its order.
+    pub(super) places: Vec<usize>,
+}
+
+/// All in a list by partition, in pieces.
+pub(super) fn pieces<T>(all: &[T], user: impl Fn(&T) -> &User) -> Vec<Piece> {
+    let mut spread: Vec<(Partition, usize)> =
+        all.iter().enumerate().map(|(place, one)| (Partition::of(user(one).as_str()), place)).collect();
+    spread.sort_unstable();
+    let parts = spread.chunk_by(|(one, _), (other, _)| one == other).flat_map(|part| part.chunks(USERS_MAX));
+    let piece = |part: &[(Partition, usize)]| Piece {
+        partition: part[0].0,
+        places: part.iter().map(|(_, place)| *place).collect(),
+    };
+    parts.map(piece).collect()
 }
 
 /// These users by partition, in pieces.
 pub(super) fn users(users: &[User]) -> Vec<(Partition, Vec<User>)> {
-    spread(users, |user| user)
-}
-
-fn spread<T: Clone>(all: &[T], user: impl Fn(&T) -> &User) -> Vec<(Partition, Vec<T>)> {
-    let mut parts: BTreeMap<Partition, Vec<T>> = BTreeMap::new();
-    for one in all {
-        parts.entry(Partition::of(user(one).as_str())).or_default().push(one.clone());
-    }
-    let pieces = |(partition, all): (Partition, Vec<T>)| {
-        all.chunks(USERS_MAX).map(|piece| (partition, piece.to_vec())).collect::<Vec<_>>()
+    let named = |piece: Piece| {
+        (piece.partition, piece.places.into_iter().map(|place| users[place].clone()).collect())
     };
-    parts.into_iter().flat_map(pieces).collect()
-}
-
-fn without_recipients(deliver: &Deliver) -> Deliver {
-    let Deliver { conversation, seq, count, sender, kind, mode, to: _ } = deliver;
-    let (conversation, sender) = (conversation.clone(), sender.clone());
-    Deliver { conversation, seq: *seq, count: *count, sender, kind: *kind, mode: *mode, to: Vec::new() }
+    pieces(users, |user| user).into_iter().map(named).collect()
 }
 
 #[cfg(test)]

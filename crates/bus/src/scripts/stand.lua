@@ -26,9 +26,10 @@ local function stands(device, missing, id, record)
       return pointer.after
     end
   end
-  return record.head
+  return tonumber(record.head)
 end
 
 local function row(id, record, from)
-  return { id, from, record.head, record.count, record.read, #record.mentions, record.useq, FOLLOWS[record.follow] }
+  return { id, from, tonumber(record.head), tonumber(record.count), tonumber(record.read), #mentions_of(record),
+    tonumber(record.useq), FOLLOWS[record.follow] }
 end

@@ -8,7 +8,7 @@ end)
 local standings = {}
 for i, device in ipairs(devices) do
   device.behind = behind(person.user, device.name)
-  local from = record and stands(device, ring_after(person.user, device.cursor), id, record_of(record)) or 0
+  local from = record and stands(device, ring_after(person, device.cursor), id, record_of(record)) or 0
   standings[i] = { device.name, device.cursor, device.seen, from }
 end
 local row = record and row(id, record_of(record), 0)

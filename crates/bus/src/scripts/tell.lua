@@ -1,8 +1,8 @@
 -- Telling the servers that hold a user. In the script: so a server hears of one user's changes in their order.
 
--- `to` is one list of `user, useq, after` as JSON; `entry` an entry's JSON, or empty.
+-- `seq` is spelled; `to` is one list of `user, useq, after` as JSON; `entry` an entry's JSON, or empty.
 local function tell(server, id, seq, kind, to, entry)
-  local json = '{"conversation":' .. quoted(id) .. ',"seq":' .. int(seq) .. ',"kind":"' .. kind .. '","to":[' .. to .. ']'
+  local json = '{"conversation":' .. quoted(id) .. ',"seq":' .. seq .. ',"kind":"' .. kind .. '","to":[' .. to .. ']'
   if entry ~= '' then
     json = json .. ',"entry":' .. entry
   end

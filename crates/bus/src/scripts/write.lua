@@ -1,12 +1,13 @@
 -- Giving an entry its place in a log.
 
--- Whoever waits longest in this partition is swept first: since when its first open entry is there.
+-- Whoever waits longest in this partition is swept first: since when its first open entry is there, whose number this returns.
 local function waits(log)
   local first = redis.call('ZRANGE', P .. ':f:' .. log.id, 0, 0)[1]
   if first then
-    redis.call('ZADD', P .. ':pend', string.match(first, ':(%d+)$'), log.id)
+    local seq, at = string.match(first, '^(%d+):(%d+)$')
+    redis.call('ZADD', P .. ':pend', at, log.id)
+    return tonumber(seq)
   end
-  return first
 end
 
 -- Removes the oldest entries while there are too many, they are too large or too old; never the newest.
@@ -24,7 +25,7 @@ local function trim(log)
     local id, fields = oldest[1][1], fields_of(oldest[1])
     log.trimmed = tonumber(string.match(id, '^%d+'))
     log.entries = log.entries - 1
-    log.bytes = log.bytes - tonumber(fields.z or 0)
+    log.bytes = log.bytes - tonumber(fields.z)
     log.first_at = tonumber(fields_of(oldest[2]).t)
     redis.call('XDEL', stream, id)
     redis.call('HDEL', P .. ':b:' .. log.id, int(log.trimmed))
@@ -38,7 +39,11 @@ local function push(log, moment, sender, client_id, kind, more, body)
   local generation = generation()
   local prev, at = log.head, math.max(moment, log.at)
   local seq = number_after(prev, log.generation, generation)
-  local window = math.floor(at / LIMITS.dedupe_window)
+  local spelled = int(seq)
+  local window = window_of(at)
+  if prev == 0 or window_of(log.at) < window then
+    log.earlier_at = log.at
+  end
   log.head, log.at, log.generation = seq, at, math.max(generation, log.generation)
   log.count = log.count + (kind == 'message' and 1 or 0)
   log.entries = log.entries + 1
@@ -46,7 +51,9 @@ local function push(log, moment, sender, client_id, kind, more, body)
     log.first_at = at
   end
 
-  local entry = { 'k', kind, 'p', int(prev), 'm', int(log.count), 't', int(at), 'u', sender }
+  local bytes = body and #body or 0
+  log.bytes = log.bytes + bytes
+  local entry = { 'e', string.format('%s %d %d %d %d %s', kind, prev, log.count, at, bytes, sender) }
   local function field(name, value)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
@@ -54,43 +61,28 @@ local function push(log, moment, sender, client_id, kind, more, body)
   if client_id then
     field('x', client_id)
     local ids = P .. ':d:' .. log.id .. ':' .. int(window)
-    redis.call('HSET', ids, sender .. '\0' .. client_id, int(seq))
+    redis.call('HSET', ids, sender .. '\0' .. client_id, spelled)
     if redis.call('HLEN', ids) == 1 then
       redis.call('PEXPIRE', ids, 3 * LIMITS.dedupe_window)
     end
   end
-  if body and #body > 0 then
-    field('z', #body)
-    log.bytes = log.bytes + #body
-  end
   for i = 1, #more, 2 do
     field(more[i], more[i + 1])
   end
-  redis.call('XADD', P .. ':l:' .. log.id, int(seq) .. '-0', unpack(entry))
-  redis.call('ZADD', P .. ':f:' .. log.id, int(seq), int(seq) .. ':' .. int(at))
+  redis.call('XADD', P .. ':l:' .. log.id, spelled .. '-0', unpack(entry))
+  redis.call('ZADD', P .. ':f:' .. log.id, spelled, spelled .. ':' .. int(at))
   redis.call('ZADD', P .. ':pend', 'NX', int(at), log.id)
   trim(log)
   return { seq = seq, at = at, prev = prev, count = log.count }
 end
 
-local function keep(log)
-  local fields = { 's', int(log.head), 'at', int(log.at), 'c', int(log.count), 'g', int(log.generation), 'n', int(log.entries),
-    'by', int(log.bytes), 'ft', int(log.first_at) }
-  local function field(name, number)
-    if number and number > 0 then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = int(number)
-    end
-  end
-  field('tl', log.trimmed)
-  field('mv', log.version)
-  field('sw', log.switched)
-  redis.call('HSET', P .. ':m:' .. log.id, unpack(fields))
-end
-
--- What a text is to read as, if it is still there: the entry that changes it may have been the one too many.
-local function rewrite(log, seq, text)
-  if seq > log.trimmed then
-    redis.call('HSET', P .. ':b:' .. log.id, int(seq), text)
+-- Keeps how the log stands, and what an entry reads as, if it is still there: the one that changes it may have been the one
+-- too many.
+local function keep(log, seq, text)
+  local texts = P .. ':b:' .. log.id
+  if seq and seq > log.trimmed then
+    redis.call('HSET', texts, STANDS, spelled(log), int(seq), text)
+  else
+    redis.call('HSET', texts, STANDS, spelled(log))
   end
 end

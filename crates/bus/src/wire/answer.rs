@@ -54,7 +54,8 @@ fn appended(mut fields: Fields) -> Result<Appended, BusError> {
     })
 }
 
-fn delivered(mut fields: Fields) -> Result<Delivered, BusError> {
+/// One inbox that an entry has come into.
+pub(crate) fn delivered(mut fields: Fields) -> Result<Delivered, BusError> {
     Ok(Delivered {
         user: fields.name()?,
         useq: Useq(fields.number()?),

@@ -8,4 +8,6 @@ mod request;
 mod tests;
 
 pub use answer::answer;
+pub(crate) use answer::delivered;
+pub(crate) use request::delivery;
 pub use request::{Request, request};

@@ -1,8 +1,8 @@
 //! From an operation to a command's words.
 
 use naru_ledger::op::{
-    Ack, Append, Change, Delete, Deliver, Edit, From, History, Membership, Read, Resume, Run, Said, ServerIs,
-    Sweep, What,
+    Ack, Append, Change, Delete, Deliver, Edit, From, History, Membership, Read, Recipient, Resume, Run,
+    Said, ServerIs, Sweep, What,
 };
 use naru_ledger::{Kind, Level, Mode, Op, Seq, Useq, User};
 
@@ -11,17 +11,26 @@ use naru_ledger::{Kind, Level, Mode, Op, Seq, Useq, User};
 pub struct Request {
     /// The command's name.
     pub name: &'static str,
-    /// What follows it.
-    pub arguments: Vec<Vec<u8>>,
+    /// The words that follow it, one behind the other: a delivery has thousands.
+    words: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
 }
 
 impl Request {
     pub(crate) fn new(name: &'static str) -> Request {
-        Request { name, arguments: Vec::new() }
+        Request { name, words: Vec::new(), ends: Vec::new() }
+    }
+
+    /// What follows the command's name.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.words[start..*end])
     }
 
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Request {
-        self.arguments.push(bytes.to_owned());
+        self.words.extend_from_slice(bytes);
+        self.ends.push(self.words.len());
         self
     }
 
@@ -68,7 +77,7 @@ pub fn request(op: &Op) -> Request {
             let request = Request::new("NARU.DELETE").word(conversation.as_str()).word(sender.as_str());
             request.word(client_id.as_str()).number(target.0).level(*level)
         }
-        Op::Deliver(deliver) => delivered(deliver),
+        Op::Deliver(deliver) => delivery(deliver, deliver.to.iter()),
         Op::Done { conversation, seq } => Request::new("NARU.DONE").word(conversation.as_str()).number(seq.0),
         Op::Sweep(Sweep { server, older_than, limit, lease }) => {
             let request = Request::new("NARU.SWEEP").word(server.as_str()).number(older_than.as_millis());
@@ -165,14 +174,17 @@ fn said(name: &'static str, append: &Append) -> Request {
     request.level(*level)
 }
 
-fn delivered(deliver: &Deliver) -> Request {
-    let Deliver { conversation, seq, count, sender, kind, mode, to } = deliver;
+/// A delivery to these of its recipients.
+pub(crate) fn delivery<'a>(
+    deliver: &Deliver,
+    to: impl Iterator<Item = &'a Recipient> + Clone + 'a,
+) -> Request {
+    let Deliver { conversation, seq, count, sender, kind, mode, to: _ } = deliver;
     let request = Request::new("NARU.DELIVER").word(conversation.as_str()).number(seq.0).number(*count);
-    let users: Vec<&User> = to.iter().map(|recipient| &recipient.user).collect();
-    let mentioned = to.iter().filter(|recipient| recipient.mentioned);
+    let mentioned = to.clone().filter(|recipient| recipient.mentioned);
     let mentioned: Vec<&User> = mentioned.map(|recipient| &recipient.user).collect();
-    let mut request = request.word(sender.as_str()).word("USERS").number(users.len());
-    request = request.users(users.into_iter()).counted("MENTIONED", &mentioned);
+    let request = request.word(sender.as_str()).word("USERS").number(to.clone().count());
+    let mut request = request.users(to.map(|recipient| &recipient.user)).counted("MENTIONED", &mentioned);
     if *kind != Kind::Message {
         request = request.word("KIND").word(kind.as_str());
     }

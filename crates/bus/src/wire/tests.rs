@@ -48,7 +48,7 @@ fn history(from: From) -> Op {
 /// Its words, those with spaces in quotes.
 fn words(op: &Op) -> String {
     let request = request(op);
-    let arguments = request.arguments.iter().map(|argument| match std::str::from_utf8(argument).unwrap() {
+    let arguments = request.arguments().map(|argument| match std::str::from_utf8(argument).unwrap() {
         word if word.is_empty() || word.contains(' ') => format!("{word:?}"),
         word => word.to_owned(),
     });

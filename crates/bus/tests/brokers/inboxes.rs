@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use naru_bus::{BusError, Delivery};
+use naru_bus::{BusError, Delivery, Target};
 use naru_ledger::answer::{Appended, Changed, Content, How, PointerKind};
 use naru_ledger::op::{Ack, Change, Delete, Edit, From, History, Membership, Said};
 use naru_ledger::{
@@ -12,6 +12,7 @@ use naru_ledger::{
 
 use crate::broker::{Broker, each};
 use crate::gateway::{Gateway, direct, id, message, to, user};
+use crate::server::{Server, redis, valkey};
 
 #[test]
 fn a_message_reaches_the_server_that_holds_its_recipient_and_waits_for_one_who_is_away() {
@@ -116,8 +117,6 @@ fn an_edit_a_deletion_and_what_was_read_are_told_and_a_large_entry_is_left_to_be
 #[test]
 fn what_is_begun_is_finished_although_who_asked_has_given_up() {
     each(|broker| {
-        // Where it is one command, it is asked or not.
-        let Broker::Other(_) = broker else { return };
         let [first, second] = ["first", "second"].map(|name| Gateway::up(name, broker.target()));
         second.ask(async |bus| bus.route(&user("bob")).await.unwrap());
         let append = message(direct("alice", "bob"), "alice", "c1");
@@ -274,4 +273,28 @@ fn who_joins_while_another_entry_is_on_its_way_gets_what_comes_from_the_own_join
             assert!(!spans.is_empty(), "{name}");
         }
     });
+}
+
+#[test]
+fn a_level_that_is_out_of_reach_is_refused_before_anything_is_stored() {
+    let on = |target: Target, level, most: &str| {
+        let gateway = Gateway::up("first", target);
+        let mut append = message(direct("alice", "bob"), "alice", "c1");
+        append.level = level;
+        match gateway.ask(async |bus| bus.send(&append).await) {
+            Err(BusError::Refused { code, message }) => {
+                assert_eq!(code, "INVALID");
+                assert!(message.contains(most), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(gateway.resume("bob", None, 10).pointers.is_empty());
+    };
+    let naru = Broker::naru();
+    on(naru.target(), Level::Replica, "fsync");
+    for program in [redis(), valkey()].into_iter().flatten() {
+        // Snapshots at most.
+        let server = Server::start(&program, &[]);
+        on(server.target(), Level::Fsync, "memory");
+    }
 }

@@ -48,7 +48,7 @@ const METHODS: [(&str, Method, Company); 13] = [
     ("publish", publish::call, Company::Shared),
     ("history", history::call, Company::Alone),
     ("conversations", conversations::call, Company::Alone),
-    ("presence", presence::call, Company::Shared),
+    ("presence", presence::call, Company::Alone),
     ("room.join", room::join::call, Company::Shared),
     ("room.leave", room::leave::call, Company::Shared),
     ("room.role", room::role::call, Company::Shared),

@@ -1,15 +1,19 @@
-//! `presence`: who of those in a conversation is connected, on whatever server. Only to those who take part.
+//! `presence`: who of those in a conversation is connected, on whatever server. Only to those who take part, and
+//! between two only while something of the other is among what was said last.
 
 use std::{borrow::Cow, rc::Rc};
 
-use naru_ledger::Mode;
+use naru_ledger::{
+    Conversation, Direct, Mode,
+    op::{From, History},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::room::members::check_member;
 use crate::{
     codes::{Code, Failure},
-    limits::MEMBERS_MAX,
+    limits::{HISTORY_ENTRIES_MAX, MEMBERS_MAX},
     session::{Later, Session},
 };
 
@@ -32,7 +36,10 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
     let session = session.clone();
     Ok(Box::pin(async move {
         let bus = &session.shared().bus;
-        check_member(&session, &conversation).await?;
+        match &conversation {
+            Conversation::Room(_) => check_member(&session, &conversation).await?,
+            Conversation::Direct(direct) => check_answered(&session, direct).await?,
+        }
         let (mut online, mut after) = (Vec::new(), None);
         loop {
             let page = bus.members(&conversation, after, MEMBERS_MAX).await?;
@@ -48,4 +55,19 @@ pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Lat
             }
         }
     }))
+}
+
+/// Refused where the other one of two has not written lately: anybody can write to anybody, and would learn when they are there.
+async fn check_answered(session: &Session, direct: &Direct) -> Result<(), Failure> {
+    let me = session.member().user.clone();
+    let look = History {
+        conversation: direct.clone().into(),
+        reader: Some(me.clone()),
+        from: From::Newest,
+        limit: HISTORY_ENTRIES_MAX,
+        bytes: None,
+    };
+    let page = session.shared().bus.history(look).await?;
+    let has_answered = page.entries.iter().any(|entry| entry.sender == *direct.other(&me));
+    if has_answered { Ok(()) } else { Err(Code::PermissionDenied.into()) }
 }

@@ -2,12 +2,15 @@
 
 use std::{cell::Cell, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    select,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use super::Signal;
 use crate::{
     codes::Disconnect,
-    limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, TTL_MAX},
+    limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, REFUSED_PATIENCE, TTL_MAX},
     protocol::reply::Expiry,
     token::unix_seconds,
 };
@@ -15,9 +18,11 @@ use crate::{
 /// What a session's clock stands at.
 #[derive(Default)]
 pub(super) struct Clock {
+    /// The connect command has come; how long its answer takes is not the client's fault.
+    asked: Signal,
     connected: Signal,
     /// The connect command was refused; the client is expected to go.
-    is_refused: Cell<bool>,
+    refused: Signal,
     /// A ping went out and was not answered yet.
     awaits_pong: Cell<bool>,
     /// When a connection that was not refreshed ends.
@@ -25,6 +30,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// The client has sent its connect command.
+    pub(super) fn asked(&self) {
+        self.asked.set();
+    }
+
     /// The client has connected.
     pub(super) fn connected(&self) {
         self.connected.set();
@@ -32,7 +42,7 @@ impl Clock {
 
     /// The client was told that it may not connect.
     pub(super) fn refused(&self) {
-        self.is_refused.set(true);
+        self.refused.set();
     }
 
     /// Sets when the connection expires, in seconds since 1970, and answers what the client is told of it.
@@ -54,8 +64,16 @@ impl Clock {
 
     /// Calls `ping` when it is time to; ends when a deadline is missed.
     pub(super) async fn run(&self, ping: impl Fn()) -> Disconnect {
-        if timeout(CONNECT_PATIENCE, self.connected.wait()).await.is_err() {
-            return if self.is_refused.get() { Disconnect::ConnectionClosed } else { Disconnect::Stale };
+        if timeout(CONNECT_PATIENCE, self.asked.wait()).await.is_err() {
+            return Disconnect::Stale;
+        }
+        let refused = async {
+            self.refused.wait().await;
+            sleep(REFUSED_PATIENCE).await;
+        };
+        select! {
+            () = self.connected.wait() => {}
+            () = refused => return Disconnect::ConnectionClosed,
         }
         let mut ping_at = Instant::now() + first_ping();
         loop {
@@ -125,14 +143,29 @@ mod tests {
         let (pings, ending, after) = life(&Clock::default(), 0).await;
         assert_eq!((pings.len(), ending), (0, Disconnect::Stale));
         assert_eq!(after.as_secs(), CONNECT_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_long_is_not_the_clients_fault() {
         let clock = Clock::default();
-        clock.refused();
-        assert_eq!(life(&clock, 0).await.1, Disconnect::ConnectionClosed);
+        clock.asked();
+        let answered = async {
+            sleep(CONNECT_PATIENCE * 2).await;
+            clock.refused();
+            std::future::pending::<()>().await;
+        };
+        let (_, ending, after) = select! {
+            life = life(&clock, 0) => life,
+            () = answered => unreachable!("it waits for ever"),
+        };
+        assert_eq!(ending, Disconnect::ConnectionClosed);
+        assert_eq!(after.as_secs(), (CONNECT_PATIENCE * 2 + REFUSED_PATIENCE).as_secs());
     }
 
     #[tokio::test(start_paused = true)]
     async fn pings_come_at_their_interval_until_one_is_not_answered() {
         let clock = Clock::default();
+        clock.asked();
         clock.connected();
         let (pings, ending, after) = life(&clock, 3).await;
         assert_eq!(ending, Disconnect::NoPong);
@@ -152,6 +185,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_expired_connection_has_time_to_refresh_and_then_ends() {
         let clock = Clock::default();
+        clock.asked();
         clock.connected();
         let expiry = clock.expire_at(Some(unix_seconds() + 60));
         assert!(expiry.expires && (59..=60).contains(&expiry.ttl));
@@ -164,6 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refresh_moves_the_end() {
         let clock = Clock::default();
+        clock.asked();
         clock.connected();
         clock.expire_at(Some(unix_seconds()));
         let begun = Instant::now();

@@ -66,12 +66,17 @@ impl Session {
                 message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
-            self.take(&message, in_hand).await?;
+            self.take(&message, socket, in_hand).await?;
         }
     }
 
     /// Takes the commands of one message.
-    async fn take(self: &Rc<Self>, message: &Bytes, in_hand: &mut InHand) -> Result<(), Ending> {
+    async fn take(
+        self: &Rc<Self>,
+        message: &Bytes,
+        socket: &mut WebSocket,
+        in_hand: &mut InHand,
+    ) -> Result<(), Ending> {
         for line in command::lines(message) {
             if in_hand.len() >= IN_HAND_MAX
                 && let Some((id, outcome)) = in_hand.next().await
@@ -89,7 +94,7 @@ impl Session {
                 return Ok(());
             }
             let command = command::decode(line).map_err(|_| Disconnect::BadRequest)?;
-            self.start(command.id, command.request, in_hand).await?;
+            self.start(command.id, command.request, socket, in_hand).await?;
         }
         Ok(())
     }
@@ -98,6 +103,7 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         request: Request<'_>,
+        socket: &mut WebSocket,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
         let is_connect = matches!(request, Request::Connect(_));
@@ -106,7 +112,7 @@ impl Session {
         }
         let later = match request {
             Request::Connect(connect) => {
-                return self.connect(id, connect).await;
+                return self.connect(id, connect, socket).await;
             }
             Request::Subscribe(subscribe) => {
                 self.settle(in_hand).await?;

@@ -10,6 +10,7 @@ use naru_ledger::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::{select, time::timeout};
 
 use super::{Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
@@ -17,12 +18,13 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
-    limits::{CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
+    limits::{ADMIT_PATIENCE, CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
     protocol::{
         command::{Connect, Refresh, Standing},
         reply::{ConnectResult, Outcome, RefreshResult, Reply, ServerData, SubscribeResult},
     },
     token::{BadToken, Identity, unix_seconds},
+    websocket::WebSocket,
 };
 
 /// What we read of the data a client connects with.
@@ -33,8 +35,20 @@ struct ConnectData {
 }
 
 impl Session {
-    pub(super) async fn connect(self: &Rc<Self>, id: u32, connect: Connect<'_>) -> Result<(), Ending> {
-        match self.admit(id, connect).await {
+    /// Lets the client in, unless it has gone before or it takes too long.
+    pub(super) async fn connect(
+        self: &Rc<Self>,
+        id: u32,
+        connect: Connect<'_>,
+        socket: &mut WebSocket,
+    ) -> Result<(), Ending> {
+        self.clock.asked();
+        let admitted = select! {
+            biased;
+            ending = socket.gone() => return Err(ending),
+            admitted = timeout(ADMIT_PATIENCE, self.admit(id, connect)) => admitted,
+        };
+        match admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into())) {
             Err(Failure::Refused(refused)) => {
                 self.is_refused.set(true);
                 self.clock.refused();

@@ -186,7 +186,10 @@ impl Session {
             match caught_up {
                 Ok(()) => select! {
                     () = inbox.changed.notified() => {}
-                    () = sleep_until(inbox.compare_at()) => inbox.must_compare.set(true),
+                    () = sleep_until(inbox.compare_at()) => {
+                        inbox.must_compare.set(true);
+                        self.rooms.one_behind();
+                    }
                 },
                 Err(Trouble::Ending(ending)) => return ending,
                 Err(Trouble::Bus(error)) => {

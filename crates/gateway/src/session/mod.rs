@@ -265,7 +265,7 @@ impl Peer<Gate> for Session {
                     self.ended_if(self.link.deliver(|writer| writer.share(&publication.frame)));
                 }
                 Kind::Inbox(change) => self.deliver_inbox(*change, &publication.frame),
-                Kind::Room => self.deliver_room(publication.channel(), &publication.frame),
+                Kind::Room(seq) => self.deliver_room(publication.channel(), *seq, &publication.frame),
             }
         }
     }

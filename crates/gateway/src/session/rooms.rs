@@ -36,14 +36,34 @@ struct Room {
     _hold: Hold,
     /// How many of its messages are read.
     read: Cell<u64>,
-    /// The client has to be told how far it has come.
+    /// The newest entry the client has been told of, once it has.
+    told: Cell<Option<Seq>>,
+    /// It may have come further than the client has been told.
     is_behind: Cell<bool>,
+}
+
+impl Room {
+    fn tell(&self, seq: Seq) {
+        self.told.set(self.told.get().max(Some(seq)));
+    }
 }
 
 impl Rooms {
     /// What was said in them meanwhile was not heard.
     pub(super) fn all_behind(&self) {
         self.0.borrow().values().for_each(|room| room.is_behind.set(true));
+    }
+
+    /// What was said last in one of them may not have been heard. Another one at each call: a look costs a question.
+    pub(super) fn one_behind(&self) {
+        let rooms = self.0.borrow();
+        if rooms.is_empty() {
+            return;
+        }
+        let random = getrandom::u32().unwrap_or_default() as usize;
+        if let Some(room) = rooms.values().nth(random % rooms.len()) {
+            room.is_behind.set(true);
+        }
     }
 
     /// Takes one that is behind.
@@ -53,10 +73,10 @@ impl Rooms {
         Some((room.clone(), behind.read.get()))
     }
 
-    fn is_behind(&self, conversation: &str) {
+    fn with(&self, conversation: &[u8], then: impl FnOnce(&Room)) {
         let rooms = self.0.borrow();
-        if let Some((_, room)) = rooms.iter().find(|(room, _)| room.as_str() == conversation) {
-            room.is_behind.set(true);
+        if let Some((_, room)) = rooms.iter().find(|(room, _)| room.as_str().as_bytes() == conversation) {
+            then(room);
         }
     }
 }
@@ -82,7 +102,12 @@ impl Session {
     pub(super) fn enter_rooms(self: &Rc<Self>, holds: BTreeMap<Conversation, (Hold, u64)>) {
         for (conversation, (hold, read)) in holds {
             self.core.subscribe(self.id, topic(conversation.as_str()));
-            let room = Room { _hold: hold, read: Cell::new(read), is_behind: Cell::new(true) };
+            let room = Room {
+                _hold: hold,
+                read: Cell::new(read),
+                told: Cell::default(),
+                is_behind: Cell::new(true),
+            };
             self.rooms.0.borrow_mut().insert(conversation, room);
         }
     }
@@ -128,14 +153,18 @@ impl Session {
     }
 
     /// Something that has just been said in a room; without a frame it is too large for that.
-    pub(super) fn deliver_room(&self, conversation: &[u8], frame: &Bytes) {
+    pub(super) fn deliver_room(&self, conversation: &[u8], seq: Seq, frame: &Bytes) {
         if !frame.is_empty() && self.link.queued() <= PAUSE_BYTES {
+            // Before it is told how far the room is, a newer one would hide that something was missed.
+            self.rooms.with(conversation, |room| {
+                if room.told.get().is_some() {
+                    room.tell(seq);
+                }
+            });
             return self.ended_if(self.link.deliver(|writer| writer.share(frame)));
         }
-        if let Ok(conversation) = std::str::from_utf8(conversation) {
-            self.rooms.is_behind(conversation);
-            self.look_soon();
-        }
+        self.rooms.with(conversation, |room| room.is_behind.set(true));
+        self.look_soon();
     }
 
     /// Tells the client how far a room has come of which it has missed something; answers whether there was one.
@@ -144,12 +173,21 @@ impl Session {
         match self.newest(&conversation).await {
             Ok(newest) => {
                 let (seq, count) = newest.map_or((Seq::ZERO, 0), |entry| (entry.seq, entry.count));
+                // A newer one may have been pushed meanwhile, and then this would take back what is unread.
+                let mut is_news = false;
+                self.rooms.with(conversation.as_str().as_bytes(), |room| {
+                    is_news = room.told.get().is_none_or(|told| told < seq);
+                    room.tell(seq);
+                });
+                if !is_news {
+                    return Ok(true);
+                }
                 let mark = MarkData::head(&conversation, seq, Counts::new(count, read, 0));
                 self.send_frame(&frame::text(&Pushed::live(conversation.as_str(), mark, None)));
                 Ok(true)
             }
             Err(error) => {
-                self.rooms.is_behind(conversation.as_str());
+                self.rooms.with(conversation.as_str().as_bytes(), |room| room.is_behind.set(true));
                 Err(error)
             }
         }

@@ -259,6 +259,11 @@ impl Client {
     /// The reply to a command.
     pub(crate) fn ask(&mut self, name: &str, request: Value) -> Value {
         let id = self.command(name, request);
+        self.reply(id)
+    }
+
+    /// The reply that comes next; it is to this command.
+    pub(crate) fn reply(&mut self, id: u64) -> Value {
         loop {
             let message = self.next();
             match message.get("push") {
@@ -425,6 +430,7 @@ impl Client {
 pub(crate) struct Strait {
     pub(crate) address: SocketAddr,
     is_open: Arc<AtomicBool>,
+    is_calm: Arc<AtomicBool>,
     crossings: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -434,9 +440,11 @@ impl Strait {
         let strait = Strait {
             address: listener.local_addr().unwrap(),
             is_open: Arc::new(AtomicBool::new(true)),
+            is_calm: Arc::default(),
             crossings: Arc::default(),
         };
         let (is_open, crossings) = (strait.is_open.clone(), strait.crossings.clone());
+        let is_calm = strait.is_calm.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if !is_open.load(Ordering::SeqCst) {
@@ -447,14 +455,28 @@ impl Strait {
                 for (mut from, mut to) in
                     [(stream.try_clone().unwrap(), other.try_clone().unwrap()), (other, stream)]
                 {
+                    let is_calm = is_calm.clone();
                     thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
+                        let mut bytes = [0; 16 << 10];
+                        while let Ok(count @ 1..) = from.read(&mut bytes) {
+                            while is_calm.load(Ordering::SeqCst) {
+                                thread::sleep(Duration::from_millis(5));
+                            }
+                            if to.write_all(&bytes[..count]).is_err() {
+                                break;
+                            }
+                        }
                         let _ = to.shutdown(std::net::Shutdown::Both);
                     });
                 }
             }
         });
         strait
+    }
+
+    /// Nothing gets through, though the connections are there; or it does again.
+    pub(crate) fn becalm(&self, is_calm: bool) {
+        self.is_calm.store(is_calm, Ordering::SeqCst);
     }
 
     pub(crate) fn cut(&self) {

@@ -270,7 +270,7 @@ pub(in crate::keeper) fn all_of_store(store: &mut Store) -> Vec<String> {
         store.decide(op).map(|decided| decided.answer).map_err(|undecided| match undecided {
             Undecided::Refused(refused) => refused.to_string(),
             Undecided::Unread(error) => error.to_string(),
-            Undecided::Garbled(place) => panic!("{place:?}"),
+            Undecided::Garbled(_) | Undecided::Exhausted => panic!("what was decided here has bounds"),
         })
     });
     store.now = before;
@@ -288,7 +288,7 @@ pub(in crate::keeper) fn act(deed: Deed, now: Millis, model: &mut Model, store: 
         }
         Err(Undecided::Refused(refused)) => Err(refused),
         Err(Undecided::Unread(_)) => return None,
-        Err(Undecided::Garbled(place)) => panic!("{place:?}"),
+        Err(Undecided::Garbled(_) | Undecided::Exhausted) => panic!("what was decided here has bounds"),
     };
     assert_eq!(said, model.run(&op, now), "{op:?}");
     Some(())

@@ -47,6 +47,16 @@ pub enum SalvageError {
     /// A record is not taken by the new log.
     #[error("the new folder cannot be written to, and what is in it is not complete: {0}")]
     Append(#[from] AppendError),
+    /// What belongs together does not fit a record: a room that has millions of members.
+    #[error(
+        "{bytes} bytes belong together, and at most {bytes_max} fit a record: the new folder is not complete"
+    )]
+    TooLarge {
+        /// What it would take.
+        bytes: usize,
+        /// What there is room for.
+        bytes_max: usize,
+    },
     /// The operating system gives no random numbers.
     #[error(transparent)]
     Random(StartError),

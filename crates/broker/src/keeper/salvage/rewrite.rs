@@ -23,9 +23,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// What a change takes beside its bodies, roughly.
 const CHANGE_BYTES: usize = 64;
 
-/// What a person takes in memory and in a record, roughly.
-const PERSON_BYTES: usize = 1000;
-
 /// Pending entries of one change.
 const ASSIGNED_MAX: usize = 1000;
 
@@ -63,7 +60,7 @@ impl<'a> Rewrite<'a> {
         }
         for (person, row) in ledger.people().iter() {
             let change = LedgerChange::Restored { person, row: Box::new(row.clone()) };
-            self.write(Change::Ledger(change), PERSON_BYTES)?;
+            self.write(Change::Ledger(change), row.bytes())?;
         }
         Ok(())
     }
@@ -220,7 +217,15 @@ impl<'a> Rewrite<'a> {
     }
 
     fn write(&mut self, change: Change, bytes: usize) -> Result<(), SalvageError> {
-        self.bytes += bytes + CHANGE_BYTES;
+        let (bytes, bytes_max) = (bytes.saturating_add(CHANGE_BYTES), self.journal.log().record_bytes_max());
+        if bytes > bytes_max {
+            return Err(SalvageError::TooLarge { bytes, bytes_max });
+        }
+        // What is long is alone in its record.
+        if !self.changes.is_empty() && self.bytes + bytes > bytes_max / 2 {
+            self.record()?;
+        }
+        self.bytes += bytes;
         self.changes.push(change);
         if self.bytes >= self.chunk_bytes { self.record() } else { Ok(()) }
     }

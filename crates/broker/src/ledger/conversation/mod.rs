@@ -13,7 +13,7 @@ use std::{collections::VecDeque, num::NonZeroU64};
 use naru_ledger::{Conversation as Name, Millis, Role, Seq, User, Version};
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{Id, NUMBER_MAX};
 use crate::{keyspace::Place, numbered::Named};
 use windows::Windows;
 
@@ -209,7 +209,7 @@ impl Conversation {
 
     /// A member joins, leaves or has another role; whether this is a room.
     pub(super) fn set_member(&mut self, version: Version, user: User, role: Option<Role>, seq: Seq) -> bool {
-        let Some(room) = self.parties.room_mut() else { return false };
+        let Some(room) = self.parties.room_mut().filter(|_| version.0 <= NUMBER_MAX) else { return false };
         room.version = version;
         match role {
             None => drop(room.members.remove(&user)),
@@ -241,6 +241,7 @@ impl Conversation {
         let rises = |one: &(Seq, Millis), other: &(Seq, Millis)| one.0 < other.0;
         let name = Name::parse(&self.name);
         name.is_ok_and(|name| matches!(name, Name::Room(_)) == self.parties.room().is_some())
+            && self.parties.version().0 <= NUMBER_MAX
             && self.log.is_sound()
             && self.open.as_ref().is_none_or(|open| {
                 !open.0.is_empty()

@@ -1,12 +1,14 @@
 use std::num::NonZeroU64;
 
 use hashbrown::HashTable;
-use naru_ledger::{Millis, Seq};
+use naru_ledger::{Millis, Seq, limits::DEDUPE_IDS_MIN};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::Id;
 
 /// Which client ids there were lately, in two windows of a fixed grid: the one that the last was given in, and the one before.
+/// Where very many are given in one, it is only so many of the newest ([`DEDUPE_IDS_MIN`] at least, three times as many at most):
+/// then `before` begins with the oldest that are known of the same window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Windows {
     current: Window,
@@ -40,9 +42,21 @@ impl Windows {
 
     /// Takes up an id that is not recognised at this moment, which is none before the last.
     pub(super) fn insert(&mut self, id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64) {
+        self.insert_bounded(id, seq, at, window_ms, DEDUPE_IDS_MIN);
+    }
+
+    fn insert_bounded(&mut self, id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64, ids_min: usize) {
         match self.age(self.current.begins, at, window_ms) {
+            0 if self.current.ids.0.len() >= ids_min => self.before = std::mem::take(&mut self.current),
             0 => {}
-            1 => self.before = std::mem::take(&mut self.current),
+            1 => {
+                let mut last = std::mem::take(&mut self.current);
+                if last.ids.0.len() < ids_min && self.before.begins == last.begins {
+                    // Some of the last `ids_min` are there.
+                    last.ids.take_over(&mut self.before.ids);
+                }
+                self.before = last;
+            }
             _ => (self.before, self.current) = (Window::default(), Window::default()),
         }
         if self.current.ids.0.is_empty() {
@@ -79,6 +93,11 @@ impl Ids {
         self.0.find(id.1, |given| given.id == id).map(|given| given.seq)
     }
 
+    /// Takes what the other has.
+    fn take_over(&mut self, other: &mut Ids) {
+        other.0.drain().for_each(|Given { id, seq }| self.insert(id, seq));
+    }
+
     fn insert(&mut self, id: Id, seq: Seq) {
         self.0.insert_unique(id.1, Given { id, seq }, |given| given.id.1);
     }
@@ -113,6 +132,25 @@ mod tests {
     use super::*;
 
     const WINDOW: NonZeroU64 = NonZeroU64::new(10).unwrap();
+
+    /// Ids are never given again.
+    #[test]
+    fn however_many_are_given_the_newest_are_known_and_not_many_more() {
+        const IDS_MIN: usize = 10;
+        // The second window begins when a few are in the current half of the first.
+        for (in_first, in_second) in [(5, 5), (10, 3), (11, 1), (33, 3), (39, 25), (100, 100)] {
+            let given = |n: u64| Id(n, n);
+            let at = |n: u64| Millis(if n <= in_first { 1000 } else { 1010 });
+            let mut windows = Windows::new(given(1), Seq(1), at(1), WINDOW);
+            for n in 2..=in_first + in_second {
+                windows.insert_bounded(given(n), Seq(n), at(n), WINDOW, IDS_MIN);
+                assert!(windows.len() <= 3 * IDS_MIN, "{in_first} {in_second} {n}: {}", windows.len());
+                for known in n.saturating_sub(IDS_MIN as u64 - 1).max(1)..=n {
+                    assert_eq!(windows.find(given(known), at(n), WINDOW), Some(Seq(known)), "{n}");
+                }
+            }
+        }
+    }
 
     proptest! {
         /// Against a list of all there ever were.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use naru_ledger::answer::{self, Answer, Delivered, Entry, PointerKind, Refused, Text};
 use naru_ledger::{Conversation as Name, Limits, Millis, Mode, Op, Role, Seq, User};
 
-use super::{Bounds, Content, Conversation, Ledger, LedgerChange, Person, Reads, Said};
+use super::{Bounds, Content, Conversation, Ledger, LedgerChange, NUMBER_MAX, Person, Reads, Said};
 use crate::{keyspace::Place, numbered::Number};
 
 /// Where what entries say is read.
@@ -53,6 +53,8 @@ pub(crate) enum Undecided<E> {
     Unread(E),
     /// What was read there is not what an entry says.
     Garbled(Place),
+    /// It would be given a number that no history comes to, and that would not be taken back in: those before are made up.
+    Exhausted,
 }
 
 impl<E> From<Refused> for Undecided<E> {
@@ -95,6 +97,9 @@ impl Ledger {
             Deciding { ledger: self, now, limits, bounds, bodies, changes: Vec::new(), known: 0, news: None };
         let answer = deciding.run(op)?;
         let Deciding { mut changes, news, .. } = deciding;
+        if changes.iter().any(|change| change.number() > NUMBER_MAX) {
+            return Err(Undecided::Exhausted);
+        }
         if !changes.is_empty() && bounds != self.head.bounds {
             changes.insert(0, LedgerChange::Bounded(bounds));
         }
@@ -213,7 +218,7 @@ fn readable<T, E>(read: Result<T, Undecided<E>>) -> Result<Option<T>, Undecided<
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Undecided::Unread(_) | Undecided::Garbled(_)) => Ok(None),
-        Err(refused @ Undecided::Refused(_)) => Err(refused),
+        Err(other @ (Undecided::Refused(_) | Undecided::Exhausted)) => Err(other),
     }
 }
 

@@ -83,6 +83,11 @@ impl Person {
         self.ends.floor
     }
 
+    /// Bytes that it takes when it is written.
+    pub(crate) fn bytes(&self) -> usize {
+        postcard::experimental::serialized_size(self).unwrap_or(usize::MAX)
+    }
+
     /// In which the last position was given.
     pub(crate) fn generation(&self) -> Generation {
         self.generation

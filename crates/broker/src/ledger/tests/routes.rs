@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::{Head, IdKey, Ledger};
 use super::bodies::Kept;
+use super::world::{World, run_of, user};
 
 /// A server and which of its runs, what it says, of whom and when.
 type Step = (u8, u8, u8, u8, u64);
@@ -59,4 +60,27 @@ fn a_run_that_is_over_leaves_nothing() {
     let users = ["a", "b"].map(|name| User::parse(name).unwrap()).to_vec();
     assert_eq!(ask(&mut native, Op::Presence { users }), naru_ledger::Answer::Present(Vec::new()));
     assert!(native.routes.is_empty());
+}
+
+#[test]
+fn routes_that_nobody_speaks_of_any_more_are_dropped_after_a_while() {
+    let mut world = World::new(Limits::default());
+    world.hold("one", &["alice"]);
+    let lost = Run { server: Server::parse("two").unwrap(), epoch: Epoch::parse("gone").unwrap() };
+    let users = (0..1500).map(|n| user(&format!("u{n}"))).collect();
+    world.run(&Op::Route { run: lost, users });
+    let tidy = |world: &mut World, minutes: u64| {
+        world.now.0 += minutes * 60_000;
+        world.native.tidy_routes(world.now);
+    };
+    tidy(&mut world, 1);
+    tidy(&mut world, 59);
+    assert!(world.native.routes.knows(&user("u7")), "it may still tell of itself");
+    for _ in 0..4 {
+        tidy(&mut world, 1);
+    }
+    assert!(!(0..1500).any(|n| world.native.routes.knows(&user(&format!("u{n}")))));
+    assert!(world.native.routes.knows(&user("alice")));
+    world.native.run_over(&run_of("one"));
+    assert!(world.native.routes.is_empty());
 }

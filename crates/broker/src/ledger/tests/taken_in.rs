@@ -1,11 +1,13 @@
 use naru_ledger::testing::epoch;
 use naru_ledger::{
-    Conversation as Name, Device, Generation, Kind, Limits, Millis, Mode, Role, Seq, Useq, User, Version,
+    Conversation as Name, Device, Generation, Kind, Limits, Millis, Mode, Op, Role, Seq, Useq, User, Version,
 };
 use proptest::prelude::*;
 
-use super::super::{Bounds, Conversation, Head, Id, IdKey, Ledger, LedgerChange, Part, Person, Reached};
-use super::world::World;
+use super::super::{
+    Bounds, Conversation, Head, Id, IdKey, Ledger, LedgerChange, NUMBER_MAX, Part, Person, Reached, Undecided,
+};
+use super::world::{World, message};
 use crate::{
     keyspace::{Body, Spot},
     numbered::Number,
@@ -134,4 +136,37 @@ fn a_row_that_does_not_say_its_ids_leaves_those_of_its_entries() {
     let restated = LedgerChange::Restated { conversation: number, row: Box::new(row) };
     world.native.apply(restated, 0, &mut |_| {}).unwrap();
     assert_eq!((world.send("dm:a:b", "a", "1", 1), world.send("dm:a:b", "a", "2", 1)), (Seq(1), Seq(2)));
+}
+
+/// Numbers that are made up are gone on from as far as they would be taken in again.
+#[test]
+fn nothing_is_decided_that_could_not_be_made() {
+    let mut world = World::new(Limits::default());
+    world.append("dm:a:b", "a", "1");
+    world.join("room:r", "a");
+    let spot = Spot { offset: 0, bytes: 1 };
+    let last = LedgerChange::Appended {
+        conversation: Number::from(0),
+        name: Name::parse("dm:a:b").unwrap(),
+        seq: Seq(NUMBER_MAX),
+        at: Millis(1 << 41),
+        count: 2,
+        id: None,
+        is_open: false,
+        content: Body::Recorded(spot),
+    };
+    world.native.apply(last, 1 << 30, &mut |_| {}).unwrap();
+    let send = Op::Send(message("dm:a:b", "a", "2", 1, &[]));
+    let decided = world.native.decide(&send, world.now, &world.limits, &mut world.kept);
+    assert!(matches!(decided, Err(Undecided::Exhausted)), "{decided:?}");
+
+    let member = |version| LedgerChange::Member {
+        conversation: Number::from(1),
+        version: Version(version),
+        user: User::parse("b").unwrap(),
+        role: Some(Role::Member),
+        seq: Seq(1),
+    };
+    world.native.apply(member(u64::MAX), 0, &mut |_| {}).unwrap_err();
+    world.native.apply(member(NUMBER_MAX), 0, &mut |_| {}).unwrap();
 }

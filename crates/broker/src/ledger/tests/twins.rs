@@ -105,7 +105,7 @@ impl Twins {
         let decided = match self.native.decide(op, now, &limits, &mut self.kept) {
             Ok(decided) => Ok(decided),
             Err(Undecided::Refused(refused)) => Err(refused),
-            Err(Undecided::Unread(place) | Undecided::Garbled(place)) => panic!("{place:?} for {op:?}"),
+            Err(undecided) => panic!("{undecided:?} for {op:?}"),
         };
         let given = decided.map(|decided| {
             self.make(decided.changes);

@@ -3,15 +3,16 @@
 use std::{borrow::Cow, rc::Rc};
 
 use naru_ledger::{
-    Role, Room, Version,
+    Role, Room, User, Version,
     op::{Change, Membership},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{about, change, may_decide, role_in};
+use super::{about, change, done, may_decide, role_in, silence};
 use crate::{
     codes::{Code, Failure},
+    protocol::reply::Outcome,
     session::{Later, Session},
 };
 
@@ -35,7 +36,11 @@ pub(in crate::rpc) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Re
     let session = session.clone();
     Ok(Box::pin(async move {
         let role = if user == session.member().user {
-            role_by_oneself(&session, &room, role).await?
+            let (role, makes) = role_by_oneself(&session, &room, role).await?;
+            if makes {
+                return make(&session, room, user).await;
+            }
+            role
         } else {
             let role = role.unwrap_or(Role::Member);
             let own =
@@ -49,19 +54,41 @@ pub(in crate::rpc) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Re
     }))
 }
 
-/// As what a user may come into a room by themselves. One who is in it already keeps their role.
-async fn role_by_oneself(session: &Session, room: &Room, asked: Option<Role>) -> Result<Role, Failure> {
+/// Makes a room; unless others have made it since it was looked for, for then it is theirs.
+async fn make(session: &Session, room: Room, user: User) -> Result<Outcome, Failure> {
+    let bus = &session.shared().bus;
+    let made = Membership { room, user, change: Change::Join(Role::Owner) };
+    let changed = bus.membership(&made).await?;
+    if changed.written.is_none() || changed.version == Version::ZERO.next() {
+        return Ok(done(&made.room, &changed));
+    }
+    let Membership { room, user, .. } = made;
+    if session.shared().rules.rooms.may_join(&room) {
+        return change(session, &Membership { room, user, change: Change::Role(Role::Member) }).await;
+    }
+    bus.membership(&Membership { room, user, change: Change::Leave }).await?;
+    Err(Code::PermissionDenied.into())
+}
+
+/// As what a user may come into a room by themselves, and whether they make it. One who is in it already keeps their role.
+async fn role_by_oneself(
+    session: &Session,
+    room: &Room,
+    asked: Option<Role>,
+) -> Result<(Role, bool), Failure> {
     if let Some(role) = role_in(session, room, &session.member().user).await? {
-        return Ok(role);
+        return Ok((role, false));
     }
     let rules = &session.shared().rules.rooms;
     let members = session.shared().bus.members(&room.clone().into(), None, 1).await?;
     // Nobody was ever in it. What was said in one that all have left is not for whoever comes next.
     let is_new = members.version == Version::ZERO;
     match asked {
-        None | Some(Role::Owner) if is_new && rules.may_make(room) => Ok(Role::Owner),
-        None | Some(Role::Member) if rules.may_join(room) => Ok(Role::Member),
-        Some(Role::Reader) if rules.may_join(room) => Ok(Role::Reader),
+        None | Some(Role::Owner) if is_new && rules.may_make(room) => Ok((Role::Owner, true)),
+        None | Some(Role::Member) if rules.may_join(room) => {
+            Ok((silence::role_on_return(session, room).await?, false))
+        }
+        Some(Role::Reader) if rules.may_join(room) => Ok((Role::Reader, false)),
         _ => Err(Code::PermissionDenied.into()),
     }
 }

@@ -19,6 +19,7 @@ pub(super) mod join;
 pub(super) mod leave;
 pub(super) mod members;
 pub(super) mod role;
+mod silence;
 
 /// What a change has come to.
 #[derive(Serialize)]

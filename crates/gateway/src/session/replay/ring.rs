@@ -59,7 +59,7 @@ impl Session {
     }
 
     /// The conversation in the user's index.
-    async fn row(&self, conversation: &Conversation) -> Result<Option<Row>, BusError> {
+    pub(crate) async fn row(&self, conversation: &Conversation) -> Result<Option<Row>, BusError> {
         let standing = Op::Standing { user: self.member().user.clone(), conversation: conversation.clone() };
         let _turn = self.replay_turn().await;
         match self.shared().bus.ask(&standing).await? {

@@ -28,7 +28,7 @@ const MISSED: u64 = 40;
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// How long they may take: the servers that run have to find the broker again, for which they wait up to 5 s between attempts.
-const AFTERMATH: Duration = Duration::from_secs(8);
+const AFTERMATH: Duration = Duration::from_secs(20);
 
 /// Does so until it is dropped. Returns only if a program cannot be started, or has ended by itself.
 pub(super) async fn run(scene: &Scene, stage: &mut Stage, mut random: Random, every: Duration) -> Result<()> {

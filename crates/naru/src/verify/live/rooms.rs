@@ -6,15 +6,14 @@ use anyhow::{Context, Result, bail};
 use naru_bus::{Bus, Keeping, Target, Terms};
 use naru_ledger::{
     Conversation, Limits, Mode, Role, Server, User,
-    answer::Written,
-    op::{Change, Membership},
+    op::{Change, From, History, Membership},
 };
 use tokio::time::{Instant, sleep};
 
 use super::history::Members;
 
-/// How long the broker may take to be reached.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the broker may take to be reached, and the rooms to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Has everybody join the rooms that are to be theirs. What is said after that, they all get.
 pub(super) async fn make(url: &str, members_max: usize, conversations: &mut [Members]) -> Result<()> {
@@ -36,11 +35,20 @@ pub(super) async fn make(url: &str, members_max: usize, conversations: &mut [Mem
         for (number, user) in members.users.iter().enumerate() {
             let role = if number == 0 { Role::Owner } else { Role::Member };
             let (room, user) = (room.clone(), User::parse(user)?);
-            let changed = bus.membership(&Membership { room, user, change: Change::Join(role) }).await?;
-            let last = |written: Written| written.switched.unwrap_or(written.seq).0;
-            members.from = changed.written.map_or(members.from, last);
+            let join = Membership { room, user, change: Change::Join(role) };
+            let changed = loop {
+                match bus.membership(&join).await {
+                    Ok(changed) => break changed,
+                    Err(error) if Instant::now() > end => return Err(error.into()),
+                    // On a machine that does much else the broker may be slow to answer.
+                    Err(_) => sleep(Duration::from_millis(100)).await,
+                }
+            };
             members.is_broadcast = changed.mode == Mode::Broadcast;
         }
+        let (conversation, from) = (room.into(), From::Newest);
+        let newest = History { conversation, reader: None, from, limit: 1, bytes: None };
+        members.from = bus.history(newest).await?.head.0;
     }
     bus.stop();
     Ok(())
