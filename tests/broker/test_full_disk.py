@@ -1,32 +1,18 @@
 """A disk that fills up: what grows is refused, the rest goes on, and it ends by itself when there is space again."""
 
-import os
-import subprocess
-
 import pytest
 
+from harness.disk import DISK_BYTES, MIB, small_disk
 from harness.resp import Error, Wire
 from harness.waiting import eventually
 
-MIB = 1 << 20
-# Room for the two first segments and the reserve, and for two segments more.
-DISK_BYTES = 290 * MIB
 LARGE = b"x" * 500_000
 
 
 @pytest.fixture
 def disk(tmp_path):
-    """A small file system of its own."""
-    if os.geteuid():
-        pytest.skip("only root can mount a small file system")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 def fill(wire, key, most=1000):

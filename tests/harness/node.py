@@ -1,4 +1,4 @@
-"""A Node process that is given orders, one JSON line each, and tells what happens, one JSON line each."""
+"""A process that is given orders, one JSON line each, and tells what happens, one JSON line each; mostly one of Node."""
 
 import json
 import subprocess
@@ -19,13 +19,11 @@ class Refused(Exception):
         self.code, self.message, self.temporary = code, message, temporary
 
 
-class NodeProgram:
-    """A script of tests/node. Orders may come from several threads."""
+class Ordered:
+    """Orders may come from several threads."""
 
-    def __init__(self, programs, script, env=None):
-        assert (NODE_FOLDER / "node_modules").is_dir(), "run scripts/install-test-tools"
-        command = ["node", NODE_FOLDER / script]
-        self.program = programs.start(script.removesuffix(".mjs"), command, env=env, stdin=subprocess.PIPE)
+    def __init__(self, programs, name, command, env=None):
+        self.program = programs.start(name, command, env=env, stdin=subprocess.PIPE)
         # Guards what has happened, and rings when more has.
         self.changed = threading.Condition()
         self.orders, self.answers = 0, {}
@@ -70,3 +68,11 @@ class NodeProgram:
         if "error" in line:
             raise Refused(**line["error"])
         return line["result"]
+
+
+class NodeProgram(Ordered):
+    """A script of tests/node."""
+
+    def __init__(self, programs, script, env=None):
+        assert (NODE_FOLDER / "node_modules").is_dir(), "run scripts/install-test-tools"
+        super().__init__(programs, script.removesuffix(".mjs"), ["node", NODE_FOLDER / script], env)

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from .naru import Listening, logged
+from .naru import HeldPort, Listening, logged
 from .resp import Wire
 
 APART = ("naru", "redis", "valkey")
@@ -42,13 +42,26 @@ class Store(Listening):
 class Embedded(Listening):
     """The broker in a chat server."""
 
-    def __init__(self, program, address, server):
-        super().__init__(program, address)
-        self.server = server
+    def __init__(self, naru, options, port=0, server_port=0):
+        self.naru, self.options = naru, options
+        self.server = naru.serve_alone("server-1", "--resp-port", port, *options, port=server_port)
+        program = self.server.program
+        said = program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
+        super().__init__(program, said["address"])
 
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
+
+    def again(self):
+        """The same on the same ports and folder, after it has ended."""
+        return Embedded(self.naru, self.options, self.port, self.server.port)
+
+
+def _free_port():
+    held = HeldPort()
+    held.release()
+    return held.number
 
 
 class Brokers:
@@ -57,41 +70,40 @@ class Brokers:
     def __init__(self, naru, programs, kind, bounds):
         self.naru, self.programs, self.kind, self.bounds = naru, programs, kind, bounds
 
-    def start(self, folder, data=None):
+    def start(self, folder, data=None, port=None):
         """On disk if there is a folder for it, otherwise in memory alone."""
         if self.kind == "naru":
-            broker = self.naru.broker(data=data)
+            broker = self.naru.broker(data=data, port=port or 0)
             self._bound(broker.port)
             return broker
         if self.kind == "embedded":
             # It has no other form than on disk.
-            return self._embedded(data or folder / "data")
+            options = ["--data", data or folder / "data", "--new-rooms", "*", *self._options()]
+            return Embedded(self.naru, options, port or 0)
         kept = ["--save", "", "--appendonly", "no"]
         if data is not None:
             data.mkdir()
             kept = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", data]
-        from .naru import HeldPort
-
-        held = HeldPort()
-        held.release()
-        return Store(self.programs, self.kind, held.number, kept)
+        return Store(self.programs, self.kind, port or _free_port(), kept)
 
     def servers(self, broker, names, arguments=()):
         """Chat servers that have joined it; the first is the one it is embedded in, if it is."""
-        arguments = [*arguments, *self._sets()] if self.kind in ("redis", "valkey") else list(arguments)
         joined = [broker.server] if self.kind == "embedded" else []
-        joined += [self.naru.joined_server(broker, *arguments, name=name) for name in names[len(joined) :]]
-        return joined
+        return joined + self.servers_apart(broker, names[len(joined) :], arguments)
 
-    def _sets(self):
+    def servers_apart(self, broker, names, arguments=()):
+        """Chat servers that have joined it; none is the one it is embedded in."""
+        arguments = [*arguments, *self.sets()]
+        return [self.naru.joined_server(broker, *arguments, name=name) for name in names]
+
+    def sets(self):
+        """What a chat server is to be told of the bounds."""
+        return self._options() if self.kind in ("redis", "valkey") else []
+
+    def _options(self):
         return [word for name, value in self.bounds.items() for word in ("--set", f"ledger-{name}={value}")]
 
     def _bound(self, port):
         with Wire(port) as wire:
             for name, value in self.bounds.items():
                 assert wire.call("CONFIG", "SET", f"ledger-{name}", value) == b"OK"
-
-    def _embedded(self, data):
-        server = self.naru.serve_alone("server-1", "--data", data, "--resp-port", 0, "--new-rooms", "*", *self._sets())
-        said = server.program.wait_for(lambda it: logged(it, "the embedded broker is ready"), "no word of the broker")
-        return Embedded(server.program, said["address"], server)

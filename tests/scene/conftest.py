@@ -48,6 +48,12 @@ def servers(brokers, broker):
 
 
 @pytest.fixture
+def servers_apart(brokers, broker):
+    """Two more, neither of which has the broker in it: they and the broker can be killed without one another."""
+    return brokers.servers_apart(broker, ["server-2", "server-3"], ["--new-rooms", "*"])
+
+
+@pytest.fixture
 def server(brokers, broker):
     """A chat server that has joined the broker. Everybody may make rooms."""
     return brokers.servers(broker, ["server-1"], ["--new-rooms", "*"])[0]

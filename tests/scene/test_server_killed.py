@@ -4,21 +4,26 @@ import pytest
 
 from harness.resp import Wire
 from harness.retrying import Sending
-from harness.stores import APART
+from harness.stores import EVERY
 from harness.waiting import eventually
 
-# One that is embedded is killed with its server: test_broker_killed.py.
-pytestmark = pytest.mark.brokers(*APART)
+# One that has the broker in it is killed with it in test_broker_killed.py.
+pytestmark = pytest.mark.brokers(*EVERY)
+
+
+@pytest.fixture
+def servers(servers_apart):
+    return servers_apart
 
 
 def test_the_recipients_server_is_killed(servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1], servers[0])
-    assert bob.wait("connected")["data"] == {"server": "server-2"}
+    assert bob.wait("connected")["data"] == {"server": servers[1].name}
     sending = Sending(alice, "bob", 300)
     sending.reach(100)
     servers[1].program.kill()
     bob.wait("connected", 2)
-    assert bob.seen("connected")[-1]["data"] == {"server": "server-1"}
+    assert bob.seen("connected")[-1]["data"] == {"server": servers[0].name}
     sending.finish()
     assert bob.texts("bob", 300) == sending.texts()
     assert not sending.refusals, "the sender noticed nothing"
@@ -30,7 +35,7 @@ def test_the_senders_server_is_killed(servers, people):
     sending.reach(100)
     servers[0].program.kill()
     answers = sending.finish()
-    assert alice.seen("connected")[-1]["data"] == {"server": "server-2"}
+    assert alice.seen("connected")[-1]["data"] == {"server": servers[1].name}
     assert [answer["seq"] for answer in answers] == list(range(1, 301))
     assert bob.texts("bob", 300) == sending.texts()
 
@@ -41,7 +46,7 @@ def test_who_does_not_come_back_is_waited_for(broker, servers, people):
     assert bob.rpc("ack", {"offset": 2}) == {"offset": 2}
     servers[1].program.kill()
     with Wire(broker.port) as wire:
-        eventually(lambda: len(wire.call("PUBSUB", "CHANNELS", "naru:server:*")) == 1, "server-2 is still routed")
+        eventually(lambda: not wire.call("PUBSUB", "CHANNELS", f"naru:server:{servers[1].name}"), "it is still routed")
     Sending(alice, "bob", 3, "meanwhile").finish()
     # Another client object, for the same device: from the cursor on.
     back = people("bob", servers[0])
@@ -51,7 +56,7 @@ def test_who_does_not_come_back_is_waited_for(broker, servers, people):
 def test_a_server_that_comes_back_under_its_name_is_used_again(brokers, broker, servers, people):
     alice = people("alice", servers[0])
     servers[1].program.kill()
-    (again,) = brokers.servers(broker, ["server-2"])
+    (again,) = brokers.servers_apart(broker, [servers[1].name])
     bob = people("bob", again)
     Sending(alice, "bob", 5).finish()
     assert bob.texts("bob", 5) == [f"id {number}" for number in range(5)]

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from harness.raw_client import RawClient
-from harness.stores import APART
+from harness.stores import EVERY
 from harness.waiting import eventually
 
-pytestmark = pytest.mark.brokers(*APART)
+pytestmark = pytest.mark.brokers(*EVERY)
 
 READERS = 30
 # What a session may cost, and what an allocator does not give back.

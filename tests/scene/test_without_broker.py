@@ -7,10 +7,22 @@ from harness.redis_peer import start as start_redis
 from harness.resp import Wire
 from harness.retrying import Sending
 from harness.sdk import Refused
+from harness.stores import EVERY
 from harness.waiting import eventually
 
 
-def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru, sdk):
+@pytest.fixture
+def broker(durable_broker):
+    return durable_broker
+
+
+@pytest.fixture
+def servers(servers_apart):
+    return servers_apart
+
+
+@pytest.mark.brokers(*EVERY)
+def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru, brokers, sdk, tmp_path):
     held = HeldPort()
     server = naru.server(f"redis://127.0.0.1:{held.number}")
     said = server.program.wait_for(lambda it: logged(it, "no broker"), "nothing is said of the missing broker")
@@ -19,7 +31,7 @@ def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru,
     error = alice.wait("error")
     assert error["code"] == 100 and not alice.seen("connected")
     held.release()
-    naru.broker(port=held.number)
+    brokers.start(tmp_path, port=held.number)
     alice.wait("connected")
     bob = sdk.client(server.url, token=naru.token("bob"))
     bob.wait("connected")
@@ -27,13 +39,16 @@ def test_it_starts_says_so_refuses_for_now_and_works_when_the_broker_comes(naru,
     assert bob.texts("bob", 3) == ["id 0", "id 1", "id 2"]
 
 
+@pytest.mark.brokers(*EVERY)
 def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, broker, servers, people):
-    alice = people("alice", servers[0])
+    alice, bob = people("alice", servers[0]), people("bob", servers[1])
+    alice.send("bob", "id-0", {"text": "before"})
+    assert bob.texts("bob", 1) == ["before"]
     broker.program.kill()
 
     def refusal():
         try:
-            alice.send("bob", "id-1", {})
+            alice.send("bob", "id-1", {"text": "after"})
         except Refused as refused:
             return refused if refused.code == 100 else None
 
@@ -45,11 +60,13 @@ def test_sends_are_refused_with_a_temporary_error_while_it_is_away(naru, broker,
         assert other.value.code == 100 and other.value.temporary
     naru.restarted(broker)
     eventually(lambda: _answered(alice), "sends are still refused")
+    assert bob.texts("bob", 2) == ["before", "after"]
+    assert all(len(client.seen("connecting")) == 1 for client in (alice, bob)), "clients stay connected"
 
 
 def _answered(alice):
     try:
-        return alice.send("bob", "id-1", {})["seq"] == 1
+        return alice.send("bob", "id-1", {"text": "after"})["count"] == 2
     except Refused:
         return False
 
