@@ -12,7 +12,7 @@ from harness.stores import binary_of
 from harness.waiting import eventually
 
 # Well under a minute for both on a busy machine; `naru verify` runs any number by hand.
-HISTORIES = int(os.environ.get("NARU_HISTORIES", "300"))
+HISTORIES = int(os.environ.get("NARU_HISTORIES", "1000"))
 SECONDS_MAX = 60 + HISTORIES
 
 
