@@ -1,16 +1,11 @@
-//! From an entry to all inboxes it is for: what is one step in Naru's broker for a message, and several for the rest, and elsewhere.
-//!
-//! The steps are deliver, tell the servers, done, in this order: what is cut off in between is open, and found by a sweep.
+//! From an entry to all inboxes it is for. The steps are deliver, tell the servers, done, in this order: what is cut off in between
+//! is open, and found by a sweep.
 
 use std::collections::BTreeSet;
 
-use naru_ledger::answer::{
-    Appended, Changed, Content, Delivered, Entry, Members, Open, Page, Text, Traced, Written,
-};
-use naru_ledger::op::{
-    Append, Change, Delete, Deliver, Edit, From, History, Membership, Recipient, Said, What,
-};
-use naru_ledger::{Answer, Body, Conversation, Level, Mode, Op, Seq, User};
+use naru_ledger::answer::{Content, Delivered, Entry, Members, Open, Page};
+use naru_ledger::op::{Deliver, From, History, Recipient};
+use naru_ledger::{Answer, Body, Conversation, Mode, Op, Seq, User};
 
 use crate::error::BusError;
 use crate::line::Line;
@@ -22,99 +17,6 @@ use crate::tell::json_of;
 const PAGE: usize = 1024;
 
 impl Line {
-    /// Appends, and brings it to everybody. What is cut off in between is finished by a repeat, or by a sweep.
-    pub(crate) async fn send(&self, append: &Append) -> Result<Appended, BusError> {
-        let op = Op::Send(append.clone());
-        if self.scripts().is_none() {
-            return appended(self.step(&op).await?);
-        }
-        let Append { conversation, sender, client_id, said, level } = append;
-        let content = match said {
-            Said::Message { body, mentions } => {
-                Content::Message { text: Text::AsSaid(body.clone()), mentions: mentions.clone() }
-            }
-            Said::Reaction { target, body } => {
-                Content::Reaction { target: *target, text: Text::AsSaid(body.clone()) }
-            }
-            Said::System { body } => Content::System { text: Text::AsSaid(body.clone()) },
-        };
-        let (sender, client_id) = (sender.clone(), Some(client_id.clone()));
-        let entry = |written: &Appended| Entry {
-            conversation: conversation.clone(),
-            seq: written.seq,
-            prev: written.prev,
-            count: written.count,
-            at: written.at,
-            sender,
-            client_id,
-            content,
-        };
-        self.write(&Op::Append(append.clone()), conversation, entry, *level).await
-    }
-
-    /// Edits, and tells everybody.
-    pub(crate) async fn edit(&self, edit: &Edit) -> Result<Appended, BusError> {
-        let Edit { conversation, sender, client_id, target, body, level } = edit;
-        let entry = |written: &Appended| Entry {
-            conversation: conversation.clone(),
-            seq: written.seq,
-            prev: written.prev,
-            count: written.count,
-            at: written.at,
-            sender: sender.clone(),
-            client_id: Some(client_id.clone()),
-            content: Content::Edit { target: *target, body: Some(body.clone()) },
-        };
-        self.write(&Op::Edit(edit.clone()), conversation, entry, *level).await
-    }
-
-    /// Deletes, and tells everybody.
-    pub(crate) async fn delete(&self, delete: &Delete) -> Result<Appended, BusError> {
-        let Delete { conversation, sender, client_id, target, level } = delete;
-        let entry = |written: &Appended| Entry {
-            conversation: conversation.clone(),
-            seq: written.seq,
-            prev: written.prev,
-            count: written.count,
-            at: written.at,
-            sender: sender.clone(),
-            client_id: Some(client_id.clone()),
-            content: Content::Delete { target: *target },
-        };
-        self.write(&Op::Delete(delete.clone()), conversation, entry, *level).await
-    }
-
-    /// Changes who takes part, and tells everybody. Who repeats leaves that to the sweep.
-    pub(crate) async fn membership(&self, membership: &Membership) -> Result<Changed, BusError> {
-        let Answer::Changed(changed) = self.step(&Op::Membership(membership.clone())).await? else {
-            return Err(other_answer());
-        };
-        let Some(written) = changed.written else { return Ok(changed) };
-        let Membership { room, user, change } = membership;
-        let Written { seq, at, prev, count, switched } = written;
-        let entry = |seq, prev, content| Entry {
-            conversation: room.clone().into(),
-            seq,
-            prev,
-            count,
-            at,
-            sender: user.clone(),
-            client_id: None,
-            content,
-        };
-        let content = match change {
-            Change::Join(role) => Content::Join { role: *role },
-            Change::Leave => Content::Leave,
-            Change::Role(role) => Content::Role { role: *role },
-        };
-        let mode = if switched.is_some() { Mode::FanOut } else { changed.mode };
-        self.fan_out(&entry(seq, prev, content), mode, Before::Nobody).await?;
-        if let Some(switched) = switched {
-            self.fan_out(&entry(switched, seq, Content::Broadcast), Mode::FanOut, Before::Nobody).await?;
-        }
-        Ok(changed)
-    }
-
     /// Finishes what a sweep has found: brings everything in it to all inboxes it is for, in order. What cannot be brought there does
     /// not keep back what comes after it.
     pub async fn finish(&self, open: &Open) -> Result<(), BusError> {
@@ -153,47 +55,6 @@ impl Line {
         Ok(None)
     }
 
-    /// Writes, and brings what was written to everybody. `entry` is what it has become.
-    async fn write(
-        &self,
-        op: &Op,
-        conversation: &Conversation,
-        entry: impl FnOnce(&Appended) -> Entry,
-        level: Level,
-    ) -> Result<Appended, BusError> {
-        let written = match self.scripts() {
-            None => appended(self.step(op).await?)?,
-            Some(scripts) => appended(scripts.write(&mut self.connection(), op).await?)?,
-        };
-        let fan_out = async {
-            if written.repeat {
-                return self.finish_repeat(conversation, &written).await;
-            }
-            self.fan_out(&entry(&written), written.mode, Before::Nobody).await
-        };
-        let safety = async {
-            match self.scripts() {
-                None => written.level,
-                Some(scripts) => scripts.levels().reach(level).await,
-            }
-        };
-        // Whoever is to hear of it need not wait until it is as safe as its sender wants.
-        let (outcome, level) = tokio::join!(fan_out, safety);
-        outcome?;
-        Ok(Appended { level, ..written })
-    }
-
-    /// Nothing is left to do, or another server has died in the middle of it. What was said the first time counts.
-    async fn finish_repeat(&self, conversation: &Conversation, appended: &Appended) -> Result<(), BusError> {
-        let trace = Op::Trace { conversation: conversation.clone(), what: What::Seq(appended.seq) };
-        match self.step(&trace).await? {
-            Answer::Traced(Traced { entry: Some(entry), done: false, .. }) => {
-                self.fan_out(&entry, appended.mode, Before::Perhaps).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// A page of what is open; none behind the last.
     async fn some_of(&self, open: &Open, after: Seq) -> Result<Option<Piece>, BusError> {
         if after >= open.to {
@@ -212,7 +73,7 @@ impl Line {
         Ok(Some(Piece { entries, next }))
     }
 
-    async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
+    pub(crate) async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
         let mentioned: BTreeSet<&User> = entry.mentions().collect();
         let since = self.recipients(entry, mode).await?;
         let to =
@@ -342,14 +203,7 @@ struct Piece {
 
 /// Whether another one may have begun to bring an entry to its inboxes, so that it is there and its server was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
+pub(crate) enum Before {
     Nobody,
     Perhaps,
-}
-
-fn appended(answer: Answer) -> Result<Appended, BusError> {
-    match answer {
-        Answer::Appended(appended) => Ok(appended),
-        _ => Err(other_answer()),
-    }
 }

@@ -11,9 +11,10 @@
 //! ledger ([`naru_ledger::Op`]) are asked. The words of a request and the shape of an answer (`wire/`) are the same for
 //! all. Naru's broker has them as commands. On Redis and Valkey they are Lua scripts (`scripts/`) over
 //! [`Partition`]s, once an [`Inspection`] has found nothing against it; there the bus also does what the broker does elsewhere: it
-//! brings a message to all inboxes step by step (`fan_out.rs`), tells the servers (`tell.rs`), waits until it is as safe as was
-//! asked for (`levels.rs`), and says that this server runs (`tending.rs`). Edits, deletions and changes of members are several
-//! steps on every broker. What a server that died has left half-done, every server looks for (`sweeper.rs`).
+//! writes a message (`writing.rs`), brings it to all inboxes step by step (`fan_out.rs`), tells the servers (`tell.rs`), waits
+//! until it is as safe as was asked for (`levels.rs`), and says that this server runs (`tending.rs`). Edits, deletions and changes
+//! of members are several steps on every broker. What a server that died has left half-done, every server looks for
+//! (`sweeper.rs`).
 //!
 //! # Invariants
 //!
@@ -56,6 +57,7 @@ mod target;
 mod tell;
 mod tending;
 pub mod wire;
+mod writing;
 
 pub use bus::{Bus, Terms};
 pub use dialect::Dialect;
