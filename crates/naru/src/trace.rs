@@ -177,9 +177,13 @@ fn json(entry: &Entry) -> anyhow::Result<Box<RawValue>> {
 fn show(trace: &Trace) -> anyhow::Result<()> {
     let Trace { conversation, head, trimmed, .. } = trace;
     let Some(json) = &trace.entry else {
-        let removed =
-            if *trimmed > 0 { format!("; up to {trimmed} they are removed") } else { String::new() };
-        say!("{conversation} has no such entry; the newest is {head}{removed}")?;
+        match (*head, *trimmed) {
+            (0, _) => say!("nothing has been said in {conversation}, or it is not there")?,
+            (_, 0) => say!("{conversation} has no such entry; the newest is {head}")?,
+            _ => say!(
+                "{conversation} has no such entry; the newest is {head}; up to {trimmed} they are removed"
+            )?,
+        }
         return Ok(());
     };
     let entry = Entry::from_json(json.get().as_bytes())?;
