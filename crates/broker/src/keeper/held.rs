@@ -9,7 +9,7 @@ use super::Asker;
 use crate::{transaction::Execution, wire::Answer};
 
 /// A message of the keeper's own, on a channel.
-pub(super) struct Said {
+pub(super) struct Announcement {
     pub(super) channel: Bytes,
     pub(super) payload: Vec<u8>,
 }
@@ -21,7 +21,7 @@ pub(super) enum Release {
     /// A transaction, which publishes; its reply then waits for this.
     Execution(Asker, Until, Box<Execution>),
     /// A message on a channel.
-    Publish(Said),
+    Publish(Announcement),
     /// A copy of all that is stored, to who makes it.
     Backup(oneshot::Sender<Backup>),
 }
@@ -84,13 +84,13 @@ mod tests {
     use super::*;
 
     fn said(name: &'static str) -> Release {
-        Release::Publish(Said { channel: Bytes::from_static(name.as_bytes()), payload: Vec::new() })
+        Release::Publish(Announcement { channel: Bytes::from_static(name.as_bytes()), payload: Vec::new() })
     }
 
     fn left(held: &mut Held, counts: u64, synced: u64) -> Vec<Bytes> {
         let next = || held.next(Lsn::new(counts), Lsn::new(synced));
         let channel = |release| match release {
-            Release::Publish(Said { channel, .. }) => channel,
+            Release::Publish(Announcement { channel, .. }) => channel,
             _ => panic!("nothing else was kept"),
         };
         std::iter::from_fn(next).map(channel).collect()

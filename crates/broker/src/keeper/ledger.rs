@@ -14,7 +14,7 @@ use naru_resp::ReplyWriter;
 
 use super::{
     LedgerOp,
-    held::{Said, Until},
+    held::{Announcement, Until},
     store::{Store, StoreError},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) fn run(
     client: PeerId,
     op: LedgerOp,
     writer: &mut ReplyWriter<'_, Vec<u8>>,
-) -> Result<(Vec<Said>, Until), StoreError> {
+) -> Result<(Vec<Announcement>, Until), StoreError> {
     let op = match op {
         LedgerOp::Op(op) => op,
         LedgerOp::Generation => {
@@ -103,7 +103,7 @@ fn note_server(servers: &mut Servers, client: PeerId, ServerIs { run, lease }: S
 }
 
 /// What is published of what has come into inboxes: to each server once, and in broadcast mode on the room's own channel.
-fn said(news: News) -> Vec<Said> {
+fn said(news: News) -> Vec<Announcement> {
     let News { conversation, seq, kind, mode, to, entry } = news;
     let mut of_servers: BTreeMap<Server, Vec<To>> = BTreeMap::new();
     for Delivered { user, useq, after, servers } in to {
@@ -123,7 +123,7 @@ fn said(news: News) -> Vec<Said> {
     let mut say = |channel: String, told: &Told| {
         let mut payload = Vec::new();
         told.write_json(&mut payload);
-        said.push(Said { channel: Bytes::from(channel), payload });
+        said.push(Announcement { channel: Bytes::from(channel), payload });
     };
     for (server, to) in of_servers {
         told.to = to;

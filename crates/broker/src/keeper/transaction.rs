@@ -5,7 +5,7 @@ use naru_resp::{ReplyWriter, Version};
 
 use super::{
     Asker,
-    held::{Release, Said, Until},
+    held::{Announcement, Release, Until},
     turn::{Outcome, Turns},
 };
 use crate::{
@@ -41,7 +41,7 @@ impl Turns {
     }
 
     /// Answers a step, if it is one for the keeper; what it has for others, and what its answer waits for.
-    fn take(&mut self, asker: Asker, step: &mut Step) -> (Vec<Said>, Until) {
+    fn take(&mut self, asker: Asker, step: &mut Step) -> (Vec<Announcement>, Until) {
         let (op, version) = match std::mem::replace(&mut step.part, Part::Answered(Vec::new())) {
             Part::Keep(op, version) => (op, version),
             other => {

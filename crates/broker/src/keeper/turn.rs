@@ -15,7 +15,7 @@ use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
     counts::KeyCounts,
-    held::{Held, Release, Said, Until},
+    held::{Announcement, Held, Release, Until},
     keys,
     ledger::{self, servers::Servers},
     lists,
@@ -35,7 +35,7 @@ use crate::{
 /// What became of an operation.
 pub(super) enum Outcome {
     /// It is answered. This is to be published once the change counts, and the answer leaves then, or later.
-    Answered(Vec<Said>, Until),
+    Answered(Vec<Announcement>, Until),
     /// It would wait: so long, or for ever.
     Blocks(Wait, Option<Duration>),
 }
@@ -298,7 +298,7 @@ impl Turns {
     }
 
     /// Holds messages for servers until what they tell of is durable.
-    pub(super) fn say(&mut self, said: Vec<Said>) {
+    pub(super) fn say(&mut self, said: Vec<Announcement>) {
         for said in said {
             self.held.keep(self.store.journal.last(), Until::Counts, Release::Publish(said));
         }
@@ -413,7 +413,7 @@ impl Turns {
                         self.hold(asker, until, reply);
                     }
                 }
-                Release::Publish(Said { channel, payload }) => {
+                Release::Publish(Announcement { channel, payload }) => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
                 }
                 Release::Backup(begun) => {

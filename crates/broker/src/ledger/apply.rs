@@ -1,4 +1,4 @@
-use naru_ledger::{Seq, Useq};
+use naru_ledger::{Conversation as Name, Seq, Useq};
 
 use super::{
     Conversation, Ledger, LedgerChange, Misfit, NUMBER_MAX, Person, Totals,
@@ -37,13 +37,7 @@ impl Ledger {
             LedgerChange::Rested => self.head.is_weakened = false,
             LedgerChange::Bounded(bounds) => self.head.bounds = bounds,
             LedgerChange::Appended { conversation, name, seq, at, count, id, is_open, content } => {
-                if self.conversations.get(conversation).is_none() {
-                    let new = Conversation::new(&name);
-                    let size = Totals::of_conversation(&new);
-                    let made = self.conversations.put(conversation, new);
-                    made.map_err(|_| Misfit("a conversation of two numbers"))?;
-                    self.totals.add(size);
-                }
+                self.begin_conversation(conversation, || Ok(name.clone()))?;
                 let (generation, window_ms) = (self.head.generation, self.head.bounds.dedupe_window_ms);
                 let place = recorded(content, record)?;
                 self.change_conversation(conversation, |conversation| {
@@ -131,19 +125,29 @@ impl Ledger {
                 })?;
             }
             LedgerChange::Restated { conversation, row } => {
-                if self.conversations.get(conversation).is_none() {
-                    let new = Conversation::new(&row.checked_id().ok_or(NO_CONVERSATION)?);
-                    let size = Totals::of_conversation(&new);
-                    let made = self.conversations.put(conversation, new);
-                    made.map_err(|_| Misfit("a conversation of two numbers"))?;
-                    self.totals.add(size);
-                }
+                self.begin_conversation(conversation, || row.checked_id().ok_or(NO_CONVERSATION))?;
                 self.change_conversation(conversation, |conversation| {
                     conversation.restate(*row).then_some(()).ok_or(Misfit("more entries than there were"))
                 })?;
             }
             LedgerChange::Restored { person, row } => self.restore_person(person, *row)?,
         }
+        Ok(())
+    }
+
+    /// Has a conversation of that number, if there is none yet.
+    fn begin_conversation(
+        &mut self,
+        number: Number,
+        name: impl FnOnce() -> Result<Name, Misfit>,
+    ) -> Result<(), Misfit> {
+        if self.conversations.get(number).is_some() {
+            return Ok(());
+        }
+        let new = Conversation::new(&name()?);
+        let size = Totals::of_conversation(&new);
+        self.conversations.put(number, new).map_err(|_| Misfit("a conversation of two numbers"))?;
+        self.totals.add(size);
         Ok(())
     }
 

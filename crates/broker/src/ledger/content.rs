@@ -11,7 +11,7 @@ pub(crate) struct Content {
     pub(crate) at: Millis,
     pub(crate) sender: User,
     pub(crate) client_id: Option<ClientId>,
-    pub(crate) said: Said,
+    pub(crate) about: About,
     /// None where it is gone, and with kinds that have none.
     #[serde(skip)]
     pub(crate) body: Option<Body>,
@@ -19,7 +19,7 @@ pub(crate) struct Content {
 
 /// What kind of entry it is, and what goes with that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Said {
+pub(crate) enum About {
     Message { reads: Reads, mentions: Vec<User> },
     Reaction { target: Seq, reads: Reads },
     System { reads: Reads },
@@ -41,25 +41,25 @@ pub(crate) enum Reads {
     Deleted(Seq),
 }
 
-impl Said {
+impl About {
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Said::Message { .. } => Kind::Message,
-            Said::Reaction { .. } => Kind::Reaction,
-            Said::System { .. } => Kind::System,
-            Said::Edit { .. } => Kind::Edit,
-            Said::Delete { .. } => Kind::Delete,
-            Said::Join { .. } => Kind::Join,
-            Said::Leave => Kind::Leave,
-            Said::Role { .. } => Kind::Role,
-            Said::Broadcast => Kind::Broadcast,
+            About::Message { .. } => Kind::Message,
+            About::Reaction { .. } => Kind::Reaction,
+            About::System { .. } => Kind::System,
+            About::Edit { .. } => Kind::Edit,
+            About::Delete { .. } => Kind::Delete,
+            About::Join { .. } => Kind::Join,
+            About::Leave => Kind::Leave,
+            About::Role { .. } => Kind::Role,
+            About::Broadcast => Kind::Broadcast,
         }
     }
 
     /// How what was said reads; none where nothing was.
     pub(crate) fn reads(&self) -> Option<Reads> {
         match self {
-            Said::Message { reads, .. } | Said::Reaction { reads, .. } | Said::System { reads } => {
+            About::Message { reads, .. } | About::Reaction { reads, .. } | About::System { reads } => {
                 Some(*reads)
             }
             _ => None,
@@ -68,7 +68,7 @@ impl Said {
 
     pub(crate) fn reads_mut(&mut self) -> Option<&mut Reads> {
         match self {
-            Said::Message { reads, .. } | Said::Reaction { reads, .. } | Said::System { reads } => {
+            About::Message { reads, .. } | About::Reaction { reads, .. } | About::System { reads } => {
                 Some(reads)
             }
             _ => None,
@@ -78,7 +78,7 @@ impl Said {
     /// Who is mentioned.
     pub(crate) fn mentions(&self) -> &[User] {
         match self {
-            Said::Message { mentions, .. } => mentions,
+            About::Message { mentions, .. } => mentions,
             _ => &[],
         }
     }
@@ -104,7 +104,7 @@ impl Content {
     /// Reads what was stored; none if that is nothing of the kind.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Content> {
         let (mut content, body) = postcard::take_from_bytes::<Content>(bytes).ok()?;
-        if content.said.has_body() {
+        if content.about.has_body() {
             content.body = Some(body.into());
         } else if !body.is_empty() {
             return None;

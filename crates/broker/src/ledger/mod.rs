@@ -14,15 +14,15 @@ mod change;
 mod content;
 mod conversation;
 mod decide;
-mod holes;
 mod id;
+mod losses;
 mod person;
 mod routes;
 mod totals;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use change::{LedgerChange, Part, Reached, Subject};
-pub(crate) use content::{Content, Reads, Said};
+pub(crate) use content::{About, Content, Reads};
 pub(crate) use conversation::Conversation;
 pub(crate) use decide::{Bodies, Decided, News, Undecided};
 pub(crate) use id::{Id, IdKey};

@@ -211,7 +211,7 @@ fn release(store: &mut Store, held: &mut Held) -> Vec<(u64, Asked)> {
         store.journal.log().sync();
     }
     let mut left = Vec::new();
-    while let Some(Release::Publish(held::Said { channel, payload })) = held.next(counts, synced) {
+    while let Some(Release::Publish(held::Announcement { channel, payload })) = held.next(counts, synced) {
         let number = str::from_utf8(&channel).unwrap().parse().unwrap();
         left.push((number, Asked::parse(str::from_utf8(&payload).unwrap()).unwrap()));
     }
@@ -224,7 +224,7 @@ fn say_and_hold(store: &mut Store, held: &mut Held, number: u64, asked: Asked) {
     let mut reached = asked;
     let until = store.promise(&mut reached);
     let (channel, payload) = (number.to_string().into(), reached.as_str().into());
-    held.keep(store.journal.last(), until, Release::Publish(held::Said { channel, payload }));
+    held.keep(store.journal.last(), until, Release::Publish(held::Announcement { channel, payload }));
 }
 
 fn is_there(store: &mut Store, number: u64) -> bool {

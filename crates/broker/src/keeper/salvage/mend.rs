@@ -81,7 +81,7 @@ fn delivery<'a>(
 ) -> Option<Deliver> {
     let conversation = ledger.conversations().get(number)?;
     let mode = conversation.parties().mode_of(seq);
-    let is_mentioned = |user: &User| content.said.mentions().contains(user);
+    let is_mentioned = |user: &User| content.about.mentions().contains(user);
     let room = conversation.parties().room();
     let had_joined =
         |user: &User| room.and_then(|room| room.members.get(user)).is_none_or(|joined| joined.since <= seq);
@@ -95,7 +95,7 @@ fn delivery<'a>(
         seq,
         count: conversation.log().count_with(seq)?,
         sender: content.sender.clone(),
-        kind: content.said.kind(),
+        kind: content.about.kind(),
         mode,
         to,
     })

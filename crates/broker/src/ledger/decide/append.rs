@@ -1,19 +1,19 @@
 use naru_ledger::answer::{Appended, Refused};
-use naru_ledger::op::{Append, Delete, Edit, Said as Sayable};
+use naru_ledger::op::{Append, Delete, Edit, Said};
 use naru_ledger::{
     Body, ClientId, Conversation as Name, Generation, Kind, Level, Millis, Mode, Seq, User, Version,
 };
 
-use super::{Bodies, Content, Deciding, Decision, LedgerChange, Reads, Said, Undecided, readable, role};
+use super::{About, Bodies, Content, Deciding, Decision, LedgerChange, Reads, Undecided, readable, role};
 use crate::{
-    keyspace::{self, Place},
+    keyspace,
     ledger::{Conversation, Id},
     numbered::Number,
 };
 
 /// What is to be written.
 pub(super) enum Draft<'a> {
-    Said(&'a Sayable),
+    Said(&'a Said),
     Edit { target: Seq, body: &'a Body },
     Delete { target: Seq },
 }
@@ -43,7 +43,7 @@ pub(super) struct Next {
     pub(super) at: Millis,
     pub(super) count: u64,
     /// Of its content.
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// What was written, or had been before.
@@ -98,23 +98,23 @@ impl<B: Bodies> Deciding<'_, B> {
         }
 
         let mut rewritten = None;
-        let (said, body) = match draft {
-            Draft::Said(Sayable::Message { body, mentions }) => {
+        let (about, body) = match draft {
+            Draft::Said(Said::Message { body, mentions }) => {
                 let mentions = mentions.iter().cloned().collect();
-                (Said::Message { reads: Reads::AsSaid, mentions }, Some(body))
+                (About::Message { reads: Reads::AsSaid, mentions }, Some(body))
             }
-            Draft::Said(Sayable::Reaction { target, body }) => {
+            Draft::Said(Said::Reaction { target, body }) => {
                 self.said(conversation, *target, &[Kind::Message])?;
-                (Said::Reaction { target: *target, reads: Reads::AsSaid }, Some(body))
+                (About::Reaction { target: *target, reads: Reads::AsSaid }, Some(body))
             }
-            Draft::Said(Sayable::System { body }) => (Said::System { reads: Reads::AsSaid }, Some(body)),
+            Draft::Said(Said::System { body }) => (About::System { reads: Reads::AsSaid }, Some(body)),
             Draft::Edit { target, .. } => {
                 let content = self.said(conversation, *target, &[Kind::Message])?;
                 if content.sender != *sender {
                     return Err(Refused::NotAllowed.into());
                 }
                 rewritten = Some((*target, content));
-                (Said::Edit { target: *target }, None)
+                (About::Edit { target: *target }, None)
             }
             Draft::Delete { target } => {
                 let kinds = [Kind::Message, Kind::Reaction, Kind::System];
@@ -123,14 +123,14 @@ impl<B: Bodies> Deciding<'_, B> {
                     return Err(Refused::NotAllowed.into());
                 }
                 rewritten = Some((*target, content));
-                (Said::Delete { target: *target }, None)
+                (About::Delete { target: *target }, None)
             }
         };
         let content = Content {
             at: Millis(0),
             sender: sender.clone(),
             client_id: Some(client_id.clone()),
-            said,
+            about,
             body: body.cloned(),
         };
         let mut end = self.end(name);
@@ -158,9 +158,9 @@ impl<B: Bodies> Deciding<'_, B> {
 
     fn check_size(&self, draft: &Draft<'_>) -> Result<(), Refused> {
         let body = match draft {
-            Draft::Said(
-                Sayable::Message { body, .. } | Sayable::Reaction { body, .. } | Sayable::System { body },
-            ) => body,
+            Draft::Said(Said::Message { body, .. } | Said::Reaction { body, .. } | Said::System { body }) => {
+                body
+            }
             Draft::Edit { body, .. } => body,
             Draft::Delete { .. } => return Ok(()),
         };
@@ -168,7 +168,7 @@ impl<B: Bodies> Deciding<'_, B> {
         if bytes > bytes_max {
             return Err(Refused::BodyTooLarge { bytes, bytes_max });
         }
-        if let Draft::Said(Sayable::Message { mentions, .. }) = draft {
+        if let Draft::Said(Said::Message { mentions, .. }) = draft {
             let (mentions, mentions_max) = (mentions.len(), self.limits.mentions_max);
             if mentions > mentions_max {
                 return Err(Refused::TooManyMentions { mentions, mentions_max });
@@ -200,7 +200,7 @@ impl<B: Bodies> Deciding<'_, B> {
     ) -> Decision<Content, B> {
         let place = conversation.and_then(|conversation| conversation.log().get(seq));
         let content = self.content(place.ok_or(Refused::NoSuchMessage)?)?;
-        let is_said = kinds.contains(&content.said.kind()) && content.body.is_some();
+        let is_said = kinds.contains(&content.about.kind()) && content.body.is_some();
         if is_said { Ok(content) } else { Err(Undecided::Refused(Refused::NoSuchMessage)) }
     }
 
@@ -240,7 +240,7 @@ impl<B: Bodies> Deciding<'_, B> {
         let (prev, at) = (end.head, self.now.max(end.at));
         let seq = Seq(generation.after(prev.0, end.generation));
         let content = Content { at, ..content };
-        let count = end.count + u64::from(content.said.kind().counts());
+        let count = end.count + u64::from(content.about.kind().counts());
         *end = End { number: end.number, head: seq, at, count, generation: end.generation.max(generation) };
         let bytes = content.to_bytes();
         let next = Next { seq, prev, at, count, bytes: bytes.len() as u64 };
@@ -264,93 +264,11 @@ impl<B: Bodies> Deciding<'_, B> {
             Draft::Edit { body, .. } => (Reads::Edited(by), Some(Body::clone(body))),
             Draft::Said(_) | Draft::Delete { .. } => (Reads::Deleted(by), None),
         };
-        if let Some(before) = content.said.reads_mut() {
+        if let Some(before) = content.about.reads_mut() {
             *before = reads;
         }
         content.body = body;
         let content = keyspace::Body::New(content.to_bytes());
         self.changes.push(LedgerChange::Rewritten { conversation, seq, content });
-    }
-
-    /// Has the oldest entries removed while there are too many with the new ones, they are too large or too old; never the
-    /// newest. Up to which, if any are.
-    pub(super) fn trim(
-        &mut self,
-        number: Number,
-        conversation: Option<&Conversation>,
-        new: &[&Next],
-    ) -> Decision<Option<Seq>, B> {
-        let Some(newest) = new.last() else { return Ok(None) };
-        let log = conversation.map(Conversation::log);
-        let (old, old_bytes) = log.map_or((0, 0), |log| (log.len(), log.bytes()));
-        let len = old + new.len();
-        let mut surplus = len.saturating_sub(self.limits.log_entries_max);
-
-        let mut bytes = old_bytes + new.iter().map(|next| next.bytes).sum::<u64>();
-        if bytes > self.limits.log_bytes_max {
-            let old = log.into_iter().flat_map(|log| log.up(log.trimmed()));
-            let sizes = old.map(|(_, place)| u64::from(place.bytes)).chain(new.iter().map(|next| next.bytes));
-            let mut too_large = 0;
-            for size in sizes {
-                if bytes <= self.limits.log_bytes_max {
-                    break;
-                }
-                bytes -= size;
-                too_large += 1;
-            }
-            surplus = surplus.max(too_large);
-        }
-
-        let mut first_at = None;
-        if let Some(log) = log {
-            let age_max = self.limits.log_age_max;
-            let is_too_old = |at: Millis| newest.at.since(at) > age_max;
-            if let Some((before, within)) = log.aged(is_too_old) {
-                let (too_old, at) =
-                    self.too_old(|n| log.nth(before + n).map(|(_, place)| place), within, is_too_old)?;
-                surplus = surplus.max(before + too_old);
-                first_at = at;
-            }
-        }
-
-        let surplus = surplus.min(len - 1);
-        let through = match (surplus.checked_sub(1), log) {
-            (None, _) => None,
-            (Some(last), Some(log)) if last < old => log.nth(last).map(|(seq, _)| seq),
-            (Some(last), _) => new.get(last - old).map(|next| next.seq),
-        };
-        if through.is_some() || first_at.is_some() {
-            let trimmed = log.map_or(Seq::ZERO, |log| log.trimmed());
-            let through = through.unwrap_or(trimmed);
-            self.changes.push(LedgerChange::Trimmed { conversation: number, through, first_at });
-        }
-        Ok(through)
-    }
-
-    /// How many of the entries that a chunk has are too old, and when the first was stored that is not. What cannot be read
-    /// is as old as the next that can: retention fails for none of them, or nothing could be written any more.
-    fn too_old(
-        &mut self,
-        place: impl Fn(usize) -> Option<Place>,
-        len: usize,
-        is_too_old: impl Fn(Millis) -> bool,
-    ) -> Decision<(usize, Option<Millis>), B> {
-        let (mut low, mut high, mut first_at) = (0, len, None);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let mut next = None;
-            for (n, place) in (middle..high).filter_map(|n| Some((n, place(n)?))) {
-                next = readable(self.content(place))?.map(|content| (n, content.at));
-                if next.is_some() {
-                    break;
-                }
-            }
-            match next {
-                Some((n, at)) if is_too_old(at) => low = n + 1,
-                Some((_, at)) => (high, first_at) = (middle, Some(at)),
-                None => high = middle,
-            }
-        }
-        Ok((low, first_at))
     }
 }

@@ -5,7 +5,7 @@ use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
 use super::append::Outcome;
-use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Said, entry, readable};
+use super::{About, Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, entry, readable};
 use crate::ledger::{
     Content, Part, Reached,
     person::{Arrival, Record},
@@ -40,7 +40,7 @@ impl<B: Bodies> Deciding<'_, B> {
                 (content, appended.mode)
             }
         };
-        let (seq, count, kind) = (appended.seq, appended.count, content.said.kind());
+        let (seq, count, kind) = (appended.seq, appended.count, content.about.kind());
         let fresh = Fresh { number, seq, count, kind, mode };
         let to = audience(name, conversation, seq, &content, mode);
         let to = self.reach(&fresh, to.into_iter());
@@ -183,8 +183,8 @@ fn audience<'a>(
     content: &'a Content,
     mode: Mode,
 ) -> Vec<(&'a User, Part)> {
-    let mentions: &[User] = match &content.said {
-        Said::Message { mentions, .. } => mentions,
+    let mentions: &[User] = match &content.about {
+        About::Message { mentions, .. } => mentions,
         _ => &[],
     };
     let sender = &content.sender;

@@ -2,7 +2,7 @@ use naru_ledger::answer::{Changed, Member, Members, Refused, Written};
 use naru_ledger::op::{Change, Membership};
 use naru_ledger::{Conversation as Name, Millis, Mode, Role, Seq, User, Version};
 
-use super::{Bodies, Content, Conversation, Deciding, Decision, LedgerChange, Said, page_of, role};
+use super::{About, Bodies, Content, Conversation, Deciding, Decision, LedgerChange, page_of, role};
 
 impl<B: Bodies> Deciding<'_, B> {
     pub(super) fn membership(&mut self, membership: &Membership) -> Decision<Changed, B> {
@@ -16,14 +16,16 @@ impl<B: Bodies> Deciding<'_, B> {
         let count = members.map_or(0, |members| members.len());
         let before = members.and_then(|members| members.get(user)).map(|joined| joined.role);
         let (said, role, count) = match (change, before) {
-            (Change::Join(role), None) => (Said::Join { role: *role }, Some(*role), count + 1),
-            (Change::Leave, Some(_)) => (Said::Leave, None, count - 1),
-            (Change::Role(to), Some(before)) if before != *to => (Said::Role { role: *to }, Some(*to), count),
+            (Change::Join(role), None) => (About::Join { role: *role }, Some(*role), count + 1),
+            (Change::Leave, Some(_)) => (About::Leave, None, count - 1),
+            (Change::Role(to), Some(before)) if before != *to => {
+                (About::Role { role: *to }, Some(*to), count)
+            }
             (Change::Role(_), None) => return Err(Refused::NoSuchMember.into()),
             _ => return Ok(Changed { version, mode, written: None }),
         };
         let content =
-            |said| Content { at: Millis(0), sender: user.clone(), client_id: None, said, body: None };
+            |about| Content { at: Millis(0), sender: user.clone(), client_id: None, about, body: None };
         let mut end = self.end(&name);
         let (number, version) = (end.number, version.next());
         let (next, _) = self.push(&name, &mut end, content(said), None, true);
@@ -34,7 +36,7 @@ impl<B: Bodies> Deciding<'_, B> {
         let switch;
         let mut mode = mode;
         if mode == Mode::FanOut && count > self.limits.members_max {
-            (switch, _) = self.push(&name, &mut end, content(Said::Broadcast), None, true);
+            (switch, _) = self.push(&name, &mut end, content(About::Broadcast), None, true);
             let seq = switch.seq;
             self.changes.push(LedgerChange::Switched { conversation: number, seq });
             written.switched = Some(seq);

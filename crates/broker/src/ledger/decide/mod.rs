@@ -5,12 +5,13 @@ mod fan_out;
 mod inbox;
 mod members;
 mod reading;
+mod retention;
 
 use bytes::Bytes;
 use naru_ledger::answer::{self, Answer, Delivered, Entry, PointerKind, Refused, Text};
 use naru_ledger::{Conversation as Name, Limits, Millis, Mode, Op, Role, Seq, User};
 
-use super::{Bounds, Content, Conversation, Ledger, LedgerChange, NUMBER_MAX, Person, Reads, Said};
+use super::{About, Bounds, Content, Conversation, Ledger, LedgerChange, NUMBER_MAX, Person, Reads};
 use crate::{keyspace::Place, numbered::Number};
 
 /// Where what entries say is read.
@@ -201,8 +202,8 @@ impl<'a, B: Bodies> Deciding<'a, B> {
     fn entry(&mut self, name: &Name, conversation: &Conversation, seq: Seq) -> Decision<Option<Entry>, B> {
         let Some(place) = conversation.log().get(seq) else { return Ok(None) };
         let content = self.content(place)?;
-        let target = match &content.said {
-            Said::Edit { target } => conversation.log().get(*target),
+        let target = match &content.about {
+            About::Edit { target } => conversation.log().get(*target),
             _ => None,
         };
         let target = target.map(|place| readable(self.content(place))).transpose()?.flatten();
@@ -248,25 +249,25 @@ fn entry(
     content: Content,
     edited: Option<naru_ledger::Body>,
 ) -> Entry {
-    let Content { at, sender, client_id, said, body } = content;
+    let Content { at, sender, client_id, about, body } = content;
     let text = |reads| match (reads, body) {
         (Reads::AsSaid, Some(body)) => Text::AsSaid(body),
         (Reads::Edited(by), Some(body)) => Text::Edited { body, by },
         (Reads::Deleted(by), _) | (Reads::Edited(by), None) => Text::Deleted { by },
         (Reads::AsSaid, None) => Text::AsSaid((&[][..]).into()),
     };
-    let content = match said {
-        Said::Message { reads, mentions } => {
+    let content = match about {
+        About::Message { reads, mentions } => {
             answer::Content::Message { text: text(reads), mentions: mentions.into_iter().collect() }
         }
-        Said::Reaction { target, reads } => answer::Content::Reaction { target, text: text(reads) },
-        Said::System { reads } => answer::Content::System { text: text(reads) },
-        Said::Edit { target } => answer::Content::Edit { target, body: edited },
-        Said::Delete { target } => answer::Content::Delete { target },
-        Said::Join { role } => answer::Content::Join { role },
-        Said::Leave => answer::Content::Leave,
-        Said::Role { role } => answer::Content::Role { role },
-        Said::Broadcast => answer::Content::Broadcast,
+        About::Reaction { target, reads } => answer::Content::Reaction { target, text: text(reads) },
+        About::System { reads } => answer::Content::System { text: text(reads) },
+        About::Edit { target } => answer::Content::Edit { target, body: edited },
+        About::Delete { target } => answer::Content::Delete { target },
+        About::Join { role } => answer::Content::Join { role },
+        About::Leave => answer::Content::Leave,
+        About::Role { role } => answer::Content::Role { role },
+        About::Broadcast => answer::Content::Broadcast,
     };
     Entry { conversation: name.clone(), seq, prev, count, at, sender, client_id, content }
 }
