@@ -5,7 +5,7 @@ use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
 use super::append::Outcome;
-use super::{About, Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, entry, readable};
+use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, entry, readable};
 use crate::ledger::{
     Content, Part, Reached,
     person::{Arrival, Record},
@@ -26,29 +26,27 @@ impl<B: Bodies> Deciding<'_, B> {
         let name = &append.conversation;
         let Outcome { appended, content, number } = self.append_closed(append)?;
         let conversation = self.conversation(name).map(|(_, conversation)| conversation);
-        let (content, mode) = match content {
-            Some(content) => (content, appended.mode),
+        let content = match content {
+            Some(content) => content,
             None => {
                 // What was begun is finished.
-                let Some(open) = conversation.filter(|conversation| conversation.is_open(appended.seq))
-                else {
+                let open = conversation.filter(|conversation| conversation.is_open(appended.seq));
+                let Some(place) = open.and_then(|open| open.log().get(appended.seq)) else {
                     return Ok(appended);
                 };
-                let Some(place) = open.log().get(appended.seq) else { return Ok(appended) };
                 // What cannot be read is left to who sweeps.
                 let Some(content) = readable(self.content(place))? else { return Ok(appended) };
-                (content, appended.mode)
+                content
             }
         };
-        let (seq, count, kind) = (appended.seq, appended.count, content.about.kind());
+        let (seq, count, kind, mode) = (appended.seq, appended.count, content.about.kind(), appended.mode);
         let fresh = Fresh { number, seq, count, kind, mode };
         let to = audience(name, conversation, seq, &content, mode);
         let to = self.reach(&fresh, to.into_iter());
         if appended.repeat {
             self.changes.push(LedgerChange::Done { conversation: number, seq });
         }
-        let is_told = mode == Mode::Broadcast || to.iter().any(|delivered| !delivered.servers.is_empty());
-        if is_told {
+        if is_to_be_told(mode, &to) {
             let entry = entry(name, (seq, appended.prev, count), content, None);
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
             self.news = Some(News { conversation, seq, kind, mode, to, entry: Some(entry) });
@@ -84,9 +82,7 @@ impl<B: Bodies> Deciding<'_, B> {
         // Whoever is there twice is reached once: the second time nothing changes.
         let to = to.iter().filter(|recipient| is_rising || once.insert(&recipient.user));
         let delivered = self.reach(&fresh, to.map(|recipient| (&recipient.user, part(recipient))));
-        let is_told =
-            mode == Mode::Broadcast || delivered.iter().any(|delivered| !delivered.servers.is_empty());
-        if is_told {
+        if is_to_be_told(mode, &delivered) {
             let entry = readable(self.entry(name, conversation, seq))?.flatten();
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
             self.news = Some(News { conversation, seq, kind, mode, to: delivered.clone(), entry });
@@ -96,7 +92,7 @@ impl<B: Bodies> Deciding<'_, B> {
 
     /// Sees to it that an entry has come into inboxes. Nobody is there twice.
     fn reach<'u>(&mut self, fresh: &Fresh, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
-        let Fresh { number, seq, count, kind, mode, .. } = *fresh;
+        let Fresh { number, seq, count, kind, mode } = *fresh;
         let generation = self.ledger.head.generation;
         let most = to.size_hint().1.unwrap_or(0);
         let (mut delivered, mut reached) = (Vec::with_capacity(most), Vec::with_capacity(most));
@@ -175,6 +171,11 @@ fn check_part(name: &Name, user: &User) -> Result<(), Refused> {
     }
 }
 
+/// Whether any server has to hear of it.
+fn is_to_be_told(mode: Mode, to: &[Delivered]) -> bool {
+    mode == Mode::Broadcast || to.iter().any(|delivered| !delivered.servers.is_empty())
+}
+
 /// All whom an entry is for, in byte order: of a room's, those of its members who had joined by then.
 fn audience<'a>(
     name: &'a Name,
@@ -183,10 +184,7 @@ fn audience<'a>(
     content: &'a Content,
     mode: Mode,
 ) -> Vec<(&'a User, Part)> {
-    let mentions: &[User] = match &content.about {
-        About::Message { mentions, .. } => mentions,
-        _ => &[],
-    };
+    let mentions = content.about.mentions();
     let sender = &content.sender;
     let part = |user: &User| match mentions.binary_search(user) {
         _ if user == sender => Part::Sender,
