@@ -1,3 +1,3 @@
--- Whether a server may be believed to run: server
-local told = redis.call('GET', P .. ':sv:' .. argument(1))
-return told and tonumber(string.match(told, '^%d+')) > now() and 1 or 0
+-- The epoch of the run of a server that may be believed, empty if none may: server
+local till, epoch = string.match(redis.call('GET', P .. ':sv:' .. argument(1)) or '', '^(%d+) (.*)$')
+return till and tonumber(till) > now() and epoch or ''

@@ -57,7 +57,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.SERVER", lua!("begin", "now", "server")),
     ("NARU.ROUTE", lua!("begin", "now", "less", "routes", "route")),
     ("NARU.UNROUTE", lua!("begin", "unroute")),
-    ("NARU.PRESENCE", lua!("begin", "less", "routes", "presence")),
+    ("NARU.PRESENCE", lua!("begin", "presence")),
     ("NARU.TRACE", lua!("begin", "now", "json", "log", "read_log", "trace")),
     ("NARU.STANDING", lua!("begin", "epoch", "less", "inbox", "stand", "routes", "standing")),
     (PART, lua!("begin", "log", "part")),

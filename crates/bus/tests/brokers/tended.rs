@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use naru_bus::{BusError, Target};
-use naru_ledger::{Level, Seq};
+use naru_ledger::op::{Run, ServerIs};
+use naru_ledger::{Epoch, Level, Op, Seq, Server as ServerName};
 
 use crate::gateway::{Gateway, id, to, user};
 use crate::server::{SOON, Server, redis, valkey};
@@ -43,6 +44,27 @@ fn who_is_connected_is_there_until_the_server_says_that_it_ends() {
         while !present(&second, &["bob"]).is_empty() {
             assert!(Instant::now() < end);
         }
+    }
+}
+
+#[test]
+fn who_was_held_by_a_server_that_crashed_is_not_there_when_it_is_back() {
+    for server in servers() {
+        let second = Gateway::start("second", server.target());
+        second.comes_up();
+        // What one says that crashes then.
+        let run = Run { server: ServerName::parse("first").unwrap(), epoch: Epoch::parse("e1").unwrap() };
+        let lease = Some(Duration::from_secs(15));
+        second.ask(async |bus| {
+            bus.ask(&Op::Server(ServerIs { run: run.clone(), lease })).await.unwrap();
+            bus.ask(&Op::Route { run, users: vec![user("bob")] }).await.unwrap();
+        });
+        assert_eq!(present(&second, &["bob"]), ["bob"]);
+        let again = Gateway::start("first", server.target());
+        again.comes_up();
+        assert!(present(&second, &["bob"]).is_empty());
+        again.ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        assert_eq!(present(&second, &["bob"]), ["bob"]);
     }
 }
 

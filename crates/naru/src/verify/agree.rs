@@ -11,11 +11,13 @@ pub(super) type Expected = Result<Answer, Refused>;
 pub(super) type Given = Result<Answer, BusError>;
 
 /// What has been said of routes. A store that has not the servers' leases at hand may name servers whose run is not the
-/// last: any that was routed and not unrouted; but in the answer to presence none whose lease is over.
+/// last: any that was routed and not unrouted; but in the answer to presence none whose lease is over, and only for who was routed
+/// by its last run.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     routed: BTreeSet<(User, Run)>,
-    leases: BTreeMap<Server, Millis>,
+    /// The last run of each server, and until when it may be believed.
+    last: BTreeMap<Server, (Run, Millis)>,
     /// The store has a clock of its own, so what it noted of when a device was seen is not compared; and it may promise more of
     /// an append than was asked for, as Naru's broker does.
     own_clock: bool,
@@ -37,7 +39,8 @@ impl Told {
             }
             Op::Server(ServerIs { run, lease: Some(lease) }) => {
                 let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-                self.leases.insert(run.server.clone(), Millis(now.0.saturating_add(lease)));
+                let until = Millis(now.0.saturating_add(lease));
+                self.last.insert(run.server.clone(), (run.clone(), until));
             }
             _ => {}
         }
@@ -84,10 +87,13 @@ impl Told {
                 servers && bare(expected) == bare(given)
             }
             (Answer::Present(expected), Answer::Present(given)) => {
-                let believed = |server: &Server| self.leases.get(server).is_some_and(|until| *until > now);
                 let is_possible = |present: &Present| {
-                    self.may_hold(&present.user, &[], &present.servers)
-                        && present.servers.iter().all(believed)
+                    let holds = |server: &Server| {
+                        self.last.get(server).is_some_and(|(run, until)| {
+                            *until > now && self.routed.contains(&(present.user.clone(), run.clone()))
+                        })
+                    };
+                    present.servers.is_sorted() && present.servers.iter().all(holds)
                 };
                 let is_there = |expected: &Present| {
                     let mut given = given.iter().filter(|given| given.user == expected.user);
