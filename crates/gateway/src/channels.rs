@@ -107,7 +107,8 @@ pub(crate) fn is_grantable(channel: &str) -> bool {
     !channel.is_empty() && channel.len() <= CHANNEL_BYTES_MAX && !is_reserved(channel)
 }
 
-fn is_reserved(channel: &str) -> bool {
+/// Whether a channel is in a namespace of ours.
+pub(crate) fn is_reserved(channel: &str) -> bool {
     channel.split_once(':').is_some_and(|(namespace, _)| RESERVED.contains(&namespace))
 }
 

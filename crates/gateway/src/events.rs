@@ -17,6 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::{
     channels::inbox_of,
     crossing,
+    nodes::Nodes,
     protocol::data::EntryData,
     publication, sabotage,
     wire::{Gate, Mail},
@@ -29,7 +30,11 @@ const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) type Cores = Arc<OnceLock<Arc<Directory<Gate>>>>;
 
 /// The bus's event handler.
-pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + 'static {
+pub(crate) fn handler(
+    server: Server,
+    cores: Cores,
+    nodes: Arc<OnceLock<Arc<Nodes>>>,
+) -> impl Fn(Event) + Send + 'static {
     let is_down = AtomicBool::new(false);
     move |event| {
         let was_down = is_down.load(Relaxed);
@@ -43,6 +48,8 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
+            Event::Published { channel, payload }
+                if nodes.get().is_some_and(|nodes| nodes.heard(&channel, &payload)) => {}
             Event::Published { channel, payload } => published(directory, channel, &payload),
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),

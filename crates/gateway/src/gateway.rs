@@ -19,6 +19,7 @@ use crate::{
     events,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
+    nodes::{Cluster, Nodes},
     token::TokenKey,
     wire::{Gate, Shared},
 };
@@ -29,6 +30,8 @@ pub struct Options {
     pub listener: Listener,
     /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
     pub server: Server,
+    /// Which servers at the broker this one works together with.
+    pub cluster: Cluster,
     /// What connection tokens are signed with.
     pub token: TokenKey,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
@@ -71,12 +74,14 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
+        let Options { listener, server, cluster, token, pages, rules, origins, cores, grace } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
-        let events = events::handler(server.clone(), directory.clone());
+        let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
+        let events = events::handler(server.clone(), directory.clone(), named.clone());
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
         let shared = Shared {
             server,
             bus: bus.clone(),
@@ -93,8 +98,9 @@ impl Gateway {
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
+        nodes.begin(cores.directory().clone());
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, nodes, stopped)
             .inspect_err(|_| bus.stop())?;
         Ok(Gateway { address, bus, cores, stop, door })
     }
@@ -116,11 +122,12 @@ impl Gateway {
     }
 }
 
-/// A thread that accepts connections, and withdraws what no session needs any more.
+/// A thread that accepts connections, withdraws what no session needs any more, and hears the other servers.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
+    nodes: Arc<Nodes>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -129,6 +136,7 @@ fn start_door(
             tokio::select! {
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
+                () = nodes.run(&interests) => Ok(()),
             }
         });
         if let Err(error) = accepted {

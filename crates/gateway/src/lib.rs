@@ -33,6 +33,7 @@ mod gateway;
 mod http;
 mod interests;
 pub mod limits;
+mod nodes;
 mod origin;
 mod protocol;
 mod publication;
@@ -50,4 +51,5 @@ mod wire;
 
 pub use channels::{BadNamespace, RoomRules, Rules};
 pub use gateway::{Gateway, Options, StartError};
+pub use nodes::{BadCluster, Cluster};
 pub use token::{EmptySecret, TokenKey};

@@ -105,6 +105,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         naru_gateway::Options {
             listener,
             server,
+            cluster: naru_gateway::Cluster::default(),
             token,
             pages: pages::router(about),
             rules: Rules::default()

@@ -98,6 +98,7 @@ pub(crate) struct Pushed<'a, D> {
 
 #[derive(Serialize)]
 struct Push<'a, D> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     channel: &'a str,
     #[serde(flatten)]
     what: What<'a, D>,
@@ -108,8 +109,16 @@ struct Push<'a, D> {
 enum What<'a, D> {
     #[serde(rename = "pub")]
     Publication(Publication<'a, D>),
-    Subscribe(Empty),
+    Subscribe(Subscribed<'a>),
     Unsubscribe(Unsubscribed),
+    Refresh(Expiry),
+}
+
+/// What comes with a subscription that the server begins.
+#[derive(Default, Serialize)]
+struct Subscribed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
 }
 
 /// Why the server has ended a subscription.
@@ -156,7 +165,17 @@ impl<'a, D: Serialize> Pushed<'a, D> {
 impl<'a> Pushed<'a, ()> {
     /// The server has subscribed the client to a channel that keeps nothing.
     pub(crate) fn subscribe(channel: &'a str) -> Self {
-        Pushed { push: Push { channel, what: What::Subscribe(Empty {}) } }
+        Pushed { push: Push { channel, what: What::Subscribe(Subscribed::default()) } }
+    }
+
+    /// The same, with what the application gives along.
+    pub(crate) fn subscribe_with(channel: &'a str, data: Option<&'a RawValue>) -> Self {
+        Pushed { push: Push { channel, what: What::Subscribe(Subscribed { data }) } }
+    }
+
+    /// The server has moved when the connection ends.
+    pub(crate) fn refresh(expiry: Expiry) -> Self {
+        Pushed { push: Push { channel: "", what: What::Refresh(expiry) } }
     }
 
     /// The server has ended that, for good.

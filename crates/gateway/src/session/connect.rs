@@ -1,6 +1,6 @@
 //! Who is there: connect and refresh.
 
-use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use naru_bus::BusError;
 use naru_ledger::{
@@ -104,6 +104,7 @@ impl Session {
             ping: PING_INTERVAL.as_secs(),
             pong: true,
         };
+        let info = RefCell::new(info);
         let member = Member { user, device, info, granted: channels, _route: route };
         if self.member.set(member).is_err() {
             unreachable!("a second connect is refused before it gets here");
@@ -113,6 +114,7 @@ impl Session {
         self.subscribe_granted(granted);
         self.enter_rooms(rooms);
         self.begin_inbox(resumed);
+        self.enter_index();
         self.clock.connected();
         Ok(())
     }

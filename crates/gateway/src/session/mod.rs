@@ -37,6 +37,7 @@ mod inbox;
 mod publishing;
 mod replay;
 mod rooms;
+mod steered;
 mod subscriptions;
 
 pub(crate) use commands::Later;
@@ -60,8 +61,9 @@ pub(crate) struct Session {
     subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
+    steered: steered::Steered,
     finishing: Signal,
-    ended: Cell<Option<Ending>>,
+    ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
 }
 
@@ -69,7 +71,7 @@ pub(crate) struct Session {
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
-    info: Option<Box<RawValue>>,
+    info: RefCell<Option<Box<RawValue>>>,
     /// The channels its token names, to see whether a new token names others.
     granted: Vec<String>,
     /// Keeps this server routed for the user.
@@ -83,12 +85,14 @@ struct Subscription {
 }
 
 /// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The client has gone, or said that it goes.
     Gone,
     /// We close it and say why, in the protocol's words.
     Close(Disconnect),
+    /// An application's server has it closed, with this code and reason.
+    Steered(u16, Rc<str>),
     /// It broke the rules of WebSocket: a close code of those, and the reason.
     Faulty(u16, &'static str),
     /// It does not read, so no close frame would reach it.
@@ -96,10 +100,11 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    pub(crate) fn close_frame(self) -> Option<(u16, &'static str)> {
+    pub(crate) fn close_frame(&self) -> Option<(u16, &str)> {
         match self {
             Ending::Close(disconnect) => Some((disconnect.code(), disconnect.reason())),
-            Ending::Faulty(code, reason) => Some((code, reason)),
+            Ending::Steered(code, reason) => Some((*code, reason)),
+            Ending::Faulty(code, reason) => Some((*code, reason)),
             Ending::Gone | Ending::Slow => None,
         }
     }
@@ -151,8 +156,9 @@ impl Session {
             subscriptions: RefCell::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
+            steered: steered::Steered::default(),
             finishing: Signal::default(),
-            ended: Cell::new(None),
+            ended: RefCell::default(),
             ended_changed: Notify::new(),
         });
         core.insert(session.clone());
@@ -165,6 +171,7 @@ impl Session {
             ending = session.ended() => ending,
             ending = session.clock.run(|| session.send_frame(&frame::PING)) => ending.into(),
             ending = session.keep_inbox() => ending,
+            ending = session.be_steered() => ending,
             ending = session.take_commands(&mut socket) => ending,
         };
         session.leave(&mut socket, ending).await;
@@ -177,6 +184,7 @@ impl Session {
         }
         self.leave_rooms();
         self.leave_inbox();
+        self.leave_index();
         if let Some(member) = self.member.get() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
@@ -200,21 +208,23 @@ impl Session {
         ClientInfo {
             user: member.user.as_str().to_owned(),
             client: self.client.clone(),
-            conn_info: member.info.clone(),
+            conn_info: member.info.borrow().clone(),
         }
     }
 
     /// Ends the session as soon as its task runs; the first reason counts.
     fn end(&self, ending: impl Into<Ending>) {
-        if self.ended.get().is_none() {
-            self.ended.set(Some(ending.into()));
+        let mut ended = self.ended.borrow_mut();
+        if ended.is_none() {
+            *ended = Some(ending.into());
             self.ended_changed.notify_one();
         }
     }
 
     async fn ended(&self) -> Ending {
         loop {
-            if let Some(ending) = self.ended.get() {
+            let ended = self.ended.borrow().clone();
+            if let Some(ending) = ended {
                 return ending;
             }
             self.ended_changed.notified().await;

@@ -21,6 +21,10 @@ impl Session {
             Ok(hold) => hold,
             Err(failure) => return self.answer(id, Err(failure)),
         };
+        // The application's server may have subscribed the client meanwhile.
+        if self.subscriptions.borrow().contains_key(&channel) {
+            return self.answer(id, Err(Code::AlreadySubscribed.into()));
+        }
         // The reply comes before any publication, and after the broker's confirmation.
         self.answer(id, Ok(Outcome::Subscribe(SubscribeResult::default())))?;
         let topic = topic(&channel);

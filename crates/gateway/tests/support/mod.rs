@@ -18,7 +18,7 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, Rules, TokenKey};
+use naru_gateway::{Cluster, Gateway, Options, Rules, TokenKey};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -179,6 +179,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
+        cluster: Cluster::default(),
         token: key(),
         pages: axum::Router::new(),
         rules: Rules::default(),

@@ -96,6 +96,7 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
     let options = naru_gateway::Options {
         listener: seat.listener,
         server: Server::parse(seat.name)?,
+        cluster: naru_gateway::Cluster::default(),
         token: TokenKey::secret(secret)?,
         pages: pages::router(about).merge(sign_in),
         rules: Rules::default(),
