@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
@@ -15,10 +16,12 @@ use naru_ledger::Server;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    channels::Rules,
+    api::{self, Api},
+    channels::RoomRules,
     events,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
+    namespaces::Namespaces,
     nodes::{Cluster, Nodes},
     token::TokenKey,
     wire::{Gate, Shared},
@@ -36,8 +39,12 @@ pub struct Options {
     pub token: TokenKey,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
-    /// Which channels clients may use.
-    pub rules: Rules,
+    /// What channels there are, and who may do what in them.
+    pub namespaces: Namespaces,
+    /// Which rooms users may make or join by themselves.
+    pub rooms: RoomRules,
+    /// What applications' own servers may do, by HTTP.
+    pub api: api::Options,
     /// Web pages that may connect beside those of the same host, as `https://app.example.com`; `*` for all.
     pub origins: Vec<String>,
     /// Threads that serve clients; at least one.
@@ -52,6 +59,9 @@ pub enum StartError {
     /// The operator's fault: the broker's address.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The operator's fault: the server API's own address.
+    #[error("the server API cannot listen on {0}: {1}")]
+    Api(SocketAddr, io::Error),
     /// The system gave no thread or event loop.
     #[error("no thread for the chat server")]
     Threads(#[from] io::Error),
@@ -64,6 +74,8 @@ pub struct Gateway {
     cores: Cores<Gate>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
+    /// Where the server API is, if not on the clients' port.
+    api: Option<api::Door>,
 }
 
 impl Gateway {
@@ -74,7 +86,19 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, cluster, token, pages, rules, origins, cores, grace } = options;
+        let Options {
+            listener,
+            server,
+            cluster,
+            token,
+            pages,
+            namespaces,
+            rooms,
+            api,
+            origins,
+            cores,
+            grace,
+        } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
@@ -82,14 +106,28 @@ impl Gateway {
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
+        let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
+        let health = Router::new().route("/health", get(async || Json(serde_json::json!({}))));
+        let served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
+        let (door, router) = match api.address() {
+            None => (None, health.merge(served).merge(pages)),
+            Some(address) => {
+                let door = api::Door::open(address, health.clone().merge(served), grace)
+                    .map_err(|error| StartError::Api(address, error))
+                    .inspect_err(|_| bus.stop())?;
+                (Some(door), health.merge(pages))
+            }
+        };
+        let api = door;
         let shared = Shared {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
             token,
-            rules,
+            namespaces,
+            rooms,
             origins,
-            router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
+            router,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             replays: Semaphore::new(REPLAYS_MAX),
         };
@@ -102,7 +140,7 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let door = start_door(listener, cores.directory().clone(), interests, nodes, stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, stop, door })
+        Ok(Gateway { address, bus, cores, stop, door, api })
     }
 
     /// Where clients connect.
@@ -110,13 +148,24 @@ impl Gateway {
         self.address
     }
 
+    /// Where the server API is.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api.as_ref().map_or(self.address, api::Door::address)
+    }
+
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
     /// that sends its client to another server. Takes as long as the grace at most.
     pub fn stop(self) {
         self.stop.send_replace(true);
+        if let Some(api) = &self.api {
+            api.close();
+        }
         // The door ends at once; one that panicked has said so on its own thread.
         let _ = self.door.join();
         self.cores.stop();
+        if let Some(api) = self.api {
+            api.join();
+        }
         self.bus.stop();
         self.bus.join();
     }

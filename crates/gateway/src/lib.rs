@@ -25,14 +25,17 @@
 //! Start at [`Gateway`], then `session/mod.rs`.
 #![forbid(unsafe_code)]
 
+pub mod api;
 mod channels;
 mod codes;
 mod crossing;
+mod duration;
 mod events;
 mod gateway;
 mod http;
 mod interests;
 pub mod limits;
+pub mod namespaces;
 mod nodes;
 mod origin;
 mod protocol;
@@ -49,7 +52,7 @@ mod token;
 mod websocket;
 mod wire;
 
-pub use channels::{BadNamespace, RoomRules, Rules};
+pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use nodes::{BadCluster, Cluster};
 pub use token::{EmptySecret, TokenKey};

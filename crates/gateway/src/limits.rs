@@ -32,6 +32,10 @@ pub const OUTBOX_LIMIT: OutboxLimit =
 /// Bytes in a channel name.
 pub const CHANNEL_BYTES_MAX: usize = 255;
 
+/// How long offset and epoch of a channel with history outlive its last use, where its namespace says nothing: longer than
+/// most clients stay away.
+pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Channels of one client.
 pub const CHANNELS_MAX: usize = 128;
 
@@ -84,6 +88,15 @@ pub const ANSWER_CHANNELS_MAX: usize = 1_000;
 /// What an application's servers want done with one connection and is not done yet; over it the connection is closed, and
 /// its client comes back.
 pub const STEERS_MAX: usize = 256;
+
+/// Calls of the broker that one request of the server API has under way at the same time.
+pub const API_CALLS_AT_ONCE: usize = 64;
+
+/// Time for the body of a request of the server API.
+pub const API_BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connections to the server API's own port; more wait to be accepted.
+pub const API_CONNECTIONS_MAX: usize = 1024;
 
 /// Entries in a page of history, when the client names no number, and at most.
 pub const HISTORY_ENTRIES: usize = 50;

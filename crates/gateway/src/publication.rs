@@ -1,15 +1,18 @@
 //! What is published through the fan-out: frames made once, for all clients on all cores. And what gateways write on
 //! the broker's channels, so that others see who published.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use naru_bus::Delivery;
 use naru_ledger::{Seq, Useq, answer::PointerKind, json::To};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
     channels::inbox_of,
     limits::LIVE_BYTES_MAX,
+    nodes::{Base64, Payload},
     protocol::{
         compact::compact,
         data, frame,
@@ -85,11 +88,48 @@ pub(crate) fn signed(info: ClientInfo, data: &RawValue) -> Bytes {
     serde_json::to_vec(&Signed { naru: info, data }).expect("names and JSON can be written as JSON").into()
 }
 
+/// What an application's server publishes: nobody's.
+#[derive(Serialize, Deserialize)]
+struct Unsigned<'a> {
+    naru: Nobody,
+    #[serde(borrow, default, deserialize_with = "is_there", skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b64data: Option<Base64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    delta: bool,
+}
+
+/// Data that is there is data, `null` too.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// `{}`
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nobody {}
+
+/// The payload for the broker's channel of what an application's server publishes.
+pub(crate) fn from_server(data: &Payload, tags: &BTreeMap<String, String>, delta: bool) -> Bytes {
+    let (data, b64data) = match data {
+        Payload::Json(json) => (Some(&**json), None),
+        Payload::Binary(bytes) => (None, Some(bytes.clone())),
+    };
+    let unsigned = Unsigned { naru: Nobody {}, data, b64data, tags: tags.clone(), delta };
+    serde_json::to_vec(&unsigned).expect("names and JSON can be written as JSON").into()
+}
+
 /// What came over a broker's channel, for its subscribers: from a gateway with who published it; other JSON as it
 /// is; other text, as `PUBLISH public:news hi` sends it, as a JSON string.
 pub(crate) fn live(channel: &str, payload: &[u8]) -> Result<Publication, Undeliverable> {
     let frame = if let Some(signed) = read_signed(payload) {
         frame::text(&Pushed::live(channel, compact(signed.data), Some(&signed.naru)))
+    } else if let Some(unsigned) = read_unsigned(payload) {
+        let data = unsigned.data.ok_or(Undeliverable::NotText)?;
+        frame::text(&Pushed::live(channel, compact(data), None).with_tags(&unsigned.tags))
     } else if let Ok(data) = serde_json::from_slice::<&RawValue>(payload) {
         frame::text(&Pushed::live(channel, compact(data), None))
     } else {
@@ -103,6 +143,13 @@ pub(crate) fn live(channel: &str, payload: &[u8]) -> Result<Publication, Undeliv
 }
 
 fn read_signed(payload: &[u8]) -> Option<Signed<'_>> {
+    if !payload.starts_with(SIGNED_PREFIX) {
+        return None;
+    }
+    serde_json::from_slice(payload).ok()
+}
+
+fn read_unsigned(payload: &[u8]) -> Option<Unsigned<'_>> {
     if !payload.starts_with(SIGNED_PREFIX) {
         return None;
     }
@@ -179,6 +226,8 @@ mod tests {
             ("", r#""""#),
             ("line\nbreak \"quoted\"", r#""line\nbreak \"quoted\"""#),
             ("{\"naru\":{}", r#""{\"naru\":{}""#),
+            (r#"{"naru":{},"data":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"naru":{},"data":null}"#, "null"),
             ("{\"naru\":1,\"data\":2}", "{\"naru\":1,\"data\":2}"),
             ("나루", "\"나루\""),
         ] {

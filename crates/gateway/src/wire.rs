@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use naru_bus::Bus;
 use naru_fanout::{Core, CoreId, Incoming, Wire};
@@ -9,9 +10,10 @@ use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    channels::Rules,
+    channels::RoomRules,
     http,
     interests::Interests,
+    namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Steer},
     publication::Publication,
     session::Session,
@@ -27,7 +29,9 @@ pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
     pub(crate) token: TokenKey,
-    pub(crate) rules: Rules,
+    /// Replaced as a whole when the configuration is read again.
+    pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
+    pub(crate) rooms: RoomRules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
     pub(crate) router: axum::Router,

@@ -1,12 +1,22 @@
 //! `naru serve`
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, RoomRules, Rules, TokenKey};
+use naru_gateway::{
+    Gateway, RoomRules, TokenKey,
+    api::{self, SecretKey},
+    namespaces::Namespaces,
+};
 use naru_ledger::Server;
 
 use crate::{
@@ -59,6 +69,12 @@ pub(crate) struct Options {
     /// This server's name, unlike that of any other at the same broker [default: made from the port].
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// What applications' servers have to show to use the server API, POST /api/... [default: nobody may].
+    #[arg(long, env = "NARU_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Address of its own for the server API, which is not on the clients' port then; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    api_address: Option<SocketAddr>,
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -108,8 +124,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             cluster: naru_gateway::Cluster::default(),
             token,
             pages: pages::router(about),
-            rules: Rules::default()
-                .with_rooms(RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() }),
+            namespaces: Namespaces::default(),
+            rooms: RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() },
+            api: api(options)?,
             origins: options.origins.clone(),
             cores,
             grace: GRACE,
@@ -117,7 +134,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         target,
     )
     .with_context(|| options.broker.as_ref().map_or_else(String::new, |url| format!("--broker {url}")))?;
-    tracing::info!(%address, server = name, cores, "the chat server is ready");
+    tracing::info!(%address, server = name, cores, api = %gateway.api_address(), "the chat server is ready");
     if made.is_some() && options.broker.is_some() {
         tracing::warn!(
             "without --token-secret no other server at this broker takes this one's tokens: give all the same"
@@ -156,6 +173,17 @@ fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
         bail!("--broker-tls-… are for a broker that is reached by TLS: --broker rediss://host:port");
     }
     Ok(Target::Url(url.to_owned()))
+}
+
+/// What the server API is like.
+fn api(options: &Options) -> anyhow::Result<api::Options> {
+    let key = options
+        .api_key
+        .as_deref()
+        .map(|key| SecretKey::new(key).context("--api-key is empty"))
+        .transpose()?;
+    let settings = api::Settings { key, address: options.api_address, ..api::Settings::default() };
+    Ok(settings.try_into()?)
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.

@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
-    hash::BuildHasher,
     rc::Rc,
     sync::OnceLock,
 };

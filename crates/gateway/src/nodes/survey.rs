@@ -58,6 +58,16 @@ pub(crate) struct Survey {
     pub(crate) asked: u64,
 }
 
+impl Survey {
+    /// Says so if somebody has not answered: what is made of the answers is of fewer servers than there are.
+    pub(crate) fn warn_if_incomplete(&self) {
+        let answered = self.answers.len() as u64;
+        if answered < self.asked {
+            tracing::warn!(answered, asked = self.asked, "not all servers have answered in time");
+        }
+    }
+}
+
 /// A piece of an answer that is not too large for a message.
 pub(super) struct Part {
     pub(super) answer: Answer,

@@ -135,6 +135,8 @@ struct Publication<'a, D> {
     info: Option<&'a ClientInfo>,
     #[serde(skip_serializing_if = "is_zero")]
     offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a BTreeMap<String, String>>,
 }
 
 /// Who published; `user` and `client` are always written.
@@ -149,12 +151,20 @@ pub(crate) struct ClientInfo {
 impl<'a, D: Serialize> Pushed<'a, D> {
     /// A publication in a channel that keeps nothing.
     pub(crate) fn live(channel: &'a str, data: D, info: Option<&'a ClientInfo>) -> Self {
-        Pushed::publication(channel, Publication { data, info, offset: 0 })
+        Pushed::publication(channel, Publication { data, info, offset: 0, tags: None })
     }
 
     /// A publication of an inbox. What moves no position has the offset of the one before, which is left out if that is 0.
     pub(crate) fn positioned(channel: &'a str, data: D, offset: u64) -> Self {
-        Pushed::publication(channel, Publication { data, info: None, offset })
+        Pushed::publication(channel, Publication { data, info: None, offset, tags: None })
+    }
+
+    /// The same, with what its publisher sends along.
+    pub(crate) fn with_tags(mut self, tags: &'a BTreeMap<String, String>) -> Self {
+        if let What::Publication(publication) = &mut self.push.what {
+            publication.tags = Some(tags).filter(|tags| !tags.is_empty());
+        }
+        self
     }
 
     fn publication(channel: &'a str, publication: Publication<'a, D>) -> Self {

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Later, Session};
 use crate::{
-    codes::{Disconnect, Failure, Refused},
+    codes::{Code, Disconnect, Failure, Refused},
     crossing,
+    namespaces::By,
     protocol::{
         command::Publish,
         reply::{Empty, Outcome},
@@ -28,6 +29,16 @@ impl Session {
         }))
     }
 
+    fn may_publish(&self, channel: &str, data: &RawValue) -> Result<(), Refused> {
+        let namespaces = self.shared().namespaces.load();
+        let channel = namespaces.find_for_client(channel)?;
+        match channel.may_publish(&self.who(channel.name()))? {
+            By::Rule | By::Token => channel.namespace().publication_data_format.check(data.get().as_bytes()),
+            // No proxy can be configured yet.
+            By::Hook(_) => Err(Code::NotAvailable.into()),
+        }
+    }
+
     /// Publishes in a channel that this client may use; answers how many servers listened.
     pub(crate) fn publish_live(
         self: &Rc<Self>,
@@ -35,7 +46,7 @@ impl Session {
         data: Option<&RawValue>,
     ) -> Result<impl Future<Output = Result<u64, BusError>> + use<>, Refused> {
         let data = data.ok_or_else(|| Refused::bad("a publication has data"))?;
-        self.shared().rules.check(channel)?;
+        self.may_publish(channel, data)?;
         let payload = publication::signed(self.info(), data);
         let channel = channel.to_owned();
         let session = self.clone();

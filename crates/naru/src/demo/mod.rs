@@ -10,7 +10,7 @@ use clap::Args;
 use naru_broker::{Broker, Storage};
 use naru_bus::Target;
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Rules, TokenKey};
+use naru_gateway::{Gateway, RoomRules, TokenKey, namespaces::Namespaces};
 use naru_ledger::Server;
 use tracing_subscriber::Layer;
 
@@ -97,9 +97,11 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         listener: seat.listener,
         server: Server::parse(seat.name)?,
         cluster: naru_gateway::Cluster::default(),
+        api: naru_gateway::api::Options::default(),
         token: TokenKey::secret(secret)?,
         pages: pages::router(about).merge(sign_in),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,
         grace: GRACE,
