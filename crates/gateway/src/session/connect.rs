@@ -13,7 +13,7 @@ use tokio::{select, time::timeout};
 
 use super::{Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
-    channels::{inbox_of, is_grantable},
+    channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
@@ -155,7 +155,7 @@ impl Session {
     async fn hold_granted(&self, channels: &[String]) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
         let mut granted = BTreeMap::new();
         for channel in channels {
-            if !is_grantable(channel) {
+            if self.shared().namespaces.load().find_granted(channel).is_err() {
                 return Err(Refused::bad("the token names a channel that no client can have").into());
             }
             if granted.len() >= CHANNELS_MAX {
