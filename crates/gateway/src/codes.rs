@@ -18,6 +18,7 @@ pub(crate) enum Code {
     BadRequest = 107,
     NotAvailable = 108,
     TokenExpired = 109,
+    Expired = 110,
 }
 
 impl Code {
@@ -32,6 +33,7 @@ impl Code {
             Code::BadRequest => "bad request",
             Code::NotAvailable => "not available",
             Code::TokenExpired => "token expired",
+            Code::Expired => "expired",
         }
     }
 
@@ -55,6 +57,11 @@ impl Refused {
     /// A bad request, with what is wrong about it.
     pub(crate) fn bad(what: impl std::fmt::Display) -> Refused {
         Refused { code: Code::BadRequest, message: format!("bad request: {what}").into() }
+    }
+
+    /// Something that it takes cannot be had right now.
+    pub(crate) fn later() -> Refused {
+        Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }
     }
 }
 

@@ -9,7 +9,7 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::Rules, http, interests::Interests, publication::Publication, session::Session, token::TokenKey,
+    auth::Auth, channels::Rules, http, interests::Interests, publication::Publication, session::Session,
 };
 
 /// WebSocket sessions on the cores.
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
-    pub(crate) token: TokenKey,
+    pub(crate) auth: Arc<Auth>,
     pub(crate) rules: Rules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
