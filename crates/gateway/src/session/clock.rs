@@ -9,10 +9,10 @@ use tokio::{
 
 use super::Signal;
 use crate::{
+    auth::unix_seconds,
     codes::Disconnect,
     limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, REFUSED_PATIENCE, TTL_MAX},
     protocol::reply::Expiry,
-    token::unix_seconds,
 };
 
 /// What a session's clock stands at.

@@ -126,7 +126,8 @@ impl Session {
             }
             Request::Refresh(refresh) => {
                 self.settle(in_hand).await?;
-                return self.answer(id, self.refresh(&refresh));
+                let refreshed = self.refresh(&refresh).await;
+                return self.answer(id, refreshed);
             }
             Request::Pong => return Ok(self.clock.pong()?),
             Request::Send => return Err(Disconnect::NotAvailable.into()),

@@ -13,6 +13,7 @@ use tokio::{select, time::timeout};
 
 use super::{Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
+    auth::{Granted, Identity},
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
@@ -24,7 +25,6 @@ use crate::{
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
     publication::Payload,
-    token::{BadToken, Identity, unix_seconds},
     websocket::WebSocket,
 };
 
@@ -67,27 +67,21 @@ impl Session {
     }
 
     async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
-        if connect.token.is_empty() {
-            return Err(Disconnect::BadRequest.into());
-        }
-        let identity =
-            self.shared().token.verify(&connect.token, unix_seconds()).map_err(|bad| match bad {
-                BadToken::Invalid => Failure::from(Disconnect::InvalidToken),
-                BadToken::Expired => Code::TokenExpired.into(),
-            })?;
+        let identity = self.shared().auth.connect(&connect.token).await?;
+        let Some(user) = identity.user.clone() else { return Err(Code::PermissionDenied.into()) };
         let device = device(&connect.data)?;
-        let granted = self.hold_granted(&identity.channels).await?;
-        let route = self.shared().interests.hold(Interest::User(identity.user.clone())).await?;
+        let granted = self.hold_granted(&identity.subs).await?;
+        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
 
         // First listen, then read: whatever comes meanwhile raises the head that is read up to.
-        let inbox = inbox_of(identity.user.as_str());
+        let inbox = inbox_of(user.as_str());
         self.join_inbox(&inbox);
         let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
         let position = standing.and_then(position);
-        let (resumed, recovered) = self.resume(&identity.user, &device, position).await?;
+        let (resumed, recovered) = self.resume(&user, &device, position).await?;
         let rooms = self.hold_rooms(&resumed.channels).await?;
 
-        let Identity { user, expires_at, info, channels } = identity;
+        let Identity { expires_at, info, subs: named, .. } = identity;
         crossing::online(&self.shared().server, &user, &device);
         crossing::resume(&self.shared().server, &user, &device, &resumed);
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -115,7 +109,7 @@ impl Session {
             pong: true,
             ..ConnectResult::default()
         };
-        let member = Member { user, device, info: info.map(Payload::from), granted: channels, _route: route };
+        let member = Member { user, device, info: info.map(Payload::of), granted: named, _route: route };
         if self.member.set(member).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
@@ -152,9 +146,12 @@ impl Session {
     }
 
     /// Makes sure that this server hears the channels a token names.
-    async fn hold_granted(&self, channels: &[String]) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
+    async fn hold_granted(
+        &self,
+        subs: &BTreeMap<String, Granted>,
+    ) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
         let mut granted = BTreeMap::new();
-        for channel in channels {
+        for channel in subs.keys() {
             if self.shared().namespaces.load().find_granted(channel).is_err() {
                 return Err(Refused::bad("the token names a channel that no client can have").into());
             }
@@ -177,21 +174,10 @@ impl Session {
         }
     }
 
-    pub(super) fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
-        if refresh.token.is_empty() {
-            return Err(Disconnect::BadRequest.into());
-        }
-        let identity =
-            self.shared().token.verify(&refresh.token, unix_seconds()).map_err(|bad| match bad {
-                BadToken::Invalid => Disconnect::InvalidToken,
-                // The client comes back and asks for a new token.
-                BadToken::Expired => Disconnect::Expired,
-            })?;
+    pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
         let member = self.member();
-        if identity.user != member.user {
-            return Err(Disconnect::InvalidToken.into());
-        }
-        if identity.channels != member.granted {
+        let identity = self.shared().auth.refresh(&refresh.token, member.user.as_str()).await?;
+        if !identity.subs.keys().eq(member.granted.keys()) {
             // The client comes back and is subscribed to the new ones.
             return Err(Disconnect::InsufficientState.into());
         }

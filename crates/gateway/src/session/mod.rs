@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     sync::Arc,
 };
@@ -18,6 +18,7 @@ use naru_ledger::{Device, User};
 use tokio::{select, sync::Notify};
 
 use crate::{
+    auth::Granted,
     codes::Disconnect,
     crossing,
     interests::Hold,
@@ -71,7 +72,7 @@ pub(crate) struct Member {
     pub(crate) device: Device,
     info: Option<Payload>,
     /// The channels its token names, to see whether a new token names others.
-    granted: Vec<String>,
+    granted: BTreeMap<String, Granted>,
     /// Keeps this server routed for the user.
     _route: Hold,
 }
