@@ -13,17 +13,19 @@ use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
+use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
     api::{self, Api},
+    auth::{Auth, Tokens},
     channels::RoomRules,
     events,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
     nodes::{Cluster, Nodes},
-    token::TokenKey,
+    outbound::Outbound,
     wire::{Gate, Shared},
 };
 
@@ -35,8 +37,10 @@ pub struct Options {
     pub server: Server,
     /// Which servers at the broker this one works together with.
     pub cluster: Cluster,
-    /// What connection tokens are signed with.
-    pub token: TokenKey,
+    /// Which tokens are accepted.
+    pub tokens: Tokens,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
     /// What channels there are, and who may do what in them.
@@ -90,7 +94,8 @@ impl Gateway {
             listener,
             server,
             cluster,
-            token,
+            tokens,
+            outbound_tls,
             pages,
             namespaces,
             rooms,
@@ -103,6 +108,7 @@ impl Gateway {
         let directory = Arc::new(OnceLock::new());
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
         let events = events::handler(server.clone(), directory.clone(), named.clone());
+        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
@@ -123,7 +129,7 @@ impl Gateway {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
-            token,
+            auth: auth.clone(),
             namespaces,
             rooms,
             origins,
@@ -138,7 +144,7 @@ impl Gateway {
         .inspect_err(|_| bus.stop())?;
         nodes.begin(cores.directory().clone());
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, nodes, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, (nodes, auth), stopped)
             .inspect_err(|_| bus.stop())?;
         Ok(Gateway { address, bus, cores, stop, door, api })
     }
@@ -171,12 +177,13 @@ impl Gateway {
     }
 }
 
-/// A thread that accepts connections, withdraws what no session needs any more, and hears the other servers.
+/// A thread that accepts connections, withdraws what no session needs any more, hears the other servers, and keeps the keys
+/// of tokens fresh.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
-    nodes: Arc<Nodes>,
+    (nodes, auth): (Arc<Nodes>, Arc<Auth>),
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -186,6 +193,7 @@ fn start_door(
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
                 () = nodes.run(&interests) => Ok(()),
+                () = auth.keep_keys() => Ok(()),
             }
         });
         if let Err(error) = accepted {

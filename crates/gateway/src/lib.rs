@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
@@ -38,6 +39,7 @@ pub mod limits;
 pub mod namespaces;
 mod nodes;
 mod origin;
+pub mod outbound;
 mod protocol;
 mod publication;
 mod reached;
@@ -47,12 +49,13 @@ mod sabotage;
 #[cfg(not(feature = "sabotage"))]
 #[path = "no_sabotage.rs"]
 mod sabotage;
+mod secret;
 mod session;
-mod token;
 mod websocket;
 mod wire;
 
+pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use nodes::{BadCluster, Cluster};
-pub use token::{EmptySecret, TokenKey};
+pub use secret::Secret;

@@ -10,6 +10,7 @@ use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
+    auth::Auth,
     channels::RoomRules,
     http,
     interests::Interests,
@@ -17,7 +18,6 @@ use crate::{
     nodes::{Census, Emulate, Index, Steer},
     publication::Publication,
     session::Session,
-    token::TokenKey,
 };
 
 /// WebSocket sessions on the cores.
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
-    pub(crate) token: TokenKey,
+    pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
     pub(crate) rooms: RoomRules,

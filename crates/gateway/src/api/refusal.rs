@@ -7,6 +7,8 @@ use naru_bus::BusError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::codes::Refused;
+
 /// Why a method was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Error)]
@@ -49,6 +51,10 @@ impl Refusal {
         Refusal::new(108, "not available")
     }
 
+    pub(crate) const fn unrecoverable_position() -> Refusal {
+        Refusal::new(112, "unrecoverable position")
+    }
+
     /// The nearest status of HTTP.
     pub(crate) fn status(&self) -> StatusCode {
         match self.code {
@@ -59,6 +65,12 @@ impl Refusal {
             113 => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        Refusal { code: refused.code as u32, message: refused.message }
     }
 }
 

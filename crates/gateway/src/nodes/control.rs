@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Payload, Question, payload::Base64};
+use super::{Answer, Question, payload::Base64};
+use crate::publication::Payload;
 
 /// One thing that is said.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -49,7 +49,7 @@ pub(crate) use control::{
     Control, Disconnect, Emulate, Overrides, Refresh, Since, Steer, Subscribe, Unsubscribe, Whom,
 };
 pub(crate) use index::{Index, Place};
-pub(crate) use payload::{Base64, Payload};
+pub(crate) use payload::Base64;
 pub(crate) use survey::{Answer, NodeInfo, Question, Survey};
 
 use asked::Asked;

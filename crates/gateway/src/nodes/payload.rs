@@ -1,37 +1,43 @@
-//! What an application gives us to pass on.
+//! How payloads are written between servers: JSON as it is, anything else in Base64.
+
+use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::value::RawValue;
 
-/// JSON as it was given, or anything else.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Payload {
-    Json(Box<RawValue>),
-    Binary(Base64),
-}
+use crate::publication::Payload;
 
 /// Bytes that are written in Base64 where JSON has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base64(pub(crate) Bytes);
 
-impl Payload {
-    /// The bytes that clients get.
-    pub(crate) fn into_bytes(self) -> Bytes {
-        match self {
-            Payload::Json(json) => Bytes::from(Box::<str>::from(json).into_boxed_bytes()),
-            Payload::Binary(Base64(bytes)) => bytes,
-        }
-    }
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written<'a> {
+    #[serde(borrow)]
+    Json(Cow<'a, RawValue>),
+    Binary(Base64),
+}
 
-    /// What JSON clients can be shown.
-    pub(crate) fn json(&self) -> Option<&RawValue> {
-        match self {
-            Payload::Json(json) => Some(json),
-            Payload::Binary(Base64(bytes)) => serde_json::from_slice(bytes).ok(),
-        }
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = self.json().and_then(|bytes| serde_json::from_slice::<&RawValue>(bytes).ok());
+        let written = match json {
+            Some(json) => Written::Json(Cow::Borrowed(json)),
+            None => Written::Binary(Base64(self.bytes().clone())),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Json(json) => json.into_owned().into(),
+            Written::Binary(Base64(bytes)) => Payload::of(bytes),
+        })
     }
 }
 
@@ -43,7 +49,7 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base64, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)?;
         Ok(Base64(bytes.into()))
     }
@@ -56,13 +62,10 @@ mod tests {
     #[test]
     fn json_stays_as_it_was_written_and_bytes_survive() {
         let json: Payload = serde_json::from_str(r#"{"json":{"a": 1.0}}"#).unwrap();
-        assert_eq!(json.json().unwrap().get(), r#"{"a": 1.0}"#);
-        assert_eq!(json.into_bytes(), r#"{"a": 1.0}"#);
-        let binary = Payload::Binary(Base64(Bytes::from_static(b"\0\xff")));
+        assert_eq!(json, Payload::Json(Bytes::from_static(br#"{"a": 1.0}"#)));
+        let binary = Payload::of(Bytes::from_static(b"\0\xff"));
         let written = serde_json::to_string(&binary).unwrap();
         assert_eq!(written, r#"{"binary":"AP8="}"#);
-        let again: Payload = serde_json::from_str(&written).unwrap();
-        assert!(again.json().is_none());
-        assert_eq!(&again.into_bytes()[..], b"\0\xff");
+        assert_eq!(serde_json::from_str::<Payload>(&written).unwrap(), binary);
     }
 }

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use naru_bus::BusError;
 use tokio::{
     sync::Notify,
@@ -18,12 +19,13 @@ use tokio::{
 
 use super::{Ending, Session, Subscription, topic};
 use crate::{
-    codes::Disconnect,
+    auth::unix_seconds,
+    codes::{Disconnect, Unsubscribed},
     interests::Interest,
     limits::{CHANNELS_MAX, STEERS_MAX},
     nodes::{self, Index, Place, Steer},
-    protocol::reply::Pushed,
-    token::unix_seconds,
+    protocol::{encoding::Encoding, push::Push},
+    publication::Payload,
 };
 
 /// How long to leave the broker alone after it did not answer.
@@ -108,8 +110,8 @@ impl Session {
         if !self.may_be_subscribed(&channel) {
             return;
         }
-        let data = subscribe.data.as_ref().and_then(nodes::Payload::json);
-        self.send(&Pushed::subscribe_with(&channel, data));
+        let data = subscribe.data.as_ref().and_then(|data| self.told(data));
+        self.send(&Push::subscribe_with(&*channel, data).into());
         let topic = topic(&channel);
         let subscription = Subscription { _hold: hold, is_server_side: true };
         self.subscriptions.borrow_mut().insert(channel, subscription);
@@ -126,7 +128,7 @@ impl Session {
         let ended = self.subscriptions.borrow_mut().remove(channel);
         if ended.is_some() {
             self.core.unsubscribe(self.id, topic(channel));
-            self.send(&Pushed::unsubscribe(channel));
+            self.send(&Push::unsubscribe(channel, Unsubscribed::Server).into());
         }
     }
 
@@ -135,10 +137,18 @@ impl Session {
         if refresh.expired || is_over {
             return self.end(Disconnect::Expired);
         }
-        if let Some(info) = refresh.info.as_ref().and_then(nodes::Payload::json) {
-            self.member().info.replace(Some(info.to_owned()));
+        if let Some(info) = &refresh.info {
+            self.member().info.replace(Some(info.clone()));
         }
         let expiry = self.clock.expire_at(refresh.expire_at);
-        self.send(&Pushed::refresh(expiry));
+        self.send(&Push::refresh(expiry).into());
+    }
+
+    /// What the client can be shown.
+    fn told(&self, payload: &Payload) -> Option<Bytes> {
+        match self.flavour.encoding() {
+            Encoding::Json => payload.json().cloned(),
+            Encoding::Protobuf => Some(payload.bytes().clone()),
+        }
     }
 }

@@ -19,7 +19,7 @@ use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
 use naru_gateway::{
-    Cluster, Gateway, Options, RoomRules, TokenKey,
+    Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
     namespaces::Namespaces,
 };
@@ -187,7 +187,8 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
         cluster: Cluster::default(),
-        token: key(),
+        tokens: Tokens::new((&key()).into(), None).unwrap(),
+        outbound_tls: None,
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),

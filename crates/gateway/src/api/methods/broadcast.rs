@@ -1,6 +1,6 @@
 //! `broadcast`: one publication in many channels.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub(crate) struct Broadcast {
     /// Only for who is subscribed now: it gets no offset and is not kept.
     skip_history: Option<bool>,
     /// Go along with the publication.
-    tags: Option<BTreeMap<String, String>>,
+    tags: Option<HashMap<String, String>>,
     /// The same key on the same channel within five minutes publishes nothing there, and answers as the first time.
     idempotency_key: Option<String>,
     /// Subscribers may be sent what has changed against the publication before, instead of all.
@@ -69,10 +69,11 @@ impl Method for Broadcast {
         if self.channels.is_empty() {
             return Err(Refusal::bad("a broadcast names channels"));
         }
-        let outgoing =
-            Outgoing::new((self.data, self.b64data.as_deref()), self.tags, self.delta, self.version)?
-                .skips_history(self.skip_history)
-                .once(self.idempotency_key);
+        let data = given::payload("data", self.data, self.b64data.as_deref())?;
+        let outgoing = Outgoing::new(data, self.tags, self.version)?
+            .skips_history(self.skip_history)
+            .wants_delta(self.delta)
+            .once(self.idempotency_key);
         let outgoing = &outgoing;
         // They are begun in order, so one channel has its publications in order.
         let responses = stream::iter(self.channels)

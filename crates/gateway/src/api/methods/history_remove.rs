@@ -29,7 +29,8 @@ impl Method for HistoryRemove {
     }
 
     async fn call(self, api: &Api, _: &Scope) -> Result<Empty, Refusal> {
-        api.channel(&self.channel)?;
-        Err(Refusal::not_available())
+        api.channel(&self.channel)?.namespace().history().ok_or(Refusal::not_available())?;
+        api.bus.remove_stream(&self.channel).await?;
+        Ok(Empty {})
     }
 }

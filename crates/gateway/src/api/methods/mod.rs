@@ -44,6 +44,7 @@ const LOOKING: &str = "Looking";
 const TOGETHER: &str = "Together";
 
 /// Whether a zero value may be left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it skips by reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Api, keys::Scope, method::Method, refusal::Refusal},
+    super::{Api, given, keys::Scope, method::Method, refusal::Refusal},
     LOOKING,
 };
+use crate::publication::{Payload, Sender};
 
 /// In which channel.
 #[derive(Deserialize, ToSchema)]
@@ -42,6 +43,18 @@ pub(crate) struct ClientInfo {
     pub(super) chan_info: Option<Box<RawValue>>,
 }
 
+impl From<&Sender> for ClientInfo {
+    fn from(sender: &Sender) -> ClientInfo {
+        let json = |info: &Option<Payload>| info.as_ref().and_then(given::raw);
+        ClientInfo {
+            user: sender.user.clone(),
+            client: sender.client.clone(),
+            conn_info: json(&sender.conn_info),
+            chan_info: json(&sender.chan_info),
+        }
+    }
+}
+
 impl Method for Presence {
     const NAME: &'static str = "presence";
     const SUMMARY: &'static str = "Who is in a channel, on all servers.";
@@ -54,7 +67,15 @@ impl Method for Presence {
     }
 
     async fn call(self, api: &Api, _: &Scope) -> Result<PresenceResult, Refusal> {
-        api.channel(&self.channel)?;
-        Err(Refusal::not_available())
+        if !api.channel(&self.channel)?.namespace().presence {
+            return Err(Refusal::not_available());
+        }
+        let present = api.bus.present(&self.channel).await?;
+        let presence = present.into_iter().map(|one| {
+            let user = one.user.as_ref().map_or("", |user| user.as_str());
+            let sender = Sender::read(one.client.as_str(), user, &one.info);
+            (sender.client.clone(), ClientInfo::from(&sender))
+        });
+        Ok(PresenceResult { presence: presence.collect() })
     }
 }

@@ -38,7 +38,10 @@ impl Method for PresenceStats {
     }
 
     async fn call(self, api: &Api, _: &Scope) -> Result<PresenceStatsResult, Refusal> {
-        api.channel(&self.channel)?;
-        Err(Refusal::not_available())
+        if !api.channel(&self.channel)?.namespace().presence {
+            return Err(Refusal::not_available());
+        }
+        let stats = api.bus.present_stats(&self.channel).await?;
+        Ok(PresenceStatsResult { num_clients: stats.clients, num_users: stats.users })
     }
 }

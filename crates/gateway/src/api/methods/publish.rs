@@ -1,8 +1,9 @@
 //! `publish`, and what `broadcast` has in common with it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use bytes::Bytes;
+use naru_bus::{Keep, Once};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -11,7 +12,11 @@ use super::{
     super::{Api, given, keys::Scope, method::Method, refusal::Refusal},
     PUBLISHING, is_zero,
 };
-use crate::publication;
+use crate::{
+    limits::IDEMPOTENCY_WINDOW,
+    namespaces::History,
+    publication::{Envelope, Payload, Published, Said},
+};
 
 /// Something to publish in a channel.
 #[derive(Deserialize, ToSchema)]
@@ -29,7 +34,7 @@ pub(crate) struct Publish {
     /// Only for who is subscribed now: it gets no offset and is not kept.
     skip_history: Option<bool>,
     /// Go along with the publication.
-    tags: Option<BTreeMap<String, String>>,
+    tags: Option<HashMap<String, String>>,
     /// The same key on the same channel within five minutes publishes nothing, and answers as the first time.
     idempotency_key: Option<String>,
     /// Subscribers may be sent what has changed against the publication before, instead of all.
@@ -53,49 +58,71 @@ pub(crate) struct PublishResult {
 
 /// What is published in one channel or in many.
 pub(super) struct Outgoing {
-    /// As it goes to the broker.
-    payload: Bytes,
+    /// As it goes to the broker; and so that subscribers may be sent the difference.
+    whole: Bytes,
+    delta: Bytes,
+    data: Payload,
     skip_history: bool,
-    idempotency_key: Option<String>,
+    wants_delta: bool,
+    once: Option<Once>,
 }
 
 impl Outgoing {
     pub(super) fn new(
-        (data, b64data): (Option<Box<RawValue>>, Option<&str>),
-        tags: Option<BTreeMap<String, String>>,
-        delta: Option<bool>,
+        data: Option<Payload>,
+        tags: Option<HashMap<String, String>>,
         version: Option<u64>,
     ) -> Result<Outgoing, Refusal> {
         if version.is_some_and(|version| version > 0) {
             return Err(Refusal::not_available());
         }
-        let data = given::payload("data", data, b64data)?;
-        let data = data.ok_or_else(|| Refusal::bad("a publication has data or b64data"))?;
-        let payload = publication::from_server(&data, &tags.unwrap_or_default(), delta.unwrap_or_default());
-        Api::check_size(payload.len())?;
-        Ok(Outgoing { payload, skip_history: false, idempotency_key: None })
+        // Whether there has to be something is the namespace's to say.
+        let data = data.unwrap_or_else(|| Payload::Binary(Bytes::new()));
+        let published = Published { tags: tags.unwrap_or_default(), ..Published::from(data.clone()) };
+        let written = |published| Envelope { sender: None, what: Said::Published(published) }.write();
+        let delta = written(Published { delta: true, ..published.clone() });
+        Api::check_size(delta.len())?;
+        let whole = written(published);
+        Ok(Outgoing { whole, delta, data, skip_history: false, wants_delta: false, once: None })
     }
 
     pub(super) fn skips_history(self, skip_history: Option<bool>) -> Outgoing {
         Outgoing { skip_history: skip_history.unwrap_or_default(), ..self }
     }
 
+    pub(super) fn wants_delta(self, delta: Option<bool>) -> Outgoing {
+        Outgoing { wants_delta: delta.unwrap_or_default(), ..self }
+    }
+
     pub(super) fn once(self, key: Option<String>) -> Outgoing {
-        Outgoing { idempotency_key: key.filter(|key| !key.is_empty()), ..self }
+        let key = key.filter(|key| !key.is_empty());
+        Outgoing { once: key.map(|key| Once { key, window: IDEMPOTENCY_WINDOW }), ..self }
     }
 }
 
 impl Api {
     /// Publishes; answers when the broker has it.
     pub(super) async fn publish(&self, channel: &str, outgoing: &Outgoing) -> Result<PublishResult, Refusal> {
-        self.channel(channel)?;
-        // Until the broker keeps channels, nobody could tell a repeat.
-        if outgoing.idempotency_key.is_some() {
-            return Err(Refusal::not_available());
-        }
-        let _ = outgoing.skip_history;
-        self.bus.publish(channel, outgoing.payload.clone()).await?;
-        Ok(PublishResult::default())
+        let found = self.channel(channel)?;
+        let namespace = found.namespace();
+        namespace.publication_data_format.check(outgoing.data.bytes())?;
+        let is_delta = outgoing.wants_delta || namespace.delta_publish;
+        let payload = if is_delta { &outgoing.delta } else { &outgoing.whole }.clone();
+        let history = namespace.history().filter(|_| !outgoing.skip_history);
+        let keep = match (history, &outgoing.once) {
+            (Some(History { size, ttl, meta_ttl }), _) => Keep { size, ttl, meta_ttl },
+            // Nothing is kept but what was answered.
+            (None, Some(once)) => Keep { size: 0, ttl: once.window, meta_ttl: once.window },
+            (None, None) => {
+                self.bus.publish(channel, payload).await?;
+                return Ok(PublishResult::default());
+            }
+        };
+        let kept = self.bus.publish_kept(channel, payload, keep, outgoing.once.clone()).await?;
+        Ok(kept.position.map_or_else(PublishResult::default, |position| PublishResult {
+            offset: position.offset,
+            epoch: position.epoch.as_str().to_owned(),
+        }))
     }
 }
 
@@ -111,10 +138,11 @@ impl Method for Publish {
     }
 
     async fn call(self, api: &Api, _: &Scope) -> Result<PublishResult, Refusal> {
-        let outgoing =
-            Outgoing::new((self.data, self.b64data.as_deref()), self.tags, self.delta, self.version)?
-                .skips_history(self.skip_history)
-                .once(self.idempotency_key);
+        let data = given::payload("data", self.data, self.b64data.as_deref())?;
+        let outgoing = Outgoing::new(data, self.tags, self.version)?
+            .skips_history(self.skip_history)
+            .wants_delta(self.delta)
+            .once(self.idempotency_key);
         api.publish(&self.channel, &outgoing).await
     }
 }
