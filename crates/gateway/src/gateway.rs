@@ -24,6 +24,7 @@ use crate::{
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
     outbound::Outbound,
+    tops::Tops,
     wire::{Gate, Shared},
 };
 
@@ -101,6 +102,7 @@ impl Gateway {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
+            tops: Tops::new(),
             auth: auth.clone(),
             namespaces: ArcSwap::from_pointee(namespaces),
             rooms,

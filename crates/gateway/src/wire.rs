@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     auth::Auth, channels::RoomRules, http, interests::Interests, namespaces::Namespaces,
-    publication::Publication, session::Session,
+    publication::Publication, session::Session, tops::Tops,
 };
 
 /// WebSocket sessions on the cores.
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: ArcSwap<Namespaces>,
@@ -57,7 +58,10 @@ impl Wire for Gate {
 
     fn receive(core: &Rc<Core<Gate>>, mail: Mail) {
         match mail {
-            Mail::CompareHeads => core.each_peer(|session| session.compare_heads()),
+            Mail::CompareHeads => {
+                core.shared().tops.forget();
+                core.each_peer(|session| session.compare_heads());
+            }
         }
     }
 
