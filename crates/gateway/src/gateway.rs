@@ -26,6 +26,7 @@ use crate::{
     namespaces::Namespaces,
     nodes::{Cluster, Nodes},
     outbound::Outbound,
+    tops::Tops,
     wire::{Gate, Shared},
 };
 
@@ -129,6 +130,7 @@ impl Gateway {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
+            tops: Tops::new(),
             auth: auth.clone(),
             namespaces,
             rooms,

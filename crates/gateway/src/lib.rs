@@ -51,6 +51,7 @@ mod sabotage;
 mod sabotage;
 mod secret;
 mod session;
+mod tops;
 mod websocket;
 mod wire;
 

@@ -18,6 +18,7 @@ use crate::{
     nodes::{Census, Emulate, Index, Steer},
     publication::Publication,
     session::Session,
+    tops::Tops,
 };
 
 /// WebSocket sessions on the cores.
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
@@ -71,7 +73,10 @@ impl Wire for Gate {
 
     fn receive(core: &Rc<Core<Gate>>, mail: Mail) {
         match mail {
-            Mail::CompareHeads => core.each_peer(|session| session.compare_heads()),
+            Mail::CompareHeads => {
+                core.shared().tops.forget();
+                core.each_peer(|session| session.compare_heads());
+            }
             Mail::Steer(steer) => {
                 let found = core.local().find(steer.whom());
                 found

@@ -12,6 +12,7 @@ use super::{
     claims::{self, Registered, Seconds},
     fault::{BadToken, Fault},
 };
+use crate::namespaces::Overrides;
 
 /// Who has come with a connection token.
 #[derive(Debug)]
@@ -37,16 +38,6 @@ pub(crate) struct Granted {
     /// What the client gets with the subscription, likewise.
     pub(crate) data: Option<Bytes>,
     pub(crate) overrides: Overrides,
-}
-
-/// What is different from the channel's namespace for one subscription.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Overrides {
-    pub(crate) presence: Option<bool>,
-    pub(crate) join_leave: Option<bool>,
-    pub(crate) force_push_join_leave: Option<bool>,
-    pub(crate) force_recovery: Option<bool>,
-    pub(crate) force_positioning: Option<bool>,
 }
 
 /// What a subscription token opens.

@@ -124,12 +124,6 @@ impl Push {
         Push { channel: channel.into(), what: Some(What::Subscribe(Subscribe::default())) }
     }
 
-    /// The same, with what an application gives along.
-    pub(crate) fn subscribe_with(channel: impl Into<String>, data: Option<Bytes>) -> Push {
-        let subscribe = Subscribe { data: data.unwrap_or_default(), ..Subscribe::default() };
-        Push { channel: channel.into(), what: Some(What::Subscribe(subscribe)) }
-    }
-
     /// The server has moved the connection's end.
     pub(crate) fn refresh(expiry: Expiry) -> Push {
         let Expiry { expires, ttl } = expiry;

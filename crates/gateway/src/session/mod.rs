@@ -6,23 +6,21 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     rc::Rc,
-    sync::Arc,
 };
 
-use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use tokio::{select, sync::Notify};
+use tokio::{join, select, sync::Notify};
 
 use crate::{
-    auth::Granted,
+    auth::{Capabilities, Granted},
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    limits::OUTBOX_LIMIT,
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
     publication::{Kind, Payload, Publication, Sender},
     websocket::WebSocket,
@@ -34,12 +32,14 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod reading;
 mod replay;
 mod rooms;
 mod steered;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+pub(crate) use subscriptions::{Terms, Wanted};
 
 /// What a client is told it talks to.
 const VERSION: &str = concat!("Naru ", env!("CARGO_PKG_VERSION"));
@@ -58,8 +58,7 @@ pub(crate) struct Session {
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
-    /// By name; server-side ones among them, the inbox not.
-    subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    subscriptions: subscriptions::Subscriptions,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     steered: steered::Steered,
@@ -75,14 +74,9 @@ pub(crate) struct Member {
     info: RefCell<Option<Payload>>,
     /// The channels its token names, to see whether a new token names others.
     granted: BTreeMap<String, Granted>,
+    capabilities: Capabilities,
     /// Keeps this server routed for the user.
     _route: Hold,
-}
-
-struct Subscription {
-    /// Keeps this server subscribed to the channel.
-    _hold: Hold,
-    is_server_side: bool,
 }
 
 /// How a connection ends.
@@ -155,7 +149,7 @@ impl Session {
             member: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
-            subscriptions: RefCell::default(),
+            subscriptions: subscriptions::Subscriptions::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
@@ -175,15 +169,14 @@ impl Session {
             ending = session.keep_inbox() => ending,
             ending = session.be_steered() => ending,
             ending = session.take_commands(&mut socket) => ending,
+            ending = session.keep_subscriptions() => ending,
         };
         session.leave(&mut socket, ending).await;
     }
 
     async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
         // No publication behind the close frame, and nobody else waits for this client any longer.
-        for channel in self.subscriptions.take().into_keys() {
-            self.core.unsubscribe(self.id, topic(&channel));
-        }
+        let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
         self.leave_index();
@@ -191,7 +184,7 @@ impl Session {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
-        socket.close(ending).await;
+        join!(departed, socket.close(ending));
         self.core.remove(self, []);
     }
 
@@ -262,16 +255,6 @@ impl Session {
     }
 }
 
-impl Session {
-    fn deliver_live(&self, publication: &Publication) {
-        match publication.frame(self.flavour) {
-            None => self.end(Disconnect::InappropriateProtocol),
-            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
-        }
-    }
-}
-
 /// A channel as the directory knows it.
 fn topic(channel: &str) -> Topic {
     Topic::Channel(Bytes::copy_from_slice(channel.as_bytes()))
@@ -289,7 +272,7 @@ impl Peer<Gate> for Session {
     fn deliver(&self, publications: &&[Publication]) {
         for publication in *publications {
             match publication.kind {
-                Kind::Live => self.deliver_live(publication),
+                Kind::Live | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }

@@ -10,22 +10,23 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
-use naru_bus::BusError;
 use tokio::{
     sync::Notify,
     time::{Duration, sleep},
 };
 
-use super::{Ending, Session, Subscription, topic};
+use super::{
+    Ending, Session,
+    subscriptions::{Terms, Wanted},
+};
 use crate::{
     auth::unix_seconds,
-    codes::{Disconnect, Unsubscribed},
-    interests::Interest,
-    limits::{CHANNELS_MAX, STEERS_MAX},
+    codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
+    limits::STEERS_MAX,
+    namespaces::Overrides,
     nodes::{self, Index, Place, Steer},
-    protocol::{encoding::Encoding, push::Push},
-    publication::Payload,
+    protocol::push::Push,
+    publication::Sender,
 };
 
 /// How long to leave the broker alone after it did not answer.
@@ -86,7 +87,9 @@ impl Session {
             match next.as_deref() {
                 // Apart, so that a session that is never steered does not keep room for it.
                 Some(Steer::Subscribe(subscribe)) => Box::pin(self.subscribe_steered(subscribe)).await,
-                Some(Steer::Unsubscribe(unsubscribe)) => self.unsubscribe_steered(unsubscribe),
+                Some(Steer::Unsubscribe(unsubscribe)) => {
+                    Box::pin(self.unsubscribe_by_server(&unsubscribe.channel, Unsubscribed::Server)).await;
+                }
                 Some(Steer::Disconnect(_) | Steer::Refresh(_)) => {}
                 None => self.steered.changed.notified().await,
             }
@@ -94,42 +97,38 @@ impl Session {
     }
 
     /// Subscribes the client. While the broker is away it waits for it: whoever asked for it was told that it is accepted.
-    async fn subscribe_steered(self: &Rc<Self>, subscribe: &nodes::Subscribe) {
-        let channel: Arc<str> = subscribe.channel.as_str().into();
-        let hold = loop {
-            if !self.may_be_subscribed(&channel) {
-                return;
+    async fn subscribe_steered(self: &Rc<Self>, steer: &nodes::Subscribe) {
+        let channel = &steer.channel;
+        loop {
+            let terms = match self.terms_of(steer) {
+                Ok(terms) => terms,
+                Err(refused) => {
+                    return tracing::warn!(channel, ?refused, "no client can be subscribed to this");
+                }
+            };
+            match self.subscribe_by_server(channel, terms).await {
+                Ok(_) => return,
+                Err(Failure::Refused(refused)) if refused.code == Code::Internal => sleep(RETRY_PAUSE).await,
+                Err(Failure::Refused(refused)) => {
+                    return tracing::debug!(channel, ?refused, "a client was not subscribed");
+                }
+                Err(Failure::Disconnect(disconnect)) => return self.end(disconnect),
             }
-            match self.shared().interests.hold(Interest::Channel(channel.clone())).await {
-                Ok(hold) => break hold,
-                Err(BusError::Unreachable | BusError::Uncertain { .. }) => sleep(RETRY_PAUSE).await,
-                Err(error) => return tracing::warn!(%error, "a client could not be subscribed"),
-            }
-        };
-        // It may have subscribed by itself meanwhile.
-        if !self.may_be_subscribed(&channel) {
-            return;
         }
-        let data = subscribe.data.as_ref().and_then(|data| self.told(data));
-        self.send(&Push::subscribe_with(&*channel, data).into());
-        let topic = topic(&channel);
-        let subscription = Subscription { _hold: hold, is_server_side: true };
-        self.subscriptions.borrow_mut().insert(channel, subscription);
-        self.core.subscribe(self.id, topic);
     }
 
-    fn may_be_subscribed(&self, channel: &str) -> bool {
-        let subscriptions = self.subscriptions.borrow();
-        !subscriptions.contains_key(channel) && subscriptions.len() < CHANNELS_MAX
-    }
-
-    fn unsubscribe_steered(self: &Rc<Self>, unsubscribe: &nodes::Unsubscribe) {
-        let channel: &str = &unsubscribe.channel;
-        let ended = self.subscriptions.borrow_mut().remove(channel);
-        if ended.is_some() {
-            self.core.unsubscribe(self.id, topic(channel));
-            self.send(&Push::unsubscribe(channel, Unsubscribed::Server).into());
+    /// What a subscription is like that an application's server wants.
+    fn terms_of(&self, steer: &nodes::Subscribe) -> Result<Terms, Refused> {
+        let sender = Sender { chan_info: steer.info.clone(), ..self.info() };
+        let mut overrides = Overrides::from(steer.overrides);
+        // Without a position nothing could be sent behind the push.
+        if steer.recover_since.is_some() {
+            overrides.force_positioning = overrides.force_positioning.or(Some(true));
         }
+        let since = steer.recover_since.as_ref();
+        let wanted = since.map(|since| Wanted { offset: since.offset, epoch: since.epoch.clone() });
+        let terms = self.server_side(&steer.channel, sender, overrides)?;
+        Ok(Terms { data: steer.data.clone(), expires_at: steer.expire_at, wanted, ..terms })
     }
 
     fn refreshed(&self, refresh: &nodes::Refresh) {
@@ -143,12 +142,17 @@ impl Session {
         let expiry = self.clock.expire_at(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());
     }
+}
 
-    /// What the client can be shown.
-    fn told(&self, payload: &Payload) -> Option<Bytes> {
-        match self.flavour.encoding() {
-            Encoding::Json => payload.json().cloned(),
-            Encoding::Protobuf => Some(payload.bytes().clone()),
-        }
+impl From<nodes::Overrides> for Overrides {
+    fn from(given: nodes::Overrides) -> Overrides {
+        let nodes::Overrides {
+            presence,
+            join_leave,
+            force_recovery,
+            force_positioning,
+            force_push_join_leave,
+        } = given;
+        Overrides { presence, join_leave, force_push_join_leave, force_recovery, force_positioning }
     }
 }
