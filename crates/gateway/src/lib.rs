@@ -30,6 +30,7 @@ mod codes;
 mod crossing;
 mod events;
 mod gateway;
+mod heads;
 mod http;
 mod interests;
 pub mod limits;

@@ -9,7 +9,8 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::Rules, http, interests::Interests, publication::Publication, session::Session, token::TokenKey,
+    channels::Rules, heads::Heads, http, interests::Interests, publication::Publication, session::Session,
+    token::TokenKey,
 };
 
 /// WebSocket sessions on the cores.
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    /// How far the rooms are that sessions follow by their channels.
+    pub(crate) heads: Arc<Heads>,
     pub(crate) token: TokenKey,
     pub(crate) rules: Rules,
     pub(crate) origins: Vec<String>,

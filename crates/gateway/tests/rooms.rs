@@ -301,3 +301,47 @@ fn a_room_of_many_is_followed_by_its_channel() {
     one.stop();
     two.stop();
 }
+
+/// How often Naru's broker was asked something since it started.
+fn asked(harbour: &Harbour, command: &str) -> usize {
+    let all = harbour.redis_text(b"INFO commandstats\r\nQUIT\r\n");
+    let begin = format!("cmdstat_{command}:calls=");
+    let calls = all.lines().find_map(|line| line.strip_prefix(&begin)?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[test]
+fn when_the_broker_is_back_a_rooms_log_is_looked_at_once_for_all_in_it() {
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return;
+    }
+    let mut harbour = Harbour::open_with(|limits| limits.members_max = 3);
+    let (one, two) = (gateway(&harbour, "one"), gateway(&harbour, "two"));
+    let mut people: Vec<Client> =
+        (0..24).map(|nth| Client::connect(one.address(), &format!("user{nth}"))).collect();
+    for client in &mut people {
+        client.rpc("room.join", room("open-1"));
+    }
+    for client in &mut people {
+        client.pushed(|push| push["pub"]["data"]["kind"] == "head");
+    }
+    harbour.stop();
+    harbour.start();
+    let mut other = Client::connect(two.address(), "other");
+    eventually("the other gateway is there again", || {
+        other.ask("rpc", json!({"method": "room.join", "data": room("open-1")}))["error"].is_null()
+    });
+    eventually("all have compared their inboxes", || asked(&harbour, "naru.resume") >= people.len());
+    eventually("and the room", || asked(&harbour, "naru.history") > 0);
+    for client in &mut people {
+        client.rpc("room.join", room("open-1"));
+    }
+    let looks = asked(&harbour, "naru.history");
+    assert!(looks < people.len() / 2, "{looks} looks");
+    say(&mut other, "room:open-1", "hi", &[]);
+    for client in &mut people {
+        client.pushed(|push| push["pub"]["data"]["kind"] == "message");
+    }
+    one.stop();
+    two.stop();
+}
