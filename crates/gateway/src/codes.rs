@@ -18,6 +18,8 @@ pub(crate) enum Code {
     BadRequest = 107,
     NotAvailable = 108,
     TokenExpired = 109,
+    /// What the protocol has no code for: an owner who is the only one.
+    LastOwner = 400,
 }
 
 impl Code {
@@ -32,6 +34,7 @@ impl Code {
             Code::BadRequest => "bad request",
             Code::NotAvailable => "not available",
             Code::TokenExpired => "token expired",
+            Code::LastOwner => "last owner: make another member the room's owner first",
         }
     }
 
@@ -76,6 +79,7 @@ impl From<BusError> for Refused {
             }
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
+                "LASTOWNER" => Code::LastOwner.into(),
                 "INVALID" | "TOOBIG" | "NOTFOUND" => Refused::bad(message),
                 _ => {
                     tracing::warn!(code, message, "the broker refused");
@@ -178,6 +182,7 @@ mod tests {
         let code =
             |code: &str| Refused::from(BusError::Refused { code: code.into(), message: "why".into() }).code;
         assert_eq!(code("FORBIDDEN"), Code::PermissionDenied);
+        assert_eq!(code("LASTOWNER"), Code::LastOwner);
         assert_eq!(code("INVALID"), Code::BadRequest);
         assert_eq!(code("TOOBIG"), Code::BadRequest);
         assert_eq!(code("NOTFOUND"), Code::BadRequest);

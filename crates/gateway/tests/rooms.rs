@@ -157,7 +157,35 @@ fn of_those_who_make_a_room_at_once_one_owns_it() {
         let mut wanted = vec![others.unwrap_or_default(); let_in.len() - 1];
         wanted.push("owner");
         assert_eq!(roles, wanted, "{name}");
+        let page = people[let_in[0]].rpc("history", room(name));
+        let entries = page["entries"].as_array().unwrap();
+        let owned = entries.iter().filter(|entry| entry["role"] == "owner").count();
+        assert_eq!(
+            (entries.len(), owned),
+            (let_in.len(), 1),
+            "nobody else did, not even for a moment: {page}"
+        );
     }
+    one.stop();
+}
+
+#[test]
+fn the_last_owner_of_a_room_that_others_are_in_makes_another_one_its_owner_first() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| Client::connect(one.address(), name));
+    alice.rpc("room.join", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    let member = |user: &str, role: &str| with(with(room("open-1"), "user", user), "role", role);
+    for (method, data) in [("room.leave", room("open-1")), ("room.role", member("alice", "member"))] {
+        let (code, message) = alice.refused("rpc", json!({"method": method, "data": data}));
+        assert_eq!(code, 400);
+        assert!(message.contains("make another member the room's owner first"), "{message}");
+    }
+    alice.rpc("room.role", member("bob", "owner"));
+    alice.rpc("room.leave", room("open-1"));
+    assert_eq!(refused(&mut bob, "room.role", member("bob", "member")), 400);
+    bob.rpc("room.leave", room("open-1"));
     one.stop();
 }
 
