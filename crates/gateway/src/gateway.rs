@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     channels::RoomRules,
     events,
+    heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
@@ -77,14 +78,16 @@ impl Gateway {
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
         let Options { listener, server, token, pages, namespaces, rooms, origins, cores, grace } = options;
         let address = listener.address();
-        let directory = Arc::new(OnceLock::new());
-        let events = events::handler(server.clone(), directory.clone());
+        let ears = events::Ears::default();
+        let events = events::handler(server.clone(), ears.clone());
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let heads = Heads::new(bus.clone(), interests.clone());
         let shared = Shared {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
+            heads: heads.clone(),
             token,
             namespaces: ArcSwap::from_pointee(namespaces),
             rooms,
@@ -94,7 +97,7 @@ impl Gateway {
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
-            directory.get_or_init(|| made.clone());
+            ears.get_or_init(|| (made.clone(), heads));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;

@@ -10,8 +10,8 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::RoomRules, http, interests::Interests, namespaces::Namespaces, publication::Publication,
-    session::Session, token::TokenKey,
+    channels::RoomRules, heads::Heads, http, interests::Interests, namespaces::Namespaces,
+    publication::Publication, session::Session, token::TokenKey,
 };
 
 /// WebSocket sessions on the cores.
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    /// How far the rooms are that sessions follow by their channels.
+    pub(crate) heads: Arc<Heads>,
     pub(crate) token: TokenKey,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: ArcSwap<Namespaces>,

@@ -1,10 +1,11 @@
--- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition.
+-- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of the partition, or with
+-- PARTS n … so many of each of the partitions that are the keys, one behind the other.
 -- With TELL entry, which may be empty, their servers are told. With SINCE n user seq … it is known by which entry of a room they
 -- joined.
 local id, sender, users = argument(1), argument(4), tonumber(argument(6))
 local seq, count = tonumber(argument(2)), tonumber(argument(3))
 local spelled_seq, spelled_count = int(seq), int(count)
-local mentioned, since, kind, mode, entry = {}, {}, 'message', 'fanout', nil
+local mentioned, since, parts, kind, mode, entry = {}, {}, { users }, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
   local option = argument(i)
@@ -20,6 +21,11 @@ while argument(i) do
       since[argument(j)] = tonumber(argument(j + 1))
     end
     i = i + 2 + 2 * n
+  elseif option == 'PARTS' then
+    for part = 1, #KEYS do
+      parts[part] = tonumber(argument(i + part))
+    end
+    i = i + 1 + #KEYS
   else
     if option == 'KIND' then
       kind = argument(i + 1)
@@ -48,8 +54,15 @@ local function mention(record)
   set_mentions(record, mentions)
 end
 
-local delivered = {}
+local delivered, partitions = {}, {}
+local part, left = 1, parts[1]
 for u = 7, 6 + users do
+  while left == 0 do
+    part = part + 1
+    left = parts[part]
+    P, seen_generation = KEYS[part], nil
+  end
+  left = left - 1
   local user = argument(u)
   local is_own = user == sender
   local stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
@@ -83,9 +96,10 @@ for u = 7, 6 + users do
     end
     local useq = change(person_from(user, stored[1]), id, record, followed, after, spelled_seq, about)
     delivered[#delivered + 1] = { user, useq, tonumber(after), NO_SERVERS }
+    partitions[#delivered] = P
   end
 end
-if with_servers(delivered) and entry then
+if with_servers(delivered, partitions) and entry then
   local tell, told = telling()
   local servers, of = {}, {}
   for _, one in ipairs(delivered) do

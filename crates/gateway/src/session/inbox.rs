@@ -145,7 +145,7 @@ impl Session {
 
     /// Compares with the broker, after it was away.
     pub(crate) fn compare_heads(&self) {
-        self.rooms.all_behind();
+        self.rooms_behind();
         self.compare_soon();
     }
 
@@ -189,7 +189,7 @@ impl Session {
                     () = inbox.changed.notified() => {}
                     () = sleep_until(inbox.compare_at()) => {
                         inbox.must_compare.set(true);
-                        self.rooms.one_behind();
+                        self.some_room_behind();
                     }
                 },
                 Err(Trouble::Ending(ending)) => return ending,
