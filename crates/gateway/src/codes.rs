@@ -72,6 +72,11 @@ impl Refused {
     pub(crate) fn bad(what: impl std::fmt::Display) -> Refused {
         Refused { code: Code::BadRequest, message: format!("bad request: {what}").into() }
     }
+
+    /// Something that it takes cannot be had right now.
+    pub(crate) fn later() -> Refused {
+        Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }
+    }
 }
 
 impl From<Code> for Refused {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_bus::{Delivery, Event};
+use naru_bus::{Delivery, Event, StreamPosition};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::{Server, answer::Entry};
 
@@ -44,7 +44,9 @@ pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'st
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
-            Event::Published { channel, position: _, payload } => published(directory, channel, payload),
+            Event::Published { channel, position, payload } => {
+                published(directory, channel, position, payload)
+            }
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, heads, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}
@@ -65,12 +67,12 @@ pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'st
 }
 
 /// A payload that is too large for any client is dropped, for all of them alike: they get the next one.
-fn published(directory: &Directory<Gate>, channel: String, payload: Bytes) {
+fn published(directory: &Directory<Gate>, channel: String, position: Option<StreamPosition>, payload: Bytes) {
     if directory.subscribers(channel.as_bytes()) == 0 {
         return;
     }
     let bytes = payload.len();
-    match publication::live(&channel, payload) {
+    match publication::live(&channel, position, payload) {
         Ok(publication) => {
             directory.publish(channel.as_bytes(), || publication);
         }

@@ -13,16 +13,19 @@ use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
+use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    auth::{Auth, Tokens},
     channels::RoomRules,
     events,
     heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
-    token::TokenKey,
+    outbound::Outbound,
+    tops::Tops,
     wire::{Gate, Shared},
 };
 
@@ -32,8 +35,10 @@ pub struct Options {
     pub listener: Listener,
     /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
     pub server: Server,
-    /// What connection tokens are signed with.
-    pub token: TokenKey,
+    /// Which tokens are accepted.
+    pub tokens: Tokens,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
     /// What channels there are, and who may do what in them.
@@ -76,10 +81,22 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, namespaces, rooms, origins, cores, grace } = options;
+        let Options {
+            listener,
+            server,
+            tokens,
+            outbound_tls,
+            pages,
+            namespaces,
+            rooms,
+            origins,
+            cores,
+            grace,
+        } = options;
         let address = listener.address();
         let ears = events::Ears::default();
         let events = events::handler(server.clone(), ears.clone());
+        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
@@ -88,7 +105,8 @@ impl Gateway {
             bus: bus.clone(),
             interests: interests.clone(),
             heads: heads.clone(),
-            token,
+            tops: Tops::new(),
+            auth: auth.clone(),
             namespaces: ArcSwap::from_pointee(namespaces),
             rooms,
             origins,
@@ -102,7 +120,7 @@ impl Gateway {
         })
         .inspect_err(|_| bus.stop())?;
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, auth, stopped)
             .inspect_err(|_| bus.stop())?;
         Ok(Gateway { address, bus, cores, stop, door })
     }
@@ -124,11 +142,12 @@ impl Gateway {
     }
 }
 
-/// A thread that accepts connections, and withdraws what no session needs any more.
+/// A thread that accepts connections, withdraws what no session needs any more, and keeps the keys of tokens fresh.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
+    auth: Arc<Auth>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -137,6 +156,7 @@ fn start_door(
             tokio::select! {
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
+                () = auth.keep_keys() => Ok(()),
             }
         });
         if let Err(error) = accepted {

@@ -10,8 +10,8 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::RoomRules, heads::Heads, http, interests::Interests, namespaces::Namespaces,
-    publication::Publication, session::Session, token::TokenKey,
+    auth::Auth, channels::RoomRules, heads::Heads, http, interests::Interests, namespaces::Namespaces,
+    publication::Publication, session::Session, tops::Tops,
 };
 
 /// WebSocket sessions on the cores.
@@ -24,7 +24,8 @@ pub(crate) struct Shared {
     pub(crate) interests: Arc<Interests>,
     /// How far the rooms are that sessions follow by their channels.
     pub(crate) heads: Arc<Heads>,
-    pub(crate) token: TokenKey,
+    pub(crate) tops: Tops,
+    pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: ArcSwap<Namespaces>,
     pub(crate) rooms: RoomRules,
@@ -59,7 +60,10 @@ impl Wire for Gate {
 
     fn receive(core: &Rc<Core<Gate>>, mail: Mail) {
         match mail {
-            Mail::CompareHeads => core.each_peer(|session| session.compare_heads()),
+            Mail::CompareHeads => {
+                core.shared().tops.forget();
+                core.each_peer(|session| session.compare_heads());
+            }
         }
     }
 

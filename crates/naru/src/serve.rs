@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, RoomRules, TokenKey, namespaces::Namespaces};
+use naru_gateway::{Gateway, RoomRules, Secret, Tokens, auth::Settings, namespaces::Namespaces};
 use naru_ledger::Server;
 
 use crate::{
@@ -83,12 +83,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let server = Server::parse(&name).context("--name")?;
     let (token, made) = match &options.token_secret {
-        Some(secret) => (TokenKey::secret(secret).context("--token-secret")?, None),
+        Some(secret) => (Settings::secret(Secret::new(secret.as_str())), None),
         None => {
             let secret = secret::random()?;
-            (TokenKey::secret(&secret)?, Some(secret))
+            (Settings::secret(Secret::new(secret.as_str())), Some(secret))
         }
     };
+    let tokens = Tokens::new(token, None).context("--token-secret")?;
     let cores = options.cores.map_or_else(cores::default_count, usize::from);
     let mut broker = match &options.broker {
         None => Some(embedded_broker(options, cores)?),
@@ -105,7 +106,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         naru_gateway::Options {
             listener,
             server,
-            token,
+            tokens,
+            outbound_tls: None,
             pages: pages::router(about),
             namespaces: Namespaces::default(),
             rooms: RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() },

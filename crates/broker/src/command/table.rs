@@ -3,8 +3,9 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, backup, client, cluster, config, connection, describe, info, keys, ledger, lists,
-    memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
+    Context, Outcome, acl, backup, channels, client, cluster, config, connection, describe, info, keys,
+    ledger, lists, memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings,
+    transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -1183,6 +1184,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.trace", AtLeast(3), "naru", &["readonly"], ledger::trace, "Says where an entry stands in its conversation."),
     entry("naru.standing", Exactly(3), "naru", &["readonly"], ledger::standing, "Says where a user and their devices stand in a conversation."),
     entry("naru.generation", Exactly(1), "naru", &["write", "admin", "noscript"], ledger::generation, "Has all numbers jump ahead, after a backup was put to use."),
+    // Channels
+    entry("naru.channel.publish", AtLeast(9), "naru", &["write"], channels::publish, "Posts a message to a channel, which keeps it."),
+    entry("naru.channel.history", AtLeast(4), "naru", &["write"], channels::history, "Reads what a channel keeps, and says where it stands."),
+    entry("naru.channel.remove", Exactly(2), "naru", &["write"], channels::remove, "Forgets what a channel keeps; it stands where it stood."),
+    entry("naru.channel.enter", Exactly(7), "naru", &["fast"], channels::enter, "Says that a client of a chat server is present in a channel."),
+    entry("naru.channel.leave", Exactly(5), "naru", &["fast"], channels::leave, "Says that it is not present any more."),
+    entry("naru.channel.presence", Exactly(2), "naru", &["readonly"], channels::presence, "Lists who is present in a channel."),
+    entry("naru.channel.stats", Exactly(2), "naru", &["readonly"], channels::stats, "Counts who is present in a channel."),
     entry(
         "naru.backup",
         Exactly(2),

@@ -147,6 +147,7 @@ impl Session {
     pub(crate) fn compare_heads(&self) {
         self.rooms_behind();
         self.compare_soon();
+        self.compare_positions();
     }
 
     /// Compares with the broker, as something may be otherwise now.

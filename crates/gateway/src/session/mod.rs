@@ -5,23 +5,22 @@
 //! itself, through [`Peer::deliver`].
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
-    collections::HashMap,
+    cell::{Cell, OnceCell},
+    collections::BTreeMap,
     rc::Rc,
-    sync::Arc,
 };
 
-use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use tokio::{select, sync::Notify};
+use tokio::{join, select, sync::Notify};
 
 use crate::{
+    auth::{Capabilities, Granted},
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    limits::OUTBOX_LIMIT,
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
     publication::{Kind, Payload, Publication, Sender},
     websocket::WebSocket,
@@ -33,11 +32,13 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod reading;
 mod replay;
 mod rooms;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+pub(crate) use subscriptions::{Terms, Wanted};
 
 /// What a client is told it talks to.
 const VERSION: &str = concat!("Naru ", env!("CARGO_PKG_VERSION"));
@@ -56,8 +57,7 @@ pub(crate) struct Session {
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
-    /// By name; server-side ones among them, the inbox not.
-    subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    subscriptions: subscriptions::Subscriptions,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     finishing: Signal,
@@ -71,15 +71,10 @@ pub(crate) struct Member {
     pub(crate) device: Device,
     info: Option<Payload>,
     /// The channels its token names, to see whether a new token names others.
-    granted: Vec<String>,
+    granted: BTreeMap<String, Granted>,
+    capabilities: Capabilities,
     /// Keeps this server routed for the user.
     _route: Hold,
-}
-
-struct Subscription {
-    /// Keeps this server subscribed to the channel.
-    _hold: Hold,
-    is_server_side: bool,
 }
 
 /// How a connection ends.
@@ -149,7 +144,7 @@ impl Session {
             member: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
-            subscriptions: RefCell::default(),
+            subscriptions: subscriptions::Subscriptions::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             finishing: Signal::default(),
@@ -167,22 +162,21 @@ impl Session {
             ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.take_commands(&mut socket) => ending,
+            ending = session.keep_subscriptions() => ending,
         };
         session.leave(&mut socket, ending).await;
     }
 
     async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
         // No publication behind the close frame, and nobody else waits for this client any longer.
-        for channel in self.subscriptions.take().into_keys() {
-            self.core.unsubscribe(self.id, topic(&channel));
-        }
+        let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
         if let Some(member) = self.member.get() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
-        socket.close(ending).await;
+        join!(departed, socket.close(ending));
         self.core.remove(self, []);
     }
 
@@ -251,16 +245,6 @@ impl Session {
     }
 }
 
-impl Session {
-    fn deliver_live(&self, publication: &Publication) {
-        match publication.frame(self.flavour) {
-            None => self.end(Disconnect::InappropriateProtocol),
-            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
-        }
-    }
-}
-
 /// A channel as the directory knows it.
 fn topic(channel: &str) -> Topic {
     Topic::Channel(Bytes::copy_from_slice(channel.as_bytes()))
@@ -278,7 +262,7 @@ impl Peer<Gate> for Session {
     fn deliver(&self, publications: &&[Publication]) {
         for publication in *publications {
             match publication.kind {
-                Kind::Live => self.deliver_live(publication),
+                Kind::Live | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }

@@ -5,8 +5,8 @@ mod answer;
 mod inbox;
 mod log;
 mod saying;
-mod servers;
-mod words;
+pub(super) mod servers;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
