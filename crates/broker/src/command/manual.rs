@@ -548,7 +548,7 @@ pub(super) static MANUAL: &[Usage] = &[
     ours(
         "naru.read",
         "user conversation seq count",
-        "`count` is that of the entry. Answers an array of 4: offset, count, read, mentions.",
+        "`count` is that of the entry. Answers an array of 5: offset, count, read, mentions, how the conversation is followed.",
     ),
     ours("naru.mark", "conversation user seq", "Answers where the mark is: never back, at most at the head."),
     ours(

@@ -153,6 +153,7 @@ fn a_room_with_one_member_too_many_goes_over_to_broadcast() {
     assert_eq!(world.row("a", ROOM).unwrap().read, 3);
     let read = world.read("c", ROOM, 8, 3).unwrap();
     assert_eq!((read.count, read.read), (0, 3), "its own record stands still");
+    assert_eq!(read.follow, Follow::Channel);
 
     world.join(ROOM, "e");
     let resumed = world.resume("e", "d", None);
