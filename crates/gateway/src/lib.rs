@@ -28,11 +28,13 @@
 mod channels;
 mod codes;
 mod crossing;
+mod duration;
 mod events;
 mod gateway;
 mod http;
 mod interests;
 pub mod limits;
+pub mod namespaces;
 mod origin;
 mod protocol;
 mod publication;
@@ -48,6 +50,6 @@ mod token;
 mod websocket;
 mod wire;
 
-pub use channels::{BadNamespace, RoomRules, Rules};
+pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use token::{EmptySecret, TokenKey};

@@ -8,6 +8,9 @@ use naru_fanout::OutboxLimit;
 /// message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
+/// How deep JSON from a client may be nested.
+pub const JSON_DEPTH_MAX: usize = 32;
+
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
@@ -31,6 +34,10 @@ pub const OUTBOX_LIMIT: OutboxLimit =
 
 /// Bytes in a channel name.
 pub const CHANNEL_BYTES_MAX: usize = 255;
+
+/// How long offset and epoch of a channel with history outlive its last use, where its namespace says nothing: longer than
+/// most clients stay away.
+pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Channels of one client.
 pub const CHANNELS_MAX: usize = 128;

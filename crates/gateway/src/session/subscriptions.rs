@@ -8,15 +8,21 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     interests::{Hold, Interest},
     limits::CHANNELS_MAX,
+    namespaces::{By, Caps, Who},
     protocol::{
-        command::{Subscribe, Unsubscribe},
-        reply::{Empty, Outcome, SubscribeResult},
+        command::{SubscribeRequest, UnsubscribeRequest},
+        message::Empty,
+        reply::{Outcome, SubscribeResult},
     },
 };
 
 impl Session {
-    pub(super) async fn subscribe(self: &Rc<Self>, id: u32, subscribe: Subscribe<'_>) -> Result<(), Ending> {
-        let channel: Arc<str> = subscribe.channel.as_ref().into();
+    pub(super) async fn subscribe(
+        self: &Rc<Self>,
+        id: u32,
+        subscribe: SubscribeRequest,
+    ) -> Result<(), Ending> {
+        let channel: Arc<str> = subscribe.channel.as_str().into();
         let hold = match self.hold_channel(&subscribe, &channel).await {
             Ok(hold) => hold,
             Err(failure) => return self.answer(id, Err(failure)),
@@ -30,12 +36,12 @@ impl Session {
         Ok(())
     }
 
-    async fn hold_channel(&self, subscribe: &Subscribe<'_>, channel: &Arc<str>) -> Result<Hold, Failure> {
+    async fn hold_channel(&self, subscribe: &SubscribeRequest, channel: &Arc<str>) -> Result<Hold, Failure> {
         self.may_subscribe(subscribe)?;
         Ok(self.shared().interests.hold(Interest::Channel(channel.clone())).await?)
     }
 
-    fn may_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
+    fn may_subscribe(&self, subscribe: &SubscribeRequest) -> Result<(), Failure> {
         let channel: &str = &subscribe.channel;
         let is_known_delta = matches!(&*subscribe.delta, "" | "fossil");
         if channel.is_empty() || !is_known_delta {
@@ -51,15 +57,31 @@ impl Session {
         if subscriptions.contains_key(channel) || inbox_of(self.member().user.as_str()) == channel {
             return Err(Code::AlreadySubscribed.into());
         }
-        self.shared().rules.check(channel)?;
-        if subscriptions.len() >= CHANNELS_MAX {
+        drop(subscriptions);
+        let namespaces = self.shared().namespaces.load();
+        let channel = namespaces.find_for_client(channel)?;
+        match channel.may_subscribe(&self.who(channel.name()), false)? {
+            By::Rule | By::Token => {}
+            // No proxy can be configured yet.
+            By::Hook(_) => return Err(Code::NotAvailable.into()),
+        }
+        if self.subscriptions.borrow().len() >= CHANNELS_MAX {
             return Err(Code::LimitExceeded.into());
         }
         Ok(())
     }
 
+    /// This client, in view of a channel.
+    pub(super) fn who(&self, channel: &str) -> Who<'_> {
+        Who {
+            user: self.member().user.as_str(),
+            is_subscribed: self.subscriptions.borrow().contains_key(channel),
+            caps: Caps::default(),
+        }
+    }
+
     /// Succeeds also for what is not subscribed. What the server has subscribed to stays.
-    pub(super) fn unsubscribe(self: &Rc<Self>, unsubscribe: &Unsubscribe<'_>) -> Result<Outcome, Failure> {
+    pub(super) fn unsubscribe(self: &Rc<Self>, unsubscribe: &UnsubscribeRequest) -> Result<Outcome, Failure> {
         let channel: &str = &unsubscribe.channel;
         if channel.is_empty() {
             return Err(Disconnect::BadRequest.into());

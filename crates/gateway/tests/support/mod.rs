@@ -18,7 +18,7 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, Rules, TokenKey};
+use naru_gateway::{Gateway, Options, RoomRules, TokenKey, namespaces::Namespaces};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -181,7 +181,8 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         server: Server::parse(name).unwrap(),
         token: key(),
         pages: axum::Router::new(),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
         grace: Duration::from_secs(4),

@@ -10,7 +10,7 @@ use clap::Args;
 use naru_broker::{Broker, Storage};
 use naru_bus::Target;
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Rules, TokenKey};
+use naru_gateway::{Gateway, RoomRules, TokenKey, namespaces::Namespaces};
 use naru_ledger::Server;
 use tracing_subscriber::Layer;
 
@@ -98,7 +98,8 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         server: Server::parse(seat.name)?,
         token: TokenKey::secret(secret)?,
         pages: pages::router(about).merge(sign_in),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,
         grace: GRACE,
