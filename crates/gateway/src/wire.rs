@@ -10,8 +10,13 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::RoomRules, http, interests::Interests, namespaces::Namespaces, publication::Publication,
-    session::Session, token::TokenKey,
+    channels::RoomRules,
+    http,
+    interests::Interests,
+    namespaces::Namespaces,
+    publication::{Publication, Run},
+    session::Session,
+    token::TokenKey,
 };
 
 /// WebSocket sessions on the cores.
@@ -46,7 +51,7 @@ impl Wire for Gate {
     type Local = ();
     type Peer = Session;
     type Publication = Publication;
-    type Frame<'a> = &'a [Publication];
+    type Frame<'a> = Run<'a>;
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) {}
@@ -61,8 +66,8 @@ impl Wire for Gate {
         }
     }
 
-    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> &'a [Publication] {
-        run
+    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> Run<'a> {
+        Run::of(run)
     }
 
     fn stop(core: &Rc<Core<Gate>>) {
