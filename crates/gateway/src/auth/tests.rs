@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{testing::*, *};
+use crate::namespaces::Overrides;
 
 mod bypass;
 

@@ -23,7 +23,6 @@ use super::{Session, topic};
 use crate::{
     codes::Unsubscribed,
     heads::Head,
-    interests::{Hold, Interest},
     limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
     protocol::{
         data::{Counts, MarkData},
