@@ -21,6 +21,7 @@ use crate::{
     auth::{Auth, Tokens},
     channels::RoomRules,
     events,
+    heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
@@ -106,12 +107,13 @@ impl Gateway {
             grace,
         } = options;
         let address = listener.address();
-        let directory = Arc::new(OnceLock::new());
+        let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
-        let events = events::handler(server.clone(), directory.clone(), named.clone());
+        let events = events::handler(server.clone(), ears.clone(), named.clone());
         let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let heads = Heads::new(bus.clone(), interests.clone());
         let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let health = Router::new().route("/health", get(async || Json(serde_json::json!({}))));
@@ -130,6 +132,7 @@ impl Gateway {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
+            heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
             namespaces,
@@ -140,7 +143,7 @@ impl Gateway {
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
-            directory.get_or_init(|| made.clone());
+            ears.get_or_init(|| (made.clone(), heads));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;

@@ -12,11 +12,12 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::{
     auth::Auth,
     channels::RoomRules,
+    heads::Heads,
     http,
     interests::Interests,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Steer},
-    publication::Publication,
+    publication::{Publication, Run},
     session::Session,
     tops::Tops,
 };
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    /// How far the rooms are that sessions follow by their channels.
+    pub(crate) heads: Arc<Heads>,
     pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
@@ -60,7 +63,7 @@ impl Wire for Gate {
     type Local = Index;
     type Peer = Session;
     type Publication = Publication;
-    type Frame<'a> = &'a [Publication];
+    type Frame<'a> = Run<'a>;
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Index {
@@ -94,8 +97,8 @@ impl Wire for Gate {
         }
     }
 
-    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> &'a [Publication] {
-        run
+    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> Run<'a> {
+        Run::of(run)
     }
 
     fn stop(core: &Rc<Core<Gate>>) {

@@ -23,9 +23,11 @@ use crate::{
 
 mod envelope;
 mod payload;
+mod run;
 
 pub(crate) use envelope::{Envelope, Published, Sender, What as Said};
 pub(crate) use payload::Payload;
+pub(crate) use run::Run;
 
 /// A push to many, and what a session has to know to pass it on.
 #[derive(Clone)]
