@@ -63,6 +63,7 @@ pub struct Gateway {
     address: SocketAddr,
     bus: Bus,
     cores: Cores<Gate>,
+    namespaces: Arc<ArcSwap<Namespaces>>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
 }
@@ -81,12 +82,13 @@ impl Gateway {
         let events = events::handler(server.clone(), directory.clone());
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let shared = Shared {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
             token,
-            namespaces: ArcSwap::from_pointee(namespaces),
+            namespaces: namespaces.clone(),
             rooms,
             origins,
             router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
@@ -101,12 +103,17 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let door = start_door(listener, cores.directory().clone(), interests, stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, stop, door })
+        Ok(Gateway { address, bus, cores, namespaces, stop, door })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
+    pub fn replace_namespaces(&self, namespaces: Namespaces) {
+        self.namespaces.store(Arc::new(namespaces));
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
