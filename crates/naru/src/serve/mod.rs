@@ -1,19 +1,34 @@
 //! `naru serve`
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+mod config;
+mod settings;
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, RoomRules, TokenKey, namespaces::Namespaces};
+use naru_gateway::{Gateway, TokenKey};
 use naru_ledger::Server;
 
 use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
-    cores, listen, pages, secret, signals,
+    listen, logging, pages,
+    printed::say,
+    secret, signals,
     tls_client::{self, Trust},
 };
+use settings::{At, Settings};
 
 /// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -23,29 +38,39 @@ const RESP_PORT: u16 = 6379;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
-    bind: IpAddr,
-    /// Port for WebSocket clients and the web page; 0 takes a free one.
-    #[arg(short, long, default_value_t = 8000)]
-    port: u16,
+    /// A configuration file in TOML; --print-config shows one. The command line wins over the environment (NARU__SECTION__KEY),
+    /// and that over the file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say whether the configuration is good, and end.
+    #[arg(long)]
+    check_config: bool,
+    /// Print a configuration file with everything in it, explained, and end.
+    #[arg(long)]
+    print_config: bool,
+    /// Address to listen on [default: 127.0.0.1].
+    #[arg(long, value_name = "IP")]
+    bind: Option<IpAddr>,
+    /// Port for WebSocket clients and the web page; 0 takes a free one [default: 8000].
+    #[arg(short, long)]
+    port: Option<u16>,
     /// The broker to join, a Naru, Redis or Valkey, as redis://host:port, or rediss://host:port with TLS [default: an
     /// embedded one].
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
     /// Authorities of which one must have signed the broker's certificate, in PEM form [default: those that this
     /// machine knows].
-    #[arg(long, value_name = "FILE", requires = "broker")]
+    #[arg(long, value_name = "FILE")]
     broker_tls_ca_cert_file: Option<PathBuf>,
     /// The certificate to show to a broker that wants one, in PEM form.
-    #[arg(long, value_name = "FILE", requires = "broker", requires = "broker_tls_key_file")]
+    #[arg(long, value_name = "FILE", requires = "broker_tls_key_file")]
     broker_tls_cert_file: Option<PathBuf>,
     /// That certificate's private key, in PEM form.
     #[arg(long, value_name = "FILE", requires = "broker_tls_cert_file")]
     broker_tls_key_file: Option<PathBuf>,
-    /// The embedded broker's folder.
-    #[arg(long, default_value = "naru-data", value_name = "DIR", conflicts_with = "broker")]
-    data: PathBuf,
+    /// The embedded broker's folder [default: naru-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "broker")]
+    data: Option<PathBuf>,
     /// The embedded broker's port for Redis clients, on loopback; 0 takes a free one [default: 6379 or the next free].
     #[arg(long, value_name = "PORT", conflicts_with = "broker")]
     resp_port: Option<u16>,
@@ -74,50 +99,87 @@ pub(crate) struct Options {
     cores: Option<u16>,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let listener = listen::bind(options.bind, options.port, "--port")?;
+pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Result<ExitCode> {
+    if options.print_config {
+        say!("{}", config::EXAMPLE.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::of(options, config::load(options.config.as_deref())?)?;
+    let checked = Checked::of(&settings)?;
+    if options.check_config {
+        say!("The configuration is good.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    logging.start()?;
+    serve(options, settings, checked)
+}
+
+/// What is read further before anything is started.
+struct Checked {
+    name: Option<Server>,
+    token: Option<TokenKey>,
+    terms: Terms,
+    parameters: Parameters,
+}
+
+impl Checked {
+    fn of(settings: &Settings) -> anyhow::Result<Checked> {
+        let name =
+            settings.name.as_deref().map(Server::parse).transpose().context("--name, or server.name")?;
+        let token = settings.token_secret.as_deref().map(TokenKey::secret).transpose();
+        Ok(Checked {
+            name,
+            token: token.context("--token-secret, or token.hmac_secret_key")?,
+            terms: terms(settings)?,
+            parameters: parameters(settings)?,
+        })
+    }
+}
+
+fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Result<ExitCode> {
+    let listener = listen::bind(settings.bind, settings.port, "--port")?;
     let address = listener.address();
-    let name = match &options.name {
-        Some(name) => name.clone(),
-        None => format!("server-{}-{}", address.port(), secret::suffix()?),
+    let server = match checked.name {
+        Some(name) => name,
+        None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let server = Server::parse(&name).context("--name")?;
-    let (token, made) = match &options.token_secret {
-        Some(secret) => (TokenKey::secret(secret).context("--token-secret")?, None),
+    let (token, made) = match checked.token {
+        Some(token) => (token, None),
         None => {
             let secret = secret::random()?;
             (TokenKey::secret(&secret)?, Some(secret))
         }
     };
-    let cores = options.cores.map_or_else(cores::default_count, usize::from);
-    let mut broker = match &options.broker {
-        None => Some(embedded_broker(options, cores)?),
-        Some(_) => None,
+    let cores = settings.cores;
+    let (mut broker, target, place) = match &settings.broker {
+        At::Inside { data, resp_port } => {
+            let broker = embedded_broker(data, *resp_port, checked.parameters, cores)?;
+            let target = Target::Embedded(Arc::new(broker.connector()));
+            (Some(broker), target, String::new())
+        }
+        At::Url { url, authorities, shown } => {
+            (None, remote_broker(url, authorities.as_deref(), shown.as_ref())?, format!("--broker {url}"))
+        }
     };
-    let target = match (&options.broker, &broker) {
-        (Some(url), _) => remote_broker(options, url)?,
-        (None, Some(broker)) => Target::Embedded(Arc::new(broker.connector())),
-        (None, None) => unreachable!("without a broker's address there is an embedded one"),
-    };
-    let about = pages::About { server: name.clone(), demo: false, peers: Vec::new() };
+    let about = pages::About { server: server.as_str().into(), demo: false, peers: Vec::new() };
     let gateway = Gateway::start_on(
-        terms(options)?,
+        checked.terms,
         naru_gateway::Options {
             listener,
-            server,
+            server: server.clone(),
             token,
             pages: pages::router(about),
-            namespaces: Namespaces::default(),
-            rooms: RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() },
-            origins: options.origins.clone(),
+            namespaces: settings.channel.into(),
+            rooms: settings.rooms,
+            origins: settings.origins,
             cores,
             grace: GRACE,
         },
         target,
     )
-    .with_context(|| options.broker.as_ref().map_or_else(String::new, |url| format!("--broker {url}")))?;
-    tracing::info!(%address, server = name, cores, "the chat server is ready");
-    if made.is_some() && options.broker.is_some() {
+    .context(place)?;
+    tracing::info!(%address, server = server.as_str(), cores, "the chat server is ready");
+    if made.is_some() && broker.is_none() {
         tracing::warn!(
             "without --token-secret no other server at this broker takes this one's tokens: give all the same"
         );
@@ -130,7 +192,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(signals::asked_to_end_or_failed(broker.as_mut()))?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = signals::asked_to_end_or_failed(broker.as_mut()) => ended,
+            never = renew_at_hangups(options.config.as_deref(), &gateway) => match never? {},
+        }
+    })?;
     gateway.stop();
     if let Some(failed) = ended {
         tracing::error!("{failed}");
@@ -143,11 +210,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
-    let authorities = options.broker_tls_ca_cert_file.as_deref();
-    let shown = options.broker_tls_cert_file.as_deref().zip(options.broker_tls_key_file.as_deref());
+/// Reads the configuration's channels again at every SIGHUP, for what is asked from then on; the rest of it counts at a
+/// start. Without a file SIGHUP does what it does to any process.
+async fn renew_at_hangups(file: Option<&Path>, gateway: &Gateway) -> io::Result<Infallible> {
+    let Some(file) = file else { return pending().await };
+    signals::at_each_hangup(|| match config::load(Some(file)) {
+        Ok(file) => {
+            gateway.replace_namespaces(file.channel.into());
+            tracing::info!("SIGHUP: the channels' configuration was read again");
+        }
+        Err(error) => tracing::error!("SIGHUP: the configuration stays as it was: {error:#}"),
+    })
+    .await
+}
+
+fn remote_broker(
+    url: &str,
+    authorities: Option<&Path>,
+    shown: Option<&(PathBuf, PathBuf)>,
+) -> anyhow::Result<Target> {
     if url.starts_with("rediss://") {
         let trust = authorities.map_or(Trust::System, Trust::Authorities);
+        let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
         let terms = tls_client::terms(&trust, shown).context("--broker with TLS")?;
         return Ok(Target::Encrypted { url: url.to_owned(), terms: Arc::new(terms) });
     }
@@ -158,37 +242,42 @@ fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.
-fn terms(options: &Options) -> anyhow::Result<Terms> {
-    if options.broker.is_none() {
+fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    if matches!(settings.broker, At::Inside { .. }) {
         return Ok(Terms::default());
     }
-    if let Some((name, _)) = options.set.iter().find(|(name, _)| !name.starts_with("ledger-")) {
+    if let Some((name, _)) = settings.set.iter().find(|(name, _)| !name.starts_with("ledger-")) {
         bail!(
             "--set {name} is for a broker inside, which there is none with --broker: only ledger-… may be set"
         );
     }
-    let limits = parameters(options)?.ledger_limits();
+    let limits = parameters(settings)?.ledger_limits();
     Ok(Terms { keeping: Keeping { limits, ..Keeping::default() }, ..Terms::default() })
 }
 
-fn parameters(options: &Options) -> anyhow::Result<Parameters> {
+fn parameters(settings: &Settings) -> anyhow::Result<Parameters> {
     let mut parameters = Parameters::default();
-    for (name, value) in &options.set {
+    for (name, value) in &settings.set {
         parameters.set(name, value).with_context(|| format!("--set {name}"))?;
     }
     Ok(parameters)
 }
 
-fn embedded_broker(options: &Options, cores: usize) -> anyhow::Result<Broker> {
+fn embedded_broker(
+    data: &Path,
+    resp_port: Option<u16>,
+    parameters: Parameters,
+    cores: usize,
+) -> anyhow::Result<Broker> {
     let loopback = IpAddr::from([127, 0, 0, 1]);
-    let listener = match options.resp_port {
+    let listener = match resp_port {
         Some(port) => listen::bind(loopback, port, "--resp-port")?,
         None => listen::bind_from(loopback, RESP_PORT, "--resp-port")?,
     };
     let address = listener.address();
-    let storage = Storage::Folder(options.data.clone());
+    let storage = Storage::Folder(data.to_owned());
     let broker = Broker::start(naru_broker::Options {
-        parameters: parameters(options)?,
+        parameters,
         ..naru_broker::Options::new(vec![listener], storage, cores)
     })?;
     tracing::info!(%address, "the embedded broker is ready for Redis clients");
