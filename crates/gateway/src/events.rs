@@ -9,15 +9,16 @@ use std::{
     time::Duration,
 };
 
-use naru_bus::{Delivery, Event};
+use bytes::Bytes;
+use naru_bus::{Delivery, Event, StreamPosition};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::{Server, answer::Entry};
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     channels::inbox_of,
     crossing,
-    protocol::data::EntryData,
+    heads::Heads,
+    protocol::{data::EntryData, json},
     publication, sabotage,
     wire::{Gate, Mail},
 };
@@ -25,11 +26,11 @@ use crate::{
 /// How long to let the cores work when one of them is behind. The bus makes the broker wait meanwhile.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
 
-/// The way to the cores, there once they have started; what came before had nobody to hear it.
-pub(crate) type Cores = Arc<OnceLock<Arc<Directory<Gate>>>>;
+/// Who hears of it, there once the cores have started; what came before had nobody to hear it.
+pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>)>>;
 
 /// The bus's event handler.
-pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + 'static {
+pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'static {
     let is_down = AtomicBool::new(false);
     move |event| {
         let was_down = is_down.load(Relaxed);
@@ -38,16 +39,19 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             Event::Up { .. } => is_down.store(false, Relaxed),
             Event::Published { .. } | Event::Delivered(_) => {}
         }
-        let Some(directory) = cores.get() else { return };
+        let Some((directory, heads)) = ears.get() else { return };
         while directory.is_congested() {
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
-            Event::Published { channel, payload, .. } => published(directory, channel, &payload),
-            Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
+            Event::Published { channel, position, payload } => {
+                published(directory, channel, position, payload)
+            }
+            Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, heads, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}
             Event::Up { again: true } => {
+                heads.returned();
                 for core in 0..directory.cores() {
                     directory.send(CoreId(core), Mail::CompareHeads);
                 }
@@ -62,25 +66,26 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
     }
 }
 
-/// A payload that no client could read is dropped, for all of them alike: they get the next one.
-fn published(directory: &Directory<Gate>, channel: String, payload: &[u8]) {
+/// A payload that is too large for any client is dropped, for all of them alike: they get the next one.
+fn published(directory: &Directory<Gate>, channel: String, position: Option<StreamPosition>, payload: Bytes) {
     if directory.subscribers(channel.as_bytes()) == 0 {
         return;
     }
-    match publication::live(&channel, payload) {
+    let bytes = payload.len();
+    match publication::live(&channel, position, payload) {
         Ok(publication) => {
             directory.publish(channel.as_bytes(), || publication);
         }
         Err(error) => {
-            tracing::warn!(channel, bytes = payload.len(), %error, "a publication was dropped");
+            tracing::warn!(channel, bytes, %error, "a publication was dropped");
         }
     }
 }
 
 /// Into inboxes. The entry is encoded once for all of them.
 fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) {
-    let data: OnceCell<Option<Box<RawValue>>> = OnceCell::new();
-    let encoded = || data.get_or_init(|| delivery.entry.as_ref().and_then(encode)).clone();
+    let data: OnceCell<Option<Bytes>> = OnceCell::new();
+    let encoded = || data.get_or_init(|| delivery.entry.as_ref().map(encode)).clone();
     for told in &delivery.to {
         let channel = inbox_of(told.user.as_str());
         let receivers = directory.publish(channel.as_bytes(), || publication::inbox(delivery, told, encoded));
@@ -91,12 +96,13 @@ fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) 
 }
 
 /// Into a room that is followed by its channel.
-fn in_room(directory: &Directory<Gate>, delivery: &Delivery) {
+fn in_room(directory: &Directory<Gate>, heads: &Heads, delivery: &Delivery) {
+    heads.heard(&delivery.conversation, delivery.seq, delivery.entry.as_ref());
     directory.publish(delivery.conversation.as_str().as_bytes(), || {
-        publication::room(delivery, delivery.entry.as_ref().and_then(encode))
+        publication::room(delivery, delivery.entry.as_ref().map(encode))
     });
 }
 
-fn encode(entry: &Entry) -> Option<Box<RawValue>> {
-    to_raw_value(&EntryData::from(entry)).ok()
+fn encode(entry: &Entry) -> Bytes {
+    json::payload_of(&EntryData::from(entry))
 }

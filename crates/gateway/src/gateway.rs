@@ -3,23 +3,29 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
+use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    channels::Rules,
+    auth::{Auth, Tokens},
+    channels::RoomRules,
     events,
+    heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
-    token::TokenKey,
+    namespaces::Namespaces,
+    outbound::Outbound,
+    tops::Tops,
     wire::{Gate, Shared},
 };
 
@@ -29,12 +35,16 @@ pub struct Options {
     pub listener: Listener,
     /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
     pub server: Server,
-    /// What connection tokens are signed with.
-    pub token: TokenKey,
+    /// Which tokens are accepted.
+    pub tokens: Tokens,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
-    /// Which channels clients may use.
-    pub rules: Rules,
+    /// What channels there are, and who may do what in them.
+    pub namespaces: Namespaces,
+    /// Which rooms users may make or join by themselves.
+    pub rooms: RoomRules,
     /// Web pages that may connect beside those of the same host, as `https://app.example.com`; `*` for all.
     pub origins: Vec<String>,
     /// Threads that serve clients; at least one.
@@ -71,30 +81,46 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, rules, origins, cores, grace } = options;
+        let Options {
+            listener,
+            server,
+            tokens,
+            outbound_tls,
+            pages,
+            namespaces,
+            rooms,
+            origins,
+            cores,
+            grace,
+        } = options;
         let address = listener.address();
-        let directory = Arc::new(OnceLock::new());
-        let events = events::handler(server.clone(), directory.clone());
+        let ears = events::Ears::default();
+        let events = events::handler(server.clone(), ears.clone());
+        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let heads = Heads::new(bus.clone(), interests.clone());
         let shared = Shared {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
-            token,
-            rules,
+            heads: heads.clone(),
+            tops: Tops::new(),
+            auth: auth.clone(),
+            namespaces: ArcSwap::from_pointee(namespaces),
+            rooms,
             origins,
             router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
-            directory.get_or_init(|| made.clone());
+            ears.get_or_init(|| (made.clone(), heads));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, auth, stopped)
             .inspect_err(|_| bus.stop())?;
         Ok(Gateway { address, bus, cores, stop, door })
     }
@@ -116,11 +142,12 @@ impl Gateway {
     }
 }
 
-/// A thread that accepts connections, and withdraws what no session needs any more.
+/// A thread that accepts connections, withdraws what no session needs any more, and keeps the keys of tokens fresh.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
+    auth: Arc<Auth>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -129,6 +156,7 @@ fn start_door(
             tokio::select! {
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
+                () = auth.keep_keys() => Ok(()),
             }
         });
         if let Err(error) = accepted {

@@ -25,15 +25,20 @@
 //! Start at [`Gateway`], then `session/mod.rs`.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
+mod duration;
 mod events;
 mod gateway;
+mod heads;
 mod http;
 mod interests;
 pub mod limits;
+pub mod namespaces;
 mod origin;
+pub mod outbound;
 mod protocol;
 mod publication;
 mod reached;
@@ -43,11 +48,13 @@ mod sabotage;
 #[cfg(not(feature = "sabotage"))]
 #[path = "no_sabotage.rs"]
 mod sabotage;
+mod secret;
 mod session;
-mod token;
+mod tops;
 mod websocket;
 mod wire;
 
-pub use channels::{BadNamespace, RoomRules, Rules};
+pub use auth::{EmptySecret, TokenKey, Tokens};
+pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
-pub use token::{EmptySecret, TokenKey};
+pub use secret::Secret;

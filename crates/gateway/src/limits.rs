@@ -8,6 +8,9 @@ use naru_fanout::OutboxLimit;
 /// message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
+/// How deep JSON from a client may be nested.
+pub const JSON_DEPTH_MAX: usize = 32;
+
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
@@ -32,11 +35,42 @@ pub const OUTBOX_LIMIT: OutboxLimit =
 /// Bytes in a channel name.
 pub const CHANNEL_BYTES_MAX: usize = 255;
 
+/// How long offset and epoch of a channel with history outlive its last use, where its namespace says nothing: longer than
+/// most clients stay away.
+pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Channels of one client.
 pub const CHANNELS_MAX: usize = 128;
 
 /// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
 pub const OFFSET_MAX: u64 = (1 << 53) - 1;
+
+/// Publications in one answer, and that a subscription recovers at most: over it, it is told that it has not.
+pub const HISTORY_PUBLICATIONS_MAX: u64 = 300;
+
+/// Bytes of the publications in one answer, of which the first may have more. What is recovered beyond is pushed as the client
+/// takes it. Well below [`LIVE_BYTES_MAX`].
+pub const HISTORY_BYTES_MAX: usize = 256 << 10;
+
+/// Publications of a channel read at once for one session.
+pub const STREAM_PAGE: u32 = 64;
+
+/// Live publications of one channel that are held back while its position is read, and their bytes. More are read again.
+pub const HELD_MAX: usize = 256;
+/// See [`HELD_MAX`].
+pub const HELD_BYTES_MAX: usize = 256 << 10;
+
+/// The most time without a publication after which a subscription's position is compared with the channel's.
+pub const POSITION_CHECK: Duration = Duration::from_secs(40);
+
+/// How old the channel's position may be that it is compared with: so many subscribers of a channel ask the broker once.
+pub const POSITION_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Time to leave the broker alone after it did not answer about a channel.
+pub const CHANNEL_RETRY: Duration = Duration::from_secs(1);
+
+/// Time for the broker to be told that a client that has gone is not present any more.
+pub const DEPARTURE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Changes of an inbox read at once for one session.
 pub const REPLAY_POINTERS_MAX: usize = 128;
@@ -68,6 +102,9 @@ pub const CALLS_MAX: usize = 1024;
 
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
 pub const REPLAYS_MAX: usize = 32;
+
+/// Logs of rooms looked at at once: when a broker comes back, each room is, once.
+pub const HEADS_AT_ONCE: usize = 32;
 
 /// Calls that the bus takes without waiting, less those it makes itself.
 pub const BUS_QUEUE: usize = 4000;
@@ -115,8 +152,56 @@ pub const EXPIRY_GRACE: Duration = Duration::from_secs(25);
 /// The longest time to live that is announced; a client refreshes at least this often.
 pub const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Clocks of ours and of whoever signs tokens may differ by this.
-pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// Clocks of ours and of whoever signs tokens may differ by this, unless the configuration says otherwise.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
+
+/// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
+pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
+
+/// Bytes of a token.
+pub const TOKEN_BYTES_MAX: usize = 64 << 10;
+
+/// Entries of a token's `caps`, the channels they name together, and those of them that are regular expressions: a session
+/// keeps them.
+pub const CAPABILITIES_MAX: usize = 64;
+/// See [`CAPABILITIES_MAX`].
+pub const CAPABILITY_CHANNELS_MAX: usize = 512;
+/// See [`CAPABILITIES_MAX`].
+pub const CAPABILITY_PATTERNS_MAX: usize = 16;
+
+/// Bytes of one pattern in a token: longer than any channel name helps nobody.
+pub const PATTERN_BYTES_MAX: usize = CHANNEL_BYTES_MAX;
+
+/// Bytes that a regular expression may take when it is compiled.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 << 10;
+
+/// Time for the answer of a JWKS endpoint, and so the most that a token with an unknown key id waits: less than
+/// [`ADMIT_PATIENCE`].
+pub const JWKS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Bytes of a JWKS document.
+pub const JWKS_BYTES_MAX: usize = 256 << 10;
+
+/// Keys of a JWKS document.
+pub const JWKS_KEYS_MAX: usize = 64;
+
+/// Time between two looks at a JWKS endpoint, unless the configuration says otherwise: so long a withdrawn key still counts.
+pub const JWKS_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// The least time between two looks at a JWKS endpoint, whatever strangers' tokens name for keys.
+pub const JWKS_PAUSE: Duration = Duration::from_secs(10);
+
+/// Requests to other servers that wait for a connection or an answer; the next one fails at once.
+pub const OUTBOUND_CALLS_MAX: usize = 1024;
+
+/// Idle connections kept for one other server.
+pub const OUTBOUND_IDLE_MAX: usize = 64;
+
+/// Time that an idle connection to another server is kept.
+pub const OUTBOUND_IDLE: Duration = Duration::from_secs(30);
+
+/// Time to reach another server, TLS not counted.
+pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(2);
 
 /// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -134,6 +219,7 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
-const _: () = assert!(CALLS_MAX + REPLAYS_MAX <= BUS_QUEUE);
+const _: () = assert!(CALLS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
+const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

@@ -6,13 +6,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, RoomRules, Rules, TokenKey};
+use naru_gateway::{Gateway, RoomRules, Secret, Tokens, auth::Settings, namespaces::Namespaces};
 use naru_ledger::Server;
 
 use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
-    cores, listen, pages, secret, signals,
-    tls_client::{self, Trust},
+    cores, listen, pages, remote, secret, signals,
 };
 
 /// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
@@ -83,12 +82,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let server = Server::parse(&name).context("--name")?;
     let (token, made) = match &options.token_secret {
-        Some(secret) => (TokenKey::secret(secret).context("--token-secret")?, None),
+        Some(secret) => (Settings::secret(Secret::new(secret.as_str())), None),
         None => {
             let secret = secret::random()?;
-            (TokenKey::secret(&secret)?, Some(secret))
+            (Settings::secret(Secret::new(secret.as_str())), Some(secret))
         }
     };
+    let tokens = Tokens::new(token, None).context("--token-secret")?;
     let cores = options.cores.map_or_else(cores::default_count, usize::from);
     let mut broker = match &options.broker {
         None => Some(embedded_broker(options, cores)?),
@@ -105,10 +105,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         naru_gateway::Options {
             listener,
             server,
-            token,
+            tokens,
+            outbound_tls: None,
             pages: pages::router(about),
-            rules: Rules::default()
-                .with_rooms(RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() }),
+            namespaces: Namespaces::default(),
+            rooms: RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() },
             origins: options.origins.clone(),
             cores,
             grace: GRACE,
@@ -146,15 +147,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
     let authorities = options.broker_tls_ca_cert_file.as_deref();
     let shown = options.broker_tls_cert_file.as_deref().zip(options.broker_tls_key_file.as_deref());
-    if url.starts_with("rediss://") {
-        let trust = authorities.map_or(Trust::System, Trust::Authorities);
-        let terms = tls_client::terms(&trust, shown).context("--broker with TLS")?;
-        return Ok(Target::Encrypted { url: url.to_owned(), terms: Arc::new(terms) });
-    }
-    if authorities.is_some() || shown.is_some() {
-        bail!("--broker-tls-… are for a broker that is reached by TLS: --broker rediss://host:port");
-    }
-    Ok(Target::Url(url.to_owned()))
+    remote::target(url, authorities, shown)
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.

@@ -7,7 +7,6 @@ use naru_ledger::{
     op::{Ack, Within},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -39,10 +38,11 @@ struct Acked {
     offset: u64,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { offset, within } = super::read(data, FORM)?;
     let useq = super::number(offset).map(Useq)?;
     let within = within.map(|AskedWithin { conversation, seq }| {
+        let seq = if sabotage::is_on("trust-within") { seq + 3 } else { seq };
         Ok::<_, Failure>(Within { conversation: super::conversation(&conversation)?, seq: super::seq(seq)? })
     });
     let within = within.transpose()?;

@@ -24,7 +24,9 @@ use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
     protocol::{
-        command::{self, Request},
+        command::Request,
+        encoding::Malformed,
+        message::Error,
         reply::{Outcome, Reply},
     },
     rpc,
@@ -66,7 +68,8 @@ impl Session {
                 message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
-            self.take(&message, socket, in_hand).await?;
+            // Apart: what taking needs is not kept for a connection that is silent.
+            Box::pin(self.take(&message, socket, in_hand)).await?;
         }
     }
 
@@ -77,7 +80,7 @@ impl Session {
         socket: &mut WebSocket,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
-        for line in command::lines(message) {
+        for command in self.flavour.encoding().commands(message.clone()) {
             if in_hand.len() >= IN_HAND_MAX
                 && let Some((id, outcome)) = in_hand.next().await
             {
@@ -93,8 +96,8 @@ impl Session {
             if self.is_refused.get() {
                 return Ok(());
             }
-            let command = command::decode(line).map_err(|_| Disconnect::BadRequest)?;
-            self.start(command.id, command.request, socket, in_hand).await?;
+            let command = command.map_err(|Malformed| Disconnect::BadRequest)?;
+            self.start(command.id, command.request(), socket, in_hand).await?;
         }
         Ok(())
     }
@@ -102,7 +105,7 @@ impl Session {
     async fn start(
         self: &Rc<Self>,
         id: u32,
-        request: Request<'_>,
+        request: Request,
         socket: &mut WebSocket,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
@@ -120,28 +123,30 @@ impl Session {
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;
-                return self.answer(id, self.unsubscribe(&unsubscribe));
+                let unsubscribed = self.unsubscribe(&unsubscribe).await;
+                return self.answer(id, unsubscribed);
             }
             Request::Refresh(refresh) => {
                 self.settle(in_hand).await?;
-                return self.answer(id, self.refresh(&refresh));
+                let refreshed = self.refresh(&refresh).await;
+                return self.answer(id, refreshed);
             }
             Request::Pong => return Ok(self.clock.pong()?),
             Request::Send => return Err(Disconnect::NotAvailable.into()),
             Request::Publish(publish) => self.publish(&publish),
             Request::Rpc(rpc) if rpc::is_alone(&rpc) => {
-                self.settle(in_hand).await?;
-                let outcome = match rpc::call(self, &rpc) {
-                    Ok(later) => {
-                        let _turn = self.call_turn(in_hand).await?;
-                        later.await
-                    }
-                    Err(failure) => Err(failure),
-                };
-                return self.answer(id, outcome);
+                return self.alone(id, rpc::call(self, &rpc), in_hand).await;
             }
             Request::Rpc(rpc) => rpc::call(self, &rpc),
-            Request::NotOffered => Err(Code::NotAvailable.into()),
+            Request::SubRefresh(refresh) => {
+                self.settle(in_hand).await?;
+                let refreshed = self.sub_refresh(&refresh).await;
+                return self.answer(id, refreshed);
+            }
+            Request::History(history) => return self.alone(id, self.history(&history), in_hand).await,
+            Request::Presence(presence) => return self.alone(id, self.presence(&presence), in_hand).await,
+            Request::PresenceStats(stats) => self.presence_stats(&stats),
+            Request::Ping => Err(Code::NotAvailable.into()),
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
@@ -153,6 +158,24 @@ impl Session {
             Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
         }
         Ok(())
+    }
+
+    /// Answers what is not to be under way beside anything else of this client: large results would add up.
+    async fn alone(
+        self: &Rc<Self>,
+        id: u32,
+        later: Result<Later, Failure>,
+        in_hand: &mut InHand,
+    ) -> Result<(), Ending> {
+        self.settle(in_hand).await?;
+        let outcome = match later {
+            Ok(later) => {
+                let _turn = self.call_turn(in_hand).await?;
+                later.await
+            }
+            Err(failure) => Err(failure),
+        };
+        self.answer(id, outcome)
     }
 
     /// Waits for the turn to ask the broker something. What is in hand is answered meanwhile.
@@ -178,10 +201,10 @@ impl Session {
     pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refused)) => Outcome::Error(refused),
+            Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
         };
-        self.send(&Reply { id, outcome });
+        self.send(&Reply::to(id, outcome));
         Ok(())
     }
 }

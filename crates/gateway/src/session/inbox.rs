@@ -10,9 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use naru_bus::BusError;
 use naru_ledger::{Epoch, Useq, answer::Resumed};
+use serde::Serialize;
 use tokio::{
     select,
     sync::Notify,
@@ -23,8 +23,8 @@ use super::{Ending, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
     limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
-    protocol::{frame, reply::Pushed},
-    publication::Change,
+    protocol::{json, message, push::Push},
+    publication::{Change, Publication},
     reached::Reached,
     sabotage,
 };
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// A change that has just come into the inbox.
-    pub(super) fn deliver_inbox(&self, change: Change, frame: &Bytes) {
+    pub(super) fn deliver_inbox(&self, change: Change, publication: &Publication) {
         let inbox = &self.inbox;
         let Change { useq, conversation, seq, is_whole, turns } = change;
         if useq == Useq::ZERO {
@@ -123,7 +123,7 @@ impl Session {
         if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
             inbox.position.set(useq);
             inbox.reached.borrow_mut().note(conversation, seq);
-            self.push_live(frame);
+            self.push_live(publication);
             inbox.must_compare.set(turns);
             if !turns {
                 return;
@@ -132,7 +132,8 @@ impl Session {
         inbox.changed.notify_one();
     }
 
-    fn push_live(&self, frame: &Bytes) {
+    fn push_live(&self, publication: &Publication) {
+        let Some(frame) = publication.frame(self.flavour) else { return };
         if sabotage::is_due("drop-push") {
             return;
         }
@@ -144,8 +145,9 @@ impl Session {
 
     /// Compares with the broker, after it was away.
     pub(crate) fn compare_heads(&self) {
-        self.rooms.all_behind();
+        self.rooms_behind();
         self.compare_soon();
+        self.compare_positions();
     }
 
     /// Compares with the broker, as something may be otherwise now.
@@ -177,18 +179,19 @@ impl Session {
 
     /// Reads and pushes what cannot be pushed at once, for as long as the session lasts.
     pub(super) async fn keep_inbox(self: &Rc<Self>) -> Ending {
-        let mut far = None;
+        let mut far: Option<Box<Far>> = None;
         loop {
             let inbox = &self.inbox;
             inbox.is_reading.set(true);
-            let caught_up = self.catch_up(&mut far).await;
+            // Apart, as it takes much more memory than waiting for the next time.
+            let caught_up = Box::pin(self.catch_up(&mut far)).await;
             inbox.is_reading.set(false);
             match caught_up {
                 Ok(()) => select! {
                     () = inbox.changed.notified() => {}
                     () = sleep_until(inbox.compare_at()) => {
                         inbox.must_compare.set(true);
-                        self.rooms.one_behind();
+                        self.some_room_behind();
                     }
                 },
                 Err(Trouble::Ending(ending)) => return ending,
@@ -204,7 +207,7 @@ impl Session {
     }
 
     /// Reads until there is nothing to read, at the pace at which the client takes it.
-    async fn catch_up(self: &Rc<Self>, far: &mut Option<Far>) -> Result<(), Trouble> {
+    async fn catch_up(self: &Rc<Self>, far: &mut Option<Box<Far>>) -> Result<(), Trouble> {
         let Some(epoch) = self.inbox.epoch.get() else { return Ok(()) };
         loop {
             self.drained().await;
@@ -213,7 +216,7 @@ impl Session {
                     *far = None;
                 }
             } else if let Some(resumed) = self.resumed(epoch).await? {
-                *far = self.go_on(&resumed, epoch).await?;
+                *far = self.go_on(&resumed, epoch).await?.map(Box::new);
             } else if !self.push_head().await? {
                 return Ok(());
             }
@@ -266,9 +269,11 @@ impl Session {
     }
 
     /// Pushes into the inbox what leaves nothing open up to where the session is.
-    pub(super) fn push(&self, data: impl serde::Serialize) {
+    pub(super) fn push(&self, data: impl Serialize) {
         let channel = inbox_of(self.member().user.as_str());
-        self.send_frame(&frame::text(&Pushed::positioned(&channel, data, self.position().0)));
+        let (data, offset) = (json::payload_of(&data), self.position().0);
+        let publication = message::Publication { data, offset, ..Default::default() };
+        self.send(&Push::publication(channel, publication).into());
     }
 }
 

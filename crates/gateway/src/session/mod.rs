@@ -5,27 +5,24 @@
 //! itself, through [`Peer::deliver`].
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
-    collections::HashMap,
+    cell::{Cell, OnceCell},
+    collections::BTreeMap,
     rc::Rc,
-    sync::Arc,
 };
 
-use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Core, Link, Peer, PeerId, Publication as _, Slow, Socket, Topic};
+use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use tokio::{select, sync::Notify};
+use tokio::{join, select, sync::Notify};
 
 use crate::{
+    auth::{Capabilities, Granted},
     codes::Disconnect,
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
-    protocol::{frame, reply::ClientInfo},
-    publication::{Kind, Publication},
+    protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
+    publication::{Kind, Payload, Run, Sender},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
@@ -35,11 +32,13 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod reading;
 mod replay;
 mod rooms;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+pub(crate) use subscriptions::{Terms, Wanted};
 
 /// What a client is told it talks to.
 const VERSION: &str = concat!("Naru ", env!("CARGO_PKG_VERSION"));
@@ -49,6 +48,8 @@ pub(crate) struct Session {
     id: PeerId,
     core: Rc<Core<Gate>>,
     link: Rc<Link>,
+    /// How the client is spoken to.
+    flavour: Flavour,
     /// What others know this connection by.
     client: String,
     /// Set when the client has connected.
@@ -56,8 +57,7 @@ pub(crate) struct Session {
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
-    /// By name; server-side ones among them, the inbox not.
-    subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    subscriptions: subscriptions::Subscriptions,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     finishing: Signal,
@@ -69,17 +69,12 @@ pub(crate) struct Session {
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
-    info: Option<Box<RawValue>>,
+    info: Option<Payload>,
     /// The channels its token names, to see whether a new token names others.
-    granted: Vec<String>,
+    granted: BTreeMap<String, Granted>,
+    capabilities: Capabilities,
     /// Keeps this server routed for the user.
     _route: Hold,
-}
-
-struct Subscription {
-    /// Keeps this server subscribed to the channel.
-    _hold: Hold,
-    is_server_side: bool,
 }
 
 /// How a connection ends.
@@ -138,17 +133,20 @@ impl Signal {
 
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, read: &[u8]) {
+    ///
+    /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
+    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
         let link = core.link(socket, OUTBOX_LIMIT);
         let session = Rc::new(Session {
             id: core.next_peer(),
             core: core.clone(),
             link: link.clone(),
+            flavour,
             client: uuid::Uuid::new_v4().to_string(),
             member: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
-            subscriptions: RefCell::default(),
+            subscriptions: subscriptions::Subscriptions::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             finishing: Signal::default(),
@@ -159,29 +157,30 @@ impl Session {
         if core.is_stopping() {
             session.finish();
         }
-        let mut socket = WebSocket::new(core.clone(), link, read);
+        let mut socket = WebSocket::new(core.clone(), link, &read);
+        // It is the front of a buffer of 8 KiB.
+        drop(read);
         let ending = select! {
             biased;
             ending = session.ended() => ending,
-            ending = session.clock.run(|| session.send_frame(&frame::PING)) => ending.into(),
+            ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.take_commands(&mut socket) => ending,
+            ending = session.keep_subscriptions() => ending,
         };
-        session.leave(&mut socket, ending).await;
+        Box::pin(session.leave(&mut socket, ending)).await;
     }
 
     async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
         // No publication behind the close frame, and nobody else waits for this client any longer.
-        for channel in self.subscriptions.take().into_keys() {
-            self.core.unsubscribe(self.id, topic(&channel));
-        }
+        let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
         if let Some(member) = self.member.get() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
-        socket.close(ending).await;
+        join!(departed, socket.close(ending));
         self.core.remove(self, []);
     }
 
@@ -195,12 +194,21 @@ impl Session {
     }
 
     /// As others see this client.
-    fn info(&self) -> ClientInfo {
+    fn info(&self) -> Sender {
         let member = self.member();
-        ClientInfo {
+        Sender {
             user: member.user.as_str().to_owned(),
             client: self.client.clone(),
             conn_info: member.info.clone(),
+            chan_info: None,
+        }
+    }
+
+    /// What the client has sent as a payload.
+    fn payload(&self, bytes: &Bytes) -> Payload {
+        match self.flavour.encoding() {
+            Encoding::Json => Payload::Json(bytes.clone()),
+            Encoding::Protobuf => Payload::of(bytes.clone()),
         }
     }
 
@@ -226,8 +234,8 @@ impl Session {
         self.finishing.set();
     }
 
-    fn send(&self, message: &impl Serialize) {
-        self.send_frame(&frame::text(message));
+    fn send(&self, message: &Reply) {
+        self.send_frame(&self.flavour.frame(message));
     }
 
     fn send_frame(&self, frame: &Bytes) {
@@ -255,17 +263,18 @@ impl Peer<Gate> for Session {
         &self.link
     }
 
-    fn deliver(&self, publications: &&[Publication]) {
-        for publication in *publications {
-            match &publication.kind {
-                Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
-                    self.end(Ending::Slow);
-                }
-                Kind::Live => {
-                    self.ended_if(self.link.deliver(|writer| writer.share(&publication.frame)));
-                }
-                Kind::Inbox(change) => self.deliver_inbox(*change, &publication.frame),
-                Kind::Room(seq) => self.deliver_room(publication.channel(), *seq, &publication.frame),
+    fn deliver(&self, run: &Run<'_>) {
+        if self.subscriptions.attentive.get() == 0
+            && let Some(frames) = run.joined(self.flavour)
+            && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
+        {
+            return self.ended_if(self.link.deliver(|writer| writer.share(frames)));
+        }
+        for publication in run.publications() {
+            match publication.kind {
+                Kind::Live | Kind::Presence => self.deliver_live(publication),
+                Kind::Inbox(change) => self.deliver_inbox(change, publication),
+                Kind::Room(seq) => self.deliver_room(seq, publication),
             }
         }
     }
@@ -274,4 +283,21 @@ impl Peer<Gate> for Session {
     fn subscribed(&self, _: &Topic) {}
 
     fn unsubscribed(&self, _: &Topic) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_silent_connection_waits_in_a_small_future() {
+        type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
+        let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
+        let bytes = future_bytes(run);
+        assert!(bytes <= 2048, "{bytes} bytes, and {} of the session", size_of::<Session>());
+    }
 }

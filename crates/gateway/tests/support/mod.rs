@@ -18,7 +18,7 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, Rules, TokenKey};
+use naru_gateway::{Gateway, Options, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -150,12 +150,18 @@ impl Harbour {
         line.trim_end().to_owned()
     }
 
-    /// How many servers the broker passes a channel's publications to.
-    pub(crate) fn listeners(&self, channel: &str) -> usize {
+    /// All that is answered to commands the last of which is QUIT.
+    pub(crate) fn redis_text(&self, commands: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(format!("PUBSUB NUMSUB {channel}\r\nQUIT\r\n").as_bytes()).unwrap();
+        stream.write_all(commands).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// How many servers the broker passes a channel's publications to.
+    pub(crate) fn listeners(&self, channel: &str) -> usize {
+        let answer = self.redis_text(format!("PUBSUB NUMSUB {channel}\r\nQUIT\r\n").as_bytes());
         let number = answer.lines().find_map(|line| line.strip_prefix(':')).expect("a number");
         number.parse().unwrap()
     }
@@ -179,9 +185,11 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
-        token: key(),
+        tokens: Tokens::new((&key()).into(), None).unwrap(),
+        outbound_tls: None,
         pages: axum::Router::new(),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
         grace: Duration::from_secs(4),
