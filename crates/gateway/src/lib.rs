@@ -29,6 +29,7 @@ pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
+mod delta;
 mod duration;
 mod events;
 mod gateway;

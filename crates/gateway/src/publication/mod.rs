@@ -21,9 +21,12 @@ use crate::{
     reached::ConversationKey,
 };
 
+mod chained;
 mod envelope;
 mod payload;
 
+use chained::Chained;
+pub(crate) use chained::Previous;
 pub(crate) use envelope::{Envelope, Published, Sender, What as Said};
 pub(crate) use payload::Payload;
 
@@ -64,13 +67,17 @@ pub(crate) struct Change {
 }
 
 /// One push, and its frames.
-struct Content {
+pub(crate) struct Content {
     push: Reply,
     /// Where it is in its channel, if that keeps it.
     position: Option<StreamPosition>,
     in_json: InJson,
     /// By flavour; each is made when the first client that speaks it is to get it.
     frames: [OnceLock<Bytes>; Flavour::COUNT],
+    /// Whoever has agreed on it gets the difference to the one before.
+    delta: bool,
+    /// For who has agreed on deltas.
+    chained: OnceLock<Box<Chained>>,
 }
 
 /// How clients that speak JSON get a push.
@@ -121,16 +128,27 @@ impl naru_fanout::Publication for Publication {
 
 impl Content {
     fn new(push: Push, in_json: InJson) -> Content {
-        Content { push: push.into(), position: None, in_json, frames: Default::default() }
+        Content {
+            push: push.into(),
+            position: None,
+            in_json,
+            frames: Default::default(),
+            delta: false,
+            chained: OnceLock::new(),
+        }
     }
 
     fn frame(&self, flavour: Flavour) -> Option<&Bytes> {
-        let push = match (flavour.encoding(), &self.in_json) {
-            (Encoding::Protobuf, _) | (Encoding::Json, InJson::Same) => &self.push,
-            (Encoding::Json, InJson::Otherwise(push)) => push,
-            (Encoding::Json, InJson::Never) => return None,
-        };
+        let push = self.push(flavour.encoding())?;
         Some(self.frames[flavour as usize].get_or_init(|| flavour.frame(push)))
+    }
+
+    fn push(&self, encoding: Encoding) -> Option<&Reply> {
+        match (encoding, &self.in_json) {
+            (Encoding::Protobuf, _) | (Encoding::Json, InJson::Same) => Some(&self.push),
+            (Encoding::Json, InJson::Otherwise(push)) => Some(push),
+            (Encoding::Json, InJson::Never) => None,
+        }
     }
 
     /// What its frames have at least.
@@ -225,7 +243,8 @@ fn enveloped(
         envelope::What::Published(_) => Kind::Live,
         envelope::What::Join | envelope::What::Leave => Kind::Presence,
     };
-    (kind, Content::new(in_protobuf.expect("every payload has bytes"), in_json))
+    let delta = matches!(&what, envelope::What::Published(Published { delta: true, .. }));
+    (kind, Content { delta, ..Content::new(in_protobuf.expect("every payload has bytes"), in_json) })
 }
 
 fn come_or_gone(channel: &str, what: fn(JoinLeave) -> What, info: Option<message::ClientInfo>) -> Push {

@@ -31,7 +31,7 @@ use crate::{
         push::Push,
         reply::{Expiry, Outcome, SubRefreshResult},
     },
-    publication::{Payload, Publication, Sender},
+    publication::{Payload, Previous, Publication, Sender},
     session::clock,
 };
 
@@ -51,7 +51,7 @@ pub(crate) use position::Wanted;
 #[derive(Default)]
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
-    /// How many of them look at all that comes, not only at what has a position: those that are joining.
+    /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
     attentive: Cell<usize>,
     upkeep: upkeep::Bell,
 }
@@ -74,6 +74,8 @@ struct More {
     /// Whether others are told when it has gone; from when they were told that it has come.
     tells: Tells,
     hears: bool,
+    /// What it got last, if it gets differences.
+    delta: Option<Delta>,
     /// When it ends unless it is refreshed.
     ends_at: Option<Instant>,
 }
@@ -98,6 +100,12 @@ enum Phase {
     Behind { heard: u64 },
     /// It has ended, and is to be taken away.
     Over,
+}
+
+/// A subscription that has agreed on deltas.
+#[derive(Default)]
+struct Delta {
+    previous: Option<Previous>,
 }
 
 #[derive(Default)]
@@ -138,6 +146,10 @@ impl Subscription {
 
     fn stream_mut(&mut self) -> Option<&mut Stream> {
         self.more.as_mut()?.stream.as_mut()
+    }
+
+    fn delta_mut(&mut self) -> Option<&mut Delta> {
+        self.more.as_mut()?.delta.as_mut()
     }
 
     fn is_over(&self) -> bool {
@@ -339,6 +351,14 @@ const FLAG_MUST_RECOVER: i64 = 2;
 
 impl More {
     fn plain(sender: Sender) -> More {
-        More { stream: None, sender, is_present: false, tells: Tells::Nobody, hears: false, ends_at: None }
+        More {
+            stream: None,
+            sender,
+            is_present: false,
+            tells: Tells::Nobody,
+            hears: false,
+            delta: None,
+            ends_at: None,
+        }
     }
 }
