@@ -8,6 +8,9 @@ use naru_fanout::OutboxLimit;
 /// message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
+/// How deep JSON from a client may be nested.
+pub const JSON_DEPTH_MAX: usize = 32;
+
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 

@@ -2,26 +2,23 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use naru_bus::BusError;
-use serde_json::value::RawValue;
 
 use super::{Later, Session};
 use crate::{
     codes::{Disconnect, Failure, Refused},
     crossing,
-    protocol::{
-        command::Publish,
-        reply::{Empty, Outcome},
-    },
+    protocol::{command::PublishRequest, message::Empty, reply::Outcome},
     publication,
 };
 
 impl Session {
-    pub(super) fn publish(self: &Rc<Self>, publish: &Publish<'_>) -> Result<Later, Failure> {
+    pub(super) fn publish(self: &Rc<Self>, publish: &PublishRequest) -> Result<Later, Failure> {
         if publish.channel.is_empty() {
             return Err(Disconnect::BadRequest.into());
         }
-        let published = self.publish_live(&publish.channel, publish.data)?;
+        let published = self.publish_live(&publish.channel, &publish.data)?;
         Ok(Box::pin(async move {
             published.await?;
             Ok(Outcome::Publish(Empty {}))
@@ -32,11 +29,13 @@ impl Session {
     pub(crate) fn publish_live(
         self: &Rc<Self>,
         channel: &str,
-        data: Option<&RawValue>,
+        data: &Bytes,
     ) -> Result<impl Future<Output = Result<u64, BusError>> + use<>, Refused> {
-        let data = data.ok_or_else(|| Refused::bad("a publication has data"))?;
+        if data.is_empty() {
+            return Err(Refused::bad("a publication has data"));
+        }
         self.shared().rules.check(channel)?;
-        let payload = publication::signed(self.info(), data);
+        let payload = publication::signed(self.info(), self.payload(data));
         let channel = channel.to_owned();
         let session = self.clone();
         Ok(async move {
