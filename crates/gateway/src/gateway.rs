@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
@@ -17,10 +18,11 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     auth::{Auth, Tokens},
-    channels::Rules,
+    channels::RoomRules,
     events,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
+    namespaces::Namespaces,
     outbound::Outbound,
     wire::{Gate, Shared},
 };
@@ -37,8 +39,10 @@ pub struct Options {
     pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
-    /// Which channels clients may use.
-    pub rules: Rules,
+    /// What channels there are, and who may do what in them.
+    pub namespaces: Namespaces,
+    /// Which rooms users may make or join by themselves.
+    pub rooms: RoomRules,
     /// Web pages that may connect beside those of the same host, as `https://app.example.com`; `*` for all.
     pub origins: Vec<String>,
     /// Threads that serve clients; at least one.
@@ -75,7 +79,18 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, tokens, outbound_tls, pages, rules, origins, cores, grace } = options;
+        let Options {
+            listener,
+            server,
+            tokens,
+            outbound_tls,
+            pages,
+            namespaces,
+            rooms,
+            origins,
+            cores,
+            grace,
+        } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
         let events = events::handler(server.clone(), directory.clone());
@@ -87,7 +102,8 @@ impl Gateway {
             bus: bus.clone(),
             interests: interests.clone(),
             auth: auth.clone(),
-            rules,
+            namespaces: ArcSwap::from_pointee(namespaces),
+            rooms,
             origins,
             router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),

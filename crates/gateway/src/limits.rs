@@ -35,6 +35,10 @@ pub const OUTBOX_LIMIT: OutboxLimit =
 /// Bytes in a channel name.
 pub const CHANNEL_BYTES_MAX: usize = 255;
 
+/// How long offset and epoch of a channel with history outlive its last use, where its namespace says nothing: longer than
+/// most clients stay away.
+pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Channels of one client.
 pub const CHANNELS_MAX: usize = 128;
 

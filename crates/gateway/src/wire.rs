@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use naru_bus::Bus;
 use naru_fanout::{Core, CoreId, Incoming, Wire};
@@ -9,7 +10,8 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    auth::Auth, channels::Rules, http, interests::Interests, publication::Publication, session::Session,
+    auth::Auth, channels::RoomRules, http, interests::Interests, namespaces::Namespaces,
+    publication::Publication, session::Session,
 };
 
 /// WebSocket sessions on the cores.
@@ -21,7 +23,9 @@ pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
     pub(crate) auth: Arc<Auth>,
-    pub(crate) rules: Rules,
+    /// Replaced as a whole when the configuration is read again.
+    pub(crate) namespaces: ArcSwap<Namespaces>,
+    pub(crate) rooms: RoomRules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
     pub(crate) router: axum::Router,

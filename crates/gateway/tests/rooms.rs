@@ -4,14 +4,14 @@
 
 mod support;
 
-use naru_gateway::{Gateway, RoomRules, Rules};
+use naru_gateway::{Gateway, RoomRules};
 use serde_json::{Value, json};
 use support::{Client, Harbour, eventually};
 
 fn gateway(harbour: &Harbour, name: &str) -> Gateway {
     harbour.gateway_with(name, |options| {
         let rooms = RoomRules { made: vec!["team-*".into()], open: vec!["open-*".into()] };
-        options.rules = Rules::default().with_rooms(rooms);
+        options.rooms = rooms;
     })
 }
 

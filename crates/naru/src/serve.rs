@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, RoomRules, Rules, Secret, Tokens, auth::Settings};
+use naru_gateway::{Gateway, RoomRules, Secret, Tokens, auth::Settings, namespaces::Namespaces};
 use naru_ledger::Server;
 
 use crate::{
@@ -109,8 +109,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             tokens,
             outbound_tls: None,
             pages: pages::router(about),
-            rules: Rules::default()
-                .with_rooms(RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() }),
+            namespaces: Namespaces::default(),
+            rooms: RoomRules { made: options.new_rooms.clone(), open: options.open_rooms.clone() },
             origins: options.origins.clone(),
             cores,
             grace: GRACE,

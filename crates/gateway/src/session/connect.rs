@@ -14,7 +14,7 @@ use tokio::{select, time::timeout};
 use super::{Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
     auth::{Granted, Identity},
-    channels::{inbox_of, is_grantable},
+    channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
@@ -151,7 +151,7 @@ impl Session {
     ) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
         let mut granted = BTreeMap::new();
         for channel in subs.keys() {
-            if !is_grantable(channel) {
+            if self.shared().namespaces.load().find_granted(channel).is_err() {
                 return Err(Refused::bad("the token names a channel that no client can have").into());
             }
             if granted.len() >= CHANNELS_MAX {

@@ -7,8 +7,9 @@ use naru_bus::BusError;
 
 use super::{Later, Session};
 use crate::{
-    codes::{Disconnect, Failure, Refused},
+    codes::{Code, Disconnect, Failure, Refused},
     crossing,
+    namespaces::By,
     protocol::{command::PublishRequest, message::Empty, reply::Outcome},
     publication,
 };
@@ -25,6 +26,16 @@ impl Session {
         }))
     }
 
+    fn may_publish(&self, channel: &str, data: &Bytes) -> Result<(), Refused> {
+        let namespaces = self.shared().namespaces.load();
+        let channel = namespaces.find_for_client(channel)?;
+        match channel.may_publish(&self.who(channel.name()))? {
+            By::Rule | By::Token => channel.namespace().publication_data_format.check(data),
+            // No proxy can be configured yet.
+            By::Hook(_) => Err(Code::NotAvailable.into()),
+        }
+    }
+
     /// Publishes in a channel that this client may use; answers how many servers listened.
     pub(crate) fn publish_live(
         self: &Rc<Self>,
@@ -34,7 +45,7 @@ impl Session {
         if data.is_empty() {
             return Err(Refused::bad("a publication has data"));
         }
-        self.shared().rules.check(channel)?;
+        self.may_publish(channel, data)?;
         let payload = publication::signed(self.info(), self.payload(data));
         let channel = channel.to_owned();
         let session = self.clone();

@@ -8,6 +8,7 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     interests::{Hold, Interest},
     limits::CHANNELS_MAX,
+    namespaces::{By, Caps, Who},
     protocol::{
         command::{SubscribeRequest, UnsubscribeRequest},
         message::Empty,
@@ -56,11 +57,27 @@ impl Session {
         if subscriptions.contains_key(channel) || inbox_of(self.member().user.as_str()) == channel {
             return Err(Code::AlreadySubscribed.into());
         }
-        self.shared().rules.check(channel)?;
-        if subscriptions.len() >= CHANNELS_MAX {
+        drop(subscriptions);
+        let namespaces = self.shared().namespaces.load();
+        let channel = namespaces.find_for_client(channel)?;
+        match channel.may_subscribe(&self.who(channel.name()), false)? {
+            By::Rule | By::Token => {}
+            // No proxy can be configured yet.
+            By::Hook(_) => return Err(Code::NotAvailable.into()),
+        }
+        if self.subscriptions.borrow().len() >= CHANNELS_MAX {
             return Err(Code::LimitExceeded.into());
         }
         Ok(())
+    }
+
+    /// This client, in view of a channel.
+    pub(super) fn who(&self, channel: &str) -> Who<'_> {
+        Who {
+            user: self.member().user.as_str(),
+            is_subscribed: self.subscriptions.borrow().contains_key(channel),
+            caps: Caps::default(),
+        }
     }
 
     /// Succeeds also for what is not subscribed. What the server has subscribed to stays.

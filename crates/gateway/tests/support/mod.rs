@@ -18,7 +18,7 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, Rules, TokenKey, Tokens};
+use naru_gateway::{Gateway, Options, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -182,7 +182,8 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         tokens: Tokens::new((&key()).into(), None).unwrap(),
         outbound_tls: None,
         pages: axum::Router::new(),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
         grace: Duration::from_secs(4),

@@ -10,7 +10,7 @@ use clap::Args;
 use naru_broker::{Broker, Storage};
 use naru_bus::Target;
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Rules, TokenKey, Tokens};
+use naru_gateway::{Gateway, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
 use naru_ledger::Server;
 use tracing_subscriber::Layer;
 
@@ -101,7 +101,8 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         tokens,
         outbound_tls: None,
         pages: pages::router(about).merge(sign_in),
-        rules: Rules::default(),
+        namespaces: Namespaces::default(),
+        rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,
         grace: GRACE,

@@ -62,7 +62,7 @@ async fn make(session: &Session, room: Room, user: User) -> Result<Outcome, Fail
         return Ok(done(&made.room, &changed));
     }
     let Membership { room, user, .. } = made;
-    if session.shared().rules.rooms.may_join(&room) {
+    if session.shared().rooms.may_join(&room) {
         return change(session, &Membership { room, user, change: Change::Role(Role::Member) }).await;
     }
     bus.membership(&Membership { room, user, change: Change::Leave }).await?;
@@ -78,7 +78,7 @@ async fn role_by_oneself(
     if let Some(role) = role_in(session, room, &session.member().user).await? {
         return Ok((role, false));
     }
-    let rules = &session.shared().rules.rooms;
+    let rules = &session.shared().rooms;
     let members = session.shared().bus.members(&room.clone().into(), None, 1).await?;
     // Nobody was ever in it. What was said in one that all have left is not for whoever comes next.
     let is_new = members.version == Version::ZERO;

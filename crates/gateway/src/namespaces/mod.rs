@@ -1,0 +1,126 @@
+//! Namespaces: what a channel is like, and who may do what in it.
+//!
+//! A channel's namespace is what stands before its first `:`. The options have Centrifugo's names ([`Settings`],
+//! [`Namespace`]). A name that came from outside is parsed once (`name.rs`) into a [`Channel`], which holds its namespace;
+//! everything that is decided about it is a function of the two and of who asks (`rights.rs`, `grant.rs`).
+//!
+//! # Invariants
+//!
+//! - Nobody may do anything that no option, subscription token or capability lets them.
+//! - A [`Channel`] is never one of ours: `inbox:`, `room:`, `dm:` and `naru:` cannot be reached by a name.
+//! - [`Namespaces`] do not change. A reload makes new ones; a [`Channel`] keeps the one it was found in.
+#![allow(dead_code, reason = "sessions are about to get history, presence and what subscriptions ask for")]
+
+use std::{collections::HashMap, sync::Arc};
+
+use ahash::RandomState;
+
+mod data;
+mod grant;
+mod name;
+mod rights;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+pub use data::DataFormat;
+pub(crate) use grant::{Asked, Granted, Overrides};
+pub(crate) use name::{Users, personal};
+pub(crate) use rights::{By, Caps, Who};
+pub(crate) use settings::History;
+pub use settings::{DeltaType, Namespace, PersonalChannel, RecoveryMode, Settings};
+
+use crate::codes::{Code, Refused};
+use name::Name;
+
+/// All namespaces of a chat server.
+#[derive(Debug)]
+pub struct Namespaces {
+    /// Of channels without a `:`.
+    nameless: Arc<Namespace>,
+    named: HashMap<Box<str>, Arc<Namespace>, RandomState>,
+    /// Of channels that somebody with the right to has named, where no namespace is.
+    elsewhere: Arc<Namespace>,
+    max_length: usize,
+    personal: PersonalChannel,
+}
+
+/// A channel somebody has named: none of ours, and made of characters that harm nobody.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel<'a> {
+    name: Name<'a>,
+    namespace: Arc<Namespace>,
+}
+
+impl Default for Namespaces {
+    /// What there is without a configuration: see [`Settings::default`].
+    fn default() -> Namespaces {
+        Namespaces::from(Settings::default())
+    }
+}
+
+impl From<Settings> for Namespaces {
+    fn from(settings: Settings) -> Namespaces {
+        let named = settings.namespaces.into_iter().map(|it| (it.name.as_str().into(), Arc::new(it)));
+        Namespaces {
+            nameless: Arc::new(settings.without_namespace),
+            named: named.collect(),
+            elsewhere: Arc::default(),
+            max_length: settings.max_length,
+            personal: settings.subscribe_to_user_personal_channel,
+        }
+    }
+}
+
+impl Namespaces {
+    /// A channel that a back end names: of any namespace there is.
+    pub(crate) fn find<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
+        let name = Name::parse(name, self.max_length)?;
+        let namespace = match name.namespace() {
+            None => &self.nameless,
+            Some(namespace) => self.named.get(namespace).ok_or(Code::UnknownChannel)?,
+        };
+        Ok(Channel { name, namespace: namespace.clone() })
+    }
+
+    /// A channel that a client names: it must also look as its namespace wants.
+    pub(crate) fn find_for_client<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
+        let channel = self.find(name)?;
+        channel.namespace.check_name(&channel.name)?;
+        Ok(channel)
+    }
+
+    /// A channel that a connection token or a connect hook subscribes somebody to. Who signs may grant any but ours;
+    /// where no namespace is, it is live and no more.
+    pub(crate) fn find_granted<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
+        let name = Name::parse(name, self.max_length)?;
+        let namespace = match name.namespace() {
+            None => &self.nameless,
+            Some(namespace) => self.named.get(namespace).unwrap_or(&self.elsewhere),
+        };
+        Ok(Channel { name, namespace: namespace.clone() })
+    }
+
+    /// The channel that every connection of a user is subscribed to by the server, if there is to be one. `None` also for a
+    /// user whose name would make it somebody else's as well.
+    pub(crate) fn personal_channel(&self, user: &str) -> Option<String> {
+        if !self.personal.enabled {
+            return None;
+        }
+        let name = personal(&self.personal.personal_channel_namespace, user)?;
+        (name.len() <= self.max_length).then_some(name)
+    }
+}
+
+impl Channel<'_> {
+    /// Its name, as it was given.
+    pub(crate) fn name(&self) -> &str {
+        self.name.whole()
+    }
+
+    /// What it is like.
+    pub(crate) fn namespace(&self) -> &Arc<Namespace> {
+        &self.namespace
+    }
+}
