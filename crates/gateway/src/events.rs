@@ -43,7 +43,7 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
-            Event::Published { channel, payload } => published(directory, channel, payload),
+            Event::Published { channel, position: _, payload } => published(directory, channel, payload),
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}

@@ -26,7 +26,7 @@ impl Session {
         }))
     }
 
-    fn may_publish(&self, channel: &str, data: &Bytes) -> Result<(), Refused> {
+    fn may_publish(&self, channel: &str, data: &[u8]) -> Result<(), Refused> {
         let namespaces = self.shared().namespaces.load();
         let channel = namespaces.find_for_client(channel)?;
         match channel.may_publish(&self.who(channel.name()))? {
