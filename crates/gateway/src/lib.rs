@@ -57,4 +57,6 @@ mod wire;
 pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
+#[cfg(feature = "laws")]
+pub use protocol::hold_commands;
 pub use secret::Secret;

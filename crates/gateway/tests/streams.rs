@@ -252,6 +252,89 @@ fn only_the_newest_matters_to_who_recovers_from_a_cache() {
     one.stop();
 }
 
+/// What a client makes of publications it has agreed to get as deltas.
+#[derive(Default)]
+struct Chain(Vec<u8>);
+
+impl Chain {
+    /// The payload, and whether it came as a delta.
+    fn take(&mut self, publication: &Value) -> (Value, bool) {
+        let text = publication["data"].as_str().expect("a text").as_bytes();
+        let is_delta = publication["delta"] == true;
+        self.0 = if is_delta { applied(&self.0, text) } else { text.to_vec() };
+        (serde_json::from_slice(&self.0).unwrap(), is_delta)
+    }
+}
+
+/// A delta of Fossil's, applied as its documents say.
+fn applied(source: &[u8], delta: &[u8]) -> Vec<u8> {
+    let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
+    let mut rest = delta;
+    let mut next = || {
+        let end = rest.iter().position(|byte| !digits.contains(byte)).unwrap();
+        let value = |digit: &u8| digits.iter().position(|one| one == digit).unwrap();
+        let number = rest[..end].iter().fold(0, |number, digit| number * 64 + value(digit));
+        let sign = rest[end];
+        rest = &rest[end + 1..];
+        let inserted = if sign == b':' { rest.split_off(..number).unwrap() } else { &[] };
+        (number, sign, inserted)
+    };
+    let (length, _, _) = next();
+    let mut target = Vec::new();
+    loop {
+        match next() {
+            (count, b'@', _) => {
+                let (offset, _, _) = next();
+                target.extend_from_slice(&source[offset..offset + count]);
+            }
+            (_, b':', inserted) => target.extend_from_slice(inserted),
+            (_, sign, _) => {
+                assert_eq!((sign, target.len()), (b';', length));
+                return target;
+            }
+        }
+    }
+}
+
+#[test]
+fn who_has_agreed_on_deltas_gets_what_has_changed() {
+    let harbour = Harbour::open();
+    let settings = json!({"delta_publish": true, "allowed_delta_types": ["fossil"]});
+    let one = gateway(&harbour, "one", kept(100, settings.clone()));
+    let long = |n: u64| json!({"first": n, "name": "나루".repeat(50), "last": n * 7});
+    let (mut bob, mut carol) =
+        (Client::connect(one.address(), "bob"), Client::connect(one.address(), "carol"));
+    let begun = subscribe(&mut bob, json!({"channel": "kept:a", "recoverable": true, "delta": "fossil"}));
+    assert_eq!(begun["delta"], true);
+    subscribe(&mut carol, json!({"channel": "kept:a"}));
+    publish_many(one.address(), "kept:a", (1..=4).map(long));
+    let mut chain = Chain::default();
+    for n in 1..=4 {
+        let publication = bob.publication().1;
+        assert_eq!(publication["offset"], n);
+        assert_eq!(chain.take(&publication), (long(n), n > 1));
+        assert_eq!(carol.publication().1["data"], long(n), "who has not gets it whole");
+    }
+    bob.cut();
+    publish_many(one.address(), "kept:a", (5..=7).map(long));
+    let mut bob = Client::connect(one.address(), "bob");
+    let back = json!({"channel": "kept:a", "recover": true, "offset": 4, "epoch": begun["epoch"], "delta": "fossil"});
+    let recovered = subscribe(&mut bob, back);
+    let mut chain = Chain::default();
+    for (n, publication) in (5..).zip(recovered["publications"].as_array().unwrap()) {
+        assert_eq!(chain.take(publication), (long(n), n > 5));
+    }
+    publish_many(one.address(), "kept:a", [long(8)]);
+    assert_eq!(chain.take(&bob.publication().1), (long(8), true));
+    // What is read is whole, and no text.
+    let history = bob.ask("history", json!({"channel": "kept:a", "limit": 1}))["history"].clone();
+    assert_eq!(history["publications"][0]["data"], long(1));
+    let mut dave = Client::connect(one.address(), "dave");
+    dave.command("subscribe", json!({"channel": "kept:a", "delta": "other"}));
+    assert_eq!(dave.closed().unwrap().0, 3501);
+    one.stop();
+}
+
 #[test]
 fn history_is_read_forwards_and_backwards() {
     let harbour = Harbour::open();

@@ -120,7 +120,7 @@ mod tests {
         let text = |end: &str| format!("{{\"long\":\"{}\",\n\"나루\":{end}}}", "abcdefgh나".repeat(30));
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             let mut previous = None;
-            let mut at = None;
+            let mut at: Option<Vec<u8>> = None;
             for (end, asks, expected) in
                 [("1", true, false), ("2", true, true), ("3", false, false), ("4", true, true)]
             {

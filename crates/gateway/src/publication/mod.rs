@@ -44,6 +44,8 @@ pub(crate) struct Publication {
 pub(crate) enum Kind {
     /// Said in a channel.
     Live,
+    /// The same, and kept there: it has a position.
+    Kept,
     /// Somebody comes into a channel or goes.
     Presence,
     /// Of an inbox.
@@ -187,6 +189,7 @@ pub(crate) fn live(
         Some(envelope) => enveloped(channel, envelope, at),
         None => (Kind::Live, foreign(channel, payload, at)),
     };
+    let kind = if position.is_some() && matches!(kind, Kind::Live) { Kind::Kept } else { kind };
     let publication = Publication::new(channel, Some(Content { position, ..content }), kind);
     if publication.bytes + FRAME_ROOM > LIVE_BYTES_MAX { Err(TooLarge) } else { Ok(publication) }
 }

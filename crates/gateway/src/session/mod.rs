@@ -262,7 +262,7 @@ impl Peer<Gate> for Session {
     fn deliver(&self, publications: &&[Publication]) {
         for publication in *publications {
             match publication.kind {
-                Kind::Live | Kind::Presence => self.deliver_live(publication),
+                Kind::Live | Kind::Kept | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }

@@ -26,8 +26,7 @@ impl Session {
     /// Something that has just been said in a channel.
     pub(in crate::session) fn deliver_live(&self, publication: &Publication) {
         // Nearly always there is nothing to be looked up.
-        let is_plain = matches!(publication.kind, Kind::Live) && publication.position().is_none();
-        if is_plain && self.subscriptions.attentive.get() == 0 {
+        if matches!(publication.kind, Kind::Live) && self.subscriptions.attentive.get() == 0 {
             return self.deliver_now(publication);
         }
         let verdict = self.verdict(publication);
@@ -69,7 +68,7 @@ impl Session {
     pub(super) fn frame_in(&self, publication: &Publication) -> Option<Bytes> {
         let mut all = self.subscriptions.all.borrow_mut();
         match all.get_mut(publication.name()).and_then(Subscription::delta_mut) {
-            Some(delta) if matches!(publication.kind, Kind::Live) => {
+            Some(delta) if matches!(publication.kind, Kind::Live | Kind::Kept) => {
                 publication.chained_frame(self.flavour, &mut delta.previous)
             }
             Some(_) | None => publication.frame(self.flavour).cloned(),

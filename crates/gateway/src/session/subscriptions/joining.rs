@@ -104,8 +104,8 @@ impl Session {
         ends_at: Option<Instant>,
     ) {
         let Granted { in_presence, tells_join_leave, hears_join_leave, delta, .. } = terms.granted;
-        let is_plain =
-            !in_presence && !tells_join_leave && !hears_join_leave && delta.is_none() && ends_at.is_none();
+        let is_quiet = !in_presence && !tells_join_leave && !hears_join_leave;
+        let is_plain = is_quiet && delta.is_none() && ends_at.is_none() && terms.sender.chan_info.is_none();
         if delta.is_some() {
             self.subscriptions.attend(1);
         }
@@ -245,6 +245,7 @@ impl Session {
 
     /// Subscribes the client because the server wants it, and tells it. What it has missed of what is `wanted` is pushed. False if it is
     /// subscribed already.
+    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn subscribe_by_server(
         self: &Rc<Self>,
         channel: &str,
@@ -277,11 +278,10 @@ impl Session {
             self.core.subscribe(self.id, topic(&channel));
             return;
         };
-        let next = if is_behind { Phase::Behind { heard: 0 } } else { Phase::Live };
-        let Phase::Joining(held) = std::mem::replace(&mut stream.phase, next) else { return };
-        if held.is_overrun {
-            stream.phase = Phase::Behind { heard: 0 };
-        }
+        let Phase::Joining(held) = &mut stream.phase else { return };
+        let held = std::mem::take(held);
+        let is_behind = is_behind || held.is_overrun;
+        stream.phase = if is_behind { Phase::Behind { heard: 0 } } else { Phase::Live };
         drop(all);
         self.subscriptions.attend(-1);
         for publication in &held.publications {

@@ -130,7 +130,8 @@ impl Subscriptions {
 
     /// One more looks at all that comes, or one less.
     fn attend(&self, change: isize) {
-        self.attentive.set(self.attentive.get().strict_add_signed(change));
+        let attentive = self.attentive.get().checked_add_signed(change);
+        self.attentive.set(attentive.expect("only who has begun to look ends it"));
     }
 
     /// Whether the client is subscribed, or about to be.
@@ -211,12 +212,11 @@ impl Session {
         let overrides = pass.as_ref().map(|pass| pass.granted.overrides).unwrap_or_default();
         let wanted = Wanted { offset: subscribe.offset, epoch: subscribe.epoch.clone() };
         let granted = pass.as_ref().map(|pass| &pass.granted);
-        let payload = |bytes: Option<&bytes::Bytes>| bytes.cloned().map(Payload::of);
         let terms = Terms {
             granted: channel.grant(&who, asked, overrides),
             history: channel.namespace().history(),
-            sender: Sender { chan_info: payload(granted.and_then(|it| it.info.as_ref())), ..self.info() },
-            data: payload(granted.and_then(|it| it.data.as_ref())),
+            sender: Sender { chan_info: granted.and_then(|it| it.info.clone()), ..self.info() },
+            data: granted.and_then(|it| it.data.clone()),
             expires_at: pass.as_ref().and_then(|pass| pass.expires_at),
             wanted: subscribe.recover.then_some(wanted),
             budget: HISTORY_BYTES_MAX,
@@ -282,6 +282,7 @@ impl Session {
     }
 
     /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
+    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
         if self.subscriptions.has(channel) {
             self.send(&Push::unsubscribe(channel, why).into());
