@@ -29,6 +29,7 @@ pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
+mod delta;
 mod duration;
 mod events;
 mod gateway;
@@ -57,4 +58,6 @@ mod wire;
 pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
+#[cfg(feature = "laws")]
+pub use protocol::hold_commands;
 pub use secret::Secret;

@@ -27,7 +27,7 @@ use crate::{
         json,
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
-    publication::{Payload, Sender},
+    publication::Sender,
     websocket::WebSocket,
 };
 
@@ -76,7 +76,7 @@ impl Session {
         let sender = Sender {
             user: user.as_str().to_owned(),
             client: self.client.clone(),
-            conn_info: identity.info.clone().map(Payload::of),
+            conn_info: identity.info.clone(),
             chan_info: None,
         };
         let granted = self.join_granted(&identity.subs, &sender, &connect.subs).await?;
@@ -167,13 +167,13 @@ impl Session {
         let mut budget = HISTORY_BYTES_MAX;
         let mut joined = Vec::new();
         for (channel, granted) in own.iter().map(|(name, granted)| (name, granted)).chain(named) {
-            let sender = Sender { chan_info: granted.info.clone().map(Payload::of), ..sender.clone() };
+            let sender = Sender { chan_info: granted.info.clone(), ..sender.clone() };
             let terms = self
                 .server_side(channel, sender, granted.overrides)
                 .map_err(|_| Refused::bad("the token names a channel that no client can have"))?;
             let asked = standing.get(channel).filter(|standing| standing.recover);
             let wanted = asked.map(|at| Wanted { offset: at.offset, epoch: at.epoch.clone() });
-            let data = granted.data.clone().map(Payload::of);
+            let data = granted.data.clone();
             let one = self.join(channel.as_str().into(), Terms { wanted, data, budget, ..terms }).await?;
             let bytes: usize = one.result.publications.iter().map(|publication| publication.data.len()).sum();
             budget = budget.saturating_sub(bytes);

@@ -272,7 +272,7 @@ impl Peer<Gate> for Session {
         }
         for publication in run.publications() {
             match publication.kind {
-                Kind::Live | Kind::Presence => self.deliver_live(publication),
+                Kind::Live | Kind::Kept | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }

@@ -31,7 +31,7 @@ use crate::{
         push::Push,
         reply::{Expiry, Outcome, SubRefreshResult},
     },
-    publication::{Payload, Publication, Sender},
+    publication::{Payload, Previous, Publication, Sender},
     session::clock,
 };
 
@@ -51,7 +51,7 @@ pub(crate) use position::Wanted;
 #[derive(Default)]
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
-    /// How many of them look at all that comes, not only at what has a position: those that are joining.
+    /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
     pub(super) attentive: Cell<usize>,
     upkeep: upkeep::Bell,
 }
@@ -74,6 +74,8 @@ struct More {
     /// Whether others are told when it has gone; from when they were told that it has come.
     tells: Tells,
     hears: bool,
+    /// What it got last, if it gets differences.
+    delta: Option<Delta>,
     /// When it ends unless it is refreshed.
     ends_at: Option<Instant>,
 }
@@ -100,6 +102,12 @@ enum Phase {
     Over,
 }
 
+/// A subscription that has agreed on deltas.
+#[derive(Default)]
+struct Delta {
+    previous: Option<Previous>,
+}
+
 #[derive(Default)]
 struct Held {
     publications: Vec<Publication>,
@@ -122,7 +130,8 @@ impl Subscriptions {
 
     /// One more looks at all that comes, or one less.
     fn attend(&self, change: isize) {
-        self.attentive.set(self.attentive.get().strict_add_signed(change));
+        let attentive = self.attentive.get().checked_add_signed(change);
+        self.attentive.set(attentive.expect("only who has begun to look ends it"));
     }
 
     /// Whether the client is subscribed, or about to be.
@@ -138,6 +147,10 @@ impl Subscription {
 
     fn stream_mut(&mut self) -> Option<&mut Stream> {
         self.more.as_mut()?.stream.as_mut()
+    }
+
+    fn delta_mut(&mut self) -> Option<&mut Delta> {
+        self.more.as_mut()?.delta.as_mut()
     }
 
     fn is_over(&self) -> bool {
@@ -199,12 +212,11 @@ impl Session {
         let overrides = pass.as_ref().map(|pass| pass.granted.overrides).unwrap_or_default();
         let wanted = Wanted { offset: subscribe.offset, epoch: subscribe.epoch.clone() };
         let granted = pass.as_ref().map(|pass| &pass.granted);
-        let payload = |bytes: Option<&bytes::Bytes>| bytes.cloned().map(Payload::of);
         let terms = Terms {
             granted: channel.grant(&who, asked, overrides),
             history: channel.namespace().history(),
-            sender: Sender { chan_info: payload(granted.and_then(|it| it.info.as_ref())), ..self.info() },
-            data: payload(granted.and_then(|it| it.data.as_ref())),
+            sender: Sender { chan_info: granted.and_then(|it| it.info.clone()), ..self.info() },
+            data: granted.and_then(|it| it.data.clone()),
             expires_at: pass.as_ref().and_then(|pass| pass.expires_at),
             wanted: subscribe.recover.then_some(wanted),
             budget: HISTORY_BYTES_MAX,
@@ -270,6 +282,7 @@ impl Session {
     }
 
     /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
+    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
         if self.subscriptions.has(channel) {
             self.send(&Push::unsubscribe(channel, why).into());
@@ -339,6 +352,14 @@ const FLAG_MUST_RECOVER: i64 = 2;
 
 impl More {
     fn plain(sender: Sender) -> More {
-        More { stream: None, sender, is_present: false, tells: Tells::Nobody, hears: false, ends_at: None }
+        More {
+            stream: None,
+            sender,
+            is_present: false,
+            tells: Tells::Nobody,
+            hears: false,
+            delta: None,
+            ends_at: None,
+        }
     }
 }
