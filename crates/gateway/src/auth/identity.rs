@@ -11,7 +11,7 @@ use super::{
     claims::{self, Registered, Seconds},
     fault::{BadToken, Fault},
 };
-use crate::publication::Payload;
+use crate::{namespaces::Overrides, publication::Payload};
 
 /// Who has come with a connection token.
 #[derive(Debug)]
@@ -36,17 +36,8 @@ pub(crate) struct Granted {
     pub(crate) info: Option<Payload>,
     /// What the client gets with the subscription, likewise.
     pub(crate) data: Option<Payload>,
+    /// What is different from the channel's namespace.
     pub(crate) overrides: Overrides,
-}
-
-/// What is different from the channel's namespace for one subscription.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Overrides {
-    pub(crate) presence: Option<bool>,
-    pub(crate) join_leave: Option<bool>,
-    pub(crate) force_push_join_leave: Option<bool>,
-    pub(crate) force_recovery: Option<bool>,
-    pub(crate) force_positioning: Option<bool>,
 }
 
 /// What a subscription token opens.

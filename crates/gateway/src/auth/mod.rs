@@ -32,9 +32,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub(crate) use capability::Right;
+pub(crate) use capability::Capabilities;
 pub(crate) use fault::BadToken;
-pub(crate) use identity::{Granted, Identity, Overrides, Pass};
+pub(crate) use identity::{Granted, Identity, Pass};
 pub use key::BadKey;
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{testing::*, *};
-use crate::publication::Payload;
+use super::{capability::Right, testing::*, *};
+use crate::{namespaces::Overrides, publication::Payload};
 
 mod bypass;
 

@@ -1,21 +1,21 @@
 //! Who is there: connect and refresh.
 
-use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use naru_bus::BusError;
 use naru_ledger::{
-    Device, Epoch, Position, Useq, User,
+    Conversation, Device, Epoch, Position, Useq, User,
     answer::{How, Resumed},
     op::Resume,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Ending, Member, Session, Subscription, VERSION, topic};
+use super::{Connected, Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
-    codes::{Code, Disconnect, Failure, Refused},
+    codes::{Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
     limits::{ADMIT_PATIENCE, CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
@@ -32,6 +32,14 @@ use crate::{
 #[serde(default)]
 struct ConnectData {
     device: Option<String>,
+}
+
+/// An inbox that is about to be pushed.
+struct Opened {
+    member: Member,
+    resumed: Resumed,
+    result: SubscribeResult,
+    rooms: BTreeMap<Conversation, (Hold, u64)>,
 }
 
 /// What Naru says of itself at connect.
@@ -66,36 +74,22 @@ impl Session {
     }
 
     async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
-        let identity = self.shared().auth.connect(&connect.token).await?;
-        let Some(user) = identity.user.clone() else { return Err(Code::PermissionDenied.into()) };
-        let device = device(&connect.data)?;
-        let granted = self.hold_granted(&identity.subs).await?;
-        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+        let Identity { user, expires_at, info, subs: named, capabilities, .. } =
+            self.shared().auth.connect(&connect.token).await?;
+        let granted = self.hold_granted(&named).await?;
+        let inbox = match user {
+            Some(user) => Some(self.open_inbox(user, &connect).await?),
+            None => None,
+        };
 
-        // First listen, then read: whatever comes meanwhile raises the head that is read up to.
-        let inbox = inbox_of(user.as_str());
-        self.join_inbox(&inbox);
-        let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
-        let position = standing.and_then(position);
-        let (resumed, recovered) = self.resume(&user, &device, position).await?;
-        let rooms = self.hold_rooms(&resumed.channels).await?;
-
-        let Identity { expires_at, info, subs: named, .. } = identity;
-        crossing::online(&self.shared().server, &user, &device);
-        crossing::resume(&self.shared().server, &user, &device, &resumed);
         let mut subs: BTreeMap<String, SubscribeResult> =
             granted.keys().map(|channel| (channel.to_string(), SubscribeResult::default())).collect();
-        let recoverable = SubscribeResult {
-            recoverable: true,
-            positioned: true,
-            epoch: resumed.epoch.as_str().to_owned(),
-            offset: resumed.start.0,
-            was_recovering: standing.is_some(),
-            recovered,
-            ..SubscribeResult::default()
-        };
-        subs.insert(inbox, recoverable);
-        subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
+        if let Some(Opened { member, resumed, result, rooms }) = &inbox {
+            crossing::online(&self.shared().server, &member.user, &member.device);
+            crossing::resume(&self.shared().server, &member.user, &member.device, resumed);
+            subs.insert(inbox_of(member.user.as_str()), result.clone());
+            subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
+        }
         let Expiry { expires, ttl } = self.clock.expire_at(expires_at);
         let result = ConnectResult {
             client: self.client.clone(),
@@ -108,17 +102,49 @@ impl Session {
             pong: true,
             ..ConnectResult::default()
         };
-        let member = Member { user, device, info, granted: named, _route: route };
-        if self.member.set(member).is_err() {
+        let (member, begun) = match inbox {
+            Some(Opened { member, resumed, rooms, .. }) => (Some(member), Some((resumed, rooms))),
+            None => (None, None),
+        };
+        let granted_names = named.into_keys().collect();
+        let connected =
+            Connected { member, info, granted: granted_names, capabilities: RefCell::new(capabilities) };
+        if self.connected.set(connected).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
         // The reply comes before any publication.
         self.send(&Reply::to(id, Outcome::Connect(Box::new(result))));
         self.subscribe_granted(granted);
-        self.enter_rooms(rooms);
-        self.begin_inbox(resumed);
+        if let Some((resumed, rooms)) = begun {
+            self.enter_rooms(rooms);
+            self.begin_inbox(resumed);
+        }
         self.clock.connected();
         Ok(())
+    }
+
+    /// Finds out where a user's inbox goes on for the device that connects.
+    async fn open_inbox(self: &Rc<Self>, user: User, connect: &ConnectRequest) -> Result<Opened, Failure> {
+        let device = device(&connect.data)?;
+        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+
+        // First listen, then read: whatever comes meanwhile raises the head that is read up to.
+        let inbox = inbox_of(user.as_str());
+        self.join_inbox(&inbox);
+        let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
+        let position = standing.and_then(position);
+        let (resumed, recovered) = self.resume(&user, &device, position).await?;
+        let rooms = self.hold_rooms(&resumed.channels).await?;
+        let result = SubscribeResult {
+            recoverable: true,
+            positioned: true,
+            epoch: resumed.epoch.as_str().to_owned(),
+            offset: resumed.start.0,
+            was_recovering: standing.is_some(),
+            recovered,
+            ..SubscribeResult::default()
+        };
+        Ok(Opened { member: Member { user, device, _route: route }, resumed, result, rooms })
     }
 
     /// What a device that comes back is told, and whether it gets everything after the position it gave.
@@ -174,12 +200,13 @@ impl Session {
     }
 
     pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
-        let member = self.member();
-        let identity = self.shared().auth.refresh(&refresh.token, member.user.as_str()).await?;
-        if !identity.subs.keys().eq(member.granted.keys()) {
+        let identity = self.shared().auth.refresh(&refresh.token, self.user_name()).await?;
+        let connected = self.connected();
+        if !identity.subs.keys().eq(&connected.granted) {
             // The client comes back and is subscribed to the new ones.
             return Err(Disconnect::InsufficientState.into());
         }
+        connected.capabilities.replace(identity.capabilities);
         let Expiry { expires, ttl } = self.clock.expire_at(identity.expires_at);
         let (client, version) = (self.client.clone(), VERSION.to_owned());
         Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))
@@ -209,6 +236,7 @@ fn position(standing: &SubscribeRequest) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::Code;
 
     fn named(data: &str) -> Result<String, Code> {
         device(data.as_bytes()).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)

@@ -51,7 +51,7 @@ impl Session {
         let session = self.clone();
         Ok(async move {
             let receivers = session.shared().bus.publish(&channel, payload).await?;
-            crossing::publish(&session.shared().server, &session.member().user, &channel, receivers);
+            crossing::publish(&session.shared().server, session.user_name(), &channel, receivers);
             Ok(receivers)
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     interests::{Hold, Interest},
     limits::CHANNELS_MAX,
-    namespaces::{By, Caps, Who},
+    namespaces::{By, Who},
     protocol::{
         command::{SubscribeRequest, UnsubscribeRequest},
         message::Empty,
@@ -54,7 +54,9 @@ impl Session {
             return Err(Refused::bad("tags filters are not allowed here").into());
         }
         let subscriptions = self.subscriptions.borrow();
-        if subscriptions.contains_key(channel) || inbox_of(self.member().user.as_str()) == channel {
+        if subscriptions.contains_key(channel)
+            || self.signed_in().is_some_and(|member| inbox_of(member.user.as_str()) == channel)
+        {
             return Err(Code::AlreadySubscribed.into());
         }
         drop(subscriptions);
@@ -74,9 +76,9 @@ impl Session {
     /// This client, in view of a channel.
     pub(super) fn who(&self, channel: &str) -> Who<'_> {
         Who {
-            user: self.member().user.as_str(),
+            user: self.user_name(),
             is_subscribed: self.subscriptions.borrow().contains_key(channel),
-            caps: Caps::default(),
+            caps: self.connected().capabilities.borrow().in_channel(channel),
         }
     }
 
