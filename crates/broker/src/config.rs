@@ -20,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     acl::{Acl, AclOptions, User},
     addresses::AddressLimits,
+    channels::{Bounds, ChannelBounds},
     class::Class,
     escaped::escaped,
     ledger_limits::LedgerLimits,
@@ -72,6 +73,7 @@ pub(crate) struct Config {
     sync_level: AtomicI64,
     output_limits: RwLock<OutputLimits>,
     ledger: LedgerLimits,
+    channels: ChannelBounds,
     /// What the parameters about users belong to.
     acl: Arc<Acl>,
     /// Held while the file is written.
@@ -102,6 +104,7 @@ impl Config {
             sync_level: AtomicI64::new(sync_level),
             output_limits: RwLock::default(),
             ledger: LedgerLimits::default(),
+            channels: ChannelBounds::default(),
             acl,
             file_use: Mutex::default(),
         }
@@ -280,10 +283,18 @@ impl Config {
         self.ledger.limits()
     }
 
-    /// The same, as parameters and their values.
-    pub(crate) fn ledger_parameters(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
-        let is_of_ledger = |parameter: &&Parameter| parameter.name.starts_with("ledger-");
-        PARAMETERS.iter().filter(is_of_ledger).map(|parameter| (parameter.name, self.value(parameter)))
+    /// The bounds of channels that keep something.
+    pub(crate) fn channel_bounds(&self) -> Bounds {
+        self.channels.bounds()
+    }
+
+    /// Parameters that begin so, and their values.
+    pub(crate) fn parameters_of(
+        &self,
+        prefix: &'static str,
+    ) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let of_prefix = PARAMETERS.iter().filter(move |parameter| parameter.name.starts_with(prefix));
+        of_prefix.map(|parameter| (parameter.name, self.value(parameter)))
     }
 
     /// What may wait for a client of that class.
@@ -500,6 +511,10 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
     number("auth-timeout", |config| &config.auth_timeout_seconds, 0, i32::MAX as i64),
     fact("bind", |facts| facts.bind.clone()),
     Parameter { name: "client-output-buffer-limit", kind: Kind::OutputLimits },
+    memory("channel-bytes-max", |config| &config.channels.bytes_max, 1, 1 << 30),
+    number("channel-count-max", |config| &config.channels.channels_max, 0, i32::MAX as i64),
+    number("channel-once-max", |config| &config.channels.once_max, 0, 10_000_000),
+    number("channel-present-max", |config| &config.channels.present_max, 0, i32::MAX as i64),
     memory("client-query-buffer-limit", |config| &config.query_bytes_max, 1 << 20, i64::MAX),
     fact("databases", |_| "1".into()),
     number("latency-monitor-threshold", |config| &config.latency_milliseconds, 0, i64::MAX),

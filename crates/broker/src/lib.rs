@@ -17,6 +17,7 @@
 mod acl;
 mod addresses;
 mod broker;
+mod channels;
 mod class;
 mod client;
 mod command;

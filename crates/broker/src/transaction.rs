@@ -6,6 +6,7 @@ use naru_fanout::Space;
 use naru_resp::{Command, OwnedCommand, ReplyWriter, Version};
 
 use crate::{
+    channels::Publication,
     command::Entry,
     keeper::Op,
     limits::{TRANSACTION_BYTES_MAX, TRANSACTION_COMMANDS_MAX},
@@ -101,6 +102,8 @@ pub(crate) enum Part {
     Keep(Op, Version),
     /// To be published by the keeper, so that publications of transactions come in the order of what they changed.
     Publish { space: Space, message: Message },
+    /// The same of what the keeper has kept; it is answered in this version of the protocol.
+    PublishKept(Box<Publication>, Version),
     /// For the client's core.
     Run,
     /// Its reply.

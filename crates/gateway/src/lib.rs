@@ -32,6 +32,7 @@ mod crossing;
 mod duration;
 mod events;
 mod gateway;
+mod heads;
 mod http;
 mod interests;
 pub mod limits;
@@ -49,6 +50,7 @@ mod sabotage;
 mod sabotage;
 mod secret;
 mod session;
+mod tops;
 mod websocket;
 mod wire;
 

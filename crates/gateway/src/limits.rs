@@ -45,6 +45,33 @@ pub const CHANNELS_MAX: usize = 128;
 /// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
 pub const OFFSET_MAX: u64 = (1 << 53) - 1;
 
+/// Publications in one answer, and that a subscription recovers at most: over it, it is told that it has not.
+pub const HISTORY_PUBLICATIONS_MAX: u64 = 300;
+
+/// Bytes of the publications in one answer, of which the first may have more. What is recovered beyond is pushed as the client
+/// takes it. Well below [`LIVE_BYTES_MAX`].
+pub const HISTORY_BYTES_MAX: usize = 256 << 10;
+
+/// Publications of a channel read at once for one session.
+pub const STREAM_PAGE: u32 = 64;
+
+/// Live publications of one channel that are held back while its position is read, and their bytes. More are read again.
+pub const HELD_MAX: usize = 256;
+/// See [`HELD_MAX`].
+pub const HELD_BYTES_MAX: usize = 256 << 10;
+
+/// The most time without a publication after which a subscription's position is compared with the channel's.
+pub const POSITION_CHECK: Duration = Duration::from_secs(40);
+
+/// How old the channel's position may be that it is compared with: so many subscribers of a channel ask the broker once.
+pub const POSITION_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Time to leave the broker alone after it did not answer about a channel.
+pub const CHANNEL_RETRY: Duration = Duration::from_secs(1);
+
+/// Time for the broker to be told that a client that has gone is not present any more.
+pub const DEPARTURE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Changes of an inbox read at once for one session.
 pub const REPLAY_POINTERS_MAX: usize = 128;
 
@@ -75,6 +102,9 @@ pub const CALLS_MAX: usize = 1024;
 
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
 pub const REPLAYS_MAX: usize = 32;
+
+/// Logs of rooms looked at at once: when a broker comes back, each room is, once.
+pub const HEADS_AT_ONCE: usize = 32;
 
 /// Calls that the bus takes without waiting, less those it makes itself.
 pub const BUS_QUEUE: usize = 4000;
@@ -189,7 +219,7 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
+const _: () = assert!(CALLS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
-const _: () = assert!(CALLS_MAX + REPLAYS_MAX <= BUS_QUEUE);
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

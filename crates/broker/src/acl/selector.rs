@@ -61,6 +61,8 @@ enum Channels {
     None,
     /// Its first argument.
     First,
+    /// Its third.
+    Third,
     /// All its arguments.
     Names,
     /// All its arguments, which are patterns.
@@ -72,6 +74,12 @@ impl Channels {
     fn of(entry: &Entry) -> Self {
         match entry.name {
             "publish" | "spublish" => Channels::First,
+            "naru.channel.publish"
+            | "naru.channel.history"
+            | "naru.channel.remove"
+            | "naru.channel.presence"
+            | "naru.channel.stats" => Channels::First,
+            "naru.channel.enter" | "naru.channel.leave" => Channels::Third,
             "subscribe" | "ssubscribe" => Channels::Names,
             "psubscribe" => Channels::Patterns,
             _ => Channels::None,
@@ -172,6 +180,7 @@ impl Selector {
         let places = match Channels::of(entry) {
             Channels::None => 0..0,
             Channels::First => 1..2,
+            Channels::Third => 3..4,
             Channels::Names | Channels::Patterns => 1..command.len(),
         };
         let is_pattern = Channels::of(entry) == Channels::Patterns;

@@ -43,6 +43,7 @@ const SECTIONS: &[Section] = &[
     section("Cluster", true, |_, text| line(text, format_args!("cluster_enabled:0"))),
     section("Keyspace", true, keyspace),
     section("Ledger", true, ledger),
+    section("Channels", true, channels),
 ];
 
 /// What several sections tell of.
@@ -276,7 +277,21 @@ fn ledger(info: &Info<'_>, text: &mut String) {
         line(text, format_args!("ledger_open_entries:{}", totals.open));
         line(text, format_args!("ledger_bytes:{}", totals.bytes));
     }
-    for (name, value) in shared.config.ledger_parameters() {
+    parameters_of(info, "ledger-", text);
+}
+
+fn channels(info: &Info<'_>, text: &mut String) {
+    let totals = info.context.core.shared().key_counts.channels();
+    line(text, format_args!("channels:{}", totals.channels));
+    line(text, format_args!("channel_publications:{}", totals.publications));
+    line(text, format_args!("channel_bytes:{}", totals.bytes));
+    line(text, format_args!("channel_once:{}", totals.once));
+    line(text, format_args!("channel_present:{}", totals.present));
+    parameters_of(info, "channel-", text);
+}
+
+fn parameters_of(info: &Info<'_>, prefix: &'static str, text: &mut String) {
+    for (name, value) in info.context.core.shared().config.parameters_of(prefix) {
         line(text, format_args!("{}:{}", name.replace('-', "_"), String::from_utf8_lossy(&value)));
     }
 }

@@ -548,7 +548,7 @@ pub(super) static MANUAL: &[Usage] = &[
     ours(
         "naru.read",
         "user conversation seq count",
-        "`count` is that of the entry. Answers an array of 4: offset, count, read, mentions.",
+        "`count` is that of the entry. Answers an array of 5: offset, count, read, mentions, how the conversation is followed.",
     ),
     ours("naru.mark", "conversation user seq", "Answers where the mark is: never back, at most at the head."),
     ours(
@@ -557,12 +557,25 @@ pub(super) static MANUAL: &[Usage] = &[
         "Answers an array of 4: trimmed, head, more, entries. `BEFORE 0` means from the newest. With an empty `user` nobody is asked whether they take part.",
     ),
     ours(
+        "naru.make",
+        "room user",
+        "Answers as `NARU.JOIN`; with the error `EXISTS` if somebody has made it before.",
+    ),
+    ours(
         "naru.join",
         "room user role",
         "Answers an array of 8: version of the members, seq, 1 if that changed something, at, prev, count, mode, seq of the change to broadcast mode or 0. Whether it may be is the caller's to decide.",
     ),
-    ours("naru.leave", "room user", "Answers as `NARU.JOIN`."),
-    ours("naru.role", "room user role", "Answers as `NARU.JOIN`."),
+    ours(
+        "naru.leave",
+        "room user",
+        "Answers as `NARU.JOIN`; with the error `LASTOWNER` if others are in the room and none of them is an owner.",
+    ),
+    ours(
+        "naru.role",
+        "room user role",
+        "Answers as `NARU.JOIN`; with the error `LASTOWNER` if the room would have no owner any more.",
+    ),
     ours(
         "naru.members",
         "conversation after-user limit",
@@ -595,6 +608,25 @@ pub(super) static MANUAL: &[Usage] = &[
         "",
         "Answers the new generation. Numbers that were given after the backup are not given again.",
     ),
+    ours(
+        "naru.channel.publish",
+        "channel payload SIZE count TTL ms META ms [ONCE key ms]",
+        "Answers an array of 4: receivers, offset, epoch, 1 if it had been published before. The channel keeps the last `count` publications, until it is `TTL` since the last; with 0 this one is not kept, and has offset 0 and no epoch. Offset and epoch are remembered for `META` since they were last used, or an eighth longer. What subscribers hear begins with `naru:<offset>:<epoch>` and a line feed. The same `ONCE key` within its time publishes nothing, and has the position of the first.",
+    ),
+    ours(
+        "naru.channel.history",
+        "channel META ms [SINCE offset] [LIMIT count] [REVERSE]",
+        "Answers an array of 3: offset of the last publication, epoch, publications. A publication is [offset, payload]. `SINCE` gives those after an offset, or with `REVERSE` those before it; `LIMIT 0` the position alone. A channel that is not remembered begins an epoch.",
+    ),
+    ours("naru.channel.remove", "channel", ""),
+    ours(
+        "naru.channel.enter",
+        "server epoch channel client user info",
+        "`user` may be empty. It ends with the server's run, which `NARU.SERVER` tells of. Again: as it is said now.",
+    ),
+    ours("naru.channel.leave", "server epoch channel client", ""),
+    ours("naru.channel.presence", "channel", "Answers an array of [client, user, info]."),
+    ours("naru.channel.stats", "channel", "Answers an array of 2: clients, users."),
     ours(
         "naru.backup",
         "directory",

@@ -5,6 +5,7 @@ mod arguments;
 mod backup;
 mod beside;
 mod category;
+mod channels;
 mod client;
 mod cluster;
 mod config;
@@ -56,6 +57,7 @@ use crate::{
 };
 
 pub(crate) use category::Category;
+pub(crate) use channels::{write_answer as write_channel_answer, write_refused as write_channel_refused};
 pub(crate) use getkeys::{KeyAccess, key_places};
 pub(crate) use ledger::{write_answer, write_refused};
 pub(crate) use table::{Called, Entry, LastFound, all_called, called_count, find};

@@ -3,8 +3,9 @@ use std::{cell::Cell, collections::HashMap, sync::LazyLock};
 use naru_resp::Command;
 
 use super::{
-    Context, Outcome, acl, backup, client, cluster, config, connection, describe, info, keys, ledger, lists,
-    memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings, transaction,
+    Context, Outcome, acl, backup, channels, client, cluster, config, connection, describe, info, keys,
+    ledger, lists, memory, monitor, pubsub, scripting, slow, stream_groups, stream_info, streams, strings,
+    transaction,
 };
 
 /// How many arguments a command takes, its name included.
@@ -1171,6 +1172,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.read", Exactly(5), "naru", &["write"], ledger::read, "Says how far a user has read in a conversation."),
     entry("naru.mark", Exactly(4), "naru", &["write"], ledger::mark, "Keeps for the others how far a user has read."),
     entry("naru.history", AtLeast(6), "naru", &["readonly"], ledger::history, "Reads a page of a conversation's log."),
+    entry("naru.make", Exactly(3), "naru", &["write"], ledger::make, "Makes a room, whose owner the user is."),
     entry("naru.join", Exactly(4), "naru", &["write"], ledger::join, "Makes a user a member of a room."),
     entry("naru.leave", Exactly(3), "naru", &["write"], ledger::leave, "Ends a user's membership of a room."),
     entry("naru.role", Exactly(4), "naru", &["write"], ledger::role, "Gives a member of a room another role."),
@@ -1182,6 +1184,14 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.trace", AtLeast(3), "naru", &["readonly"], ledger::trace, "Says where an entry stands in its conversation."),
     entry("naru.standing", Exactly(3), "naru", &["readonly"], ledger::standing, "Says where a user and their devices stand in a conversation."),
     entry("naru.generation", Exactly(1), "naru", &["write", "admin", "noscript"], ledger::generation, "Has all numbers jump ahead, after a backup was put to use."),
+    // Channels
+    entry("naru.channel.publish", AtLeast(9), "naru", &["write"], channels::publish, "Posts a message to a channel, which keeps it."),
+    entry("naru.channel.history", AtLeast(4), "naru", &["write"], channels::history, "Reads what a channel keeps, and says where it stands."),
+    entry("naru.channel.remove", Exactly(2), "naru", &["write"], channels::remove, "Forgets what a channel keeps; it stands where it stood."),
+    entry("naru.channel.enter", Exactly(7), "naru", &["fast"], channels::enter, "Says that a client of a chat server is present in a channel."),
+    entry("naru.channel.leave", Exactly(5), "naru", &["fast"], channels::leave, "Says that it is not present any more."),
+    entry("naru.channel.presence", Exactly(2), "naru", &["readonly"], channels::presence, "Lists who is present in a channel."),
+    entry("naru.channel.stats", Exactly(2), "naru", &["readonly"], channels::stats, "Counts who is present in a channel."),
     entry(
         "naru.backup",
         Exactly(2),

@@ -211,7 +211,7 @@ pub(crate) fn finish(context: &Context<'_>, ticket: Ticket, execution: Execution
                 tell(context, &queued, planning, &reply);
                 reply
             }
-            Part::Keep(..) | Part::Publish { .. } | Part::Run => {
+            Part::Keep(..) | Part::Publish { .. } | Part::PublishKept(..) | Part::Run => {
                 let (reply, flow) = run(context, &queued);
                 ends |= matches!(flow, Flow::End);
                 reply

@@ -57,7 +57,9 @@ pub(super) fn apply(
             lists::apply(keyspace, &key, change, record, &mut |place| gone(Gone::Body(place)))?
         }
         Change::Text(key, change) => strings::apply(keyspace, &key, change, gone)?,
-        Change::Flushed | Change::Ledger(_) => unreachable!("these are no changes of a key"),
+        Change::Flushed | Change::Ledger(_) | Change::Channel(..) => {
+            unreachable!("these are no changes of a key")
+        }
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 use bytes::Bytes;
+use naru_ledger::channel::Channel;
 use naru_store::Hold;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channels::ChannelChange,
     keyspace::{Body, KeyChange, Slot},
     ledger::LedgerChange,
     lists::{Element, ListChange},
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// One change of what is stored: an outcome, nothing left to decide. A record of the log holds the changes of one
-/// operation. There is one variant for keys, one for each kind of value, and the ledger's. The order of the variants and
+/// operation. There is one variant for keys, one for each kind of value, the ledger's, and that of channels. The order of the variants and
 /// of their fields is the format: new ones go to the end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
@@ -22,6 +24,7 @@ pub(crate) enum Change {
     Text(Bytes, StringChange),
     /// All keys were deleted.
     Flushed,
+    Channel(Channel, ChannelChange),
 }
 
 /// Who is to know of a change of a key.
@@ -48,7 +51,7 @@ impl Change {
     /// How the bodies that it brings along are held: those of keys until all keys are deleted.
     pub(super) fn hold(&self) -> Hold {
         match self {
-            Change::Ledger(_) => Hold::Firm,
+            Change::Ledger(_) | Change::Channel(..) => Hold::Firm,
             Change::Key(..) | Change::Stream(..) | Change::List(..) | Change::Text(..) | Change::Flushed => {
                 Hold::Loose
             }
@@ -66,6 +69,7 @@ impl Change {
                 visit(element);
             }
             Change::Ledger(change) => change.each_body(visit),
+            Change::Channel(_, change) => change.each_body(visit),
             _ => {}
         }
     }
@@ -90,7 +94,7 @@ impl Change {
                 Some((key, Notice { watchers: true, waiters }))
             }
             Change::Text(key, _) => Some((key, Notice { watchers: true, waiters: false })),
-            Change::Ledger(_) | Change::Flushed => None,
+            Change::Ledger(_) | Change::Channel(..) | Change::Flushed => None,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Checkpoints: what is stored, written piece by piece while work goes on, so that a start need not replay all that
 //! has ever happened.
 //!
-//! A walk goes over conversations, people and keys by their numbers, some at a time between turns. Each piece says up to which
+//! A walk goes over conversations, people, channels and keys by their numbers, some at a time between turns. Each piece says up to which
 //! record it is true; when it is read back, what is in it passes over the changes it knows already. Conversations and people
-//! that came after it began are made by the records behind. A key that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
+//! that came after it began are made by the records behind. A key or a channel that is deleted before the walk comes to it is missing, and its changes are made in vain until the one that deleted it. What RENAME has brought to where the walk
 //! has been is written as well, as soon as there is room: its old name may be another key's when it is read back.
 
 mod piece;
@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::store::Store;
 use crate::{
+    channels::Kept,
     keyspace::{Key, Place, Value},
     ledger::{Conversation, Id, Person},
     numbered::Number,
@@ -258,6 +259,7 @@ impl Walk {
         match self.table {
             Table::Conversations => self.conversations,
             Table::People => self.people,
+            Table::Channels => store.channels.numbers(),
             Table::Keys => store.keyspace.numbers(),
         }
     }
@@ -272,6 +274,7 @@ impl Walk {
                 let number = Number::of(number)?;
                 Some((number, store.ledger.people().get(number)?))
             }),
+            Table::Channels => self.write_rows(store, pace, |number| store.channels.at(number)),
             Table::Keys => self.write_rows(store, pace, |number| store.keyspace.at(number)),
         }
     }
@@ -385,6 +388,22 @@ impl Row for (Number, &Person) {
 
     fn weight(&self) -> usize {
         size_of::<Person>()
+    }
+}
+
+impl Row for &Kept {
+    type Copy = Kept;
+
+    fn copied(&self) -> Kept {
+        (*self).clone()
+    }
+
+    fn held(&self) -> usize {
+        Kept::held(self)
+    }
+
+    fn weight(&self) -> usize {
+        Kept::held(self) * size_of::<Place>()
     }
 }
 

@@ -4,7 +4,7 @@ use naru_ledger::Epoch;
 use parking_lot::Mutex;
 
 use super::store::Store;
-use crate::ledger::Totals;
+use crate::{channels::ChannelTotals, ledger::Totals};
 
 /// How many keys the keeper has, for others to read.
 #[derive(Default)]
@@ -13,6 +13,7 @@ pub(crate) struct KeyCounts {
     expiring: AtomicUsize,
     expired: AtomicU64,
     ledger: Mutex<Option<LedgerCounts>>,
+    channels: Mutex<ChannelTotals>,
 }
 
 /// How much there is of conversations and inboxes, and whose they are.
@@ -28,6 +29,9 @@ impl KeyCounts {
         self.keys.store(store.keyspace.len(), Ordering::Relaxed);
         self.expiring.store(store.keyspace.expiring(), Ordering::Relaxed);
         self.expired.store(store.expired, Ordering::Relaxed);
+        if let Some(mut channels) = self.channels.try_lock() {
+            *channels = ChannelTotals { present: store.present.count(), ..store.channels.totals() };
+        }
         let (head, totals) = (store.ledger.head(), store.ledger.totals());
         // Nobody waits for who reads it.
         if let Some(mut ledger) = self.ledger.try_lock() {
@@ -47,6 +51,11 @@ impl KeyCounts {
     /// Those that have gone away by themselves since the start.
     pub(crate) fn expired(&self) -> u64 {
         self.expired.load(Ordering::Relaxed)
+    }
+
+    /// How much there is of channels that keep something, and in them.
+    pub(crate) fn channels(&self) -> ChannelTotals {
+        *self.channels.lock()
     }
 
     /// None before the keeper has taken a turn.

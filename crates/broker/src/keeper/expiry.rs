@@ -41,10 +41,11 @@ impl Store {
         self.key(name).map(|key| key.value.kind())
     }
 
-    /// How long until the next key's time is over.
+    /// How long until the next key's time is over, or that of something in a channel.
     pub(super) fn next_expiry(&self) -> Option<Duration> {
-        let at = self.keyspace.next_expiry()?;
-        Some(Duration::from_millis(at.saturating_add(1).saturating_sub(clock::now().0)))
+        let of_keys = self.keyspace.next_expiry().map(|at| at.saturating_add(1));
+        let at = of_keys.into_iter().chain(self.channels.next_over()).min()?;
+        Some(Duration::from_millis(at.saturating_sub(clock::now().0)))
     }
 
     /// Deletes some of the keys whose time is over; whether there may be more.

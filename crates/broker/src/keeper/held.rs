@@ -6,7 +6,7 @@ use naru_store::{Backup, Lsn};
 use tokio::sync::oneshot;
 
 use super::Asker;
-use crate::{transaction::Execution, wire::Answer};
+use crate::{channels::Publication, transaction::Execution, wire::Answer};
 
 /// A message of the keeper's own, on a channel.
 pub(super) struct Announcement {
@@ -22,6 +22,8 @@ pub(super) enum Release {
     Execution(Asker, Until, Box<Execution>),
     /// A message on a channel.
     Publish(Announcement),
+    /// One that a client publishes, who is answered how many heard it.
+    Publication(Asker, Box<Publication>),
     /// A copy of all that is stored, to who makes it.
     Backup(oneshot::Sender<Backup>),
 }

@@ -6,6 +6,7 @@ use naru_store::{Address, AppendError, Damage, Hold, Log, Lsn, WriteError};
 
 use super::{change::Change, store::StoreError};
 use crate::{
+    channels::Channels,
     keyspace::{Body, Gone, Keyspace, Place, Spot, Value},
     ledger::Ledger,
 };
@@ -45,7 +46,7 @@ pub(super) struct Journal {
     last: Lsn,
     /// What keys refer to.
     of_keys: Live,
-    /// What the ledger refers to.
+    /// What the ledger and channels refer to.
     of_ledger: Live,
     /// Bodies that nothing refers to any more by what is in the open record, and how they were held.
     freed: Vec<(Place, Hold)>,
@@ -132,7 +133,12 @@ impl Journal {
     }
 
     /// Counts what is live in a log that was just opened, so that the rest of it can be given back.
-    pub(super) fn count(&mut self, keyspace: &Keyspace, ledger: &Ledger) -> Result<(), Damage> {
+    pub(super) fn count(
+        &mut self,
+        keyspace: &Keyspace,
+        ledger: &Ledger,
+        channels: &Channels,
+    ) -> Result<(), Damage> {
         let mut counted = Ok(());
         for key in (0..keyspace.numbers()).filter_map(|number| keyspace.at(number)) {
             key.value.places(&mut |place| {
@@ -146,6 +152,11 @@ impl Journal {
                 if counted.is_ok() {
                     counted = self.count_live(place, Hold::Firm);
                 }
+            }
+        }
+        for (_, place) in channels.iter().flat_map(|kept| kept.publications(0)) {
+            if counted.is_ok() {
+                counted = self.count_live(place, Hold::Firm);
             }
         }
         self.log.reclaim();
@@ -268,7 +279,7 @@ impl Journal {
         std::mem::take(&mut self.gone)
     }
 
-    /// The ledger does not refer to a body any more, once the open record is appended.
+    /// The ledger, or a channel, does not refer to a body any more, once the open record is appended.
     pub(super) fn free_of_ledger(&mut self, place: Place) {
         self.freed.push((place, Hold::Firm));
     }

@@ -57,6 +57,7 @@ pub(super) fn run(
         Ok(Decided { mut answer, changes, news }) => {
             store.change_ledger(changes)?;
             if let Op::Server(is) = op {
+                store.present.begun(&is.run);
                 note_server(servers, client, is);
             }
             let until = match &mut answer {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use naru_ledger::Epoch;
+use naru_ledger::{Epoch, channel::Channel};
 use naru_store::{Address, Load, Lsn};
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     journal::{CHECK_BYTES, RECORD_BYTES_MAX, changes_of},
 };
 use crate::{
+    channels::{self, ChannelChange, Channels},
     config::Config,
     keyspace::{Body, KeyChange, Keyspace, Value, WrongType},
     ledger::{Head, IdKey, Ledger, LedgerChange, Misfit, Subject},
@@ -28,6 +29,8 @@ pub(crate) enum LoadError {
     Misfit(#[from] Misfit),
     #[error("it changes a key that holds something of another kind")]
     WrongType(#[from] WrongType),
+    #[error("it does not fit: {0}")]
+    Channel(#[from] channels::Misfit),
     #[error("it says what cannot be: {0}")]
     Impossible(&'static str),
 }
@@ -36,6 +39,7 @@ pub(crate) enum LoadError {
 pub(super) struct Loading {
     pub(super) keyspace: Keyspace,
     pub(super) ledger: Ledger,
+    pub(super) channels: Channels,
     config: Arc<Config>,
     /// Some of it may be lost: numbers without anything, and the same once more from another checkpoint.
     pub(super) bears_holes: bool,
@@ -43,6 +47,7 @@ pub(super) struct Loading {
     known: Known,
     known_conversations: Known,
     known_people: Known,
+    known_channels: Known,
     /// The record that the rest of the checkpoint's ledger was true at.
     known_head: Lsn,
     /// What the ledger began with is there: without it nobody knows its secret.
@@ -62,11 +67,13 @@ impl Loading {
         Loading {
             keyspace: Keyspace::default(),
             ledger,
+            channels: Channels::default(),
             config,
             bears_holes: false,
             known: Known::default(),
             known_conversations: Known::default(),
             known_people: Known::default(),
+            known_channels: Known::default(),
             known_head: Lsn::ZERO,
             has_head: false,
             parts: Vec::new(),
@@ -139,6 +146,15 @@ impl Loading {
                     self.known.note(number, Lsn::new(lsn));
                 }
             }
+            Piece::Channels(lsn, channels) => {
+                for kept in channels {
+                    if !kept.is_sound() {
+                        return Err(LoadError::Impossible("a channel whose parts do not fit together"));
+                    }
+                    let number = self.channels.restore(kept);
+                    self.known_channels.note(number, Lsn::new(lsn));
+                }
+            }
             Piece::Part { .. } => return Err(LoadError::Impossible("a part of a part")),
         }
         Ok(())
@@ -164,6 +180,7 @@ impl Loading {
                     self.ledger.apply(change, address.position(), &mut |_| {})?;
                 }
             }
+            Change::Channel(name, change) => self.take_of_channel(lsn, address, &name, change)?,
             Change::Flushed => self.flush(lsn),
             Change::Key(from, KeyChange::Renamed { to }) if self.has_lost(&from, &to, lsn) => {
                 let older = [from, to].into_iter().filter(|name| !self.knows_key(name, lsn));
@@ -179,6 +196,25 @@ impl Loading {
                 apply(&mut self.keyspace, change, address.position(), node_entries_max, &mut |_| {})?;
             }
         }
+        Ok(())
+    }
+
+    /// The same of a channel.
+    fn take_of_channel(
+        &mut self,
+        lsn: Lsn,
+        address: Address,
+        name: &Channel,
+        change: ChannelChange,
+    ) -> Result<(), LoadError> {
+        let number = self.channels.number(name.as_str().as_bytes());
+        if number.is_some_and(|number| self.known_channels.knows(number, lsn)) {
+            return Ok(());
+        }
+        if !self.bears_holes {
+            self.channels.check(name, &change)?;
+        }
+        self.channels.apply(name, change, address.position(), &mut |_| {});
         Ok(())
     }
 
@@ -253,7 +289,7 @@ pub(super) fn check(change: &mut Change, record_bytes: usize) -> Result<(), Load
         return Err(LoadError::Impossible("a list of nothing"));
     }
     // Those of lists alone may be kept where they are referred to.
-    let are_apart = matches!(change, Change::Stream(..) | Change::Ledger(_));
+    let are_apart = matches!(change, Change::Stream(..) | Change::Ledger(_) | Change::Channel(..));
     if !are_countable(change) {
         return Err(LoadError::Impossible("more entries than can be counted"));
     }

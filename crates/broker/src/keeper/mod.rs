@@ -1,7 +1,7 @@
 //! The keeper: whatever is stored, and one thread at a time that is at it. Cores send it jobs; it runs them in order,
 //! records what they change in the log, and lets their replies leave once that is on disk.
 //!
-//! One message's way: [`Job`] → `keeping` (who does it) → `turn` (a batch of jobs) → `streams`, `lists` or `ledger` (the operation) → `store` (the
+//! One message's way: [`Job`] → `keeping` (who does it) → `turn` (a batch of jobs) → `streams`, `lists`, `ledger` or `channels` (the operation) → `store` (the
 //! change is recorded and applied, by `apply`; bodies are written and read in `journal`) → `held` (until the record is
 //! durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
@@ -9,6 +9,7 @@
 mod apply;
 mod blocked;
 mod change;
+mod channels;
 mod checkpoint;
 mod clock;
 mod counts;
@@ -129,6 +130,7 @@ pub(crate) enum Op {
     /// Deletes all keys.
     Flush,
     Ledger(LedgerOp),
+    Channel(Box<naru_ledger::channel::Op>),
     /// How many bytes of memory a key takes.
     Usage {
         key: Bytes,

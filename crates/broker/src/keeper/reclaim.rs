@@ -10,7 +10,7 @@ use super::{
     change::Change,
     store::{Store, StoreError},
 };
-use crate::{keyspace::Place, ledger::LedgerChange, numbered::Number};
+use crate::{channels::ChannelChange, keyspace::Place, ledger::LedgerChange, numbered::Number};
 
 /// When, and how fast.
 #[derive(Clone, Copy)]
@@ -62,6 +62,8 @@ enum At {
     Key { number: usize, seen: usize },
     /// At the conversation of this number, behind this entry.
     Conversation { number: usize, after: Seq },
+    /// At the channel of this number, from this offset on.
+    Channel { number: usize, from: u64 },
 }
 
 struct Walk {
@@ -150,8 +152,9 @@ impl Walk {
             let next = match self.next {
                 At::Key { number, seen } => self.look_at_key(store, number, seen, &mut turn),
                 At::Conversation { number, after } => {
-                    self.look_at_conversation(store, number, after, &mut turn)
+                    Some(self.look_at_conversation(store, number, after, &mut turn))
                 }
+                At::Channel { number, from } => self.look_at_channel(store, number, from, &mut turn),
             };
             turn.references += 1;
             match next {
@@ -182,27 +185,47 @@ impl Walk {
         Some(next_key)
     }
 
-    /// The same for a conversation. None: it was the last.
-    fn look_at_conversation(&self, store: &Store, number: usize, after: Seq, turn: &mut Turn) -> Option<At> {
+    /// The same for a conversation.
+    fn look_at_conversation(&self, store: &Store, number: usize, after: Seq, turn: &mut Turn) -> At {
         if number >= store.ledger.conversations().numbers() {
-            return None;
+            return At::Channel { number: 0, from: 0 };
         }
         let next_conversation = At::Conversation { number: number + 1, after: Seq::ZERO };
         let found =
             Number::of(number).and_then(|number| Some((number, store.ledger.conversations().get(number)?)));
-        let Some((conversation, log)) = found else { return Some(next_conversation) };
+        let Some((conversation, log)) = found else { return next_conversation };
         let mut after = after;
         for (seq, place) in log.references(after) {
             let place = Some(place).filter(|place| self.is_emptied(place.address));
             if !turn.has_room(place) {
-                return Some(At::Conversation { number, after });
+                return At::Conversation { number, after };
             }
             turn.take(store, place, 0, |body| {
                 Change::Ledger(LedgerChange::Rewritten { conversation, seq, content: body.into() })
             });
             after = seq;
         }
-        Some(next_conversation)
+        next_conversation
+    }
+
+    /// The same for a channel. None: it was the last.
+    fn look_at_channel(&self, store: &Store, number: usize, from: u64, turn: &mut Turn) -> Option<At> {
+        if number >= store.channels.numbers() {
+            return None;
+        }
+        let next_channel = At::Channel { number: number + 1, from: 0 };
+        let Some(kept) = store.channels.at(number) else { return Some(next_channel) };
+        for (offset, place) in kept.publications(from) {
+            let place = Some(place).filter(|place| self.is_emptied(place.address));
+            if !turn.has_room(place) {
+                return Some(At::Channel { number, from: offset });
+            }
+            let name = kept.channel();
+            turn.take(store, place, name.as_str().len(), |body| {
+                Change::Channel(name.clone(), ChannelChange::Moved { offset, body: body.into() })
+            });
+        }
+        Some(next_channel)
     }
 
     fn is_emptied(&self, address: u64) -> bool {

@@ -23,6 +23,7 @@ impl Store {
             Task::Do(Op::List(op)) => self.is_short_on_list(op),
             Task::Do(Op::Ledger(LedgerOp::Op(op))) => is_short_on_ledger(op),
             Task::Do(Op::Ledger(LedgerOp::Generation)) => true,
+            Task::Do(Op::Channel(op)) => is_short_on_channel(op),
             Task::Do(Op::Unblock { .. }) | Task::Unwatch(_) => true,
             Task::Watch { keys, .. } => is_few(keys.len()),
             Task::Do(Op::Flush | Op::Usage { .. }) | Task::Exec(_) | Task::Backup(_) | Task::Gone => false,
@@ -85,6 +86,16 @@ fn is_short_on_ledger(op: &naru_ledger::Op) -> bool {
         Op::Deliver(deliver) => is_few(deliver.to.len()),
         Op::Route { users, .. } | Op::Unroute { users, .. } | Op::Presence { users } => is_few(users.len()),
         _ => false,
+    }
+}
+
+fn is_short_on_channel(op: &naru_ledger::channel::Op) -> bool {
+    use naru_ledger::channel::Op;
+
+    match op {
+        Op::Publish(_) | Op::Enter(_) | Op::Leave(_) => true,
+        Op::History(history) => history.limit == Some(0),
+        Op::Remove { .. } | Op::Presence { .. } | Op::Stats { .. } => false,
     }
 }
 

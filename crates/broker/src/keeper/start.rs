@@ -155,10 +155,11 @@ fn open_store(
         return Err(StartError::Misfit { folder, record, reason: misfit.to_string() });
     }
     let mut journal = Journal::new(log);
-    journal.count(&loading.keyspace, &loading.ledger).map_err(|damage| StartError::Open(damage.into()))?;
+    let counted = journal.count(&loading.keyspace, &loading.ledger, &loading.channels);
+    counted.map_err(|damage| StartError::Open(damage.into()))?;
     let begun_at = loading.replayed_from.unwrap_or(journal.log().next_address());
     let checkpoints = Checkpoints::new(pace, begun_at.position(), loading.checkpoint_bytes);
-    let mut store = Store::new(loading.keyspace, loading.ledger, journal, config);
+    let mut store = Store::new(loading.keyspace, loading.ledger, loading.channels, journal, config);
     if recovery.last == Lsn::ZERO {
         let Head { epoch, key, .. } = store.ledger.head().clone();
         let begun = store.change_ledger(vec![LedgerChange::Begun { epoch, key }]);
@@ -183,7 +184,7 @@ fn say(folder: &Path, recovery: &Recovery, loading: &Loading) {
     tracing::info!(
         folder = %folder.display(), checkpoint = recovery.checkpoint.map(Lsn::number), records = recovery.records,
         keys = loading.keyspace.len(), conversations = loading.ledger.conversations().numbers(),
-        people = loading.ledger.people().numbers(), "data folder opened"
+        people = loading.ledger.people().numbers(), channels = loading.channels.totals().channels, "data folder opened"
     );
 }
 

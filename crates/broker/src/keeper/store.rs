@@ -14,6 +14,7 @@ use super::{
     watches::Watches,
 };
 use crate::{
+    channels::{Channels, Present},
     config::Config,
     keyspace::{Family, Keyspace, Place, WrongType},
     ledger::{Bodies, Decided, Ledger, LedgerChange, Undecided},
@@ -59,6 +60,9 @@ pub(super) enum StoreError {
 pub(super) struct Store {
     pub(super) keyspace: Keyspace,
     pub(super) ledger: Ledger,
+    pub(super) channels: Channels,
+    /// Who is present in them: nowhere else than in memory.
+    pub(super) present: Present,
     pub(super) journal: Journal,
     pub(super) watches: Watches,
     pub(super) config: Arc<Config>,
@@ -80,10 +84,18 @@ pub(super) struct Store {
 
 impl Store {
     /// What was taken back in, and the journal that goes on from there.
-    pub(super) fn new(keyspace: Keyspace, ledger: Ledger, journal: Journal, config: Arc<Config>) -> Self {
+    pub(super) fn new(
+        keyspace: Keyspace,
+        ledger: Ledger,
+        channels: Channels,
+        journal: Journal,
+        config: Arc<Config>,
+    ) -> Self {
         Store {
             keyspace,
             ledger,
+            channels,
+            present: Present::default(),
             journal,
             watches: Watches::default(),
             limits: Limits::default(),
@@ -106,7 +118,8 @@ impl Store {
         let (fs, options) = (Arc::new(naru_store::MemoryFs::new()), naru_store::Options::in_memory());
         let opened = naru_store::Log::open(fs, "data".as_ref(), options, Box::new(|_| {}), &mut loading);
         let (log, _) = opened.expect("memory can be written to");
-        Store::new(loading.keyspace, loading.ledger, Journal::new(log), Arc::new(Config::by_default()))
+        let config = Arc::new(Config::by_default());
+        Store::new(loading.keyspace, loading.ledger, loading.channels, Journal::new(log), config)
     }
 
     /// The stream under a key, if there is one.
@@ -200,7 +213,11 @@ impl Store {
             dispose(std::mem::take(&mut self.keyspace), gone);
             return Ok(());
         }
-        let Store { keyspace, ledger, journal, config, .. } = self;
+        let Store { keyspace, ledger, channels, journal, config, .. } = self;
+        if let Change::Channel(name, change) = change {
+            channels.apply(&name, change, record, &mut |place| journal.free_of_ledger(place));
+            return Ok(());
+        }
         if let Change::Ledger(change) = change {
             let made = ledger.apply(change, record, &mut |place| journal.free_of_ledger(place));
             made.expect("what was decided on this ledger fits it");

@@ -54,6 +54,10 @@ impl Turns {
         let mut afterwards = (Vec::new(), Until::Counts);
         match self.operate(asker, op, &mut writer) {
             Ok(Outcome::Answered(said, until)) => afterwards = (said, until),
+            Ok(Outcome::Published(publication)) => {
+                step.part = Part::PublishKept(publication, version);
+                return afterwards;
+            }
             // Nothing waits in a transaction: it is answered as if it had not been asked to.
             Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
@@ -68,11 +72,22 @@ impl Turns {
     /// Publishes what a transaction publishes, now that it counts.
     pub(super) fn publish_all(&self, execution: &mut Execution) {
         for step in execution.steps.iter_mut().flatten() {
-            let Part::Publish { space, message } = &step.part else { continue };
-            let receivers = self.directory.publish_in(*space, message.channel(), || message.clone());
             let mut reply = Vec::new();
-            // A number reads the same in both protocols.
-            ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);
+            match std::mem::replace(&mut step.part, Part::Run) {
+                Part::Publish { space, message } => {
+                    let receivers = self.directory.publish_in(space, message.channel(), || message.clone());
+                    // A number reads the same in both protocols.
+                    ReplyWriter::new(&mut reply, Version::Resp2).integer(receivers as i64);
+                }
+                Part::PublishKept(publication, version) => {
+                    let receivers = self.directory.publish(publication.channel(), || publication.message());
+                    publication.write_answer(receivers, &mut ReplyWriter::new(&mut reply, version));
+                }
+                other => {
+                    step.part = other;
+                    continue;
+                }
+            }
             step.part = Part::Answered(reply);
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Asker, Job, Op, Task, Unblocked,
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
+    channels,
     counts::KeyCounts,
     held::{Announcement, Held, Release, Until},
     keys,
@@ -25,6 +26,7 @@ use super::{
     usage,
 };
 use crate::{
+    channels::Publication,
     keyspace::Kind,
     limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX, JOBS_GATHERED_MAX},
     message::Message,
@@ -36,6 +38,8 @@ use crate::{
 pub(super) enum Outcome {
     /// It is answered. This is to be published once the change counts, and the answer leaves then, or later.
     Answered(Vec<Announcement>, Until),
+    /// It is answered when this is published, once that counts.
+    Published(Box<Publication>),
     /// It would wait: so long, or for ever.
     Blocks(Wait, Option<Duration>),
 }
@@ -193,11 +197,16 @@ impl Turns {
         self.store.journal.close()
     }
 
-    /// Deletes keys whose time is over, a bounded number. A failure of the log comes to light when it is submitted to.
+    /// Deletes keys whose time is over, and what is over in channels, a bounded number. A failure of the log comes to light when it is submitted to.
     fn expire(&mut self) {
         self.store.tick();
         for _ in 0..EXPIRED_RECORDS_A_TURN_MAX {
             if self.is_batch_full() || !matches!(self.store.expire_some(), Ok(true)) {
+                break;
+            }
+        }
+        for _ in 0..EXPIRED_RECORDS_A_TURN_MAX {
+            if self.is_batch_full() || !matches!(self.store.expire_channels(), Ok(true)) {
                 break;
             }
         }
@@ -254,6 +263,10 @@ impl Turns {
                 let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 self.blocked.add(Waiter { asker, wait, until });
             }
+            Ok(Outcome::Published(publication)) => {
+                let release = Release::Publication(asker, publication);
+                self.held.keep(self.store.journal.last(), Until::Counts, release);
+            }
             Ok(Outcome::Answered(said, until)) => {
                 self.say(said);
                 self.hold(asker, until, Reply::Whole(reply));
@@ -291,6 +304,7 @@ impl Turns {
                     ledger::run(&mut self.store, &mut self.servers, asker.client, op, writer)?;
                 return Ok(Outcome::Answered(said, until));
             }
+            Op::Channel(op) => return channels::run(&mut self.store, &op, writer),
             Op::Stream(op) => return streams::run(&mut self.store, op, writer),
             Op::List(op) => return lists::run(&mut self.store, op, writer),
         }
@@ -312,6 +326,7 @@ impl Turns {
         self.store.watches.remove(client);
         for run in self.servers.gone(client) {
             self.store.ledger.run_over(&run);
+            self.store.present.over(&run);
         }
     }
 
@@ -413,6 +428,12 @@ impl Turns {
                         self.hold(asker, until, reply);
                     }
                 }
+                Release::Publication(asker, publication) => {
+                    let receivers = self.directory.publish(publication.channel(), || publication.message());
+                    let mut reply = Vec::new();
+                    publication.write_answer(receivers, &mut ReplyWriter::new(&mut reply, asker.version));
+                    self.answer_now(asker, Reply::Whole(reply));
+                }
                 Release::Publish(Announcement { channel, payload }) => {
                     self.directory.publish(&channel, || Message::new(&channel, &payload));
                 }
@@ -448,7 +469,9 @@ impl Turns {
                 Release::Answer(core, answer) => {
                     self.outgoing[core.0].push(Answer { reply: Reply::Whole(reply), ..answer });
                 }
-                Release::Execution(asker, ..) => self.answer_now(asker, Reply::Whole(reply)),
+                Release::Execution(asker, ..) | Release::Publication(asker, _) => {
+                    self.answer_now(asker, Reply::Whole(reply));
+                }
                 Release::Publish(_) | Release::Backup(_) => {}
             }
         }

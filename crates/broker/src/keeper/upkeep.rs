@@ -34,6 +34,7 @@ impl Upkeep {
             self.forget(store);
             let now = store.ledger_now();
             store.ledger.tidy_routes(now);
+            store.tidy_present();
             self.checkpoints.look(store);
             // Not before it is known what is dead.
             if !counts_more {

@@ -98,6 +98,19 @@ impl Verification {
             }
             self.lost.note(lost);
         }
+        for kept in loading.channels.iter() {
+            let mut lost = LostBodies::of_channel(kept.channel());
+            for (offset, place) in kept.publications(0) {
+                let address = Address::new(place.address);
+                if source.holds(address, in_log(place)) {
+                    lost.go_on();
+                } else {
+                    lost.note(offset, place, source);
+                    missing.insert(source.locate(address).0);
+                }
+            }
+            self.lost.note(lost);
+        }
         for path in missing {
             let what = "the segment is missing, though what is stored refers to it";
             self.stored.damages.push(Damage { path, offset: 0, records: None, what });

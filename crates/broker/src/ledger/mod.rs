@@ -161,6 +161,11 @@ impl Ledger {
         self.routes.over(run);
     }
 
+    /// Whether a run is the last its server has told of, and may be believed.
+    pub(crate) fn believes(&self, run: &Run, now: Millis) -> bool {
+        self.routes.counts(run, now)
+    }
+
     /// Drops some of the routes that nobody has told anything about for long.
     pub(crate) fn tidy_routes(&mut self, now: Millis) {
         self.routes.tidy(now);

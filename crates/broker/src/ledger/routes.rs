@@ -90,7 +90,7 @@ impl Routes {
         mine.filter(|run| self.counts(run, now)).map(|run| run.server.clone()).collect()
     }
 
-    fn counts(&self, run: &Run, now: Millis) -> bool {
+    pub(super) fn counts(&self, run: &Run, now: Millis) -> bool {
         self.servers.get(&run.server).is_some_and(|known| known.counts(&run.epoch, now))
     }
 

@@ -55,6 +55,20 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// As the broker has it of who is present.
+    pub(crate) fn write(&self) -> Bytes {
+        let mut bytes = Vec::new();
+        json::write_whole(&mut bytes, &WrittenWho::from(self));
+        bytes.into()
+    }
+
+    /// What was written so; only who it is where that cannot be read.
+    pub(crate) fn read(client: &str, user: &str, written: &Bytes) -> Sender {
+        let who: Who<'_> = serde_json::from_slice(written).unwrap_or_default();
+        let (conn_info, chan_info) = who.infos(written);
+        Sender { user: user.to_owned(), client: client.to_owned(), conn_info, chan_info }
+    }
+
     /// As clients are told of it that speak Protobuf.
     pub(crate) fn in_protobuf(&self) -> ClientInfo {
         self.told(|info| Some(info.bytes()))
@@ -101,19 +115,11 @@ impl Envelope {
             return None;
         }
         let read: Read<'_> = serde_json::from_slice(bytes).ok()?;
-        let part = |json: &RawValue| Payload::Json(bytes.slice_ref(json.get().as_bytes()));
-        let payload = |json: Option<&RawValue>, base64: Option<Cow<'_, str>>| {
-            json.map(part).or_else(|| Payload::from_base64(&base64?))
-        };
-        let Who { user, client, conn_info, b64conn_info, chan_info, b64chan_info } = read.naru;
+        let (conn_info, chan_info) = read.naru.infos(bytes);
+        let Who { user, client, .. } = read.naru;
         let has_sender = !user.is_empty() || !client.is_empty();
-        let sender = has_sender.then(|| Sender {
-            user,
-            client,
-            conn_info: payload(conn_info, b64conn_info),
-            chan_info: payload(chan_info, b64chan_info),
-        });
-        let what = match payload(read.data, read.b64data) {
+        let sender = has_sender.then_some(Sender { user, client, conn_info, chan_info });
+        let what = match part(bytes, read.data, read.b64data.as_deref()) {
             Some(data) => {
                 What::Published(Published { data, tags: read.tags, time: read.time, delta: read.delta })
             }
@@ -162,14 +168,7 @@ struct WrittenWho<'a> {
 
 impl<'a> From<&'a Envelope> for Written<'a> {
     fn from(envelope: &'a Envelope) -> Written<'a> {
-        let naru = envelope.sender.as_ref().map_or_else(WrittenWho::default, |sender| WrittenWho {
-            user: Some(&sender.user),
-            client: Some(&sender.client),
-            conn_info: sender.conn_info.as_ref().and_then(Payload::json),
-            b64conn_info: sender.conn_info.as_ref().and_then(Payload::base64),
-            chan_info: sender.chan_info.as_ref().and_then(Payload::json),
-            b64chan_info: sender.chan_info.as_ref().and_then(Payload::base64),
-        });
+        let naru = envelope.sender.as_ref().map_or_else(WrittenWho::default, WrittenWho::from);
         let published = match &envelope.what {
             What::Published(published) => Some(published),
             What::Join | What::Leave => None,
@@ -183,6 +182,19 @@ impl<'a> From<&'a Envelope> for Written<'a> {
             delta: published.is_some_and(|published| published.delta),
             join: envelope.what == What::Join,
             leave: envelope.what == What::Leave,
+        }
+    }
+}
+
+impl<'a> From<&'a Sender> for WrittenWho<'a> {
+    fn from(sender: &'a Sender) -> WrittenWho<'a> {
+        WrittenWho {
+            user: Some(&sender.user),
+            client: Some(&sender.client),
+            conn_info: sender.conn_info.as_ref().and_then(Payload::json),
+            b64conn_info: sender.conn_info.as_ref().and_then(Payload::base64),
+            chan_info: sender.chan_info.as_ref().and_then(Payload::json),
+            b64chan_info: sender.chan_info.as_ref().and_then(Payload::base64),
         }
     }
 }
@@ -220,6 +232,21 @@ struct Who<'a> {
     chan_info: Option<&'a RawValue>,
     #[serde(borrow)]
     b64chan_info: Option<Cow<'a, str>>,
+}
+
+impl Who<'_> {
+    fn infos(&self, written: &Bytes) -> (Option<Payload>, Option<Payload>) {
+        (
+            part(written, self.conn_info, self.b64conn_info.as_deref()),
+            part(written, self.chan_info, self.b64chan_info.as_deref()),
+        )
+    }
+}
+
+/// A payload that is part of what was written, or in it in base64.
+fn part(written: &Bytes, json: Option<&RawValue>, base64: Option<&str>) -> Option<Payload> {
+    let part = json.map(|json| Payload::Json(written.slice_ref(json.get().as_bytes())));
+    part.or_else(|| Payload::from_base64(base64?))
 }
 
 /// A member that is there, also when it is `null`.

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use naru_bus::Delivery;
+use naru_bus::{Delivery, StreamPosition};
 use naru_ledger::{Seq, Useq, answer::PointerKind, json::To};
 
 use crate::{
@@ -23,9 +23,11 @@ use crate::{
 
 mod envelope;
 mod payload;
+mod run;
 
-pub(crate) use envelope::{Envelope, Published, Sender};
+pub(crate) use envelope::{Envelope, Published, Sender, What as Said};
 pub(crate) use payload::Payload;
+pub(crate) use run::Run;
 
 /// A push to many, and what a session has to know to pass it on.
 #[derive(Clone)]
@@ -39,8 +41,10 @@ pub(crate) struct Publication {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
-    /// Of a channel that keeps nothing.
+    /// Said in a channel.
     Live,
+    /// Somebody comes into a channel or goes.
+    Presence,
     /// Of an inbox.
     Inbox(Change),
     /// Of a room that is followed by its channel: the entry with this number. Without a content it is to be looked at in the log.
@@ -64,6 +68,8 @@ pub(crate) struct Change {
 /// One push, and its frames.
 struct Content {
     push: Reply,
+    /// Where it is in its channel, if that keeps it.
+    position: Option<StreamPosition>,
     in_json: InJson,
     /// By flavour; each is made when the first client that speaks it is to get it.
     frames: [OnceLock<Bytes>; Flavour::COUNT],
@@ -82,6 +88,16 @@ impl Publication {
     /// The frame for clients of a flavour; none if they cannot have it, or there is nothing to be said.
     pub(crate) fn frame(&self, flavour: Flavour) -> Option<&Bytes> {
         self.content.as_ref()?.frame(flavour)
+    }
+
+    /// The channel's name.
+    pub(crate) fn name(&self) -> &str {
+        str::from_utf8(&self.channel).expect("a channel's name is text")
+    }
+
+    /// Where it is in its channel, if that keeps it.
+    pub(crate) fn position(&self) -> Option<&StreamPosition> {
+        self.content.as_ref()?.position.as_ref()
     }
 
     fn new(channel: &str, content: Option<Content>, kind: Kind) -> Publication {
@@ -107,7 +123,7 @@ impl naru_fanout::Publication for Publication {
 
 impl Content {
     fn new(push: Push, in_json: InJson) -> Content {
-        Content { push: push.into(), in_json, frames: Default::default() }
+        Content { push: push.into(), position: None, in_json, frames: Default::default() }
     }
 
     fn frame(&self, flavour: Flavour) -> Option<&Bytes> {
@@ -135,34 +151,65 @@ impl Content {
 pub(crate) struct TooLarge;
 
 /// What a client publishes, as the payload for the broker's channel.
-pub(crate) fn signed(sender: Sender, data: Payload) -> Bytes {
-    Envelope { sender: Some(sender), what: envelope::What::Published(data.into()) }.write()
+pub(crate) fn signed(sender: Sender, data: Payload, delta: bool) -> Bytes {
+    let published = Published { delta, ..Published::from(data) };
+    Envelope { sender: Some(sender), what: envelope::What::Published(published) }.write()
 }
 
 /// What came over a broker's channel, for its subscribers: from a gateway with who published it; anything else as it is. To
 /// clients that speak JSON, text that is not, as `PUBLISH public:news hi` sends it, is a JSON string.
-pub(crate) fn live(channel: &str, payload: Bytes) -> Result<Publication, TooLarge> {
+pub(crate) fn live(
+    channel: &str,
+    position: Option<StreamPosition>,
+    payload: Bytes,
+) -> Result<Publication, TooLarge> {
     if payload.len() > LIVE_BYTES_MAX {
         return Err(TooLarge);
     }
-    let content = match Envelope::read(&payload) {
-        Some(envelope) => enveloped(channel, envelope),
-        None => foreign(channel, payload),
+    let at = |data: message::Publication| positioned(data, position.as_ref());
+    let (kind, content) = match Envelope::read(&payload) {
+        Some(envelope) => enveloped(channel, envelope, at),
+        None => (Kind::Live, foreign(channel, payload, at)),
     };
-    let publication = Publication::new(channel, Some(content), Kind::Live);
+    let publication = Publication::new(channel, Some(Content { position, ..content }), kind);
     if publication.bytes + FRAME_ROOM > LIVE_BYTES_MAX { Err(TooLarge) } else { Ok(publication) }
 }
 
 /// What a frame may have beside the fields of its message: names, quotes, escapes.
 const FRAME_ROOM: usize = 4 << 10;
 
-fn enveloped(channel: &str, envelope: Envelope) -> Content {
+/// Who follows the channel already learns its epoch with the first publication.
+fn positioned(publication: message::Publication, position: Option<&StreamPosition>) -> message::Publication {
+    let Some(StreamPosition { offset, epoch }) = position else { return publication };
+    let epoch = if *offset == 1 { epoch.as_str().to_owned() } else { String::new() };
+    message::Publication { offset: *offset, epoch, ..publication }
+}
+
+/// What a channel has kept, as it is in answers; none where it cannot be said.
+pub(crate) fn kept(payload: &Bytes, offset: u64, encoding: Encoding) -> Option<message::Publication> {
+    let (sender, published) = match Envelope::read(payload) {
+        Some(Envelope { sender, what: envelope::What::Published(published) }) => (sender, published),
+        Some(_) | None => (None, Payload::of(payload.clone()).into()),
+    };
+    let Published { data, tags, time, delta: _ } = published;
+    let (data, info) = match encoding {
+        Encoding::Protobuf => (data.bytes().clone(), sender.as_ref().map(Sender::in_protobuf)),
+        Encoding::Json => (data.json().cloned()?, sender.as_ref().map(Sender::in_json)),
+    };
+    Some(message::Publication { data, info, offset, tags, time, ..Default::default() })
+}
+
+fn enveloped(
+    channel: &str,
+    envelope: Envelope,
+    at: impl Fn(message::Publication) -> message::Publication,
+) -> (Kind, Content) {
     let Envelope { sender, what } = envelope;
     let push = |info, data: &Bytes, published: &Published| {
         let Published { tags, time, .. } = published;
         let (data, tags) = (data.clone(), tags.clone());
         let publication = message::Publication { data, info, tags, time: *time, ..Default::default() };
-        Push::publication(channel, publication)
+        Push::publication(channel, at(publication))
     };
     let pushed = |info: Option<message::ClientInfo>, data: fn(&Payload) -> Option<&Bytes>| match &what {
         envelope::What::Published(published) => data(&published.data).map(|data| push(info, data, published)),
@@ -176,15 +223,23 @@ fn enveloped(channel: &str, envelope: Envelope) -> Content {
         _ => pushed(sender.as_ref().map(Sender::in_json), Payload::json)
             .map_or(InJson::Never, |push| InJson::Otherwise(Box::new(push.into()))),
     };
-    Content::new(in_protobuf.expect("every payload has bytes"), in_json)
+    let kind = match &what {
+        envelope::What::Published(_) => Kind::Live,
+        envelope::What::Join | envelope::What::Leave => Kind::Presence,
+    };
+    (kind, Content::new(in_protobuf.expect("every payload has bytes"), in_json))
 }
 
 fn come_or_gone(channel: &str, what: fn(JoinLeave) -> What, info: Option<message::ClientInfo>) -> Push {
     Push { channel: channel.to_owned(), what: Some(what(JoinLeave { info })) }
 }
 
-fn foreign(channel: &str, payload: Bytes) -> Content {
-    let push = |data| Push::publication(channel, message::Publication { data, ..Default::default() });
+fn foreign(
+    channel: &str,
+    payload: Bytes,
+    at: impl Fn(message::Publication) -> message::Publication,
+) -> Content {
+    let push = |data| Push::publication(channel, at(message::Publication { data, ..Default::default() }));
     let in_json = match Payload::of(payload.clone()) {
         Payload::Json(_) => InJson::Same,
         Payload::Binary(bytes) => match str::from_utf8(&bytes) {
@@ -242,7 +297,7 @@ mod tests {
     use crate::protocol::reply::Outcome;
 
     fn pushed(payload: &[u8]) -> Option<String> {
-        let publication = live("public:a", Bytes::copy_from_slice(payload)).unwrap();
+        let publication = live("public:a", None, Bytes::copy_from_slice(payload)).unwrap();
         text(&publication, Flavour::WebSocketJson)
     }
 
@@ -253,7 +308,7 @@ mod tests {
 
     /// What clients are pushed that speak Protobuf.
     fn decoded(payload: &[u8]) -> message::Publication {
-        let publication = live("public:a", Bytes::copy_from_slice(payload)).unwrap();
+        let publication = live("public:a", None, Bytes::copy_from_slice(payload)).unwrap();
         let chunk = publication.frame(Flavour::StreamProtobuf).unwrap();
         let start = chunk.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
         let reply: Reply = prost::Message::decode_length_delimited(&chunk[start..]).unwrap();
@@ -276,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_a_gateway_publishes_says_who_published_it() {
-        let payload = signed(sender(Some(json("[1]"))), json("{\"text\":\n\"hi\"}"));
+        let payload = signed(sender(Some(json("[1]"))), json("{\"text\":\n\"hi\"}"), false);
         assert_eq!(
             pushed(&payload).unwrap(),
             r#"{"push":{"channel":"public:a","pub":{"data":{"text":"hi"},"info":{"user":"alice","client":"1","conn_info":[1]}}}}"#
@@ -310,14 +365,14 @@ mod tests {
     fn what_is_no_text_reaches_those_who_do_not_speak_json() {
         assert_eq!(pushed(b"\xff\xfe"), None);
         assert_eq!(&decoded(b"\xff\xfe").data[..], b"\xff\xfe");
-        let payload = signed(sender(None), json("no json"));
+        let payload = signed(sender(None), json("no json"), false);
         assert_eq!(pushed(&payload), None, "and a gateway knows what is none");
         assert_eq!(&decoded(&payload).data[..], b"no json");
     }
 
     #[test]
     fn an_info_that_is_no_json_is_left_out_of_json() {
-        let payload = signed(sender(Some(json("\0"))), json("1"));
+        let payload = signed(sender(Some(json("\0"))), json("1"), false);
         assert_eq!(
             pushed(&payload).unwrap(),
             r#"{"push":{"channel":"public:a","pub":{"data":1,"info":{"user":"alice","client":"1"}}}}"#
@@ -337,23 +392,23 @@ mod tests {
     #[test]
     fn what_is_too_large_for_any_client_is_none() {
         let large = "x".repeat(LIVE_BYTES_MAX);
-        assert_eq!(live("public:a", large.into()).err(), Some(TooLarge));
+        assert_eq!(live("public:a", None, large.into()).err(), Some(TooLarge));
         // As a JSON string it has six times as many bytes.
         let grows = "\x01".repeat(LIVE_BYTES_MAX / 4);
-        assert_eq!(live("public:a", grows.into()).err(), Some(TooLarge));
+        assert_eq!(live("public:a", None, grows.into()).err(), Some(TooLarge));
     }
 
     #[test]
     fn a_client_cannot_speak_as_somebody_else() {
         let mallory = Sender { user: "mallory".into(), ..sender(None) };
         let forged = json(r#"{"naru":{"user":"alice","client":"2"},"data":1}"#);
-        let seen = pushed(&signed(mallory, forged)).unwrap();
+        let seen = pushed(&signed(mallory, forged, false)).unwrap();
         assert!(seen.contains(r#""info":{"user":"mallory","client":"1"}"#), "{seen}");
     }
 
     #[test]
     fn a_frame_is_made_once_and_only_for_who_wants_it() {
-        let publication = live("public:a", Bytes::from_static(b"1")).unwrap();
+        let publication = live("public:a", None, Bytes::from_static(b"1")).unwrap();
         let made = |publication: &Publication| {
             let content = publication.content.as_ref().unwrap();
             content.frames.iter().filter(|frame| frame.get().is_some()).count()

@@ -47,14 +47,9 @@ impl Clock {
 
     /// Sets when the connection expires, in seconds since 1970, and answers what the client is told of it.
     pub(super) fn expire_at(&self, expires_at: Option<u64>) -> Expiry {
-        let Some(expires_at) = expires_at else {
-            self.ends_at.set(None);
-            return Expiry::default();
-        };
-        // At least a second: a token within the leeway of its end still counts, and a ttl of 0 means never.
-        let ttl = expires_at.saturating_sub(unix_seconds()).clamp(1, TTL_MAX.as_secs());
-        self.ends_at.set(Some(Instant::now() + Duration::from_secs(ttl) + EXPIRY_GRACE));
-        Expiry { expires: true, ttl: u32::try_from(ttl).expect("a year is not that long") }
+        let (expiry, ends_at) = expiry(expires_at);
+        self.ends_at.set(ends_at);
+        expiry
     }
 
     /// A pong came; one that no ping asked for is a bad request.
@@ -107,6 +102,15 @@ impl Clock {
             sleep_until(ends_at.map_or(then, |ends_at| ends_at.min(then))).await;
         }
     }
+}
+
+/// What a client is told of an end in seconds since 1970, and when it really is.
+pub(super) fn expiry(expires_at: Option<u64>) -> (Expiry, Option<Instant>) {
+    let Some(expires_at) = expires_at else { return (Expiry::default(), None) };
+    // At least a second: a token within the leeway of its end still counts, and a ttl of 0 means never.
+    let ttl = expires_at.saturating_sub(unix_seconds()).clamp(1, TTL_MAX.as_secs());
+    let ends_at = Instant::now() + Duration::from_secs(ttl) + EXPIRY_GRACE;
+    (Expiry { expires: true, ttl: u32::try_from(ttl).expect("a year is not that long") }, Some(ends_at))
 }
 
 /// Between half an interval and a whole one, so that clients who came together are not pinged together.

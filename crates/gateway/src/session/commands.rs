@@ -68,7 +68,8 @@ impl Session {
                 message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
-            self.take(&message, socket, in_hand).await?;
+            // Apart: what taking needs is not kept for a connection that is silent.
+            Box::pin(self.take(&message, socket, in_hand)).await?;
         }
     }
 
@@ -122,7 +123,8 @@ impl Session {
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;
-                return self.answer(id, self.unsubscribe(&unsubscribe));
+                let unsubscribed = self.unsubscribe(&unsubscribe).await;
+                return self.answer(id, unsubscribed);
             }
             Request::Refresh(refresh) => {
                 self.settle(in_hand).await?;
@@ -133,22 +135,18 @@ impl Session {
             Request::Send => return Err(Disconnect::NotAvailable.into()),
             Request::Publish(publish) => self.publish(&publish),
             Request::Rpc(rpc) if rpc::is_alone(&rpc) => {
-                self.settle(in_hand).await?;
-                let outcome = match rpc::call(self, &rpc) {
-                    Ok(later) => {
-                        let _turn = self.call_turn(in_hand).await?;
-                        later.await
-                    }
-                    Err(failure) => Err(failure),
-                };
-                return self.answer(id, outcome);
+                return self.alone(id, rpc::call(self, &rpc), in_hand).await;
             }
             Request::Rpc(rpc) => rpc::call(self, &rpc),
-            Request::Presence(_)
-            | Request::PresenceStats(_)
-            | Request::History(_)
-            | Request::SubRefresh(_)
-            | Request::Ping => Err(Code::NotAvailable.into()),
+            Request::SubRefresh(refresh) => {
+                self.settle(in_hand).await?;
+                let refreshed = self.sub_refresh(&refresh).await;
+                return self.answer(id, refreshed);
+            }
+            Request::History(history) => return self.alone(id, self.history(&history), in_hand).await,
+            Request::Presence(presence) => return self.alone(id, self.presence(&presence), in_hand).await,
+            Request::PresenceStats(stats) => self.presence_stats(&stats),
+            Request::Ping => Err(Code::NotAvailable.into()),
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
@@ -160,6 +158,24 @@ impl Session {
             Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
         }
         Ok(())
+    }
+
+    /// Answers what is not to be under way beside anything else of this client: large results would add up.
+    async fn alone(
+        self: &Rc<Self>,
+        id: u32,
+        later: Result<Later, Failure>,
+        in_hand: &mut InHand,
+    ) -> Result<(), Ending> {
+        self.settle(in_hand).await?;
+        let outcome = match later {
+            Ok(later) => {
+                let _turn = self.call_turn(in_hand).await?;
+                later.await
+            }
+            Err(failure) => Err(failure),
+        };
+        self.answer(id, outcome)
     }
 
     /// Waits for the turn to ask the broker something. What is in hand is answered meanwhile.

@@ -1,29 +1,34 @@
 //! Who is there: connect and refresh.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use naru_bus::BusError;
 use naru_ledger::{
-    Conversation, Device, Epoch, Position, Useq, User,
+    Device, Epoch, Position, Useq, User,
     answer::{How, Resumed},
     op::Resume,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Connected, Ending, Member, Session, Subscription, VERSION, topic};
+use super::{Connected, Ending, Member, Session, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
     codes::{Disconnect, Failure, Refused},
     crossing,
-    interests::{Hold, Interest},
-    limits::{ADMIT_PATIENCE, CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
+    interests::Interest,
+    limits::{ADMIT_PATIENCE, HISTORY_BYTES_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
     protocol::{
         command::{ConnectRequest, RefreshRequest, SubscribeRequest},
         json,
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
+    publication::Sender,
     websocket::WebSocket,
 };
 
@@ -39,7 +44,7 @@ struct Opened {
     member: Member,
     resumed: Resumed,
     result: SubscribeResult,
-    rooms: BTreeMap<Conversation, (Hold, u64)>,
+    rooms: Held,
 }
 
 /// What Naru says of itself at connect.
@@ -76,14 +81,20 @@ impl Session {
     async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
         let Identity { user, expires_at, info, subs: named, capabilities, .. } =
             self.shared().auth.connect(&connect.token).await?;
-        let granted = self.hold_granted(&named).await?;
+        let sender = Sender {
+            user: user.as_ref().map_or("", User::as_str).to_owned(),
+            client: self.client.clone(),
+            conn_info: info,
+            chan_info: None,
+        };
+        let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let inbox = match user {
             Some(user) => Some(self.open_inbox(user, &connect).await?),
             None => None,
         };
 
         let mut subs: BTreeMap<String, SubscribeResult> =
-            granted.keys().map(|channel| (channel.to_string(), SubscribeResult::default())).collect();
+            granted.iter().map(|joined| (joined.channel.to_string(), joined.result.clone())).collect();
         if let Some(Opened { member, resumed, result, rooms }) = &inbox {
             crossing::online(&self.shared().server, &member.user, &member.device);
             crossing::resume(&self.shared().server, &member.user, &member.device, resumed);
@@ -106,15 +117,18 @@ impl Session {
             Some(Opened { member, resumed, rooms, .. }) => (Some(member), Some((resumed, rooms))),
             None => (None, None),
         };
-        let granted_names = named.into_keys().collect();
-        let connected =
-            Connected { member, info, granted: granted_names, capabilities: RefCell::new(capabilities) };
+        let connected = Connected {
+            member,
+            info: sender.conn_info,
+            granted: named.into_keys().collect(),
+            capabilities: RefCell::new(capabilities),
+        };
         if self.connected.set(connected).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
         // The reply comes before any publication.
         self.send(&Reply::to(id, Outcome::Connect(Box::new(result))));
-        self.subscribe_granted(granted);
+        granted.into_iter().for_each(|joined| self.begin(joined));
         if let Some((resumed, rooms)) = begun {
             self.enter_rooms(rooms);
             self.begin_inbox(resumed);
@@ -170,33 +184,31 @@ impl Session {
         Ok((resumed, recovered))
     }
 
-    /// Makes sure that this server hears the channels a token names.
-    async fn hold_granted(
-        &self,
-        subs: &BTreeMap<String, Granted>,
-    ) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
-        let mut granted = BTreeMap::new();
-        for channel in subs.keys() {
-            if self.shared().namespaces.load().find_granted(channel).is_err() {
-                return Err(Refused::bad("the token names a channel that no client can have").into());
-            }
-            if granted.len() >= CHANNELS_MAX {
-                return Err(Disconnect::ChannelLimit.into());
-            }
-            let channel: Arc<str> = channel.as_str().into();
-            let hold = self.shared().interests.hold(Interest::Channel(channel.clone())).await?;
-            granted.insert(channel, hold);
+    /// Makes the subscriptions ready that a token names, and that of the user's own channel if there is to be one.
+    async fn join_granted(
+        self: &Rc<Self>,
+        named: &BTreeMap<String, Granted>,
+        sender: &Sender,
+        standing: &HashMap<String, SubscribeRequest>,
+    ) -> Result<Vec<Joined>, Failure> {
+        let personal = self.shared().namespaces.load().personal_channel(&sender.user);
+        let own = personal.filter(|name| !named.contains_key(name)).map(|name| (name, Granted::default()));
+        let mut budget = HISTORY_BYTES_MAX;
+        let mut joined = Vec::new();
+        for (channel, granted) in own.iter().map(|(name, granted)| (name, granted)).chain(named) {
+            let sender = Sender { chan_info: granted.info.clone(), ..sender.clone() };
+            let terms = self
+                .server_side(channel, sender, granted.overrides)
+                .map_err(|_| Refused::bad("the token names a channel that no client can have"))?;
+            let asked = standing.get(channel).filter(|standing| standing.recover);
+            let wanted = asked.map(|at| Wanted { offset: at.offset, epoch: at.epoch.clone() });
+            let data = granted.data.clone();
+            let one = self.join(channel.as_str().into(), Terms { wanted, data, budget, ..terms }).await?;
+            let bytes: usize = one.result.publications.iter().map(|publication| publication.data.len()).sum();
+            budget = budget.saturating_sub(bytes);
+            joined.push(one);
         }
-        Ok(granted)
-    }
-
-    fn subscribe_granted(self: &Rc<Self>, granted: BTreeMap<Arc<str>, Hold>) {
-        for (channel, hold) in granted {
-            let topic = topic(&channel);
-            let subscription = Subscription { _hold: hold, is_server_side: true };
-            self.subscriptions.borrow_mut().insert(channel, subscription);
-            self.core.subscribe(self.id, topic);
-        }
+        Ok(joined)
     }
 
     pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {

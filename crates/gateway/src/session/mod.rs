@@ -6,16 +6,13 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::HashMap,
     rc::Rc,
-    sync::Arc,
 };
 
-use ahash::RandomState;
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use tokio::{select, sync::Notify};
+use tokio::{join, select, sync::Notify};
 
 use crate::{
     auth::Capabilities,
@@ -24,7 +21,7 @@ use crate::{
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
-    publication::{Kind, Payload, Publication, Sender},
+    publication::{Kind, Payload, Run, Sender},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
@@ -34,11 +31,13 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod reading;
 mod replay;
 mod rooms;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+pub(crate) use subscriptions::{Terms, Wanted};
 
 /// What a client is told it talks to.
 const VERSION: &str = concat!("Naru ", env!("CARGO_PKG_VERSION"));
@@ -57,8 +56,7 @@ pub(crate) struct Session {
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
-    /// By name; server-side ones among them, the inbox not.
-    subscriptions: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    subscriptions: subscriptions::Subscriptions,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     finishing: Signal,
@@ -83,12 +81,6 @@ pub(crate) struct Member {
     pub(crate) device: Device,
     /// Keeps this server routed for the user.
     _route: Hold,
-}
-
-struct Subscription {
-    /// Keeps this server subscribed to the channel.
-    _hold: Hold,
-    is_server_side: bool,
 }
 
 /// How a connection ends.
@@ -147,7 +139,9 @@ impl Signal {
 
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: &[u8]) {
+    ///
+    /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
+    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
         let link = core.link(socket, OUTBOX_LIMIT);
         let session = Rc::new(Session {
             id: core.next_peer(),
@@ -158,7 +152,7 @@ impl Session {
             connected: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
-            subscriptions: RefCell::default(),
+            subscriptions: subscriptions::Subscriptions::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             finishing: Signal::default(),
@@ -169,29 +163,30 @@ impl Session {
         if core.is_stopping() {
             session.finish();
         }
-        let mut socket = WebSocket::new(core.clone(), link, read);
+        let mut socket = WebSocket::new(core.clone(), link, &read);
+        // It is the front of a buffer of 8 KiB.
+        drop(read);
         let ending = select! {
             biased;
             ending = session.ended() => ending,
             ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.take_commands(&mut socket) => ending,
+            ending = session.keep_subscriptions() => ending,
         };
-        session.leave(&mut socket, ending).await;
+        Box::pin(session.leave(&mut socket, ending)).await;
     }
 
     async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
         // No publication behind the close frame, and nobody else waits for this client any longer.
-        for channel in self.subscriptions.take().into_keys() {
-            self.core.unsubscribe(self.id, topic(&channel));
-        }
+        let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
         if let Some(member) = self.signed_in() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
-        socket.close(ending).await;
+        join!(departed, socket.close(ending));
         self.core.remove(self, []);
     }
 
@@ -274,16 +269,6 @@ impl Session {
     }
 }
 
-impl Session {
-    fn deliver_live(&self, publication: &Publication) {
-        match publication.frame(self.flavour) {
-            None => self.end(Disconnect::InappropriateProtocol),
-            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
-        }
-    }
-}
-
 /// A channel as the directory knows it.
 fn topic(channel: &str) -> Topic {
     Topic::Channel(Bytes::copy_from_slice(channel.as_bytes()))
@@ -298,10 +283,16 @@ impl Peer<Gate> for Session {
         &self.link
     }
 
-    fn deliver(&self, publications: &&[Publication]) {
-        for publication in *publications {
+    fn deliver(&self, run: &Run<'_>) {
+        if self.subscriptions.attentive.get() == 0
+            && let Some(frames) = run.joined(self.flavour)
+            && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
+        {
+            return self.ended_if(self.link.deliver(|writer| writer.share(frames)));
+        }
+        for publication in run.publications() {
             match publication.kind {
-                Kind::Live => self.deliver_live(publication),
+                Kind::Live | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }
@@ -312,4 +303,21 @@ impl Peer<Gate> for Session {
     fn subscribed(&self, _: &Topic) {}
 
     fn unsubscribed(&self, _: &Topic) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_silent_connection_waits_in_a_small_future() {
+        type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
+        let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
+        let bytes = future_bytes(run);
+        assert!(bytes <= 2048, "{bytes} bytes, and {} of the session", size_of::<Session>());
+    }
 }

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod appending;
+pub mod channels;
 mod client;
 #[cfg(test)]
 mod fan_out;

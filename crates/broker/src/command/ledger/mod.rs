@@ -5,8 +5,8 @@ mod answer;
 mod inbox;
 mod log;
 mod saying;
-mod servers;
-mod words;
+pub(super) mod servers;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +46,7 @@ handlers!(
     mark: log::mark,
     history: log::history,
     join: log::join,
+    make: log::make,
     leave: log::leave,
     role: log::change_role,
     members: log::members,

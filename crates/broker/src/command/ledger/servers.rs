@@ -32,7 +32,7 @@ pub(super) fn presence(command: &Command<'_>) -> Result<Op, Refusal> {
     Ok(Op::Presence { users: Words::of(command).users()? })
 }
 
-fn run(words: &mut Words<'_, '_>) -> Result<Run, Refusal> {
+pub(in crate::command) fn run(words: &mut Words<'_, '_>) -> Result<Run, Refusal> {
     Ok(Run {
         server: words.parsed("a server name", Server::parse)?,
         epoch: words.parsed("an epoch", Epoch::parse)?,

@@ -8,6 +8,7 @@ use postcard::{ser_flavors::Flavor, serialize_with_flavor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channels::Kept,
     keyspace::Key,
     ledger::{Conversation, Head, Person},
     numbered::Number,
@@ -32,6 +33,8 @@ pub(in crate::keeper) enum Piece {
     Conversations(u64, Vec<(Number, Conversation)>),
     /// People that were.
     People(u64, Vec<(Number, Person)>),
+    /// Channels that were.
+    Channels(u64, Vec<Kept>),
 }
 
 /// The variants of [`Piece`] that have rows.
@@ -40,6 +43,7 @@ pub(super) enum Table {
     Keys = 1,
     Conversations = 3,
     People = 4,
+    Channels = 5,
 }
 
 impl Table {
@@ -50,7 +54,8 @@ impl Table {
     pub(super) fn next(self) -> Option<Table> {
         match self {
             Table::Conversations => Some(Table::People),
-            Table::People => Some(Table::Keys),
+            Table::People => Some(Table::Channels),
+            Table::Channels => Some(Table::Keys),
             Table::Keys => None,
         }
     }

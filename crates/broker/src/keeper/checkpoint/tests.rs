@@ -6,6 +6,7 @@ use bytes::Bytes;
 use naru_ledger::{
     ClientId, Direct, Epoch, Millis, Model, Op, User,
     op::{Append, Said},
+    testing::channels::{Step as ChannelStep, step as channel_step},
 };
 use naru_store::{Level, Log, Lsn, MemoryFs, Options, RealFs, Vfs, faults::Disk};
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ use crate::{
     config::Config,
     keeper::{
         change::Change,
+        channels,
         journal::Journal,
         ledger::cast::{Deed, START, act, all_of_model, all_of_store, deed, tight},
         load::Loading,
@@ -65,9 +67,10 @@ impl Desk {
         assert!(loading.failed.is_none(), "{:?}", loading.failed);
         loading.ledger.check().unwrap();
         let mut journal = Journal::new(log);
-        journal.count(&loading.keyspace, &loading.ledger).unwrap();
+        journal.count(&loading.keyspace, &loading.ledger, &loading.channels).unwrap();
         let end = journal.log().next_address().position();
-        let mut store = Store::new(loading.keyspace, loading.ledger, journal, config.clone());
+        let mut store =
+            Store::new(loading.keyspace, loading.ledger, loading.channels, journal, config.clone());
         store.limits = tight();
         let checkpoints = Checkpoints::new(PACE, end, loading.checkpoint_bytes);
         Desk {
@@ -146,7 +149,34 @@ impl Desk {
             };
             (key.name.to_vec(), [vec![format!("{:?}", key.expiry())], held].concat())
         })
+        .chain(self.store.channels.iter().map(|kept| {
+            let publications =
+                kept.publications(0).map(|(offset, place)| format!("{offset} {}", body(place)));
+            let once = kept.once().map(|first| format!("{first:?}"));
+            let stands = format!("{:?} {:?}", kept.standing(), kept.times());
+            let name = format!("\0channel {}", kept.channel()).into_bytes();
+            (name, publications.chain(once).chain([stands]).collect())
+        }))
         .collect()
+    }
+
+    /// Something is asked of a channel, or time passes.
+    fn ask_channel(&mut self, step: ChannelStep) {
+        self.store.now = self.store.now.max(self.now.0);
+        match step {
+            ChannelStep::Ask(op) => {
+                let asked = channels::ask(&mut self.store, &op);
+                assert!(asked.is_ok() || self.may_fail, "{:?}", asked.err());
+            }
+            ChannelStep::Pass(time) => {
+                self.now = self.now.after(time);
+                self.store.now = self.now.0;
+                let passed = self.store.expire_channels();
+                assert!(passed.is_ok() || self.may_fail, "{passed:?}");
+            }
+            // Who is present is recorded nowhere; and a generation is the ledger's own.
+            ChannelStep::Server(_) | ChannelStep::Over(_) | ChannelStep::Raise => {}
+        }
     }
 
     /// Changes a key, unless it holds something of another kind.
@@ -197,7 +227,7 @@ proptest! {
     #[test]
     fn what_is_taken_back_in_is_what_was_there(
         lives in prop::collection::vec(
-            prop::collection::vec((0_u8..12, 0_usize..12, 0_usize..300, deed()), 0..160), 2..4
+            prop::collection::vec((0_u8..15, 0_usize..12, 0_usize..300, deed(), channel_step()), 0..160), 2..4
         ),
     ) {
         let folder = tempfile::tempdir().unwrap();
@@ -209,7 +239,7 @@ proptest! {
             (desk.model, desk.now) = (model, now);
             desk.model.restart();
             began_with += usize::from(desk.checkpoint.is_some());
-            for (number, (step, key, size, deed)) in steps.into_iter().enumerate() {
+            for (number, (step, key, size, deed, channel_step)) in steps.into_iter().enumerate() {
                 let name = Bytes::from(format!("key-{key}"));
                 let text = Bytes::from(format!("{number:0width$}", width = size / 4));
                 match step {
@@ -252,6 +282,7 @@ proptest! {
                         desk.try_change(Change::Key(name, change));
                     }
                     8 | 10 | 11 => desk.act(deed),
+                    12.. => desk.ask_channel(channel_step),
                     9 if size % 8 == 0 => desk.store.flush().unwrap(),
                     9 => {
                         let change = StringChange::Set { value: text, expiry: None };
@@ -565,7 +596,7 @@ fn a_list_that_was_emptied_and_made_anew_behind_the_walk_has_nothing_of_before()
 }
 
 /// What happens to a few names in one life; a turn now and then.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Add(usize),
     Push(usize, bool),
@@ -576,6 +607,7 @@ enum Step {
     Rename(usize, usize),
     Expire(usize, bool),
     Act(Deed),
+    Channel(ChannelStep),
     Turn,
 }
 
@@ -593,6 +625,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (name(), name()).prop_map(|(from, to)| Step::Rename(from, to)),
         1 => (name(), any::<bool>()).prop_map(|(name, is_set)| Step::Expire(name, is_set)),
         8 => deed().prop_map(Step::Act),
+        8 => channel_step().prop_map(Step::Channel),
         8 => Just(Step::Turn),
     ]
 }
@@ -641,6 +674,7 @@ impl Desk {
                 self.try_change(Change::Key(name(key), change));
             }
             Step::Act(deed) => self.act(deed),
+            Step::Channel(step) => self.ask_channel(step),
             Step::Turn => self.turn(),
         }
     }

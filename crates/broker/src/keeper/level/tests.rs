@@ -57,8 +57,8 @@ fn try_open(disk: &Disk, config: &Arc<Config>) -> Option<Store> {
     let (log, _) = Log::open(fs, Path::new("/data"), options, Box::new(|_| {}), &mut loading).ok()?;
     assert!(loading.failed.is_none(), "{:?}", loading.failed);
     let mut journal = Journal::new(log);
-    journal.count(&loading.keyspace, &loading.ledger).unwrap();
-    let mut store = Store::new(loading.keyspace, loading.ledger, journal, config.clone());
+    journal.count(&loading.keyspace, &loading.ledger, &loading.channels).unwrap();
+    let mut store = Store::new(loading.keyspace, loading.ledger, loading.channels, journal, config.clone());
     store.outlives_process = true;
     store.begin_life().ok()?;
     Some(store)

@@ -1,9 +1,11 @@
 //! What must hold for whatever a checkpoint or a record says, though its checksums are right: run by tests on what was
 //! stored and is not any more as it was, in `fuzz/` on what libFuzzer finds.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use naru_ledger::{
-    Body, ClientId, Conversation, Device, Level, Limits, Millis, Op, Seq, Useq, User,
+    ClientId, Conversation, Device, Level, Limits, Millis, Op, Seq, Useq, User, channel,
     op::{Ack, Append, From, History, Resume, Said, What},
 };
 use naru_store::{Address, Load, Lsn};
@@ -11,8 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Loading;
 use crate::{
+    channels::{ChannelChange, Channels, EpochNumber, Kept, Moment},
     keeper::salvage::Salvaging,
-    keyspace::{Gone, Key, Keyspace, Place, Value},
+    keyspace::{Body, Gone, Key, Keyspace, Place, Spot, Value},
     ledger::{Bodies, Ledger},
     numbered::Named,
     streams::{Progress, Stream, StreamId},
@@ -86,6 +89,7 @@ fn texts_of(keyspace: &Keyspace) -> usize {
 /// Whatever commands do with keys, and what is done with them when they go.
 pub(super) fn use_all(loading: &mut Loading) {
     use_ledger(&mut loading.ledger);
+    use_channels(&mut loading.channels);
     let mut places = 0;
     for key in keys(&loading.keyspace) {
         assert!(key.value.is_sound(), "what is under {:?} fits together", key.name);
@@ -152,7 +156,7 @@ fn use_ledger(ledger: &mut Ledger) {
             decide(ledger, Op::Standing { user: user.clone(), conversation: name() });
             decide(ledger, Op::Mark { conversation: name(), user: user.clone(), seq: Seq(u64::MAX) });
             let (client_id, level) = (ClientId::parse("c").expect("a letter is an id"), Level::Fsync);
-            let said = Said::System { body: Body::from(&b"1"[..]) };
+            let said = Said::System { body: naru_ledger::Body::from(&b"1"[..]) };
             let (conversation, sender) = (name(), user.clone());
             decide(ledger, Op::Send(Append { conversation, sender, client_id, said, level }));
         }
@@ -182,6 +186,45 @@ fn is_read_as_written<T: Serialize + DeserializeOwned + PartialEq>(row: &T) {
     let written = postcard::to_stdvec(row).expect("a row can be written");
     let read: T = postcard::from_bytes(&written).expect("a row that was written can be read");
     assert!(read == *row, "a row is read as it was written");
+}
+
+/// Whatever walks do with channels, and whatever is asked about them.
+fn use_channels(channels: &mut Channels) {
+    let mut names = Vec::new();
+    for kept in channels.iter() {
+        let written = postcard::to_stdvec(kept).expect("a row can be written");
+        let read: Kept = postcard::from_bytes(&written).expect("a row that was written can be read");
+        assert!(read.is_sound() && postcard::to_stdvec(&read).is_ok_and(|again| again == written));
+        assert!(kept.publications(0).count() <= kept.held());
+        names.push(kept.channel().clone());
+    }
+    let hour = Duration::from_secs(3600);
+    let moment =
+        Moment { now: 1_700_000_000_000, generation: 1, bounds: Default::default(), epoch: EpochNumber(1) };
+    for name in names.iter().take(MANY) {
+        let keep = channel::Keep { size: 2, ttl: hour, meta_ttl: hour };
+        let (channel, payload, once) = (name.clone(), Bytes::from_static(b"x"), None);
+        let publish = channel::Publish { channel: channel.clone(), payload, keep, once };
+        let history =
+            channel::History { channel, meta_ttl: hour, since: Some(1), limit: None, reverse: true };
+        for op in [channel::Op::Publish(publish), channel::Op::History(history)] {
+            let decided = channels.decide(&op, moment).expect("there is room");
+            for mut change in decided.changes {
+                let recorded = Body::Recorded(Spot { offset: 0, bytes: 1 });
+                change.each_body(&mut |body| *body = recorded.clone());
+                channels.check(name, &change).expect("what is decided fits");
+                channels.apply(name, change, 0, &mut |_| {});
+            }
+        }
+    }
+    let mut moment = 0;
+    while let Some(at) = channels.next_over().filter(|at| *at < u64::MAX) {
+        assert!(at >= moment, "time goes on");
+        moment = at;
+        for name in channels.over(at, 100) {
+            channels.apply(&name, ChannelChange::Passed { at }, 0, &mut |_| {});
+        }
+    }
 }
 
 fn use_stream(stream: &Stream) {

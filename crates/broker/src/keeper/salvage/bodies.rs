@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use bytes::Bytes;
-use naru_ledger::{Conversation, Seq};
+use naru_ledger::{Conversation, Seq, channel::Channel};
 use naru_store::{Address, Listed, Salvage};
 
 use crate::{
@@ -81,6 +81,8 @@ pub(in crate::keeper) enum Which {
     /// By its index.
     Element(u64),
     Message(Seq),
+    /// By its offset.
+    Publication(u64),
 }
 
 impl From<Slot> for Which {
@@ -89,6 +91,12 @@ impl From<Slot> for Which {
             Slot::Entry(id) => Which::Entry(id),
             Slot::Element(index) => Which::Element(index),
         }
+    }
+}
+
+impl From<u64> for Which {
+    fn from(offset: u64) -> Which {
+        Which::Publication(offset)
     }
 }
 
@@ -106,6 +114,11 @@ impl LostBodies {
     pub(in crate::keeper) fn of_conversation(conversation: &Conversation) -> LostBodies {
         let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
         LostBodies { of: ("conversation", name), count: 0, runs: Vec::new(), is_in_run: false }
+    }
+
+    pub(in crate::keeper) fn of_channel(channel: &Channel) -> LostBodies {
+        let name = Bytes::copy_from_slice(channel.as_str().as_bytes());
+        LostBodies { of: ("channel", name), count: 0, runs: Vec::new(), is_in_run: false }
     }
 
     #[cfg(test)]
@@ -155,6 +168,8 @@ impl fmt::Display for Run {
             Which::Element(_) => write!(f, "{count} elements, from index {first} on"),
             Which::Message(_) if *count == 1 => write!(f, "message {first}"),
             Which::Message(_) => write!(f, "{count} messages, {first} to {last}"),
+            Which::Publication(_) if *count == 1 => write!(f, "publication {first}"),
+            Which::Publication(_) => write!(f, "{count} publications, {first} to {last}"),
         }?;
         write!(f, " ({} from byte {offset} on)", path.display())
     }
@@ -166,6 +181,7 @@ impl fmt::Display for Which {
             Which::Entry(id) => f.write_str(&String::from_utf8_lossy(id.text().as_ref())),
             Which::Element(index) => write!(f, "{index}"),
             Which::Message(seq) => write!(f, "{seq}"),
+            Which::Publication(offset) => write!(f, "{offset}"),
         }
     }
 }

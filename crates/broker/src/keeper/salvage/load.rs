@@ -175,7 +175,7 @@ fn kind_of(change: &Change) -> Option<(&Bytes, Kind)> {
         // Whatever was there before.
         Change::Text(_, StringChange::Set { .. }) => None,
         Change::Text(key, _) => Some((key, Kind::String)),
-        Change::Key(..) | Change::Ledger(_) | Change::Flushed => None,
+        Change::Key(..) | Change::Ledger(_) | Change::Channel(..) | Change::Flushed => None,
     }
 }
 
@@ -184,6 +184,6 @@ fn creates(change: &Change) -> bool {
         Change::Stream(_, change) => change.creates(),
         Change::List(_, change) => matches!(change, ListChange::Pushed { .. }),
         Change::Text(..) => true,
-        Change::Key(..) | Change::Ledger(_) | Change::Flushed => false,
+        Change::Key(..) | Change::Ledger(_) | Change::Channel(..) | Change::Flushed => false,
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn salvage_with(
     let mut salvaging = Salvaging::new(Loading::new(Ledger::new(head.clone()), config));
     let found = source.load(&mut salvaging);
     let mut report = Report::new(found, salvaging.losses);
-    let Loading { keyspace, mut ledger, has_head, .. } = salvaging.loading;
+    let Loading { keyspace, mut ledger, channels, has_head, .. } = salvaging.loading;
     let is_whole = !report.has_lost_changes() && ledger.check().is_ok();
     if !is_whole {
         report.forgotten = mend(&mut ledger, &source, head.epoch, now);
@@ -94,6 +94,9 @@ pub(super) fn salvage_with(
         Target::create(fs, into, options, Box::new(move |_| owner.unpark())).map_err(SalvageError::Target)?;
     let mut rewrite = Rewrite::new(&source, Journal::new(log), &mut report);
     rewrite.ledger(&ledger, is_whole || has_head)?;
+    for kept in channels.iter() {
+        rewrite.channel(kept)?;
+    }
     for number in 0..keyspace.numbers() {
         if let Some(key) = keyspace.at(number) {
             rewrite.key(key)?;

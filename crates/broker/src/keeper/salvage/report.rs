@@ -19,6 +19,7 @@ pub(super) struct Kept {
     pub(super) elements: u64,
     pub(super) strings: u64,
     pub(super) messages: u64,
+    pub(super) publications: u64,
 }
 
 /// What was lost and what is in the new folder; as text for people to read.
@@ -127,11 +128,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Kept { streams, entries, lists, elements, strings, messages } = self.kept;
+        let Kept { streams, entries, lists, elements, strings, messages, publications } = self.kept;
         writeln!(
             f,
             "kept: {streams} streams with {entries} entries, {lists} lists with {elements} elements, {strings} strings, \
-             {messages} messages of people"
+             {messages} messages of people, {publications} publications that channels keep"
         )?;
         if let Some((path, offset)) = &self.found.torn {
             writeln!(

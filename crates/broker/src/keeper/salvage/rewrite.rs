@@ -8,6 +8,7 @@ use naru_store::Salvage;
 
 use super::{SalvageError, bodies::LostBodies, body::read, report::Report};
 use crate::{
+    channels::{ChannelChange, Kept},
     keeper::{change::Change, journal::Journal},
     keyspace::{Key, KeyChange, Slot, Value},
     ledger::{Content, Conversation, Head, IdKey, Ledger, LedgerChange},
@@ -105,6 +106,45 @@ impl<'a> Rewrite<'a> {
         }
         let bytes = row.bytes();
         self.write(Change::Ledger(restated(row)), bytes)
+    }
+
+    /// Writes a channel, but for what is lost of it, and what comes before that: what it keeps has no gap. Where changes may be
+    /// lost the generation is another one, and it begins a new epoch when it is used.
+    pub(super) fn channel(&mut self, kept: &Kept) -> Result<(), SalvageError> {
+        let name = kept.channel();
+        let mut lost = LostBodies::of_channel(name);
+        let mut whole = Vec::new();
+        for (offset, place) in kept.publications(0) {
+            match read(self.from, place) {
+                Some(body) => {
+                    lost.go_on();
+                    whole.push((offset, body));
+                }
+                None => {
+                    lost.note(offset, place, self.from);
+                    whole.clear();
+                }
+            }
+        }
+        self.report.lost.note(lost);
+        self.report.kept.publications += whole.len() as u64;
+        let mut write = |change, bytes| self.write(Change::Channel(name.clone(), change), bytes);
+        if let Some((standing, epoch, generation)) = kept.standing() {
+            let (remembered_until, kept_until) = kept.times();
+            let first = whole.first().map_or(standing + 1, |(first, _)| *first);
+            write(ChannelChange::Begun { epoch, generation, top: first - 1 }, 0)?;
+            write(ChannelChange::Used { remembered_until }, 0)?;
+            for (offset, body) in whole {
+                let (bytes, body) = (body.len(), body.into());
+                let published =
+                    ChannelChange::Published { offset, body, first, kept_until, remembered_until };
+                write(published, bytes)?;
+            }
+        }
+        for (key, first) in kept.once() {
+            write(ChannelChange::Noted { key: key.into(), first }, key.len())?;
+        }
+        Ok(())
     }
 
     /// Writes a key, but for what is lost of it.

@@ -99,8 +99,8 @@ impl Desk {
         loading.ledger.check().unwrap();
         assert_eq!(loading.ledger.totals(), loading.ledger.counted());
         let mut journal = Journal::new(log);
-        journal.count(&loading.keyspace, &loading.ledger)?;
-        let store = Store::new(loading.keyspace, loading.ledger, journal, config);
+        journal.count(&loading.keyspace, &loading.ledger, &loading.channels)?;
+        let store = Store::new(loading.keyspace, loading.ledger, loading.channels, journal, config);
         Ok(Desk { store, recovery, ever: Ever::default() })
     }
 

@@ -26,7 +26,7 @@ impl History {
         disk.plan(disk.operations() + cut, Fault::Stop);
         for step in steps {
             *number += 1;
-            desk.take(*step, *number);
+            desk.take(step.clone(), *number);
             let everything = desk.keys();
             let is_readable = !everything.values().flatten().any(|held| held.contains("the power is off"));
             // If the log had failed before, what was to be recorded is not, and is never handed over.

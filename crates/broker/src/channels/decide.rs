@@ -1,0 +1,196 @@
+use std::time::Duration;
+
+use naru_ledger::channel::{Channel, History, Once, Op, Publish, Refused, StreamPosition, remembered_for};
+
+use super::{Bounds, ChannelChange, Channels, EpochNumber, First, Kept, kept::Stream};
+use crate::keyspace::Place;
+
+/// When something is asked, and what it is decided by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Unix milliseconds.
+    pub(crate) now: u64,
+    /// That of the store.
+    pub(crate) generation: u32,
+    pub(crate) bounds: Bounds,
+    /// For a channel that begins an epoch.
+    pub(crate) epoch: EpochNumber,
+}
+
+/// What an operation comes to.
+pub(crate) struct Decided {
+    pub(crate) changes: Vec<ChannelChange>,
+    pub(crate) outcome: Outcome,
+}
+
+pub(crate) enum Outcome {
+    /// It is to be published, with this position.
+    Publish(Option<StreamPosition>),
+    /// It was, with this one.
+    Repeat(Option<StreamPosition>),
+    /// What is kept: bodies at these places.
+    Page {
+        top: StreamPosition,
+        publications: Vec<(u64, Place)>,
+    },
+    Ok,
+}
+
+/// A channel as it is at a moment, and what changes by then.
+struct Now<'a> {
+    kept: Option<&'a Kept>,
+    /// None where it is not remembered any more, or of an older generation.
+    stream: Option<&'a Stream>,
+    changes: Vec<ChannelChange>,
+    moment: Moment,
+}
+
+impl Channels {
+    /// What an operation on what is kept comes to; of one about who is present, nothing.
+    pub(crate) fn decide(&self, op: &Op, moment: Moment) -> Result<Decided, Refused> {
+        match op {
+            Op::Publish(publish) => self.publish(publish, moment),
+            Op::History(history) => self.history(history, moment),
+            Op::Remove { channel } => {
+                let mut at = self.now(channel, moment);
+                if let Some(stream) = at.stream.filter(|stream| !stream.kept.is_empty()) {
+                    at.changes.push(ChannelChange::Cleared { through: stream.top });
+                }
+                Ok(Decided { changes: at.changes, outcome: Outcome::Ok })
+            }
+            Op::Enter(_) | Op::Leave(_) | Op::Presence { .. } | Op::Stats { .. } => {
+                Ok(Decided { changes: Vec::new(), outcome: Outcome::Ok })
+            }
+        }
+    }
+
+    fn publish(&self, publish: &Publish, moment: Moment) -> Result<Decided, Refused> {
+        let Publish { channel, payload, keep, once } = publish;
+        let mut at = self.now(channel, moment);
+        if let Some(first) = once.as_ref().and_then(|once| at.first(&once.key)) {
+            let position = first.position.map(|(offset, epoch)| epoch.position(offset));
+            return Ok(Decided { changes: Vec::new(), outcome: Outcome::Repeat(position) });
+        }
+        if keep.size == 0 && once.is_none() {
+            return Ok(Decided { changes: Vec::new(), outcome: Outcome::Publish(None) });
+        }
+        self.make_room(&at, once.as_ref())?;
+        let mut position = None;
+        if keep.size > 0 {
+            let (top, epoch) = at.begin();
+            let (offset, bytes) = (top + 1, payload.len() as u64);
+            let kept = at.publications(0);
+            let is_alone = bytes > moment.bounds.bytes_max;
+            let mut left = if is_alone { 0 } else { u64::from(keep.size) - 1 };
+            let mut room = moment.bounds.bytes_max.saturating_sub(bytes);
+            // The oldest make room.
+            let fitting = kept.rev().take_while(|(_, place)| {
+                let fits = left > 0 && u64::from(place.bytes) <= room;
+                left = left.saturating_sub(1);
+                room = room.saturating_sub(u64::from(place.bytes));
+                fits
+            });
+            let first = offset - fitting.count() as u64;
+            at.changes.push(ChannelChange::Published {
+                offset,
+                body: payload.clone().into(),
+                first,
+                kept_until: after(moment.now, keep.ttl),
+                remembered_until: at.remembered_until(keep.meta_ttl),
+            });
+            position = Some((offset, epoch));
+        }
+        if let Some(Once { key, window }) = once {
+            let first = First { until: after(moment.now, *window), position };
+            at.changes.push(ChannelChange::Noted { key: key.as_str().into(), first });
+        }
+        let position = position.map(|(offset, epoch)| epoch.position(offset));
+        Ok(Decided { changes: at.changes, outcome: Outcome::Publish(position) })
+    }
+
+    fn history(&self, history: &History, moment: Moment) -> Result<Decided, Refused> {
+        let History { channel, meta_ttl, since, limit, reverse } = history;
+        let mut at = self.now(channel, moment);
+        self.make_room(&at, None)?;
+        let (top, epoch) = at.begin();
+        let remembered_until = at.remembered_until(*meta_ttl);
+        if at.stream.is_none_or(|stream| stream.remembered_until != remembered_until) {
+            at.changes.push(ChannelChange::Used { remembered_until });
+        } else {
+            // Nothing is written for who only reads.
+            at.changes.clear();
+        }
+        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+        let publications: Vec<(u64, Place)> = if *reverse {
+            let before = since.unwrap_or(u64::MAX);
+            at.publications(0).rev().skip_while(|(offset, _)| *offset >= before).take(limit).collect()
+        } else {
+            let from = since.map_or(0, |since| since.saturating_add(1));
+            at.publications(from).take(limit).collect()
+        };
+        let top = epoch.position(top);
+        Ok(Decided { changes: at.changes, outcome: Outcome::Page { top, publications } })
+    }
+
+    fn now(&self, channel: &Channel, moment: Moment) -> Now<'_> {
+        let kept = self.get(channel.as_str().as_bytes());
+        let stream = kept.and_then(|kept| kept.stream.as_ref());
+        let is_remembered =
+            |stream: &&Stream| moment.now < stream.remembered_until && moment.generation <= stream.generation;
+        let is_over = kept.is_some_and(|kept| kept.looked_at <= moment.now && kept.is_over(moment.now));
+        let changes = is_over.then_some(ChannelChange::Passed { at: moment.now }).into_iter().collect();
+        Now { kept, stream: stream.filter(is_remembered), changes, moment }
+    }
+
+    /// Refuses what there is no room for.
+    fn make_room(&self, at: &Now<'_>, once: Option<&Once>) -> Result<(), Refused> {
+        let Bounds { channels_max, once_max, .. } = at.moment.bounds;
+        if at.kept.is_none() && self.slab.len() as u64 >= channels_max {
+            let parameter = "channel-count-max";
+            return Err(Refused::Full { what: "channels", most: channels_max, parameter });
+        }
+        if once.is_some() && at.kept.map_or(0, |kept| kept.once.len() as u64) >= once_max {
+            let (what, parameter) = ("keys of ONCE in a channel", "channel-once-max");
+            return Err(Refused::Full { what, most: once_max, parameter });
+        }
+        Ok(())
+    }
+}
+
+impl Now<'_> {
+    /// The first answer to what was published once, as long as it is recognised.
+    fn first(&self, key: &str) -> Option<First> {
+        let first = self.kept?.once.get(key)?;
+        (self.moment.now < first.until).then_some(*first)
+    }
+
+    /// Where the channel stands, where it stood or where it now begins to.
+    fn begin(&mut self) -> (u64, EpochNumber) {
+        match self.stream {
+            Some(stream) => (stream.top, stream.epoch),
+            None => {
+                let Moment { epoch, generation, .. } = self.moment;
+                self.changes.push(ChannelChange::Begun { epoch, generation, top: 0 });
+                (0, epoch)
+            }
+        }
+    }
+
+    /// Up to when that is remembered when it is used now. Most often it is for long enough already.
+    fn remembered_until(&self, meta_ttl: Duration) -> u64 {
+        let known = self.stream.map_or(0, |stream| stream.remembered_until);
+        let now = self.moment.now;
+        if known < after(now, meta_ttl) { after(now, remembered_for(meta_ttl)) } else { known }
+    }
+
+    /// What is kept from this offset on.
+    fn publications(&self, from: u64) -> impl DoubleEndedIterator<Item = (u64, Place)> + use<'_> {
+        let now = self.moment.now;
+        let stream = self.stream.filter(|stream| now < stream.kept_until);
+        stream.into_iter().flat_map(move |stream| stream.from(from))
+    }
+}
+
+fn after(now: u64, duration: Duration) -> u64 {
+    now.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

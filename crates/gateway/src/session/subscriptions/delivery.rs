@@ -1,0 +1,136 @@
+//! What comes live.
+
+use super::{Held, Phase, Session, Stream, position::Heard};
+use crate::{
+    codes::{Disconnect, Unsubscribed},
+    limits::{HELD_BYTES_MAX, HELD_MAX, LIVE_BYTES_MAX},
+    protocol::push::Push,
+    publication::{Kind, Publication},
+    session::Ending,
+};
+use naru_fanout::Publication as _;
+
+/// What becomes of a publication.
+enum Verdict {
+    Deliver,
+    Pass,
+    /// There is something to do that takes time.
+    Attend,
+    /// The subscription cannot go on.
+    Lost,
+}
+
+impl Session {
+    /// Something that has just been said in a channel.
+    pub(in crate::session) fn deliver_live(&self, publication: &Publication) {
+        // Nearly always there is nothing to be looked up.
+        let is_plain = matches!(publication.kind, Kind::Live) && publication.position().is_none();
+        if is_plain && self.subscriptions.attentive.get() == 0 {
+            return self.deliver_now(publication);
+        }
+        let verdict = self.verdict(publication);
+        match verdict {
+            Verdict::Deliver => self.deliver_now(publication),
+            Verdict::Pass => {}
+            Verdict::Attend => self.subscriptions.upkeep.ring(),
+            Verdict::Lost => self.lose(publication.name()),
+        }
+    }
+
+    fn verdict(&self, publication: &Publication) -> Verdict {
+        let mut all = self.subscriptions.all.borrow_mut();
+        let Some(subscription) = all.get_mut(publication.name()) else { return Verdict::Pass };
+        if matches!(publication.kind, Kind::Presence) {
+            let hears = subscription.more.as_ref().is_some_and(|more| more.hears);
+            let is_begun = !subscription.is_joining() && !subscription.is_over();
+            return if hears && is_begun { Verdict::Deliver } else { Verdict::Pass };
+        }
+        match subscription.stream_mut() {
+            Some(stream) => stream.verdict(publication, self.link.queued()),
+            None => Verdict::Deliver,
+        }
+    }
+
+    fn deliver_now(&self, publication: &Publication) {
+        match publication.frame(self.flavour) {
+            None => self.end(Disconnect::InappropriateProtocol),
+            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
+            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
+        }
+    }
+
+    /// A subscription has missed what cannot be had any more. The client comes back with its position.
+    pub(super) fn lose(&self, channel: &str) {
+        let mut all = self.subscriptions.all.borrow_mut();
+        let Some(subscription) = all.get_mut(channel) else { return };
+        if subscription.is_server_side {
+            drop(all);
+            return self.end(Disconnect::InsufficientState);
+        }
+        if let Some(stream) = subscription.stream_mut()
+            && !matches!(stream.phase, Phase::Over)
+        {
+            if matches!(stream.phase, Phase::Joining(_)) {
+                self.subscriptions.attend(-1);
+            }
+            stream.phase = Phase::Over;
+            drop(all);
+            self.send(&Push::unsubscribe(channel, Unsubscribed::InsufficientState).into());
+            self.subscriptions.upkeep.ring();
+        }
+    }
+}
+
+impl Stream {
+    fn verdict(&mut self, publication: &Publication, queued: usize) -> Verdict {
+        let Some(position) = publication.position() else {
+            // It is not kept, and lost on who is not there yet.
+            let is_there = matches!(self.phase, Phase::Live | Phase::Behind { .. });
+            return if is_there { Verdict::Deliver } else { Verdict::Pass };
+        };
+        let standing = match (&mut self.phase, &mut self.standing) {
+            (Phase::Joining(held), _) => {
+                held.hold(publication);
+                return Verdict::Pass;
+            }
+            (Phase::Over, _) => return Verdict::Pass,
+            (Phase::Behind { heard }, Some(standing)) => {
+                if position.epoch != standing.epoch {
+                    return Verdict::Lost;
+                }
+                *heard = position.offset.max(*heard);
+                return Verdict::Pass;
+            }
+            (Phase::Live, Some(standing)) => standing,
+            (Phase::Live | Phase::Behind { .. }, None) => return Verdict::Pass,
+        };
+        match standing.hear(position) {
+            Heard::Next if queued + publication.bytes() > LIVE_BYTES_MAX => {
+                self.phase = Phase::Behind { heard: position.offset };
+                Verdict::Attend
+            }
+            Heard::Next => {
+                standing.offset = position.offset;
+                Verdict::Deliver
+            }
+            Heard::Old => Verdict::Pass,
+            // What is missing may be kept; it is read before the subscription is given up.
+            Heard::Ahead => {
+                self.phase = Phase::Behind { heard: position.offset };
+                Verdict::Attend
+            }
+            Heard::Elsewhere => Verdict::Lost,
+        }
+    }
+}
+
+impl Held {
+    fn hold(&mut self, publication: &Publication) {
+        self.bytes += publication.bytes();
+        if self.is_overrun || self.publications.len() >= HELD_MAX || self.bytes > HELD_BYTES_MAX {
+            *self = Held { is_overrun: true, ..Held::default() };
+        } else {
+            self.publications.push(publication.clone());
+        }
+    }
+}

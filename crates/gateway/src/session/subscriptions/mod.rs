@@ -1,0 +1,337 @@
+//! Channels a client follows: what a subscription is, and how clients begin and end theirs.
+//!
+//! A plain one is no more than a name and a hold. One that stands somewhere in what its channel keeps, is present, hears who comes and
+//! goes, or ends by itself has [`More`]. `joining.rs` begins them, `delivery.rs` is what comes live, `upkeep.rs` the loop that does
+//! what takes time, `position.rs` the rules of positions.
+//!
+//! What a client misses of a positioned channel is not queued: the subscription is **behind**, what comes live is let pass, and
+//! the rest is read again from the broker at the client's pace. Only where that is not kept any more it ends.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use ahash::RandomState;
+use tokio::time::Instant;
+
+use super::{Ending, Session, topic};
+use crate::{
+    auth::Holder,
+    channels::inbox_of,
+    codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
+    interests::Hold,
+    limits::HISTORY_BYTES_MAX,
+    namespaces::{Asked, By, Caps, DeltaType, Overrides, Who},
+    protocol::{
+        command::{SubRefreshRequest, SubscribeRequest, UnsubscribeRequest},
+        message::Empty,
+        push::Push,
+        reply::{Expiry, Outcome, SubRefreshResult},
+    },
+    publication::{Payload, Publication, Sender},
+    session::clock,
+};
+
+mod delivery;
+mod departing;
+mod joining;
+mod position;
+mod upkeep;
+
+use departing::Departure;
+pub(super) use joining::Joined;
+pub(crate) use joining::Terms;
+use position::Standing;
+pub(crate) use position::Wanted;
+
+/// The subscriptions of a session, by name; server-side ones among them, the inbox and rooms not.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    /// How many of them look at all that comes, not only at what has a position: those that are joining.
+    pub(super) attentive: Cell<usize>,
+    upkeep: upkeep::Bell,
+}
+
+pub(super) struct Subscription {
+    /// Keeps this server subscribed to the channel.
+    _hold: Hold,
+    is_server_side: bool,
+    /// The core delivers to it.
+    is_listening: bool,
+    more: Option<Box<More>>,
+}
+
+/// What is beyond a plain subscription.
+struct More {
+    stream: Option<Stream>,
+    /// How others in the channel see it.
+    sender: Sender,
+    is_present: bool,
+    /// Whether others are told when it has gone; from when they were told that it has come.
+    tells: Tells,
+    hears: bool,
+    /// When it ends unless it is refreshed.
+    ends_at: Option<Instant>,
+}
+
+/// A subscription that stands somewhere in what its channel keeps.
+struct Stream {
+    /// None until it was read.
+    standing: Option<Standing>,
+    phase: Phase,
+    /// Where it stood when that was compared with the channel last, and when to do so again.
+    compared: (u64, Instant),
+    /// For how long the channel's offset and epoch are remembered.
+    meta_ttl: std::time::Duration,
+}
+
+enum Phase {
+    /// The client was not told yet. What comes live is held back.
+    Joining(Held),
+    /// What comes live is delivered.
+    Live,
+    /// What comes live is in what is read. The highest offset heard.
+    Behind { heard: u64 },
+    /// It has ended, and is to be taken away.
+    Over,
+}
+
+#[derive(Default)]
+struct Held {
+    publications: Vec<Publication>,
+    bytes: usize,
+    /// There were too many: they are read again.
+    is_overrun: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Nobody,
+    Soon,
+    Told,
+}
+
+impl Subscriptions {
+    pub(super) fn len(&self) -> usize {
+        self.all.borrow().len()
+    }
+
+    /// One more looks at all that comes, or one less.
+    fn attend(&self, change: isize) {
+        self.attentive.set(self.attentive.get().strict_add_signed(change));
+    }
+
+    /// Whether the client is subscribed, or about to be.
+    pub(super) fn has(&self, channel: &str) -> bool {
+        self.all.borrow().get(channel).is_some_and(|subscription| !subscription.is_over())
+    }
+}
+
+impl Subscription {
+    fn stream(&self) -> Option<&Stream> {
+        self.more.as_ref()?.stream.as_ref()
+    }
+
+    fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.more.as_mut()?.stream.as_mut()
+    }
+
+    fn is_over(&self) -> bool {
+        self.stream().is_some_and(|stream| matches!(stream.phase, Phase::Over))
+    }
+
+    fn is_joining(&self) -> bool {
+        self.stream().is_some_and(|stream| matches!(stream.phase, Phase::Joining(_)))
+    }
+
+    /// What it stands for beyond being heard, taken from it.
+    fn departure(self) -> Option<Departure> {
+        let More { sender, is_present, tells, .. } = *self.more?;
+        let is_told = tells == Tells::Told;
+        (is_present || is_told).then_some(Departure { sender, is_present, is_told })
+    }
+}
+
+impl Session {
+    pub(super) async fn subscribe(
+        self: &Rc<Self>,
+        id: u32,
+        subscribe: SubscribeRequest,
+    ) -> Result<(), Ending> {
+        let joined = match self.join_as_asked(&subscribe).await {
+            Ok(joined) => joined,
+            Err(failure) => return self.answer(id, Err(failure)),
+        };
+        // The reply comes before any publication, and after the broker's confirmation.
+        self.answer(id, Ok(Outcome::Subscribe(joined.result.clone())))?;
+        self.begin(joined);
+        Ok(())
+    }
+
+    async fn join_as_asked(self: &Rc<Self>, subscribe: &SubscribeRequest) -> Result<Joined, Failure> {
+        let delta = self.check(subscribe)?;
+        let name: &str = &subscribe.channel;
+        let namespaces = self.shared().namespaces.load_full();
+        let channel = namespaces.find_for_client(name)?;
+        let pass = if subscribe.token.is_empty() {
+            None
+        } else {
+            let holder = Holder { user: self.user_name(), client: &self.client };
+            Some(self.shared().auth.subscribe(&subscribe.token, name, holder).await?)
+        };
+        let who = self.who(name);
+        match channel.may_subscribe(&who, pass.is_some())? {
+            By::Rule | By::Token => {}
+            // No proxy can be configured yet.
+            By::Hook(_) => return Err(Code::NotAvailable.into()),
+        }
+        let asked = Asked {
+            positioned: subscribe.positioned,
+            recoverable: subscribe.recoverable || subscribe.recover,
+            join_leave: subscribe.join_leave,
+            delta,
+        };
+        let overrides = pass.as_ref().map(|pass| pass.granted.overrides).unwrap_or_default();
+        let wanted = Wanted { offset: subscribe.offset, epoch: subscribe.epoch.clone() };
+        let granted = pass.as_ref().map(|pass| &pass.granted);
+        let terms = Terms {
+            granted: channel.grant(&who, asked, overrides),
+            history: channel.namespace().history(),
+            sender: Sender { chan_info: granted.and_then(|it| it.info.clone()), ..self.info() },
+            data: granted.and_then(|it| it.data.clone()),
+            expires_at: pass.as_ref().and_then(|pass| pass.expires_at),
+            wanted: subscribe.recover.then_some(wanted),
+            budget: HISTORY_BYTES_MAX,
+            must_recover: subscribe.flag & FLAG_MUST_RECOVER != 0,
+            is_server_side: false,
+        };
+        self.join(name.into(), terms).await
+    }
+
+    /// What can be seen of a request without asking anybody.
+    fn check(&self, subscribe: &SubscribeRequest) -> Result<Option<DeltaType>, Failure> {
+        let channel: &str = &subscribe.channel;
+        let delta = match &*subscribe.delta {
+            "" => None,
+            "fossil" => Some(DeltaType::Fossil),
+            _ => return Err(Disconnect::BadRequest.into()),
+        };
+        if channel.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        if subscribe.kind != 0 {
+            return Err(Code::NotAvailable.into());
+        }
+        if subscribe.tf.is_some() {
+            return Err(Refused::bad("tags filters are not allowed here").into());
+        }
+        if self.subscriptions.has(channel)
+            || self.signed_in().is_some_and(|member| inbox_of(member.user.as_str()) == channel)
+        {
+            return Err(Code::AlreadySubscribed.into());
+        }
+        Ok(delta)
+    }
+
+    /// This client, in view of a channel.
+    pub(super) fn who(&self, channel: &str) -> Who<'_> {
+        Who {
+            user: self.user_name(),
+            is_subscribed: self.subscriptions.has(channel),
+            caps: self.connected().capabilities.borrow().in_channel(channel),
+        }
+    }
+
+    /// Succeeds also for what is not subscribed. What the server has subscribed to stays.
+    pub(super) async fn unsubscribe(
+        self: &Rc<Self>,
+        unsubscribe: &UnsubscribeRequest,
+    ) -> Result<Outcome, Failure> {
+        let channel: &str = &unsubscribe.channel;
+        if channel.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let is_ours = self.subscriptions.all.borrow().get(channel).is_some_and(|it| !it.is_server_side);
+        if is_ours {
+            self.take_away(channel).await;
+        }
+        Ok(Outcome::Unsubscribe(Empty {}))
+    }
+
+    /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
+    pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
+        if self.subscriptions.has(channel) {
+            self.send(&Push::unsubscribe(channel, why).into());
+            self.take_away(channel).await;
+        }
+    }
+
+    pub(super) async fn sub_refresh(&self, refresh: &SubRefreshRequest) -> Result<Outcome, Failure> {
+        let channel: &str = &refresh.channel;
+        if channel.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        if refresh.kind != 0 {
+            return Err(Code::NotAvailable.into());
+        }
+        if !self.subscriptions.has(channel) {
+            return Err(Code::PermissionDenied.into());
+        }
+        let holder = Holder { user: self.user_name(), client: &self.client };
+        let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
+        let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
+        let mut all = self.subscriptions.all.borrow_mut();
+        let Some(subscription) = all.get_mut(channel) else { return Err(Code::PermissionDenied.into()) };
+        if let Some(more) = &mut subscription.more {
+            more.ends_at = ends_at;
+        } else if ends_at.is_some() {
+            subscription.more = Some(Box::new(More { ends_at, ..More::plain(self.info()) }));
+        }
+        drop(all);
+        self.subscriptions.upkeep.ring();
+        Ok(Outcome::SubRefresh(SubRefreshResult { expires, ttl }))
+    }
+
+    /// What others in a channel are shown of this client's subscription.
+    pub(super) fn chan_info(&self, channel: &str) -> Option<Payload> {
+        let all = self.subscriptions.all.borrow();
+        all.get(channel)?.more.as_ref()?.sender.chan_info.clone()
+    }
+
+    /// What a token or the server itself subscribes the client to.
+    pub(crate) fn server_side(
+        &self,
+        channel: &str,
+        sender: Sender,
+        overrides: Overrides,
+    ) -> Result<Terms, Refused> {
+        let namespaces = self.shared().namespaces.load();
+        let channel = namespaces.find_granted(channel)?;
+        let user = sender.user.clone();
+        let who = Who { user: &user, is_subscribed: true, caps: Caps::default() };
+        Ok(Terms {
+            granted: channel.grant(&who, Asked::default(), overrides),
+            history: channel.namespace().history(),
+            sender,
+            data: None,
+            expires_at: None,
+            wanted: None,
+            budget: 0,
+            must_recover: false,
+            is_server_side: true,
+        })
+    }
+}
+
+/// Bit 2 of a subscribe request's flags: who cannot recover is told so by an error.
+const FLAG_MUST_RECOVER: i64 = 2;
+
+impl More {
+    fn plain(sender: Sender) -> More {
+        More { stream: None, sender, is_present: false, tells: Tells::Nobody, hears: false, ends_at: None }
+    }
+}
