@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ask::ask;
 use crate::current::Current;
-use crate::desired::{Change, Changes, Step};
+use crate::desired::{Change, Changes, Step, Wanted};
 use crate::error::BusError;
 use crate::event::{Event, Events};
 use crate::limits::{CALL_TIMEOUT, CALLS_MAX, CHANGES_MAX};
@@ -135,13 +135,13 @@ impl Bus {
     /// Calls are applied in the order in which they were first polled. The caller counts its own subscribers, and
     /// unsubscribes if it drops this future unfinished.
     pub async fn subscribe(&self, channel: &str) -> Result<(), BusError> {
-        self.add(Step::Subscribe, channel).await
+        self.add(Change::new(Step::Subscribe, channel)).await
     }
 
     /// Unsubscribes from a live channel. It is not wanted any more whatever the answer is; while the link is down
     /// that is all there is to do.
     pub async fn unsubscribe(&self, channel: &str) -> Result<(), BusError> {
-        self.remove(Step::Unsubscribe, channel).await
+        self.remove(Change::new(Step::Unsubscribe, channel)).await
     }
 
     /// Hears what comes into a room that is followed by its channel, as [`Event::Delivered`] to nobody. As a subscription.
@@ -157,12 +157,12 @@ impl Bus {
     /// Says that this server holds a connection of the user, so that the broker sends it what comes into the
     /// user's inbox. Wanted, and restored, as a subscription is.
     pub async fn route(&self, user: &User) -> Result<(), BusError> {
-        self.add(Step::Route, user.as_str()).await
+        self.add(Change::new(Step::Route, user.as_str())).await
     }
 
     /// Says that this server holds no connection of the user any more.
     pub async fn unroute(&self, user: &User) -> Result<(), BusError> {
-        self.remove(Step::Unroute, user.as_str()).await
+        self.remove(Change::new(Step::Unroute, user.as_str())).await
     }
 
     /// Ends the link and its thread, soon. Calls that wait for an answer fail, as do all later ones.
@@ -236,16 +236,14 @@ impl Bus {
         called.await.unwrap_or(Err(BusError::Unreachable))
     }
 
-    async fn add(&self, step: Step, name: &str) -> Result<(), BusError> {
-        let (change, answer) = Change::new(step, name);
+    pub(crate) async fn add(&self, (change, answer): Wanted) -> Result<(), BusError> {
         let queued = timeout(CALL_TIMEOUT, self.changes.send(change)).await;
         queued.map_err(|_| BusError::Unreachable)?.map_err(|_| BusError::Unreachable)?;
         answered(answer).await
     }
 
     /// Waits for room as long as it takes: what is not wanted any more must not stay for lack of room.
-    async fn remove(&self, step: Step, name: &str) -> Result<(), BusError> {
-        let (change, answer) = Change::new(step, name);
+    pub(crate) async fn remove(&self, (change, answer): Wanted) -> Result<(), BusError> {
         self.changes.send(change).await.map_err(|_| BusError::Unreachable)?;
         answered(answer).await
     }

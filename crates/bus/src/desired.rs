@@ -1,11 +1,12 @@
 //! What this gateway wants to hear, and the changes of that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use naru_ledger::op::Run;
-use naru_ledger::{Op, User};
+use naru_ledger::{Op, User, channel};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -13,6 +14,7 @@ use crate::ask::in_time;
 use crate::error::BusError;
 use crate::limits::{AGAIN_EVERY, BATCH_NAMES_MAX};
 use crate::line::Line;
+use crate::present::Here;
 
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +23,41 @@ pub(crate) enum Step {
     Unsubscribe,
     Route,
     Unroute,
+    Enter,
+    Leave,
 }
 
-/// Something to hear or not to hear any more, and who waits to know that the broker agreed.
+/// What is wanted, or not wanted any more.
+#[derive(Debug, Clone)]
+struct Wish {
+    name: Arc<str>,
+    /// What is said of who enters; of nobody and nothing else.
+    here: Option<Arc<Here>>,
+}
+
+/// Something to hear or not to hear any more, or to be said, and who waits to know that the broker agreed.
 pub(crate) struct Change {
     step: Step,
-    name: Arc<str>,
+    wish: Wish,
     answer: oneshot::Sender<Result<(), BusError>>,
 }
 
+/// A change, and what becomes of it.
+pub(crate) type Wanted = (Change, oneshot::Receiver<Result<(), BusError>>);
+
 impl Change {
-    pub(crate) fn new(step: Step, name: &str) -> (Change, oneshot::Receiver<Result<(), BusError>>) {
+    pub(crate) fn new(step: Step, name: &str) -> Wanted {
+        Change::of(step, Wish { name: name.into(), here: None })
+    }
+
+    /// Somebody is to be present, who is told from others by this name.
+    pub(crate) fn entering(name: &str, here: Here) -> Wanted {
+        Change::of(Step::Enter, Wish { name: name.into(), here: Some(Arc::new(here)) })
+    }
+
+    fn of(step: Step, wish: Wish) -> Wanted {
         let (answer, answered) = oneshot::channel();
-        (Change { step, name: name.into(), answer }, answered)
+        (Change { step, wish, answer }, answered)
     }
 }
 
@@ -75,9 +99,12 @@ pub(crate) struct Desired {
     /// Users that are not wanted, as far as they are not above, and of whom the broker may still believe it. At most as many as
     /// were wanted, and one batch.
     left: HashSet<Arc<str>>,
+    present: HashMap<Arc<str>, Arc<Here>>,
+    /// The same of those who were present.
+    gone: HashSet<Arc<str>>,
     /// What was not taken on this connection, to be asked for again: a user's rights or memory may have come to an end, and what is
     /// about some names must not cost everybody the link.
-    untaken: Vec<(Step, Arc<str>)>,
+    untaken: Vec<(Step, Wish)>,
     /// When.
     again_at: Option<Instant>,
 }
@@ -86,14 +113,18 @@ impl Desired {
     /// Answers changes while there is no broker: what is new is refused, what is not wanted any more is forgotten.
     pub(crate) fn refuse(&mut self, step: Step, changes: Vec<Change>) {
         if step == Step::Unroute {
-            let left = changes.iter().map(|change| &change.name).filter(|name| self.users.contains(*name));
+            let left = names(&changes).filter(|name| self.users.contains(*name));
             self.left.extend(left.cloned());
+        }
+        if step == Step::Leave {
+            let gone = names(&changes).filter(|name| self.present.contains_key(*name));
+            self.gone.extend(gone.cloned());
         }
         self.forget(step, &changes);
         for change in changes {
             let outcome = match step {
-                Step::Subscribe | Step::Route => Err(BusError::Unreachable),
-                Step::Unsubscribe | Step::Unroute => Ok(()),
+                Step::Subscribe | Step::Route | Step::Enter => Err(BusError::Unreachable),
+                Step::Unsubscribe | Step::Unroute | Step::Leave => Ok(()),
             };
             // Whoever stopped waiting counts it as failed, which an addition is, and a removal does not mind.
             let _ = change.answer.send(outcome);
@@ -109,10 +140,11 @@ impl Desired {
         registered: &Registered,
     ) -> Result<(), BusError> {
         self.forget(step, &changes);
-        if matches!(step, Step::Subscribe | Step::Route) {
+        if matches!(step, Step::Subscribe | Step::Route | Step::Enter) {
             changes.retain(|change| !change.answer.is_closed());
         }
-        match tell(step, &names(&changes), registered).await {
+        let wishes: Vec<Wish> = changes.iter().map(|change| change.wish.clone()).collect();
+        match tell(step, &wishes, registered).await {
             Ok(()) => self.answer(step, changes, registered).await,
             // One name that the broker does not take must not cost the others theirs.
             Err(error) if is_about_names(&error) && changes.len() > 1 => {
@@ -128,8 +160,11 @@ impl Desired {
                 Ok(())
             }
             Err(error) => {
-                if matches!(step, Step::Route | Step::Unroute) {
-                    self.left.extend(changes.into_iter().map(|change| change.name));
+                let names = wishes.into_iter().map(|wish| wish.name);
+                match step {
+                    Step::Route | Step::Unroute => self.left.extend(names),
+                    Step::Enter | Step::Leave => self.gone.extend(names),
+                    Step::Subscribe | Step::Unsubscribe => {}
                 }
                 Err(error)
             }
@@ -140,20 +175,31 @@ impl Desired {
     pub(crate) async fn restore(&mut self, registered: &Registered) -> Result<(), BusError> {
         // Where routes outlive a connection, who has left meanwhile is still held.
         self.left.retain(|name| !self.users.contains(name));
+        self.gone.retain(|name| !self.present.contains_key(name));
+        let named = |names: &HashSet<Arc<str>>| -> Vec<Wish> {
+            names.iter().map(|name| Wish { name: Arc::clone(name), here: None }).collect()
+        };
+        let present = self.present.iter();
+        let present = present.map(|(name, here)| Wish { name: name.clone(), here: Some(here.clone()) });
+        let steps = [
+            (Step::Unroute, named(&self.left)),
+            (Step::Leave, named(&self.gone)),
+            (Step::Route, named(&self.users)),
+            (Step::Enter, present.collect()),
+            (Step::Subscribe, named(&self.channels)),
+        ];
         let mut untaken = Vec::new();
-        let steps =
-            [(Step::Unroute, &self.left), (Step::Route, &self.users), (Step::Subscribe, &self.channels)];
-        for (step, names) in steps {
-            let names: Vec<Arc<str>> = names.iter().cloned().collect();
-            for names in names.chunks(BATCH_NAMES_MAX) {
-                take(step, names, registered, &mut untaken).await?;
+        for (step, wishes) in steps {
+            for wishes in wishes.chunks(BATCH_NAMES_MAX) {
+                take(step, wishes, registered, &mut untaken).await?;
             }
         }
         self.left.clear();
-        if let Some((step, name)) = untaken.first() {
+        self.gone.clear();
+        if let Some((step, Wish { name, .. })) = untaken.first() {
             tracing::warn!(
                 ?step,
-                %name,
+                name = %name.replace('\0', " "),
                 count = untaken.len(),
                 "the broker does not take all that is wanted; trying again"
             );
@@ -174,17 +220,21 @@ impl Desired {
     /// Asks again for what was not taken, as far as it is still wanted. Of many that are refused, the first ones' answer is enough.
     pub(crate) async fn again(&mut self, registered: &Registered) -> Result<(), BusError> {
         let mut asked = std::mem::take(&mut self.untaken);
-        asked.retain(|(step, name)| match step {
+        asked.retain(|(step, Wish { name, here })| match step {
             Step::Subscribe => self.channels.contains(name),
             Step::Route => self.users.contains(name),
             Step::Unroute => !self.users.contains(name),
+            Step::Enter => {
+                self.present.get(name).zip(here.as_ref()).is_some_and(|(now, is)| Arc::ptr_eq(now, is))
+            }
+            Step::Leave => !self.present.contains_key(name),
             Step::Unsubscribe => false,
         });
         let batch = asked.split_off(asked.len().saturating_sub(BATCH_NAMES_MAX));
-        for step in [Step::Unroute, Step::Route, Step::Subscribe] {
+        for step in [Step::Unroute, Step::Leave, Step::Route, Step::Enter, Step::Subscribe] {
             let same = batch.iter().filter(|(of, _)| *of == step);
-            let names: Vec<Arc<str>> = same.map(|(_, name)| Arc::clone(name)).collect();
-            take(step, &names, registered, &mut self.untaken).await?;
+            let wishes: Vec<Wish> = same.map(|(_, wish)| wish.clone()).collect();
+            take(step, &wishes, registered, &mut self.untaken).await?;
         }
         self.untaken.append(&mut asked);
         self.again_at = Some(Instant::now() + AGAIN_EVERY);
@@ -198,10 +248,11 @@ impl Desired {
         changes: Vec<Change>,
         registered: &Registered,
     ) -> Result<(), BusError> {
-        let (wanted, undo) = match step {
-            Step::Subscribe => (&mut self.channels, Step::Unsubscribe),
-            Step::Route => (&mut self.users, Step::Unroute),
-            Step::Unsubscribe | Step::Unroute => {
+        let undo = match step {
+            Step::Subscribe => Step::Unsubscribe,
+            Step::Route => Step::Unroute,
+            Step::Enter => Step::Leave,
+            Step::Unsubscribe | Step::Unroute | Step::Leave => {
                 for change in changes {
                     let _ = change.answer.send(Ok(()));
                 }
@@ -209,31 +260,46 @@ impl Desired {
             }
         };
         let mut given_up = Vec::new();
-        for Change { name, answer, .. } in changes {
+        for Change { wish, answer, .. } in changes {
             match answer.send(Ok(())) {
-                Ok(()) => drop(wanted.insert(name)),
-                Err(_) => given_up.push(name),
+                Ok(()) => self.want(step, wish),
+                Err(_) => given_up.push(Wish { here: None, ..wish }),
             }
         }
-        let given_up: Vec<&str> =
-            given_up.iter().filter(|name| !wanted.contains(*name)).map(|name| &**name).collect();
+        given_up.retain(|wish| !self.wants(step, &wish.name));
         tell(undo, &given_up, registered).await
     }
 
+    fn want(&mut self, step: Step, Wish { name, here }: Wish) {
+        match (step, here) {
+            (Step::Enter, Some(here)) => drop(self.present.insert(name, here)),
+            (Step::Route, _) => drop(self.users.insert(name)),
+            _ => drop(self.channels.insert(name)),
+        }
+    }
+
+    fn wants(&self, step: Step, name: &str) -> bool {
+        match step {
+            Step::Subscribe | Step::Unsubscribe => self.channels.contains(name),
+            Step::Route | Step::Unroute => self.users.contains(name),
+            Step::Enter | Step::Leave => self.present.contains_key(name),
+        }
+    }
+
     fn forget(&mut self, step: Step, changes: &[Change]) {
-        let wanted = match step {
-            Step::Unsubscribe => &mut self.channels,
-            Step::Unroute => &mut self.users,
-            Step::Subscribe | Step::Route => return,
-        };
-        for change in changes {
-            wanted.remove(&change.name);
+        for name in names(changes) {
+            match step {
+                Step::Unsubscribe => drop(self.channels.remove(name)),
+                Step::Unroute => drop(self.users.remove(name)),
+                Step::Leave => drop(self.present.remove(name)),
+                Step::Subscribe | Step::Route | Step::Enter => {}
+            }
         }
     }
 }
 
-fn names(changes: &[Change]) -> Vec<&str> {
-    changes.iter().map(|change| &*change.name).collect()
+fn names(changes: &[Change]) -> impl Iterator<Item = &Arc<str>> {
+    changes.iter().map(|change| &change.wish.name)
 }
 
 /// Whether it is about what was asked; else the link is of no use.
@@ -245,18 +311,17 @@ fn is_about_names(error: &BusError) -> bool {
 /// use any more.
 async fn take(
     step: Step,
-    names: &[Arc<str>],
+    wishes: &[Wish],
     registered: &Registered,
-    untaken: &mut Vec<(Step, Arc<str>)>,
+    untaken: &mut Vec<(Step, Wish)>,
 ) -> Result<(), BusError> {
-    let all: Vec<&str> = names.iter().map(|name| &**name).collect();
-    match tell(step, &all, registered).await {
+    match tell(step, wishes, registered).await {
         Err(error) if is_about_names(&error) => {}
         outcome => return outcome,
     }
-    for name in names {
-        match tell(step, &[name], registered).await {
-            Err(error) if is_about_names(&error) => untaken.push((step, Arc::clone(name))),
+    for wish in wishes {
+        match tell(step, std::slice::from_ref(wish), registered).await {
+            Err(error) if is_about_names(&error) => untaken.push((step, wish.clone())),
             outcome => outcome?,
         }
     }
@@ -264,19 +329,32 @@ async fn take(
 }
 
 /// Tells the broker, which answers when it is done.
-async fn tell(step: Step, names: &[&str], registered: &Registered) -> Result<(), BusError> {
-    if names.is_empty() {
+async fn tell(step: Step, wishes: &[Wish], registered: &Registered) -> Result<(), BusError> {
+    if wishes.is_empty() {
         return Ok(());
     }
     let Registered { line, run } = registered;
-    let users = || names.iter().filter_map(|name| User::parse(name).ok()).collect();
+    let names = || -> Vec<&str> { wishes.iter().map(|wish| &*wish.name).collect() };
+    let users = || wishes.iter().filter_map(|wish| User::parse(&wish.name).ok()).collect();
     let op = match step {
-        Step::Subscribe => return in_time(line.connection().subscribe(names)).await,
-        Step::Unsubscribe => return in_time(line.connection().unsubscribe(names)).await,
+        Step::Subscribe => return in_time(line.connection().subscribe(names())).await,
+        Step::Unsubscribe => return in_time(line.connection().unsubscribe(names())).await,
+        Step::Enter => {
+            let here = wishes.iter().filter_map(|wish| wish.here.as_ref());
+            return each(line, here.map(|here| here.enter(run))).await;
+        }
+        Step::Leave => {
+            return each(line, wishes.iter().filter_map(|wish| Here::leave(&wish.name, run))).await;
+        }
         Step::Route => Op::Route { run: run.clone(), users: users() },
         Step::Unroute => Op::Unroute { run: run.clone(), users: users() },
     };
     line.step(&op).await.map(drop)
+}
+
+/// Asks all of these at once, each of which is safe to ask again.
+async fn each(line: &Line, ops: impl Iterator<Item = channel::Op>) -> Result<(), BusError> {
+    try_join_all(ops.map(|op| async move { line.ask_channel(&op).await.map(drop) })).await.map(drop)
 }
 
 #[cfg(test)]
@@ -331,7 +409,7 @@ mod tests {
         let mut batches = Vec::new();
         for _ in 0..4 {
             let (step, batch) = changes.batch().await;
-            batches.push((step, names(&batch).join(" ")));
+            batches.push((step, names(&batch).map(|name| &**name).collect::<Vec<_>>().join(" ")));
         }
         let expected =
             [(Step::Subscribe, "a b"), (Step::Unsubscribe, "a"), (Step::Subscribe, "a"), (Step::Route, "a")];

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use naru_ledger::answer::{Entry, PointerKind};
+use naru_ledger::channel::{StreamPosition, split_position};
 use naru_ledger::json::{JsonError, To, server_channel};
 use naru_ledger::{Conversation, Seq, Server, Told};
 use redis::{PushInfo, PushKind, Value};
@@ -16,6 +17,8 @@ pub enum Event {
     Published {
         /// The channel.
         channel: String,
+        /// Where it stands in what the channel keeps, if it is kept there.
+        position: Option<StreamPosition>,
         /// What was published, as it was.
         payload: Bytes,
     },
@@ -118,7 +121,13 @@ impl Events {
         };
         let channel = String::from_utf8(channel).map_err(|error| error.to_string())?;
         if channel != self.inbox_channel && !channel.starts_with(ROOM_CHANNELS) {
-            return Ok(Event::Published { channel, payload: payload.into() });
+            let payload = Bytes::from(payload);
+            return Ok(match split_position(&payload) {
+                Some((position, begin)) => {
+                    Event::Published { channel, position: Some(position), payload: payload.slice(begin..) }
+                }
+                None => Event::Published { channel, position: None, payload },
+            });
         }
         Delivery::read(&payload).map(Event::Delivered).map_err(|error| error.to_string())
     }
@@ -145,8 +154,18 @@ mod tests {
     fn a_message_on_a_live_channel_is_passed_on_as_it_is() {
         let (events, heard) = events();
         events.pushed(push(PushKind::Message, "public:room", "{any"));
-        let Event::Published { channel, payload } = heard.try_recv().unwrap() else { panic!() };
-        assert_eq!((channel.as_str(), &payload[..]), ("public:room", &b"{any"[..]));
+        let Event::Published { channel, position, payload } = heard.try_recv().unwrap() else { panic!() };
+        assert_eq!((channel.as_str(), position, &payload[..]), ("public:room", None, &b"{any"[..]));
+    }
+
+    #[test]
+    fn what_is_kept_comes_with_its_position_and_without_what_says_it() {
+        let (events, heard) = events();
+        events.pushed(push(PushKind::Message, "public:room", "naru:12:e1\n{any"));
+        let Event::Published { position, payload, .. } = heard.try_recv().unwrap() else { panic!() };
+        let epoch = naru_ledger::Epoch::parse("e1").unwrap();
+        assert_eq!(position, Some(StreamPosition { offset: 12, epoch }));
+        assert_eq!(&payload[..], b"{any");
     }
 
     #[test]

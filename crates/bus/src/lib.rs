@@ -2,7 +2,7 @@
 //!
 //! A [`Bus`] is one RESP3 connection, over TCP or over an in-process stream, with a thread of its own that
 //! connects, watches, and connects again. It knows what this gateway wants to hear: the live channels its
-//! clients follow and the users it holds connections of; after a loss it asks the broker for both again before it
+//! clients follow, the users it holds connections of, and which of its clients are present where; after a loss it asks the broker for both again before it
 //! says [`Event::Up`]. Calls are asked on that connection from any thread and never wait for a broker that is not
 //! there: they fail as [`BusError::Unreachable`]. What is under way when the link is lost is asked again on the next one, if
 //! that comes in time: every operation of the ledger is safe to repeat.
@@ -36,6 +36,7 @@ mod ask;
 mod backoff;
 mod bus;
 mod calls;
+mod channels;
 mod current;
 mod desired;
 mod dialect;
@@ -50,6 +51,7 @@ mod link;
 mod partition;
 #[cfg(test)]
 mod played;
+mod present;
 mod reply;
 mod scripts;
 mod sweeper;
@@ -60,11 +62,15 @@ pub mod wire;
 mod writing;
 
 pub use bus::{Bus, Terms};
+pub use channels::Read;
 pub use dialect::Dialect;
 pub use error::BusError;
 pub use event::{Delivery, Event};
 pub use inspect::{Inspection, Persistence};
 pub use line::Line;
+pub use naru_ledger::channel::{
+    Keep, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,
+};
 pub use naru_ledger::json::To as Told;
 pub use partition::Partition;
 pub use scripts::{Keeping, Pinned};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use naru_ledger::answer::Open;
 use naru_ledger::op::Sweep;
-use naru_ledger::{Answer, Epoch, Level, Op, Server};
+use naru_ledger::{Answer, Epoch, Level, Op, Server, channel};
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 
@@ -23,8 +23,7 @@ use crate::partition::Partition;
 use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Scripts};
 use crate::target::{Place, Target};
-use crate::wire::answer;
-use crate::wire::request;
+use crate::wire::{self, answer, request};
 
 /// A connection to a broker on which the ledger's operations are asked, whatever the broker speaks. Cheap to clone; calls
 /// on its clones share the connection, and each waits for its own answer.
@@ -143,6 +142,18 @@ impl Line {
         }
     }
 
+    /// Asks an operation on a channel. Asked again after [`BusError::Unreachable`], all but a publication without
+    /// [`Once`](naru_ledger::channel::Once) are safe.
+    pub async fn ask_channel(&self, op: &channel::Op) -> Result<channel::Answer, BusError> {
+        match &self.spoken {
+            Spoken::Native => {
+                let value = ask(&mut self.connection(), &wire::channel_request(op).command()).await?;
+                wire::channel_answer(op, value)
+            }
+            Spoken::Scripts { scripts, .. } => scripts.ask_channel(&mut self.connection(), op).await,
+        }
+    }
+
     /// Looks for conversations with open entries in these partitions alone. Naru's broker has none, and looks everywhere.
     pub async fn sweep(
         &self,
@@ -203,14 +214,7 @@ impl Line {
     pub(crate) async fn step(&self, op: &Op) -> Result<Answer, BusError> {
         let mut connection = self.connection();
         match &self.spoken {
-            Spoken::Native => {
-                let request = request(op);
-                let mut command = redis::cmd(request.name);
-                for argument in request.arguments() {
-                    command.arg(argument);
-                }
-                answer(op, ask(&mut connection, &command).await?)
-            }
+            Spoken::Native => answer(op, ask(&mut connection, &request(op).command()).await?),
             Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
         }
     }

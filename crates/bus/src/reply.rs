@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::vec;
 
-use naru_ledger::{Conversation, Device, NameError, Server, User};
+use bytes::Bytes;
+use naru_ledger::{ClientId, Conversation, Device, NameError, Server, User};
 use redis::Value;
 
 use crate::error::BusError;
@@ -26,6 +27,14 @@ pub(crate) fn text(value: Value) -> Result<String, BusError> {
     }
 }
 
+/// Any bytes.
+pub(crate) fn bytes(value: Value) -> Result<Bytes, BusError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes.into()),
+        _ => Err(wrong("no bytes where some belong")),
+    }
+}
+
 /// A name, which the broker took from someone like us.
 pub(crate) trait Name: Sized {
     fn read(text: &str) -> Result<Self, NameError>;
@@ -40,6 +49,12 @@ impl Name for User {
 impl Name for Device {
     fn read(text: &str) -> Result<Device, NameError> {
         Device::parse(text)
+    }
+}
+
+impl Name for ClientId {
+    fn read(text: &str) -> Result<ClientId, NameError> {
+        ClientId::parse(text)
     }
 }
 
@@ -85,6 +100,10 @@ impl Fields {
 
     pub(crate) fn number(&mut self) -> Result<u64, BusError> {
         number(self.next()?)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, BusError> {
+        bytes(self.next()?)
     }
 
     pub(crate) fn flag(&mut self) -> Result<bool, BusError> {

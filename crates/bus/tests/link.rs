@@ -287,7 +287,7 @@ fn events_come_in_the_order_the_broker_sent_them() {
     drop(broker);
     for n in 0..20 {
         match scene.event() {
-            Event::Published { channel, payload } => {
+            Event::Published { channel, payload, .. } => {
                 assert_eq!((channel.as_str(), payload), ("room", n.to_string().into()));
             }
             other => panic!("{other:?}"),

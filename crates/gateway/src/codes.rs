@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use naru_bus::BusError;
-use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-/// Why a command was refused.
+use crate::protocol::message::Error;
+
+/// Why a command was refused: all that the protocol knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
 pub(crate) enum Code {
     /// Something on our side; trying again helps.
     Internal = 100,
+    Unauthorized = 101,
     UnknownChannel = 102,
     PermissionDenied = 103,
     MethodNotFound = 104,
@@ -17,13 +20,19 @@ pub(crate) enum Code {
     LimitExceeded = 106,
     BadRequest = 107,
     NotAvailable = 108,
+    /// The client gets a new token and tries again.
     TokenExpired = 109,
+    Expired = 110,
+    TooManyRequests = 111,
+    UnrecoverablePosition = 112,
+    ConcurrentPagination = 113,
 }
 
 impl Code {
     fn text(self) -> &'static str {
         match self {
             Code::Internal => "internal server error",
+            Code::Unauthorized => "unauthorized",
             Code::UnknownChannel => "unknown channel",
             Code::PermissionDenied => "permission denied",
             Code::MethodNotFound => "method not found",
@@ -32,11 +41,15 @@ impl Code {
             Code::BadRequest => "bad request",
             Code::NotAvailable => "not available",
             Code::TokenExpired => "token expired",
+            Code::Expired => "expired",
+            Code::TooManyRequests => "too many requests",
+            Code::UnrecoverablePosition => "unrecoverable position",
+            Code::ConcurrentPagination => "concurrent pagination",
         }
     }
 
     fn is_temporary(self) -> bool {
-        self == Code::Internal
+        matches!(self, Code::Internal | Code::TooManyRequests | Code::ConcurrentPagination)
     }
 }
 
@@ -55,6 +68,11 @@ impl Refused {
     /// A bad request, with what is wrong about it.
     pub(crate) fn bad(what: impl std::fmt::Display) -> Refused {
         Refused { code: Code::BadRequest, message: format!("bad request: {what}").into() }
+    }
+
+    /// Something that it takes cannot be had right now.
+    pub(crate) fn later() -> Refused {
+        Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }
     }
 }
 
@@ -90,32 +108,70 @@ impl From<BusError> for Refused {
     }
 }
 
-impl Serialize for Refused {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let temporary = self.code.is_temporary();
-        let mut fields = serializer.serialize_struct("Error", 2 + usize::from(temporary))?;
-        fields.serialize_field("code", &(self.code as u32))?;
-        fields.serialize_field("message", &self.message)?;
-        if temporary {
-            fields.serialize_field("temporary", &true)?;
-        }
-        fields.end()
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Error {
+        let Refused { code, message } = refused;
+        Error { code: code as u32, message: message.into_owned(), temporary: code.is_temporary() }
     }
 }
 
-/// Why a connection is closed by us: the code and the reason of the close frame.
+/// Why we end a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
+pub(crate) enum Unsubscribed {
+    /// For good.
+    Server = 2000,
+    /// The client subscribes again, and recovers.
+    InsufficientState = 2500,
+    /// The client subscribes again, with a new token.
+    Expired = 2501,
+    /// The client subscribes again, without its token and position.
+    StateInvalidated = 2502,
+}
+
+impl Unsubscribed {
+    pub(crate) fn code(self) -> u16 {
+        self as u16
+    }
+
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Unsubscribed::Server => "server unsubscribe",
+            Unsubscribed::InsufficientState => "insufficient state",
+            Unsubscribed::Expired => "subscription expired",
+            Unsubscribed::StateInvalidated => "state invalidated",
+        }
+    }
+}
+
+/// Why a connection is closed by us: the code and the reason of the close frame. From 3500 on the client does not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
+#[expect(clippy::enum_variant_names, reason = "one is called so by the protocol")]
 pub(crate) enum Disconnect {
     ConnectionClosed = 3000,
     Shutdown = 3001,
+    Internal = 3004,
     Expired = 3005,
+    SubscriptionExpired = 3006,
+    Slow = 3008,
+    WriteError = 3009,
     InsufficientState = 3010,
+    ForceReconnect = 3011,
     NoPong = 3012,
+    TooManyRequests = 3013,
+    StateInvalidated = 3014,
     InvalidToken = 3500,
     BadRequest = 3501,
     Stale = 3502,
+    ForceDisconnect = 3503,
+    ConnectionLimit = 3504,
     ChannelLimit = 3505,
+    /// A payload cannot be written in the client's encoding.
+    InappropriateProtocol = 3506,
+    PermissionDenied = 3507,
     NotAvailable = 3508,
+    TooManyErrors = 3509,
 }
 
 impl Disconnect {
@@ -127,14 +183,26 @@ impl Disconnect {
         match self {
             Disconnect::ConnectionClosed => "connection closed",
             Disconnect::Shutdown => "shutdown",
+            Disconnect::Internal => "internal server error",
             Disconnect::Expired => "expired",
+            Disconnect::SubscriptionExpired => "subscription expired",
+            Disconnect::Slow => "slow",
+            Disconnect::WriteError => "write error",
             Disconnect::InsufficientState => "insufficient state",
+            Disconnect::ForceReconnect => "force reconnect",
             Disconnect::NoPong => "no pong",
+            Disconnect::TooManyRequests => "too many requests",
+            Disconnect::StateInvalidated => "state invalidated",
             Disconnect::InvalidToken => "invalid token",
             Disconnect::BadRequest => "bad request",
             Disconnect::Stale => "stale",
+            Disconnect::ForceDisconnect => "force disconnect",
+            Disconnect::ConnectionLimit => "connection limit",
             Disconnect::ChannelLimit => "channel limit",
+            Disconnect::InappropriateProtocol => "inappropriate protocol",
+            Disconnect::PermissionDenied => "permission denied",
             Disconnect::NotAvailable => "not available",
+            Disconnect::TooManyErrors => "too many errors",
         }
     }
 }
@@ -163,7 +231,7 @@ mod tests {
     use super::*;
 
     fn json(refused: impl Into<Refused>) -> String {
-        serde_json::to_string(&refused.into()).unwrap()
+        serde_json::to_string(&Error::from(refused.into())).unwrap()
     }
 
     #[test]

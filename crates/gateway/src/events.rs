@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use naru_bus::{Delivery, Event};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::{Server, answer::Entry};
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     channels::inbox_of,
     crossing,
-    protocol::data::EntryData,
+    protocol::{data::EntryData, json},
     publication, sabotage,
     wire::{Gate, Mail},
 };
@@ -43,7 +43,7 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
-            Event::Published { channel, payload } => published(directory, channel, &payload),
+            Event::Published { channel, position: _, payload } => published(directory, channel, payload),
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}
@@ -62,25 +62,26 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
     }
 }
 
-/// A payload that no client could read is dropped, for all of them alike: they get the next one.
-fn published(directory: &Directory<Gate>, channel: String, payload: &[u8]) {
+/// A payload that is too large for any client is dropped, for all of them alike: they get the next one.
+fn published(directory: &Directory<Gate>, channel: String, payload: Bytes) {
     if directory.subscribers(channel.as_bytes()) == 0 {
         return;
     }
+    let bytes = payload.len();
     match publication::live(&channel, payload) {
         Ok(publication) => {
             directory.publish(channel.as_bytes(), || publication);
         }
         Err(error) => {
-            tracing::warn!(channel, bytes = payload.len(), %error, "a publication was dropped");
+            tracing::warn!(channel, bytes, %error, "a publication was dropped");
         }
     }
 }
 
 /// Into inboxes. The entry is encoded once for all of them.
 fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) {
-    let data: OnceCell<Option<Box<RawValue>>> = OnceCell::new();
-    let encoded = || data.get_or_init(|| delivery.entry.as_ref().and_then(encode)).clone();
+    let data: OnceCell<Option<Bytes>> = OnceCell::new();
+    let encoded = || data.get_or_init(|| delivery.entry.as_ref().map(encode)).clone();
     for told in &delivery.to {
         let channel = inbox_of(told.user.as_str());
         let receivers = directory.publish(channel.as_bytes(), || publication::inbox(delivery, told, encoded));
@@ -93,10 +94,10 @@ fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) 
 /// Into a room that is followed by its channel.
 fn in_room(directory: &Directory<Gate>, delivery: &Delivery) {
     directory.publish(delivery.conversation.as_str().as_bytes(), || {
-        publication::room(delivery, delivery.entry.as_ref().and_then(encode))
+        publication::room(delivery, delivery.entry.as_ref().map(encode))
     });
 }
 
-fn encode(entry: &Entry) -> Option<Box<RawValue>> {
-    to_raw_value(&EntryData::from(entry)).ok()
+fn encode(entry: &Entry) -> Bytes {
+    json::payload_of(&EntryData::from(entry))
 }

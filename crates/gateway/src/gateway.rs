@@ -13,15 +13,17 @@ use axum::{Json, Router, routing::get};
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
+use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    auth::{Auth, Tokens},
     channels::RoomRules,
     events,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
-    token::TokenKey,
+    outbound::Outbound,
     wire::{Gate, Shared},
 };
 
@@ -31,8 +33,10 @@ pub struct Options {
     pub listener: Listener,
     /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
     pub server: Server,
-    /// What connection tokens are signed with.
-    pub token: TokenKey,
+    /// Which tokens are accepted.
+    pub tokens: Tokens,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
     /// What channels there are, and who may do what in them.
@@ -76,10 +80,22 @@ impl Gateway {
 
     /// The same, on other terms with the broker.
     pub fn start_on(terms: Terms, options: Options, target: Target) -> Result<Gateway, StartError> {
-        let Options { listener, server, token, pages, namespaces, rooms, origins, cores, grace } = options;
+        let Options {
+            listener,
+            server,
+            tokens,
+            outbound_tls,
+            pages,
+            namespaces,
+            rooms,
+            origins,
+            cores,
+            grace,
+        } = options;
         let address = listener.address();
         let directory = Arc::new(OnceLock::new());
         let events = events::handler(server.clone(), directory.clone());
+        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
@@ -87,7 +103,7 @@ impl Gateway {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
-            token,
+            auth: auth.clone(),
             namespaces: namespaces.clone(),
             rooms,
             origins,
@@ -101,7 +117,7 @@ impl Gateway {
         })
         .inspect_err(|_| bus.stop())?;
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, auth, stopped)
             .inspect_err(|_| bus.stop())?;
         Ok(Gateway { address, bus, cores, namespaces, stop, door })
     }
@@ -128,11 +144,12 @@ impl Gateway {
     }
 }
 
-/// A thread that accepts connections, and withdraws what no session needs any more.
+/// A thread that accepts connections, withdraws what no session needs any more, and keeps the keys of tokens fresh.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
+    auth: Arc<Auth>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -141,6 +158,7 @@ fn start_door(
             tokio::select! {
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
+                () = auth.keep_keys() => Ok(()),
             }
         });
         if let Err(error) = accepted {

@@ -13,16 +13,15 @@ use tower_service::Service;
 use crate::{
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
+    protocol::flavour::Flavour,
     session::Session,
     wire::{Gate, Seat},
 };
 
 const WEBSOCKET_PATH: &str = "/connection/websocket";
 
-/// The subprotocol we speak; offering none means the same.
+/// The subprotocols we speak; offering none means the first.
 const JSON: &str = "centrifuge-json";
-
-/// The one we do not speak yet.
 const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Serves a new connection in a task of its own.
@@ -80,12 +79,6 @@ where
         );
     }
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
-    if offered == Offered::Protobuf {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "the Protobuf form of the client protocol is not supported yet; use JSON",
-        );
-    }
     let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
     {
         Ok(response) => response,
@@ -98,8 +91,8 @@ where
             );
         }
     };
-    if offered == Offered::Json {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(JSON));
+    if let Some(subprotocol) = offered.subprotocol {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
@@ -108,17 +101,17 @@ where
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(parts.io.into_inner()), &parts.read_buf).await;
+        Session::run(&seat.0, socket(parts.io.into_inner()), offered.flavour, &parts.read_buf).await;
     });
     response
 }
 
+/// What a client wants to speak.
 #[derive(Debug, PartialEq, Eq)]
-enum Offered {
-    /// No subprotocol that we know: JSON, not named.
-    Nothing,
-    Json,
-    Protobuf,
+struct Offered {
+    flavour: Flavour,
+    /// The subprotocol of that, if it was offered.
+    subprotocol: Option<&'static str>,
 }
 
 impl Offered {
@@ -133,15 +126,12 @@ impl Offered {
                 .flat_map(|list| list.split(','))
                 .any(|offered| offered.trim() == name)
         };
-        if wants_protobuf {
-            Offered::Protobuf
-        } else if offers(JSON) {
-            Offered::Json
-        } else if offers(PROTOBUF) {
-            Offered::Protobuf
+        let (flavour, name) = if wants_protobuf || offers(PROTOBUF) {
+            (Flavour::WebSocketProtobuf, PROTOBUF)
         } else {
-            Offered::Nothing
-        }
+            (Flavour::WebSocketJson, JSON)
+        };
+        Offered { flavour, subprotocol: offers(name).then_some(name) }
     }
 }
 
@@ -171,12 +161,14 @@ mod tests {
             }
             Offered::read(&headers, query)
         };
-        assert_eq!(read(&[], ""), Offered::Nothing);
-        assert_eq!(read(&["chat"], "format=json"), Offered::Nothing);
-        assert_eq!(read(&["a, centrifuge-json"], ""), Offered::Json);
-        assert_eq!(read(&["a", "centrifuge-protobuf"], ""), Offered::Protobuf);
-        assert_eq!(read(&["centrifuge-protobuf,centrifuge-json"], ""), Offered::Json);
-        assert_eq!(read(&[], "a=b&format=protobuf"), Offered::Protobuf);
-        assert_eq!(read(&[], "cf_protocol=protobuf"), Offered::Protobuf);
+        let offered = |flavour, subprotocol| Offered { flavour, subprotocol };
+        let (json, protobuf) = (Flavour::WebSocketJson, Flavour::WebSocketProtobuf);
+        assert_eq!(read(&[], ""), offered(json, None));
+        assert_eq!(read(&["chat"], "format=json"), offered(json, None));
+        assert_eq!(read(&["a, centrifuge-json"], ""), offered(json, Some(JSON)));
+        assert_eq!(read(&["a", "centrifuge-protobuf"], ""), offered(protobuf, Some(PROTOBUF)));
+        assert_eq!(read(&["centrifuge-json,centrifuge-protobuf"], ""), offered(protobuf, Some(PROTOBUF)));
+        assert_eq!(read(&[], "a=b&format=protobuf"), offered(protobuf, None));
+        assert_eq!(read(&["centrifuge-json"], "cf_protocol=protobuf"), offered(protobuf, None));
     }
 }

@@ -25,6 +25,7 @@
 //! Start at [`Gateway`], then `session/mod.rs`.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
@@ -36,6 +37,7 @@ mod interests;
 pub mod limits;
 pub mod namespaces;
 mod origin;
+pub mod outbound;
 mod protocol;
 mod publication;
 mod reached;
@@ -45,11 +47,12 @@ mod sabotage;
 #[cfg(not(feature = "sabotage"))]
 #[path = "no_sabotage.rs"]
 mod sabotage;
+mod secret;
 mod session;
-mod token;
 mod websocket;
 mod wire;
 
+pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
-pub use token::{EmptySecret, TokenKey};
+pub use secret::Secret;

@@ -8,6 +8,9 @@ use naru_fanout::OutboxLimit;
 /// message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
+/// How deep JSON from a client may be nested.
+pub const JSON_DEPTH_MAX: usize = 32;
+
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
@@ -119,8 +122,56 @@ pub const EXPIRY_GRACE: Duration = Duration::from_secs(25);
 /// The longest time to live that is announced; a client refreshes at least this often.
 pub const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Clocks of ours and of whoever signs tokens may differ by this.
-pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// Clocks of ours and of whoever signs tokens may differ by this, unless the configuration says otherwise.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
+
+/// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
+pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
+
+/// Bytes of a token.
+pub const TOKEN_BYTES_MAX: usize = 64 << 10;
+
+/// Entries of a token's `caps`, the channels they name together, and those of them that are regular expressions: a session
+/// keeps them.
+pub const CAPABILITIES_MAX: usize = 64;
+/// See [`CAPABILITIES_MAX`].
+pub const CAPABILITY_CHANNELS_MAX: usize = 512;
+/// See [`CAPABILITIES_MAX`].
+pub const CAPABILITY_PATTERNS_MAX: usize = 16;
+
+/// Bytes of one pattern in a token: longer than any channel name helps nobody.
+pub const PATTERN_BYTES_MAX: usize = CHANNEL_BYTES_MAX;
+
+/// Bytes that a regular expression may take when it is compiled.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 << 10;
+
+/// Time for the answer of a JWKS endpoint, and so the most that a token with an unknown key id waits: less than
+/// [`ADMIT_PATIENCE`].
+pub const JWKS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Bytes of a JWKS document.
+pub const JWKS_BYTES_MAX: usize = 256 << 10;
+
+/// Keys of a JWKS document.
+pub const JWKS_KEYS_MAX: usize = 64;
+
+/// Time between two looks at a JWKS endpoint, unless the configuration says otherwise: so long a withdrawn key still counts.
+pub const JWKS_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// The least time between two looks at a JWKS endpoint, whatever strangers' tokens name for keys.
+pub const JWKS_PAUSE: Duration = Duration::from_secs(10);
+
+/// Requests to other servers that wait for a connection or an answer; the next one fails at once.
+pub const OUTBOUND_CALLS_MAX: usize = 1024;
+
+/// Idle connections kept for one other server.
+pub const OUTBOUND_IDLE_MAX: usize = 64;
+
+/// Time that an idle connection to another server is kept.
+pub const OUTBOUND_IDLE: Duration = Duration::from_secs(30);
+
+/// Time to reach another server, TLS not counted.
+pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(2);
 
 /// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -138,6 +189,7 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
+const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
 const _: () = assert!(CALLS_MAX + REPLAYS_MAX <= BUS_QUEUE);
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

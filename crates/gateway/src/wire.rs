@@ -10,8 +10,8 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    channels::RoomRules, http, interests::Interests, namespaces::Namespaces, publication::Publication,
-    session::Session, token::TokenKey,
+    auth::Auth, channels::RoomRules, http, interests::Interests, namespaces::Namespaces,
+    publication::Publication, session::Session,
 };
 
 /// WebSocket sessions on the cores.
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
-    pub(crate) token: TokenKey,
+    pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
     pub(crate) rooms: RoomRules,

@@ -52,10 +52,9 @@ fn redis_clients_and_browsers_hear_each_other() {
         assert_eq!(harbour.redis(&[b"PUBLISH", b"public:news", published.as_bytes()]), ":1");
         assert_eq!(bob.publication(), ("public:news".into(), json!({"data": data})));
     }
-    // What no JSON client could read is dropped, and the next one comes.
+    // What cannot be said in JSON ends the connection of who speaks it.
     assert_eq!(harbour.redis(&[b"PUBLISH", b"public:news", b"\xff\xfe"]), ":1");
-    assert_eq!(harbour.redis(&[b"PUBLISH", b"public:news", b"next"]), ":1");
-    assert_eq!(bob.publication().1, json!({"data": "next"}));
+    assert_eq!(bob.closed(), Some((3506, "inappropriate protocol".into())));
     one.stop();
 }
 

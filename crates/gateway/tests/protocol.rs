@@ -70,8 +70,11 @@ fn http_is_answered_beside_the_websocket() {
     assert_eq!(status(&upgrade(address, path, "")), "101");
     let json = upgrade(address, path, "Sec-WebSocket-Protocol: centrifuge-json\r\n").to_lowercase();
     assert!(json.contains("sec-websocket-protocol: centrifuge-json"), "{json}");
-    assert_eq!(status(&upgrade(address, path, "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n")), "400");
-    assert_eq!(status(&upgrade(address, "/connection/websocket?format=protobuf", "")), "400");
+    let both = "Sec-WebSocket-Protocol: centrifuge-json, centrifuge-protobuf\r\n";
+    let protobuf = upgrade(address, path, both).to_lowercase();
+    assert!(protobuf.contains("sec-websocket-protocol: centrifuge-protobuf\r\n"), "{protobuf}");
+    let asked = upgrade(address, "/connection/websocket?format=protobuf", "").to_lowercase();
+    assert!(asked.starts_with("http/1.1 101") && !asked.contains("sec-websocket-protocol"), "{asked}");
     assert_eq!(status(&upgrade(address, path, "Origin: https://evil.example\r\n")), "403");
     assert_eq!(status(&upgrade(address, path, "Origin: https://app.example\r\n")), "101");
     assert_eq!(status(&upgrade(address, path, &format!("Origin: http://{address}\r\n"))), "101");

@@ -11,6 +11,8 @@
 //! conversation: how far it has come, and how far it is read. A [`Device`] has one cumulative cursor in useq. Coming
 //! back means going on from there: by the ring, or, if that does not go back so far, by the conversations that have changed.
 //!
+//! Beside it stand channels that keep their last publications ([`channel`]), with operations, answers and a model of their own.
+//!
 //! # Invariants
 //!
 //! - A conversation's numbers rise, by one but for a jump where newer ones may have been lost (see [`Generation`]), and its
@@ -32,6 +34,7 @@
 
 pub mod answer;
 mod body;
+pub mod channel;
 mod conversation;
 mod generation;
 pub mod json;

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// small enough to be a key and a log field.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// Bytes in the name of a channel that keeps something: twice what gateways let clients name, and still a key.
+pub const CHANNEL_BYTES_MAX: usize = 512;
+
 /// Bytes in an epoch. It travels with every position, so it stays short.
 pub const EPOCH_BYTES_MAX: usize = 32;
 

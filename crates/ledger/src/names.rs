@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::limits::{EPOCH_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{CHANNEL_BYTES_MAX, EPOCH_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Why a text is no name. The texts tell a client what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +101,10 @@ name!(
 name!(
     /// The node id of a gateway. Same rules as a user name.
     Server, "a server name", NAME_BYTES_MAX
+);
+name!(
+    /// A channel that keeps something: 1 to 512 bytes, else the same rules.
+    Channel, "a channel name", CHANNEL_BYTES_MAX
 );
 name!(
     /// Names one life of a ledger: positions of another epoch mean nothing in this one. 1 to 32 bytes.

@@ -60,6 +60,14 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.PRESENCE", lua!("begin", "presence")),
     ("NARU.TRACE", lua!("begin", "now", "json", "log", "read_log", "trace")),
     ("NARU.STANDING", lua!("begin", "epoch", "less", "inbox", "stand", "routes", "standing")),
+    ("NARU.CHANNEL.PUBLISH", lua!("begin", "channel", "channel_publish")),
+    ("NARU.CHANNEL.HISTORY", lua!("begin", "channel", "channel_history")),
+    ("NARU.CHANNEL.REMOVE", lua!("begin", "channel_remove")),
+    ("NARU.CHANNEL.ENTER", lua!("begin", "channel_enter")),
+    ("NARU.CHANNEL.LEAVE", lua!("begin", "channel_leave")),
+    ("NARU.CHANNEL.PRESENCE", lua!("begin", "channel_presence")),
+    ("NARU.CHANNEL.STATS", lua!("begin", "channel_stats")),
+    (CHANNEL_RUNS, lua!("begin", "channel_runs")),
     (PART, lua!("begin", "log", "part")),
     (ALIVE, lua!("begin", "now", "alive")),
     (GENERATION, lua!("generation")),
@@ -67,6 +75,10 @@ const TEXTS: &[(&str, &str)] = &[
 
 /// Which of some users take part in a conversation. No operation: in Naru's broker a send looks for itself.
 pub(crate) const PART: &str = "PART";
+
+/// Which runs of servers say that somebody is present in a channel; or forgets what some of them said. No operation: Naru's broker
+/// knows which it believes.
+pub(crate) const CHANNEL_RUNS: &str = "CHANNEL_RUNS";
 
 /// Whether a server may be believed to run. No operation: in Naru's broker whoever asks for users is told.
 pub(crate) const ALIVE: &str = "ALIVE";
@@ -175,9 +187,12 @@ mod tests {
             "HSET",
             "HSETNX",
             "HVALS",
+            "LLEN",
             "LPOP",
             "LRANGE",
+            "LTRIM",
             "PEXPIRE",
+            "PTTL",
             "PUBLISH",
             "RENAME",
             "RPUSH",

@@ -1,9 +1,11 @@
-//! The ledger on Redis and Valkey: each operation as scripts, every one of which touches one partition.
+//! The ledger, and channels that keep something, on Redis and Valkey: each operation as scripts, every one of which touches one
+//! partition.
 //!
 //! What is kept where is in `docs/redis.md`. The scripts (`*.lua`) answer as Naru's commands of the same names do; what
 //! concerns several partitions is put together here.
 
 mod call;
+mod channel;
 mod clear;
 mod deliver;
 pub(crate) mod library;

@@ -54,7 +54,7 @@ impl Scripts {
     }
 
     /// The runs of these servers that may be believed.
-    async fn believed(
+    pub(super) async fn believed(
         &self,
         connection: &mut MultiplexedConnection,
         servers: &[Server],

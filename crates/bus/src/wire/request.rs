@@ -28,6 +28,15 @@ impl Request {
         starts.zip(&self.ends).map(|(start, end)| &self.words[start..*end])
     }
 
+    /// As a command.
+    pub(crate) fn command(&self) -> redis::Cmd {
+        let mut command = redis::cmd(self.name);
+        for argument in self.arguments() {
+            command.arg(argument);
+        }
+        command
+    }
+
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Request {
         self.words.extend_from_slice(bytes);
         self.ends.push(self.words.len());
@@ -59,7 +68,7 @@ impl Request {
         if level == Level::default() { self } else { self.word("LEVEL").word(level.as_str()) }
     }
 
-    fn run(self, run: &Run) -> Request {
+    pub(crate) fn run(self, run: &Run) -> Request {
         self.word(run.server.as_str()).word(run.epoch.as_str())
     }
 }

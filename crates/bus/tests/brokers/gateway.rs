@@ -74,7 +74,7 @@ impl Gateway {
 
     pub(crate) fn heard(&self) -> (String, Bytes) {
         match self.event() {
-            Event::Published { channel, payload } => (channel, payload),
+            Event::Published { channel, payload, .. } => (channel, payload),
             other => panic!("{other:?}"),
         }
     }

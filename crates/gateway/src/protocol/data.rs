@@ -1,15 +1,11 @@
 //! What clients see of conversations: the `data` of an inbox's and a room's publications, and what pages are made of.
 
-use std::borrow::Cow;
-
 use naru_ledger::{
     Body, Conversation, Follow, Kind, Role, Seq, User,
     answer::{Content, Entry, Row, Text},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
-
-use super::compact::compact;
 
 /// An entry of a log, as it reads now. Its members are the ledger's own, and `to`, the other one of two.
 #[derive(Serialize)]
@@ -35,7 +31,7 @@ pub(crate) struct EntryData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Cow<'a, RawValue>>,
+    body: Option<&'a RawValue>,
 }
 
 impl<'a> From<&'a Entry> for EntryData<'a> {
@@ -76,13 +72,13 @@ pub(crate) fn other<'a>(conversation: &'a Conversation, sender: &User) -> Option
     }
 }
 
-fn body(body: &Body) -> Cow<'_, RawValue> {
+fn body(body: &Body) -> &RawValue {
     match serde_json::from_slice::<&RawValue>(body.as_bytes()) {
-        Ok(json) => compact(json),
+        Ok(json) => json,
         Err(_) => {
             // Gateways take nothing else; somebody wrote it at the broker.
             tracing::warn!(bytes = body.as_bytes().len(), "a body is no JSON, and clients are given null");
-            Cow::Owned(RawValue::NULL.to_owned())
+            RawValue::NULL
         }
     }
 }
@@ -189,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_message_says_to_whom_between_two_and_whom_it_mentions_in_a_room() {
-        let message = |mentions| Content::Message { text: said("{\"a\":\n1}"), mentions };
+        let message = |mentions| Content::Message { text: said("{\"a\":1}"), mentions };
         assert_eq!(
             json(&entry("dm:alice:bob", message(BTreeSet::new()))),
             r#"{"kind":"message","conversation":"dm:alice:bob","seq":7,"prev":6,"count":5,"from":"alice","to":"bob","id":"c1","at":9,"body":{"a":1}}"#

@@ -2,240 +2,215 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use bytes::Bytes;
+use serde::Serialize;
 
-use crate::codes::Refused;
+use super::{
+    json::is_zero,
+    message::{ClientInfo, Empty, Error, Publication},
+    push::Push,
+};
 
-/// The answer to the command of that id.
-#[derive(Serialize)]
+/// A message to a client: the answer to the command of that id, or a push, or nothing: a ping.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
 pub(crate) struct Reply {
+    #[prost(uint32, tag = "1")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) id: u32,
+    #[prost(oneof = "Outcome", tags = "2, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15")]
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Option<Outcome>,
 }
 
-/// What became of a command; an empty result is there nevertheless.
-#[derive(Serialize)]
+/// What became of a command; an empty result is there nevertheless. Or what nobody asked for.
+#[derive(Clone, PartialEq, prost::Oneof, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    Error(Refused),
+    #[prost(message, tag = "2")]
+    Error(Error),
+    #[prost(message, tag = "4")]
+    Push(Push),
+    #[prost(message, tag = "5")]
     Connect(Box<ConnectResult>),
+    #[prost(message, tag = "6")]
     Subscribe(SubscribeResult),
+    #[prost(message, tag = "7")]
     Unsubscribe(Empty),
+    #[prost(message, tag = "8")]
     Publish(Empty),
+    #[prost(message, tag = "9")]
+    Presence(PresenceResult),
+    #[prost(message, tag = "10")]
+    PresenceStats(PresenceStatsResult),
+    #[prost(message, tag = "11")]
+    History(HistoryResult),
+    #[prost(message, tag = "13")]
     Rpc(RpcResult),
+    #[prost(message, tag = "14")]
     Refresh(RefreshResult),
+    #[prost(message, tag = "15")]
+    SubRefresh(SubRefreshResult),
 }
 
-/// `{}`
-#[derive(Serialize)]
-pub(crate) struct Empty {}
-
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
 pub(crate) struct ConnectResult {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) client: String,
-    pub(crate) version: &'static str,
-    #[serde(flatten)]
-    pub(crate) expiry: Expiry,
-    pub(crate) data: ServerData,
-    pub(crate) subs: BTreeMap<String, SubscribeResult>,
-    /// Seconds.
-    pub(crate) ping: u64,
-    pub(crate) pong: bool,
-}
-
-/// What Naru says of itself at connect.
-#[derive(Serialize)]
-pub(crate) struct ServerData {
-    pub(crate) server: String,
-}
-
-/// Whether and when a connection ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Expiry {
-    #[serde(skip_serializing_if = "is_false")]
+    #[prost(string, tag = "2")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) version: String,
+    #[prost(bool, tag = "3")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) expires: bool,
     /// Seconds.
+    #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) ttl: u64,
+    pub(crate) ttl: u32,
+    #[prost(bytes = "bytes", tag = "5")]
+    #[serde(skip_serializing_if = "Bytes::is_empty")]
+    pub(crate) data: Bytes,
+    #[prost(btree_map = "string, message", tag = "6")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) subs: BTreeMap<String, SubscribeResult>,
+    /// Seconds.
+    #[prost(uint32, tag = "7")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) ping: u32,
+    #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) pong: bool,
+    /// The secret by which commands that come by themselves find this connection.
+    #[prost(string, tag = "9")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) session: String,
+    /// The server that holds it.
+    #[prost(string, tag = "10")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) node: String,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "11")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) time: i64,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
 pub(crate) struct SubscribeResult {
-    #[serde(skip_serializing_if = "is_false")]
+    #[prost(bool, tag = "1")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) expires: bool,
+    /// Seconds.
+    #[prost(uint32, tag = "2")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) ttl: u32,
+    #[prost(bool, tag = "3")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) recoverable: bool,
+    #[prost(string, tag = "6")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) epoch: String,
-    #[serde(skip_serializing_if = "is_false")]
+    #[prost(message, repeated, tag = "7")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) publications: Vec<Publication>,
+    #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) recovered: bool,
+    #[prost(uint64, tag = "9")]
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) offset: u64,
-    #[serde(skip_serializing_if = "is_false")]
-    pub(crate) positioned: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    pub(crate) was_recovering: bool,
-}
-
-#[derive(Serialize)]
-pub(crate) struct RpcResult {
-    pub(crate) data: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct RefreshResult {
-    pub(crate) client: String,
-    pub(crate) version: &'static str,
-    #[serde(flatten)]
-    pub(crate) expiry: Expiry,
-}
-
-/// What comes without being asked for.
-#[derive(Serialize)]
-pub(crate) struct Pushed<'a, D> {
-    push: Push<'a, D>,
-}
-
-#[derive(Serialize)]
-struct Push<'a, D> {
-    channel: &'a str,
-    #[serde(flatten)]
-    what: What<'a, D>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum What<'a, D> {
-    #[serde(rename = "pub")]
-    Publication(Publication<'a, D>),
-    Subscribe(Empty),
-    Unsubscribe(Unsubscribed),
-}
-
-/// Why the server has ended a subscription.
-#[derive(Serialize)]
-struct Unsubscribed {
-    code: u16,
-    reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct Publication<'a, D> {
-    data: D,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    info: Option<&'a ClientInfo>,
+    #[prost(bool, tag = "10")]
     #[serde(skip_serializing_if = "is_zero")]
-    offset: u64,
+    pub(crate) positioned: bool,
+    #[prost(bytes = "bytes", tag = "11")]
+    #[serde(skip_serializing_if = "Bytes::is_empty")]
+    pub(crate) data: Bytes,
+    #[prost(bool, tag = "12")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) was_recovering: bool,
+    #[prost(bool, tag = "13")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) delta: bool,
 }
 
-/// Who published; `user` and `client` are always written.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ClientInfo {
-    pub(crate) user: String,
+/// Who is in a channel, by client; always written.
+#[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
+pub(crate) struct PresenceResult {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub(crate) presence: BTreeMap<String, ClientInfo>,
+}
+
+/// How many are in a channel; always written.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, Serialize)]
+pub(crate) struct PresenceStatsResult {
+    #[prost(uint32, tag = "1")]
+    pub(crate) num_clients: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) num_users: u32,
+}
+
+/// A part of a stream, and where the stream's top is; always written.
+#[derive(Clone, PartialEq, prost::Message, Serialize)]
+pub(crate) struct HistoryResult {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) publications: Vec<Publication>,
+    #[prost(string, tag = "2")]
+    pub(crate) epoch: String,
+    #[prost(uint64, tag = "3")]
+    pub(crate) offset: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
+pub(crate) struct RpcResult {
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(skip_serializing_if = "Bytes::is_empty")]
+    pub(crate) data: Bytes,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
+pub(crate) struct RefreshResult {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) client: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) conn_info: Option<Box<RawValue>>,
+    #[prost(string, tag = "2")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) version: String,
+    #[prost(bool, tag = "3")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) expires: bool,
+    /// Seconds.
+    #[prost(uint32, tag = "4")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) ttl: u32,
 }
 
-impl<'a, D: Serialize> Pushed<'a, D> {
-    /// A publication in a channel that keeps nothing.
-    pub(crate) fn live(channel: &'a str, data: D, info: Option<&'a ClientInfo>) -> Self {
-        Pushed::publication(channel, Publication { data, info, offset: 0 })
-    }
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, Serialize)]
+pub(crate) struct SubRefreshResult {
+    #[prost(bool, tag = "1")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) expires: bool,
+    /// Seconds.
+    #[prost(uint32, tag = "2")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) ttl: u32,
+}
 
-    /// A publication of an inbox. What moves no position has the offset of the one before, which is left out if that is 0.
-    pub(crate) fn positioned(channel: &'a str, data: D, offset: u64) -> Self {
-        Pushed::publication(channel, Publication { data, info: None, offset })
-    }
+/// Whether and when something ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    pub(crate) expires: bool,
+    /// Seconds.
+    pub(crate) ttl: u32,
+}
 
-    fn publication(channel: &'a str, publication: Publication<'a, D>) -> Self {
-        Pushed { push: Push { channel, what: What::Publication(publication) } }
+impl Reply {
+    /// The answer to a command.
+    pub(crate) fn to(id: u32, outcome: Outcome) -> Reply {
+        Reply { id, outcome: Some(outcome) }
     }
 }
 
-impl<'a> Pushed<'a, ()> {
-    /// The server has subscribed the client to a channel that keeps nothing.
-    pub(crate) fn subscribe(channel: &'a str) -> Self {
-        Pushed { push: Push { channel, what: What::Subscribe(Empty {}) } }
-    }
-
-    /// The server has ended that, for good.
-    pub(crate) fn unsubscribe(channel: &'a str) -> Self {
-        let unsubscribed = Unsubscribed { code: 2000, reason: "server unsubscribe" };
-        Pushed { push: Push { channel, what: What::Unsubscribe(unsubscribed) } }
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it skips by reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it skips by reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codes::Code;
-
-    fn json(value: impl Serialize) -> String {
-        serde_json::to_string(&value).unwrap()
-    }
-
-    #[test]
-    fn an_empty_result_is_still_there() {
-        let reply = |outcome| json(Reply { id: 7, outcome });
-        assert_eq!(reply(Outcome::Publish(Empty {})), r#"{"id":7,"publish":{}}"#);
-        assert_eq!(reply(Outcome::Subscribe(SubscribeResult::default())), r#"{"id":7,"subscribe":{}}"#);
-        assert_eq!(
-            reply(Outcome::Error(Code::UnknownChannel.into())),
-            r#"{"id":7,"error":{"code":102,"message":"unknown channel"}}"#
-        );
-        let data = RawValue::from_string(r#"{"offset": 1.0}"#.into()).unwrap();
-        assert_eq!(reply(Outcome::Rpc(RpcResult { data })), r#"{"id":7,"rpc":{"data":{"offset": 1.0}}}"#);
-    }
-
-    #[test]
-    fn zero_values_are_left_out() {
-        let result = ConnectResult {
-            client: "c".into(),
-            version: "Naru",
-            expiry: Expiry::default(),
-            data: ServerData { server: "s".into() },
-            subs: BTreeMap::from([(
-                "inbox:a".into(),
-                SubscribeResult {
-                    recoverable: true,
-                    positioned: true,
-                    epoch: "e".into(),
-                    ..Default::default()
-                },
-            )]),
-            ping: 25,
-            pong: true,
-        };
-        assert_eq!(
-            json(result),
-            r#"{"client":"c","version":"Naru","data":{"server":"s"},"subs":{"inbox:a":{"recoverable":true,"epoch":"e","positioned":true}},"ping":25,"pong":true}"#
-        );
-    }
-
-    #[test]
-    fn a_publication_before_the_first_has_no_offset() {
-        let at = |offset| json(Pushed::positioned("inbox:a", 1, offset));
-        assert_eq!(at(0), r#"{"push":{"channel":"inbox:a","pub":{"data":1}}}"#);
-        assert_eq!(at(2), r#"{"push":{"channel":"inbox:a","pub":{"data":1,"offset":2}}}"#);
-    }
-
-    #[test]
-    fn the_servers_own_subscriptions_begin_and_end() {
-        assert_eq!(json(Pushed::subscribe("room:a")), r#"{"push":{"channel":"room:a","subscribe":{}}}"#);
-        assert_eq!(
-            json(Pushed::unsubscribe("room:a")),
-            r#"{"push":{"channel":"room:a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}"#
-        );
+impl From<Push> for Reply {
+    fn from(push: Push) -> Reply {
+        Reply { id: 0, outcome: Some(Outcome::Push(push)) }
     }
 }

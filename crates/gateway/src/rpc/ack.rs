@@ -7,7 +7,6 @@ use naru_ledger::{
     op::{Ack, Within},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -39,7 +38,7 @@ struct Acked {
     offset: u64,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { offset, within } = super::read(data, FORM)?;
     let useq = super::number(offset).map(Useq)?;
     let within = within.map(|AskedWithin { conversation, seq }| {

@@ -6,7 +6,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use naru_bus::BusError;
 use naru_ledger::{Follow, Useq, answer::Row};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -44,11 +43,9 @@ struct Listed {
     follow: &'static str,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
-    let Asked { before, limit } = match data {
-        Some(_) => super::read(data, FORM)?,
-        None => Asked { before: None, limit: None },
-    };
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
+    let Asked { before, limit } =
+        if data.is_empty() { Asked { before: None, limit: None } } else { super::read(data, FORM)? };
     let before = before.map(super::number).transpose()?.map(Useq);
     let limit = limit.unwrap_or(CONVERSATIONS).clamp(1, CONVERSATIONS_MAX);
     let session = session.clone();

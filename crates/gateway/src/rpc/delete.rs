@@ -4,7 +4,6 @@ use std::{borrow::Cow, rc::Rc};
 
 use naru_ledger::op::Delete;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -25,7 +24,7 @@ struct Asked<'a> {
     level: Option<Cow<'a, str>>,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, id, target, level } = super::read(data, FORM)?;
     let delete = Delete {
         conversation: super::conversation(&conversation)?,

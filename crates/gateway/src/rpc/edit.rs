@@ -27,7 +27,7 @@ struct Asked<'a> {
     level: Option<Cow<'a, str>>,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, id, target, body, level } = super::read(data, FORM)?;
     let edit = Edit {
         conversation: super::conversation(&conversation)?,

@@ -4,7 +4,6 @@ use std::{borrow::Cow, rc::Rc};
 
 use naru_ledger::op::{self, From};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::{Failure, Refused},
@@ -41,7 +40,7 @@ struct Page<'a> {
     trimmed: Option<u64>,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let History { conversation, before, after, limit } = super::read(data, FORM)?;
     let from = match (before, after) {
         (None, None) => From::Newest,

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use naru_ledger::{Body, ClientId, Conversation, Direct, Level, Seq, User};
 use serde::{Serialize, de::Deserialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::{
     codes::{Code, Failure, Refused},
     limits::OFFSET_MAX,
     protocol::{
-        command::Rpc,
+        command::RpcRequest,
+        json,
         reply::{Outcome, RpcResult},
     },
     sabotage,
@@ -30,7 +31,7 @@ mod send;
 mod stored;
 
 /// Reads what a method is called with, and does it.
-type Method = fn(&Rc<Session>, Option<&RawValue>) -> Result<Later, Failure>;
+type Method = fn(&Rc<Session>, &[u8]) -> Result<Later, Failure>;
 
 /// Whether a method's result may wait behind those of others. Large ones would add up.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,27 +57,26 @@ const METHODS: [(&str, Method, Company); 13] = [
 ];
 
 /// Calls a method. One we do not have is "not available", as the SDKs' own suite wants it.
-pub(crate) fn call(session: &Rc<Session>, rpc: &Rpc<'_>) -> Result<Later, Failure> {
+pub(crate) fn call(session: &Rc<Session>, rpc: &RpcRequest) -> Result<Later, Failure> {
     let (_, method, _) =
         METHODS.iter().find(|(name, ..)| *name == rpc.method).ok_or(Failure::from(Code::NotAvailable))?;
-    method(session, rpc.data)
+    method(session, &rpc.data)
 }
 
 /// Whether nothing else of this client may be under way beside the call.
-pub(crate) fn is_alone(rpc: &Rpc<'_>) -> bool {
+pub(crate) fn is_alone(rpc: &RpcRequest) -> bool {
     METHODS.iter().any(|(name, _, company)| *name == rpc.method && *company == Company::Alone)
 }
 
 /// Reads a method's data; `form` says what it looks like.
-fn read<'a, T: Deserialize<'a>>(data: Option<&'a RawValue>, form: &str) -> Result<T, Refused> {
-    let data = data.map_or("null", RawValue::get);
-    serde_json::from_str(data)
+fn read<'a, T: Deserialize<'a>>(data: &'a [u8], form: &str) -> Result<T, Refused> {
+    let data = if data.is_empty() { b"null" } else { data };
+    serde_json::from_slice(data)
         .map_err(|error| Refused::bad(format_args!("{error}; the data has the form {form}")))
 }
 
 fn result(data: &impl Serialize) -> Outcome {
-    let data = to_raw_value(data).expect("results have text keys and no failing parts");
-    Outcome::Rpc(RpcResult { data })
+    Outcome::Rpc(RpcResult { data: json::payload_of(data) })
 }
 
 /// Where something is to be said: to a user behind an `@`, or in a conversation.

@@ -8,7 +8,6 @@ use naru_ledger::{
     op::{From, History},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::room::members::check_member;
 use crate::{
@@ -30,7 +29,7 @@ struct Presence {
     online: Vec<String>,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation } = super::read(data, FORM)?;
     let conversation = super::conversation(&conversation)?;
     let session = session.clone();

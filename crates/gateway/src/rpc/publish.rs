@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,12 +24,12 @@ struct Published {
     receivers: u64,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Publish { channel, data } = super::read(data, r#"{"channel":"public:news","data":…}"#)?;
     if channel.is_empty() {
         return Err(Refused::bad("the channel has no name").into());
     }
-    let published = session.publish_live(&channel, Some(data))?;
+    let published = session.publish_live(&channel, &Bytes::copy_from_slice(data.get().as_bytes()))?;
     Ok(Box::pin(async move {
         let receivers = published.await?;
         Ok(super::result(&Published { receivers }))

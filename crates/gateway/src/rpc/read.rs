@@ -4,7 +4,6 @@ use std::{borrow::Cow, rc::Rc};
 
 use naru_ledger::{Conversation, Mode};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -30,7 +29,7 @@ struct Read {
     counts: Counts,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, seq } = super::read(data, FORM)?;
     let (conversation, seq) = (super::conversation(&conversation)?, super::seq(seq)?);
     let session = session.clone();

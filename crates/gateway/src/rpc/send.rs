@@ -31,7 +31,7 @@ struct Send<'a> {
     level: Option<Cow<'a, str>>,
 }
 
-pub(super) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let send: Send<'_> = super::read(data, FORM)?;
     let sender = session.member().user.clone();
     let conversation = super::place(&send.to, &sender)?;

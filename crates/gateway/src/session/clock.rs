@@ -9,10 +9,10 @@ use tokio::{
 
 use super::Signal;
 use crate::{
+    auth::unix_seconds,
     codes::Disconnect,
     limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, REFUSED_PATIENCE, TTL_MAX},
     protocol::reply::Expiry,
-    token::unix_seconds,
 };
 
 /// What a session's clock stands at.
@@ -54,7 +54,7 @@ impl Clock {
         // At least a second: a token within the leeway of its end still counts, and a ttl of 0 means never.
         let ttl = expires_at.saturating_sub(unix_seconds()).clamp(1, TTL_MAX.as_secs());
         self.ends_at.set(Some(Instant::now() + Duration::from_secs(ttl) + EXPIRY_GRACE));
-        Expiry { expires: true, ttl }
+        Expiry { expires: true, ttl: u32::try_from(ttl).expect("a year is not that long") }
     }
 
     /// A pong came; one that no ping asked for is a bad request.
@@ -191,7 +191,7 @@ mod tests {
         assert!(expiry.expires && (59..=60).contains(&expiry.ttl));
         let (_, ending, after) = life(&clock, usize::MAX).await;
         assert_eq!(ending, Disconnect::Expired);
-        let expected = Duration::from_secs(expiry.ttl) + EXPIRY_GRACE;
+        let expected = Duration::from_secs(expiry.ttl.into()) + EXPIRY_GRACE;
         assert!(after >= expected && after < expected + Duration::from_secs(1), "{after:?}");
     }
 
@@ -220,6 +220,6 @@ mod tests {
         let clock = Clock::default();
         assert_eq!(clock.expire_at(None), Expiry { expires: false, ttl: 0 });
         assert_eq!(clock.expire_at(Some(0)), Expiry { expires: true, ttl: 1 });
-        assert_eq!(clock.expire_at(Some(u64::MAX)), Expiry { expires: true, ttl: TTL_MAX.as_secs() });
+        assert_eq!(clock.expire_at(Some(u64::MAX)), Expiry { expires: true, ttl: TTL_MAX.as_secs() as u32 });
     }
 }

@@ -24,7 +24,9 @@ use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
     protocol::{
-        command::{self, Request},
+        command::Request,
+        encoding::Malformed,
+        message::Error,
         reply::{Outcome, Reply},
     },
     rpc,
@@ -77,7 +79,7 @@ impl Session {
         socket: &mut WebSocket,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
-        for line in command::lines(message) {
+        for command in self.flavour.encoding().commands(message.clone()) {
             if in_hand.len() >= IN_HAND_MAX
                 && let Some((id, outcome)) = in_hand.next().await
             {
@@ -93,8 +95,8 @@ impl Session {
             if self.is_refused.get() {
                 return Ok(());
             }
-            let command = command::decode(line).map_err(|_| Disconnect::BadRequest)?;
-            self.start(command.id, command.request, socket, in_hand).await?;
+            let command = command.map_err(|Malformed| Disconnect::BadRequest)?;
+            self.start(command.id, command.request(), socket, in_hand).await?;
         }
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Session {
     async fn start(
         self: &Rc<Self>,
         id: u32,
-        request: Request<'_>,
+        request: Request,
         socket: &mut WebSocket,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
@@ -124,7 +126,8 @@ impl Session {
             }
             Request::Refresh(refresh) => {
                 self.settle(in_hand).await?;
-                return self.answer(id, self.refresh(&refresh));
+                let refreshed = self.refresh(&refresh).await;
+                return self.answer(id, refreshed);
             }
             Request::Pong => return Ok(self.clock.pong()?),
             Request::Send => return Err(Disconnect::NotAvailable.into()),
@@ -141,7 +144,11 @@ impl Session {
                 return self.answer(id, outcome);
             }
             Request::Rpc(rpc) => rpc::call(self, &rpc),
-            Request::NotOffered => Err(Code::NotAvailable.into()),
+            Request::Presence(_)
+            | Request::PresenceStats(_)
+            | Request::History(_)
+            | Request::SubRefresh(_)
+            | Request::Ping => Err(Code::NotAvailable.into()),
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
@@ -178,10 +185,10 @@ impl Session {
     pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refused)) => Outcome::Error(refused),
+            Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
         };
-        self.send(&Reply { id, outcome });
+        self.send(&Reply::to(id, outcome));
         Ok(())
     }
 }

@@ -8,22 +8,22 @@ use naru_ledger::{
     answer::{How, Resumed},
     op::Resume,
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
 use super::{Ending, Member, Session, Subscription, VERSION, topic};
 use crate::{
+    auth::{Granted, Identity},
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::{Hold, Interest},
     limits::{ADMIT_PATIENCE, CHANNELS_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
     protocol::{
-        command::{Connect, Refresh, Standing},
-        reply::{ConnectResult, Outcome, RefreshResult, Reply, ServerData, SubscribeResult},
+        command::{ConnectRequest, RefreshRequest, SubscribeRequest},
+        json,
+        reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
-    token::{BadToken, Identity, unix_seconds},
     websocket::WebSocket,
 };
 
@@ -34,12 +34,18 @@ struct ConnectData {
     device: Option<String>,
 }
 
+/// What Naru says of itself at connect.
+#[derive(Serialize)]
+struct ServerData<'a> {
+    server: &'a str,
+}
+
 impl Session {
     /// Lets the client in, unless it has gone before or it takes too long.
     pub(super) async fn connect(
         self: &Rc<Self>,
         id: u32,
-        connect: Connect<'_>,
+        connect: ConnectRequest,
         socket: &mut WebSocket,
     ) -> Result<(), Ending> {
         self.clock.asked();
@@ -59,28 +65,22 @@ impl Session {
         }
     }
 
-    async fn admit(self: &Rc<Self>, id: u32, connect: Connect<'_>) -> Result<(), Failure> {
-        if connect.token.is_empty() {
-            return Err(Disconnect::BadRequest.into());
-        }
-        let identity =
-            self.shared().token.verify(&connect.token, unix_seconds()).map_err(|bad| match bad {
-                BadToken::Invalid => Failure::from(Disconnect::InvalidToken),
-                BadToken::Expired => Code::TokenExpired.into(),
-            })?;
-        let device = device(connect.data)?;
-        let granted = self.hold_granted(&identity.channels).await?;
-        let route = self.shared().interests.hold(Interest::User(identity.user.clone())).await?;
+    async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
+        let identity = self.shared().auth.connect(&connect.token).await?;
+        let Some(user) = identity.user.clone() else { return Err(Code::PermissionDenied.into()) };
+        let device = device(&connect.data)?;
+        let granted = self.hold_granted(&identity.subs).await?;
+        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
 
         // First listen, then read: whatever comes meanwhile raises the head that is read up to.
-        let inbox = inbox_of(identity.user.as_str());
+        let inbox = inbox_of(user.as_str());
         self.join_inbox(&inbox);
         let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
         let position = standing.and_then(position);
-        let (resumed, recovered) = self.resume(&identity.user, &device, position).await?;
+        let (resumed, recovered) = self.resume(&user, &device, position).await?;
         let rooms = self.hold_rooms(&resumed.channels).await?;
 
-        let Identity { user, expires_at, info, channels } = identity;
+        let Identity { expires_at, info, subs: named, .. } = identity;
         crossing::online(&self.shared().server, &user, &device);
         crossing::resume(&self.shared().server, &user, &device, &resumed);
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -92,24 +92,28 @@ impl Session {
             offset: resumed.start.0,
             was_recovering: standing.is_some(),
             recovered,
+            ..SubscribeResult::default()
         };
         subs.insert(inbox, recoverable);
         subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
+        let Expiry { expires, ttl } = self.clock.expire_at(expires_at);
         let result = ConnectResult {
             client: self.client.clone(),
-            version: VERSION,
-            expiry: self.clock.expire_at(expires_at),
-            data: ServerData { server: self.shared().server.as_str().to_owned() },
+            version: VERSION.to_owned(),
+            expires,
+            ttl,
+            data: json::payload_of(&ServerData { server: self.shared().server.as_str() }),
             subs,
-            ping: PING_INTERVAL.as_secs(),
+            ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
+            ..ConnectResult::default()
         };
-        let member = Member { user, device, info, granted: channels, _route: route };
+        let member = Member { user, device, info, granted: named, _route: route };
         if self.member.set(member).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
         // The reply comes before any publication.
-        self.send(&Reply { id, outcome: Outcome::Connect(Box::new(result)) });
+        self.send(&Reply::to(id, Outcome::Connect(Box::new(result))));
         self.subscribe_granted(granted);
         self.enter_rooms(rooms);
         self.begin_inbox(resumed);
@@ -141,9 +145,12 @@ impl Session {
     }
 
     /// Makes sure that this server hears the channels a token names.
-    async fn hold_granted(&self, channels: &[String]) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
+    async fn hold_granted(
+        &self,
+        subs: &BTreeMap<String, Granted>,
+    ) -> Result<BTreeMap<Arc<str>, Hold>, Failure> {
         let mut granted = BTreeMap::new();
-        for channel in channels {
+        for channel in subs.keys() {
             if self.shared().namespaces.load().find_granted(channel).is_err() {
                 return Err(Refused::bad("the token names a channel that no client can have").into());
             }
@@ -166,39 +173,25 @@ impl Session {
         }
     }
 
-    pub(super) fn refresh(&self, refresh: &Refresh<'_>) -> Result<Outcome, Failure> {
-        if refresh.token.is_empty() {
-            return Err(Disconnect::BadRequest.into());
-        }
-        let identity =
-            self.shared().token.verify(&refresh.token, unix_seconds()).map_err(|bad| match bad {
-                BadToken::Invalid => Disconnect::InvalidToken,
-                // The client comes back and asks for a new token.
-                BadToken::Expired => Disconnect::Expired,
-            })?;
+    pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
         let member = self.member();
-        if identity.user != member.user {
-            return Err(Disconnect::InvalidToken.into());
-        }
-        if identity.channels != member.granted {
+        let identity = self.shared().auth.refresh(&refresh.token, member.user.as_str()).await?;
+        if !identity.subs.keys().eq(member.granted.keys()) {
             // The client comes back and is subscribed to the new ones.
             return Err(Disconnect::InsufficientState.into());
         }
-        Ok(Outcome::Refresh(RefreshResult {
-            client: self.client.clone(),
-            version: VERSION,
-            expiry: self.clock.expire_at(identity.expires_at),
-        }))
+        let Expiry { expires, ttl } = self.clock.expire_at(identity.expires_at);
+        let (client, version) = (self.client.clone(), VERSION.to_owned());
+        Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))
     }
 }
 
 /// The device a client says it is: `data.device` of its connect command, a name. Without one, the default.
-fn device(data: Option<&RawValue>) -> Result<Device, Refused> {
-    let Some(data) = data else { return Ok(Device::default()) };
-    if !data.get().starts_with('{') {
+fn device(data: &[u8]) -> Result<Device, Refused> {
+    if !data.trim_ascii_start().starts_with(b"{") {
         return Ok(Device::default());
     }
-    let ConnectData { device } = serde_json::from_str(data.get())
+    let ConnectData { device } = serde_json::from_slice(data)
         .map_err(|_| Refused::bad("data.device of connect is a device name, as text"))?;
     match device {
         Some(name) => Device::parse(&name).map_err(Refused::bad),
@@ -208,7 +201,7 @@ fn device(data: Option<&RawValue>) -> Result<Device, Refused> {
 
 /// Where a client says it stands. What is no epoch of ours, or no number we gave, is no position: it reads from its
 /// cursor then, and is told that it was not recovered.
-fn position(standing: &Standing) -> Option<Position> {
+fn position(standing: &SubscribeRequest) -> Option<Position> {
     let epoch = Epoch::parse(&standing.epoch).ok()?;
     (standing.offset <= OFFSET_MAX).then_some(Position { epoch, useq: Useq(standing.offset) })
 }
@@ -218,15 +211,14 @@ mod tests {
     use super::*;
 
     fn named(data: &str) -> Result<String, Code> {
-        let data: Box<RawValue> = serde_json::from_str(data).unwrap();
-        device(Some(&data)).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)
+        device(data.as_bytes()).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)
     }
 
     #[test]
     fn a_device_is_named_in_the_connect_data_or_is_the_default() {
         assert_eq!(named(r#"{"device":"phone","x":1}"#).as_deref(), Ok("phone"));
         assert_eq!(named(r#"{"a":[]}"#).as_deref(), Ok("default"));
-        for data in ["null", "1", "[]", r#""phone""#, "{}", r#"{"device":null}"#] {
+        for data in ["", "null", "1", "[]", r#""phone""#, "{}", r#"{"device":null}"#] {
             assert_eq!(named(data).as_deref(), Ok("default"), "{data}");
         }
         for data in [r#"{"device":""}"#, r#"{"device":7}"#, r#"{"device":"a\nb"}"#] {
@@ -237,7 +229,9 @@ mod tests {
     #[test]
     fn a_position_that_cannot_be_ours_is_none() {
         let at = |epoch: &str, offset| {
-            position(&Standing { recover: true, epoch: epoch.into(), offset }).map(|position| position.useq.0)
+            let standing =
+                SubscribeRequest { recover: true, epoch: epoch.into(), offset, ..Default::default() };
+            position(&standing).map(|position| position.useq.0)
         };
         assert_eq!(at("abc", 7), Some(7));
         assert_eq!(at("", 7), None);

@@ -10,9 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use naru_bus::BusError;
 use naru_ledger::{Epoch, Useq, answer::Resumed};
+use serde::Serialize;
 use tokio::{
     select,
     sync::Notify,
@@ -23,8 +23,8 @@ use super::{Ending, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
     limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
-    protocol::{frame, reply::Pushed},
-    publication::Change,
+    protocol::{json, message, push::Push},
+    publication::{Change, Publication},
     reached::Reached,
     sabotage,
 };
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// A change that has just come into the inbox.
-    pub(super) fn deliver_inbox(&self, change: Change, frame: &Bytes) {
+    pub(super) fn deliver_inbox(&self, change: Change, publication: &Publication) {
         let inbox = &self.inbox;
         let Change { useq, conversation, seq, is_whole, turns } = change;
         if useq == Useq::ZERO {
@@ -123,7 +123,7 @@ impl Session {
         if is_next && is_whole && !inbox.must_compare.get() && self.link.queued() <= PAUSE_BYTES {
             inbox.position.set(useq);
             inbox.reached.borrow_mut().note(conversation, seq);
-            self.push_live(frame);
+            self.push_live(publication);
             inbox.must_compare.set(turns);
             if !turns {
                 return;
@@ -132,7 +132,8 @@ impl Session {
         inbox.changed.notify_one();
     }
 
-    fn push_live(&self, frame: &Bytes) {
+    fn push_live(&self, publication: &Publication) {
+        let Some(frame) = publication.frame(self.flavour) else { return };
         if sabotage::is_due("drop-push") {
             return;
         }
@@ -266,9 +267,11 @@ impl Session {
     }
 
     /// Pushes into the inbox what leaves nothing open up to where the session is.
-    pub(super) fn push(&self, data: impl serde::Serialize) {
+    pub(super) fn push(&self, data: impl Serialize) {
         let channel = inbox_of(self.member().user.as_str());
-        self.send_frame(&frame::text(&Pushed::positioned(&channel, data, self.position().0)));
+        let (data, offset) = (json::payload_of(&data), self.position().0);
+        let publication = message::Publication { data, offset, ..Default::default() };
+        self.send(&Push::publication(channel, publication).into());
     }
 }
 

@@ -6,26 +6,25 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     sync::Arc,
 };
 
 use ahash::RandomState;
 use bytes::Bytes;
-use naru_fanout::{Core, Link, Peer, PeerId, Publication as _, Slow, Socket, Topic};
+use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::{select, sync::Notify};
 
 use crate::{
+    auth::Granted,
     codes::Disconnect,
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
-    protocol::{frame, reply::ClientInfo},
-    publication::{Kind, Publication},
+    protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
+    publication::{Kind, Payload, Publication, Sender},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
@@ -49,6 +48,8 @@ pub(crate) struct Session {
     id: PeerId,
     core: Rc<Core<Gate>>,
     link: Rc<Link>,
+    /// How the client is spoken to.
+    flavour: Flavour,
     /// What others know this connection by.
     client: String,
     /// Set when the client has connected.
@@ -69,9 +70,9 @@ pub(crate) struct Session {
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
-    info: Option<Box<RawValue>>,
+    info: Option<Payload>,
     /// The channels its token names, to see whether a new token names others.
-    granted: Vec<String>,
+    granted: BTreeMap<String, Granted>,
     /// Keeps this server routed for the user.
     _route: Hold,
 }
@@ -138,12 +139,13 @@ impl Signal {
 
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, read: &[u8]) {
+    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: &[u8]) {
         let link = core.link(socket, OUTBOX_LIMIT);
         let session = Rc::new(Session {
             id: core.next_peer(),
             core: core.clone(),
             link: link.clone(),
+            flavour,
             client: uuid::Uuid::new_v4().to_string(),
             member: OnceCell::new(),
             is_refused: Cell::new(false),
@@ -163,7 +165,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = session.ended() => ending,
-            ending = session.clock.run(|| session.send_frame(&frame::PING)) => ending.into(),
+            ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.take_commands(&mut socket) => ending,
         };
@@ -195,12 +197,21 @@ impl Session {
     }
 
     /// As others see this client.
-    fn info(&self) -> ClientInfo {
+    fn info(&self) -> Sender {
         let member = self.member();
-        ClientInfo {
+        Sender {
             user: member.user.as_str().to_owned(),
             client: self.client.clone(),
             conn_info: member.info.clone(),
+            chan_info: None,
+        }
+    }
+
+    /// What the client has sent as a payload.
+    fn payload(&self, bytes: &Bytes) -> Payload {
+        match self.flavour.encoding() {
+            Encoding::Json => Payload::Json(bytes.clone()),
+            Encoding::Protobuf => Payload::of(bytes.clone()),
         }
     }
 
@@ -226,8 +237,8 @@ impl Session {
         self.finishing.set();
     }
 
-    fn send(&self, message: &impl Serialize) {
-        self.send_frame(&frame::text(message));
+    fn send(&self, message: &Reply) {
+        self.send_frame(&self.flavour.frame(message));
     }
 
     fn send_frame(&self, frame: &Bytes) {
@@ -237,6 +248,16 @@ impl Session {
     fn ended_if(&self, written: Result<(), Slow>) {
         if let Err(Slow) = written {
             self.end(Ending::Slow);
+        }
+    }
+}
+
+impl Session {
+    fn deliver_live(&self, publication: &Publication) {
+        match publication.frame(self.flavour) {
+            None => self.end(Disconnect::InappropriateProtocol),
+            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
+            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
         }
     }
 }
@@ -257,15 +278,10 @@ impl Peer<Gate> for Session {
 
     fn deliver(&self, publications: &&[Publication]) {
         for publication in *publications {
-            match &publication.kind {
-                Kind::Live if self.link.queued() + publication.frame.len() > LIVE_BYTES_MAX => {
-                    self.end(Ending::Slow);
-                }
-                Kind::Live => {
-                    self.ended_if(self.link.deliver(|writer| writer.share(&publication.frame)));
-                }
-                Kind::Inbox(change) => self.deliver_inbox(*change, &publication.frame),
-                Kind::Room(seq) => self.deliver_room(publication.channel(), *seq, &publication.frame),
+            match publication.kind {
+                Kind::Live => self.deliver_live(publication),
+                Kind::Inbox(change) => self.deliver_inbox(change, publication),
+                Kind::Room(seq) => self.deliver_room(seq, publication),
             }
         }
     }

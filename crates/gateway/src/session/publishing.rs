@@ -2,38 +2,35 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use naru_bus::BusError;
-use serde_json::value::RawValue;
 
 use super::{Later, Session};
 use crate::{
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
     namespaces::By,
-    protocol::{
-        command::Publish,
-        reply::{Empty, Outcome},
-    },
+    protocol::{command::PublishRequest, message::Empty, reply::Outcome},
     publication,
 };
 
 impl Session {
-    pub(super) fn publish(self: &Rc<Self>, publish: &Publish<'_>) -> Result<Later, Failure> {
+    pub(super) fn publish(self: &Rc<Self>, publish: &PublishRequest) -> Result<Later, Failure> {
         if publish.channel.is_empty() {
             return Err(Disconnect::BadRequest.into());
         }
-        let published = self.publish_live(&publish.channel, publish.data)?;
+        let published = self.publish_live(&publish.channel, &publish.data)?;
         Ok(Box::pin(async move {
             published.await?;
             Ok(Outcome::Publish(Empty {}))
         }))
     }
 
-    fn may_publish(&self, channel: &str, data: &RawValue) -> Result<(), Refused> {
+    fn may_publish(&self, channel: &str, data: &[u8]) -> Result<(), Refused> {
         let namespaces = self.shared().namespaces.load();
         let channel = namespaces.find_for_client(channel)?;
         match channel.may_publish(&self.who(channel.name()))? {
-            By::Rule | By::Token => channel.namespace().publication_data_format.check(data.get().as_bytes()),
+            By::Rule | By::Token => channel.namespace().publication_data_format.check(data),
             // No proxy can be configured yet.
             By::Hook(_) => Err(Code::NotAvailable.into()),
         }
@@ -43,11 +40,13 @@ impl Session {
     pub(crate) fn publish_live(
         self: &Rc<Self>,
         channel: &str,
-        data: Option<&RawValue>,
+        data: &Bytes,
     ) -> Result<impl Future<Output = Result<u64, BusError>> + use<>, Refused> {
-        let data = data.ok_or_else(|| Refused::bad("a publication has data"))?;
+        if data.is_empty() {
+            return Err(Refused::bad("a publication has data"));
+        }
         self.may_publish(channel, data)?;
-        let payload = publication::signed(self.info(), data);
+        let payload = publication::signed(self.info(), self.payload(data));
         let channel = channel.to_owned();
         let session = self.clone();
         Ok(async move {

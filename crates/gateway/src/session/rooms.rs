@@ -11,20 +11,22 @@ use std::{
 };
 
 use ahash::RandomState;
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use naru_bus::BusError;
+use naru_fanout::Publication as _;
 use naru_ledger::{Conversation, Seq, answer::Followed};
 
 use super::{Session, topic};
 use crate::{
+    codes::Unsubscribed,
     interests::{Hold, Interest},
     limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
     protocol::{
         data::{Counts, MarkData},
-        frame,
-        reply::Pushed,
+        json, message,
+        push::Push,
     },
+    publication::Publication,
 };
 
 /// The rooms a client follows by their channels.
@@ -132,10 +134,10 @@ impl Session {
         let holds = self.hold_rooms(followed).await?;
         for conversation in left {
             self.leave_room(&conversation);
-            self.send(&Pushed::unsubscribe(conversation.as_str()));
+            self.send(&Push::unsubscribe(conversation.as_str(), Unsubscribed::Server).into());
         }
         for conversation in holds.keys() {
-            self.send(&Pushed::subscribe(conversation.as_str()));
+            self.send(&Push::subscribe(conversation.as_str()).into());
         }
         self.enter_rooms(holds);
         Ok(())
@@ -153,17 +155,19 @@ impl Session {
     }
 
     /// Something that has just been said in a room; without a frame it is too large for that.
-    pub(super) fn deliver_room(&self, conversation: &[u8], seq: Seq, frame: &Bytes) {
-        if !frame.is_empty() && self.link.queued() <= PAUSE_BYTES {
+    pub(super) fn deliver_room(&self, seq: Seq, publication: &Publication) {
+        if self.link.queued() <= PAUSE_BYTES
+            && let Some(frame) = publication.frame(self.flavour)
+        {
             // Before it is told how far the room is, a newer one would hide that something was missed.
-            self.rooms.with(conversation, |room| {
+            self.rooms.with(publication.channel(), |room| {
                 if room.told.get().is_some() {
                     room.tell(seq);
                 }
             });
             return self.ended_if(self.link.deliver(|writer| writer.share(frame)));
         }
-        self.rooms.with(conversation, |room| room.is_behind.set(true));
+        self.rooms.with(publication.channel(), |room| room.is_behind.set(true));
         self.look_soon();
     }
 
@@ -183,7 +187,8 @@ impl Session {
                     return Ok(true);
                 }
                 let mark = MarkData::head(&conversation, seq, Counts::new(count, read, 0));
-                self.send_frame(&frame::text(&Pushed::live(conversation.as_str(), mark, None)));
+                let head = message::Publication { data: json::payload_of(&mark), ..Default::default() };
+                self.send(&Push::publication(conversation.as_str(), head).into());
                 Ok(true)
             }
             Err(error) => {

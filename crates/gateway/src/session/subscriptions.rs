@@ -10,14 +10,19 @@ use crate::{
     limits::CHANNELS_MAX,
     namespaces::{By, Caps, Who},
     protocol::{
-        command::{Subscribe, Unsubscribe},
-        reply::{Empty, Outcome, SubscribeResult},
+        command::{SubscribeRequest, UnsubscribeRequest},
+        message::Empty,
+        reply::{Outcome, SubscribeResult},
     },
 };
 
 impl Session {
-    pub(super) async fn subscribe(self: &Rc<Self>, id: u32, subscribe: Subscribe<'_>) -> Result<(), Ending> {
-        let channel: Arc<str> = subscribe.channel.as_ref().into();
+    pub(super) async fn subscribe(
+        self: &Rc<Self>,
+        id: u32,
+        subscribe: SubscribeRequest,
+    ) -> Result<(), Ending> {
+        let channel: Arc<str> = subscribe.channel.as_str().into();
         let hold = match self.hold_channel(&subscribe, &channel).await {
             Ok(hold) => hold,
             Err(failure) => return self.answer(id, Err(failure)),
@@ -31,12 +36,12 @@ impl Session {
         Ok(())
     }
 
-    async fn hold_channel(&self, subscribe: &Subscribe<'_>, channel: &Arc<str>) -> Result<Hold, Failure> {
+    async fn hold_channel(&self, subscribe: &SubscribeRequest, channel: &Arc<str>) -> Result<Hold, Failure> {
         self.may_subscribe(subscribe)?;
         Ok(self.shared().interests.hold(Interest::Channel(channel.clone())).await?)
     }
 
-    fn may_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
+    fn may_subscribe(&self, subscribe: &SubscribeRequest) -> Result<(), Failure> {
         let channel: &str = &subscribe.channel;
         let is_known_delta = matches!(&*subscribe.delta, "" | "fossil");
         if channel.is_empty() || !is_known_delta {
@@ -76,7 +81,7 @@ impl Session {
     }
 
     /// Succeeds also for what is not subscribed. What the server has subscribed to stays.
-    pub(super) fn unsubscribe(self: &Rc<Self>, unsubscribe: &Unsubscribe<'_>) -> Result<Outcome, Failure> {
+    pub(super) fn unsubscribe(self: &Rc<Self>, unsubscribe: &UnsubscribeRequest) -> Result<Outcome, Failure> {
         let channel: &str = &unsubscribe.channel;
         if channel.is_empty() {
             return Err(Disconnect::BadRequest.into());

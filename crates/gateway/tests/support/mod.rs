@@ -18,7 +18,7 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, RoomRules, TokenKey, namespaces::Namespaces};
+use naru_gateway::{Gateway, Options, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -179,7 +179,8 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
-        token: key(),
+        tokens: Tokens::new((&key()).into(), None).unwrap(),
+        outbound_tls: None,
         pages: axum::Router::new(),
         namespaces: Namespaces::default(),
         rooms: RoomRules::default(),

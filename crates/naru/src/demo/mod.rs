@@ -10,7 +10,7 @@ use clap::Args;
 use naru_broker::{Broker, Storage};
 use naru_bus::Target;
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, RoomRules, TokenKey, namespaces::Namespaces};
+use naru_gateway::{Gateway, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
 use naru_ledger::Server;
 use tracing_subscriber::Layer;
 
@@ -92,11 +92,14 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 
 fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -> anyhow::Result<Gateway> {
     let about = About { server: seat.name.into(), demo: true, peers: peers.to_vec() };
-    let sign_in = sign_in::router(Arc::new(TokenKey::secret(secret)?));
+    let key = TokenKey::secret(secret)?;
+    let tokens = Tokens::new((&key).into(), None)?;
+    let sign_in = sign_in::router(Arc::new(key));
     let options = naru_gateway::Options {
         listener: seat.listener,
         server: Server::parse(seat.name)?,
-        token: TokenKey::secret(secret)?,
+        tokens,
+        outbound_tls: None,
         pages: pages::router(about).merge(sign_in),
         namespaces: Namespaces::default(),
         rooms: RoomRules::default(),

@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, TokenKey};
+use naru_gateway::{Gateway, Secret, Tokens, auth};
 use naru_ledger::Server;
 
 use crate::{
@@ -117,7 +117,9 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 /// What is read further before anything is started.
 struct Checked {
     name: Option<Server>,
-    token: Option<TokenKey>,
+    tokens: Tokens,
+    /// The secret that tokens are signed with, if nobody has given a key.
+    made: Option<String>,
     terms: Terms,
     parameters: Parameters,
 }
@@ -126,10 +128,19 @@ impl Checked {
     fn of(settings: &Settings) -> anyhow::Result<Checked> {
         let name =
             settings.name.as_deref().map(Server::parse).transpose().context("--name, or server.name")?;
-        let token = settings.token_secret.as_deref().map(TokenKey::secret).transpose();
+        let (token, made) = match &settings.token {
+            token if token.has_keys() || token.allow_anonymous_connect_without_token => (token.clone(), None),
+            token => {
+                let secret = secret::random()?;
+                let key = Some(Secret::new(secret.as_str()));
+                (auth::Settings { hmac_secret_key: key, ..token.clone() }, Some(secret))
+            }
+        };
+        let tokens = Tokens::new(token, settings.subscription_token.clone());
         Ok(Checked {
             name,
-            token: token.context("--token-secret, or token.hmac_secret_key")?,
+            tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
+            made,
             terms: terms(settings)?,
             parameters: parameters(settings)?,
         })
@@ -143,13 +154,9 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let (token, made) = match checked.token {
-        Some(token) => (token, None),
-        None => {
-            let secret = secret::random()?;
-            (TokenKey::secret(&secret)?, Some(secret))
-        }
-    };
+    let Checked { tokens, made, .. } = checked;
+    let outbound_tls =
+        if tokens.want_tls() { Some(Arc::new(tls_client::terms(&Trust::System, None)?)) } else { None };
     let cores = settings.cores;
     let (mut broker, target, place) = match &settings.broker {
         At::Inside { data, resp_port } => {
@@ -167,7 +174,8 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         naru_gateway::Options {
             listener,
             server: server.clone(),
-            token,
+            tokens,
+            outbound_tls,
             pages: pages::router(about),
             namespaces: settings.channel.into(),
             rooms: settings.rooms,

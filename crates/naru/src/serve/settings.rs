@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use naru_gateway::{RoomRules, namespaces};
+use naru_gateway::{RoomRules, Secret, auth, namespaces};
 
 use super::{
     Options,
@@ -28,7 +28,8 @@ pub(super) struct Settings {
     pub(super) broker: At,
     /// Parameters of the broker. The later holds.
     pub(super) set: Vec<(String, String)>,
-    pub(super) token_secret: Option<String>,
+    pub(super) token: auth::Settings,
+    pub(super) subscription_token: Option<auth::Settings>,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
 }
@@ -47,6 +48,10 @@ impl Settings {
         let listed =
             |flags: &[String], file: Vec<String>| if flags.is_empty() { file } else { flags.to_vec() };
         let set = file.broker.set.iter().map(|(name, value)| (name.clone(), value.0.clone()));
+        let mut token = file.token;
+        if let Some(secret) = &options.token_secret {
+            token.hmac_secret_key = Some(Secret::new(secret.as_str()));
+        }
         Ok(Settings {
             bind: options.bind.or(file.server.bind).unwrap_or(Ipv4Addr::LOCALHOST.into()),
             port: options.port.or(file.server.port).unwrap_or(PORT),
@@ -55,7 +60,8 @@ impl Settings {
             origins: listed(&options.origins, file.server.origins),
             set: set.chain(options.set.iter().cloned()).collect(),
             broker: At::of(options, file.broker)?,
-            token_secret: options.token_secret.clone().or(file.token.hmac_secret_key),
+            token,
+            subscription_token: file.subscription_token,
             rooms: RoomRules {
                 made: listed(&options.new_rooms, file.rooms.new),
                 open: listed(&options.open_rooms, file.rooms.open),

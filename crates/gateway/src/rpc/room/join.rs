@@ -7,7 +7,6 @@ use naru_ledger::{
     op::{Change, Membership},
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{about, change, done, may_decide, role_in, silence};
 use crate::{
@@ -28,7 +27,7 @@ struct Asked<'a> {
     role: Option<Cow<'a, str>>,
 }
 
-pub(in crate::rpc) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(in crate::rpc) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, user, role } = super::super::read(data, FORM)?;
     let room = super::room(&conversation)?;
     let user = about(session, user.as_deref())?;

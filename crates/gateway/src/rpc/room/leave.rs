@@ -4,7 +4,6 @@ use std::{borrow::Cow, rc::Rc};
 
 use naru_ledger::op::{Change, Membership};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{about, change, may_decide, role_in};
 use crate::{
@@ -22,7 +21,7 @@ struct Asked<'a> {
     user: Option<Cow<'a, str>>,
 }
 
-pub(in crate::rpc) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(in crate::rpc) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, user } = super::super::read(data, FORM)?;
     let room = super::room(&conversation)?;
     let user = about(session, user.as_deref())?;

@@ -8,7 +8,6 @@ use naru_ledger::{
     op::{From, History},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
     codes::Failure,
@@ -47,7 +46,7 @@ struct Listed {
     read: u64,
 }
 
-pub(in crate::rpc) fn call(session: &Rc<Session>, data: Option<&RawValue>) -> Result<Later, Failure> {
+pub(in crate::rpc) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Asked { conversation, after, limit } = super::super::read(data, FORM)?;
     let conversation = super::super::conversation(&conversation)?;
     let after = after.as_deref().map(super::super::user).transpose()?;

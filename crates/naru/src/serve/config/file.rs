@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use naru_gateway::namespaces;
+use naru_gateway::{auth, namespaces};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// All of it. Whatever is not said has its default.
@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 pub(in crate::serve) struct File {
     pub(in crate::serve) server: Server,
     pub(in crate::serve) broker: Broker,
-    pub(in crate::serve) token: Token,
+    pub(in crate::serve) token: auth::Settings,
+    pub(in crate::serve) subscription_token: Option<auth::Settings>,
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
 }
@@ -41,13 +42,6 @@ pub(in crate::serve) struct Broker {
     pub(in crate::serve) set: BTreeMap<String, Parameter>,
 }
 
-/// Which tokens clients are let in with.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(in crate::serve) struct Token {
-    pub(in crate::serve) hmac_secret_key: Option<String>,
-}
-
 /// Rooms that users may make or join by themselves.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -59,12 +53,6 @@ pub(in crate::serve) struct Rooms {
 /// What a parameter of the broker is set to: a text, a number or a truth, as `CONFIG SET` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) struct Parameter(pub(in crate::serve) String);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token")
-    }
-}
 
 impl<'de> Deserialize<'de> for Broker {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Broker, D::Error> {

@@ -18,11 +18,13 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 11] = [
     "",
     "[server]",
     "[broker]",
     "[token]",
+    "[[token.keys]]",
+    "[subscription_token]",
     "[rooms]",
     "[channel]",
     "[channel.subscribe_to_user_personal_channel]",
@@ -99,6 +101,7 @@ fn no_fault_repeats_a_value() {
     for text in [
         "[token]\nhmac_secret_key = [\"hush\"]",
         "[token]\nhmac_secret_key = { hush = 1, }",
+        "[[token.keys]]\nalgorithm = \"hush\"",
         "[channel]\npublication_data_format = \"hush\"",
         "[channel]\nhistory_meta_ttl = \"hush\"",
         "[broker.set]\nrequirepass = \"hush\"",
@@ -134,7 +137,7 @@ fn the_environment_wins_over_the_file() {
     let file = read("", "", said("NARU__SERVER__ORIGINS", "https://a.example, https://b.example")).unwrap();
     assert_eq!(file.server.origins, ["https://a.example", "https://b.example"]);
     let file = read("", "", said("NARU__TOKEN__HMAC_SECRET_KEY", "12345")).unwrap();
-    assert_eq!(file.token.hmac_secret_key.as_deref(), Some("12345"));
+    assert_eq!(file.token.hmac_secret_key.map(|secret| secret.expose().to_owned()).as_deref(), Some("12345"));
 }
 
 #[test]

@@ -1,0 +1,22 @@
+-- What is remembered of a channel, in three keys of its partition: its position, what it keeps (the last of them is the top), and for
+-- each key of ONCE the first answer. Between two uses only those it concerns are written.
+
+local channel = argument(1)
+local META, KEPT = P .. ':cm:' .. channel, P .. ':ck:' .. channel
+
+-- Notes that the channel is used, which is written down where it would be forgotten too early: an eighth later, so that most uses in a
+-- row write nothing. A generation that the channel has not seen, or no position, begins an epoch. Answers offset and epoch.
+local function used(ttl, epoch)
+  local now_is = generation()
+  local meta = redis.call('HMGET', META, 'e', 't', 'g')
+  if not meta[1] or tonumber(meta[3]) < now_is then
+    redis.call('HSET', META, 'e', epoch, 't', 0, 'g', now_is)
+    redis.call('DEL', KEPT)
+    meta = { epoch, '0' }
+  end
+  if redis.call('PTTL', META) < ttl then
+    redis.call('PEXPIRE', META, int(ttl + math.floor(ttl / 8)))
+  end
+  return tonumber(meta[2]), meta[1]
+end
+

@@ -1,0 +1,301 @@
+//! Who a client is and what it may do: connection tokens and subscription tokens.
+//!
+//! A token is a JWT. It is opened in three steps, and each has a file: `keys.rs` finds the configured key that has signed it,
+//! `claims.rs` reads what it says with strict types, `identity.rs` makes of that what a session works with. Keys that
+//! another server publishes are `jwks.rs`.
+//!
+//! # Invariants
+//!
+//! - What a token's header says never widens what a key is used for: a key has its algorithms, shared secrets and public keys
+//!   are apart, and no key comes from a token.
+//! - No claim is read before a configured key has verified the signature.
+//! - Whoever has no token, or one without a name, gets in only if the configuration says so.
+//! - No token and no secret reaches a log or an error.
+
+mod capability;
+mod claims;
+mod fault;
+mod identity;
+mod jwk;
+mod jwks;
+mod key;
+mod keys;
+mod settings;
+mod signer;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+pub(crate) use capability::Right;
+pub(crate) use fault::BadToken;
+pub(crate) use identity::{Granted, Identity, Overrides, Pass};
+pub use key::BadKey;
+pub use settings::{BadSettings, KeySettings, Settings};
+pub use signer::{EmptySecret, TokenKey};
+
+use self::{
+    claims::Registered,
+    fault::Fault,
+    jwks::Jwks,
+    keys::Keys,
+    settings::{Checked, Expected},
+};
+use crate::{
+    codes::{Code, Disconnect, Failure, Refused},
+    outbound::Outbound,
+};
+
+/// Which tokens are accepted: valid settings.
+pub struct Tokens {
+    connection: Checked,
+    subscription: Option<Checked>,
+    admits_nameless: bool,
+    admits_tokenless: bool,
+}
+
+/// Opens tokens.
+pub(crate) struct Auth {
+    connection: Verifier,
+    subscription: Option<Verifier>,
+    jwks: Vec<Arc<Jwks>>,
+    admits_nameless: bool,
+    admits_tokenless: bool,
+}
+
+struct Verifier {
+    keys: Keys,
+    audience: Expected,
+    issuer: Expected,
+    leeway: u64,
+    require_exp: bool,
+}
+
+/// The connection that asks for a subscription.
+#[derive(Clone, Copy)]
+pub(crate) struct Holder<'a> {
+    /// Empty for nobody in particular.
+    pub(crate) user: &'a str,
+    pub(crate) client: &'a str,
+}
+
+impl Tokens {
+    /// Checks the settings. `subscription` is there if subscription tokens are of other keys than connection tokens.
+    pub fn new(connection: Settings, subscription: Option<Settings>) -> Result<Tokens, BadSettings> {
+        let admits_nameless = connection.allow_anonymous_connection_tokens;
+        let admits_tokenless = connection.allow_anonymous_connect_without_token;
+        if !connection.has_keys() && !admits_tokenless {
+            return Err(BadSettings::NoKey);
+        }
+        if let Some(subscription) = &subscription {
+            for (name, is_set) in [
+                ("allow_anonymous_connection_tokens", subscription.allow_anonymous_connection_tokens),
+                ("allow_anonymous_connect_without_token", subscription.allow_anonymous_connect_without_token),
+            ] {
+                if is_set {
+                    return Err(BadSettings::NotHere(name));
+                }
+            }
+            if !subscription.has_keys() {
+                return Err(BadSettings::NoKey);
+            }
+        }
+        Ok(Tokens {
+            connection: connection.try_into()?,
+            subscription: subscription.map(Checked::try_from).transpose()?,
+            admits_nameless,
+            admits_tokenless,
+        })
+    }
+
+    /// Whether keys are fetched by TLS, so that the gateway needs to know whom to believe.
+    pub fn want_tls(&self) -> bool {
+        let checked = std::iter::once(&self.connection).chain(&self.subscription);
+        checked.filter_map(|checked| checked.jwks.as_ref()).any(|(endpoint, _)| endpoint.is_encrypted())
+    }
+}
+
+impl Auth {
+    pub(crate) fn new(tokens: Tokens, outbound: &Outbound) -> Auth {
+        let mut jwks = Vec::new();
+        let mut verifier = |checked: Checked| {
+            let published =
+                checked.jwks.map(|(endpoint, every)| Arc::new(Jwks::new(endpoint, every, outbound.clone())));
+            jwks.extend(published.clone());
+            Verifier {
+                keys: Keys::new(checked.keys, published),
+                audience: checked.audience,
+                issuer: checked.issuer,
+                leeway: checked.leeway.as_secs(),
+                require_exp: checked.require_exp,
+            }
+        };
+        Auth {
+            connection: verifier(tokens.connection),
+            subscription: tokens.subscription.map(verifier),
+            jwks,
+            admits_nameless: tokens.admits_nameless,
+            admits_tokenless: tokens.admits_tokenless,
+        }
+    }
+
+    /// Keeps published keys fresh, for ever.
+    pub(crate) async fn keep_keys(&self) {
+        futures_util::future::join_all(self.jwks.iter().map(|jwks| jwks.keep())).await;
+        std::future::pending().await
+    }
+
+    /// Who connects with this token, or without any.
+    pub(crate) async fn connect(&self, token: &str) -> Result<Identity, Failure> {
+        if token.is_empty() {
+            let admitted = self.admits_tokenless.then(Identity::nobody);
+            return admitted.ok_or_else(|| Disconnect::BadRequest.into());
+        }
+        self.connection(token, unix_seconds()).await.map_err(|bad| match said(bad, "connect") {
+            BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
+            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Over => Code::Expired.into(),
+            BadToken::Undecided => Refused::later().into(),
+        })
+    }
+
+    /// Who a connection of `user`, which is empty for nobody in particular, is from now on. Whether the token names other
+    /// channels than the one before is the session's to see.
+    pub(crate) async fn refresh(&self, token: &str, user: &str) -> Result<Identity, Failure> {
+        if token.is_empty() {
+            return Err(Disconnect::BadRequest.into());
+        }
+        let opened = self.connection(token, unix_seconds()).await.and_then(|identity| {
+            if identity.user_name() == user { Ok(identity) } else { Err(Fault::NotTheirs.into()) }
+        });
+        opened.map_err(|bad| match said(bad, "refresh") {
+            BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
+            // The client comes back and asks for a new token.
+            BadToken::Expired | BadToken::Over => Disconnect::Expired.into(),
+            BadToken::Undecided => Refused::later().into(),
+        })
+    }
+
+    /// What a subscription token opens in this channel for the connection that shows it.
+    pub(crate) async fn subscribe(
+        &self,
+        token: &str,
+        channel: &str,
+        holder: Holder<'_>,
+    ) -> Result<Pass, Failure> {
+        self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "subscribe") {
+            BadToken::Invalid(Fault::NotTheirs) => Disconnect::InvalidToken.into(),
+            BadToken::Invalid(_) => Code::PermissionDenied.into(),
+            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Over => Code::Expired.into(),
+            BadToken::Undecided => Refused::later().into(),
+        })
+    }
+
+    /// The same for a subscription that there is.
+    pub(crate) async fn sub_refresh(
+        &self,
+        token: &str,
+        channel: &str,
+        holder: Holder<'_>,
+    ) -> Result<Pass, Failure> {
+        if token.is_empty() {
+            return Err(Code::BadRequest.into());
+        }
+        self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "sub_refresh") {
+            BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
+            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Over => Code::Expired.into(),
+            BadToken::Undecided => Refused::later().into(),
+        })
+    }
+
+    async fn connection(&self, token: &str, now: u64) -> Result<Identity, BadToken> {
+        let (registered, claims) = self.connection.open(token, now).await?;
+        let identity = Identity::read(claims, &registered, now)?;
+        if identity.user.is_none() && !self.admits_nameless {
+            return Err(Fault::Nameless.into());
+        }
+        Ok(identity)
+    }
+
+    async fn pass(&self, token: &str, channel: &str, holder: Holder<'_>) -> Result<Pass, BadToken> {
+        self.pass_at(token, channel, holder, unix_seconds()).await
+    }
+
+    async fn pass_at(
+        &self,
+        token: &str,
+        channel: &str,
+        holder: Holder<'_>,
+        now: u64,
+    ) -> Result<Pass, BadToken> {
+        let verifier = self.subscription.as_ref().unwrap_or(&self.connection);
+        let (registered, claims) = verifier.open(token, now).await?;
+        let pass = Pass::read(claims, &registered, now)?;
+        let is_theirs = pass.channel == channel
+            && pass.user == holder.user
+            && pass.client.as_deref().is_none_or(|client| client.is_empty() || client == holder.client);
+        if is_theirs { Ok(pass) } else { Err(Fault::NotTheirs.into()) }
+    }
+}
+
+impl Verifier {
+    /// The claims of a token that counts at `now`, in seconds since 1970.
+    async fn open<C: serde::de::DeserializeOwned>(
+        &self,
+        token: &str,
+        now: u64,
+    ) -> Result<(Registered, C), BadToken> {
+        let raw = self.keys.open(token).await?;
+        // Of a list the library would take one claim after the other.
+        if !raw.get().starts_with('{') {
+            return Err(Fault::Claims.into());
+        }
+        let registered: Registered = serde_json::from_str(raw.get()).map_err(|_| Fault::Claims)?;
+        let claims: C = serde_json::from_str(raw.get()).map_err(|_| Fault::Claims)?;
+        self.check(&registered, now)?;
+        Ok((registered, claims))
+    }
+
+    fn check(&self, registered: &Registered, now: u64) -> Result<(), BadToken> {
+        let names = registered.aud.as_ref().map_or(&[][..], claims::Audience::names);
+        if !matches!(self.audience, Expected::Anything) && !names.iter().any(|name| self.audience.has(name)) {
+            return Err(Fault::Audience.into());
+        }
+        let issuer = registered.iss.as_deref();
+        if !matches!(self.issuer, Expected::Anything) && !issuer.is_some_and(|issuer| self.issuer.has(issuer))
+        {
+            return Err(Fault::Issuer.into());
+        }
+        if self.require_exp && registered.exp.is_none() {
+            return Err(Fault::Endless.into());
+        }
+        let is_over = registered.exp.is_some_and(|exp| exp.0.saturating_add(self.leeway) <= now);
+        let is_early = registered.nbf.is_some_and(|nbf| nbf.0 > now.saturating_add(self.leeway));
+        if is_over || is_early { Err(BadToken::Expired) } else { Ok(()) }
+    }
+}
+
+/// Tells whoever looks for the reason; the client is not told.
+fn said(bad: BadToken, command: &'static str) -> BadToken {
+    match bad {
+        BadToken::Invalid(fault) => tracing::debug!(command, %fault, "a token is not valid"),
+        BadToken::Expired => tracing::debug!(command, "a token is not valid any more, or not yet"),
+        BadToken::Over => tracing::debug!(command, "what a token grants is over"),
+        BadToken::Undecided => {
+            tracing::debug!(command, "a token names a key that cannot be looked for right now");
+        }
+    }
+    bad
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+}

@@ -1,0 +1,331 @@
+use serde_json::{Value, json};
+
+use super::{testing::*, *};
+use crate::publication::Payload;
+
+mod bypass;
+
+fn auth(token: Value) -> Auth {
+    auth_with(token, None)
+}
+
+fn auth_with(token: Value, subscription: Option<Value>) -> Auth {
+    let read = |settings| serde_json::from_value(settings).unwrap();
+    let tokens = Tokens::new(read(token), subscription.map(read)).unwrap();
+    Auth::new(tokens, &Outbound::start(None).unwrap())
+}
+
+fn by_secret() -> Auth {
+    auth(json!({"hmac_secret_key": "secret"}))
+}
+
+fn bytes(payload: &Option<Payload>) -> Option<&[u8]> {
+    payload.as_ref().map(|payload| &payload.bytes()[..])
+}
+
+fn sign(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
+    signed(jsonwebtoken::Algorithm::HS256, None, claims, &key)
+}
+
+/// A connection token with these claims, at `NOW`.
+async fn verdict(claims: Value) -> Result<Identity, BadToken> {
+    by_secret().connection(&sign(&claims), NOW).await
+}
+
+#[tokio::test]
+async fn a_good_token_says_who_comes_and_what_they_get() {
+    let identity = verdict(json!({
+        "sub": "앨리스",
+        "exp": NOW + 60,
+        "nbf": NOW - 60,
+        "iat": NOW as f64 - 0.5,
+        "jti": "1",
+        "aud": ["x"],
+        "iss": "y",
+        "info": {"a": 1},
+        "meta": {"tier": "gold"},
+        "channels": ["news", "chat:1"],
+        "subs": {
+            "chat:1": {
+                "info": {"role": "guest"},
+                "b64data": "AAH/",
+                "override": {"presence": {"value": true}, "force_recovery": {"value": false}, "join_leave": {}},
+            },
+            "chat:2": {},
+        },
+        "caps": [{"channels": ["chat:*"], "match": "wildcard", "allow": ["pub"]}],
+        "of_the_application": null,
+    }))
+    .await
+    .unwrap();
+    assert_eq!(identity.user_name(), "앨리스");
+    assert_eq!(identity.expires_at, Some(NOW + 60));
+    assert_eq!(bytes(&identity.info), Some(&br#"{"a":1}"#[..]));
+    assert_eq!(identity.meta.unwrap().get(), r#"{"tier":"gold"}"#);
+    assert_eq!(identity.subs.keys().collect::<Vec<_>>(), ["chat:1", "chat:2", "news"]);
+    assert_eq!(identity.subs["news"], Granted::default());
+    let guest = &identity.subs["chat:1"];
+    assert_eq!(bytes(&guest.info), Some(&br#"{"role":"guest"}"#[..]));
+    assert_eq!(bytes(&guest.data), Some(&[0, 1, 255][..]));
+    let overrides = Overrides {
+        presence: Some(true),
+        force_recovery: Some(false),
+        join_leave: Some(false),
+        ..Overrides::default()
+    };
+    assert_eq!(guest.overrides, overrides);
+    assert!(identity.capabilities.allow("chat:9", Right::Publish));
+    assert!(!identity.capabilities.allow("chat:9", Right::Subscribe));
+
+    let bare = verdict(json!({"sub": "bob"})).await.unwrap();
+    assert_eq!((bare.expires_at, bare.info, bare.subs.len()), (None, None, 0));
+    let binary = verdict(json!({"sub": "bob", "info": {}, "b64info": "/w=="})).await.unwrap();
+    assert_eq!(bytes(&binary.info), Some(&[255][..]));
+}
+
+#[tokio::test]
+async fn a_connection_may_end_at_another_time_than_its_token() {
+    let ends = async |claims| verdict(claims).await.map(|identity| identity.expires_at);
+    assert_eq!(ends(json!({"sub": "a", "exp": NOW + 60, "expire_at": NOW + 5})).await, Ok(Some(NOW + 5)));
+    assert_eq!(ends(json!({"sub": "a", "exp": NOW + 60, "expire_at": 0})).await, Ok(None));
+    assert_eq!(ends(json!({"sub": "a", "exp": NOW + 60})).await, Ok(Some(NOW + 60)));
+    assert_eq!(ends(json!({"sub": "a", "exp": NOW + 60, "expire_at": NOW})).await, Err(BadToken::Over));
+    assert_eq!(ends(json!({"sub": "a", "exp": 1, "expire_at": NOW + 5})).await, Err(BadToken::Expired));
+}
+
+#[tokio::test]
+async fn a_token_counts_between_nbf_and_exp_give_or_take_the_leeway() {
+    let auth = auth(json!({"hmac_secret_key": "secret", "leeway": "7s"}));
+    let verdict = async |claims: Value| auth.connection(&sign(&claims), NOW).await.map(drop);
+    verdict(json!({"sub": "alice", "exp": NOW - 6})).await.unwrap();
+    verdict(json!({"sub": "alice", "exp": NOW + 1, "nbf": NOW + 7})).await.unwrap();
+    for claims in [
+        json!({"sub": "alice", "exp": NOW - 7}),
+        json!({"sub": "alice", "exp": 0}),
+        json!({"sub": "alice", "nbf": NOW + 8}),
+    ] {
+        assert_eq!(verdict(claims.clone()).await, Err(BadToken::Expired), "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn claims_of_the_wrong_kind_make_a_token_invalid() {
+    for claims in [
+        json!({"sub": "a", "channels": "news"}),
+        json!({"sub": "a", "channels": [1]}),
+        json!({"sub": "a", "subs": ["news"]}),
+        json!({"sub": "a", "subs": {"news": 1}}),
+        json!({"sub": "a", "subs": {"news": {"override": {"presence": true}}}}),
+        json!({"sub": "a", "subs": {"news": {"override": {"presence": {"value": 1}}}}}),
+        json!({"sub": "a", "subs": {"news": {"b64info": 1}}}),
+        json!({"sub": "a", "b64info": 1}),
+        json!({"sub": "a", "expire_at": "0"}),
+        json!({"sub": "a", "expire_at": -1}),
+        json!({"sub": "a", "expire_at": null}),
+        json!({"sub": "a", "jti": 1}),
+        json!({"sub": "a", "iat": "1"}),
+        json!({"sub": "a", "iat": null}),
+        json!({"sub": "a", "iss": ["x"]}),
+        json!({"sub": "a", "caps": {}}),
+        json!(["a"]),
+        json!("a"),
+    ] {
+        assert_eq!(verdict(claims.clone()).await.unwrap_err(), Fault::Claims.into(), "{claims}");
+    }
+    for (claims, fault) in [
+        (json!({"sub": "a", "b64info": "?"}), Fault::NotBase64),
+        (json!({"sub": "a", "b64info": "/w"}), Fault::NotBase64),
+        (json!({"sub": "a", "subs": {"news": {"b64data": "?"}}}), Fault::NotBase64),
+        (json!({"sub": "a", "channel": "news"}), Fault::ForSubscription),
+        (json!({"sub": "a", "channel": ""}), Fault::ForSubscription),
+        (json!({"sub": "a", "channel": null}), Fault::ForSubscription),
+    ] {
+        assert_eq!(verdict(claims.clone()).await.unwrap_err(), fault.into(), "{claims}");
+    }
+    let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
+    let doubled = forged(r#"{"alg":"HS256"}"#, r#"{"sub":"a","subs":{"b":{},"b":{"info":1}}}"#, |message| {
+        jsonwebtoken::crypto::sign(message, &key, jsonwebtoken::Algorithm::HS256).unwrap()
+    });
+    assert_eq!(by_secret().connection(&doubled, NOW).await.unwrap_err(), Fault::Claims.into());
+}
+
+#[tokio::test]
+async fn who_has_no_name_or_no_token_gets_in_only_if_the_configuration_says_so() {
+    let token = sign(&json!({"sub": ""}));
+    assert_eq!(by_secret().connection(&token, NOW).await.unwrap_err(), Fault::Nameless.into());
+    assert_eq!(by_secret().connect("").await.unwrap_err(), Disconnect::BadRequest.into());
+
+    let nameless = auth(json!({"hmac_secret_key": "secret", "allow_anonymous_connection_tokens": true}));
+    assert_eq!(nameless.connection(&token, NOW).await.unwrap().user, None);
+    assert_eq!(nameless.connect("").await.unwrap_err(), Disconnect::BadRequest.into());
+    assert_eq!(nameless.connection(&sign(&json!({})), NOW).await.unwrap_err(), Fault::Claims.into());
+
+    let tokenless = auth(json!({"hmac_secret_key": "secret", "allow_anonymous_connect_without_token": true}));
+    assert_eq!(tokenless.connect("").await.unwrap().user_name(), "");
+    assert_eq!(tokenless.connection(&token, NOW).await.unwrap_err(), Fault::Nameless.into());
+    assert_eq!(tokenless.connect("x").await.unwrap_err(), Disconnect::InvalidToken.into());
+    assert_eq!(tokenless.refresh("", "").await.unwrap_err(), Disconnect::BadRequest.into());
+}
+
+#[tokio::test]
+async fn a_subscription_token_is_for_one_user_and_one_channel() {
+    let auth = by_secret();
+    let holder = Holder { user: "alice", client: "c1" };
+    let pass = async |claims: Value| auth.pass_at(&sign(&claims), "$news", holder, NOW).await;
+    let good = pass(json!({
+        "sub": "alice", "channel": "$news", "exp": NOW + 60, "info": 1, "data": {"x": 1}, "client": "c1",
+        "override": {"force_positioning": {"value": true}},
+    }))
+    .await
+    .unwrap();
+    assert_eq!(good.expires_at, Some(NOW + 60));
+    assert_eq!(bytes(&good.granted.info), Some(&b"1"[..]));
+    assert_eq!(bytes(&good.granted.data), Some(&br#"{"x":1}"#[..]));
+    assert_eq!(good.granted.overrides.force_positioning, Some(true));
+    assert_eq!(
+        pass(json!({"sub": "alice", "channel": "$news", "expire_at": 0, "exp": NOW + 1}))
+            .await
+            .unwrap()
+            .expires_at,
+        None
+    );
+    for (claims, bad) in [
+        (json!({"sub": "bob", "channel": "$news"}), BadToken::Invalid(Fault::NotTheirs)),
+        (json!({"sub": "", "channel": "$news"}), BadToken::Invalid(Fault::NotTheirs)),
+        (json!({"channel": "$news"}), BadToken::Invalid(Fault::NotTheirs)),
+        (json!({"sub": "alice", "channel": "$news2"}), BadToken::Invalid(Fault::NotTheirs)),
+        (json!({"sub": "alice", "channel": "$news", "client": "c2"}), BadToken::Invalid(Fault::NotTheirs)),
+        (json!({"sub": "alice", "channel": ""}), BadToken::Invalid(Fault::ForConnection)),
+        (json!({"sub": "alice"}), BadToken::Invalid(Fault::ForConnection)),
+        (json!({"sub": "alice", "channel": null}), BadToken::Invalid(Fault::Claims)),
+        (json!({"sub": "alice", "channel": ["$news"]}), BadToken::Invalid(Fault::Claims)),
+        (json!({"sub": null, "channel": "$news"}), BadToken::Invalid(Fault::Claims)),
+        (json!({"sub": "alice", "channel": "$news", "exp": NOW - 60}), BadToken::Expired),
+        (json!({"sub": "alice", "channel": "$news", "expire_at": NOW}), BadToken::Over),
+    ] {
+        assert_eq!(pass(claims.clone()).await.unwrap_err(), bad, "{claims}");
+    }
+    // As the SDKs' suites make them: nobody's, without an end.
+    let nobody = Holder { user: "", client: "c1" };
+    let token = sign(&json!({"channel": "$news", "iat": NOW}));
+    auth.pass_at(&token, "$news", nobody, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn subscription_tokens_may_have_keys_of_their_own() {
+    let auth = auth_with(
+        json!({"hmac_secret_key": "other"}),
+        Some(json!({"hmac_secret_key": "secret", "audience": "x"})),
+    );
+    let holder = Holder { user: "alice", client: "c1" };
+    let claims = json!({"sub": "alice", "channel": "$news", "aud": "x"});
+    auth.pass_at(&sign(&claims), "$news", holder, NOW).await.unwrap();
+    let of_connections = signed(
+        jsonwebtoken::Algorithm::HS256,
+        None,
+        &claims,
+        &jsonwebtoken::EncodingKey::from_secret(b"other"),
+    );
+    let bad = auth.pass_at(&of_connections, "$news", holder, NOW).await.unwrap_err();
+    assert_eq!(bad, Fault::Signature.into());
+    let bad = auth.connection(&sign(&json!({"sub": "alice"})), NOW).await.unwrap_err();
+    assert_eq!(bad, Fault::Signature.into());
+}
+
+#[tokio::test]
+async fn each_command_answers_a_bad_token_in_the_protocols_way() {
+    let auth = by_secret();
+    let now = unix_seconds();
+    let holder = Holder { user: "alice", client: "c1" };
+    let connection = |more: Value| {
+        let mut claims = json!({"sub": "alice"});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sign(&claims)
+    };
+    let channel = |more: Value| {
+        let mut claims = json!({"sub": "alice", "channel": "$news"});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sign(&claims)
+    };
+    let expired = json!({"exp": now - 600});
+    let over = json!({"expire_at": now - 1});
+
+    auth.connect(&connection(json!({}))).await.unwrap();
+    auth.refresh(&connection(json!({})), "alice").await.unwrap();
+    auth.subscribe(&channel(json!({})), "$news", holder).await.unwrap();
+    auth.sub_refresh(&channel(json!({})), "$news", holder).await.unwrap();
+
+    let refused = |code: Code| Failure::from(code);
+    let closed = |disconnect: Disconnect| Failure::from(disconnect);
+    for (token, connect, refresh) in [
+        ("x".to_owned(), closed(Disconnect::InvalidToken), closed(Disconnect::InvalidToken)),
+        (connection(expired.clone()), refused(Code::TokenExpired), closed(Disconnect::Expired)),
+        (connection(over.clone()), refused(Code::Expired), closed(Disconnect::Expired)),
+        (String::new(), closed(Disconnect::BadRequest), closed(Disconnect::BadRequest)),
+    ] {
+        assert_eq!(auth.connect(&token).await.unwrap_err(), connect, "{token}");
+        assert_eq!(auth.refresh(&token, "alice").await.unwrap_err(), refresh, "{token}");
+    }
+    let of_bob = auth.refresh(&connection(json!({})), "bob").await.unwrap_err();
+    assert_eq!(of_bob, closed(Disconnect::InvalidToken));
+
+    for (token, subscribe, sub_refresh) in [
+        ("x".to_owned(), refused(Code::PermissionDenied), closed(Disconnect::InvalidToken)),
+        (channel(expired), refused(Code::TokenExpired), refused(Code::TokenExpired)),
+        (channel(over), refused(Code::Expired), refused(Code::Expired)),
+        (channel(json!({"sub": "bob"})), closed(Disconnect::InvalidToken), closed(Disconnect::InvalidToken)),
+        (
+            channel(json!({"channel": "$x"})),
+            closed(Disconnect::InvalidToken),
+            closed(Disconnect::InvalidToken),
+        ),
+        (String::new(), refused(Code::PermissionDenied), refused(Code::BadRequest)),
+    ] {
+        assert_eq!(auth.subscribe(&token, "$news", holder).await.unwrap_err(), subscribe, "{token}");
+        assert_eq!(auth.sub_refresh(&token, "$news", holder).await.unwrap_err(), sub_refresh, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn what_we_sign_we_accept() {
+    let key = TokenKey::secret("secret").unwrap();
+    let auth = Auth::new(Tokens::new((&key).into(), None).unwrap(), &Outbound::start(None).unwrap());
+    let user = naru_ledger::User::parse("alice").unwrap();
+    let identity = auth.connect(&key.sign(&user, Some(std::time::Duration::from_secs(60)))).await.unwrap();
+    assert_eq!(identity.user, Some(user.clone()));
+    assert!(identity.expires_at.unwrap() > unix_seconds());
+    assert_eq!(auth.connect(&key.sign(&user, None)).await.unwrap().expires_at, None);
+    assert_eq!(TokenKey::secret("").err(), Some(EmptySecret));
+}
+
+#[tokio::test]
+async fn all_of_a_familys_algorithms_count_for_a_key_that_names_none_and_one_for_a_key_that_names_it() {
+    use jsonwebtoken::Algorithm::*;
+    let secret = jsonwebtoken::EncodingKey::from_secret(b"secret");
+    let all = auth(json!({
+        "hmac_secret_key": "secret", "rsa_public_key": RSA.pem, "ecdsa_public_key": P384.pem, "eddsa_public_key": ED.pem,
+    }));
+    let one = auth(json!({"keys": [
+        {"algorithm": "HS384", "secret": "secret"},
+        {"algorithm": "PS512", "public_key": RSA.pem},
+        {"algorithm": "ES384", "public_key": P384.pem},
+    ]}));
+    for (algorithm, key, in_all, in_one) in [
+        (HS256, &secret, true, false),
+        (HS384, &secret, true, true),
+        (HS512, &secret, true, false),
+        (RS256, &RSA.signing, true, false),
+        (RS384, &RSA.signing, true, false),
+        (RS512, &RSA.signing, true, false),
+        (PS256, &RSA.signing, false, false),
+        (PS512, &RSA.signing, false, true),
+        (ES256, &P256.signing, false, false),
+        (ES384, &P384.signing, true, true),
+        (EdDSA, &ED.signing, true, false),
+    ] {
+        let token = signed(algorithm, None, &json!({"sub": "alice"}), key);
+        assert_eq!(all.connection(&token, NOW).await.is_ok(), in_all, "{algorithm:?}");
+        assert_eq!(one.connection(&token, NOW).await.is_ok(), in_one, "{algorithm:?}");
+    }
+}

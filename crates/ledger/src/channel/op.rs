@@ -1,0 +1,170 @@
+//! What can be asked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::limits::{INFO_BYTES_MAX, ONCE_WINDOW_MAX, PAYLOAD_BYTES_MAX, SIZE_MAX, TTL_MAX};
+use super::{Channel, Refused};
+use crate::limits::NAME_BYTES_MAX;
+use crate::op::Run;
+use crate::{ClientId, User};
+
+/// One operation on a channel: one atomic step. As a command its words are as documented at each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// `NARU.CHANNEL.PUBLISH channel payload SIZE n TTL ms META ms [ONCE key ms]`
+    Publish(Publish),
+    /// `NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [REVERSE]`
+    History(History),
+    /// `NARU.CHANNEL.REMOVE channel`: nothing that was published is kept any more. Offset and epoch stay.
+    Remove {
+        /// Of which channel.
+        channel: Channel,
+    },
+    /// `NARU.CHANNEL.ENTER server epoch channel client user info`
+    Enter(Enter),
+    /// `NARU.CHANNEL.LEAVE server epoch channel client`
+    Leave(Leave),
+    /// `NARU.CHANNEL.PRESENCE channel`: who is present.
+    Presence {
+        /// Where.
+        channel: Channel,
+    },
+    /// `NARU.CHANNEL.STATS channel`: how many are.
+    Stats {
+        /// Where.
+        channel: Channel,
+    },
+}
+
+/// Publishes, and keeps what is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// Where.
+    pub channel: Channel,
+    /// What: any bytes.
+    pub payload: Bytes,
+    /// What the channel keeps.
+    pub keep: Keep,
+    /// How a repeat is recognised.
+    pub once: Option<Once>,
+}
+
+/// What a channel keeps, as of the publication that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// As many publications. 0: this one is not kept, and has no position.
+    pub size: u32,
+    /// For so long after the last one.
+    pub ttl: Duration,
+    /// For how long after the last use offset and epoch are remembered, and with them what is kept.
+    pub meta_ttl: Duration,
+}
+
+/// The same key on the same channel within the window is a repeat: nothing is published, and the first position answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key: 1 to 128 bytes of UTF-8 without control characters.
+    pub key: String,
+    /// For how long it is recognised.
+    pub window: Duration,
+}
+
+/// Reads what is kept. A channel that has no epoch gets one, at offset 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// Of which channel.
+    pub channel: Channel,
+    /// As for a publication.
+    pub meta_ttl: Duration,
+    /// What has been published after this offset; in reverse, before it. None: all.
+    pub since: Option<u64>,
+    /// As many at most. None: all. 0: the position alone.
+    pub limit: Option<u32>,
+    /// The newest first.
+    pub reverse: bool,
+}
+
+/// A client is present in a channel, as long as the run of its server may be believed. Again: as it is said now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enter {
+    /// Which run of which server says so.
+    pub run: Run,
+    /// Where.
+    pub channel: Channel,
+    /// Which client.
+    pub client: ClientId,
+    /// Whose it is; none is nobody's, an empty text in the command.
+    pub user: Option<User>,
+    /// What else is said of it.
+    pub info: Bytes,
+}
+
+/// It is not, unless another run has said that it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leave {
+    /// Which run of which server says so.
+    pub run: Run,
+    /// Where.
+    pub channel: Channel,
+    /// Which client.
+    pub client: ClientId,
+}
+
+impl Op {
+    /// The channel it is about.
+    pub fn channel(&self) -> &Channel {
+        match self {
+            Op::Publish(Publish { channel, .. })
+            | Op::History(History { channel, .. })
+            | Op::Remove { channel }
+            | Op::Enter(Enter { channel, .. })
+            | Op::Leave(Leave { channel, .. })
+            | Op::Presence { channel }
+            | Op::Stats { channel } => channel,
+        }
+    }
+
+    /// Whether what it says is within bounds.
+    pub fn check(&self) -> Result<(), Refused> {
+        match self {
+            Op::Publish(publish) => publish.check(),
+            Op::History(history) => check_time("META", history.meta_ttl, TTL_MAX),
+            Op::Enter(enter) => check_info(&enter.info),
+            Op::Remove { .. } | Op::Leave(_) | Op::Presence { .. } | Op::Stats { .. } => Ok(()),
+        }
+    }
+}
+
+impl Publish {
+    fn check(&self) -> Result<(), Refused> {
+        check_bytes("a payload", self.payload.len(), PAYLOAD_BYTES_MAX)?;
+        if self.keep.size > SIZE_MAX {
+            return Err(Refused::Size { size_max: SIZE_MAX });
+        }
+        if self.keep.size > 0 {
+            check_time("TTL", self.keep.ttl, TTL_MAX)?;
+            check_time("META", self.keep.meta_ttl, TTL_MAX)?;
+        }
+        if let Some(Once { key, window }) = &self.once {
+            crate::names::check("a key of ONCE", NAME_BYTES_MAX, key).map_err(Refused::Key)?;
+            check_time("ONCE", *window, ONCE_WINDOW_MAX)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether what is said of a client is within bounds.
+pub fn check_info(info: &[u8]) -> Result<(), Refused> {
+    check_bytes("what is said of a client", info.len(), INFO_BYTES_MAX)
+}
+
+fn check_bytes(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Refused> {
+    if bytes > bytes_max { Err(Refused::TooLarge { what, bytes, bytes_max }) } else { Ok(()) }
+}
+
+fn check_time(what: &'static str, time: Duration, time_max: Duration) -> Result<(), Refused> {
+    let range = Duration::from_millis(1)..=time_max;
+    if range.contains(&time) { Ok(()) } else { Err(Refused::Time { what, ms_max: time_max.as_millis() }) }
+}
