@@ -25,7 +25,7 @@ use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
     listen, logging, pages,
     printed::say,
-    secret, signals,
+    remote, secret, signals,
     tls_client::{self, Trust},
 };
 use settings::{At, Settings};
@@ -248,16 +248,8 @@ fn remote_broker(
     authorities: Option<&Path>,
     shown: Option<&(PathBuf, PathBuf)>,
 ) -> anyhow::Result<Target> {
-    if url.starts_with("rediss://") {
-        let trust = authorities.map_or(Trust::System, Trust::Authorities);
-        let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-        let terms = tls_client::terms(&trust, shown).context("--broker with TLS")?;
-        return Ok(Target::Encrypted { url: url.to_owned(), terms: Arc::new(terms) });
-    }
-    if authorities.is_some() || shown.is_some() {
-        bail!("--broker-tls-… are for a broker that is reached by TLS: --broker rediss://host:port");
-    }
-    Ok(Target::Url(url.to_owned()))
+    let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    remote::target(url, authorities, shown)
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.
