@@ -104,11 +104,12 @@ impl Handover {
     pub(crate) fn end_turn(core: &Rc<Core<Resp>>) {
         let handover = &core.local().handover;
         let is_recorded = handover.is_recorded.take();
-        if !is_recorded && handover.left.for_more(handover.jobs.borrow().len()) {
+        // A core that will soon be gone has nothing wait in it, and is not told of anything any more.
+        let is_stopping = core.is_stopping();
+        if !is_recorded && !is_stopping && handover.left.for_more(handover.jobs.borrow().len()) {
             return core.end_turn_soon();
         }
-        // Who will soon be gone is not told of anything any more.
-        let answers = if core.is_stopping() {
+        let answers = if is_stopping {
             None
         } else {
             handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut())
