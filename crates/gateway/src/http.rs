@@ -26,8 +26,13 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Serves a new connection in a task of its own.
 pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
-    let seat = Rc::new(Seat(core));
-    match incoming.into_socket() {
+    let socket = incoming.into_socket();
+    let from = match &socket {
+        Ok(Socket::Tcp(stream)) if core.shared().admission.wants_addresses() => stream.peer_addr().ok(),
+        _ => None,
+    };
+    let seat = Rc::new(Seat(core, from.map(|address| address.ip())));
+    match socket {
         Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
         Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
         Ok(Socket::Tls(_)) => tracing::error!("a chat server's port speaks no TLS of its own"),
@@ -78,6 +83,10 @@ where
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
+    let pass = match seat.0.shared().admission.enter(seat.1, request.headers()) {
+        Ok(pass) => pass,
+        Err(full) => return refused(StatusCode::SERVICE_UNAVAILABLE, full.hint()),
+    };
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
     let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
     {
@@ -96,6 +105,7 @@ where
     }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
+        let _pass = pass;
         let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
             Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
@@ -141,6 +151,9 @@ fn refused(status: StatusCode, hint: &str) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if status == StatusCode::UPGRADE_REQUIRED {
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

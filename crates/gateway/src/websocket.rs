@@ -18,7 +18,7 @@ use tungstenite::{
 };
 
 use crate::{
-    limits::{CLOSE_PATIENCE, DECODER_BYTES, MESSAGE_BYTES_MAX, TURN_BYTES_MAX},
+    limits::{CLOSE_PATIENCE, DECODER_BYTES, TURN_BYTES_MAX},
     session::Ending,
     wire::Gate,
 };
@@ -36,11 +36,12 @@ pub(crate) struct WebSocket {
 impl WebSocket {
     /// Takes over a link after the handshake; `read` is what has come already.
     pub(crate) fn new(core: Rc<Core<Gate>>, link: Rc<Link>, read: &[u8]) -> WebSocket {
+        let bytes_max = core.shared().limits.message_bytes_max;
         let config = WebSocketConfig::default()
             .read_buffer_size(DECODER_BYTES)
             .write_buffer_size(0)
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+            .max_message_size(Some(bytes_max))
+            .max_frame_size(Some(bytes_max));
         let context = WebSocketContext::new(Role::Server, Some(config));
         let mut socket = WebSocket { core, link, context, waiting: VecDeque::new(), ended: None };
         socket.decode(read);
@@ -145,7 +146,7 @@ impl WebSocket {
 /// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.
 fn ending(error: &Error) -> Ending {
     match error {
-        Error::Capacity(_) => Ending::Faulty(1009, "message too big: 128 KiB at most"),
+        Error::Capacity(_) => Ending::Faulty(1009, "message too big"),
         Error::Utf8(_) => Ending::Faulty(1007, "text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
         Error::Protocol(_) => Ending::Faulty(1002, "protocol error"),

@@ -20,6 +20,7 @@ use crate::{
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    metrics::Meter,
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
     publication::{Kind, Payload, Run, Sender},
     websocket::WebSocket,
@@ -31,6 +32,7 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod rates;
 mod reading;
 mod replay;
 mod rooms;
@@ -61,6 +63,7 @@ pub(crate) struct Session {
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     steered: steered::Steered,
+    rates: rates::Rates,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
@@ -161,11 +164,13 @@ impl Session {
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
+            rates: rates::Rates::default(),
             finishing: Signal::default(),
             ended: RefCell::default(),
             ended_changed: Notify::new(),
         });
         core.insert(session.clone());
+        session.meter().began(flavour);
         if core.is_stopping() {
             session.finish();
         }
@@ -175,7 +180,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = session.ended() => ending,
-            ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
+            ending = session.clock.run(core.shared().limits.connect_patience, || session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
             ending = session.be_steered() => ending,
             ending = session.take_commands(&mut socket) => ending,
@@ -194,12 +199,19 @@ impl Session {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
+        self.meter().ended(self.flavour);
+        self.shared().metrics.disconnected(&ending);
         join!(departed, socket.close(ending));
         self.core.remove(self, []);
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         self.core.shared()
+    }
+
+    /// Where what happens on this core is counted.
+    fn meter(&self) -> &Meter {
+        self.shared().metrics.core(self.core.id())
     }
 
     /// What this is; commands other than connect are only taken from those who have connected.
@@ -294,6 +306,7 @@ impl Peer<Gate> for Session {
     }
 
     fn deliver(&self, run: &Run<'_>) {
+        self.meter().delivered(run.publications().len());
         if self.subscriptions.attentive.get() == 0
             && let Some(frames) = run.joined(self.flavour)
             && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
@@ -309,10 +322,14 @@ impl Peer<Gate> for Session {
         }
     }
 
-    // Replies are written before the fan-out is asked, so there is nothing to tell.
-    fn subscribed(&self, _: &Topic) {}
+    // Replies are written before the fan-out is asked, so there is nothing to tell the client.
+    fn subscribed(&self, _: &Topic) {
+        self.meter().subscribed();
+    }
 
-    fn unsubscribed(&self, _: &Topic) {}
+    fn unsubscribed(&self, _: &Topic) {
+        self.meter().unsubscribed();
+    }
 }
 
 #[cfg(test)]
