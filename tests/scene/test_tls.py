@@ -44,6 +44,16 @@ def test_two_servers_at_a_broker_by_tls(naru, people, certificates, tls_port):
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     Sending(alice, "bob", 30).finish()
     assert bob.texts("bob", 30) == [f"id {number}" for number in range(30)]
+    shown = (
+        "--broker-tls-ca-cert-file", certificates.authority,
+        "--broker-tls-cert-file", certificate,
+        "--broker-tls-key-file", key,
+    )  # fmt: skip
+    url = f"rediss://:secret@localhost:{tls_port}"
+    traced = naru.run("trace", "dm:alice:bob", 1, "--broker", url, *shown)
+    assert traced.returncode == 0 and "dm:alice:bob 1: a message by alice" in traced.stdout, traced.stderr
+    untrusted = naru.run("trace", "dm:alice:bob", 1, "--broker", url)
+    assert untrusted.returncode != 0 and "UnknownIssuer" in untrusted.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ pub struct Inspection {
     pub replicas: u64,
     /// Whether one can wait until what was written is on disk: Redis from 7.2, Valkey.
     pub(crate) has_waitaof: bool,
+    /// Whether it is of a cluster, where one step has the keys of one slot.
+    pub(crate) is_clustered: bool,
     /// Names the succession that this master's data are of.
     pub(crate) replication_id: String,
 }
@@ -130,6 +132,7 @@ fn judge(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Result<Inspec
         persistence,
         replicas: field("connected_slaves").parse().unwrap_or(0),
         has_waitaof: version >= WITH_WAITAOF,
+        is_clustered: field("cluster_enabled") == "1",
         replication_id: field("master_replid").to_owned(),
     })
 }
@@ -169,7 +172,8 @@ mod tests {
         let found = judged(INFO, Some("everysec")).unwrap();
         let text = "Redis 7.0.15: a power cut loses a second or two (appendfsync everysec); replicas: 2";
         assert_eq!((found.to_string().as_str(), found.has_waitaof), (text, false));
-        assert_eq!(found.replication_id, "8d1f");
+        assert_eq!((found.replication_id.as_str(), found.is_clustered), ("8d1f", false));
+        assert!(judged(&format!("{INFO}cluster_enabled:1\r\n"), None).unwrap().is_clustered);
         assert_eq!(judged(INFO, None).unwrap().persistence, Persistence::Unknown);
         let valkey = INFO.replace("redis_version:7.0.15", "redis_version:7.2.4\r\nvalkey_version:9.0.1");
         let found = judged(&valkey.replace("aof_enabled:1", "aof_enabled:0"), Some("always")).unwrap();

@@ -21,7 +21,7 @@ use crate::limits::CONNECT_TIMEOUT;
 use crate::link::{Driver, connect, who};
 use crate::partition::Partition;
 use crate::reply::other_answer;
-use crate::scripts::{Keeping, Pinned, Scripts};
+use crate::scripts::{Keeping, Pinned, Reach, Scripts};
 use crate::target::{Place, Target};
 use crate::wire::{self, answer, request};
 
@@ -244,7 +244,8 @@ async fn scripts(
     if is_new && levels.reach(level).await < level {
         tracing::warn!("the server {place} cannot say that it will not forget which generation it is in");
     }
-    let scripts = Scripts::new(keeping, generation, new_epoch(), levels);
+    let reach = if found.is_clustered { Reach::Slot } else { Reach::All };
+    let scripts = Scripts::new(keeping, generation, new_epoch(), levels, reach);
     scripts.load(connection).await?;
     Ok((scripts, found))
 }

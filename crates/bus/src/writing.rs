@@ -3,7 +3,7 @@
 
 use naru_ledger::answer::{Appended, Changed, Content, Entry, Text, Traced, Written};
 use naru_ledger::op::{Append, Change, Delete, Edit, Membership, Said, What};
-use naru_ledger::{Answer, ClientId, Conversation, Level, Mode, Op, User};
+use naru_ledger::{Answer, ClientId, Conversation, Level, Mode, Op, Role, User};
 
 use crate::error::BusError;
 use crate::fan_out::Before;
@@ -64,6 +64,7 @@ impl Line {
             content,
         };
         let content = match change {
+            Change::Make => Content::Join { role: Role::Owner },
             Change::Join(role) => Content::Join { role: *role },
             Change::Leave => Content::Leave,
             Change::Role(role) => Content::Role { role: *role },

@@ -349,7 +349,7 @@ fn ledger_calls_say_what_was_asked_and_read_what_was_answered() {
     assert_eq!(hears(&mut broker), "NARU.HISTORY dm:alice:bob bob BEFORE 6 1 1");
     says(&mut broker, &format!("*4\r\n:0\r\n:4\r\n:0\r\n*1\r\n{}", bulk(ENTRY)));
     assert_eq!(hears(&mut broker), "NARU.READ bob dm:alice:bob 4 4", "what there is, and its count");
-    says(&mut broker, "*4\r\n:9\r\n:4\r\n:4\r\n:0\r\n");
+    says(&mut broker, "*5\r\n:9\r\n:4\r\n:4\r\n:0\r\n$5\r\ninbox\r\n");
     assert_eq!(hears(&mut broker), "NARU.MARK dm:alice:bob bob 4");
     says(&mut broker, "-NOPERM not this\r\n");
     assert_eq!(read.join().unwrap().unwrap().useq, Useq(9));

@@ -26,6 +26,8 @@ pub(crate) enum Code {
     TooManyRequests = 111,
     UnrecoverablePosition = 112,
     ConcurrentPagination = 113,
+    /// What the protocol has no code for: an owner who is the only one.
+    LastOwner = 400,
 }
 
 impl Code {
@@ -45,6 +47,7 @@ impl Code {
             Code::TooManyRequests => "too many requests",
             Code::UnrecoverablePosition => "unrecoverable position",
             Code::ConcurrentPagination => "concurrent pagination",
+            Code::LastOwner => "last owner: make another member the room's owner first",
         }
     }
 
@@ -94,6 +97,7 @@ impl From<BusError> for Refused {
             }
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
+                "LASTOWNER" => Code::LastOwner.into(),
                 "INVALID" | "TOOBIG" | "NOTFOUND" => Refused::bad(message),
                 _ => {
                     tracing::warn!(code, message, "the broker refused");
@@ -246,6 +250,7 @@ mod tests {
         let code =
             |code: &str| Refused::from(BusError::Refused { code: code.into(), message: "why".into() }).code;
         assert_eq!(code("FORBIDDEN"), Code::PermissionDenied);
+        assert_eq!(code("LASTOWNER"), Code::LastOwner);
         assert_eq!(code("INVALID"), Code::BadRequest);
         assert_eq!(code("TOOBIG"), Code::BadRequest);
         assert_eq!(code("NOTFOUND"), Code::BadRequest);

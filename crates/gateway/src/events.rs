@@ -17,6 +17,7 @@ use naru_ledger::{Server, answer::Entry};
 use crate::{
     channels::inbox_of,
     crossing,
+    heads::Heads,
     protocol::{data::EntryData, json},
     publication, sabotage,
     wire::{Gate, Mail},
@@ -25,11 +26,11 @@ use crate::{
 /// How long to let the cores work when one of them is behind. The bus makes the broker wait meanwhile.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
 
-/// The way to the cores, there once they have started; what came before had nobody to hear it.
-pub(crate) type Cores = Arc<OnceLock<Arc<Directory<Gate>>>>;
+/// Who hears of it, there once the cores have started; what came before had nobody to hear it.
+pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>)>>;
 
 /// The bus's event handler.
-pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + 'static {
+pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'static {
     let is_down = AtomicBool::new(false);
     move |event| {
         let was_down = is_down.load(Relaxed);
@@ -38,7 +39,7 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             Event::Up { .. } => is_down.store(false, Relaxed),
             Event::Published { .. } | Event::Delivered(_) => {}
         }
-        let Some(directory) = cores.get() else { return };
+        let Some((directory, heads)) = ears.get() else { return };
         while directory.is_congested() {
             std::thread::sleep(CONGESTION_PAUSE);
         }
@@ -46,10 +47,11 @@ pub(crate) fn handler(server: Server, cores: Cores) -> impl Fn(Event) + Send + '
             Event::Published { channel, position, payload } => {
                 published(directory, channel, position, payload)
             }
-            Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, &delivery),
+            Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, heads, &delivery),
             Event::Delivered(delivery) => delivered(directory, &server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}
             Event::Up { again: true } => {
+                heads.returned();
                 for core in 0..directory.cores() {
                     directory.send(CoreId(core), Mail::CompareHeads);
                 }
@@ -94,7 +96,8 @@ fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) 
 }
 
 /// Into a room that is followed by its channel.
-fn in_room(directory: &Directory<Gate>, delivery: &Delivery) {
+fn in_room(directory: &Directory<Gate>, heads: &Heads, delivery: &Delivery) {
+    heads.heard(&delivery.conversation, delivery.seq, delivery.entry.as_ref());
     directory.publish(delivery.conversation.as_str().as_bytes(), || {
         publication::room(delivery, delivery.entry.as_ref().map(encode))
     });

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,6 +20,7 @@ use crate::{
     auth::{Auth, Tokens},
     channels::RoomRules,
     events,
+    heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
@@ -93,15 +94,17 @@ impl Gateway {
             grace,
         } = options;
         let address = listener.address();
-        let directory = Arc::new(OnceLock::new());
-        let events = events::handler(server.clone(), directory.clone());
+        let ears = events::Ears::default();
+        let events = events::handler(server.clone(), ears.clone());
         let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
+        let heads = Heads::new(bus.clone(), interests.clone());
         let shared = Shared {
             server,
             bus: bus.clone(),
             interests: interests.clone(),
+            heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
             namespaces: ArcSwap::from_pointee(namespaces),
@@ -112,7 +115,7 @@ impl Gateway {
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
-            directory.get_or_init(|| made.clone());
+            ears.get_or_init(|| (made.clone(), heads));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;

@@ -96,12 +96,12 @@ where
     }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
-        let parts = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
-            Ok(Ok(parts)) => parts,
+        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
+            Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(parts.io.into_inner()), offered.flavour, &parts.read_buf).await;
+        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, read).await;
     });
     response
 }

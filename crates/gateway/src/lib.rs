@@ -33,6 +33,7 @@ mod delta;
 mod duration;
 mod events;
 mod gateway;
+mod heads;
 mod http;
 mod interests;
 pub mod limits;

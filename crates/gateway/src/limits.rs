@@ -103,6 +103,9 @@ pub const CALLS_MAX: usize = 1024;
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
 pub const REPLAYS_MAX: usize = 32;
 
+/// Logs of rooms looked at at once: when a broker comes back, each room is, once.
+pub const HEADS_AT_ONCE: usize = 32;
+
 /// Calls that the bus takes without waiting, less those it makes itself.
 pub const BUS_QUEUE: usize = 4000;
 
@@ -216,7 +219,7 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
+const _: () = assert!(CALLS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
-const _: () = assert!(CALLS_MAX + REPLAYS_MAX <= BUS_QUEUE);
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

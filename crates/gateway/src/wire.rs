@@ -10,8 +10,15 @@ use naru_ledger::Server;
 use tokio::sync::Semaphore;
 
 use crate::{
-    auth::Auth, channels::RoomRules, http, interests::Interests, namespaces::Namespaces,
-    publication::Publication, session::Session, tops::Tops,
+    auth::Auth,
+    channels::RoomRules,
+    heads::Heads,
+    http,
+    interests::Interests,
+    namespaces::Namespaces,
+    publication::{Publication, Run},
+    session::Session,
+    tops::Tops,
 };
 
 /// WebSocket sessions on the cores.
@@ -22,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
     pub(crate) interests: Arc<Interests>,
+    /// How far the rooms are that sessions follow by their channels.
+    pub(crate) heads: Arc<Heads>,
     pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
@@ -47,7 +56,7 @@ impl Wire for Gate {
     type Local = ();
     type Peer = Session;
     type Publication = Publication;
-    type Frame<'a> = &'a [Publication];
+    type Frame<'a> = Run<'a>;
     type Mail = Mail;
 
     fn local(_: CoreId, _: &Arc<Shared>) {}
@@ -65,8 +74,8 @@ impl Wire for Gate {
         }
     }
 
-    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> &'a [Publication] {
-        run
+    fn frame<'a>(run: &'a [Publication], _: Option<&'a Bytes>) -> Run<'a> {
+        Run::of(run)
     }
 
     fn stop(core: &Rc<Core<Gate>>) {

@@ -157,7 +157,35 @@ fn of_those_who_make_a_room_at_once_one_owns_it() {
         let mut wanted = vec![others.unwrap_or_default(); let_in.len() - 1];
         wanted.push("owner");
         assert_eq!(roles, wanted, "{name}");
+        let page = people[let_in[0]].rpc("history", room(name));
+        let entries = page["entries"].as_array().unwrap();
+        let owned = entries.iter().filter(|entry| entry["role"] == "owner").count();
+        assert_eq!(
+            (entries.len(), owned),
+            (let_in.len(), 1),
+            "nobody else did, not even for a moment: {page}"
+        );
     }
+    one.stop();
+}
+
+#[test]
+fn the_last_owner_of_a_room_that_others_are_in_makes_another_one_its_owner_first() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one");
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| Client::connect(one.address(), name));
+    alice.rpc("room.join", room("open-1"));
+    bob.rpc("room.join", room("open-1"));
+    let member = |user: &str, role: &str| with(with(room("open-1"), "user", user), "role", role);
+    for (method, data) in [("room.leave", room("open-1")), ("room.role", member("alice", "member"))] {
+        let (code, message) = alice.refused("rpc", json!({"method": method, "data": data}));
+        assert_eq!(code, 400);
+        assert!(message.contains("make another member the room's owner first"), "{message}");
+    }
+    alice.rpc("room.role", member("bob", "owner"));
+    alice.rpc("room.leave", room("open-1"));
+    assert_eq!(refused(&mut bob, "room.role", member("bob", "member")), 400);
+    bob.rpc("room.leave", room("open-1"));
     one.stop();
 }
 
@@ -298,6 +326,50 @@ fn a_room_of_many_is_followed_by_its_channel() {
     );
     assert_eq!(refused(&mut carol, "subscribe", Value::Null), 108);
     assert_eq!(carol.refused("subscribe", json!({"channel": "room:open-1"})).0, 103);
+    one.stop();
+    two.stop();
+}
+
+/// How often Naru's broker was asked something since it started.
+fn asked(harbour: &Harbour, command: &str) -> usize {
+    let all = harbour.redis_text(b"INFO commandstats\r\nQUIT\r\n");
+    let begin = format!("cmdstat_{command}:calls=");
+    let calls = all.lines().find_map(|line| line.strip_prefix(&begin)?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[test]
+fn when_the_broker_is_back_a_rooms_log_is_looked_at_once_for_all_in_it() {
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return;
+    }
+    let mut harbour = Harbour::open_with(|limits| limits.members_max = 3);
+    let (one, two) = (gateway(&harbour, "one"), gateway(&harbour, "two"));
+    let mut people: Vec<Client> =
+        (0..24).map(|nth| Client::connect(one.address(), &format!("user{nth}"))).collect();
+    for client in &mut people {
+        client.rpc("room.join", room("open-1"));
+    }
+    for client in &mut people {
+        client.pushed(|push| push["pub"]["data"]["kind"] == "head");
+    }
+    harbour.stop();
+    harbour.start();
+    let mut other = Client::connect(two.address(), "other");
+    eventually("the other gateway is there again", || {
+        other.ask("rpc", json!({"method": "room.join", "data": room("open-1")}))["error"].is_null()
+    });
+    eventually("all have compared their inboxes", || asked(&harbour, "naru.resume") >= people.len());
+    eventually("and the room", || asked(&harbour, "naru.history") > 0);
+    for client in &mut people {
+        client.rpc("room.join", room("open-1"));
+    }
+    let looks = asked(&harbour, "naru.history");
+    assert!(looks < people.len() / 2, "{looks} looks");
+    say(&mut other, "room:open-1", "hi", &[]);
+    for client in &mut people {
+        client.pushed(|push| push["pub"]["data"]["kind"] == "message");
+    }
     one.stop();
     two.stop();
 }

@@ -18,6 +18,7 @@ mod listen;
 mod logging;
 mod pages;
 mod printed;
+mod remote;
 mod secret;
 mod serve;
 mod signals;

@@ -11,8 +11,7 @@ use naru_ledger::Server;
 
 use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
-    cores, listen, pages, secret, signals,
-    tls_client::{self, Trust},
+    cores, listen, pages, remote, secret, signals,
 };
 
 /// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
@@ -148,15 +147,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn remote_broker(options: &Options, url: &str) -> anyhow::Result<Target> {
     let authorities = options.broker_tls_ca_cert_file.as_deref();
     let shown = options.broker_tls_cert_file.as_deref().zip(options.broker_tls_key_file.as_deref());
-    if url.starts_with("rediss://") {
-        let trust = authorities.map_or(Trust::System, Trust::Authorities);
-        let terms = tls_client::terms(&trust, shown).context("--broker with TLS")?;
-        return Ok(Target::Encrypted { url: url.to_owned(), terms: Arc::new(terms) });
-    }
-    if authorities.is_some() || shown.is_some() {
-        bail!("--broker-tls-… are for a broker that is reached by TLS: --broker rediss://host:port");
-    }
-    Ok(Target::Url(url.to_owned()))
+    remote::target(url, authorities, shown)
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.

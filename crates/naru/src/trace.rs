@@ -1,13 +1,14 @@
 //! `naru trace`: where a message is.
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
-use naru_bus::{Keeping, Line, Target};
+use naru_bus::{Keeping, Line};
 use naru_ledger::{
     Answer, Body, ClientId, Conversation, Millis, Mode, Op, Seq, User,
     answer::{Entry, Member, Members, Standing, Traced},
@@ -16,7 +17,7 @@ use naru_ledger::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::printed::say;
+use crate::{printed::say, remote};
 
 /// Who is shown of an entry that very many were told of.
 const PAGE: usize = 500;
@@ -30,9 +31,19 @@ pub(crate) struct Options {
     entry: String,
     /// What the sender's client called it.
     message_id: Option<String>,
-    /// Naru's broker, a Redis or a Valkey.
+    /// Naru's broker, a Redis or a Valkey, as redis://host:port, or rediss://host:port with TLS.
     #[arg(long, default_value = "redis://127.0.0.1:6379", value_name = "URL")]
     broker: String,
+    /// Authorities of which one must have signed the broker's certificate, in PEM form [default: those that this
+    /// machine knows].
+    #[arg(long, value_name = "FILE")]
+    broker_tls_ca_cert_file: Option<PathBuf>,
+    /// The certificate to show to a broker that wants one, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker_tls_key_file")]
+    broker_tls_cert_file: Option<PathBuf>,
+    /// That certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker_tls_cert_file")]
+    broker_tls_key_file: Option<PathBuf>,
     /// What the keys begin with on Redis and Valkey.
     #[arg(long, default_value = "n", value_name = "PREFIX")]
     prefix: String,
@@ -92,10 +103,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             What::Seq(Seq(seq.context("SEQ is a number; after who said it comes MESSAGE_ID")?))
         }
     };
+    let shown = options.broker_tls_cert_file.as_deref().zip(options.broker_tls_key_file.as_deref());
+    let broker = remote::target(&options.broker, options.broker_tls_ca_cert_file.as_deref(), shown)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let trace = runtime.block_on(async {
         let keeping = Keeping { prefix: options.prefix.clone(), ..Keeping::default() };
-        let line = Line::connect(Target::Url(options.broker.clone()), &keeping).await?;
+        let line = Line::connect(broker, &keeping).await?;
         trace(&line, conversation, what).await
     })?;
     let is_there = trace.entry.is_some();

@@ -548,7 +548,7 @@ pub(super) static MANUAL: &[Usage] = &[
     ours(
         "naru.read",
         "user conversation seq count",
-        "`count` is that of the entry. Answers an array of 4: offset, count, read, mentions.",
+        "`count` is that of the entry. Answers an array of 5: offset, count, read, mentions, how the conversation is followed.",
     ),
     ours("naru.mark", "conversation user seq", "Answers where the mark is: never back, at most at the head."),
     ours(
@@ -557,12 +557,25 @@ pub(super) static MANUAL: &[Usage] = &[
         "Answers an array of 4: trimmed, head, more, entries. `BEFORE 0` means from the newest. With an empty `user` nobody is asked whether they take part.",
     ),
     ours(
+        "naru.make",
+        "room user",
+        "Answers as `NARU.JOIN`; with the error `EXISTS` if somebody has made it before.",
+    ),
+    ours(
         "naru.join",
         "room user role",
         "Answers an array of 8: version of the members, seq, 1 if that changed something, at, prev, count, mode, seq of the change to broadcast mode or 0. Whether it may be is the caller's to decide.",
     ),
-    ours("naru.leave", "room user", "Answers as `NARU.JOIN`."),
-    ours("naru.role", "room user role", "Answers as `NARU.JOIN`."),
+    ours(
+        "naru.leave",
+        "room user",
+        "Answers as `NARU.JOIN`; with the error `LASTOWNER` if others are in the room and none of them is an owner.",
+    ),
+    ours(
+        "naru.role",
+        "room user role",
+        "Answers as `NARU.JOIN`; with the error `LASTOWNER` if the room would have no owner any more.",
+    ),
     ours(
         "naru.members",
         "conversation after-user limit",

@@ -1172,6 +1172,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.read", Exactly(5), "naru", &["write"], ledger::read, "Says how far a user has read in a conversation."),
     entry("naru.mark", Exactly(4), "naru", &["write"], ledger::mark, "Keeps for the others how far a user has read."),
     entry("naru.history", AtLeast(6), "naru", &["readonly"], ledger::history, "Reads a page of a conversation's log."),
+    entry("naru.make", Exactly(3), "naru", &["write"], ledger::make, "Makes a room, whose owner the user is."),
     entry("naru.join", Exactly(4), "naru", &["write"], ledger::join, "Makes a user a member of a room."),
     entry("naru.leave", Exactly(3), "naru", &["write"], ledger::leave, "Ends a user's membership of a room."),
     entry("naru.role", Exactly(4), "naru", &["write"], ledger::role, "Gives a member of a room another role."),

@@ -1,4 +1,4 @@
--- Every script begins with this. KEYS[1] is the partition, which all keys begin with; ARGV[1] the generation, ARGV[2] an epoch
+-- Every script begins with this. KEYS[1] is the partition, which all keys begin with (a delivery may have several); ARGV[1] the generation, ARGV[2] an epoch
 -- for a partition that has none, ARGV[3] the moment, or nothing. LIMITS stands above.
 local P = KEYS[1]
 local ARGUMENTS = 3

@@ -11,8 +11,8 @@ use crate::wire::Request;
 /// One script to be run.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    /// The key that says in which slot.
-    pub(super) key: String,
+    /// The partitions it touches, which say in which slot.
+    pub(super) keys: Vec<String>,
     /// What comes before the request's own arguments.
     pub(super) given: Vec<String>,
     /// The script is that of the command's name.
@@ -55,7 +55,7 @@ fn script<'a>(library: &'a Library, call: &Call) -> Result<&'a Script, BusError>
 }
 
 fn add(pipeline: &mut redis::Pipeline, how: &str, what: &str, call: &Call) {
-    pipeline.cmd(how).arg(what).arg(1).arg(&call.key).arg(&call.given);
+    pipeline.cmd(how).arg(what).arg(call.keys.len()).arg(&call.keys).arg(&call.given);
     for argument in call.request.arguments() {
         pipeline.arg(argument);
     }

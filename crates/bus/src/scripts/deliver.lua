@@ -1,10 +1,11 @@
--- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of one partition.
+-- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of the partition, or with
+-- PARTS n … so many of each of the partitions that are the keys, one behind the other.
 -- With TELL entry, which may be empty, their servers are told. With SINCE n user seq … it is known by which entry of a room they
 -- joined.
 local id, sender, users = argument(1), argument(4), tonumber(argument(6))
 local seq, count = tonumber(argument(2)), tonumber(argument(3))
 local spelled_seq, spelled_count = int(seq), int(count)
-local mentioned, since, kind, mode, entry = {}, {}, 'message', 'fanout', nil
+local mentioned, since, parts, kind, mode, entry = {}, {}, { users }, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
   local option = argument(i)
@@ -20,6 +21,11 @@ while argument(i) do
       since[argument(j)] = tonumber(argument(j + 1))
     end
     i = i + 2 + 2 * n
+  elseif option == 'PARTS' then
+    for part = 1, #KEYS do
+      parts[part] = tonumber(argument(i + part))
+    end
+    i = i + 1 + #KEYS
   else
     if option == 'KIND' then
       kind = argument(i + 1)
@@ -48,12 +54,10 @@ local function mention(record)
   set_mentions(record, mentions)
 end
 
-local delivered = {}
-for u = 7, 6 + users do
-  local user = argument(u)
+-- Brings the entry to a user, of whom it is kept where they stand and the conversation's record. Returns after what the news begin, and
+-- the number of the change; nothing if there is none.
+local function bring(user, stands, before)
   local is_own = user == sender
-  local stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
-  local before = stored[2]
   local record = record_of(before)
   local head, followed = record.head, before and record.follow
   local is_news = seq > tonumber(head)
@@ -72,20 +76,74 @@ for u = 7, 6 + users do
   elseif mentioned[user] and count > tonumber(record.read) then
     mention(record)
   end
-  if is_news or packed(record) ~= (before or packed(record_of(nil))) then
-    local after, about = head, kind
-    if not is_news then
-      after, about = spelled_seq, is_own and 'read' or 'mention'
-    elseif mode == 'broadcast' or (kind == 'join' and is_own) then
-      after = int(seq - 1)
-    elseif since[user] then
-      after = int(math.max(tonumber(head), math.min(since[user], seq) - 1))
-    end
-    local useq = change(person_from(user, stored[1]), id, record, followed, after, spelled_seq, about)
+  if not is_news and packed(record) == (before or packed(record_of(nil))) then
+    return
+  end
+  local after, about = head, kind
+  if not is_news then
+    after, about = spelled_seq, is_own and 'read' or 'mention'
+  elseif mode == 'broadcast' or (kind == 'join' and is_own) then
+    after = int(seq - 1)
+  elseif since[user] then
+    after = int(math.max(tonumber(head), math.min(since[user], seq) - 1))
+  end
+  return after, change(person_from(user, stands), id, record, followed, after, spelled_seq, about)
+end
+
+-- The same where it is as it nearly always is: one more for somebody else who follows by the inbox. What is only copied stays text.
+local is_plain = mode == 'fanout' and kind ~= 'broadcast'
+local pointer = ' ' .. spelled_seq .. ' ' .. kind .. ' ' .. id
+local counted = spelled_seq .. ' ' .. spelled_count .. ' '
+local function bring_one_more(user, stands, before)
+  if not is_plain or not before or user == sender or mentioned[user] then
+    return
+  end
+  local head, rest = string.match(before, '^(%d+) %d+ (%d+ i [%d,]* )%d+$')
+  if not head or seq <= tonumber(head) then
+    return
+  end
+  local after, joined = head, since[user]
+  if joined and math.min(joined, seq) - 1 > tonumber(head) then
+    after = int(math.min(joined, seq) - 1)
+  end
+  local last, of, floor = string.match(stands, '^(%d+) (%d+) (%d+)$')
+  local now, given = generation(), tonumber(of)
+  local useq = number_after(tonumber(last), given, now)
+  local spelled = int(useq)
+  if now > given then
+    of = int(now)
+  end
+  local length = redis.call('RPUSH', P .. ':rg:' .. user, spelled .. ' ' .. after .. pointer)
+  if length > LIMITS.ring then
+    local person = { user = user, floor = tonumber(floor) }
+    miss(user, leave_ring(person, length - LIMITS.ring))
+    floor = int(person.floor)
+  end
+  redis.call('HSET', P .. ':ix:' .. user, STANDS, spelled .. ' ' .. of .. ' ' .. floor, id, counted .. rest .. spelled)
+  return after, useq
+end
+
+local delivered, partitions = {}, {}
+local part, left = 1, parts[1]
+for u = 7, 6 + users do
+  while left == 0 do
+    part = part + 1
+    left = parts[part]
+    P, seen_generation = KEYS[part], nil
+  end
+  left = left - 1
+  local user = argument(u)
+  local stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
+  local after, useq = bring_one_more(user, stored[1], stored[2])
+  if not useq then
+    after, useq = bring(user, stored[1], stored[2])
+  end
+  if useq then
     delivered[#delivered + 1] = { user, useq, tonumber(after), NO_SERVERS }
+    partitions[#delivered] = P
   end
 end
-if with_servers(delivered) and entry then
+if with_servers(delivered, partitions) and entry then
   local tell, told = telling()
   local servers, of = {}, {}
   for _, one in ipairs(delivered) do

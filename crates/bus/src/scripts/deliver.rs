@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use super::spread::Piece;
 use super::{Scripts, Since, may_hear_of, spread};
 use crate::error::BusError;
+use crate::partition::Partition;
 use crate::reply;
 use crate::wire::{Request, delivered, delivery};
 
@@ -30,7 +31,7 @@ struct Known<'a> {
 }
 
 impl Scripts {
-    /// Brings an entry into inboxes, partition by partition. `tell` is the entry's JSON, or empty, for their servers. In a direct
+    /// Brings an entry into inboxes, some of them at a time. `tell` is the entry's JSON, or empty, for their servers. In a direct
     /// conversation they are told by the scripts, so in the order of a user's changes, and sooner; of a room's, which may have many, it
     /// is left to the caller to tell each server once. `since` is when its recipients joined.
     pub(crate) async fn deliver(
@@ -43,7 +44,7 @@ impl Scripts {
         for recipient in &deliver.to {
             may_hear_of(&deliver.conversation, &recipient.user)?;
         }
-        let pieces = spread::pieces(&deliver.to, |recipient: &Recipient| &recipient.user);
+        let pieces = spread::pieces(&deliver.to, self.reach, |recipient: &Recipient| &recipient.user);
         let tell = tell.filter(|_| matches!(deliver.conversation, Conversation::Direct(_)));
         let known = Known { since, tell };
         let parts = pieces.chunks(PIECES_AT_ONCE);
@@ -81,7 +82,14 @@ impl Scripts {
             if let Some(entry) = known.tell {
                 request = request.word("TELL").bytes(entry);
             }
-            self.call(piece.partition, request)
+            let partitions: Vec<Partition> = piece.parts.iter().map(|(partition, _)| *partition).collect();
+            if partitions.len() > 1 {
+                request = piece
+                    .parts
+                    .iter()
+                    .fold(request.word("PARTS"), |request, (_, users)| request.number(*users));
+            }
+            self.call_in(&partitions, request)
         };
         let calls: Vec<_> = pieces.iter().map(call).collect();
         let mut all = Vec::new();

@@ -50,6 +50,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.READ", concat!(lua!("begin", "less", "inbox"), seldom!(), lua!("change", "routes", "read"))),
     ("NARU.MARK", lua!("begin", "log", "mark")),
     ("NARU.HISTORY", lua!("begin", "page", "json", "log", "read_log", "history")),
+    ("NARU.MAKE", concat!("local CHANGE = 'make'\n", lua!("begin", "now", "log", "write", "member"))),
     ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "now", "log", "write", "member"))),
     ("NARU.LEAVE", concat!("local CHANGE = 'leave'\n", lua!("begin", "now", "log", "write", "member"))),
     ("NARU.ROLE", concat!("local CHANGE = 'role'\n", lua!("begin", "now", "log", "write", "member"))),

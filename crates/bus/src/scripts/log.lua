@@ -10,22 +10,23 @@ local STANDS = ''
 
 local function log_of(id)
   local log = { id = id, head = 0, at = 0, count = 0, generation = 1, trimmed = 0, version = 0, switched = false, entries = 0,
-    bytes = 0, first_at = 0, earlier_at = 0 }
+    bytes = 0, first_at = 0, earlier_at = 0, owners = 0 }
   local spelled = redis.call('HGET', P .. ':b:' .. id, STANDS)
   if spelled then
-    local head, at, count, generation, trimmed, version, switched, entries, bytes, first_at, earlier_at = string.match(spelled,
-      '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    local head, at, count, generation, trimmed, version, switched, entries, bytes, first_at, earlier_at, owners =
+      string.match(spelled, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ?(%d*)$')
     log.head, log.at, log.count, log.generation = tonumber(head), tonumber(at), tonumber(count), tonumber(generation)
     log.trimmed, log.version, log.switched = tonumber(trimmed), tonumber(version), switched ~= '0' and tonumber(switched)
     log.entries, log.bytes, log.first_at = tonumber(entries), tonumber(bytes), tonumber(first_at)
-    log.earlier_at = tonumber(earlier_at)
+    log.earlier_at, log.owners = tonumber(earlier_at), tonumber(owners)
   end
   return log
 end
 
 local function spelled(log)
-  return string.format('%d %d %d %d %d %d %d %d %d %d %d', log.head, log.at, log.count, log.generation, log.trimmed, log.version,
+  local spelled = string.format('%d %d %d %d %d %d %d %d %d %d %d', log.head, log.at, log.count, log.generation, log.trimmed, log.version,
     log.switched or 0, log.entries, log.bytes, log.first_at, log.earlier_at)
+  return log.version > 0 and log.owners and spelled .. ' ' .. int(log.owners) or spelled
 end
 
 local function mode(log)

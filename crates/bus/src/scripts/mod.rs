@@ -1,5 +1,5 @@
 //! The ledger, and channels that keep something, on Redis and Valkey: each operation as scripts, every one of which touches one
-//! partition.
+//! partition; or, where a message comes into many inboxes and the server is of no cluster, several.
 //!
 //! What is kept where is in `docs/redis.md`. The scripts (`*.lua`) answer as Naru's commands of the same names do; what
 //! concerns several partitions is put together here.
@@ -31,6 +31,7 @@ use crate::wire::{Request, request};
 use call::Call;
 pub(crate) use deliver::Deliveries;
 use library::{GENERATION, Library, PART};
+pub(crate) use spread::Reach;
 
 /// Since which entry users take part in a conversation; 0 where it has always been so.
 pub(crate) type Since = BTreeMap<User, Seq>;
@@ -74,13 +75,28 @@ pub(crate) struct Scripts {
     /// None where the store's clock says it.
     now: Option<Millis>,
     levels: Levels,
+    reach: Reach,
 }
 
 impl Scripts {
     /// As `keeping` says, on a master whose numbers are of this generation. `epoch` is new.
-    pub(crate) fn new(keeping: &Keeping, generation: Generation, epoch: Epoch, levels: Levels) -> Scripts {
+    pub(crate) fn new(
+        keeping: &Keeping,
+        generation: Generation,
+        epoch: Epoch,
+        levels: Levels,
+        reach: Reach,
+    ) -> Scripts {
         let library = Arc::new(Library::new(&keeping.limits));
-        Scripts { library, prefix: keeping.prefix.as_str().into(), generation, epoch, now: None, levels }
+        Scripts {
+            library,
+            prefix: keeping.prefix.as_str().into(),
+            generation,
+            epoch,
+            now: None,
+            levels,
+            reach,
+        }
     }
 
     /// The generation of a master by its replication id, and whether it is met for the first time, so that it is the next one.
@@ -90,7 +106,11 @@ impl Scripts {
         replication_id: &str,
     ) -> Result<(Generation, bool), BusError> {
         let key = format!("{}:gen", keeping.prefix);
-        let call = Call { key, given: Vec::new(), request: Request::new(GENERATION).word(replication_id) };
+        let call = Call {
+            keys: vec![key],
+            given: Vec::new(),
+            request: Request::new(GENERATION).word(replication_id),
+        };
         let value = call::run(&Library::new(&keeping.limits), connection, &[call]).await?.into_iter().next();
         let mut fields = Fields::of(value.unwrap_or(Value::Nil))?;
         let too_many = |_| reply::wrong("more generations than there can be");
@@ -262,9 +282,14 @@ impl Scripts {
     }
 
     fn call(&self, partition: Partition, request: Request) -> Call {
+        self.call_in(&[partition], request)
+    }
+
+    fn call_in(&self, partitions: &[Partition], request: Request) -> Call {
         let now = self.now.map_or_else(String::new, |now| now.0.to_string());
         let given = vec![self.generation.0.to_string(), self.epoch.as_str().to_owned(), now];
-        Call { key: self.key(partition), given, request }
+        let keys = partitions.iter().map(|partition| self.key(*partition)).collect();
+        Call { keys, given, request }
     }
 
     fn key(&self, partition: Partition) -> String {

@@ -2,7 +2,7 @@
 local user, id, seq = argument(1), argument(2), tonumber(argument(3))
 local before = record_at(user, id)
 if not before then
-  return { 0, 0, 0, 0 }
+  return { 0, 0, 0, 0, FOLLOWS.i }
 end
 local record = record_of(before)
 read_up_to(record, seq, tonumber(argument(4)))
@@ -17,4 +17,5 @@ if packed(record) ~= before then
     end
   end
 end
-return { tonumber(record.useq), tonumber(record.count), tonumber(record.read), #mentions_of(record) }
+return { tonumber(record.useq), tonumber(record.count), tonumber(record.read), #mentions_of(record),
+  FOLLOWS[record.follow] }

@@ -17,19 +17,20 @@ local function servers_of(user)
   return names
 end
 
--- The servers of each of these, whose names come first in them, as their fourth; and whether there may be any. Most often nobody of
--- them is connected, which is one question.
+-- The servers of each of these, whose names come first in them and who are in these partitions, as their fourth; and whether there
+-- may be any. Most often nobody of them is connected, which is one question.
 local NO_SERVERS = {}
 
-local function with_servers(delivered)
+local function with_servers(delivered, partitions)
   local routes = {}
   for i, one in ipairs(delivered) do
-    routes[i] = P .. ':rt:' .. one[1]
+    routes[i] = partitions[i] .. ':rt:' .. one[1]
   end
   if #routes == 0 or redis.call('EXISTS', unpack(routes)) == 0 then
     return false
   end
-  for _, one in ipairs(delivered) do
+  for i, one in ipairs(delivered) do
+    P = partitions[i]
     one[4] = servers_of(one[1])
   end
   return true

@@ -7,32 +7,49 @@ use crate::partition::Partition;
 /// Users that one script is run for: a script holds up everybody else on its server until it ends.
 const USERS_MAX: usize = 128;
 
-/// Some of those in a list who are in one partition.
+/// What one script may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Keys of one slot, and so one partition.
+    Slot,
+    /// All keys. Users of a room are in as many partitions as there are, and a call's own work is more than that for a user.
+    All,
+}
+
+/// Some of those in a list, for whom one script is run.
 pub(super) struct Piece {
-    pub(super) partition: Partition,
-    /// Where they are in the list, in its order.
+    /// The partitions they are in, and how many are in each.
+    pub(super) parts: Vec<(Partition, usize)>,
+    /// Where they are in the list, those of a partition together and in the list's order.
     pub(super) places: Vec<usize>,
 }
 
-/// All in a list by partition, in pieces.
-pub(super) fn pieces<T>(all: &[T], user: impl Fn(&T) -> &User) -> Vec<Piece> {
+/// All in a list, in pieces as large as may be.
+pub(super) fn pieces<T>(all: &[T], reach: Reach, user: impl Fn(&T) -> &User) -> Vec<Piece> {
     let mut spread: Vec<(Partition, usize)> =
         all.iter().enumerate().map(|(place, one)| (Partition::of(user(one).as_str()), place)).collect();
     spread.sort_unstable();
-    let parts = spread.chunk_by(|(one, _), (other, _)| one == other).flat_map(|part| part.chunks(USERS_MAX));
-    let piece = |part: &[(Partition, usize)]| Piece {
-        partition: part[0].0,
-        places: part.iter().map(|(_, place)| *place).collect(),
+    let whole = |(one, _): &(Partition, usize), (other, _): &(Partition, usize)| match reach {
+        Reach::Slot => one == other,
+        Reach::All => true,
     };
-    parts.map(piece).collect()
+    let pieces = spread.chunk_by(whole).flat_map(|piece| piece.chunks(USERS_MAX));
+    let piece = |piece: &[(Partition, usize)]| Piece {
+        parts: piece
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .map(|part| (part[0].0, part.len()))
+            .collect(),
+        places: piece.iter().map(|(_, place)| *place).collect(),
+    };
+    pieces.map(piece).collect()
 }
 
 /// These users by partition, in pieces.
 pub(super) fn users(users: &[User]) -> Vec<(Partition, Vec<User>)> {
-    let named = |piece: Piece| {
-        (piece.partition, piece.places.into_iter().map(|place| users[place].clone()).collect())
+    let named = |Piece { parts, places }: Piece| {
+        (parts[0].0, places.into_iter().map(|place| users[place].clone()).collect())
     };
-    pieces(users, |user| user).into_iter().map(named).collect()
+    pieces(users, Reach::Slot, |user| user).into_iter().map(named).collect()
 }
 
 #[cfg(test)]
@@ -51,5 +68,24 @@ mod tests {
             seen += users.len();
         }
         assert_eq!(seen, all.len());
+    }
+
+    #[test]
+    fn where_a_script_may_touch_all_keys_no_more_are_run_than_there_have_to_be() {
+        let all: Vec<User> = (0..10_000).map(|i| User::parse(&format!("u{i}")).unwrap()).collect();
+        let pieces = pieces(&all, Reach::All, |user| user);
+        assert_eq!(pieces.len(), 10_000_usize.div_ceil(USERS_MAX));
+        let mut seen = vec![false; all.len()];
+        for Piece { parts, places } in pieces {
+            let mut places = places.into_iter();
+            for (partition, count) in parts {
+                for place in places.by_ref().take(count) {
+                    assert_eq!(Partition::of(all[place].as_str()), partition);
+                    assert!(!std::mem::replace(&mut seen[place], true));
+                }
+            }
+            assert_eq!(places.next(), None);
+        }
+        assert!(seen.into_iter().all(|seen| seen));
     }
 }

@@ -119,6 +119,7 @@ fn unread(mut fields: Fields) -> Result<Unread, BusError> {
         count: fields.number()?,
         read: fields.number()?,
         mentions: fields.number()?,
+        follow: fields.parsed(Follow::parse)?,
     })
 }
 

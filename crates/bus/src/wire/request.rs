@@ -134,6 +134,7 @@ pub fn request(op: &Op) -> Request {
         }
         Op::Membership(Membership { room, user, change }) => {
             let (name, role) = match change {
+                Change::Make => ("NARU.MAKE", None),
                 Change::Join(role) => ("NARU.JOIN", Some(role)),
                 Change::Leave => ("NARU.LEAVE", None),
                 Change::Role(role) => ("NARU.ROLE", Some(role)),

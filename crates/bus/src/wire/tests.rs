@@ -139,6 +139,7 @@ fn an_operation_has_the_words_its_documentation_says() {
             }),
             "NARU.HISTORY room:a bob AFTER 4 9 1000",
         ),
+        (member(Change::Make), "NARU.MAKE room:a bob"),
         (member(Change::Join(Role::Owner)), "NARU.JOIN room:a bob owner"),
         (member(Change::Leave), "NARU.LEAVE room:a bob"),
         (member(Change::Role(Role::Reader)), "NARU.ROLE room:a bob reader"),

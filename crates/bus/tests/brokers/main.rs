@@ -9,5 +9,6 @@ mod lines;
 mod links;
 mod lost;
 mod server;
+mod spread;
 mod swept;
 mod tended;

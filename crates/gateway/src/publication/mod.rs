@@ -24,11 +24,13 @@ use crate::{
 mod chained;
 mod envelope;
 mod payload;
+mod run;
 
 use chained::Chained;
 pub(crate) use chained::Previous;
 pub(crate) use envelope::{Envelope, Published, Sender, What as Said};
 pub(crate) use payload::Payload;
+pub(crate) use run::Run;
 
 /// A push to many, and what a session has to know to pass it on.
 #[derive(Clone)]

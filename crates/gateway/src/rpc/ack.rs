@@ -42,6 +42,7 @@ pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure>
     let Asked { offset, within } = super::read(data, FORM)?;
     let useq = super::number(offset).map(Useq)?;
     let within = within.map(|AskedWithin { conversation, seq }| {
+        let seq = if sabotage::is_on("trust-within") { seq + 3 } else { seq };
         Ok::<_, Failure>(Within { conversation: super::conversation(&conversation)?, seq: super::seq(seq)? })
     });
     let within = within.transpose()?;

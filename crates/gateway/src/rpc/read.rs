@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use naru_ledger::{Conversation, Mode};
+use naru_ledger::Follow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -42,8 +42,7 @@ pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure>
         let unread = bus.read(user, &conversation, seq).await?;
         let mut counts = Counts::new(unread.count, unread.read, unread.mentions);
         // Of a room that is followed by its channel the inbox does not know how far it is; its log does.
-        if matches!(conversation, Conversation::Room(_))
-            && bus.members(&conversation, None, 1).await?.mode == Mode::Broadcast
+        if unread.follow == Follow::Channel
             && let Some(newest) = session.newest(&conversation).await?
         {
             counts = Counts::new(newest.count, unread.read, unread.mentions);

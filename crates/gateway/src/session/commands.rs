@@ -68,7 +68,8 @@ impl Session {
                 message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
-            self.take(&message, socket, in_hand).await?;
+            // Apart: what taking needs is not kept for a connection that is silent.
+            Box::pin(self.take(&message, socket, in_hand)).await?;
         }
     }
 

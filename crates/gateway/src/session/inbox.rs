@@ -145,7 +145,7 @@ impl Session {
 
     /// Compares with the broker, after it was away.
     pub(crate) fn compare_heads(&self) {
-        self.rooms.all_behind();
+        self.rooms_behind();
         self.compare_soon();
         self.compare_positions();
     }
@@ -179,18 +179,19 @@ impl Session {
 
     /// Reads and pushes what cannot be pushed at once, for as long as the session lasts.
     pub(super) async fn keep_inbox(self: &Rc<Self>) -> Ending {
-        let mut far = None;
+        let mut far: Option<Box<Far>> = None;
         loop {
             let inbox = &self.inbox;
             inbox.is_reading.set(true);
-            let caught_up = self.catch_up(&mut far).await;
+            // Apart, as it takes much more memory than waiting for the next time.
+            let caught_up = Box::pin(self.catch_up(&mut far)).await;
             inbox.is_reading.set(false);
             match caught_up {
                 Ok(()) => select! {
                     () = inbox.changed.notified() => {}
                     () = sleep_until(inbox.compare_at()) => {
                         inbox.must_compare.set(true);
-                        self.rooms.one_behind();
+                        self.some_room_behind();
                     }
                 },
                 Err(Trouble::Ending(ending)) => return ending,
@@ -206,7 +207,7 @@ impl Session {
     }
 
     /// Reads until there is nothing to read, at the pace at which the client takes it.
-    async fn catch_up(self: &Rc<Self>, far: &mut Option<Far>) -> Result<(), Trouble> {
+    async fn catch_up(self: &Rc<Self>, far: &mut Option<Box<Far>>) -> Result<(), Trouble> {
         let Some(epoch) = self.inbox.epoch.get() else { return Ok(()) };
         loop {
             self.drained().await;
@@ -215,7 +216,7 @@ impl Session {
                     *far = None;
                 }
             } else if let Some(resumed) = self.resumed(epoch).await? {
-                *far = self.go_on(&resumed, epoch).await?;
+                *far = self.go_on(&resumed, epoch).await?.map(Box::new);
             } else if !self.push_head().await? {
                 return Ok(());
             }

@@ -20,9 +20,9 @@ use crate::{
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::OUTBOX_LIMIT,
+    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
-    publication::{Kind, Payload, Publication, Sender},
+    publication::{Kind, Payload, Run, Sender},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
@@ -133,7 +133,9 @@ impl Signal {
 
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: &[u8]) {
+    ///
+    /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
+    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
         let link = core.link(socket, OUTBOX_LIMIT);
         let session = Rc::new(Session {
             id: core.next_peer(),
@@ -155,7 +157,9 @@ impl Session {
         if core.is_stopping() {
             session.finish();
         }
-        let mut socket = WebSocket::new(core.clone(), link, read);
+        let mut socket = WebSocket::new(core.clone(), link, &read);
+        // It is the front of a buffer of 8 KiB.
+        drop(read);
         let ending = select! {
             biased;
             ending = session.ended() => ending,
@@ -164,7 +168,7 @@ impl Session {
             ending = session.take_commands(&mut socket) => ending,
             ending = session.keep_subscriptions() => ending,
         };
-        session.leave(&mut socket, ending).await;
+        Box::pin(session.leave(&mut socket, ending)).await;
     }
 
     async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
@@ -259,8 +263,14 @@ impl Peer<Gate> for Session {
         &self.link
     }
 
-    fn deliver(&self, publications: &&[Publication]) {
-        for publication in *publications {
+    fn deliver(&self, run: &Run<'_>) {
+        if self.subscriptions.attentive.get() == 0
+            && let Some(frames) = run.joined(self.flavour)
+            && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
+        {
+            return self.ended_if(self.link.deliver(|writer| writer.share(frames)));
+        }
+        for publication in run.publications() {
             match publication.kind {
                 Kind::Live | Kind::Kept | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
@@ -273,4 +283,21 @@ impl Peer<Gate> for Session {
     fn subscribed(&self, _: &Topic) {}
 
     fn unsubscribed(&self, _: &Topic) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_silent_connection_waits_in_a_small_future() {
+        type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
+        let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
+        let bytes = future_bytes(run);
+        assert!(bytes <= 2048, "{bytes} bytes, and {} of the session", size_of::<Session>());
+    }
 }

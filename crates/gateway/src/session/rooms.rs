@@ -6,20 +6,23 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,
+    sync::Arc,
 };
 
 use ahash::RandomState;
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use naru_bus::BusError;
 use naru_fanout::Publication as _;
 use naru_ledger::{Conversation, Seq, answer::Followed};
+use tokio::time::Instant;
 
 use super::{Session, topic};
 use crate::{
     codes::Unsubscribed,
-    interests::{Hold, Interest},
+    heads::Head,
     limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
     protocol::{
         data::{Counts, MarkData},
@@ -31,17 +34,22 @@ use crate::{
 
 /// The rooms a client follows by their channels.
 #[derive(Default)]
-pub(super) struct Rooms(RefCell<HashMap<Conversation, Room, RandomState>>);
+pub(super) struct Rooms {
+    /// By the name of the channel.
+    all: RefCell<HashMap<Bytes, Room, RandomState>>,
+    /// Those that are behind, each once.
+    behind: RefCell<VecDeque<Bytes>>,
+}
 
 struct Room {
-    /// Keeps this server subscribed to it.
-    _hold: Hold,
+    /// How far it is, for all of this server. Keeps it subscribed.
+    head: Arc<Head>,
     /// How many of its messages are read.
     read: Cell<u64>,
     /// The newest entry the client has been told of, once it has.
     told: Cell<Option<Seq>>,
-    /// It may have come further than the client has been told.
-    is_behind: Cell<bool>,
+    /// It may have come further than the client has been told: a look that is not older than this says so.
+    behind: Cell<Option<Instant>>,
 }
 
 impl Room {
@@ -52,65 +60,83 @@ impl Room {
 
 impl Rooms {
     /// What was said in them meanwhile was not heard.
-    pub(super) fn all_behind(&self) {
-        self.0.borrow().values().for_each(|room| room.is_behind.set(true));
+    pub(super) fn all_behind(&self, since: Instant) {
+        for (name, room) in &*self.all.borrow() {
+            self.is_behind(name, room, since);
+        }
     }
 
-    /// What was said last in one of them may not have been heard. Another one at each call: a look costs a question.
-    pub(super) fn one_behind(&self) {
-        let rooms = self.0.borrow();
+    /// What was said last in one of them may not have been heard. Another one at each call.
+    pub(super) fn one_behind(&self, since: Instant) {
+        let rooms = self.all.borrow();
         if rooms.is_empty() {
             return;
         }
         let random = getrandom::u32().unwrap_or_default() as usize;
-        if let Some(room) = rooms.values().nth(random % rooms.len()) {
-            room.is_behind.set(true);
+        if let Some((name, room)) = rooms.iter().nth(random % rooms.len()) {
+            self.is_behind(name, room, since);
+        }
+    }
+
+    fn is_behind(&self, name: &Bytes, room: &Room, since: Instant) {
+        if room.behind.replace(room.behind.get().max(Some(since))).is_none() {
+            self.behind.borrow_mut().push_back(name.clone());
         }
     }
 
     /// Takes one that is behind.
-    fn take_behind(&self) -> Option<(Conversation, u64)> {
-        let rooms = self.0.borrow();
-        let (room, behind) = rooms.iter().find(|(_, room)| room.is_behind.take())?;
-        Some((room.clone(), behind.read.get()))
+    fn take_behind(&self) -> Option<Behind> {
+        let rooms = self.all.borrow();
+        loop {
+            let name = self.behind.borrow_mut().pop_front()?;
+            if let Some(room) = rooms.get(&name)
+                && let Some(since) = room.behind.take()
+            {
+                return Some(Behind { name, head: room.head.clone(), since });
+            }
+        }
     }
 
-    fn with(&self, conversation: &[u8], then: impl FnOnce(&Room)) {
-        let rooms = self.0.borrow();
-        if let Some((_, room)) = rooms.iter().find(|(room, _)| room.as_str().as_bytes() == conversation) {
-            then(room);
+    fn with(&self, name: &[u8], then: impl FnOnce(&Bytes, &Room)) {
+        let rooms = self.all.borrow();
+        if let Some((name, room)) = rooms.get_key_value(name) {
+            then(name, room);
         }
     }
 }
 
+/// A room that is behind.
+struct Behind {
+    name: Bytes,
+    head: Arc<Head>,
+    since: Instant,
+}
+
+/// Rooms that this server hears, and how many of their messages are read.
+pub(super) type Held = BTreeMap<Conversation, (Arc<Head>, u64)>;
+
 impl Session {
     /// Makes sure that this server hears the rooms a client that connects follows.
-    pub(super) async fn hold_rooms(
-        &self,
-        followed: &[Followed],
-    ) -> Result<BTreeMap<Conversation, (Hold, u64)>, BusError> {
+    pub(super) async fn hold_rooms(&self, followed: &[Followed]) -> Result<Held, BusError> {
         let known: Vec<&Followed> = {
-            let rooms = self.rooms.0.borrow();
-            followed.iter().filter(|one| !rooms.contains_key(&one.conversation)).collect()
+            let rooms = self.rooms.all.borrow();
+            followed.iter().filter(|one| !rooms.contains_key(one.conversation.as_str().as_bytes())).collect()
         };
         let holds = known.into_iter().map(async |Followed { conversation, read }| {
-            let hold = self.shared().interests.hold(Interest::Room(conversation.clone())).await?;
-            Ok((conversation.clone(), (hold, *read)))
+            let head = self.shared().heads.follow(conversation).await?;
+            Ok((conversation.clone(), (head, *read)))
         });
         stream::iter(holds).buffer_unordered(FOLLOWS_AT_ONCE).try_collect().await
     }
 
     /// Subscribes the client to them.
-    pub(super) fn enter_rooms(self: &Rc<Self>, holds: BTreeMap<Conversation, (Hold, u64)>) {
-        for (conversation, (hold, read)) in holds {
+    pub(super) fn enter_rooms(self: &Rc<Self>, held: Held) {
+        for (conversation, (head, read)) in held {
             self.core.subscribe(self.id, topic(conversation.as_str()));
-            let room = Room {
-                _hold: hold,
-                read: Cell::new(read),
-                told: Cell::default(),
-                is_behind: Cell::new(true),
-            };
-            self.rooms.0.borrow_mut().insert(conversation, room);
+            let room = Room { head, read: Cell::new(read), told: Cell::default(), behind: Cell::default() };
+            let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
+            self.rooms.is_behind(&name, &room, self.shared().heads.since());
+            self.rooms.all.borrow_mut().insert(name, room);
         }
     }
 
@@ -118,40 +144,52 @@ impl Session {
     pub(super) async fn follow(self: &Rc<Self>, followed: &[Followed]) -> Result<(), BusError> {
         let mut left: Vec<Conversation> = Vec::new();
         {
-            let rooms = self.rooms.0.borrow();
+            let rooms = self.rooms.all.borrow();
             if rooms.is_empty() && followed.is_empty() {
                 return Ok(());
             }
             let now: HashMap<&Conversation, u64, RandomState> =
                 followed.iter().map(|one| (&one.conversation, one.read)).collect();
-            for (conversation, room) in &*rooms {
-                match now.get(conversation) {
+            for room in rooms.values() {
+                match now.get(room.head.conversation()) {
                     Some(read) => room.read.set(*read),
-                    None => left.push(conversation.clone()),
+                    None => left.push(room.head.conversation().clone()),
                 }
             }
         }
-        let holds = self.hold_rooms(followed).await?;
+        let held = self.hold_rooms(followed).await?;
         for conversation in left {
             self.leave_room(&conversation);
             self.send(&Push::unsubscribe(conversation.as_str(), Unsubscribed::Server).into());
         }
-        for conversation in holds.keys() {
+        for conversation in held.keys() {
             self.send(&Push::subscribe(conversation.as_str()).into());
         }
-        self.enter_rooms(holds);
+        self.enter_rooms(held);
         Ok(())
     }
 
     fn leave_room(self: &Rc<Self>, conversation: &Conversation) {
         self.core.unsubscribe(self.id, topic(conversation.as_str()));
-        self.rooms.0.borrow_mut().remove(conversation);
+        let name = conversation.as_str().as_bytes();
+        self.rooms.all.borrow_mut().remove(name);
+        self.rooms.behind.borrow_mut().retain(|behind| behind != name);
     }
 
     pub(super) fn leave_rooms(self: &Rc<Self>) {
-        for conversation in self.rooms.0.take().into_keys() {
-            self.core.unsubscribe(self.id, topic(conversation.as_str()));
+        for room in self.rooms.all.take().into_values() {
+            self.core.unsubscribe(self.id, topic(room.head.conversation().as_str()));
         }
+    }
+
+    /// The link to the broker was lost: rooms may have come further.
+    pub(super) fn rooms_behind(&self) {
+        self.rooms.all_behind(self.shared().heads.since());
+    }
+
+    /// Something may have been told and got lost.
+    pub(super) fn some_room_behind(&self) {
+        self.rooms.one_behind(self.shared().heads.since());
     }
 
     /// Something that has just been said in a room; without a frame it is too large for that.
@@ -160,41 +198,39 @@ impl Session {
             && let Some(frame) = publication.frame(self.flavour)
         {
             // Before it is told how far the room is, a newer one would hide that something was missed.
-            self.rooms.with(publication.channel(), |room| {
+            self.rooms.with(publication.channel(), |_, room| {
                 if room.told.get().is_some() {
                     room.tell(seq);
                 }
             });
             return self.ended_if(self.link.deliver(|writer| writer.share(frame)));
         }
-        self.rooms.with(publication.channel(), |room| room.is_behind.set(true));
+        let since = self.shared().heads.since();
+        self.rooms.with(publication.channel(), |name, room| self.rooms.is_behind(name, room, since));
         self.look_soon();
     }
 
     /// Tells the client how far a room has come of which it has missed something; answers whether there was one.
     pub(super) async fn push_head(&self) -> Result<bool, BusError> {
-        let Some((conversation, read)) = self.rooms.take_behind() else { return Ok(false) };
-        match self.newest(&conversation).await {
-            Ok(newest) => {
-                let (seq, count) = newest.map_or((Seq::ZERO, 0), |entry| (entry.seq, entry.count));
-                // A newer one may have been pushed meanwhile, and then this would take back what is unread.
-                let mut is_news = false;
-                self.rooms.with(conversation.as_str().as_bytes(), |room| {
-                    is_news = room.told.get().is_none_or(|told| told < seq);
-                    room.tell(seq);
-                });
-                if !is_news {
-                    return Ok(true);
-                }
-                let mark = MarkData::head(&conversation, seq, Counts::new(count, read, 0));
-                let head = message::Publication { data: json::payload_of(&mark), ..Default::default() };
-                self.send(&Push::publication(conversation.as_str(), head).into());
-                Ok(true)
+        let Some(Behind { name, head, since }) = self.rooms.take_behind() else { return Ok(false) };
+        let newest = head.newest(since).await;
+        let newest = newest.inspect_err(|_| {
+            self.rooms.with(&name, |name, room| self.rooms.is_behind(name, room, since));
+        })?;
+        let mut news = None;
+        self.rooms.with(&name, |_, room| {
+            // A newer one may have been pushed meanwhile, and then this would take back what is unread.
+            if room.told.get().is_none_or(|told| told < newest.seq) {
+                news = Some(room.read.get());
             }
-            Err(error) => {
-                self.rooms.with(conversation.as_str().as_bytes(), |room| room.is_behind.set(true));
-                Err(error)
-            }
+            room.tell(newest.seq);
+        });
+        if let Some(read) = news {
+            let conversation = head.conversation();
+            let mark = MarkData::head(conversation, newest.seq, Counts::new(newest.count, read, 0));
+            let head = message::Publication { data: json::payload_of(&mark), ..Default::default() };
+            self.send(&Push::publication(conversation.as_str(), head).into());
         }
+        Ok(true)
     }
 }

@@ -150,12 +150,18 @@ impl Harbour {
         line.trim_end().to_owned()
     }
 
-    /// How many servers the broker passes a channel's publications to.
-    pub(crate) fn listeners(&self, channel: &str) -> usize {
+    /// All that is answered to commands the last of which is QUIT.
+    pub(crate) fn redis_text(&self, commands: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(format!("PUBSUB NUMSUB {channel}\r\nQUIT\r\n").as_bytes()).unwrap();
+        stream.write_all(commands).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// How many servers the broker passes a channel's publications to.
+    pub(crate) fn listeners(&self, channel: &str) -> usize {
+        let answer = self.redis_text(format!("PUBSUB NUMSUB {channel}\r\nQUIT\r\n").as_bytes());
         let number = answer.lines().find_map(|line| line.strip_prefix(':')).expect("a number");
         number.parse().unwrap()
     }

@@ -135,9 +135,9 @@ pub struct Rows {
     pub rows: Vec<Row>,
 }
 
-/// What is unread in a conversation after it was read. All 0 if the index has no record of it.
+/// What is unread in a conversation after it was read. All 0 and `inbox` if the index has no record of it.
 ///
-/// `[useq, count, read, mentions]`
+/// `[useq, count, read, mentions, follow]`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unread {
     /// The number of the conversation's last change in the inbox, which is this one if it changed something.
@@ -148,4 +148,6 @@ pub struct Unread {
     pub read: u64,
     /// As in [`Row`].
     pub mentions: u64,
+    /// As in [`Row`].
+    pub follow: Follow,
 }

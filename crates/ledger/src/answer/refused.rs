@@ -31,6 +31,12 @@ pub enum Refused {
     /// The one spoken of is no member of the room.
     #[error("the room has no such member")]
     NoSuchMember,
+    /// Somebody has made the room before.
+    #[error("the room is there already")]
+    RoomExists,
+    /// There would be no owner any more.
+    #[error("a room keeps an owner while it has members: make another one its owner first")]
+    LastOwner,
 }
 
 impl Refused {
@@ -40,6 +46,8 @@ impl Refused {
             Refused::NotAMember | Refused::NotAllowed => "FORBIDDEN",
             Refused::BodyTooLarge { .. } | Refused::TooManyMentions { .. } => "TOOBIG",
             Refused::NoSuchMessage | Refused::NoSuchMember => "NOTFOUND",
+            Refused::RoomExists => "EXISTS",
+            Refused::LastOwner => "LASTOWNER",
         }
     }
 }

@@ -63,6 +63,7 @@ impl Model {
             count: record.count,
             read: record.read,
             mentions: record.mentions.len() as u64,
+            follow: record.follow,
         }))
     }
 }

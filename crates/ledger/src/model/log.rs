@@ -48,6 +48,12 @@ pub(super) struct Joined {
 }
 
 impl Log {
+    /// Whether a user is the only owner.
+    pub(super) fn is_last_owner(&self, user: &User) -> bool {
+        let mut owners = self.members.iter().filter(|(_, joined)| joined.role == Role::Owner);
+        owners.next().is_some_and(|(owner, _)| owner == user) && owners.next().is_none()
+    }
+
     pub(super) fn new(conversation: Conversation) -> Log {
         Log {
             conversation,

@@ -16,24 +16,27 @@ impl Model {
         let role = log.members.get(user).map(|member| member.role);
         let content = match (change, role) {
             (Change::Join(role), None) => Content::Join { role: *role },
+            (Change::Make, None) if log.version != Version::ZERO => return Err(Refused::RoomExists),
+            (Change::Make, None) => Content::Join { role: Role::Owner },
+            (Change::Leave, Some(_)) if log.members.len() > 1 && log.is_last_owner(user) => {
+                return Err(Refused::LastOwner);
+            }
             (Change::Leave, Some(_)) => Content::Leave,
+            (Change::Role(to), Some(role)) if role != *to && log.is_last_owner(user) => {
+                return Err(Refused::LastOwner);
+            }
             (Change::Role(to), Some(role)) if role != *to => Content::Role { role: *to },
             (Change::Role(_), None) => return Err(Refused::NoSuchMember),
             _ => return Ok(Changed { version: log.version, mode: log.mode(), written: None }),
         };
         let given = (now, self.generation, &self.limits);
         let mut written = log.push(user, None, content, 0, given);
-        match change {
-            Change::Join(role) => {
-                log.members.insert(user.clone(), Joined { role: *role, since: written.seq });
-            }
-            Change::Leave => {
+        let since = log.members.get(user).map_or(written.seq, |member| member.since);
+        match change.role() {
+            Some(role) => drop(log.members.insert(user.clone(), Joined { role, since })),
+            None => {
                 log.members.remove(user);
                 log.marks.remove(user);
-            }
-            Change::Role(role) => {
-                let since = log.members.get(user).map_or(Seq::ZERO, |member| member.since);
-                log.members.insert(user.clone(), Joined { role: *role, since });
             }
         }
         log.version = log.version.next();

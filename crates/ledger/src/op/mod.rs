@@ -119,7 +119,7 @@ pub enum Op {
     History(History),
     /// (c) Changes who takes part in a room.
     ///
-    /// `NARU.JOIN room user role`, `NARU.LEAVE room user`, `NARU.ROLE room user role` →
+    /// `NARU.MAKE room user`, `NARU.JOIN room user role`, `NARU.LEAVE room user`, `NARU.ROLE room user role` →
     /// [`Changed`](crate::answer::Changed)
     Membership(Membership),
     /// (c) Who takes part, in byte order. For a direct conversation its two, or one, with the role `member`.

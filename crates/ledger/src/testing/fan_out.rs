@@ -79,7 +79,7 @@ fn what_is_read_before_it_has_come_is_read_when_it_comes() {
     world.send(message(DM, "alice", "1", &[]));
     let second = world.say(DM, "alice", "2");
     let unread = world.read("bob", DM, 2, 2).unwrap();
-    assert_eq!(unread, Unread { useq: Useq(2), count: 1, read: 2, mentions: 0 });
+    assert_eq!(unread, Unread { useq: Useq(2), count: 1, read: 2, ..Unread::default() });
     world.deliver(DM, second.seq);
     assert_eq!(world.unread("bob", DM), (0, 0));
     assert_eq!(world.read("bob", DM, 1, 1).unwrap().read, 2, "never back");

@@ -86,6 +86,8 @@ impl History {
                     0 => Change::Leave,
                     1 => Change::Role(Role::Moderator),
                     2 => Change::Join(Role::Reader),
+                    3 => Change::Make,
+                    4 => Change::Role(Role::Owner),
                     _ => Change::Join(Role::Member),
                 };
                 self.member(Membership { room: room(pick(&ROOMS, at)), user: who(by), change });

@@ -26,13 +26,30 @@ impl Rooms {
         let Membership { room, user, change } = membership;
         let members = self.0.entry(room.clone().into()).or_default();
         let before = members.roles.get(user).copied();
+        let is_owner = |(_, role): (_, &Role)| *role == Role::Owner;
+        let is_last =
+            before == Some(Role::Owner) && members.roles.iter().filter(|one| is_owner(*one)).count() == 1;
+        let is_empty = members.roles.len() <= 1;
         let after = match (change, before) {
+            (Change::Make, None) if members.changes > 0 => {
+                assert_eq!(answer, Err(Refused::RoomExists));
+                return;
+            }
+            (Change::Leave, _) if is_last && !is_empty => {
+                assert_eq!(answer, Err(Refused::LastOwner));
+                return;
+            }
+            (Change::Role(role), _) if is_last && *role != Role::Owner => {
+                assert_eq!(answer, Err(Refused::LastOwner));
+                return;
+            }
             (Change::Role(_), None) => {
                 assert_eq!(answer, Err(Refused::NoSuchMember));
                 return;
             }
             (Change::Join(role), None) | (Change::Role(role), Some(_)) => Some(*role),
-            (Change::Join(_), Some(before)) => Some(before),
+            (Change::Make, None) => Some(Role::Owner),
+            (Change::Make | Change::Join(_), Some(before)) => Some(before),
             (Change::Leave, _) => None,
         };
         let changed = answer.unwrap();

@@ -39,6 +39,37 @@ fn each_change_of_the_members_is_an_entry_and_a_version() {
 }
 
 #[test]
+fn a_room_is_made_once_and_keeps_an_owner() {
+    let mut world = World::new(tight());
+    let ask = |world: &mut World, name: &str, change| {
+        world.run(Op::Membership(Membership { room: room(ROOM), user: user(name), change }))
+    };
+    assert_eq!(world.member(ROOM, "alice", Change::Make).version, Version(1));
+    assert_eq!(
+        ask(&mut world, "bob", Change::Make),
+        Err(Refused::RoomExists),
+        "of two at once one has made it"
+    );
+    assert_eq!(world.member(ROOM, "alice", Change::Make).written, None, "whose answer was lost repeats it");
+    world.member(ROOM, "bob", Change::Join(Role::Member));
+    assert_eq!(members(&mut world, ROOM).members[0].role, Role::Owner);
+    for change in [Change::Leave, Change::Role(Role::Moderator)] {
+        assert_eq!(ask(&mut world, "alice", change), Err(Refused::LastOwner));
+    }
+    world.member(ROOM, "bob", Change::Role(Role::Owner));
+    world.member(ROOM, "alice", Change::Leave);
+    assert_eq!(
+        ask(&mut world, "bob", Change::Role(Role::Reader)),
+        Err(Refused::LastOwner),
+        "also of oneself alone"
+    );
+    world.member(ROOM, "bob", Change::Leave);
+    assert_eq!(ask(&mut world, "carol", Change::Make), Err(Refused::RoomExists), "though nobody is in it");
+    assert_eq!(world.member(ROOM, "carol", Change::Join(Role::Member)).version, Version(6));
+    world.member(ROOM, "carol", Change::Leave);
+}
+
+#[test]
 fn roles_say_who_may_write_and_delete() {
     let mut world = World::new(tight());
     world.member(ROOM, "mo", Change::Join(Role::Moderator));
@@ -122,6 +153,7 @@ fn a_room_with_one_member_too_many_goes_over_to_broadcast() {
     assert_eq!(world.row("a", ROOM).unwrap().read, 3);
     let read = world.read("c", ROOM, 8, 3).unwrap();
     assert_eq!((read.count, read.read), (0, 3), "its own record stands still");
+    assert_eq!(read.follow, Follow::Channel);
 
     world.join(ROOM, "e");
     let resumed = world.resume("e", "d", None);

@@ -1,6 +1,6 @@
 //! `naru bench`: the load generator. It speaks to any server on the Redis wire, and to NATS, and checks what it measures:
 //! a lost, repeated, misordered or altered message ends the run with an error. Queues that last are
-//! [`queue`]'s, conversations and inboxes [`ledger`]'s.
+//! [`queue`]'s, conversations and inboxes [`ledger`]'s, WebSocket clients [`gateway`]'s.
 //!
 //! What a publish in flight is, and when publishing pauses, stands at [`progress`]. The path of a message:
 //! [`publisher`] stamps and sends it, [`frame`] reads it back at each [`subscriber`], [`run`] measures the window.
@@ -11,6 +11,7 @@ mod connect;
 mod dialog;
 mod files;
 mod frame;
+mod gateway;
 mod holder;
 mod idle;
 mod ledger;
@@ -53,6 +54,8 @@ enum Load {
     Idle(idle::Options),
     /// Load queues that last: append, consume, fill, trim; measure rates, latency and what the server uses.
     Queue(queue::Options),
+    /// Load what WebSocket clients connect to: Naru's chat server, Centrifugo, or others: publish, hold idle, come back.
+    Gateway(gateway::Options),
     /// Load conversations and inboxes, on Naru's broker, Redis or Valkey: append, deliver, resume.
     Ledger(ledger::Options),
 }
@@ -70,6 +73,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
             if options.json { report::print_json(&report)? } else { report.print_table()? }
         }
         Load::Queue(options) => queue::run(&options)?,
+        Load::Gateway(options) => gateway::run(&options)?,
         Load::Ledger(options) => ledger::run(&options)?,
         Load::Idle(options) => {
             let report = idle::measure(&options)?;

@@ -10,7 +10,7 @@ use super::{options::Pubsub, process::CpuTime};
 use crate::printed::Printed;
 
 /// Of a rate asked for, how much counts as all of it: a window begins and ends somewhere between two messages.
-const RATE_KEPT: f64 = 0.99;
+pub(super) const RATE_KEPT: f64 = 0.99;
 
 /// What was measured. The names are those of the JSON output; units are in the names.
 #[derive(Debug, Serialize)]

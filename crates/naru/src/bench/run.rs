@@ -40,7 +40,8 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     let resident_before = server.map(Process::resident_bytes).transpose()?;
     live.write(&format!("opening {} connections", options.connections()));
     let progress = Arc::new(Progress::new(options.lag_max(), options.fan_out(0), options.publishers));
-    let threads = Threads::start(options, &progress)?;
+    let workers = workers(options, &progress)?;
+    let threads = Threads::start(workers, options.rate, options.publishers, &progress)?;
 
     threads.measure("warming up", options.warm_up, &progress, &mut live)?;
     let before = Reading::take(server, &progress)?;
@@ -57,8 +58,17 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     Ok(Report::new(options, &window, &latency))
 }
 
+/// What one thread of the load generator does.
+pub(super) trait Work: Send + 'static {
+    /// Publishes at a fixed rate.
+    fn keep_time(&mut self, metronome: Arc<Metronome>);
+
+    /// Runs its connections until `finished`, or the first of them fails; the latencies of its subscribers.
+    fn run(self, finished: oneshot::Receiver<()>) -> anyhow::Result<Histogram<u64>>;
+}
+
 /// The load generator's threads, each with its share of the connections.
-struct Threads {
+pub(super) struct Threads {
     finish: Vec<oneshot::Sender<()>>,
     /// At a fixed rate; it ends when the run drains.
     metronome: Option<JoinHandle<()>>,
@@ -66,15 +76,21 @@ struct Threads {
 }
 
 impl Threads {
-    /// Returns when every subscription is confirmed and publishing begins.
-    fn start(options: &Pubsub, progress: &Arc<Progress>) -> anyhow::Result<Self> {
-        let (outcome, outcomes) = mpsc::sync_channel(options.threads.into());
+    /// Sets the workers, whose subscriptions are confirmed, to work: publishing begins, at a fixed rate if there is one.
+    pub(super) fn start<W: Work>(
+        workers: Vec<W>,
+        rate: Option<u32>,
+        publishers: u32,
+        progress: &Arc<Progress>,
+    ) -> anyhow::Result<Self> {
+        let (outcome, outcomes) = mpsc::sync_channel(workers.len());
         let mut finish = Vec::new();
-        let workers = workers(options, progress)?;
-        let start = |rate| Metronome::start(rate, options.publishers, progress);
-        let (metronome, beating) = options.rate.map(start).transpose()?.unzip();
+        let start = |rate| Metronome::start(rate, publishers, progress);
+        let (metronome, beating) = rate.map(start).transpose()?.unzip();
         for mut worker in workers {
-            worker.metronome = metronome.clone();
+            if let Some(metronome) = &metronome {
+                worker.keep_time(metronome.clone());
+            }
             let (tell, finished) = oneshot::channel();
             finish.push(tell);
             let outcome = outcome.clone();
@@ -87,7 +103,7 @@ impl Threads {
     }
 
     /// Lets time pass; an error if a connection fails meanwhile.
-    fn watch(&self, time: Duration) -> anyhow::Result<()> {
+    pub(super) fn watch(&self, time: Duration) -> anyhow::Result<()> {
         match self.outcomes.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Ok(Err(error)) => Err(error),
@@ -96,7 +112,7 @@ impl Threads {
     }
 
     /// Lets time pass, and shows meanwhile what is delivered.
-    fn measure(
+    pub(super) fn measure(
         &self,
         what: &str,
         time: Duration,
@@ -114,7 +130,8 @@ impl Threads {
         }
     }
 
-    fn drain(&self, progress: &Progress) -> anyhow::Result<()> {
+    /// Waits for what is on its way.
+    pub(super) fn drain(&self, progress: &Progress) -> anyhow::Result<()> {
         let deadline = Instant::now() + DRAIN_TIME_MAX;
         while !progress.is_complete() {
             ensure!(
@@ -128,7 +145,7 @@ impl Threads {
     }
 
     /// Ends the threads; the latencies of all.
-    fn finish(self) -> anyhow::Result<Histogram<u64>> {
+    pub(super) fn finish(self) -> anyhow::Result<Histogram<u64>> {
         for tell in self.finish {
             // A thread that does not listen has failed, and says so below.
             let _ = tell.send(());

@@ -13,11 +13,12 @@ use super::{
     metronome::Metronome,
     progress::Progress,
     publisher::{Channel, Pace, Publisher},
+    run::Work,
     subscriber::{Desk, Subscriber},
 };
 
 /// One read takes at most so much; the buffer is the thread's.
-const READ_BYTES_MAX: usize = 256 << 10;
+pub(super) const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Latencies are recorded up to this, in nanoseconds, at three digits.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
@@ -47,9 +48,12 @@ pub(super) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("from 1 to more than 2, at no more than 5 digits")
 }
 
-impl Worker {
-    /// Runs the connections until `finished`, or the first of them fails; the latencies of its subscribers.
-    pub(super) fn run(self, finished: oneshot::Receiver<()>) -> anyhow::Result<Histogram<u64>> {
+impl Work for Worker {
+    fn keep_time(&mut self, metronome: Arc<Metronome>) {
+        self.metronome = Some(metronome);
+    }
+
+    fn run(self, finished: oneshot::Receiver<()>) -> anyhow::Result<Histogram<u64>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let desk = Desk { read_buffer: vec![0; READ_BYTES_MAX].into(), latency: latencies() };
         let desk = Rc::new(RefCell::new(desk));
@@ -57,7 +61,9 @@ impl Worker {
         let latency = desk.borrow().latency.clone();
         Ok(latency)
     }
+}
 
+impl Worker {
     async fn hold(self, desk: Rc<RefCell<Desk>>, finished: oneshot::Receiver<()>) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         for SubscriberSocket { stream, number, channel } in self.subscribers {

@@ -114,9 +114,10 @@ impl Chance<'_> {
             48..54 => {
                 let role = self.random.one_of(Role::ALL);
                 let role = if self.random.once_in(2) { Role::Member } else { role };
-                let change = match self.random.below(5) {
+                let change = match self.random.below(6) {
                     0 => Change::Leave,
                     1 => Change::Role(role),
+                    2 => Change::Make,
                     _ => Change::Join(role),
                 };
                 Asked::Member { room: self.room(), user, change }

@@ -66,6 +66,7 @@ impl World<'_> {
             }
             Asked::Member { room, user, change } => {
                 let change = match change {
+                    step::Change::Make => Change::Make,
                     step::Change::Join(role) => Change::Join(role),
                     step::Change::Leave => Change::Leave,
                     step::Change::Role(role) => Change::Role(role),

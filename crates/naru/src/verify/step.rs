@@ -147,6 +147,7 @@ pub(super) enum Said {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Change {
+    Make,
     Join(Role),
     Leave,
     Role(Role),

@@ -19,9 +19,10 @@ pub(crate) fn write(answer: &Answer, to: &mut Writer<'_>) {
         Answer::Resumed(it) => resumed(it, to),
         Answer::Rows(it) => rows(it, to),
         Answer::Acked(useq) => number(useq.0, to),
-        Answer::Unread(Unread { useq, count, read, mentions }) => {
-            to.array(4);
+        Answer::Unread(Unread { useq, count, read, mentions, follow }) => {
+            to.array(5);
             numbers([useq.0, *count, *read, *mentions], to);
+            to.bulk(follow.as_str());
         }
         Answer::Page(it) => page(it, to),
         Answer::Changed(it) => changed(it, to),

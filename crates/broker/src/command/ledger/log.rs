@@ -28,6 +28,10 @@ pub(super) fn history(command: &Command<'_>) -> Result<Op, Refusal> {
     Ok(Op::History(History { conversation, reader, from, limit, bytes }))
 }
 
+pub(super) fn make(command: &Command<'_>) -> Result<Op, Refusal> {
+    membership(command, |_| Ok(Change::Make))
+}
+
 pub(super) fn join(command: &Command<'_>) -> Result<Op, Refusal> {
     membership(command, |words| Ok(Change::Join(role(words)?)))
 }

@@ -46,6 +46,7 @@ handlers!(
     mark: log::mark,
     history: log::history,
     join: log::join,
+    make: log::make,
     leave: log::leave,
     role: log::change_role,
     members: log::members,

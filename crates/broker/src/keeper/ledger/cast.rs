@@ -172,6 +172,8 @@ impl Deed {
                     0 | 1 => Change::Leave,
                     2 => Change::Role(Role::Moderator),
                     3 => Change::Join(Role::Reader),
+                    4 => Change::Make,
+                    5 => Change::Role(Role::Owner),
                     _ => Change::Join(Role::Member),
                 };
                 Op::Membership(Membership { room: room(at), user: user(who), change })

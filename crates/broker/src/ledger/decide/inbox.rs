@@ -190,5 +190,6 @@ fn unread(person: &Person, conversation: Number) -> Unread {
         count: record.count,
         read: record.read,
         mentions: record.mentions.len() as u64,
+        follow: record.follow,
     })
 }

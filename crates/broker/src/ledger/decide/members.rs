@@ -15,12 +15,23 @@ impl<B: Bodies> Deciding<'_, B> {
         let version = parties.map_or(Version::ZERO, |parties| parties.version());
         let count = members.map_or(0, |members| members.len());
         let before = members.and_then(|members| members.get(user)).map(|joined| joined.role);
-        let (said, role, count) = match (change, before) {
-            (Change::Join(role), None) => (About::Join { role: *role }, Some(*role), count + 1),
-            (Change::Leave, Some(_)) => (About::Leave, None, count - 1),
-            (Change::Role(to), Some(before)) if before != *to => {
-                (About::Role { role: *to }, Some(*to), count)
+        // Only for an owner all are looked at.
+        let is_last_owner = || {
+            let mut owners = members.into_iter().flatten().filter(|(_, joined)| joined.role == Role::Owner);
+            before == Some(Role::Owner) && owners.all(|(owner, _)| owner == user)
+        };
+        let (said, count) = match (change, before) {
+            (Change::Make, None) if version != Version::ZERO => return Err(Refused::RoomExists.into()),
+            (Change::Make, None) => (About::Join { role: Role::Owner }, count + 1),
+            (Change::Join(role), None) => (About::Join { role: *role }, count + 1),
+            (Change::Leave, Some(_)) if count > 1 && is_last_owner() => {
+                return Err(Refused::LastOwner.into());
             }
+            (Change::Leave, Some(_)) => (About::Leave, count - 1),
+            (Change::Role(to), Some(before)) if before != *to && is_last_owner() => {
+                return Err(Refused::LastOwner.into());
+            }
+            (Change::Role(to), Some(before)) if before != *to => (About::Role { role: *to }, count),
             (Change::Role(_), None) => return Err(Refused::NoSuchMember.into()),
             _ => return Ok(Changed { version, mode, written: None }),
         };
@@ -29,7 +40,7 @@ impl<B: Bodies> Deciding<'_, B> {
         let mut end = self.end(&name);
         let (number, version) = (end.number, version.next());
         let (next, _) = self.push(&name, &mut end, content(said), None, true);
-        let (user, seq) = (user.clone(), next.seq);
+        let (user, role, seq) = (user.clone(), change.role(), next.seq);
         self.changes.push(LedgerChange::Member { conversation: number, version, user, role, seq });
         let mut written = Written { seq, at: next.at, prev: next.prev, count: next.count, switched: None };
         let mut new = vec![&next];

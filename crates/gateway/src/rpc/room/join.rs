@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
+use naru_bus::BusError;
 use naru_ledger::{
     Role, Room, User, Version,
     op::{Change, Membership},
@@ -34,39 +35,37 @@ pub(in crate::rpc) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, 
     let role = role.as_deref().map(super::role).transpose()?;
     let session = session.clone();
     Ok(Box::pin(async move {
-        let role = if user == session.member().user {
-            let (role, makes) = role_by_oneself(&session, &room, role).await?;
-            if makes {
-                return make(&session, room, user).await;
-            }
-            role
-        } else {
-            let role = role.unwrap_or(Role::Member);
-            let own =
-                role_in(&session, &room, &session.member().user).await?.ok_or(Code::PermissionDenied)?;
-            if !may_decide(own, None, Some(role)) {
-                return Err(Code::PermissionDenied.into());
-            }
-            role
-        };
+        if user == session.member().user {
+            return join_by_oneself(&session, room, user, role).await;
+        }
+        let role = role.unwrap_or(Role::Member);
+        let own = role_in(&session, &room, &session.member().user).await?.ok_or(Code::PermissionDenied)?;
+        if !may_decide(own, None, Some(role)) {
+            return Err(Code::PermissionDenied.into());
+        }
         change(&session, &Membership { room, user, change: Change::Join(role) }).await
     }))
 }
 
-/// Makes a room; unless others have made it since it was looked for, for then it is theirs.
-async fn make(session: &Session, room: Room, user: User) -> Result<Outcome, Failure> {
-    let bus = &session.shared().bus;
-    let made = Membership { room, user, change: Change::Join(Role::Owner) };
-    let changed = bus.membership(&made).await?;
-    if changed.written.is_none() || changed.version == Version::ZERO.next() {
-        return Ok(done(&made.room, &changed));
+async fn join_by_oneself(
+    session: &Session,
+    room: Room,
+    user: User,
+    asked: Option<Role>,
+) -> Result<Outcome, Failure> {
+    let (mut role, makes) = role_by_oneself(session, &room, asked).await?;
+    if makes {
+        let make = Membership { room: room.clone(), user: user.clone(), change: Change::Make };
+        match session.shared().bus.membership(&make).await {
+            Ok(changed) => return Ok(done(&room, &changed)),
+            // Others have made it since it was looked for, and it is theirs.
+            Err(BusError::Refused { code, .. }) if code == "EXISTS" => {
+                (role, _) = role_by_oneself(session, &room, asked).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    let Membership { room, user, .. } = made;
-    if session.shared().rooms.may_join(&room) {
-        return change(session, &Membership { room, user, change: Change::Role(Role::Member) }).await;
-    }
-    bus.membership(&Membership { room, user, change: Change::Leave }).await?;
-    Err(Code::PermissionDenied.into())
+    change(session, &Membership { room, user, change: Change::Join(role) }).await
 }
 
 /// As what a user may come into a room by themselves, and whether they make it. One who is in it already keeps their role.

@@ -2,7 +2,8 @@
 //!
 //! A user may join by themselves what the server's [`RoomRules`](crate::RoomRules) let them, and leave as they like. Beyond that
 //! owners may do everything, and moderators may let in, send away and silence those who are neither. To anybody else, a
-//! room that they are not in and one that is not there look the same.
+//! room that they are not in and one that is not there look the same. That a room is made once, and keeps an owner, the ledger
+//! sees to.
 
 use naru_bus::BusError;
 use naru_ledger::{Conversation, Role, Room, User, answer::Changed, op::Membership};

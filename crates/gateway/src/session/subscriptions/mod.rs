@@ -52,7 +52,7 @@ pub(crate) use position::Wanted;
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
     /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
-    attentive: Cell<usize>,
+    pub(super) attentive: Cell<usize>,
     upkeep: upkeep::Bell,
 }
 

@@ -223,6 +223,9 @@ pub(super) enum Ask {
     },
     Ack {
         offset: u64,
+        /// How far it is in one conversation, of which it has more than of the others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<(String, u64)>,
     },
     Read {
         conversation: String,

@@ -57,18 +57,19 @@ pub(super) async fn run(scene: &Rc<Scene>, stage: &mut Option<Stage>, times: &Ti
     scene.happens(What::Calm);
     scene.phase.send_replace(Phase::Calm);
 
-    // Whether it comes to that or not, the history says.
-    let end = Instant::now() + times.patience;
-    wait(scene, end, |_, standing| standing.is_connected && standing.unanswered == 0).await;
-    let logs = read_logs(scene, end).await;
+    // Whether it comes to that or not, the history says. Each has its own patience: a machine that is slow in one is not taken for a
+    // server that did not do the next, of which nothing had been asked yet.
+    let end = || Instant::now() + times.patience;
+    wait(scene, end(), |_, standing| standing.is_connected && standing.unanswered == 0).await;
+    let logs = read_logs(scene, end()).await;
     for Log { conversation, entries, trimmed } in &logs {
         let (conversation, entries, trimmed) = (conversation.clone(), entries.clone(), *trimmed);
         scene.happens(What::Log { conversation, entries, trimmed });
     }
-    wait(scene, end, |device, standing| has_all(scene, device, standing, &logs)).await;
+    wait(scene, end(), |device, standing| has_all(scene, device, standing, &logs)).await;
     if scene.counts_unread.get() {
         scene.phase.send_replace(Phase::Count);
-        wait(scene, end, |_, standing| standing.has_counted || !scene.counts_unread.get()).await;
+        wait(scene, end(), |_, standing| standing.has_counted || !scene.counts_unread.get()).await;
     }
     sleep(LINGER).await;
     scene.happens(What::End);

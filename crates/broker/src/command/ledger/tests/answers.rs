@@ -129,12 +129,8 @@ fn rows() -> impl Strategy<Value = Rows> {
 }
 
 fn unread() -> impl Strategy<Value = Unread> {
-    (useq(), number(), number(), number()).prop_map(|(useq, count, read, mentions)| Unread {
-        useq,
-        count,
-        read,
-        mentions,
-    })
+    (useq(), number(), number(), number(), select(Follow::ALL))
+        .prop_map(|(useq, count, read, mentions, follow)| Unread { useq, count, read, mentions, follow })
 }
 
 fn page() -> impl Strategy<Value = Page> {

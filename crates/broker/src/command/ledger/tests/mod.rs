@@ -32,6 +32,7 @@ fn read(name: &str, command: &Command<'_>) -> Result<Op, Refusal> {
         "NARU.STANDING" => inbox::standing,
         "NARU.MARK" => log::mark,
         "NARU.HISTORY" => log::history,
+        "NARU.MAKE" => log::make,
         "NARU.JOIN" => log::join,
         "NARU.LEAVE" => log::leave,
         "NARU.ROLE" => log::change_role,

@@ -150,7 +150,12 @@ prop_compose! {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    prop_oneof![role().prop_map(Change::Join), Just(Change::Leave), role().prop_map(Change::Role)]
+    prop_oneof![
+        Just(Change::Make),
+        role().prop_map(Change::Join),
+        Just(Change::Leave),
+        role().prop_map(Change::Role),
+    ]
 }
 
 prop_compose! {

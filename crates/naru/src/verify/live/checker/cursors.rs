@@ -92,7 +92,7 @@ fn taken(event: &Event, devices: &mut [Device]) -> Option<(usize, bool)> {
             it.answered_before = it.answered;
             None
         }
-        What::Invoke { device, call, ask: Ask::Ack { offset }, .. } => {
+        What::Invoke { device, call, ask: Ask::Ack { offset, .. }, .. } => {
             let it = &mut devices[*device];
             it.asked = it.asked.max(*offset);
             it.calls.insert(*call, (*offset, it.answered));

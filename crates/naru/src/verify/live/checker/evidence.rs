@@ -115,7 +115,11 @@ fn touches(history: &History, event: &Event, about: &About, device: Option<usize
                 }
                 Ask::Read { conversation, .. } => is_conversation(conversation) && device == Some(*of),
                 Ask::Unread => device == Some(*of) && about.conversation.is_some(),
-                Ask::Ack { .. } => about.conversation.is_none() && device == Some(*of),
+                Ask::Ack { within, .. } => {
+                    let is_within =
+                        within.as_ref().is_some_and(|(conversation, _)| is_conversation(conversation));
+                    (about.conversation.is_none() || is_within) && device == Some(*of)
+                }
                 Ask::Missed { conversation, .. } => is_conversation(conversation) && device == Some(*of),
                 Ask::Member { conversation, user, .. } => {
                     is_conversation(conversation)
@@ -172,7 +176,10 @@ fn line(history: &History, event: &Event) -> String {
                     Some(target) => format!("sends {id}, {kind} about {target}, to {conversation}"),
                     None => format!("sends {id} to {conversation}"),
                 },
-                Ask::Ack { offset } => format!("acknowledges {offset}"),
+                Ask::Ack { offset, within: None } => format!("acknowledges {offset}"),
+                Ask::Ack { offset, within: Some((conversation, seq)) } => {
+                    format!("acknowledges {offset}, and {conversation} up to {seq}")
+                }
                 Ask::Read { conversation, seq } => format!("has read {conversation} up to {seq}"),
                 Ask::Page { conversation } => format!("asks for the newest page of {conversation}"),
                 Ask::Missed { conversation, after } => {

@@ -19,6 +19,9 @@ const CONVERSATIONS: u32 = 200;
 /// Entries of a room of many that are asked for at once.
 const MISSED: u32 = 100;
 
+/// One acknowledgement in this many also says how far the device is in a conversation.
+const WITHIN_ONE_IN: usize = 3;
+
 /// One message in this many mentions somebody.
 const MENTIONS_ONE_IN: usize = 8;
 
@@ -212,10 +215,18 @@ impl Device {
 
     async fn ack(&mut self, session: &mut Session) -> Result<()> {
         let offset = self.position.as_ref().map_or(0, |position| position.offset);
-        if offset <= self.acked {
+        // While a replay pushes conversation by conversation, the offset stands still: so it says how far it is in this one.
+        let mut within = self.pushed.take();
+        if offset > self.acked {
+            within = within.filter(|_| self.random.once_in(WITHIN_ONE_IN));
+        } else if within.is_none() {
             return Ok(());
         }
-        self.call(session, Ask::Ack { offset }, Asked::Ack, "ack", json!({"offset": offset})).await
+        let mut request = json!({"offset": offset});
+        if let Some((conversation, seq)) = &within {
+            request["within"] = json!({"conversation": conversation, "seq": seq});
+        }
+        self.call(session, Ask::Ack { offset, within }, Asked::Ack, "ack", request).await
     }
 
     async fn read(&mut self, session: &mut Session) -> Result<()> {

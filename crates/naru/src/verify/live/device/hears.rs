@@ -64,6 +64,7 @@ impl Device {
         if entry.is_logged() {
             let newest = self.newest.entry(entry.conversation.clone()).or_default();
             *newest = entry.seq.max(*newest);
+            self.pushed = Some((entry.conversation.clone(), *newest));
             if entry.is_message() {
                 self.heard = Some((entry.conversation.clone(), entry.seq));
             }

@@ -28,6 +28,9 @@ const LAZY_ONE_IN: usize = 5;
 /// One in this many connections brings no position: an application that was started anew remembers nothing.
 const FORGETS_ONE_IN: usize = 3;
 
+/// One in this many brings a position it had before: an application that was put back to what it had been.
+const STALE_ONE_IN: usize = 5;
+
 pub(super) struct Device {
     scene: Rc<Scene>,
     number: usize,
@@ -44,8 +47,12 @@ pub(super) struct Device {
     own: VecDeque<(usize, u64)>,
     /// What the client library has to present when it connects again.
     position: Option<Position>,
+    /// One that it had before.
+    earlier: Option<Position>,
     /// Acknowledged, and answered.
     acked: u64,
+    /// The conversation that something was pushed of last, and the newest it has of that, until it is acknowledged.
+    pushed: Option<(String, u64)>,
     /// The newest entry of each conversation, to be marked as read.
     newest: HashMap<String, u64>,
     /// The rooms of many.
@@ -143,7 +150,9 @@ impl Device {
             answered: None,
             own: VecDeque::new(),
             position: None,
+            earlier: None,
             acked: 0,
+            pushed: None,
             newest: HashMap::new(),
             heard: None,
             rooms,
@@ -211,7 +220,13 @@ impl Device {
         if self.phase() == Phase::Load && self.random.once_in(FORGETS_ONE_IN) {
             self.position = None;
         }
-        let position = self.position.clone();
+        let mut position = self.position.clone();
+        if self.phase() == Phase::Load && self.random.once_in(STALE_ONE_IN) {
+            position = position.and(self.earlier.clone());
+        }
+        if self.random.once_in(STALE_ONE_IN) {
+            self.earlier.clone_from(&self.position);
+        }
         self.scene.happens(What::Connect { device, link, server, position: position.clone() });
         let mut client = Client::open(&place).await?;
         let named = &self.scene.cast.devices[device];

@@ -115,7 +115,7 @@ fn an_acknowledgement_without_an_answer_may_count_or_not() {
     for start in [0, 1] {
         let mut story = Story::begin();
         story.says("a1");
-        let call = story.invokes(BOB, Ask::Ack { offset: 1 });
+        let call = story.invokes(BOB, Ask::Ack { offset: 1, within: None });
         story.hears_nothing(BOB, call);
         story.loses(BOB);
         story.connects(BOB, None, start);

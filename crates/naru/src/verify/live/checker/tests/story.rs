@@ -173,7 +173,7 @@ impl Story {
     }
 
     pub(super) fn acks_and_hears(&mut self, device: usize, offset: u64, cursor: u64) {
-        let call = self.invokes(device, Ask::Ack { offset });
+        let call = self.invokes(device, Ask::Ack { offset, within: None });
         self.answers(device, call, Answer::Acked { offset: cursor });
         self.cursor[device] = self.cursor[device].max(cursor);
     }
