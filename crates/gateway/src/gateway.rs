@@ -69,6 +69,7 @@ pub struct Gateway {
     address: SocketAddr,
     bus: Bus,
     cores: Cores<Gate>,
+    namespaces: Arc<ArcSwap<Namespaces>>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
 }
@@ -100,6 +101,7 @@ impl Gateway {
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
+        let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let shared = Shared {
             server,
             bus: bus.clone(),
@@ -107,7 +109,7 @@ impl Gateway {
             heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
-            namespaces: ArcSwap::from_pointee(namespaces),
+            namespaces: namespaces.clone(),
             rooms,
             origins,
             router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
@@ -122,12 +124,17 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let door = start_door(listener, cores.directory().clone(), interests, auth, stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, stop, door })
+        Ok(Gateway { address, bus, cores, namespaces, stop, door })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
+    pub fn replace_namespaces(&self, namespaces: Namespaces) {
+        self.namespaces.store(Arc::new(namespaces));
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code

@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
-    pub(crate) namespaces: ArcSwap<Namespaces>,
+    pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
     pub(crate) rooms: RoomRules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.

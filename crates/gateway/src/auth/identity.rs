@@ -23,6 +23,7 @@ pub(crate) struct Identity {
     /// What others are shown beside the name: JSON, or anything if it came as `b64info`.
     pub(crate) info: Option<Payload>,
     /// What the application wants kept beside the connection, never shown to clients.
+    #[allow(dead_code, reason = "the proxy hands it to the application")]
     pub(crate) meta: Option<Box<RawValue>>,
     /// Channels that the server subscribes the client to.
     pub(crate) subs: BTreeMap<String, Granted>,
@@ -36,6 +37,7 @@ pub(crate) struct Granted {
     pub(crate) info: Option<Payload>,
     /// What the client gets with the subscription, likewise.
     pub(crate) data: Option<Payload>,
+    /// What is different from the channel's namespace.
     pub(crate) overrides: Overrides,
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{testing::*, *};
+use super::{capability::Right, testing::*, *};
 use crate::{namespaces::Overrides, publication::Payload};
 
 mod bypass;

@@ -5,8 +5,7 @@
 //! itself, through [`Peer::deliver`].
 
 use std::{
-    cell::{Cell, OnceCell},
-    collections::BTreeMap,
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
 };
 
@@ -16,7 +15,7 @@ use naru_ledger::{Device, User};
 use tokio::{join, select, sync::Notify};
 
 use crate::{
-    auth::{Capabilities, Granted},
+    auth::Capabilities,
     codes::Disconnect,
     crossing,
     interests::Hold,
@@ -53,7 +52,7 @@ pub(crate) struct Session {
     /// What others know this connection by.
     client: String,
     /// Set when the client has connected.
-    member: OnceCell<Member>,
+    connected: OnceCell<Connected>,
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
@@ -65,14 +64,21 @@ pub(crate) struct Session {
     ended_changed: Notify,
 }
 
-/// Who has connected.
+/// What a connected client is and may do.
+struct Connected {
+    /// None for who has no name.
+    member: Option<Member>,
+    info: Option<Payload>,
+    /// The channels its token names, in order, to see whether a new token names others.
+    granted: Box<[String]>,
+    /// Of its newest token.
+    capabilities: RefCell<Capabilities>,
+}
+
+/// Who has connected, has a name and so an inbox.
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
-    info: Option<Payload>,
-    /// The channels its token names, to see whether a new token names others.
-    granted: BTreeMap<String, Granted>,
-    capabilities: Capabilities,
     /// Keeps this server routed for the user.
     _route: Hold,
 }
@@ -143,7 +149,7 @@ impl Session {
             link: link.clone(),
             flavour,
             client: uuid::Uuid::new_v4().to_string(),
-            member: OnceCell::new(),
+            connected: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
             subscriptions: subscriptions::Subscriptions::default(),
@@ -176,7 +182,7 @@ impl Session {
         let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
-        if let Some(member) = self.member.get() {
+        if let Some(member) = self.signed_in() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
@@ -188,18 +194,32 @@ impl Session {
         self.core.shared()
     }
 
-    /// Who this is; commands other than connect are only taken from those who have connected.
+    /// What this is; commands other than connect are only taken from those who have connected.
+    fn connected(&self) -> &Connected {
+        self.connected.get().expect("commands are taken after connect only")
+    }
+
+    /// Who this is, if it has connected under a name.
+    pub(crate) fn signed_in(&self) -> Option<&Member> {
+        self.connected.get()?.member.as_ref()
+    }
+
+    /// Who this is, for what only those with a name get as far as.
     pub(crate) fn member(&self) -> &Member {
-        self.member.get().expect("commands are taken after connect only")
+        self.signed_in().expect("who has no name has no inbox, and rpc refuses them")
+    }
+
+    /// The name that others see; empty for who has none.
+    pub(crate) fn user_name(&self) -> &str {
+        self.signed_in().map_or("", |member| member.user.as_str())
     }
 
     /// As others see this client.
     fn info(&self) -> Sender {
-        let member = self.member();
         Sender {
-            user: member.user.as_str().to_owned(),
+            user: self.user_name().to_owned(),
             client: self.client.clone(),
-            conn_info: member.info.clone(),
+            conn_info: self.connected().info.clone(),
             chan_info: None,
         }
     }

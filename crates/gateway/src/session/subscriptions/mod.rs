@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{Ending, Session, topic};
 use crate::{
-    auth::{Holder, Right},
+    auth::Holder,
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     interests::Hold,
@@ -188,13 +188,12 @@ impl Session {
     async fn join_as_asked(self: &Rc<Self>, subscribe: &SubscribeRequest) -> Result<Joined, Failure> {
         let delta = self.check(subscribe)?;
         let name: &str = &subscribe.channel;
-        let user = self.member().user.as_str();
         let namespaces = self.shared().namespaces.load_full();
         let channel = namespaces.find_for_client(name)?;
         let pass = if subscribe.token.is_empty() {
             None
         } else {
-            let holder = Holder { user, client: &self.client };
+            let holder = Holder { user: self.user_name(), client: &self.client };
             Some(self.shared().auth.subscribe(&subscribe.token, name, holder).await?)
         };
         let who = self.who(name);
@@ -243,7 +242,9 @@ impl Session {
         if subscribe.tf.is_some() {
             return Err(Refused::bad("tags filters are not allowed here").into());
         }
-        if self.subscriptions.has(channel) || inbox_of(self.member().user.as_str()) == channel {
+        if self.subscriptions.has(channel)
+            || self.signed_in().is_some_and(|member| inbox_of(member.user.as_str()) == channel)
+        {
             return Err(Code::AlreadySubscribed.into());
         }
         Ok(delta)
@@ -251,17 +252,10 @@ impl Session {
 
     /// This client, in view of a channel.
     pub(super) fn who(&self, channel: &str) -> Who<'_> {
-        let member = self.member();
-        let allows = |right| member.capabilities.allow(channel, right);
         Who {
-            user: member.user.as_str(),
+            user: self.user_name(),
             is_subscribed: self.subscriptions.has(channel),
-            caps: Caps {
-                subscribe: allows(Right::Subscribe),
-                publish: allows(Right::Publish),
-                presence: allows(Right::Presence),
-                history: allows(Right::History),
-            },
+            caps: self.connected().capabilities.borrow().in_channel(channel),
         }
     }
 
@@ -301,7 +295,7 @@ impl Session {
         if !self.subscriptions.has(channel) {
             return Err(Code::PermissionDenied.into());
         }
-        let holder = Holder { user: self.member().user.as_str(), client: &self.client };
+        let holder = Holder { user: self.user_name(), client: &self.client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
         let mut all = self.subscriptions.all.borrow_mut();
