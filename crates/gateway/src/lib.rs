@@ -30,6 +30,7 @@ mod codes;
 mod crossing;
 mod duration;
 mod events;
+mod frame_end;
 mod gateway;
 mod http;
 mod interests;
