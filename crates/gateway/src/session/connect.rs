@@ -15,7 +15,7 @@ use naru_ledger::{
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Ending, Member, Session, Terms, VERSION, Wanted, subscriptions::Joined};
+use super::{Ending, Member, Session, Source, Terms, VERSION, Wanted, subscriptions::Joined};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
@@ -29,7 +29,6 @@ use crate::{
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
     publication::{Payload, Sender},
-    websocket::WebSocket,
 };
 
 /// What we read of the data a client connects with.
@@ -51,12 +50,12 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         connect: ConnectRequest,
-        socket: &mut WebSocket,
+        source: &mut Source,
     ) -> Result<(), Ending> {
         self.clock.asked();
         let admitted = select! {
             biased;
-            ending = socket.gone() => return Err(ending),
+            ending = source.gone() => return Err(ending),
             admitted = timeout(ADMIT_PATIENCE, self.admit(id, connect)) => admitted,
         };
         match admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into())) {
@@ -117,6 +116,8 @@ impl Session {
             subs,
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
+            session: self.mailbox.as_ref().map(|mailbox| mailbox.secret().to_owned()).unwrap_or_default(),
+            node: self.mailbox.as_ref().map(|_| self.shared().server.to_string()).unwrap_or_default(),
             ..ConnectResult::default()
         };
         let info = RefCell::new(sender.conn_info);

@@ -55,7 +55,7 @@ impl Session {
         match publication.frame(self.flavour) {
             None => self.end(Disconnect::InappropriateProtocol),
             Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
+            Some(frame) => self.deliver_frame(frame),
         }
     }
 
