@@ -138,6 +138,18 @@ def test_a_user_is_subscribed_and_unsubscribed_on_every_server(api, person, serv
     eventually(lambda: api.channels(cent.ChannelsRequest()).channels, {})
 
 
+def test_who_is_subscribed_gets_what_was_published_after_a_position(api, bob):
+    for number in range(1, 4):
+        done = api.publish(cent.PublishRequest(channel="kept:a", data=number))
+    since = cent.StreamPosition(offset=1, epoch=done.epoch)
+    api.subscribe(cent.SubscribeRequest(user="bob", channel="kept:a", recover_since=since))
+    bob.wait("server subscribed", channel="kept:a")
+    api.publish(cent.PublishRequest(channel="kept:a", data=4))
+    bob.wait("publication", 3, channel="kept:a")
+    assert [(it["data"], it["offset"]) for it in bob.seen("publication", channel="kept:a")] == [(2, 2), (3, 3), (4, 4)]
+    assert list(api.presence(cent.PresenceRequest(channel="kept:a")).presence) == [bob.wait("connected")["id"]]
+
+
 def test_a_user_is_disconnected_on_every_server(api, person, servers, bob):
     here, there = person("alice", servers[0]), person("alice", servers[1])
     spared = here.wait("connected")["id"]

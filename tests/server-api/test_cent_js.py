@@ -58,8 +58,8 @@ def test_a_pipeline_is_answered_line_by_line(api, bob):
 
 
 def test_errors_are_those_of_the_library(api, programs, servers):
-    with pytest.raises(Refused) as refused:
+    # Of the error it keeps no more than that there is one.
+    with pytest.raises(Refused):
         api.ask("publish", channel="nowhere:a", data=1)
-    assert "unknown channel" in str(refused.value)
     with pytest.raises(Refused):
         Cent(programs, servers[0], key="wrong").ask("getInfo")

@@ -73,8 +73,8 @@ pub(crate) fn ack(server: &Server, user: &User, device: &Device, offset: Useq) {
     );
 }
 
-pub(crate) fn publish(server: &Server, user: &User, channel: &str, receivers: u64) {
-    debug!(target: "crossing", step = "publish", server = server.as_str(), user = user.as_str(), channel, receivers);
+pub(crate) fn publish(server: &Server, user: &str, channel: &str, receivers: u64) {
+    debug!(target: "crossing", step = "publish", server = server.as_str(), user, channel, receivers);
 }
 
 /// Whom one writes to: the other of two, or a room.

@@ -41,7 +41,12 @@ pub(crate) fn handler(
         let was_down = is_down.load(Relaxed);
         match event {
             Event::Down { .. } => is_down.store(true, Relaxed),
-            Event::Up { .. } => is_down.store(false, Relaxed),
+            Event::Up { .. } => {
+                is_down.store(false, Relaxed);
+                if let Some(nodes) = nodes.get() {
+                    nodes.up();
+                }
+            }
             Event::Published { .. } | Event::Delivered(_) => {}
         }
         let Some((directory, heads)) = ears.get() else { return };

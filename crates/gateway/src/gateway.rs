@@ -78,6 +78,7 @@ pub struct Gateway {
     address: SocketAddr,
     bus: Bus,
     cores: Cores<Gate>,
+    namespaces: Arc<ArcSwap<Namespaces>>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     /// Where the server API is, if not on the clients' port.
@@ -136,7 +137,7 @@ impl Gateway {
             heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
-            namespaces,
+            namespaces: namespaces.clone(),
             rooms,
             origins,
             router,
@@ -152,7 +153,7 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let door = start_door(listener, cores.directory().clone(), interests, (nodes, auth), stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, stop, door, api })
+        Ok(Gateway { address, bus, cores, namespaces, stop, door, api })
     }
 
     /// Where clients connect.
@@ -163,6 +164,11 @@ impl Gateway {
     /// Where the server API is.
     pub fn api_address(&self) -> SocketAddr {
         self.api.as_ref().map_or(self.address, api::Door::address)
+    }
+
+    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
+    pub fn replace_namespaces(&self, namespaces: Namespaces) {
+        self.namespaces.store(Arc::new(namespaces));
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code

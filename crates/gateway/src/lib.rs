@@ -30,6 +30,7 @@ pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
+mod delta;
 mod duration;
 mod events;
 mod gateway;
@@ -61,4 +62,6 @@ pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use nodes::{BadCluster, Cluster};
+#[cfg(feature = "laws")]
+pub use protocol::hold_commands;
 pub use secret::Secret;

@@ -318,7 +318,11 @@ fn what_was_not_heard_while_the_broker_was_out_of_reach_is_read_afterwards() {
         assert_eq!(bob.mark()["kind"], "read");
     }
     alice.send("bob", "m201", "201");
-    assert_eq!(bob.inbox(), (201, "201".into()));
+    assert_eq!(bob.inbox().1, "201");
+    // It may have been read with what he was behind.
+    while bob.position() < 201 {
+        assert_eq!(bob.mark()["kind"], "read");
+    }
     bob.assert_quiet();
     one.stop();
     two.stop();

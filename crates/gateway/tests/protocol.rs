@@ -167,7 +167,7 @@ fn what_is_not_offered_is_said_to_be_so() {
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
     let mut client = Client::connect(one.address(), "alice");
-    for command in ["presence", "presence_stats", "history", "ping", "sub_refresh"] {
+    for command in ["presence", "presence_stats", "history", "ping"] {
         assert_eq!(client.refused(command, json!({"channel": "public:a"})), (108, "not available".into()));
     }
     assert_eq!(client.refused("dance", json!({})), (104, "method not found".into()));

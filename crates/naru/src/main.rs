@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod listen;
 mod logging;
+mod nearest;
 mod pages;
 mod printed;
 mod remote;
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
     let CommandLine { logging, command } = CommandLine::parse();
     let outcome = match command {
         Command::Broker(options) => broker::run(options, &logging),
-        Command::Serve(options) => logging.start().and_then(|()| serve::run(&options)),
+        Command::Serve(options) => serve::run(&options, &logging),
         Command::Demo(options) => demo::run(&options, &logging),
         Command::Token(options) => token::run(&options),
         Command::Cli(options) => cli::run(options),

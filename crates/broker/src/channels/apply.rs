@@ -65,10 +65,10 @@ impl Channels {
     }
 }
 
-/// When what a change notes is over.
+/// When what a change notes is to be forgotten.
 fn of_once(change: &ChannelChange) -> u64 {
     match change {
-        ChannelChange::Noted { first, .. } => first.until,
+        ChannelChange::Noted { first, .. } => first.forgotten_at(),
         _ => u64::MAX,
     }
 }

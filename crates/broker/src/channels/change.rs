@@ -29,6 +29,14 @@ pub(crate) struct First {
     pub(crate) position: Option<(u64, EpochNumber)>,
 }
 
+impl First {
+    /// When it is to be forgotten: together with what ends about then, lest each be looked for among all.
+    pub(super) fn forgotten_at(self) -> u64 {
+        const TOGETHER_MS: u64 = 1000;
+        self.until.div_ceil(TOGETHER_MS).saturating_mul(TOGETHER_MS)
+    }
+}
+
 impl ChannelChange {
     /// Visits the body that it brings along.
     pub(crate) fn each_body(&mut self, visit: &mut dyn FnMut(&mut Body)) {

@@ -105,6 +105,9 @@ impl Stream {
             self.bytes -= u64::from(place.bytes);
             gone(place);
         }
+        if self.kept.is_empty() {
+            self.kept_until = 0;
+        }
     }
 }
 
@@ -160,7 +163,7 @@ impl Kept {
             let kept = if stream.kept.is_empty() { u64::MAX } else { stream.kept_until };
             kept.min(stream.remembered_until)
         });
-        let of_once = if exactly { self.once.values().map(|first| first.until).min() } else { None };
+        let of_once = if exactly { self.once.values().map(|first| first.forgotten_at()).min() } else { None };
         of_once.unwrap_or(u64::MAX).min(of_stream)
     }
 

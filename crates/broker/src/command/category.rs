@@ -86,7 +86,7 @@ impl Category {
 }
 
 fn of(entry: &Entry, called: Called) -> Vec<Category> {
-    if entry.group == "naru" {
+    if entry.is_ours() {
         let admin = entry.flags.contains(&"admin").then_some(Admin);
         return [Dangerous, Naru].into_iter().chain(admin).collect();
     }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn narus_own_commands_are_reached_by_no_category_of_redis_but_the_dangerous_one() {
-        for entry in TABLE.iter().filter(|entry| entry.group == "naru") {
+        for entry in TABLE.iter().filter(|entry| entry.is_ours()) {
             let admin = matches!(entry.name, "naru.backup" | "naru.generation");
             let admin = if admin { "admin " } else { "" };
             assert_eq!(of(entry.name), format!("{admin}dangerous naru"));

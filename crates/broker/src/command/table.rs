@@ -186,9 +186,15 @@ impl Entry {
 }
 
 impl Entry {
+    /// Whether it is Naru's own.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.group, "naru" | "naru-channel")
+    }
+
     /// Whether it is about what the keeper has: what Redis says reads or writes the key space, and Naru's own.
     pub(crate) fn is_kept(&self) -> bool {
-        matches!(self.group, "naru" | "generic")
+        self.is_ours()
+            || self.group == "generic"
             || self.flags.iter().any(|flag| matches!(*flag, "readonly" | "write"))
     }
 
@@ -1185,13 +1191,13 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.standing", Exactly(3), "naru", &["readonly"], ledger::standing, "Says where a user and their devices stand in a conversation."),
     entry("naru.generation", Exactly(1), "naru", &["write", "admin", "noscript"], ledger::generation, "Has all numbers jump ahead, after a backup was put to use."),
     // Channels
-    entry("naru.channel.publish", AtLeast(9), "naru", &["write"], channels::publish, "Posts a message to a channel, which keeps it."),
-    entry("naru.channel.history", AtLeast(4), "naru", &["write"], channels::history, "Reads what a channel keeps, and says where it stands."),
-    entry("naru.channel.remove", Exactly(2), "naru", &["write"], channels::remove, "Forgets what a channel keeps; it stands where it stood."),
-    entry("naru.channel.enter", Exactly(7), "naru", &["fast"], channels::enter, "Says that a client of a chat server is present in a channel."),
-    entry("naru.channel.leave", Exactly(5), "naru", &["fast"], channels::leave, "Says that it is not present any more."),
-    entry("naru.channel.presence", Exactly(2), "naru", &["readonly"], channels::presence, "Lists who is present in a channel."),
-    entry("naru.channel.stats", Exactly(2), "naru", &["readonly"], channels::stats, "Counts who is present in a channel."),
+    entry("naru.channel.publish", AtLeast(9), "naru-channel", &["write"], channels::publish, "Posts a message to a channel, which keeps it."),
+    entry("naru.channel.history", AtLeast(4), "naru-channel", &["write"], channels::history, "Reads what a channel keeps, and says where it stands."),
+    entry("naru.channel.remove", Exactly(2), "naru-channel", &["write"], channels::remove, "Forgets what a channel keeps; it stands where it stood."),
+    entry("naru.channel.enter", Exactly(7), "naru-channel", &["fast"], channels::enter, "Says that a client of a chat server is present in a channel."),
+    entry("naru.channel.leave", Exactly(5), "naru-channel", &["fast"], channels::leave, "Says that it is not present any more."),
+    entry("naru.channel.presence", Exactly(2), "naru-channel", &["readonly"], channels::presence, "Lists who is present in a channel."),
+    entry("naru.channel.stats", Exactly(2), "naru-channel", &["readonly"], channels::stats, "Counts who is present in a channel."),
     entry(
         "naru.backup",
         Exactly(2),
@@ -1241,7 +1247,8 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_stored_and_nothing_else() {
         for entry in TABLE {
-            let stored = matches!(entry.group, "generic" | "list" | "stream" | "string" | "naru")
+            let stored = entry.is_ours()
+                || matches!(entry.group, "generic" | "list" | "stream" | "string")
                 || matches!(entry.name, "dbsize" | "flushall" | "flushdb");
             assert_eq!(entry.is_kept(), stored, "{}", entry.name);
         }

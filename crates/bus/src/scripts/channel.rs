@@ -69,7 +69,8 @@ impl Scripts {
         let servers: BTreeSet<Server> = runs.iter().map(|run| run.server.clone()).collect();
         let servers: Vec<Server> = servers.into_iter().collect();
         let believed = self.believed(connection, &servers).await?;
-        // A server has one run. One whose lease is over may have been held up, and is not said again.
+        // A server has one run, which tells of itself before it says who is present. One whose lease is over may have been held
+        // up, and does not say it again.
         let over = runs.difference(&believed);
         let over: Vec<&Run> =
             over.filter(|run| believed.iter().any(|other| other.server == run.server)).collect();

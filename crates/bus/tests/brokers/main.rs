@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod broker;
+mod channels;
 mod gateway;
 mod inboxes;
 mod lines;

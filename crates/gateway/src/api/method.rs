@@ -2,7 +2,10 @@
 
 use std::pin::Pin;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{self, DeserializeOwned},
+};
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
@@ -121,6 +124,10 @@ impl Api {
 
 fn run<'a, M: Method>(api: &'a Api, scope: &'a Scope, params: &'a [u8]) -> Called<'a> {
     Box::pin(async move {
+        // Serde would read a list as well, as the members in their order.
+        if !params.trim_ascii_start().starts_with(b"{") {
+            return Err(Fault::Malformed(de::Error::custom("what is asked with is one JSON object")));
+        }
         let method: M = serde_json::from_slice(params).map_err(Fault::Malformed)?;
         // A batch is as good as what is in it, and each of these is looked at.
         let may = M::NAME == Batch::NAME || scope.may_call(M::NAME);

@@ -5,9 +5,12 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::{claims, fault::Fault};
-use crate::limits::{
-    CAPABILITIES_MAX, CAPABILITY_CHANNELS_MAX, CAPABILITY_PATTERNS_MAX, PATTERN_BYTES_MAX,
-    PATTERN_COMPILED_BYTES_MAX,
+use crate::{
+    limits::{
+        CAPABILITIES_MAX, CAPABILITY_CHANNELS_MAX, CAPABILITY_PATTERNS_MAX, PATTERN_BYTES_MAX,
+        PATTERN_COMPILED_BYTES_MAX,
+    },
+    namespaces::Caps,
 };
 
 /// Something that one may do in a channel.
@@ -66,8 +69,21 @@ impl Capabilities {
 
     /// Whether one of them gives this right in this channel. Whoever asks has seen that the channel is one that clients
     /// may have at all.
-    pub(crate) fn allow(&self, channel: &str, right: Right) -> bool {
+    pub(super) fn allow(&self, channel: &str, right: Right) -> bool {
         self.0.iter().any(|capability| capability.rights.contains(&right) && capability.channels.has(channel))
+    }
+
+    /// What they give in this channel.
+    pub(crate) fn in_channel(&self, channel: &str) -> Caps {
+        if self.0.is_empty() {
+            return Caps::default();
+        }
+        Caps {
+            subscribe: self.allow(channel, Right::Subscribe),
+            publish: self.allow(channel, Right::Publish),
+            presence: self.allow(channel, Right::Presence),
+            history: self.allow(channel, Right::History),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use naru_ledger::User;
 use serde_json::value::RawValue;
 
@@ -12,7 +11,7 @@ use super::{
     claims::{self, Registered, Seconds},
     fault::{BadToken, Fault},
 };
-use crate::namespaces::Overrides;
+use crate::{namespaces::Overrides, publication::Payload};
 
 /// Who has come with a connection token.
 #[derive(Debug)]
@@ -22,8 +21,9 @@ pub(crate) struct Identity {
     /// When the connection ends unless it is refreshed, in seconds since 1970. It may be over by the leeway.
     pub(crate) expires_at: Option<u64>,
     /// What others are shown beside the name: JSON, or anything if it came as `b64info`.
-    pub(crate) info: Option<Bytes>,
+    pub(crate) info: Option<Payload>,
     /// What the application wants kept beside the connection, never shown to clients.
+    #[allow(dead_code, reason = "the proxy hands it to the application")]
     pub(crate) meta: Option<Box<RawValue>>,
     /// Channels that the server subscribes the client to.
     pub(crate) subs: BTreeMap<String, Granted>,
@@ -34,9 +34,10 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Granted {
     /// What others in the channel are shown beside the connection's own: JSON, or anything if it came as `b64info`.
-    pub(crate) info: Option<Bytes>,
+    pub(crate) info: Option<Payload>,
     /// What the client gets with the subscription, likewise.
-    pub(crate) data: Option<Bytes>,
+    pub(crate) data: Option<Payload>,
+    /// What is different from the channel's namespace.
     pub(crate) overrides: Overrides,
 }
 
@@ -151,11 +152,12 @@ fn expiry(expire_at: Option<Seconds>, registered: &Registered, now: u64) -> Resu
 }
 
 /// JSON as it is, or bytes from base64, which count if both are there.
-fn payload(json: Option<Box<RawValue>>, base64: Option<String>) -> Result<Option<Bytes>, Fault> {
+fn payload(json: Option<Box<RawValue>>, base64: Option<String>) -> Result<Option<Payload>, Fault> {
     match base64 {
         Some(text) if !text.is_empty() => {
-            STANDARD.decode(text).map(|bytes| Some(bytes.into())).map_err(|_| Fault::NotBase64)
+            let bytes = STANDARD.decode(text).map_err(|_| Fault::NotBase64)?;
+            Ok(Some(Payload::of(bytes.into())))
         }
-        _ => Ok(json.map(|json| Bytes::from(String::from(Box::<str>::from(json))))),
+        _ => Ok(json.map(Payload::from)),
     }
 }

@@ -32,7 +32,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub(crate) use capability::{Capabilities, Right};
+pub(crate) use capability::Capabilities;
 pub(crate) use fault::BadToken;
 pub(crate) use identity::{Granted, Identity, Pass};
 pub use key::BadKey;

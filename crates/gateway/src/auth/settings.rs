@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use regex::Regex;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use super::{
     capability::whole,
     key::{BadKey, HMAC, Key},
 };
 use crate::{
+    duration,
     limits::{CLOCK_LEEWAY, CLOCK_LEEWAY_MAX, JWKS_BYTES_MAX, JWKS_EVERY, JWKS_PATIENCE, JWKS_PAUSE},
     outbound::{BadEndpoint, Endpoint},
     secret::Secret,
@@ -228,12 +229,8 @@ impl TryFrom<Settings> for Checked {
     }
 }
 
-/// A time, as `30s` or `10m`.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map(Some)
-        .map_err(|error| de::Error::custom(format!("{text:?}: {error}")))
+    duration::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -25,14 +25,16 @@ mod settings;
 mod tests;
 
 pub use data::DataFormat;
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use grant::{Asked, Granted, Overrides};
-pub(crate) use name::{Users, personal};
+
 pub(crate) use rights::{By, Caps, Who};
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use settings::History;
 pub use settings::{DeltaType, Namespace, PersonalChannel, RecoveryMode, Settings};
 
 use crate::codes::{Code, Refused};
-use name::Name;
+use name::{Name, personal};
 
 /// All namespaces of a chat server.
 #[derive(Debug)]

@@ -70,6 +70,8 @@ impl Channel<'_> {
             subscriber: false,
             anonymous: options.allow_subscribe_for_anonymous,
         };
+        // Who is in may not come in for that.
+        let who = &Who { is_subscribed: false, ..*who };
         self.lets(&switches, who).then_some(By::Rule).ok_or(Code::PermissionDenied.into())
     }
 

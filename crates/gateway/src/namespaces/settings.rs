@@ -234,10 +234,14 @@ impl Settings {
             let (before, rest) = self.namespaces.split_at_mut(place);
             let [namespace, ..] = rest else { unreachable!("the place is one of theirs") };
             let name = namespace.name.clone();
+            if name.is_empty() {
+                return Err("a namespace has a name: name = \"chat\"; channels without one are \
+                            [channel.without_namespace]"
+                    .into());
+            }
             if before.iter().any(|other| other.name == name) {
                 return Err(format!("two namespaces have the name {name:?}: make them one"));
             }
-            check_name(&name)?;
             namespace.inherit(format, meta_ttl).map_err(|bad| format!("the namespace {name:?}: {bad}"))?;
         }
         let personal = &self.subscribe_to_user_personal_channel.personal_channel_namespace;
@@ -306,6 +310,7 @@ impl Namespace {
 
     /// Whether its options go together. What is refused here would do nothing, or not what it seems to say.
     fn check(&self) -> Result<(), String> {
+        check_name(&self.name)?;
         let has_history = self.history_size > 0;
         if has_history && self.history_ttl.is_zero() {
             return Err("history_size without history_ttl: say how long publications are kept, as history_ttl = \"1h\""
@@ -383,11 +388,9 @@ impl Namespace {
 }
 
 fn check_name(name: &str) -> Result<(), String> {
+    // Channels without a namespace have the same options; whether a name is missing is seen where they are.
     if name.is_empty() {
-        return Err(
-            "a namespace has a name: name = \"chat\"; channels without one are [channel.without_namespace]"
-                .into(),
-        );
+        return Ok(());
     }
     if !is_namespace(name) {
         return Err(format!("the namespace {name:?}: its name is two or more of a-z A-Z 0-9 - _ ."));

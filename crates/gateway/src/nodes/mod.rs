@@ -35,7 +35,11 @@ use naru_bus::{Bus, BusError};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::Server;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::{
+    select,
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 
 use crate::{
     interests::{Hold, Interest, Interests},
@@ -71,6 +75,8 @@ pub(crate) struct Nodes {
     gathering: Mutex<HashMap<String, Arc<Gathering>, RandomState>>,
     questions: mpsc::Sender<Asked>,
     waiting: Mutex<Option<mpsc::Receiver<Asked>>>,
+    /// The broker is there.
+    up: Notify,
 }
 
 impl Nodes {
@@ -85,6 +91,7 @@ impl Nodes {
             gathering: Mutex::default(),
             questions,
             waiting: Mutex::new(Some(waiting)),
+            up: Notify::new(),
         })
     }
 
@@ -108,12 +115,20 @@ impl Nodes {
                     Ok(hold) => break holds.push(hold),
                     Err(error) => {
                         tracing::debug!(%error, channel, "other servers are not heard yet");
-                        tokio::time::sleep(LISTEN_PAUSE).await;
+                        select! {
+                            () = sleep(LISTEN_PAUSE) => {}
+                            () = self.up.notified() => {}
+                        }
                     }
                 }
             }
         }
         std::future::pending::<()>().await;
+    }
+
+    /// The link to the broker is there.
+    pub(crate) fn up(&self) {
+        self.up.notify_one();
     }
 
     /// Answers what others ask, one after the other.

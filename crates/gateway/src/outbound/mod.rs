@@ -49,6 +49,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    #[allow(dead_code, reason = "the proxy reads them")]
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }

@@ -9,8 +9,13 @@ pub(crate) mod emulation;
 pub(crate) mod encoding;
 pub(crate) mod flavour;
 pub(crate) mod json;
+#[cfg(any(test, feature = "laws"))]
+mod law;
 pub(crate) mod message;
 pub(crate) mod push;
 pub(crate) mod reply;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "laws")]
+pub use law::hold_commands;

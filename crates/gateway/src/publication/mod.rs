@@ -21,10 +21,13 @@ use crate::{
     reached::ConversationKey,
 };
 
+mod chained;
 mod envelope;
 mod payload;
 mod run;
 
+use chained::Chained;
+pub(crate) use chained::Previous;
 pub(crate) use envelope::{Envelope, Published, Sender, What as Said};
 pub(crate) use payload::Payload;
 pub(crate) use run::Run;
@@ -43,6 +46,8 @@ pub(crate) struct Publication {
 pub(crate) enum Kind {
     /// Said in a channel.
     Live,
+    /// The same, and kept there: it has a position.
+    Kept,
     /// Somebody comes into a channel or goes.
     Presence,
     /// Of an inbox.
@@ -66,13 +71,17 @@ pub(crate) struct Change {
 }
 
 /// One push, and its frames.
-struct Content {
+pub(crate) struct Content {
     push: Reply,
     /// Where it is in its channel, if that keeps it.
     position: Option<StreamPosition>,
     in_json: InJson,
     /// By flavour; each is made when the first client that speaks it is to get it.
     frames: [OnceLock<Bytes>; Flavour::COUNT],
+    /// Whoever has agreed on it gets the difference to the one before.
+    delta: bool,
+    /// For who has agreed on deltas.
+    chained: OnceLock<Box<Chained>>,
 }
 
 /// How clients that speak JSON get a push.
@@ -123,16 +132,27 @@ impl naru_fanout::Publication for Publication {
 
 impl Content {
     fn new(push: Push, in_json: InJson) -> Content {
-        Content { push: push.into(), position: None, in_json, frames: Default::default() }
+        Content {
+            push: push.into(),
+            position: None,
+            in_json,
+            frames: Default::default(),
+            delta: false,
+            chained: OnceLock::new(),
+        }
     }
 
     fn frame(&self, flavour: Flavour) -> Option<&Bytes> {
-        let push = match (flavour.encoding(), &self.in_json) {
-            (Encoding::Protobuf, _) | (Encoding::Json, InJson::Same) => &self.push,
-            (Encoding::Json, InJson::Otherwise(push)) => push,
-            (Encoding::Json, InJson::Never) => return None,
-        };
+        let push = self.push(flavour.encoding())?;
         Some(self.frames[flavour as usize].get_or_init(|| flavour.frame(push)))
+    }
+
+    fn push(&self, encoding: Encoding) -> Option<&Reply> {
+        match (encoding, &self.in_json) {
+            (Encoding::Protobuf, _) | (Encoding::Json, InJson::Same) => Some(&self.push),
+            (Encoding::Json, InJson::Otherwise(push)) => Some(push),
+            (Encoding::Json, InJson::Never) => None,
+        }
     }
 
     /// What its frames have at least.
@@ -171,6 +191,7 @@ pub(crate) fn live(
         Some(envelope) => enveloped(channel, envelope, at),
         None => (Kind::Live, foreign(channel, payload, at)),
     };
+    let kind = if position.is_some() && matches!(kind, Kind::Live) { Kind::Kept } else { kind };
     let publication = Publication::new(channel, Some(Content { position, ..content }), kind);
     if publication.bytes + FRAME_ROOM > LIVE_BYTES_MAX { Err(TooLarge) } else { Ok(publication) }
 }
@@ -227,7 +248,8 @@ fn enveloped(
         envelope::What::Published(_) => Kind::Live,
         envelope::What::Join | envelope::What::Leave => Kind::Presence,
     };
-    (kind, Content::new(in_protobuf.expect("every payload has bytes"), in_json))
+    let delta = matches!(&what, envelope::What::Published(Published { delta: true, .. }));
+    (kind, Content { delta, ..Content::new(in_protobuf.expect("every payload has bytes"), in_json) })
 }
 
 fn come_or_gone(channel: &str, what: fn(JoinLeave) -> What, info: Option<message::ClientInfo>) -> Push {

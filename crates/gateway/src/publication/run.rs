@@ -41,8 +41,8 @@ fn join(publications: &[Publication], flavour: Flavour) -> Option<Bytes> {
 
 fn frame(publication: &Publication, flavour: Flavour) -> Option<&Bytes> {
     match publication.kind {
-        Kind::Live if publication.position().is_none() => publication.frame(flavour),
-        Kind::Live | Kind::Presence | Kind::Inbox(_) | Kind::Room(_) => None,
+        Kind::Live => publication.frame(flavour),
+        Kind::Kept | Kind::Presence | Kind::Inbox(_) | Kind::Room(_) => None,
     }
 }
 

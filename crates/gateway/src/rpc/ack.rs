@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     codes::Failure,
-    crossing, sabotage,
+    crossing,
+    limits::OFFSET_MAX,
+    sabotage,
     session::{Later, Session},
 };
 
@@ -42,10 +44,12 @@ pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure>
     let Asked { offset, within } = super::read(data, FORM)?;
     let useq = super::number(offset).map(Useq)?;
     let within = within.map(|AskedWithin { conversation, seq }| {
-        let seq = if sabotage::is_on("trust-within") { seq + 3 } else { seq };
         Ok::<_, Failure>(Within { conversation: super::conversation(&conversation)?, seq: super::seq(seq)? })
     });
     let within = within.transpose()?;
+    // As if what it has of one conversation were all of the inbox.
+    let is_all = within.is_some() && sabotage::is_on("within-is-all");
+    let useq = if is_all { Useq(OFFSET_MAX) } else { useq };
     let session = session.clone();
     Ok(Box::pin(async move {
         let member = session.member();

@@ -105,7 +105,7 @@ impl Session {
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
         let is_connect = matches!(request, Request::Connect(_));
-        if is_connect == self.member.get().is_some() {
+        if is_connect == self.connected.get().is_some() {
             return Err(Disconnect::BadRequest.into());
         }
         let later = match request {

@@ -15,11 +15,13 @@ use naru_ledger::{
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Ending, Member, Session, Source, Terms, VERSION, Wanted, subscriptions::Joined};
+use super::{
+    Connected, Ending, Member, Session, Source, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined,
+};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
-    codes::{Code, Disconnect, Failure, Refused},
+    codes::{Disconnect, Failure, Refused},
     crossing,
     interests::Interest,
     limits::{ADMIT_PATIENCE, HISTORY_BYTES_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
@@ -28,7 +30,7 @@ use crate::{
         json,
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
     },
-    publication::{Payload, Sender},
+    publication::Sender,
 };
 
 /// What we read of the data a client connects with.
@@ -36,6 +38,14 @@ use crate::{
 #[serde(default)]
 struct ConnectData {
     device: Option<String>,
+}
+
+/// An inbox that is about to be pushed.
+struct Opened {
+    member: Member,
+    resumed: Resumed,
+    result: SubscribeResult,
+    rooms: Held,
 }
 
 /// What Naru says of itself at connect.
@@ -70,42 +80,28 @@ impl Session {
     }
 
     async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
-        let identity = self.shared().auth.connect(&connect.token).await?;
-        let Some(user) = identity.user.clone() else { return Err(Code::PermissionDenied.into()) };
-        let device = device(&connect.data)?;
+        let Identity { user, expires_at, info, subs: named, capabilities, .. } =
+            self.shared().auth.connect(&connect.token).await?;
         let sender = Sender {
-            user: user.as_str().to_owned(),
+            user: user.as_ref().map_or("", User::as_str).to_owned(),
             client: self.client.clone(),
-            conn_info: identity.info.clone().map(Payload::of),
+            conn_info: info,
             chan_info: None,
         };
-        let granted = self.join_granted(&identity.subs, &sender, &connect.subs).await?;
-        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+        let granted = self.join_granted(&named, &sender, &connect.subs).await?;
+        let inbox = match user {
+            Some(user) => Some(self.open_inbox(user, &connect).await?),
+            None => None,
+        };
 
-        // First listen, then read: whatever comes meanwhile raises the head that is read up to.
-        let inbox = inbox_of(user.as_str());
-        self.join_inbox(&inbox);
-        let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
-        let position = standing.and_then(position);
-        let (resumed, recovered) = self.resume(&user, &device, position).await?;
-        let rooms = self.hold_rooms(&resumed.channels).await?;
-
-        let Identity { expires_at, subs: named, capabilities, .. } = identity;
-        crossing::online(&self.shared().server, &user, &device);
-        crossing::resume(&self.shared().server, &user, &device, &resumed);
         let mut subs: BTreeMap<String, SubscribeResult> =
             granted.iter().map(|joined| (joined.channel.to_string(), joined.result.clone())).collect();
-        let recoverable = SubscribeResult {
-            recoverable: true,
-            positioned: true,
-            epoch: resumed.epoch.as_str().to_owned(),
-            offset: resumed.start.0,
-            was_recovering: standing.is_some(),
-            recovered,
-            ..SubscribeResult::default()
-        };
-        subs.insert(inbox, recoverable);
-        subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
+        if let Some(Opened { member, resumed, result, rooms }) = &inbox {
+            crossing::online(&self.shared().server, &member.user, &member.device);
+            crossing::resume(&self.shared().server, &member.user, &member.device, resumed);
+            subs.insert(inbox_of(member.user.as_str()), result.clone());
+            subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
+        }
         let Expiry { expires, ttl } = self.clock.expire_at(expires_at);
         let result = ConnectResult {
             client: self.client.clone(),
@@ -120,19 +116,53 @@ impl Session {
             node: self.mailbox.as_ref().map(|_| self.shared().server.to_string()).unwrap_or_default(),
             ..ConnectResult::default()
         };
-        let info = RefCell::new(sender.conn_info);
-        let member = Member { user, device, info, granted: named, capabilities, _route: route };
-        if self.member.set(member).is_err() {
+        let (member, begun) = match inbox {
+            Some(Opened { member, resumed, rooms, .. }) => (Some(member), Some((resumed, rooms))),
+            None => (None, None),
+        };
+        let connected = Connected {
+            member,
+            info: RefCell::new(sender.conn_info),
+            granted: named.into_keys().collect(),
+            capabilities: RefCell::new(capabilities),
+        };
+        if self.connected.set(connected).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
         // The reply comes before any publication.
         self.send(&Reply::to(id, Outcome::Connect(Box::new(result))));
         granted.into_iter().for_each(|joined| self.begin(joined));
-        self.enter_rooms(rooms);
-        self.begin_inbox(resumed);
+        if let Some((resumed, rooms)) = begun {
+            self.enter_rooms(rooms);
+            self.begin_inbox(resumed);
+        }
         self.enter_index();
         self.clock.connected();
         Ok(())
+    }
+
+    /// Finds out where a user's inbox goes on for the device that connects.
+    async fn open_inbox(self: &Rc<Self>, user: User, connect: &ConnectRequest) -> Result<Opened, Failure> {
+        let device = device(&connect.data)?;
+        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+
+        // First listen, then read: whatever comes meanwhile raises the head that is read up to.
+        let inbox = inbox_of(user.as_str());
+        self.join_inbox(&inbox);
+        let standing = connect.subs.get(&inbox).filter(|standing| standing.recover);
+        let position = standing.and_then(position);
+        let (resumed, recovered) = self.resume(&user, &device, position).await?;
+        let rooms = self.hold_rooms(&resumed.channels).await?;
+        let result = SubscribeResult {
+            recoverable: true,
+            positioned: true,
+            epoch: resumed.epoch.as_str().to_owned(),
+            offset: resumed.start.0,
+            was_recovering: standing.is_some(),
+            recovered,
+            ..SubscribeResult::default()
+        };
+        Ok(Opened { member: Member { user, device, _route: route }, resumed, result, rooms })
     }
 
     /// What a device that comes back is told, and whether it gets everything after the position it gave.
@@ -170,13 +200,13 @@ impl Session {
         let mut budget = HISTORY_BYTES_MAX;
         let mut joined = Vec::new();
         for (channel, granted) in own.iter().map(|(name, granted)| (name, granted)).chain(named) {
-            let sender = Sender { chan_info: granted.info.clone().map(Payload::of), ..sender.clone() };
+            let sender = Sender { chan_info: granted.info.clone(), ..sender.clone() };
             let terms = self
                 .server_side(channel, sender, granted.overrides)
                 .map_err(|_| Refused::bad("the token names a channel that no client can have"))?;
             let asked = standing.get(channel).filter(|standing| standing.recover);
             let wanted = asked.map(|at| Wanted { offset: at.offset, epoch: at.epoch.clone() });
-            let data = granted.data.clone().map(Payload::of);
+            let data = granted.data.clone();
             let one = self.join(channel.as_str().into(), Terms { wanted, data, budget, ..terms }).await?;
             let bytes: usize = one.result.publications.iter().map(|publication| publication.data.len()).sum();
             budget = budget.saturating_sub(bytes);
@@ -186,12 +216,13 @@ impl Session {
     }
 
     pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
-        let member = self.member();
-        let identity = self.shared().auth.refresh(&refresh.token, member.user.as_str()).await?;
-        if !identity.subs.keys().eq(member.granted.keys()) {
+        let identity = self.shared().auth.refresh(&refresh.token, self.user_name()).await?;
+        let connected = self.connected();
+        if !identity.subs.keys().eq(&connected.granted) {
             // The client comes back and is subscribed to the new ones.
             return Err(Disconnect::InsufficientState.into());
         }
+        connected.capabilities.replace(identity.capabilities);
         let Expiry { expires, ttl } = self.clock.expire_at(identity.expires_at);
         let (client, version) = (self.client.clone(), VERSION.to_owned());
         Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))
@@ -221,6 +252,7 @@ fn position(standing: &SubscribeRequest) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::Code;
 
     fn named(data: &str) -> Result<String, Code> {
         device(data.as_bytes()).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)

@@ -6,7 +6,6 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -16,7 +15,7 @@ use naru_ledger::{Device, User};
 use tokio::{join, select, sync::Notify};
 
 use crate::{
-    auth::{Capabilities, Granted},
+    auth::Capabilities,
     codes::Disconnect,
     crossing,
     interests::Hold,
@@ -66,7 +65,7 @@ pub(crate) struct Session {
     /// What others know this connection by.
     client: String,
     /// Set when the client has connected.
-    member: OnceCell<Member>,
+    connected: OnceCell<Connected>,
     /// Its connect command was refused; what else it asks is ignored.
     is_refused: Cell<bool>,
     clock: clock::Clock,
@@ -79,14 +78,21 @@ pub(crate) struct Session {
     ended_changed: Notify,
 }
 
-/// Who has connected.
+/// What a connected client is and may do.
+struct Connected {
+    /// None for who has no name.
+    member: Option<Member>,
+    info: RefCell<Option<Payload>>,
+    /// The channels its token names, in order, to see whether a new token names others.
+    granted: Box<[String]>,
+    /// Of its newest token.
+    capabilities: RefCell<Capabilities>,
+}
+
+/// Who has connected, has a name and so an inbox.
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
-    info: RefCell<Option<Payload>>,
-    /// The channels its token names, to see whether a new token names others.
-    granted: BTreeMap<String, Granted>,
-    capabilities: Capabilities,
     /// Keeps this server routed for the user.
     _route: Hold,
 }
@@ -185,7 +191,7 @@ impl Session {
             is_bare,
             mailbox,
             client: uuid::Uuid::new_v4().to_string(),
-            member: OnceCell::new(),
+            connected: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
             subscriptions: subscriptions::Subscriptions::default(),
@@ -222,7 +228,7 @@ impl Session {
         self.leave_rooms();
         self.leave_inbox();
         self.leave_index();
-        if let Some(member) = self.member.get() {
+        if let Some(member) = self.signed_in() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
@@ -258,18 +264,32 @@ impl Session {
         self.core.shared()
     }
 
-    /// Who this is; commands other than connect are only taken from those who have connected.
+    /// What this is; commands other than connect are only taken from those who have connected.
+    fn connected(&self) -> &Connected {
+        self.connected.get().expect("commands are taken after connect only")
+    }
+
+    /// Who this is, if it has connected under a name.
+    pub(crate) fn signed_in(&self) -> Option<&Member> {
+        self.connected.get()?.member.as_ref()
+    }
+
+    /// Who this is, for what only those with a name get as far as.
     pub(crate) fn member(&self) -> &Member {
-        self.member.get().expect("commands are taken after connect only")
+        self.signed_in().expect("who has no name has no inbox, and rpc refuses them")
+    }
+
+    /// The name that others see; empty for who has none.
+    pub(crate) fn user_name(&self) -> &str {
+        self.signed_in().map_or("", |member| member.user.as_str())
     }
 
     /// As others see this client.
     fn info(&self) -> Sender {
-        let member = self.member();
         Sender {
-            user: member.user.as_str().to_owned(),
+            user: self.user_name().to_owned(),
             client: self.client.clone(),
-            conn_info: member.info.borrow().clone(),
+            conn_info: self.connected().info.borrow().clone(),
             chan_info: None,
         }
     }
@@ -318,7 +338,7 @@ impl Session {
     }
 
     /// The same for what many get: see [`Link::deliver`].
-    fn deliver_frame(&self, frame: &Bytes) {
+    fn spread(&self, frame: &Bytes) {
         match self.is_bare {
             false => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
             true => self.ended_if(self.link.deliver(|writer| writer.share(&flavour::bare(frame)))),
@@ -352,11 +372,11 @@ impl Peer<Gate> for Session {
             && let Some(frames) = run.joined(self.flavour)
             && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
         {
-            return self.deliver_frame(frames);
+            return self.spread(frames);
         }
         for publication in run.publications() {
             match publication.kind {
-                Kind::Live | Kind::Presence => self.deliver_live(publication),
+                Kind::Live | Kind::Kept | Kind::Presence => self.deliver_live(publication),
                 Kind::Inbox(change) => self.deliver_inbox(change, publication),
                 Kind::Room(seq) => self.deliver_room(seq, publication),
             }

@@ -60,7 +60,7 @@ impl Session {
                 Some(keep) => bus.publish_kept(&channel, payload, keep, None).await?.receivers,
                 None => bus.publish(&channel, payload).await?,
             };
-            crossing::publish(&session.shared().server, &session.member().user, &channel, receivers);
+            crossing::publish(&session.shared().server, session.user_name(), &channel, receivers);
             Ok(receivers)
         })
     }

@@ -48,7 +48,7 @@ impl Session {
 
     /// From here on the connection is found by others.
     pub(super) fn enter_index(&self) {
-        let user = self.member().user.as_str().into();
+        let user = self.user_name().into();
         let client = self.client.parse().expect("a client's id is one that we made");
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
         let place = self.steered.place.get_or_init(|| Place { user, client, session });
@@ -138,7 +138,7 @@ impl Session {
             return self.end(Disconnect::Expired);
         }
         if let Some(info) = &refresh.info {
-            self.member().info.replace(Some(info.clone()));
+            self.connected().info.replace(Some(info.clone()));
         }
         let expiry = self.clock.expire_at(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());

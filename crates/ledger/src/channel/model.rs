@@ -94,13 +94,15 @@ impl Model {
         })
     }
 
-    /// A server says that it runs.
+    /// A server says that it runs. What another run of it said is over.
     pub fn server(&mut self, ServerIs { run, lease }: &ServerIs, now: Millis) {
+        self.present.retain(|_, (of, ..)| of.server != run.server || of == run);
         self.runs.insert(run.server.clone(), (run.epoch.clone(), lease.map(|lease| now.after(lease))));
     }
 
     /// A run is over.
     pub fn over(&mut self, run: &Run) {
+        self.present.retain(|_, (of, ..)| of != run);
         if self.runs.get(&run.server).is_some_and(|(epoch, _)| *epoch == run.epoch) {
             self.runs.remove(&run.server);
         }

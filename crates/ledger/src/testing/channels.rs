@@ -45,7 +45,8 @@ pub fn step() -> impl Strategy<Value = Step> {
 /// What somebody may ask, with one of these times wherever there is one.
 pub fn operation(times: Vec<Duration>) -> impl Strategy<Value = Op> {
     let time = || select(times.clone());
-    let payload = prop_oneof![Just(Bytes::new()), "[a-z\n:]{1,20}".prop_map(Bytes::from)];
+    let binary = Bytes::from_static(b"naru:1:e\n\0\xff\r\n");
+    let payload = prop_oneof![Just(Bytes::new()), Just(binary), "[a-z\n:]{1,20}".prop_map(Bytes::from)];
     let keep = (0_u32..5, time(), time()).prop_map(|(size, ttl, meta_ttl)| Keep { size, ttl, meta_ttl });
     let key = select(vec!["k", "1:k", "나루"]).prop_map(str::to_owned);
     let once = proptest::option::weighted(0.3, (key, time()));

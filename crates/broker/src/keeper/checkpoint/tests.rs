@@ -127,7 +127,7 @@ impl Desk {
     fn keys(&self) -> BTreeMap<Vec<u8>, Vec<String>> {
         let keyspace = &self.store.keyspace;
         let body = |place| match self.store.journal.read(place) {
-            Ok(body) => String::from_utf8(body.to_vec()).unwrap(),
+            Ok(body) => body.escape_ascii().to_string(),
             Err(error) if self.may_fail => error.to_string(),
             Err(error) => panic!("{error}"),
         };

@@ -1,6 +1,9 @@
 //! What comes live.
 
-use super::{Held, Phase, Session, Stream, position::Heard};
+use bytes::Bytes;
+use naru_fanout::Publication as _;
+
+use super::{Held, Phase, Session, Stream, Subscription, position::Heard};
 use crate::{
     codes::{Disconnect, Unsubscribed},
     limits::{HELD_BYTES_MAX, HELD_MAX, LIVE_BYTES_MAX},
@@ -8,7 +11,6 @@ use crate::{
     publication::{Kind, Publication},
     session::Ending,
 };
-use naru_fanout::Publication as _;
 
 /// What becomes of a publication.
 enum Verdict {
@@ -24,13 +26,12 @@ impl Session {
     /// Something that has just been said in a channel.
     pub(in crate::session) fn deliver_live(&self, publication: &Publication) {
         // Nearly always there is nothing to be looked up.
-        let is_plain = matches!(publication.kind, Kind::Live) && publication.position().is_none();
-        if is_plain && self.subscriptions.attentive.get() == 0 {
+        if matches!(publication.kind, Kind::Live) && self.subscriptions.attentive.get() == 0 {
             return self.deliver_now(publication);
         }
         let verdict = self.verdict(publication);
         match verdict {
-            Verdict::Deliver => self.deliver_now(publication),
+            Verdict::Deliver => self.deliver_frame(self.frame_in(publication).as_ref()),
             Verdict::Pass => {}
             Verdict::Attend => self.subscriptions.upkeep.ring(),
             Verdict::Lost => self.lose(publication.name()),
@@ -52,10 +53,25 @@ impl Session {
     }
 
     fn deliver_now(&self, publication: &Publication) {
-        match publication.frame(self.flavour) {
+        self.deliver_frame(publication.frame(self.flavour));
+    }
+
+    fn deliver_frame(&self, frame: Option<&Bytes>) {
+        match frame {
             None => self.end(Disconnect::InappropriateProtocol),
             Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.deliver_frame(frame),
+            Some(frame) => self.spread(frame),
+        }
+    }
+
+    /// The frame of a publication that is delivered, for this subscription; none if this client cannot have it.
+    pub(super) fn frame_in(&self, publication: &Publication) -> Option<Bytes> {
+        let mut all = self.subscriptions.all.borrow_mut();
+        match all.get_mut(publication.name()).and_then(Subscription::delta_mut) {
+            Some(delta) if matches!(publication.kind, Kind::Live | Kind::Kept) => {
+                publication.chained_frame(self.flavour, &mut delta.previous)
+            }
+            Some(_) | None => publication.frame(self.flavour).cloned(),
         }
     }
 

@@ -42,6 +42,9 @@ impl Session {
         if subscription.is_joining() {
             self.subscriptions.attend(-1);
         }
+        if subscription.more.as_ref().is_some_and(|more| more.delta.is_some()) {
+            self.subscriptions.attend(-1);
+        }
         if subscription.is_listening {
             self.core.unsubscribe(self.id, topic(channel));
         }

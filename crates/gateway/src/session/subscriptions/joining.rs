@@ -6,19 +6,19 @@ use bytes::Bytes;
 use naru_bus::{Read, StreamPage, StreamPosition};
 use tokio::time::Instant;
 
-use super::{Held, More, Phase, Session, Standing, Stream, Subscription, Tells, Wanted, topic};
+use super::{Delta, Held, More, Phase, Session, Standing, Stream, Subscription, Tells, Wanted, topic};
 use crate::{
     codes::{Code, Disconnect, Failure},
     interests::{Hold, Interest},
     limits::{CHANNELS_MAX, POSITION_CHECK, STREAM_PAGE},
-    namespaces::{Granted, History, RecoveryMode},
+    namespaces::{DeltaType, Granted, History, RecoveryMode},
     protocol::{
         encoding::Encoding,
         message,
         push::{Push, Subscribe, What},
         reply::{Expiry, SubscribeResult},
     },
-    publication::{self, Payload, Sender},
+    publication::{self, Payload, Previous, Sender},
     session::clock,
 };
 
@@ -71,7 +71,8 @@ impl Session {
         }
         let data = terms.data.as_ref().map(|data| self.said(data)).transpose()?.unwrap_or_default();
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(terms.expires_at);
-        let mut result = SubscribeResult { expires, ttl, data, ..SubscribeResult::default() };
+        let delta = terms.granted.delta.is_some();
+        let mut result = SubscribeResult { expires, ttl, data, delta, ..SubscribeResult::default() };
         let history = terms.history.filter(|_| terms.granted.positioned);
         self.insert(channel.clone(), hold, &terms, history, ends_at);
         let joined = async {
@@ -102,8 +103,12 @@ impl Session {
         history: Option<History>,
         ends_at: Option<Instant>,
     ) {
-        let Granted { in_presence, tells_join_leave, hears_join_leave, .. } = terms.granted;
-        let is_plain = !in_presence && !tells_join_leave && !hears_join_leave && ends_at.is_none();
+        let Granted { in_presence, tells_join_leave, hears_join_leave, delta, .. } = terms.granted;
+        let is_quiet = !in_presence && !tells_join_leave && !hears_join_leave;
+        let is_plain = is_quiet && delta.is_none() && ends_at.is_none() && terms.sender.chan_info.is_none();
+        if delta.is_some() {
+            self.subscriptions.attend(1);
+        }
         let more = (history.is_some() || !is_plain).then(|| {
             Box::new(More {
                 stream: history.map(Stream::joining),
@@ -111,6 +116,7 @@ impl Session {
                 is_present: in_presence,
                 tells: if tells_join_leave { Tells::Soon } else { Tells::Nobody },
                 hears: hears_join_leave,
+                delta: delta.map(|DeltaType::Fossil| Delta::default()),
                 ends_at,
             })
         });
@@ -136,7 +142,12 @@ impl Session {
         if terms.must_recover && terms.wanted.is_some() && !start.is_recovered {
             return Err(Code::UnrecoverablePosition.into());
         }
-        result.publications = self.told(&start.publications)?;
+        let mut previous = None;
+        result.publications = if terms.granted.delta.is_some() {
+            self.told_chained(channel, &start, &mut previous)?
+        } else {
+            self.told(&start.publications)?
+        };
         result.positioned = true;
         result.recoverable = terms.granted.recoverable;
         start.top.epoch.as_str().clone_into(&mut result.epoch);
@@ -145,11 +156,14 @@ impl Session {
         result.recovered = start.is_recovered;
         let offset = start.publications.last().map_or(start.from, |(offset, _)| *offset);
         let is_behind = offset < start.top.offset;
-        if let Some(stream) =
-            self.subscriptions.all.borrow_mut().get_mut(channel).and_then(Subscription::stream_mut)
-        {
-            stream.compared.0 = offset;
-            stream.standing = Some(Standing { offset, epoch: start.top.epoch });
+        if let Some(subscription) = self.subscriptions.all.borrow_mut().get_mut(channel) {
+            if let Some(delta) = subscription.delta_mut() {
+                delta.previous = previous;
+            }
+            if let Some(stream) = subscription.stream_mut() {
+                stream.compared.0 = offset;
+                stream.standing = Some(Standing { offset, epoch: start.top.epoch });
+            }
         }
         Ok(is_behind)
     }
@@ -204,6 +218,22 @@ impl Session {
         told.collect::<Option<_>>().ok_or_else(|| Disconnect::InappropriateProtocol.into())
     }
 
+    /// The same for one who gets differences.
+    fn told_chained(
+        &self,
+        channel: &str,
+        start: &Start,
+        previous: &mut Option<Previous>,
+    ) -> Result<Vec<message::Publication>, Failure> {
+        let encoding = self.flavour.encoding();
+        let told = start.publications.iter().filter_map(|(offset, payload)| {
+            let position = StreamPosition { offset: *offset, epoch: start.top.epoch.clone() };
+            let publication = publication::live(channel, Some(position), payload.clone()).ok()?;
+            Some(publication.chained(encoding, previous))
+        });
+        told.collect::<Option<_>>().ok_or_else(|| Disconnect::InappropriateProtocol.into())
+    }
+
     /// A payload as this client can have it.
     fn said(&self, payload: &Payload) -> Result<Bytes, Failure> {
         let is_json = self.flavour.encoding() == Encoding::Json;
@@ -215,6 +245,7 @@ impl Session {
 
     /// Subscribes the client because the server wants it, and tells it. What it has missed of what is `wanted` is pushed. False if it is
     /// subscribed already.
+    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn subscribe_by_server(
         self: &Rc<Self>,
         channel: &str,
@@ -247,11 +278,10 @@ impl Session {
             self.core.subscribe(self.id, topic(&channel));
             return;
         };
-        let next = if is_behind { Phase::Behind { heard: 0 } } else { Phase::Live };
-        let Phase::Joining(held) = std::mem::replace(&mut stream.phase, next) else { return };
-        if held.is_overrun {
-            stream.phase = Phase::Behind { heard: 0 };
-        }
+        let Phase::Joining(held) = &mut stream.phase else { return };
+        let held = std::mem::take(held);
+        let is_behind = is_behind || held.is_overrun;
+        stream.phase = if is_behind { Phase::Behind { heard: 0 } } else { Phase::Live };
         drop(all);
         self.subscriptions.attend(-1);
         for publication in &held.publications {

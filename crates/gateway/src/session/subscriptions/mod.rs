@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{Ending, Session, topic};
 use crate::{
-    auth::{Holder, Right},
+    auth::Holder,
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     interests::Hold,
@@ -31,7 +31,7 @@ use crate::{
         push::Push,
         reply::{Expiry, Outcome, SubRefreshResult},
     },
-    publication::{Payload, Publication, Sender},
+    publication::{Payload, Previous, Publication, Sender},
     session::clock,
 };
 
@@ -51,7 +51,7 @@ pub(crate) use position::Wanted;
 #[derive(Default)]
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
-    /// How many of them look at all that comes, not only at what has a position: those that are joining.
+    /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
     pub(super) attentive: Cell<usize>,
     upkeep: upkeep::Bell,
 }
@@ -74,6 +74,8 @@ struct More {
     /// Whether others are told when it has gone; from when they were told that it has come.
     tells: Tells,
     hears: bool,
+    /// What it got last, if it gets differences.
+    delta: Option<Delta>,
     /// When it ends unless it is refreshed.
     ends_at: Option<Instant>,
 }
@@ -100,6 +102,12 @@ enum Phase {
     Over,
 }
 
+/// A subscription that has agreed on deltas.
+#[derive(Default)]
+struct Delta {
+    previous: Option<Previous>,
+}
+
 #[derive(Default)]
 struct Held {
     publications: Vec<Publication>,
@@ -122,7 +130,8 @@ impl Subscriptions {
 
     /// One more looks at all that comes, or one less.
     fn attend(&self, change: isize) {
-        self.attentive.set(self.attentive.get().strict_add_signed(change));
+        let attentive = self.attentive.get().checked_add_signed(change);
+        self.attentive.set(attentive.expect("only who has begun to look ends it"));
     }
 
     /// Whether the client is subscribed, or about to be.
@@ -138,6 +147,10 @@ impl Subscription {
 
     fn stream_mut(&mut self) -> Option<&mut Stream> {
         self.more.as_mut()?.stream.as_mut()
+    }
+
+    fn delta_mut(&mut self) -> Option<&mut Delta> {
+        self.more.as_mut()?.delta.as_mut()
     }
 
     fn is_over(&self) -> bool {
@@ -175,13 +188,12 @@ impl Session {
     async fn join_as_asked(self: &Rc<Self>, subscribe: &SubscribeRequest) -> Result<Joined, Failure> {
         let delta = self.check(subscribe)?;
         let name: &str = &subscribe.channel;
-        let user = self.member().user.as_str();
         let namespaces = self.shared().namespaces.load_full();
         let channel = namespaces.find_for_client(name)?;
         let pass = if subscribe.token.is_empty() {
             None
         } else {
-            let holder = Holder { user, client: &self.client };
+            let holder = Holder { user: self.user_name(), client: &self.client };
             Some(self.shared().auth.subscribe(&subscribe.token, name, holder).await?)
         };
         let who = self.who(name);
@@ -199,12 +211,11 @@ impl Session {
         let overrides = pass.as_ref().map(|pass| pass.granted.overrides).unwrap_or_default();
         let wanted = Wanted { offset: subscribe.offset, epoch: subscribe.epoch.clone() };
         let granted = pass.as_ref().map(|pass| &pass.granted);
-        let payload = |bytes: Option<&bytes::Bytes>| bytes.cloned().map(Payload::of);
         let terms = Terms {
             granted: channel.grant(&who, asked, overrides),
             history: channel.namespace().history(),
-            sender: Sender { chan_info: payload(granted.and_then(|it| it.info.as_ref())), ..self.info() },
-            data: payload(granted.and_then(|it| it.data.as_ref())),
+            sender: Sender { chan_info: granted.and_then(|it| it.info.clone()), ..self.info() },
+            data: granted.and_then(|it| it.data.clone()),
             expires_at: pass.as_ref().and_then(|pass| pass.expires_at),
             wanted: subscribe.recover.then_some(wanted),
             budget: HISTORY_BYTES_MAX,
@@ -231,7 +242,9 @@ impl Session {
         if subscribe.tf.is_some() {
             return Err(Refused::bad("tags filters are not allowed here").into());
         }
-        if self.subscriptions.has(channel) || inbox_of(self.member().user.as_str()) == channel {
+        if self.subscriptions.has(channel)
+            || self.signed_in().is_some_and(|member| inbox_of(member.user.as_str()) == channel)
+        {
             return Err(Code::AlreadySubscribed.into());
         }
         Ok(delta)
@@ -239,17 +252,10 @@ impl Session {
 
     /// This client, in view of a channel.
     pub(super) fn who(&self, channel: &str) -> Who<'_> {
-        let member = self.member();
-        let allows = |right| member.capabilities.allow(channel, right);
         Who {
-            user: member.user.as_str(),
+            user: self.user_name(),
             is_subscribed: self.subscriptions.has(channel),
-            caps: Caps {
-                subscribe: allows(Right::Subscribe),
-                publish: allows(Right::Publish),
-                presence: allows(Right::Presence),
-                history: allows(Right::History),
-            },
+            caps: self.connected().capabilities.borrow().in_channel(channel),
         }
     }
 
@@ -270,6 +276,7 @@ impl Session {
     }
 
     /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
+    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
         if self.subscriptions.has(channel) {
             self.send(&Push::unsubscribe(channel, why).into());
@@ -288,7 +295,7 @@ impl Session {
         if !self.subscriptions.has(channel) {
             return Err(Code::PermissionDenied.into());
         }
-        let holder = Holder { user: self.member().user.as_str(), client: &self.client };
+        let holder = Holder { user: self.user_name(), client: &self.client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
         let mut all = self.subscriptions.all.borrow_mut();
@@ -339,6 +346,14 @@ const FLAG_MUST_RECOVER: i64 = 2;
 
 impl More {
     fn plain(sender: Sender) -> More {
-        More { stream: None, sender, is_present: false, tells: Tells::Nobody, hears: false, ends_at: None }
+        More {
+            stream: None,
+            sender,
+            is_present: false,
+            tells: Tells::Nobody,
+            hears: false,
+            delta: None,
+            ends_at: None,
+        }
     }
 }

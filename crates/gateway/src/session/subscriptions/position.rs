@@ -25,10 +25,6 @@ pub(super) enum Heard {
 }
 
 impl Standing {
-    pub(super) fn at(position: &StreamPosition) -> Standing {
-        Standing { offset: position.offset, epoch: position.epoch.clone() }
-    }
-
     pub(super) fn hear(&self, position: &StreamPosition) -> Heard {
         if position.epoch != self.epoch {
             Heard::Elsewhere
@@ -89,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_next_is_delivered_what_was_is_not_and_a_gap_is_seen() {
-        let standing = Standing::at(&at(7, "e"));
+        let standing = Standing { offset: 7, epoch: Epoch::parse("e").unwrap() };
         assert_eq!(standing.hear(&at(8, "e")), Heard::Next);
         for offset in [1, 6, 7] {
             assert_eq!(standing.hear(&at(offset, "e")), Heard::Old);

@@ -198,9 +198,9 @@ impl Session {
             let position = StreamPosition { offset, epoch: from.epoch.clone() };
             // What no client could be sent is passed over, as it is live.
             if let Ok(publication) = publication::live(channel, Some(position), payload) {
-                match publication.frame(self.flavour) {
+                match self.frame_in(&publication) {
                     None => return Err(Disconnect::InappropriateProtocol.into()),
-                    Some(frame) => self.send_frame(frame),
+                    Some(frame) => self.send_frame(&frame),
                 }
             }
             self.advance_in(channel, offset);

@@ -1,6 +1,5 @@
 //! `--config FILE`: a configuration in Redis's own syntax.
 
-mod nearest;
 mod redis_only;
 mod syntax;
 
@@ -15,7 +14,7 @@ use clap::ValueEnum;
 use naru_broker::{Parameters, UserLine};
 
 use super::settings::{DATA, Settings};
-use crate::{listen, tls::AuthClients};
+use crate::{listen, nearest, tls::AuthClients};
 use redis_only::REDIS_ONLY;
 
 /// Files that include each other end here.

@@ -1,0 +1,216 @@
+//! What tokens let their bearers do, over a socket.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use naru_gateway::{Options, Tokens, auth::Settings};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Harbour, eventually, key};
+
+fn signed(claims: Value) -> String {
+    let Value::Object(claims) = claims else { panic!("claims are an object") };
+    key().sign_claims(claims, Some(std::time::Duration::from_secs(600)))
+}
+
+/// The key of the tests, which the probe comes with, and more settings.
+fn with(settings: Value) -> impl FnOnce(&mut Options) {
+    let mut settings: Settings = serde_json::from_value(settings).unwrap();
+    settings.hmac_secret_key = Settings::from(&key()).hmac_secret_key;
+    move |options| options.tokens = Tokens::new(settings, None).unwrap()
+}
+
+#[test]
+fn who_has_no_name_gets_in_where_that_is_allowed_and_has_no_inbox() {
+    let harbour = Harbour::open();
+    let closed = harbour.gateway("closed");
+    let mut client = Client::open(closed.address());
+    client.command("connect", json!({"token": signed(json!({"sub": ""}))}));
+    assert_eq!(client.closed(), Some((3500, "invalid token".to_owned())));
+    closed.stop();
+
+    let open = harbour.gateway_with(
+        "open",
+        with(json!({
+            "allow_anonymous_connection_tokens": true,
+            "allow_anonymous_connect_without_token": true,
+        })),
+    );
+    let of_news = signed(json!({"sub": "", "channels": ["news"], "info": {"guest": 1}}));
+    for (request, subs) in [(json!({}), None), (json!({"token": of_news}), Some(json!({"news": {}})))] {
+        let mut client = Client::open(open.address());
+        let connected = client.ask("connect", request);
+        assert_eq!(connected["connect"].get("subs").cloned(), subs, "{connected}");
+        for (method, data) in [
+            ("send", json!({"to": "@alice", "id": "1", "body": {}})),
+            ("history", json!({"conversation": "room:general"})),
+            ("conversations", json!({})),
+            ("presence", json!({"users": ["alice"]})),
+            ("publish", json!({"channel": "public:a", "data": 1})),
+        ] {
+            let refused = client.refused("rpc", json!({"method": method, "data": data}));
+            assert_eq!(refused, (103, "permission denied".to_owned()), "{method}");
+        }
+        let unknown = client.refused("rpc", json!({"method": "method"}));
+        assert_eq!(unknown, (108, "not available".to_owned()));
+        assert_eq!(client.refused("subscribe", json!({"channel": "inbox:alice"})).0, 103);
+        assert_eq!(client.refused("subscribe", json!({"channel": "inbox:"})).0, 103);
+        client.leave();
+    }
+    // The live part works as for all others.
+    let mut guest = Client::open(open.address());
+    guest.ask("connect", json!({"token": signed(json!({"sub": "", "channels": ["news"]}))}));
+    eventually("the server listens", || harbour.redis(&[b"PUBLISH", b"news", b"1"]) == ":1");
+    assert_eq!(guest.publication(), ("news".to_owned(), json!({"data": 1})));
+    open.stop();
+}
+
+#[test]
+fn capabilities_open_channels_that_are_closed_to_others() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut plain = Client::connect(one.address(), "bob");
+    assert_eq!(plain.refused("subscribe", json!({"channel": "team-1"})).0, 103);
+
+    let caps = json!([
+        {"channels": ["team-*"], "match": "wildcard", "allow": ["sub"]},
+        {"channels": ["team-1"], "allow": ["pub"]},
+        {"channels": ["inbox:bob", "naru:x", "room:r"], "allow": ["sub", "pub"]},
+        {"channels": [".*"], "match": "regex", "allow": ["hst"]},
+    ]);
+    let mut able = Client::open(one.address());
+    let connected = able.ask("connect", json!({"token": signed(json!({"sub": "alice", "caps": caps}))}));
+    assert!(connected["connect"].is_object(), "{connected}");
+    able.subscribe("team-1");
+    able.subscribe("team-2");
+    assert_eq!(able.refused("subscribe", json!({"channel": "other"})).0, 103);
+    assert_eq!(able.refused("publish", json!({"channel": "team-2", "data": 1})).0, 103);
+    able.ask("publish", json!({"channel": "team-1", "data": {"a": 1}}));
+    let (channel, publication) = able.publication();
+    assert_eq!((channel.as_str(), &publication["data"]), ("team-1", &json!({"a": 1})));
+    // What is the servers' own no token opens.
+    for channel in ["inbox:bob", "naru:x", "room:r"] {
+        assert_eq!(able.refused("subscribe", json!({"channel": channel})).0, 103, "{channel}");
+        assert_eq!(able.refused("publish", json!({"channel": channel, "data": 1})).0, 103, "{channel}");
+    }
+
+    // A refresh with less takes it away.
+    let refreshed = able.ask("refresh", json!({"token": signed(json!({"sub": "alice"}))}));
+    assert_eq!(refreshed["refresh"]["expires"], true, "{refreshed}");
+    assert_eq!(able.refused("publish", json!({"channel": "team-1", "data": 1})).0, 103);
+    one.stop();
+}
+
+#[test]
+fn a_refresh_answers_as_the_protocol_says() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let ended = |token: String| {
+        let mut client = Client::open(one.address());
+        let first = signed(json!({"sub": "alice", "channels": ["a", "b"]}));
+        client.ask("connect", json!({"token": first}));
+        client.command("refresh", json!({"token": token}));
+        client.closed().map(|(code, _)| code)
+    };
+    assert_eq!(ended(String::new()), Some(3501));
+    assert_eq!(ended("x".into()), Some(3500));
+    assert_eq!(ended(signed(json!({"sub": "bob", "channels": ["a", "b"]}))), Some(3500));
+    assert_eq!(ended(signed(json!({"sub": "", "channels": ["a", "b"]}))), Some(3500));
+    assert_eq!(ended(signed(json!({"sub": "alice", "channels": ["a", "b"], "exp": 1}))), Some(3005));
+    assert_eq!(ended(signed(json!({"sub": "alice", "channels": ["a", "b"], "expire_at": 1}))), Some(3005));
+    assert_eq!(ended(signed(json!({"sub": "alice", "channels": ["a"]}))), Some(3010));
+    assert_eq!(ended(signed(json!({"sub": "alice", "subs": {"a": {}, "b": {}, "c": {}}}))), Some(3010));
+
+    let mut client = Client::open(one.address());
+    let connected = client.ask(
+        "connect",
+        json!({"token": signed(json!({"sub": "alice", "channels": ["b", "a"], "expire_at": 0}))}),
+    );
+    assert_eq!(connected["connect"].get("expires"), None, "{connected}");
+    let same = signed(json!({"sub": "alice", "subs": {"a": {}}, "channels": ["b"]}));
+    let refreshed = client.ask("refresh", json!({"token": same}));
+    let ttl = refreshed["refresh"]["ttl"].as_u64().unwrap();
+    assert!((590..=600).contains(&ttl), "{refreshed}");
+
+    let mut late = Client::open(one.address());
+    let over = signed(json!({"sub": "alice", "expire_at": 1}));
+    assert_eq!(late.refused("connect", json!({"token": over})), (110, "expired".to_owned()));
+    one.stop();
+}
+
+/// Publishes a JWKS document on a port of its own.
+struct Publisher {
+    url: String,
+    document: Arc<Mutex<String>>,
+}
+
+impl Publisher {
+    fn start() -> Publisher {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let document: Arc<Mutex<String>> = Arc::default();
+        let served = document.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                let mut lines = BufReader::new(&stream).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let body = served.lock().unwrap().clone();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}", body.len());
+                (&stream).write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+            }
+        });
+        Publisher { url, document }
+    }
+
+    /// Makes a key and publishes it; answers how to sign with it.
+    fn publish(&self, kid: &'static str) -> impl Fn(Value) -> String + use<> {
+        let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let private = EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new()).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(curve, private.as_ref()).unwrap();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let jwk =
+            json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y});
+        *self.document.lock().unwrap() = json!({"keys": [jwk]}).to_string();
+        let signing = EncodingKey::from_ec_der(private.as_ref());
+        move |claims| {
+            let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::ES256) };
+            jsonwebtoken::encode(&header, &claims, &signing).unwrap()
+        }
+    }
+}
+
+#[test]
+fn tokens_of_published_keys_sign_in_and_keys_that_cannot_be_looked_for_are_no_verdict() {
+    let publisher = Publisher::start();
+    let sign = publisher.publish("first");
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", with(json!({"jwks_public_endpoint": publisher.url})));
+    let mut alice = Client::open(one.address());
+    let connected = alice.ask("connect", json!({"token": sign(json!({"sub": "alice"}))}));
+    assert!(connected["connect"]["subs"]["inbox:alice"].is_object(), "{connected}");
+
+    // The document was read a moment ago: a new key is not looked for yet, and that is not the client's fault.
+    let next = publisher.publish("second");
+    let mut bob = Client::open(one.address());
+    let (code, _) = bob.refused("connect", json!({"token": next(json!({"sub": "bob"}))}));
+    assert_eq!(code, 100);
+    let other = publisher.publish("first");
+    let mut mallory = Client::open(one.address());
+    mallory.command("connect", json!({"token": other(json!({"sub": "alice"}))}));
+    assert_eq!(mallory.closed(), Some((3500, "invalid token".to_owned())));
+    one.stop();
+}

@@ -1,0 +1,296 @@
+//! `naru serve`
+
+mod config;
+mod settings;
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use naru_broker::{Broker, Parameters, Storage};
+use naru_bus::{Keeping, Target, Terms};
+use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth};
+use naru_ledger::Server;
+
+use crate::{
+    broker::{EXIT_LOG_FAILED, parse_set},
+    listen, logging, pages,
+    printed::say,
+    remote, secret, signals,
+    tls_client::{self, Trust},
+};
+use settings::{At, Settings};
+
+/// How long clients get to finish when the server stops; with the broker's own it stays within five seconds.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// The port of an embedded broker, or the next free one above it.
+const RESP_PORT: u16 = 6379;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A configuration file in TOML; --print-config shows one. The command line wins over the environment (NARU__SECTION__KEY),
+    /// and that over the file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say whether the configuration is good, and end.
+    #[arg(long)]
+    check_config: bool,
+    /// Print a configuration file with everything in it, explained, and end.
+    #[arg(long)]
+    print_config: bool,
+    /// Address to listen on [default: 127.0.0.1].
+    #[arg(long, value_name = "IP")]
+    bind: Option<IpAddr>,
+    /// Port for WebSocket clients and the web page; 0 takes a free one [default: 8000].
+    #[arg(short, long)]
+    port: Option<u16>,
+    /// The broker to join, a Naru, Redis or Valkey, as redis://host:port, or rediss://host:port with TLS [default: an
+    /// embedded one].
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// Authorities of which one must have signed the broker's certificate, in PEM form [default: those that this
+    /// machine knows].
+    #[arg(long, value_name = "FILE")]
+    broker_tls_ca_cert_file: Option<PathBuf>,
+    /// The certificate to show to a broker that wants one, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker_tls_key_file")]
+    broker_tls_cert_file: Option<PathBuf>,
+    /// That certificate's private key, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "broker_tls_cert_file")]
+    broker_tls_key_file: Option<PathBuf>,
+    /// The embedded broker's folder [default: naru-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "broker")]
+    data: Option<PathBuf>,
+    /// The embedded broker's port for Redis clients, on loopback; 0 takes a free one [default: 6379 or the next free].
+    #[arg(long, value_name = "PORT", conflicts_with = "broker")]
+    resp_port: Option<u16>,
+    /// A parameter of the embedded broker, as CONFIG SET takes it, such as ledger-members-max=200; to be given several times.
+    /// With a Redis or Valkey as broker, bounds of the ledger alone, the same for all its servers.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_set)]
+    set: Vec<(String, String)>,
+    /// What connection tokens are signed with (HMAC) [default: one made for this run].
+    #[arg(long, env = "NARU_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
+    token_secret: Option<String>,
+    /// This server's name, unlike that of any other at the same broker [default: made from the port].
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What applications' servers have to show to use the server API, POST /api/... [default: nobody may].
+    #[arg(long, env = "NARU_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Address of its own for the server API, which is not on the clients' port then; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    api_address: Option<SocketAddr>,
+    /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// Rooms that every signed-in user may make, who then owns them and lets others in: a pattern of their names, as
+    /// KEYS takes it, such as 'team-*'; to be given several times [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    new_rooms: Vec<String>,
+    /// Rooms that every signed-in user may make and join, as --new-rooms [default: none].
+    #[arg(long, value_name = "PATTERN")]
+    open_rooms: Vec<String>,
+    /// Threads that serve connections [default: half the processors].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    cores: Option<u16>,
+}
+
+pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Result<ExitCode> {
+    if options.print_config {
+        say!("{}", config::EXAMPLE.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::of(options, config::load(options.config.as_deref())?)?;
+    let checked = Checked::of(&settings)?;
+    if options.check_config {
+        say!("The configuration is good.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    logging.start()?;
+    serve(options, settings, checked)
+}
+
+/// What is read further before anything is started.
+struct Checked {
+    name: Option<Server>,
+    tokens: Tokens,
+    api: api::Options,
+    /// The secret that tokens are signed with, if nobody has given a key.
+    made: Option<String>,
+    terms: Terms,
+    parameters: Parameters,
+}
+
+impl Checked {
+    fn of(settings: &Settings) -> anyhow::Result<Checked> {
+        let name =
+            settings.name.as_deref().map(Server::parse).transpose().context("--name, or server.name")?;
+        let (token, made) = match &settings.token {
+            token if token.has_keys() || token.allow_anonymous_connect_without_token => (token.clone(), None),
+            token => {
+                let secret = secret::random()?;
+                let key = Some(Secret::new(secret.as_str()));
+                (auth::Settings { hmac_secret_key: key, ..token.clone() }, Some(secret))
+            }
+        };
+        let tokens = Tokens::new(token, settings.subscription_token.clone());
+        Ok(Checked {
+            name,
+            tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
+            api: settings.api.clone().try_into().context("[http_api]")?,
+            made,
+            terms: terms(settings)?,
+            parameters: parameters(settings)?,
+        })
+    }
+}
+
+fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Result<ExitCode> {
+    let listener = listen::bind(settings.bind, settings.port, "--port")?;
+    let address = listener.address();
+    let server = match checked.name {
+        Some(name) => name,
+        None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
+    };
+    let Checked { tokens, made, api, .. } = checked;
+    let outbound_tls =
+        if tokens.want_tls() { Some(Arc::new(tls_client::terms(&Trust::System, None)?)) } else { None };
+    let cores = settings.cores;
+    let (mut broker, target, place) = match &settings.broker {
+        At::Inside { data, resp_port } => {
+            let broker = embedded_broker(data, *resp_port, checked.parameters, cores)?;
+            let target = Target::Embedded(Arc::new(broker.connector()));
+            (Some(broker), target, String::new())
+        }
+        At::Url { url, authorities, shown } => {
+            (None, remote_broker(url, authorities.as_deref(), shown.as_ref())?, format!("--broker {url}"))
+        }
+    };
+    let about = pages::About { server: server.as_str().into(), demo: false, peers: Vec::new() };
+    let gateway = Gateway::start_on(
+        checked.terms,
+        naru_gateway::Options {
+            listener,
+            server: server.clone(),
+            cluster: Cluster::default(),
+            tokens,
+            outbound_tls,
+            pages: pages::router(about),
+            namespaces: settings.channel.into(),
+            rooms: settings.rooms,
+            api,
+            origins: settings.origins,
+            cores,
+            grace: GRACE,
+        },
+        target,
+    )
+    .context(place)?;
+    let api = gateway.api_address();
+    tracing::info!(%address, server = server.as_str(), cores, %api, "the chat server is ready");
+    if made.is_some() && broker.is_none() {
+        tracing::warn!(
+            "without --token-secret no other server at this broker takes this one's tokens: give all the same"
+        );
+    }
+    if let Some(secret) = made {
+        // Not logged: a log is kept longer and read by more people than a terminal.
+        eprintln!(
+            "No --token-secret was given, so this run accepts tokens signed with a secret of its own. Sign in with:\n  \
+             naru token --secret {secret} --user alice"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = signals::asked_to_end_or_failed(broker.as_mut()) => ended,
+            never = renew_at_hangups(options.config.as_deref(), &gateway) => match never? {},
+        }
+    })?;
+    gateway.stop();
+    if let Some(failed) = ended {
+        tracing::error!("{failed}");
+        return Ok(ExitCode::from(EXIT_LOG_FAILED));
+    }
+    if let Some(broker) = broker {
+        broker.stop();
+    }
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration's channels again at every SIGHUP, for what is asked from then on; the rest of it counts at a
+/// start. Without a file SIGHUP does what it does to any process.
+async fn renew_at_hangups(file: Option<&Path>, gateway: &Gateway) -> io::Result<Infallible> {
+    let Some(file) = file else { return pending().await };
+    signals::at_each_hangup(|| match config::load(Some(file)) {
+        Ok(file) => {
+            gateway.replace_namespaces(file.channel.into());
+            tracing::info!("SIGHUP: the channels' configuration was read again");
+        }
+        Err(error) => tracing::error!("SIGHUP: the configuration stays as it was: {error:#}"),
+    })
+    .await
+}
+
+fn remote_broker(
+    url: &str,
+    authorities: Option<&Path>,
+    shown: Option<&(PathBuf, PathBuf)>,
+) -> anyhow::Result<Target> {
+    let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    remote::target(url, authorities, shown)
+}
+
+/// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.
+fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    if matches!(settings.broker, At::Inside { .. }) {
+        return Ok(Terms::default());
+    }
+    if let Some((name, _)) = settings.set.iter().find(|(name, _)| !name.starts_with("ledger-")) {
+        bail!(
+            "--set {name} is for a broker inside, which there is none with --broker: only ledger-… may be set"
+        );
+    }
+    let limits = parameters(settings)?.ledger_limits();
+    Ok(Terms { keeping: Keeping { limits, ..Keeping::default() }, ..Terms::default() })
+}
+
+fn parameters(settings: &Settings) -> anyhow::Result<Parameters> {
+    let mut parameters = Parameters::default();
+    for (name, value) in &settings.set {
+        parameters.set(name, value).with_context(|| format!("--set {name}"))?;
+    }
+    Ok(parameters)
+}
+
+fn embedded_broker(
+    data: &Path,
+    resp_port: Option<u16>,
+    parameters: Parameters,
+    cores: usize,
+) -> anyhow::Result<Broker> {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let listener = match resp_port {
+        Some(port) => listen::bind(loopback, port, "--resp-port")?,
+        None => listen::bind_from(loopback, RESP_PORT, "--resp-port")?,
+    };
+    let address = listener.address();
+    let storage = Storage::Folder(data.to_owned());
+    let broker = Broker::start(naru_broker::Options {
+        parameters,
+        ..naru_broker::Options::new(vec![listener], storage, cores)
+    })?;
+    tracing::info!(%address, "the embedded broker is ready for Redis clients");
+    Ok(broker)
+}
