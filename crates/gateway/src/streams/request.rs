@@ -58,9 +58,9 @@ pub(crate) async fn read(
         Encoding::Json => Flavour::StreamJson,
         Encoding::Protobuf => Flavour::StreamProtobuf,
     };
-    let read = match request.method() {
-        &Method::GET if is_events => in_query(&request),
-        &Method::POST => body(request.into_body(), MESSAGE_BYTES_MAX).await,
+    let read = match *request.method() {
+        Method::GET if is_events => in_query(&request),
+        Method::POST => body(request.into_body(), MESSAGE_BYTES_MAX).await,
         _ => return Err(not_allowed(methods, headers)),
     };
     let first = read.map_err(|status| answer(status, headers.clone()))?;
@@ -79,6 +79,7 @@ fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {
 }
 
 /// What is the same for all requests here: who may come, and what a browser asks before. Answers what goes into the answer.
+#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
 pub(super) fn admit(
     request: &Request<RequestBody>,
     methods: &'static str,
