@@ -21,7 +21,6 @@ use naru_fanout::Listener;
 use naru_gateway::{
     Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
-    limits::Limits,
     metrics,
     namespaces::Namespaces,
 };
@@ -203,7 +202,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
-        limits: Limits::default(),
+        limits: naru_gateway::limits::Limits::default(),
         metrics: metrics::Options::default(),
         drain: Duration::ZERO,
         grace: Duration::from_secs(4),
