@@ -104,9 +104,13 @@ impl Session {
         source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
+        self.meter().commanded(&request);
         let is_connect = matches!(request, Request::Connect(_));
         if is_connect == self.connected.get().is_some() {
             return Err(Disconnect::BadRequest.into());
+        }
+        if let Err(failure) = self.spend_command(&request) {
+            return self.refuse(id, failure, in_hand);
         }
         let later = match request {
             Request::Connect(connect) => {
@@ -150,9 +154,17 @@ impl Session {
                 let turn = self.call_turn(in_hand).await?;
                 in_hand.push_back(started(id, later, turn).await);
             }
-            Err(failure) if in_hand.is_empty() => return self.answer(id, Err(failure)),
-            Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
+            Err(failure) => return self.refuse(id, failure, in_hand),
         }
+        Ok(())
+    }
+
+    /// Answers behind what is in hand.
+    fn refuse(&self, id: u32, failure: Failure, in_hand: &mut InHand) -> Result<(), Ending> {
+        if in_hand.is_empty() {
+            return self.answer(id, Err(failure));
+        }
+        in_hand.push_back(Box::pin(ready((id, Err(failure)))));
         Ok(())
     }
 
@@ -197,7 +209,11 @@ impl Session {
     pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
+            Err(Failure::Refused(refused)) => {
+                self.meter().refused(refused.code);
+                self.spend_error(&refused)?;
+                Outcome::Error(Error::from(refused))
+            }
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
         };
         self.send(&Reply::to(id, outcome));

@@ -144,7 +144,9 @@ impl Session {
     /// Finds out where a user's inbox goes on for the device that connects.
     async fn open_inbox(self: &Rc<Self>, user: User, connect: &ConnectRequest) -> Result<Opened, Failure> {
         let device = device(&connect.data)?;
-        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+        let most = self.shared().limits.user_connections_max;
+        let route = self.shared().interests.hold_among(Interest::User(user.clone()), most).await?;
+        let route = route.ok_or(Disconnect::ConnectionLimit)?;
 
         // First listen, then read: whatever comes meanwhile raises the head that is read up to.
         let inbox = inbox_of(user.as_str());

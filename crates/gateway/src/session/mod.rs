@@ -20,6 +20,7 @@ use crate::{
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    metrics::Meter,
     protocol::{
         encoding::Encoding,
         flavour::{self, Flavour},
@@ -37,6 +38,7 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod rates;
 mod reading;
 mod replay;
 mod rooms;
@@ -73,6 +75,7 @@ pub(crate) struct Session {
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     steered: steered::Steered,
+    rates: rates::Rates,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
@@ -168,7 +171,7 @@ impl Session {
 
     /// Serves a connection whose commands come apart from it, to its end.
     pub(crate) async fn run_apart(core: &Rc<Core<Gate>>, socket: Socket, opening: Opening) {
-        let Opening { flavour, mailbox, is_bare, head } = opening;
+        let Opening { flavour, mailbox, is_bare, head, pass: _pass } = opening;
         let mailbox = Rc::new(mailbox);
         let session = Session::enter(core, socket, flavour, is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
@@ -198,11 +201,13 @@ impl Session {
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
+            rates: rates::Rates::default(),
             finishing: Signal::default(),
             ended: RefCell::default(),
             ended_changed: Notify::new(),
         });
         core.insert(session.clone());
+        session.meter().began(flavour);
         if core.is_stopping() {
             session.finish();
         }
@@ -213,7 +218,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = self.ended() => ending,
-            ending = self.clock.run(|| self.send_frame(&self.flavour.ping())) => ending.into(),
+            ending = self.clock.run(self.shared().limits.connect_patience, || self.send_frame(&self.flavour.ping())) => ending.into(),
             ending = self.keep_inbox() => ending,
             ending = self.be_steered() => ending,
             ending = self.take_commands(source) => ending,
@@ -232,6 +237,8 @@ impl Session {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
+        self.meter().ended(self.flavour);
+        self.shared().metrics.disconnected(&ending);
         join!(departed, self.close(source, ending));
         self.core.remove(self, []);
     }
@@ -262,6 +269,11 @@ impl Session {
 
     pub(crate) fn shared(&self) -> &Shared {
         self.core.shared()
+    }
+
+    /// Where what happens on this core is counted.
+    fn meter(&self) -> &Meter {
+        self.shared().metrics.core(self.core.id())
     }
 
     /// What this is; commands other than connect are only taken from those who have connected.
@@ -367,6 +379,7 @@ impl Peer<Gate> for Session {
     }
 
     fn deliver(&self, run: &Run<'_>) {
+        self.meter().delivered(run.publications().len());
         if self.subscriptions.attentive.get() == 0
             && !self.is_bare
             && let Some(frames) = run.joined(self.flavour)
@@ -383,10 +396,14 @@ impl Peer<Gate> for Session {
         }
     }
 
-    // Replies are written before the fan-out is asked, so there is nothing to tell.
-    fn subscribed(&self, _: &Topic) {}
+    // Replies are written before the fan-out is asked, so there is nothing to tell the client.
+    fn subscribed(&self, _: &Topic) {
+        self.meter().subscribed();
+    }
 
-    fn unsubscribed(&self, _: &Topic) {}
+    fn unsubscribed(&self, _: &Topic) {
+        self.meter().unsubscribed();
+    }
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ use tokio::time::timeout;
 
 use super::{EVENTS_PATH, cors, mailbox::Mailbox, secret};
 use crate::{
+    admission::Pass,
     limits::{BODY_PATIENCE, MESSAGE_BYTES_MAX},
     protocol::{encoding::Encoding, flavour::Flavour},
+    wire::Shared,
 };
 
 /// The type of what is Protobuf.
@@ -37,6 +39,8 @@ pub(crate) struct Opening {
     pub(crate) is_bare: bool,
     /// The head of the answer, and what comes before its first message.
     pub(crate) head: Bytes,
+    /// Its place among the server's sessions.
+    pub(crate) pass: Pass,
 }
 
 #[derive(Deserialize)]
@@ -47,11 +51,12 @@ struct InQuery {
 /// Reads the request of a session, or answers why there is none.
 pub(crate) async fn read(
     request: Request<RequestBody>,
-    origins: &[String],
+    shared: &Shared,
+    pass: Pass,
 ) -> Result<Opening, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let methods = if is_events { "GET, POST, OPTIONS" } else { "POST, OPTIONS" };
-    let headers = admit(&request, methods, origins)?;
+    let headers = admit(&request, methods, &shared.origins)?;
     let is_bare = request.version() < Version::HTTP_11;
     let flavour = match encoding(request.headers()) {
         _ if is_events => Flavour::Events,
@@ -60,7 +65,9 @@ pub(crate) async fn read(
     };
     let read = match *request.method() {
         Method::GET if is_events => in_query(&request),
-        Method::POST => body(request.into_body(), MESSAGE_BYTES_MAX).await,
+        Method::POST => {
+            body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX)).await
+        }
         _ => return Err(not_allowed(methods, headers)),
     };
     let first = read.map_err(|status| answer(status, headers.clone()))?;
@@ -69,7 +76,7 @@ pub(crate) async fn read(
         answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
     })?;
     let head = head(flavour, is_bare, headers);
-    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, head })
+    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, head, pass })
 }
 
 fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {
