@@ -15,7 +15,9 @@ use naru_ledger::{
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Connected, Ending, Member, Session, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined};
+use super::{
+    Connected, Ending, Member, Person, Session, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined,
+};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
@@ -26,7 +28,7 @@ use crate::{
     protocol::{
         command::{ConnectRequest, RefreshRequest, SubscribeRequest},
         json,
-        reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
+        reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, ServerSide, SubscribeResult},
     },
     publication::Sender,
     websocket::WebSocket,
@@ -88,9 +90,9 @@ impl Session {
             chan_info: None,
         };
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
-        let inbox = match user {
-            Some(user) => Some(self.open_inbox(user, &connect).await?),
-            None => None,
+        let (inbox, named_only) = match user {
+            Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
+            other => (None, other),
         };
 
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -108,17 +110,17 @@ impl Session {
             expires,
             ttl,
             data: json::payload_of(&ServerData { server: self.shared().server.as_str() }),
-            subs,
+            subs: subs.into_iter().map(ServerSide::from).collect(),
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
             ..ConnectResult::default()
         };
-        let (member, begun) = match inbox {
-            Some(Opened { member, resumed, rooms, .. }) => (Some(member), Some((resumed, rooms))),
-            None => (None, None),
+        let (person, begun) = match inbox {
+            Some(Opened { member, resumed, rooms, .. }) => (Person::Member(member), Some((resumed, rooms))),
+            None => (named_only.map_or(Person::Nobody, Person::Named), None),
         };
         let connected = Connected {
-            member,
+            person,
             info: RefCell::new(sender.conn_info),
             granted: named.into_keys().collect(),
             capabilities: RefCell::new(capabilities),

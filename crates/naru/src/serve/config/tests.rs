@@ -18,13 +18,14 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "",
     "[server]",
     "[broker]",
     "[token]",
     "[[token.keys]]",
     "[subscription_token]",
+    "[inbox]",
     "[rooms]",
     "[channel]",
     "[channel.subscribe_to_user_personal_channel]",
