@@ -5,6 +5,8 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -22,7 +24,8 @@ class Wire:
     """A WebSocket by hand, in JSON."""
 
     def __init__(self, server, **options):
-        self.socket = connect(server.url, proxy=None, ping_interval=None, **options)
+        self.left = ExitStack()
+        self.socket = self.left.enter_context(connect(server.url, proxy=None, ping_interval=None, **options))
         self.last_id = 0
 
     def say(self, text):
@@ -60,7 +63,7 @@ class Wire:
             return closed.rcvd.code, closed.rcvd.reason
 
     def close(self):
-        self.socket.close()
+        self.left.close()
 
 
 class Silent(Wire):
@@ -157,7 +160,7 @@ def test_106_is_for_one_more_channel_than_a_client_may_have(wire):
 def test_1009_is_for_a_frame_that_is_too_large(wire):
     one = wire()
     one.connect_as("alice")
-    one.say(json.dumps({"id": 2, "publish": {"channel": "a", "data": "x" * 70_000}}))
+    one.say(json.dumps({"id": 2, "publish": {"channel": "a", "data": "x" * 140_000}}))
     assert one.end()[0] == 1009
 
 
@@ -204,7 +207,7 @@ def received(slow):
         return b""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def long_waits(servers):
     """All that ends after long, begun at once."""
     channel = "private:long"
@@ -216,26 +219,33 @@ def long_waits(servers):
     subscriber.connect_as("subscriber")
     token = subscription_token("subscriber", channel, exp=in_seconds(1))
     assert subscriber.ask("subscribe", {"channel": channel, "token": token})["subscribe"]["expires"]
-    yield {"silent": silent, "stale": stale, "expiring": expiring, "subscriber": subscriber}
-    for one in (silent, stale, expiring, subscriber):
-        one.close()
+    # Each is read all the time, so that pings are answered.
+    with ThreadPoolExecutor() as readers:
+        ends = {
+            name: readers.submit(one.end, LONG)
+            for name, one in {"silent": silent, "stale": stale, "expiring": expiring}.items()
+        }
+        ends["subscriber"] = readers.submit(subscriber.reply, lambda it: "unsubscribe" in it.get("push", {}), LONG)
+        yield {name: end.result for name, end in ends.items()}
+        for one in (silent, stale, expiring, subscriber):
+            one.close()
 
 
 def test_3502_is_for_who_says_nothing(long_waits):
-    assert long_waits["stale"].end(LONG) == (3502, "stale")
+    assert long_waits["stale"]() == (3502, "stale")
 
 
 def test_3005_is_for_who_does_not_renew(long_waits):
-    assert long_waits["expiring"].end(LONG) == (3005, "expired")
+    assert long_waits["expiring"]() == (3005, "expired")
 
 
 def test_2501_is_for_a_subscription_that_is_not_renewed(long_waits):
-    ended = long_waits["subscriber"].reply(lambda it: "unsubscribe" in it.get("push", {}), LONG)["push"]
+    ended = long_waits["subscriber"]()["push"]
     assert ended == {"channel": "private:long", "unsubscribe": {"code": 2501, "reason": "subscription expired"}}
 
 
 def test_3012_is_for_who_does_not_answer_a_ping(long_waits):
-    assert long_waits["silent"].end(LONG) == (3012, "no pong")
+    assert long_waits["silent"]() == (3012, "no pong")
 
 
 def test_3001_is_for_everybody_at_a_server_that_ends(naru, broker, config):

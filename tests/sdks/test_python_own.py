@@ -15,6 +15,9 @@ CONFIG = """
 [token]
 allow_anonymous_connection_tokens = true
 
+[inbox]
+enabled = false
+
 [channel.subscribe_to_user_personal_channel]
 enabled = true
 
