@@ -21,7 +21,6 @@ use naru_fanout::Listener;
 use naru_gateway::{
     Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
-    limits::Limits,
     metrics,
     namespaces::Namespaces,
 };
@@ -200,10 +199,11 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),
+        inboxes: true,
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
-        limits: Limits::default(),
+        limits: naru_gateway::limits::Limits::default(),
         metrics: metrics::Options::default(),
         drain: Duration::ZERO,
         grace: Duration::from_secs(4),
