@@ -52,6 +52,8 @@ pub struct Options {
     pub pages: Router,
     /// What channels there are, and who may do what in them.
     pub namespaces: Namespaces,
+    /// Whether everybody who has signed in has an inbox, and with it people and rooms to write to.
+    pub inboxes: bool,
     /// Which rooms users may make or join by themselves.
     pub rooms: RoomRules,
     /// What applications' own servers may do, by HTTP.
@@ -117,6 +119,7 @@ impl Gateway {
             outbound_tls,
             pages,
             namespaces,
+            inboxes,
             rooms,
             api,
             origins,
@@ -175,6 +178,7 @@ impl Gateway {
             tops: Tops::new(),
             auth: auth.clone(),
             namespaces: namespaces.clone(),
+            inboxes,
             rooms,
             origins,
             router,

@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) auth: Arc<Auth>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
+    pub(crate) inboxes: bool,
     pub(crate) rooms: RoomRules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.

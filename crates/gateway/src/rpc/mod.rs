@@ -62,7 +62,8 @@ pub(crate) fn call(session: &Rc<Session>, rpc: &RpcRequest) -> Result<Later, Fai
     let (_, method, _) =
         METHODS.iter().find(|(name, ..)| *name == rpc.method).ok_or(Failure::from(Code::NotAvailable))?;
     if session.signed_in().is_none() {
-        return Err(Code::PermissionDenied.into());
+        let code = if session.shared().inboxes { Code::PermissionDenied } else { Code::NotAvailable };
+        return Err(code.into());
     }
     method(session, &rpc.data)
 }

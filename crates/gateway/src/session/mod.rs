@@ -83,8 +83,7 @@ pub(crate) struct Session {
 
 /// What a connected client is and may do.
 struct Connected {
-    /// None for who has no name.
-    member: Option<Member>,
+    person: Person,
     info: RefCell<Option<Payload>>,
     /// The channels its token names, in order, to see whether a new token names others.
     granted: Box<[String]>,
@@ -92,7 +91,16 @@ struct Connected {
     capabilities: RefCell<Capabilities>,
 }
 
-/// Who has connected, has a name and so an inbox.
+/// Whose connection it is.
+enum Person {
+    /// Who has no name.
+    Nobody,
+    /// Who has one, at a server without inboxes.
+    Named(User),
+    Member(Member),
+}
+
+/// Who has connected, and has a name and an inbox.
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
@@ -281,19 +289,25 @@ impl Session {
         self.connected.get().expect("commands are taken after connect only")
     }
 
-    /// Who this is, if it has connected under a name.
+    /// Who this is, if it has connected and has an inbox.
     pub(crate) fn signed_in(&self) -> Option<&Member> {
-        self.connected.get()?.member.as_ref()
+        match &self.connected.get()?.person {
+            Person::Member(member) => Some(member),
+            Person::Nobody | Person::Named(_) => None,
+        }
     }
 
-    /// Who this is, for what only those with a name get as far as.
+    /// Who this is, for what only those with an inbox get as far as.
     pub(crate) fn member(&self) -> &Member {
-        self.signed_in().expect("who has no name has no inbox, and rpc refuses them")
+        self.signed_in().expect("rpc refuses who has no inbox")
     }
 
     /// The name that others see; empty for who has none.
     pub(crate) fn user_name(&self) -> &str {
-        self.signed_in().map_or("", |member| member.user.as_str())
+        match self.connected.get().map(|connected| &connected.person) {
+            Some(Person::Named(user) | Person::Member(Member { user, .. })) => user.as_str(),
+            Some(Person::Nobody) | None => "",
+        }
     }
 
     /// As others see this client.

@@ -199,6 +199,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),
+        inboxes: true,
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,

@@ -104,6 +104,7 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         outbound_tls: None,
         pages: pages::router(about).merge(sign_in),
         namespaces: Namespaces::default(),
+        inboxes: true,
         rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,

@@ -204,6 +204,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
             outbound_tls,
             pages: pages::router(about),
             namespaces: settings.channel.into(),
+            inboxes: settings.inboxes,
             rooms: settings.rooms,
             api,
             origins: settings.origins,

@@ -32,6 +32,7 @@ pub(super) struct Settings {
     pub(super) set: Vec<(String, String)>,
     pub(super) token: auth::Settings,
     pub(super) subscription_token: Option<auth::Settings>,
+    pub(super) inboxes: bool,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
     pub(super) api: api::Settings,
@@ -73,6 +74,7 @@ impl Settings {
             broker: At::of(options, file.broker)?,
             token,
             subscription_token: file.subscription_token,
+            inboxes: file.inbox.enabled,
             rooms: RoomRules {
                 made: listed(&options.new_rooms, file.rooms.new),
                 open: listed(&options.open_rooms, file.rooms.open),

@@ -13,6 +13,7 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) broker: Broker,
     pub(in crate::serve) token: auth::Settings,
     pub(in crate::serve) subscription_token: Option<auth::Settings>,
+    pub(in crate::serve) inbox: Inbox,
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
     pub(in crate::serve) http_api: api::Settings,
@@ -45,6 +46,19 @@ pub(in crate::serve) struct Broker {
     pub(in crate::serve) data: Option<PathBuf>,
     pub(in crate::serve) resp_port: Option<u16>,
     pub(in crate::serve) set: BTreeMap<String, Parameter>,
+}
+
+/// What comes to everybody who has signed in, without being asked for.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::serve) struct Inbox {
+    pub(in crate::serve) enabled: bool,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox { enabled: true }
+    }
 }
 
 /// Rooms that users may make or join by themselves.

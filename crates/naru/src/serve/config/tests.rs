@@ -18,7 +18,7 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "",
     "[server]",
     "[broker]",
@@ -27,6 +27,7 @@ const SECTIONS: [&str; 15] = [
     "[subscription_token]",
     "[limits]",
     "[metrics]",
+    "[inbox]",
     "[rooms]",
     "[channel]",
     "[channel.subscribe_to_user_personal_channel]",
