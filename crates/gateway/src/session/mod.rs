@@ -158,23 +158,31 @@ impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
     ///
     /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
+    pub(crate) fn run(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        flavour: Flavour,
+        read: Bytes,
+    ) -> impl Future<Output = ()> + use<> {
         let session = Session::enter(core, socket, flavour, false, None);
         let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
         // It is the front of a buffer of 8 KiB.
         drop(read);
-        session.live(&mut source).await;
+        async move { session.live(&mut source).await }
     }
 
     /// Serves a connection whose commands come apart from it, to its end.
-    pub(crate) async fn run_apart(core: &Rc<Core<Gate>>, socket: Socket, opening: Opening) {
+    pub(crate) fn run_apart(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        opening: Opening,
+    ) -> impl Future<Output = ()> + use<> {
         let Opening { flavour, mailbox, is_bare, head } = opening;
         let mailbox = Rc::new(mailbox);
         let session = Session::enter(core, socket, flavour, is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
-        drop(head);
         let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
-        session.live(&mut source).await;
+        async move { session.live(&mut source).await }
     }
 
     fn enter(
