@@ -33,6 +33,7 @@ mod crossing;
 mod delta;
 mod duration;
 mod events;
+mod frame_end;
 mod gateway;
 mod heads;
 mod http;

@@ -30,7 +30,7 @@ pub const JSON_DEPTH_MAX: usize = 32;
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
-/// What the WebSocket decoder keeps for a silent connection.
+/// What the WebSocket decoder reads at once; it is there only while messages come.
 pub const DECODER_BYTES: usize = 256;
 
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.

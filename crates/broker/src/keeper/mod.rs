@@ -29,6 +29,7 @@ mod start;
 mod store;
 mod streams;
 mod strings;
+mod told;
 mod transaction;
 mod turn;
 mod upkeep;

@@ -137,8 +137,7 @@ impl Key {
 
     fn new(id: Option<&str>, decoding: DecodingKey, algorithms: Vec<Algorithm>) -> Key {
         // The claims are checked on types of our own: the library takes an `exp` it cannot read for none.
-        let mut validation = Validation::default();
-        validation.algorithms = algorithms;
+        let mut validation = Validation { algorithms, ..Validation::default() };
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;

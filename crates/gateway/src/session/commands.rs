@@ -110,11 +110,12 @@ impl Session {
         }
         let later = match request {
             Request::Connect(connect) => {
-                return self.connect(id, connect, source).await;
+                // Boxed, so that the commands that come all the time do not need as much memory.
+                return Box::pin(self.connect(id, connect, source)).await;
             }
             Request::Subscribe(subscribe) => {
                 self.settle(in_hand).await?;
-                return self.subscribe(id, subscribe).await;
+                return Box::pin(self.subscribe(id, subscribe)).await;
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;
