@@ -414,14 +414,14 @@ fn who_posts_more_than_is_taken_is_closed() {
     let address = gateway.address();
     let mut ann = narrow_subscriber(address, "public:a");
     let mut bob = Client::connect(address, "bob");
-    let text = "x".repeat(32 << 10);
+    let text = "x".repeat(100 << 10);
     // So much that its commands are not taken any more, and not so much that it is cut off: the kernel takes an unknown part.
     let mut posted = 0;
     'full: loop {
         bob.ask("publish", json!({"channel": "public:a", "data": text}));
         let command =
             json!({"id": 100, "rpc": {"method": "none", "data": "y".repeat(100 << 10)}}).to_string();
-        for _ in 0..8 {
+        for _ in 0..6 {
             assert_eq!(ann.post(address, &command), 204);
             posted += 1;
             if harbour.listeners("public:a") == 0 {
