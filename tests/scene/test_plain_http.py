@@ -81,7 +81,7 @@ def test_a_server_that_stops_sends_its_clients_to_another(servers, people, how):
     assert bob.texts("bob", 3) == ["1", "2", "3"]
 
 
-def test_a_server_that_is_killed_is_noticed_by_what_is_posted(servers, people, how):
+def test_a_server_that_is_killed_is_left_for_another(servers, people, how):
     alice, bob = people("alice", servers[0]), people("bob", servers[1], servers[0], posts=[servers[0].url], **how)
     servers[1].program.kill()
     bob.wait("connected", 2)

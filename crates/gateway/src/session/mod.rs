@@ -169,22 +169,34 @@ impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
     ///
     /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
+    pub(crate) fn run(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        flavour: Flavour,
+        read: Bytes,
+    ) -> impl Future<Output = ()> + use<> {
         let session = Session::enter(core, socket, flavour, false, None);
         let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
         // It is the front of a buffer of 8 KiB.
         drop(read);
-        session.live(&mut source).await;
+        async move { session.live(&mut source).await }
     }
 
     /// Serves a connection whose commands come apart from it, to its end.
-    pub(crate) async fn run_apart(core: &Rc<Core<Gate>>, socket: Socket, opening: Opening) {
-        let Opening { flavour, mailbox, is_bare, head, pass: _pass } = opening;
+    pub(crate) fn run_apart(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        opening: Opening,
+    ) -> impl Future<Output = ()> + use<> {
+        let Opening { flavour, mailbox, is_bare, head, pass } = opening;
         let mailbox = Rc::new(mailbox);
         let session = Session::enter(core, socket, flavour, is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
         let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
-        session.live(&mut source).await;
+        async move {
+            let _pass = pass;
+            session.live(&mut source).await;
+        }
     }
 
     fn enter(
@@ -428,11 +440,22 @@ mod tests {
         size_of::<F>()
     }
 
-    #[test]
-    fn a_silent_connection_waits_in_a_small_future() {
+    /// What the futures of a connection take, over WebSocket and apart from it.
+    fn bytes() -> [usize; 2] {
         type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
         let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
-        let bytes = future_bytes(run);
-        assert!(bytes <= 2048, "{bytes} bytes, and {} of the session", size_of::<Session>());
+        type Apart = (&'static Rc<Core<Gate>>, Socket, Opening);
+        let run_apart = |(core, socket, opening): Apart| Session::run_apart(core, socket, opening);
+        [future_bytes(run), future_bytes(run_apart)]
+    }
+
+    #[test]
+    fn a_silent_connection_waits_in_a_small_future() {
+        let [websocket, apart] = bytes();
+        let session = size_of::<Session>();
+        assert!(
+            websocket <= 2048 && apart <= 2048,
+            "{websocket} or {apart} bytes, and {session} of the session"
+        );
     }
 }

@@ -4,6 +4,10 @@ use super::Ending;
 use crate::{streams::Downstream, websocket::WebSocket};
 
 /// Where a session's commands come from, and how its connection is seen to end.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are WebSockets, and an allocation less each is something"
+)]
 pub(super) enum Source {
     WebSocket(WebSocket),
     /// They come apart from the connection.

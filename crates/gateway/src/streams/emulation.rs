@@ -24,7 +24,7 @@ const METHODS: &str = "POST, OPTIONS";
 pub(crate) async fn emulate(core: &Core<Gate>, request: Request<RequestBody>) -> Response<Body> {
     let headers = match admit(&request, METHODS, &core.shared().origins) {
         Ok(headers) => headers,
-        Err(response) => return response,
+        Err((status, headers)) => return answer(status, headers),
     };
     if request.method() != Method::POST {
         return not_allowed(METHODS, headers);

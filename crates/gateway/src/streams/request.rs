@@ -56,7 +56,8 @@ pub(crate) async fn read(
 ) -> Result<Opening, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let methods = if is_events { "GET, POST, OPTIONS" } else { "POST, OPTIONS" };
-    let headers = admit(&request, methods, &shared.origins)?;
+    let headers =
+        admit(&request, methods, &shared.origins).map_err(|(status, headers)| answer(status, headers))?;
     let is_bare = request.version() < Version::HTTP_11;
     let flavour = match encoding(request.headers()) {
         _ if is_events => Flavour::Events,
@@ -85,19 +86,19 @@ fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {
     cf_connect.filter(|frame| !frame.is_empty()).map(Bytes::from).ok_or(StatusCode::BAD_REQUEST)
 }
 
-/// What is the same for all requests here: who may come, and what a browser asks before. Answers what goes into the answer.
-#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
+/// What is the same for all requests here: who may come, and what a browser asks before. The headers that go into the answer;
+/// or all of it.
 pub(super) fn admit(
     request: &Request<RequestBody>,
     methods: &'static str,
     origins: &[String],
-) -> Result<HeaderMap, Response<Body>> {
+) -> Result<HeaderMap, (StatusCode, HeaderMap)> {
     let Ok(mut headers) = cors::allow(request.headers(), origins) else {
-        return Err(answer(StatusCode::FORBIDDEN, HeaderMap::new()));
+        return Err((StatusCode::FORBIDDEN, HeaderMap::new()));
     };
     if request.method() == Method::OPTIONS {
         cors::preflight(request.headers(), methods, &mut headers);
-        return Err(answer(StatusCode::NO_CONTENT, headers));
+        return Err((StatusCode::NO_CONTENT, headers));
     }
     Ok(headers)
 }

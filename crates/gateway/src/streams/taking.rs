@@ -55,7 +55,8 @@ where
         if let Poll::Ready(served) = Pin::new(&mut connection).poll(context) {
             return Poll::Ready(served.map(|()| None));
         }
-        // hyper may still have to write what it has answered to earlier requests. Polled, it writes all that it can.
+        // What hyper has answered to earlier requests would be lost with it. hyper 1.12 takes no request before that is
+        // written, but promises nothing. Polled, it writes all that it can.
         if is_stuck.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
