@@ -1,20 +1,22 @@
-//! HTTP on a core: the way to a WebSocket, and everything else through the router.
+//! HTTP on a core: the ways to a session, and everything else through the router.
 
 use std::{convert::Infallible, rc::Rc};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use crate::{
+    admission::Pass,
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
     protocol::flavour::Flavour,
     session::Session,
+    streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
     wire::{Gate, Seat},
 };
 
@@ -26,8 +28,13 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Serves a new connection in a task of its own.
 pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
-    let seat = Rc::new(Seat(core));
-    match incoming.into_socket() {
+    let socket = incoming.into_socket();
+    let from = match &socket {
+        Ok(Socket::Tcp(stream)) if core.shared().admission.wants_addresses() => stream.peer_addr().ok(),
+        _ => None,
+    };
+    let seat = Rc::new(Seat(core, from.map(|address| address.ip())));
+    match socket {
         Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
         Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
         Ok(Socket::Tls(_)) => tracing::error!("a chat server's port speaks no TLS of its own"),
@@ -39,32 +46,58 @@ async fn run<S>(seat: Rc<Seat>, stream: S, socket: fn(S) -> Socket)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let taken = Taken::default();
     let service = service_fn(|request| {
-        let seat = seat.clone();
+        let (seat, taken) = (seat.clone(), taken.clone());
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
                 WEBSOCKET_PATH => upgrade(seat, request, socket),
+                HTTP_STREAM_PATH | EVENTS_PATH => {
+                    let opening = match enter(&seat, &request) {
+                        Ok(pass) => streams::read(request, seat.0.shared(), pass).await,
+                        Err(refused) => Err(refused),
+                    };
+                    match opening {
+                        Ok(opening) => taken.put(opening).await,
+                        Err(refused) => refused,
+                    }
+                }
+                EMULATION_PATH => streams::emulate(&seat.0, request).await,
                 _ => route(&seat, request).await,
             })
         }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_PATIENCE)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEADERS_BYTES_MAX)
-        .max_buf_size(HTTP_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "an HTTP connection failed");
+        .max_buf_size(HTTP_BUFFER_BYTES_MAX);
+    match streams::serve(&http, stream, taken.clone(), service).await {
+        Ok(None) => {}
+        // In a task of its own, so that it does not keep room for hyper.
+        Ok(Some((stream, opening))) => {
+            tokio::task::spawn_local(
+                async move { Session::run_apart(&seat.0, socket(stream), opening).await },
+            );
+        }
+        Err(error) => tracing::debug!(%error, "an HTTP connection failed"),
     }
 }
 
 async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
     let answered = seat.0.shared().router.clone().call(request).await;
     answered.unwrap_or_else(|never| match never {})
+}
+
+/// Takes a place for the session that is asked for, or answers that there is none. What a browser asks before needs none.
+#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
+fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
+    if request.method() == Method::OPTIONS {
+        return Ok(Pass::default());
+    }
+    let entered = seat.0.shared().admission.enter(seat.1, request.headers());
+    entered.map_err(|full| refused(StatusCode::SERVICE_UNAVAILABLE, full.hint()))
 }
 
 /// Answers a request on the WebSocket's path; if it is one, the connection becomes a session.
@@ -78,6 +111,10 @@ where
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
+    let pass = match enter(&seat, &request) {
+        Ok(pass) => pass,
+        Err(refused) => return refused,
+    };
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
     let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
     {
@@ -96,7 +133,8 @@ where
     }
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
-        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
+        let _pass = pass;
+        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
             Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
@@ -141,6 +179,9 @@ fn refused(status: StatusCode, hint: &str) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if status == StatusCode::UPGRADE_REQUIRED {
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -1,12 +1,36 @@
 //! Bounds of the gateway, with their reasons. Those of the client protocol have its documents as their source.
 
+mod bucket;
+mod network;
+mod settings;
+
 use std::time::Duration;
 
 use naru_fanout::OutboxLimit;
 
-/// Bytes of one incoming WebSocket message; a larger one closes the connection with 1009, for good. Twice the body of a
-/// message, so that a body somewhat too large is answered with an error that says so.
+pub(crate) use bucket::{Bucket, Rate, Spent};
+pub(crate) use network::{Network, place};
+pub use settings::{BadSettings, Limits, Settings};
+
+/// Bytes of one incoming WebSocket message, unless set otherwise; a larger one closes the connection with 1009, for good. Twice
+/// the body of a message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
+
+/// Bytes of a request that brings commands of one who is served over plain HTTP: of a message as large as one may be, as text
+/// inside JSON.
+pub const EMULATION_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+
+/// Bytes of commands that have come apart from their connection and are not taken yet, and their frames. Who posts more than is
+/// taken is closed, and comes back.
+pub const MAILBOX_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// See [`MAILBOX_BYTES_MAX`].
+pub const MAILBOX_FRAMES_MAX: usize = 256;
+
+/// Bytes of what may be a connection's secret.
+pub const SECRET_BYTES_MAX: usize = 64;
+
+/// Time for the body of a client's request.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How deep JSON from a client may be nested.
 pub const JSON_DEPTH_MAX: usize = 32;
@@ -14,7 +38,7 @@ pub const JSON_DEPTH_MAX: usize = 32;
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
-/// What the WebSocket decoder keeps for a silent connection.
+/// What the WebSocket decoder reads at once; it is there only while messages come.
 pub const DECODER_BYTES: usize = 256;
 
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.
@@ -39,7 +63,7 @@ pub const CHANNEL_BYTES_MAX: usize = 255;
 /// most clients stay away.
 pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Channels of one client.
+/// Channels of one client, unless set otherwise.
 pub const CHANNELS_MAX: usize = 128;
 
 /// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
@@ -161,7 +185,7 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// Time a client has for its pong.
 pub const PONG_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Time a client has for its connect command.
+/// Time a client has for its connect command, unless set otherwise.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time a connect command has, from its coming to its answer. SDKs wait for 5 s: who has to come again is told so before, and

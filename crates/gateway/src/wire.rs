@@ -1,6 +1,6 @@
 //! The gateway as a protocol on top of the fan-out.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -10,25 +10,30 @@ use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
+    admission::Admission,
     auth::Auth,
     channels::RoomRules,
+    draining::Draining,
     heads::Heads,
     http,
     interests::Interests,
+    limits::Limits,
+    metrics::Metrics,
     namespaces::Namespaces,
-    nodes::{Census, Emulate, Index, Steer},
+    nodes::{Census, Emulate, Index, Nodes, Steer},
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
 };
 
-/// WebSocket sessions on the cores.
+/// Sessions of clients on the cores.
 pub(crate) struct Gate;
 
 /// What all cores share.
 pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
+    pub(crate) nodes: Arc<Nodes>,
     pub(crate) interests: Arc<Interests>,
     /// How far the rooms are that sessions follow by their channels.
     pub(crate) heads: Arc<Heads>,
@@ -41,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
     pub(crate) router: axum::Router,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) draining: Arc<Draining>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
     pub(crate) calls: Arc<Semaphore>,
     /// Taken while an inbox is read.
@@ -89,8 +98,9 @@ impl Wire for Gate {
                     .for_each(|session| session.steer(&steer));
             }
             Mail::Emulate(emulate) => {
-                if core.local().by_session(&emulate.session).is_some() {
-                    tracing::warn!("commands that come apart from their connection are not taken yet");
+                if let Some(session) = core.local().by_session(&emulate.session).and_then(|id| core.peer(id))
+                {
+                    session.emulate(&emulate.data.0);
                 }
             }
             // Whoever asked may have given up.
@@ -103,12 +113,12 @@ impl Wire for Gate {
     }
 
     fn stop(core: &Rc<Core<Gate>>) {
-        core.each_peer(|session| session.finish());
+        core.shared().draining.send_away(core);
     }
 }
 
-/// A connection's place on its core, given back when its last part is dropped.
-pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>);
+/// A connection's place on its core, given back when its last part is dropped; and where it comes from, if that matters.
+pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>, pub(crate) Option<IpAddr>);
 
 impl Drop for Seat {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ use tokio::{
     task::{spawn_local, unconstrained},
 };
 
-use super::{Ending, Session};
+use super::{Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
@@ -30,7 +30,6 @@ use crate::{
         reply::{Outcome, Reply},
     },
     rpc,
-    websocket::WebSocket,
 };
 
 /// The outcome of a command, once the broker has answered.
@@ -41,9 +40,9 @@ type InHand = FuturesOrdered<Pin<Box<dyn Future<Output = (u32, Result<Outcome, F
 
 impl Session {
     /// Takes commands until the client goes, is sent away, or the server stops.
-    pub(super) async fn take_commands(self: &Rc<Self>, socket: &mut WebSocket) -> Ending {
+    pub(super) async fn take_commands(self: &Rc<Self>, source: &mut Source) -> Ending {
         let mut in_hand = InHand::new();
-        match self.serve(socket, &mut in_hand).await {
+        match self.serve(source, &mut in_hand).await {
             Ok(never) => match never {},
             Err(Ending::Close(Disconnect::Shutdown)) => {
                 self.settle(&mut in_hand).await.err().unwrap_or(Disconnect::Shutdown.into())
@@ -52,11 +51,7 @@ impl Session {
         }
     }
 
-    async fn serve(
-        self: &Rc<Self>,
-        socket: &mut WebSocket,
-        in_hand: &mut InHand,
-    ) -> Result<Infallible, Ending> {
+    async fn serve(self: &Rc<Self>, source: &mut Source, in_hand: &mut InHand) -> Result<Infallible, Ending> {
         loop {
             let message = select! {
                 biased;
@@ -65,11 +60,11 @@ impl Session {
                     self.answer(id, outcome)?;
                     continue;
                 }
-                message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
+                message = source.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
             // Apart: what taking needs is not kept for a connection that is silent.
-            Box::pin(self.take(&message, socket, in_hand)).await?;
+            Box::pin(self.take(&message, source, in_hand)).await?;
         }
     }
 
@@ -77,7 +72,7 @@ impl Session {
     async fn take(
         self: &Rc<Self>,
         message: &Bytes,
-        socket: &mut WebSocket,
+        source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
         for command in self.flavour.encoding().commands(message.clone()) {
@@ -97,7 +92,7 @@ impl Session {
                 return Ok(());
             }
             let command = command.map_err(|Malformed| Disconnect::BadRequest)?;
-            self.start(command.id, command.request(), socket, in_hand).await?;
+            self.start(command.id, command.request(), source, in_hand).await?;
         }
         Ok(())
     }
@@ -106,20 +101,25 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         request: Request,
-        socket: &mut WebSocket,
+        source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
+        self.meter().commanded(&request);
         let is_connect = matches!(request, Request::Connect(_));
         if is_connect == self.connected.get().is_some() {
             return Err(Disconnect::BadRequest.into());
         }
+        if let Err(failure) = self.spend_command(&request) {
+            return self.refuse(id, failure, in_hand);
+        }
         let later = match request {
             Request::Connect(connect) => {
-                return self.connect(id, connect, socket).await;
+                // Boxed, so that the commands that come all the time do not need as much memory.
+                return Box::pin(self.connect(id, connect, source)).await;
             }
             Request::Subscribe(subscribe) => {
                 self.settle(in_hand).await?;
-                return self.subscribe(id, subscribe).await;
+                return Box::pin(self.subscribe(id, subscribe)).await;
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;
@@ -154,9 +154,17 @@ impl Session {
                 let turn = self.call_turn(in_hand).await?;
                 in_hand.push_back(started(id, later, turn).await);
             }
-            Err(failure) if in_hand.is_empty() => return self.answer(id, Err(failure)),
-            Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
+            Err(failure) => return self.refuse(id, failure, in_hand),
         }
+        Ok(())
+    }
+
+    /// Answers behind what is in hand.
+    fn refuse(&self, id: u32, failure: Failure, in_hand: &mut InHand) -> Result<(), Ending> {
+        if in_hand.is_empty() {
+            return self.answer(id, Err(failure));
+        }
+        in_hand.push_back(Box::pin(ready((id, Err(failure)))));
         Ok(())
     }
 
@@ -201,7 +209,11 @@ impl Session {
     pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
+            Err(Failure::Refused(refused)) => {
+                self.meter().refused(refused.code);
+                self.spend_error(&refused)?;
+                Outcome::Error(Error::from(refused))
+            }
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
         };
         self.send(&Reply::to(id, outcome));

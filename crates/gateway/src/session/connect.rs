@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
 use super::{
-    Connected, Ending, Member, Person, Session, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined,
+    Connected, Ending, Member, Person, Session, Source, Terms, VERSION, Wanted, rooms::Held,
+    subscriptions::Joined,
 };
 use crate::{
     auth::{Granted, Identity},
@@ -31,7 +32,6 @@ use crate::{
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, ServerSide, SubscribeResult},
     },
     publication::Sender,
-    websocket::WebSocket,
 };
 
 /// What we read of the data a client connects with.
@@ -61,12 +61,12 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         connect: ConnectRequest,
-        socket: &mut WebSocket,
+        source: &mut Source,
     ) -> Result<(), Ending> {
         self.clock.asked();
         let admitted = select! {
             biased;
-            ending = socket.gone() => return Err(ending),
+            ending = source.gone() => return Err(ending),
             admitted = timeout(ADMIT_PATIENCE, self.admit(id, connect)) => admitted,
         };
         match admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into())) {
@@ -113,6 +113,8 @@ impl Session {
             subs: subs.into_iter().map(ServerSide::from).collect(),
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
+            session: self.mailbox.as_ref().map(|mailbox| mailbox.secret().to_owned()).unwrap_or_default(),
+            node: self.mailbox.as_ref().map(|_| self.shared().server.to_string()).unwrap_or_default(),
             ..ConnectResult::default()
         };
         let (person, begun) = match inbox {
@@ -143,7 +145,9 @@ impl Session {
     /// Finds out where a user's inbox goes on for the device that connects.
     async fn open_inbox(self: &Rc<Self>, user: User, connect: &ConnectRequest) -> Result<Opened, Failure> {
         let device = device(&connect.data)?;
-        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+        let most = self.shared().limits.user_connections_max;
+        let route = self.shared().interests.hold_among(Interest::User(user.clone()), most).await?;
+        let route = route.ok_or(Disconnect::ConnectionLimit)?;
 
         // First listen, then read: whatever comes meanwhile raises the head that is read up to.
         let inbox = inbox_of(user.as_str());

@@ -21,6 +21,7 @@ use naru_fanout::Listener;
 use naru_gateway::{
     Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
+    metrics,
     namespaces::Namespaces,
 };
 use naru_ledger::{Limits, Server, User};
@@ -202,6 +203,9 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
+        limits: naru_gateway::limits::Limits::default(),
+        metrics: metrics::Options::default(),
+        drain: Duration::ZERO,
         grace: Duration::from_secs(4),
     };
     change(&mut options);

@@ -108,6 +108,9 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,
+        limits: naru_gateway::limits::Limits::default(),
+        metrics: naru_gateway::metrics::Options::default(),
+        drain: std::time::Duration::ZERO,
         grace: GRACE,
     };
     Ok(Gateway::start(options, Target::Url(broker.into()))?)

@@ -3,10 +3,11 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::Context;
-use naru_gateway::{RoomRules, Secret, api, auth, namespaces};
+use naru_gateway::{RoomRules, Secret, api, auth, limits, metrics, namespaces};
 
 use super::{
     Options,
@@ -35,6 +36,9 @@ pub(super) struct Settings {
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
     pub(super) api: api::Settings,
+    pub(super) limits: limits::Settings,
+    pub(super) metrics: metrics::Settings,
+    pub(super) drain: Duration,
 }
 
 /// Where the broker is.
@@ -77,6 +81,9 @@ impl Settings {
             },
             channel: file.channel,
             api,
+            limits: file.limits,
+            metrics: file.metrics,
+            drain: options.drain.or(file.server.drain).unwrap_or_default(),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The sections of a configuration.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use naru_gateway::{api, auth, namespaces};
+use naru_gateway::{api, auth, limits, metrics, namespaces};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// All of it. Whatever is not said has its default.
@@ -17,6 +17,8 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
     pub(in crate::serve) http_api: api::Settings,
+    pub(in crate::serve) limits: limits::Settings,
+    pub(in crate::serve) metrics: metrics::Settings,
 }
 
 /// The chat server itself.
@@ -29,6 +31,8 @@ pub(in crate::serve) struct Server {
     #[serde(deserialize_with = "cores")]
     pub(in crate::serve) cores: Option<u16>,
     pub(in crate::serve) origins: Vec<String>,
+    #[serde(deserialize_with = "drain")]
+    pub(in crate::serve) drain: Option<Duration>,
 }
 
 /// The broker, here or elsewhere.
@@ -137,4 +141,9 @@ fn cores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::E
         cores @ 1..=256 => Ok(Some(cores)),
         _ => Err(D::Error::custom("it takes a whole number from 1 to 256")),
     }
+}
+
+fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    crate::serve::drain_time(&text).map(Some).map_err(D::Error::custom)
 }

@@ -18,13 +18,15 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 16] = [
     "",
     "[server]",
     "[broker]",
     "[token]",
     "[[token.keys]]",
     "[subscription_token]",
+    "[limits]",
+    "[metrics]",
     "[inbox]",
     "[rooms]",
     "[channel]",
