@@ -10,7 +10,7 @@ import pytest
 
 from harness import sdks
 from harness.by_hand import ByHand, Silent
-from harness.naru import Naru
+from harness.naru import API_KEY, Naru
 from harness.program import Programs
 from harness.sdks import in_seconds, subscription_token, token_of
 
@@ -19,6 +19,8 @@ GO_BUILD_SECONDS_MAX = 240.0
 LONG = 45.0
 LIBRARIES = ("js", "python", "go")
 ENCODINGS = ("json", "protobuf")
+# Only the JavaScript library has other ways than WebSocket.
+WITHOUT_WEBSOCKET = ("json by http_stream", "protobuf by http_stream", "json by sse")
 
 # Each test has channels of its own in these.
 NAMESPACES = """
@@ -103,7 +105,10 @@ def pytest_generate_tests(metafunc):
     if "library" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("libraries")
         names = marker.args if marker else LIBRARIES
-        metafunc.parametrize("library, encoding", list(itertools.product(names, ENCODINGS)), indirect=["library"])
+        ways = list(itertools.product(names, ENCODINGS))
+        if metafunc.definition.get_closest_marker("every_way"):
+            ways += [("js", way) for way in WITHOUT_WEBSOCKET]
+        metafunc.parametrize("library, encoding", ways, indirect=["library"])
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +137,8 @@ def shared_broker(long_lived):
 def servers(long_lived, shared_broker, config):
     """Two chat servers, told apart from those of single tests by living longer."""
     naru = Naru(long_lived)
-    return [naru.joined_server(shared_broker, "--config", config, name=name) for name in ("shared-1", "shared-2")]
+    arguments = ["--config", config, "--api-key", API_KEY]
+    return [naru.joined_server(shared_broker, *arguments, name=name) for name in ("shared-1", "shared-2")]
 
 
 @pytest.fixture(scope="session")

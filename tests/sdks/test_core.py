@@ -6,6 +6,8 @@ import pytest
 from harness.node import Refused
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.every_way
+
 
 def test_connecting_tells_who_is_connected(person):
     alice = person("alice", data={"device": "phone"})
