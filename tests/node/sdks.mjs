@@ -3,8 +3,8 @@
 
 import { Centrifuge as InJson } from 'centrifuge';
 import { Centrifuge as InProtobuf } from 'centrifuge/build/protobuf';
-import WebSocket from 'ws';
 import { say, takeOrders } from './orders.mjs';
+import { reach } from './transports.mjs';
 
 /** Name -> { client, encode, decode }. */
 const clients = new Map();
@@ -38,10 +38,13 @@ function fetching(tokens, tell, event) {
 }
 
 function open({ client: name, address, encoding, token, next_tokens: next, data }) {
-  const one = { ...(encoding === 'protobuf' ? protobuf : json) };
+  // As "json", or "json by sse".
+  const [form, transport] = encoding.split(' by ');
+  const one = { ...(form === 'protobuf' ? protobuf : json) };
   const tell = (event, what) => say({ client: name, event, ...what });
-  const client = new (encoding === 'protobuf' ? InProtobuf : InJson)(address, {
-    websocket: WebSocket,
+  const { endpoint, ...way } = reach({ addresses: [address], transport });
+  const client = new (form === 'protobuf' ? InProtobuf : InJson)(endpoint, {
+    ...way,
     token,
     data: one.encode(data),
     getToken: next && fetching(next, tell, 'token asked for'),

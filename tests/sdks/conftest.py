@@ -3,18 +3,24 @@
 import itertools
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from harness import sdks
-from harness.naru import Naru
+from harness.by_hand import ByHand, Silent
+from harness.naru import API_KEY, Naru
 from harness.program import Programs
-from harness.sdks import token_of
+from harness.sdks import in_seconds, subscription_token, token_of
 
 GO_BUILD_SECONDS_MAX = 240.0
+# The server waits 25 s for a renewal, and for a pong after a ping that comes within 25 s.
+LONG = 45.0
 LIBRARIES = ("js", "python", "go")
 ENCODINGS = ("json", "protobuf")
+# Only the JavaScript library has other ways than WebSocket.
+WITHOUT_WEBSOCKET = ("json by http_stream", "protobuf by http_stream", "json by sse")
 
 # Each test has channels of its own in these.
 NAMESPACES = """
@@ -99,7 +105,10 @@ def pytest_generate_tests(metafunc):
     if "library" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("libraries")
         names = marker.args if marker else LIBRARIES
-        metafunc.parametrize("library, encoding", list(itertools.product(names, ENCODINGS)), indirect=["library"])
+        ways = list(itertools.product(names, ENCODINGS))
+        if metafunc.definition.get_closest_marker("every_way"):
+            ways += [("js", way) for way in WITHOUT_WEBSOCKET]
+        metafunc.parametrize("library, encoding", ways, indirect=["library"])
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +137,8 @@ def shared_broker(long_lived):
 def servers(long_lived, shared_broker, config):
     """Two chat servers, told apart from those of single tests by living longer."""
     naru = Naru(long_lived)
-    return [naru.joined_server(shared_broker, "--config", config, name=name) for name in ("shared-1", "shared-2")]
+    arguments = ["--config", config, "--api-key", API_KEY]
+    return [naru.joined_server(shared_broker, *arguments, name=name) for name in ("shared-1", "shared-2")]
 
 
 @pytest.fixture(scope="session")
@@ -187,6 +197,27 @@ def person(servers, library, encoding):
 
 
 @pytest.fixture
+def everybody(servers, libraries, long_lived, request):
+    """Connects somebody with each library in each encoding at once, for what takes a while."""
+    request.node.programs = [*getattr(request.node, "programs", []), long_lived]
+    here = []
+
+    def connect(**what):
+        some = [
+            libraries(library).open(servers[0].url, encoding, **what)
+            for library, encoding in itertools.product(LIBRARIES, ENCODINGS)
+        ]
+        here.extend(some)
+        for client in some:
+            client.wait("connected")
+        return some
+
+    yield connect
+    for client in here:
+        client.call("disconnect")
+
+
+@pytest.fixture
 def fresh():
     """Names that nobody has used."""
 
@@ -194,3 +225,34 @@ def fresh():
         return f"{namespace}:{next(numbers)}" if namespace else f"channel-{next(numbers)}"
 
     return name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_to_wait(request):
+    """Begins with the first test what the last ones wait for."""
+    if any("long_waits" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("long_waits")
+
+
+@pytest.fixture(scope="session")
+def long_waits(servers):
+    """All that ends after long, begun at once."""
+    channel = "private:long"
+    silent, stale = Silent(servers[0]), ByHand(servers[0])
+    silent.connect_as("silent")
+    expiring = ByHand(servers[0])
+    expiring.connect_as("expiring", exp=in_seconds(1))
+    subscriber = ByHand(servers[0])
+    subscriber.connect_as("subscriber")
+    token = subscription_token("subscriber", channel, exp=in_seconds(1))
+    assert subscriber.ask("subscribe", {"channel": channel, "token": token})["subscribe"]["expires"]
+    # Each is read all the time, so that pings are answered.
+    with ThreadPoolExecutor() as readers:
+        ends = {
+            name: readers.submit(one.end, LONG)
+            for name, one in {"silent": silent, "stale": stale, "expiring": expiring}.items()
+        }
+        ends["subscriber"] = readers.submit(subscriber.reply, lambda it: "unsubscribe" in it.get("push", {}), LONG)
+        yield {name: end.result for name, end in ends.items()}
+        for one in (silent, stale, expiring, subscriber):
+            one.close()

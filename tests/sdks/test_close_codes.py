@@ -1,83 +1,26 @@
 """Which code ends a connection or a subscription, and why; said by hand, where no library would say such a thing.
 
-3001 is at the end; 3010 is in test_recovery.py, 3508 in test_core.py; others are of tokens: test_tokens.py.
+Those that come after long are in test_waited_for.py, 3010 in test_recovery.py, 3508 in test_core.py, and others of tokens in
+test_tokens.py.
 """
 
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from harness.by_hand import ByHand
 from harness.raw_client import RawClient
-from harness.sdks import in_seconds, subscription_token, token_of
+from harness.sdks import token_of
 from harness.waiting import PATIENCE
-
-# The server waits 25 s for a renewal, and for a pong after a ping that comes within 25 s.
-LONG = 45.0
-
-
-class Wire:
-    """A WebSocket by hand, in JSON."""
-
-    def __init__(self, server, **options):
-        self.left = ExitStack()
-        self.socket = self.left.enter_context(connect(server.url, proxy=None, ping_interval=None, **options))
-        self.last_id = 0
-
-    def say(self, text):
-        self.socket.send(text)
-
-    def ask(self, name, request):
-        """A command; the reply to it."""
-        self.last_id += 1
-        self.say(json.dumps({"id": self.last_id, name: request}))
-        return self.reply(lambda it: it.get("id") == self.last_id)
-
-    def reply(self, wanted, within=PATIENCE):
-        deadline = time.monotonic() + within
-        while True:
-            frame = self.socket.recv(timeout=max(deadline - time.monotonic(), 0.001))
-            for line in frame.splitlines():
-                it = json.loads(line)
-                if not it:
-                    self.pong()
-                elif wanted(it):
-                    return it
-
-    def pong(self):
-        self.say("{}")
-
-    def connect_as(self, user, **claims):
-        return self.ask("connect", {"token": token_of(user, **claims)})
-
-    def end(self, within=PATIENCE):
-        """Reads up to the end of the connection; its code and reason."""
-        try:
-            self.reply(lambda _: False, within)
-        except ConnectionClosed as closed:
-            assert closed.rcvd, "it ended without a word"
-            return closed.rcvd.code, closed.rcvd.reason
-
-    def close(self):
-        self.left.close()
-
-
-class Silent(Wire):
-    """One that says no pong."""
-
-    def pong(self):
-        pass
 
 
 @pytest.fixture
 def wire(servers):
     open_ones = []
 
-    def open_one(kind=Wire):
+    def open_one(kind=ByHand):
         open_ones.append(kind(servers[0]))
         return open_ones[-1]
 
@@ -207,50 +150,9 @@ def received(slow):
         return b""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def long_waits(servers):
-    """All that ends after long, begun at once."""
-    channel = "private:long"
-    silent, stale = Silent(servers[0]), Wire(servers[0])
-    silent.connect_as("silent")
-    expiring = Wire(servers[0])
-    expiring.connect_as("expiring", exp=in_seconds(1))
-    subscriber = Wire(servers[0])
-    subscriber.connect_as("subscriber")
-    token = subscription_token("subscriber", channel, exp=in_seconds(1))
-    assert subscriber.ask("subscribe", {"channel": channel, "token": token})["subscribe"]["expires"]
-    # Each is read all the time, so that pings are answered.
-    with ThreadPoolExecutor() as readers:
-        ends = {
-            name: readers.submit(one.end, LONG)
-            for name, one in {"silent": silent, "stale": stale, "expiring": expiring}.items()
-        }
-        ends["subscriber"] = readers.submit(subscriber.reply, lambda it: "unsubscribe" in it.get("push", {}), LONG)
-        yield {name: end.result for name, end in ends.items()}
-        for one in (silent, stale, expiring, subscriber):
-            one.close()
-
-
-def test_3502_is_for_who_says_nothing(long_waits):
-    assert long_waits["stale"]() == (3502, "stale")
-
-
-def test_3005_is_for_who_does_not_renew(long_waits):
-    assert long_waits["expiring"]() == (3005, "expired")
-
-
-def test_2501_is_for_a_subscription_that_is_not_renewed(long_waits):
-    ended = long_waits["subscriber"]()["push"]
-    assert ended == {"channel": "private:long", "unsubscribe": {"code": 2501, "reason": "subscription expired"}}
-
-
-def test_3012_is_for_who_does_not_answer_a_ping(long_waits):
-    assert long_waits["silent"]() == (3012, "no pong")
-
-
 def test_3001_is_for_everybody_at_a_server_that_ends(naru, broker, config):
     server = naru.joined_server(broker, "--config", config)
-    one = Wire(server)
+    one = ByHand(server)
     one.connect_as("alice")
     assert server.program.terminate() == 0
     assert one.end() == (3001, "shutdown")

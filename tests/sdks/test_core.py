@@ -4,6 +4,9 @@ their own."""
 import pytest
 
 from harness.node import Refused
+from harness.waiting import eventually
+
+pytestmark = pytest.mark.every_way
 
 
 def test_connecting_tells_who_is_connected(person):
@@ -68,8 +71,9 @@ def test_who_is_there_is_known_at_every_server(person, fresh):
     assert present[id_of[alice]]["conn_info"] == {"name": "A"}
     assert alice.call("presence stats", channel=channel) == {"clients": 2, "users": 2}
     bob.unsubscribe(channel)
-    assert alice.call("presence stats", channel=channel) == {"clients": 1, "users": 1}
-    alice.unsubscribe(channel)
+    alone = {"clients": 1, "users": 1}
+    # A library says that it has unsubscribed before the server has.
+    eventually(lambda: alice.call("presence stats", channel=channel) == alone, "he is still said to be there")
 
 
 def test_who_comes_and_goes_is_told_to_whom_asks(person, fresh):
@@ -85,29 +89,24 @@ def test_who_comes_and_goes_is_told_to_whom_asks(person, fresh):
     assert not bob.seen("join", channel=channel)
 
 
-@pytest.mark.parametrize(
-    "do, channel, code",
-    [
-        ("subscribe", "nobody-has-this:1", 102),
-        ("subscribe", "private:1", 103),
-        ("subscribe", "dialog:x#bob", 103),
+def test_what_is_not_allowed_is_refused_with_its_code(person):
+    alice = person("alice")
+    for channel, code in (("nobody-has-this:1", 102), ("private:1", 103), ("dialog:x#bob", 103), ("$private:1", 103)):
+        alice.call("subscribe", channel=channel)
+        assert alice.wait("unsubscribed", channel=channel)["code"] == code
+    for do, channel, code in (
+        ("publish", "nobody-has-this:1", 102),
         ("publish", "private:1", 103),
         ("publish", "dialog:x#bob", 103),
         ("presence", "few:1", 108),
         ("presence", "kept:never", 103),
+        ("presence stats", "kept:never", 103),
         ("history", "private:1", 103),
         ("history", "objects:1", 108),
-    ],
-)
-def test_what_is_not_allowed_is_refused_with_its_code(person, do, channel, code):
-    alice = person("alice")
-    if do == "subscribe":
-        alice.call("subscribe", channel=channel)
-        assert alice.wait("unsubscribed", channel=channel)["code"] == code
-        return
-    with pytest.raises(Refused) as refused:
-        alice.call(do, channel=channel, data=None if do in ("presence", "history") else {})
-    assert refused.value.code == code
+    ):
+        with pytest.raises(Refused) as refused:
+            alice.call(do, channel=channel, data={} if do == "publish" else None)
+        assert refused.value.code == code, (do, channel)
 
 
 def test_a_channel_takes_only_data_of_its_form(person, fresh):

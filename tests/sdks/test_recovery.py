@@ -5,6 +5,8 @@ import pytest
 from harness.cut import Way
 from harness.resp import Wire
 
+pytestmark = pytest.mark.every_way
+
 
 @pytest.fixture
 def way(servers):

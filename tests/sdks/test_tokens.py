@@ -6,12 +6,12 @@ from harness.sdks import in_seconds, subscription_token, token_of
 SOON = 2
 
 
-def test_a_token_is_renewed_each_time_it_ends_and_the_connection_goes_on(person):
+def test_a_token_is_renewed_each_time_it_ends_and_the_connection_goes_on(everybody):
     soon = [token_of("alice", exp=in_seconds(SOON * n)) for n in (1, 2)]
-    alice = person("alice", token=soon[0], next_tokens=[soon[1], token_of("alice")])
-    # The second is asked for because the server has said when the first renewal ends.
-    alice.wait("token asked for", 2)
-    assert len(alice.seen("connecting")) == len(alice.seen("connected")) == 1
+    for alice in everybody(token=soon[0], next_tokens=[soon[1], token_of("alice")]):
+        # The second is asked for because the server has said when the first renewal ends.
+        alice.wait("token asked for", 2)
+        assert len(alice.seen("connecting")) == len(alice.seen("connected")) == 1
 
 
 def test_a_token_that_has_ended_is_replaced_by_another(person):
@@ -25,17 +25,21 @@ def test_a_token_with_a_wrong_signature_is_not_tried_again(person):
     assert not alice.seen("connected")
 
 
-def test_nobody_becomes_another_by_a_renewal(person):
-    alice = person("alice", claims={"exp": in_seconds(SOON)}, next_tokens=[token_of("bob", exp=in_seconds(3600))])
-    assert alice.wait("disconnected")["code"] == 3500
+def test_nobody_becomes_another_by_a_renewal(everybody):
+    soon = token_of("alice", exp=in_seconds(SOON))
+    for alice in everybody(token=soon, next_tokens=[token_of("bob", exp=in_seconds(3600))]):
+        assert alice.wait("disconnected")["code"] == 3500
 
 
-def test_a_subscription_is_renewed_each_time_its_token_ends(person, fresh):
-    alice, channel = person("alice"), fresh("private")
+def test_a_subscription_is_renewed_each_time_its_token_ends(everybody, fresh):
+    channel = fresh("private")
+    people = everybody(token=token_of("alice"))
     soon = [subscription_token("alice", channel, exp=in_seconds(SOON * n)) for n in (1, 2)]
-    alice.subscribe(channel, token=soon[0], next_tokens=[soon[1], subscription_token("alice", channel)])
-    alice.wait("subscription token asked for", 2)
-    assert len(alice.seen("subscribing")) == len(alice.seen("subscribed")) == 1
+    for alice in people:
+        alice.subscribe(channel, token=soon[0], next_tokens=[soon[1], subscription_token("alice", channel)])
+    for alice in people:
+        alice.wait("subscription token asked for", 2)
+        assert len(alice.seen("subscribing")) == len(alice.seen("subscribed")) == 1
 
 
 def test_a_subscription_token_that_has_ended_is_replaced_by_another(person, fresh):
@@ -97,12 +101,13 @@ def test_a_connection_token_says_how_it_subscribes(person, fresh):
     assert bob.wait("server leave", channel=channel)["info"]["user"] == "alice"
 
 
-def test_a_channel_that_the_next_token_does_not_name_is_left(person, fresh):
+def test_a_channel_that_the_next_token_does_not_name_is_left(everybody, fresh):
     kept, left = fresh(""), fresh("")
     first = token_of("alice", channels=[kept, left], exp=in_seconds(SOON))
-    alice = person("alice", token=first, next_tokens=[token_of("alice", channels=[kept])] * 2)
-    alice.wait("server subscribed", channel=left)
-    # 3010: come back, and see which channels there are now.
-    assert alice.wait("connecting", 2)["code"] == 3010
-    alice.wait("server unsubscribed", channel=left)
-    alice.wait("server subscribed", 2, channel=kept)
+    people = everybody(token=first, next_tokens=[token_of("alice", channels=[kept])] * 2)
+    for alice in people:
+        alice.wait("server subscribed", channel=left)
+        # 3010: come back, and see which channels there are now.
+        assert alice.wait("connecting", 2)["code"] == 3010
+        alice.wait("server unsubscribed", channel=left)
+        alice.wait("server subscribed", 2, channel=kept)

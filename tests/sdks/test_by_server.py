@@ -1,0 +1,69 @@
+"""What an application's server does to its clients, by the server API, with each library."""
+
+import json
+import urllib.request
+
+import pytest
+
+from harness.naru import API_KEY
+
+pytestmark = pytest.mark.every_way
+
+
+@pytest.fixture
+def api(servers):
+    """Asks the first server, whatever server the client is at."""
+
+    def ask(method, **what):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{servers[0].port}/api/{method}",
+            json.dumps(what).encode(),
+            {"Content-Type": "application/json", "X-API-Key": API_KEY},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            answer = json.load(response)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    return ask
+
+
+def test_it_publishes_with_tags(api, person, fresh):
+    bob, channel = person("bob", 1), fresh("kept")
+    bob.subscribe(channel)
+    published = api("publish", channel=channel, data={"n": 1}, tags={"kind": "news"})
+    heard = bob.wait("publication", channel=channel)
+    assert (heard["data"], heard["offset"], heard["tags"]) == ({"n": 1}, published["offset"], {"kind": "news"})
+    assert not heard.get("info")
+
+
+def test_it_ends_a_subscription(api, person, fresh):
+    bob, channel = person("bob-ended", 1), fresh("kept")
+    bob.subscribe(channel)
+    api("unsubscribe", user="bob-ended", channel=channel)
+    assert bob.wait("unsubscribed", channel=channel)["code"] == 2000
+
+
+def test_it_begins_and_ends_a_subscription_of_its_own(api, person, fresh):
+    bob, kept, live = person("bob-begun", 1), fresh("kept"), fresh("")
+    for channel in (kept, live):
+        api("subscribe", user="bob-begun", channel=channel)
+        stands = bob.wait("server subscribed", channel=channel)
+        assert stands["recoverable"] == (channel == kept)
+        api("publish", channel=channel, data=[channel])
+        assert bob.heard(channel, 1, "server publication") == [[channel]]
+        api("unsubscribe", user="bob-begun", channel=channel)
+        bob.wait("server unsubscribed", channel=channel)
+
+
+def test_it_sends_a_client_away_for_good(api, person):
+    bob = person("bob-away", 1)
+    api("disconnect", user="bob-away")
+    assert bob.wait("disconnected")["code"] == 3503
+
+
+def test_it_has_a_client_come_back(api, person):
+    bob = person("bob-back", 1)
+    api("disconnect", user="bob-back", disconnect={"code": 4000, "reason": "elsewhere"})
+    assert bob.wait("connecting", 2)["code"] == 4000
+    bob.wait("connected", 2)
