@@ -13,6 +13,9 @@ BINARY = Path(os.environ.get("NARU_BIN", ROOT / "target/release/naru")).resolve(
 
 SECRET = "a secret of the tests, long enough to sign with"
 
+# Of the server API.
+API_KEY = "test-api-key"
+
 
 def log_lines(program):
     """The JSON lines of a program's log."""

@@ -64,7 +64,7 @@ const UNCERTAIN: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) code: Code,
-    message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
 }
 
 impl Refused {

@@ -18,6 +18,7 @@ use crate::{
     channels::inbox_of,
     crossing,
     heads::Heads,
+    nodes::Nodes,
     protocol::{data::EntryData, json},
     publication, sabotage,
     wire::{Gate, Mail},
@@ -30,13 +31,22 @@ const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>)>>;
 
 /// The bus's event handler.
-pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'static {
+pub(crate) fn handler(
+    server: Server,
+    ears: Ears,
+    nodes: Arc<OnceLock<Arc<Nodes>>>,
+) -> impl Fn(Event) + Send + 'static {
     let is_down = AtomicBool::new(false);
     move |event| {
         let was_down = is_down.load(Relaxed);
         match event {
             Event::Down { .. } => is_down.store(true, Relaxed),
-            Event::Up { .. } => is_down.store(false, Relaxed),
+            Event::Up { .. } => {
+                is_down.store(false, Relaxed);
+                if let Some(nodes) = nodes.get() {
+                    nodes.up();
+                }
+            }
             Event::Published { .. } | Event::Delivered(_) => {}
         }
         let Some((directory, heads)) = ears.get() else { return };
@@ -44,6 +54,8 @@ pub(crate) fn handler(server: Server, ears: Ears) -> impl Fn(Event) + Send + 'st
             std::thread::sleep(CONGESTION_PAUSE);
         }
         match event {
+            Event::Published { channel, payload, .. }
+                if nodes.get().is_some_and(|nodes| nodes.heard(&channel, &payload)) => {}
             Event::Published { channel, position, payload } => {
                 published(directory, channel, position, payload)
             }

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    api::{self, Api},
     auth::{Auth, Tokens},
     channels::RoomRules,
     events,
@@ -24,6 +25,7 @@ use crate::{
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
     namespaces::Namespaces,
+    nodes::{Cluster, Nodes},
     outbound::Outbound,
     tops::Tops,
     wire::{Gate, Shared},
@@ -35,6 +37,8 @@ pub struct Options {
     pub listener: Listener,
     /// This server's name: shown to clients, and what the broker knows it by. No two at one broker are the same.
     pub server: Server,
+    /// Which servers at the broker this one works together with.
+    pub cluster: Cluster,
     /// Which tokens are accepted.
     pub tokens: Tokens,
     /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
@@ -45,6 +49,8 @@ pub struct Options {
     pub namespaces: Namespaces,
     /// Which rooms users may make or join by themselves.
     pub rooms: RoomRules,
+    /// What applications' own servers may do, by HTTP.
+    pub api: api::Options,
     /// Web pages that may connect beside those of the same host, as `https://app.example.com`; `*` for all.
     pub origins: Vec<String>,
     /// Threads that serve clients; at least one.
@@ -59,6 +65,9 @@ pub enum StartError {
     /// The operator's fault: the broker's address.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The operator's fault: the server API's own address.
+    #[error("the server API cannot listen on {0}: {1}")]
+    Api(SocketAddr, io::Error),
     /// The system gave no thread or event loop.
     #[error("no thread for the chat server")]
     Threads(#[from] io::Error),
@@ -72,6 +81,8 @@ pub struct Gateway {
     namespaces: Arc<ArcSwap<Namespaces>>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
+    /// Where the server API is, if not on the clients' port.
+    api: Option<api::Door>,
 }
 
 impl Gateway {
@@ -85,23 +96,39 @@ impl Gateway {
         let Options {
             listener,
             server,
+            cluster,
             tokens,
             outbound_tls,
             pages,
             namespaces,
             rooms,
+            api,
             origins,
             cores,
             grace,
         } = options;
         let address = listener.address();
         let ears = events::Ears::default();
-        let events = events::handler(server.clone(), ears.clone());
+        let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
+        let events = events::handler(server.clone(), ears.clone(), named.clone());
         let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
+        let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
+        let health = Router::new().route("/health", get(async || Json(serde_json::json!({}))));
+        let served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
+        let (door, router) = match api.address() {
+            None => (None, health.merge(served).merge(pages)),
+            Some(address) => {
+                let door = api::Door::open(address, health.clone().merge(served), grace)
+                    .map_err(|error| StartError::Api(address, error))
+                    .inspect_err(|_| bus.stop())?;
+                (Some(door), health.merge(pages))
+            }
+        };
+        let api = door;
         let shared = Shared {
             server,
             bus: bus.clone(),
@@ -112,7 +139,7 @@ impl Gateway {
             namespaces: namespaces.clone(),
             rooms,
             origins,
-            router: Router::new().route("/health", get(async || Json(serde_json::json!({})))).merge(pages),
+            router,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             replays: Semaphore::new(REPLAYS_MAX),
         };
@@ -121,15 +148,21 @@ impl Gateway {
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
+        nodes.begin(cores.directory().clone());
         let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, auth, stopped)
+        let door = start_door(listener, cores.directory().clone(), interests, (nodes, auth), stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, namespaces, stop, door })
+        Ok(Gateway { address, bus, cores, namespaces, stop, door, api })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the server API is.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api.as_ref().map_or(self.address, api::Door::address)
     }
 
     /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
@@ -141,20 +174,27 @@ impl Gateway {
     /// that sends its client to another server. Takes as long as the grace at most.
     pub fn stop(self) {
         self.stop.send_replace(true);
+        if let Some(api) = &self.api {
+            api.close();
+        }
         // The door ends at once; one that panicked has said so on its own thread.
         let _ = self.door.join();
         self.cores.stop();
+        if let Some(api) = self.api {
+            api.join();
+        }
         self.bus.stop();
         self.bus.join();
     }
 }
 
-/// A thread that accepts connections, withdraws what no session needs any more, and keeps the keys of tokens fresh.
+/// A thread that accepts connections, withdraws what no session needs any more, hears the other servers, and keeps the keys
+/// of tokens fresh.
 fn start_door(
     listener: Listener,
     directory: Arc<Directory<Gate>>,
     interests: Arc<Interests>,
-    auth: Arc<Auth>,
+    (nodes, auth): (Arc<Nodes>, Arc<Auth>),
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -163,6 +203,7 @@ fn start_door(
             tokio::select! {
                 accepted = listener.run(directory, stopped) => accepted,
                 () = interests.settle() => Ok(()),
+                () = nodes.run(&interests) => Ok(()),
                 () = auth.keep_keys() => Ok(()),
             }
         });

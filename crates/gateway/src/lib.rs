@@ -25,6 +25,7 @@
 //! Start at [`Gateway`], then `session/mod.rs`.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod auth;
 mod channels;
 mod codes;
@@ -38,6 +39,7 @@ mod http;
 mod interests;
 pub mod limits;
 pub mod namespaces;
+mod nodes;
 mod origin;
 pub mod outbound;
 mod protocol;
@@ -58,6 +60,7 @@ mod wire;
 pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
+pub use nodes::{BadCluster, Cluster};
 #[cfg(feature = "laws")]
 pub use protocol::hold_commands;
 pub use secret::Secret;

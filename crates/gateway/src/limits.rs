@@ -109,6 +109,31 @@ pub const HEADS_AT_ONCE: usize = 32;
 /// Calls that the bus takes without waiting, less those it makes itself.
 pub const BUS_QUEUE: usize = 4000;
 
+/// Questions of other servers that wait for their answers; more are dropped, and who asks waits for its patience.
+pub const QUESTIONS_MAX: usize = 64;
+
+/// How long the other servers have to answer a question.
+pub const SURVEY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Channels in one message of an answer: some 300 KB of names at most, far from what a broker takes at once.
+pub const ANSWER_CHANNELS_MAX: usize = 1_000;
+
+/// What an application's servers want done with one connection and is not done yet; over it the connection is closed, and
+/// its client comes back.
+pub const STEERS_MAX: usize = 256;
+
+/// Calls of the broker that one request of the server API has under way at the same time.
+pub const API_CALLS_AT_ONCE: usize = 64;
+
+/// For how long a publication is known again by its idempotency key.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(5 * 60);
+
+/// Time for the body of a request of the server API.
+pub const API_BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connections to the server API's own port; more wait to be accepted.
+pub const API_CONNECTIONS_MAX: usize = 1024;
+
 /// Entries in a page of history, when the client names no number, and at most.
 pub const HISTORY_ENTRIES: usize = 50;
 /// See [`HISTORY_ENTRIES`].

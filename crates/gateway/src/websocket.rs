@@ -53,8 +53,8 @@ impl WebSocket {
             if let Some(message) = self.waiting.pop_front() {
                 return Ok(message);
             }
-            if let Some(ended) = self.ended {
-                return Err(ended);
+            if let Some(ended) = &self.ended {
+                return Err(ended.clone());
             }
             if self.link.socket().readable().await.is_err() {
                 return Err(Ending::Gone);
@@ -66,8 +66,8 @@ impl WebSocket {
     /// Returns when the client has gone without having said anything more. What it does say waits: a turn of it at most.
     pub(crate) async fn gone(&mut self) -> Ending {
         while self.waiting.is_empty() {
-            if let Some(ended) = self.ended {
-                return ended;
+            if let Some(ended) = &self.ended {
+                return ended.clone();
             }
             if self.link.socket().readable().await.is_err() {
                 return Ending::Gone;

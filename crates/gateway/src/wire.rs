@@ -7,7 +7,7 @@ use bytes::Bytes;
 use naru_bus::Bus;
 use naru_fanout::{Core, CoreId, Incoming, Wire};
 use naru_ledger::Server;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     auth::Auth,
@@ -16,6 +16,7 @@ use crate::{
     http,
     interests::Interests,
     namespaces::Namespaces,
+    nodes::{Census, Emulate, Index, Steer},
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
@@ -49,17 +50,25 @@ pub(crate) struct Shared {
 pub(crate) enum Mail {
     /// The bus was down: every session compares its inbox with the broker's.
     CompareHeads,
+    /// An application's server wants something done with connections.
+    Steer(Arc<Steer>),
+    /// Commands of a connection that come by themselves.
+    Emulate(Arc<Emulate>),
+    /// Somebody wants to know who is connected.
+    Count(mpsc::Sender<Census>),
 }
 
 impl Wire for Gate {
     type Shared = Shared;
-    type Local = ();
+    type Local = Index;
     type Peer = Session;
     type Publication = Publication;
     type Frame<'a> = Run<'a>;
     type Mail = Mail;
 
-    fn local(_: CoreId, _: &Arc<Shared>) {}
+    fn local(_: CoreId, _: &Arc<Shared>) -> Index {
+        Index::default()
+    }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
         http::serve(core.clone(), incoming);
@@ -71,6 +80,20 @@ impl Wire for Gate {
                 core.shared().tops.forget();
                 core.each_peer(|session| session.compare_heads());
             }
+            Mail::Steer(steer) => {
+                let found = core.local().find(steer.whom());
+                found
+                    .into_iter()
+                    .filter_map(|peer| core.peer(peer))
+                    .for_each(|session| session.steer(&steer));
+            }
+            Mail::Emulate(emulate) => {
+                if core.local().by_session(&emulate.session).is_some() {
+                    tracing::warn!("commands that come apart from their connection are not taken yet");
+                }
+            }
+            // Whoever asked may have given up.
+            Mail::Count(sender) => drop(sender.try_send(core.local().count())),
         }
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     json::is_zero,
     message::{ClientInfo, Publication},
+    reply::Expiry,
 };
 use crate::codes::{Disconnect as Closing, Unsubscribed};
 
@@ -121,6 +122,12 @@ impl Push {
     /// The server has subscribed the client to a channel that keeps nothing.
     pub(crate) fn subscribe(channel: impl Into<String>) -> Push {
         Push { channel: channel.into(), what: Some(What::Subscribe(Subscribe::default())) }
+    }
+
+    /// The server has moved the connection's end.
+    pub(crate) fn refresh(expiry: Expiry) -> Push {
+        let Expiry { expires, ttl } = expiry;
+        Push { channel: String::new(), what: Some(What::Refresh(Refresh { expires, ttl })) }
     }
 
     /// The server has ended a subscription.

@@ -119,7 +119,7 @@ impl Session {
         };
         let connected = Connected {
             member,
-            info: sender.conn_info,
+            info: RefCell::new(sender.conn_info),
             granted: named.into_keys().collect(),
             capabilities: RefCell::new(capabilities),
         };
@@ -133,6 +133,7 @@ impl Session {
             self.enter_rooms(rooms);
             self.begin_inbox(resumed);
         }
+        self.enter_index();
         self.clock.connected();
         Ok(())
     }

@@ -34,6 +34,7 @@ mod publishing;
 mod reading;
 mod replay;
 mod rooms;
+mod steered;
 mod subscriptions;
 
 pub(crate) use commands::Later;
@@ -59,8 +60,9 @@ pub(crate) struct Session {
     subscriptions: subscriptions::Subscriptions,
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
+    steered: steered::Steered,
     finishing: Signal,
-    ended: Cell<Option<Ending>>,
+    ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
 }
 
@@ -68,7 +70,7 @@ pub(crate) struct Session {
 struct Connected {
     /// None for who has no name.
     member: Option<Member>,
-    info: Option<Payload>,
+    info: RefCell<Option<Payload>>,
     /// The channels its token names, in order, to see whether a new token names others.
     granted: Box<[String]>,
     /// Of its newest token.
@@ -84,12 +86,14 @@ pub(crate) struct Member {
 }
 
 /// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The client has gone, or said that it goes.
     Gone,
     /// We close it and say why, in the protocol's words.
     Close(Disconnect),
+    /// An application's server has it closed, with this code and reason.
+    Steered(u16, Rc<str>),
     /// It broke the rules of WebSocket: a close code of those, and the reason.
     Faulty(u16, &'static str),
     /// It does not read, so no close frame would reach it.
@@ -97,10 +101,11 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    pub(crate) fn close_frame(self) -> Option<(u16, &'static str)> {
+    pub(crate) fn close_frame(&self) -> Option<(u16, &str)> {
         match self {
             Ending::Close(disconnect) => Some((disconnect.code(), disconnect.reason())),
-            Ending::Faulty(code, reason) => Some((code, reason)),
+            Ending::Steered(code, reason) => Some((*code, reason)),
+            Ending::Faulty(code, reason) => Some((*code, reason)),
             Ending::Gone | Ending::Slow => None,
         }
     }
@@ -155,8 +160,9 @@ impl Session {
             subscriptions: subscriptions::Subscriptions::default(),
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
+            steered: steered::Steered::default(),
             finishing: Signal::default(),
-            ended: Cell::new(None),
+            ended: RefCell::default(),
             ended_changed: Notify::new(),
         });
         core.insert(session.clone());
@@ -171,6 +177,7 @@ impl Session {
             ending = session.ended() => ending,
             ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
             ending = session.keep_inbox() => ending,
+            ending = session.be_steered() => ending,
             ending = session.take_commands(&mut socket) => ending,
             ending = session.keep_subscriptions() => ending,
         };
@@ -182,6 +189,7 @@ impl Session {
         let departed = self.take_all_away();
         self.leave_rooms();
         self.leave_inbox();
+        self.leave_index();
         if let Some(member) = self.signed_in() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
@@ -219,7 +227,7 @@ impl Session {
         Sender {
             user: self.user_name().to_owned(),
             client: self.client.clone(),
-            conn_info: self.connected().info.clone(),
+            conn_info: self.connected().info.borrow().clone(),
             chan_info: None,
         }
     }
@@ -234,15 +242,17 @@ impl Session {
 
     /// Ends the session as soon as its task runs; the first reason counts.
     fn end(&self, ending: impl Into<Ending>) {
-        if self.ended.get().is_none() {
-            self.ended.set(Some(ending.into()));
+        let mut ended = self.ended.borrow_mut();
+        if ended.is_none() {
+            *ended = Some(ending.into());
             self.ended_changed.notify_one();
         }
     }
 
     async fn ended(&self) -> Ending {
         loop {
-            if let Some(ending) = self.ended.get() {
+            let ended = self.ended.borrow().clone();
+            if let Some(ending) = ended {
                 return ending;
             }
             self.ended_changed.notified().await;

@@ -18,7 +18,11 @@ use std::{
 use naru_broker::{Broker, Storage};
 use naru_bus::{Keeping, Target, Terms};
 use naru_fanout::Listener;
-use naru_gateway::{Gateway, Options, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
+use naru_gateway::{
+    Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
+    api::{SecretKey, Settings},
+    namespaces::Namespaces,
+};
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,6 +33,9 @@ use tungstenite::{
 
 /// Longer than anything takes that is going to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The key of the server API.
+pub(crate) const API_KEY: &str = "a key of the tests";
 
 pub(crate) fn key() -> TokenKey {
     TokenKey::secret("a secret of the tests").unwrap()
@@ -185,9 +192,11 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
         server: Server::parse(name).unwrap(),
+        cluster: Cluster::default(),
         tokens: Tokens::new((&key()).into(), None).unwrap(),
         outbound_tls: None,
         pages: axum::Router::new(),
+        api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],

@@ -98,6 +98,8 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
     let options = naru_gateway::Options {
         listener: seat.listener,
         server: Server::parse(seat.name)?,
+        cluster: naru_gateway::Cluster::default(),
+        api: naru_gateway::api::Options::default(),
         tokens,
         outbound_tls: None,
         pages: pages::router(about).merge(sign_in),

@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     future::pending,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Gateway, Secret, Tokens, auth};
+use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth};
 use naru_ledger::Server;
 
 use crate::{
@@ -84,6 +84,12 @@ pub(crate) struct Options {
     /// This server's name, unlike that of any other at the same broker [default: made from the port].
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// What applications' servers have to show to use the server API, POST /api/... [default: nobody may].
+    #[arg(long, env = "NARU_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Address of its own for the server API, which is not on the clients' port then; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    api_address: Option<SocketAddr>,
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -118,6 +124,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 struct Checked {
     name: Option<Server>,
     tokens: Tokens,
+    api: api::Options,
     /// The secret that tokens are signed with, if nobody has given a key.
     made: Option<String>,
     terms: Terms,
@@ -140,6 +147,7 @@ impl Checked {
         Ok(Checked {
             name,
             tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
+            api: settings.api.clone().try_into().context("[http_api]")?,
             made,
             terms: terms(settings)?,
             parameters: parameters(settings)?,
@@ -154,7 +162,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let Checked { tokens, made, .. } = checked;
+    let Checked { tokens, made, api, .. } = checked;
     let outbound_tls =
         if tokens.want_tls() { Some(Arc::new(tls_client::terms(&Trust::System, None)?)) } else { None };
     let cores = settings.cores;
@@ -174,11 +182,13 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         naru_gateway::Options {
             listener,
             server: server.clone(),
+            cluster: Cluster::default(),
             tokens,
             outbound_tls,
             pages: pages::router(about),
             namespaces: settings.channel.into(),
             rooms: settings.rooms,
+            api,
             origins: settings.origins,
             cores,
             grace: GRACE,
@@ -186,7 +196,8 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         target,
     )
     .context(place)?;
-    tracing::info!(%address, server = server.as_str(), cores, "the chat server is ready");
+    let api = gateway.api_address();
+    tracing::info!(%address, server = server.as_str(), cores, %api, "the chat server is ready");
     if made.is_some() && broker.is_none() {
         tracing::warn!(
             "without --token-secret no other server at this broker takes this one's tokens: give all the same"

@@ -5,7 +5,8 @@ use std::{
     path::PathBuf,
 };
 
-use naru_gateway::{RoomRules, Secret, auth, namespaces};
+use anyhow::Context;
+use naru_gateway::{RoomRules, Secret, api, auth, namespaces};
 
 use super::{
     Options,
@@ -32,6 +33,7 @@ pub(super) struct Settings {
     pub(super) subscription_token: Option<auth::Settings>,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
+    pub(super) api: api::Settings,
 }
 
 /// Where the broker is.
@@ -48,6 +50,11 @@ impl Settings {
         let listed =
             |flags: &[String], file: Vec<String>| if flags.is_empty() { file } else { flags.to_vec() };
         let set = file.broker.set.iter().map(|(name, value)| (name.clone(), value.0.clone()));
+        let mut api = file.http_api;
+        if let Some(key) = &options.api_key {
+            api.key = Some(api::SecretKey::new(key).context("--api-key is empty")?);
+        }
+        api.address = options.api_address.or(api.address);
         let mut token = file.token;
         if let Some(secret) = &options.token_secret {
             token.hmac_secret_key = Some(Secret::new(secret.as_str()));
@@ -67,6 +74,7 @@ impl Settings {
                 open: listed(&options.open_rooms, file.rooms.open),
             },
             channel: file.channel,
+            api,
         })
     }
 }

@@ -18,7 +18,7 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "",
     "[server]",
     "[broker]",
@@ -30,6 +30,8 @@ const SECTIONS: [&str; 11] = [
     "[channel.subscribe_to_user_personal_channel]",
     "[channel.without_namespace]",
     "[[channel.namespaces]]",
+    "[http_api]",
+    "[[http_api.keys]]",
 ];
 
 #[test]

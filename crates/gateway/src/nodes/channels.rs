@@ -1,0 +1,29 @@
+//! The channels gateways talk on, and those their clients follow.
+
+use std::collections::BTreeMap;
+
+use naru_fanout::Directory;
+use naru_ledger::Server;
+
+use crate::{channels::is_reserved, wire::Gate};
+
+/// Heard by all gateways.
+pub(super) const ALL: &str = "naru:control";
+
+/// Heard by one gateway.
+pub(super) fn of(server: &Server) -> String {
+    format!("naru:node:{}", server.as_str())
+}
+
+/// Channels that clients of these cores follow, and how many do. Inboxes and rooms are nobody's to list.
+pub(super) fn followed(cores: &Directory<Gate>, pattern: Option<&str>) -> BTreeMap<String, u64> {
+    let followed = cores.channels(pattern.map(str::as_bytes));
+    followed
+        .into_iter()
+        .filter_map(|channel| {
+            let name = str::from_utf8(&channel).ok().filter(|name| !is_reserved(name))?;
+            let clients = cores.subscribers(&channel) as u64;
+            (clients > 0).then(|| (name.to_owned(), clients))
+        })
+        .collect()
+}

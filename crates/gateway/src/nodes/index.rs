@@ -1,0 +1,144 @@
+//! The sessions of one core, by what others know them by.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::OnceLock,
+};
+
+use ahash::RandomState;
+use naru_fanout::PeerId;
+use uuid::Uuid;
+
+use super::{Census, Whom};
+
+/// Who is on a core: sessions that have connected.
+#[derive(Default)]
+pub(crate) struct Index(RefCell<Maps>);
+
+#[derive(Default)]
+struct Maps {
+    /// Ordered, so that one of ten thousand anonymous connections can leave without a search.
+    users: BTreeSet<(Rc<str>, PeerId)>,
+    clients: HashMap<Uuid, PeerId, RandomState>,
+    /// Of those who send their commands apart.
+    sessions: HashMap<Box<str>, PeerId, RandomState>,
+}
+
+/// What a session is known by.
+pub(crate) struct Place {
+    pub(crate) user: Rc<str>,
+    pub(crate) client: Uuid,
+    pub(crate) session: Option<Box<str>>,
+}
+
+impl Index {
+    pub(crate) fn enter(&self, peer: PeerId, place: &Place) {
+        let mut maps = self.0.borrow_mut();
+        maps.users.insert((place.user.clone(), peer));
+        maps.clients.insert(place.client, peer);
+        if let Some(session) = &place.session {
+            maps.sessions.insert(session.clone(), peer);
+        }
+    }
+
+    pub(crate) fn leave(&self, peer: PeerId, place: &Place) {
+        let mut maps = self.0.borrow_mut();
+        maps.users.remove(&(place.user.clone(), peer));
+        maps.clients.remove(&place.client);
+        if let Some(session) = &place.session {
+            maps.sessions.remove(session);
+        }
+    }
+
+    /// The connections that are meant.
+    pub(crate) fn find(&self, whom: &Whom) -> Vec<PeerId> {
+        let maps = self.0.borrow();
+        let user: Rc<str> = whom.user.as_str().into();
+        let has = |peer: PeerId| maps.users.contains(&(user.clone(), peer));
+        let narrowed = |peer: Option<PeerId>| peer.filter(|&peer| has(peer));
+        let by_client = whom.client.as_deref().filter(|client| !client.is_empty()).map(|client| {
+            narrowed(Uuid::parse_str(client).ok().and_then(|client| maps.clients.get(&client).copied()))
+        });
+        let by_session = whom.session.as_deref().filter(|session| !session.is_empty());
+        let by_session = by_session.map(|session| narrowed(maps.sessions.get(session).copied()));
+        match (by_client, by_session) {
+            (None, None) => {
+                let of_user = (user.clone(), PeerId(0))..=(user.clone(), PeerId(u64::MAX));
+                maps.users.range(of_user).map(|(_, peer)| *peer).collect()
+            }
+            (Some(peer), None) | (None, Some(peer)) => peer.into_iter().collect(),
+            (Some(one), Some(other)) => one.filter(|_| one == other).into_iter().collect(),
+        }
+    }
+
+    /// The connection with this secret.
+    pub(crate) fn by_session(&self, session: &str) -> Option<PeerId> {
+        self.0.borrow().sessions.get(session).copied()
+    }
+
+    pub(crate) fn count(&self) -> Census {
+        static KEYS: OnceLock<RandomState> = OnceLock::new();
+        let keys = KEYS.get_or_init(RandomState::new);
+        let maps = self.0.borrow();
+        Census {
+            clients: maps.users.len() as u64,
+            users: maps.users.iter().map(|(user, _)| keys.hash_one(user)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(user: &str, client: u128, session: Option<&str>) -> Place {
+        Place { user: user.into(), client: Uuid::from_u128(client), session: session.map(Into::into) }
+    }
+
+    fn whom(user: &str, client: Option<u128>, session: Option<&str>) -> Whom {
+        Whom {
+            user: user.into(),
+            client: client.map(|client| Uuid::from_u128(client).to_string()),
+            session: session.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_user_has_all_their_connections_and_nobody_elses() {
+        let index = Index::default();
+        for (peer, user) in [(1, "a"), (2, "b"), (3, "a"), (4, ""), (5, "ab"), (6, "")] {
+            index.enter(PeerId(peer), &place(user, peer.into(), None));
+        }
+        let found =
+            |user: &str| index.find(&whom(user, None, None)).iter().map(|peer| peer.0).collect::<Vec<_>>();
+        assert_eq!((found("a"), found("b"), found("ab")), (vec![1, 3], vec![2], vec![5]));
+        assert_eq!(found(""), [4, 6], "who is anonymous, and not everybody");
+        assert!(found("c").is_empty());
+        assert_eq!((index.count().clients, index.count().users.len()), (6, 4));
+        index.leave(PeerId(1), &place("a", 1, None));
+        assert_eq!(found("a"), [3]);
+    }
+
+    #[test]
+    fn a_client_or_session_narrows_a_users_connections_and_opens_nobody_elses() {
+        let index = Index::default();
+        index.enter(PeerId(1), &place("a", 1, Some("s1")));
+        index.enter(PeerId(2), &place("a", 2, None));
+        index.enter(PeerId(3), &place("b", 3, Some("s3")));
+        let found = |user, client, session| index.find(&whom(user, client, session)).len();
+        assert_eq!(
+            (found("a", Some(1), None), found("a", Some(3), None), found("a", Some(9), None)),
+            (1, 0, 0)
+        );
+        assert_eq!((found("a", None, Some("s1")), found("a", None, Some("s3"))), (1, 0));
+        assert_eq!((found("a", Some(1), Some("s1")), found("a", Some(2), Some("s1"))), (1, 0));
+        assert_eq!(found("a", None, Some("")), 2, "an empty one narrows nothing, as if it were not there");
+        let strange = Whom { client: Some("nobody".into()), ..whom("a", None, None) };
+        assert!(index.find(&strange).is_empty());
+        assert_eq!(index.by_session("s3"), Some(PeerId(3)));
+        index.leave(PeerId(3), &place("b", 3, Some("s3")));
+        assert_eq!(index.by_session("s3"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! What an application's server wants done with this connection.
+//!
+//! What ends it is done at once. The rest waits in a queue for a loop of its own beside the session's others: to subscribe means
+//! to wait for the broker, and what comes after it must not overtake it.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Duration, sleep},
+};
+
+use super::{
+    Ending, Session,
+    subscriptions::{Terms, Wanted},
+};
+use crate::{
+    auth::unix_seconds,
+    codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
+    limits::STEERS_MAX,
+    namespaces::Overrides,
+    nodes::{self, Index, Place, Steer},
+    protocol::push::Push,
+    publication::Sender,
+};
+
+/// How long to leave the broker alone after it did not answer.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is to be done, and where the connection is found for it.
+#[derive(Default)]
+pub(super) struct Steered {
+    place: OnceCell<Place>,
+    /// At most [`STEERS_MAX`].
+    waiting: RefCell<VecDeque<Arc<Steer>>>,
+    changed: Notify,
+}
+
+impl Session {
+    fn index(&self) -> &Index {
+        self.core.local()
+    }
+
+    /// From here on the connection is found by others.
+    pub(super) fn enter_index(&self) {
+        let user = self.user_name().into();
+        let client = self.client.parse().expect("a client's id is one that we made");
+        let place = self.steered.place.get_or_init(|| Place { user, client, session: None });
+        self.index().enter(self.id, place);
+    }
+
+    pub(super) fn leave_index(&self) {
+        if let Some(place) = self.steered.place.get() {
+            self.index().leave(self.id, place);
+        }
+    }
+
+    /// Does what is wanted, now or soon.
+    pub(crate) fn steer(&self, steer: &Arc<Steer>) {
+        match &**steer {
+            Steer::Disconnect(disconnect) => {
+                if !disconnect.whitelist.contains(&self.client) {
+                    self.end(Ending::Steered(disconnect.code, disconnect.reason.as_str().into()));
+                }
+            }
+            Steer::Refresh(refresh) => self.refreshed(refresh),
+            Steer::Subscribe(_) | Steer::Unsubscribe(_) => {
+                let mut waiting = self.steered.waiting.borrow_mut();
+                if waiting.len() >= STEERS_MAX {
+                    return self.end(Disconnect::InsufficientState);
+                }
+                waiting.push_back(steer.clone());
+                self.steered.changed.notify_one();
+            }
+        }
+    }
+
+    /// Does what waits, one after the other, for as long as the session lasts.
+    pub(super) async fn be_steered(self: &Rc<Self>) -> Ending {
+        loop {
+            let next = self.steered.waiting.borrow_mut().pop_front();
+            match next.as_deref() {
+                // Apart, so that a session that is never steered does not keep room for it.
+                Some(Steer::Subscribe(subscribe)) => Box::pin(self.subscribe_steered(subscribe)).await,
+                Some(Steer::Unsubscribe(unsubscribe)) => {
+                    Box::pin(self.unsubscribe_by_server(&unsubscribe.channel, Unsubscribed::Server)).await;
+                }
+                Some(Steer::Disconnect(_) | Steer::Refresh(_)) => {}
+                None => self.steered.changed.notified().await,
+            }
+        }
+    }
+
+    /// Subscribes the client. While the broker is away it waits for it: whoever asked for it was told that it is accepted.
+    async fn subscribe_steered(self: &Rc<Self>, steer: &nodes::Subscribe) {
+        let channel = &steer.channel;
+        loop {
+            let terms = match self.terms_of(steer) {
+                Ok(terms) => terms,
+                Err(refused) => {
+                    return tracing::warn!(channel, ?refused, "no client can be subscribed to this");
+                }
+            };
+            match self.subscribe_by_server(channel, terms).await {
+                Ok(_) => return,
+                Err(Failure::Refused(refused)) if refused.code == Code::Internal => sleep(RETRY_PAUSE).await,
+                Err(Failure::Refused(refused)) => {
+                    return tracing::debug!(channel, ?refused, "a client was not subscribed");
+                }
+                Err(Failure::Disconnect(disconnect)) => return self.end(disconnect),
+            }
+        }
+    }
+
+    /// What a subscription is like that an application's server wants.
+    fn terms_of(&self, steer: &nodes::Subscribe) -> Result<Terms, Refused> {
+        let sender = Sender { chan_info: steer.info.clone(), ..self.info() };
+        let mut overrides = Overrides::from(steer.overrides);
+        // Without a position nothing could be sent behind the push.
+        if steer.recover_since.is_some() {
+            overrides.force_positioning = overrides.force_positioning.or(Some(true));
+        }
+        let since = steer.recover_since.as_ref();
+        let wanted = since.map(|since| Wanted { offset: since.offset, epoch: since.epoch.clone() });
+        let terms = self.server_side(&steer.channel, sender, overrides)?;
+        Ok(Terms { data: steer.data.clone(), expires_at: steer.expire_at, wanted, ..terms })
+    }
+
+    fn refreshed(&self, refresh: &nodes::Refresh) {
+        let is_over = refresh.expire_at.is_some_and(|expire_at| expire_at <= unix_seconds());
+        if refresh.expired || is_over {
+            return self.end(Disconnect::Expired);
+        }
+        if let Some(info) = &refresh.info {
+            self.connected().info.replace(Some(info.clone()));
+        }
+        let expiry = self.clock.expire_at(refresh.expire_at);
+        self.send(&Push::refresh(expiry).into());
+    }
+}
+
+impl From<nodes::Overrides> for Overrides {
+    fn from(given: nodes::Overrides) -> Overrides {
+        let nodes::Overrides {
+            presence,
+            join_leave,
+            force_recovery,
+            force_positioning,
+            force_push_join_leave,
+        } = given;
+        Overrides { presence, join_leave, force_push_join_leave, force_recovery, force_positioning }
+    }
+}

@@ -1,0 +1,491 @@
+//! The server API: what applications' servers publish and steer, over two servers at one broker.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use naru_gateway::api::{KeySettings, SecretKey, Settings};
+use serde_json::{Value, json};
+use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway};
+
+/// Asks over HTTP; the status, and the body as it is.
+fn ask(address: SocketAddr, head: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn call(address: SocketAddr, method: &str, params: Value) -> Value {
+    let (status, body) = ask(
+        address,
+        &format!("POST /api/{method}"),
+        &format!("X-API-Key: {API_KEY}\r\n"),
+        &params.to_string(),
+    );
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// What a method answers that does what is asked.
+fn done(address: SocketAddr, method: &str, params: Value) -> Value {
+    let answer = call(address, method, params);
+    assert!(answer["error"].is_null(), "{answer}");
+    answer["result"].clone()
+}
+
+fn code(address: SocketAddr, method: &str, params: Value) -> u64 {
+    call(address, method, params)["error"]["code"].as_u64().expect("a code")
+}
+
+#[test]
+fn what_a_server_publishes_reaches_clients_on_every_server_as_nobodys() {
+    let harbour = Harbour::open();
+    let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut bob = Client::connect(two.address(), "bob");
+    alice.subscribe("public:news");
+    bob.subscribe("public:news");
+    let published = json!({"channel": "public:news", "data": {"n": 1.5}, "tags": {"a": "b"}});
+    assert_eq!(done(one.api_address(), "publish", published), json!({}));
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.publication().1, json!({"data": {"n": 1.5}, "tags": {"a": "b"}}));
+    }
+    done(two.api_address(), "publish", json!({"channel": "public:news", "data": null}));
+    done(two.api_address(), "publish", json!({"channel": "public:news", "b64data": "WzFd", "data": 2}));
+    let forged = json!({"naru": {"user": "mallory", "client": "1"}, "data": 1});
+    done(two.api_address(), "publish", json!({"channel": "public:news", "data": forged}));
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.publication().1, json!({"data": null}));
+        assert_eq!(client.publication().1, json!({"data": [1]}));
+        assert_eq!(client.publication().1, json!({"data": forged}));
+    }
+    one.stop();
+    two.stop();
+}
+
+#[test]
+fn a_broadcast_says_of_each_channel_what_became_of_it() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    alice.subscribe("public:a");
+    let channels = ["public:a", "", "nowhere:a", "inbox:alice", "public:b", "public:a"];
+    let broadcast = json!({"channels": channels, "data": 7});
+    let answers = done(one.api_address(), "broadcast", broadcast)["responses"].clone();
+    let codes: Vec<Option<u64>> =
+        answers.as_array().unwrap().iter().map(|answer| answer["error"]["code"].as_u64()).collect();
+    assert_eq!(codes, [None, Some(107), Some(102), Some(107), None, None]);
+    assert_eq!(answers[0], json!({"result": {}}));
+    for _ in 0..2 {
+        assert_eq!(alice.publication(), ("public:a".into(), json!({"data": 7})));
+    }
+    assert_eq!(code(one.api_address(), "broadcast", json!({"channels": [], "data": 7})), 107);
+    let many: Vec<String> = (0..5_000).map(|number| format!("public:{number}")).collect();
+    let answers = done(one.api_address(), "broadcast", json!({"channels": many, "data": 7}));
+    assert_eq!(answers["responses"].as_array().unwrap().len(), 5_000);
+    one.stop();
+}
+
+#[test]
+fn what_a_server_wants_done_with_a_users_connections_is_done_on_every_server() {
+    let harbour = Harbour::open();
+    let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));
+    let mut here = Client::connect(one.address(), "alice");
+    let (mut there, connected) = Client::connect_with(two.address(), "alice", json!({}));
+    let mut other = Client::connect(two.address(), "bob");
+    let api = one.api_address();
+
+    assert_eq!(
+        done(api, "subscribe", json!({"channel": "public:a", "user": "alice", "data": {"x": 1}})),
+        json!({})
+    );
+    for client in [&mut here, &mut there] {
+        let push = client.pushed(|push| push["channel"] == "public:a");
+        assert_eq!(push, json!({"channel": "public:a", "subscribe": {"data": {"x": 1}}}));
+    }
+    done(api, "publish", json!({"channel": "public:a", "data": 1}));
+    assert_eq!(here.publication(), ("public:a".into(), json!({"data": 1})));
+    assert_eq!(there.publication(), ("public:a".into(), json!({"data": 1})));
+    // Twice is once; and the client cannot do it again, or end what the server has begun.
+    done(api, "subscribe", json!({"channel": "public:a", "user": "alice"}));
+    assert_eq!(here.refused("subscribe", json!({"channel": "public:a"})).0, 105);
+
+    let client = &connected["client"];
+    done(api, "unsubscribe", json!({"channel": "public:a", "user": "alice", "client": client}));
+    let ended = json!({"channel": "public:a", "unsubscribe": {"code": 2000, "reason": "server unsubscribe"}});
+    assert_eq!(there.pushed(|push| push["channel"] == "public:a"), ended);
+    done(api, "publish", json!({"channel": "public:a", "data": 2}));
+    assert_eq!(here.publication().1, json!({"data": 2}));
+    there.assert_quiet();
+    // What a client has begun by itself is ended as well.
+    there.subscribe("public:b");
+    done(api, "unsubscribe", json!({"channel": "public:b", "user": "alice"}));
+    assert_eq!(there.pushed(|_| true)["unsubscribe"]["code"], 2000);
+    there.subscribe("public:b");
+
+    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 100;
+    done(api, "refresh", json!({"user": "alice", "client": client, "expire_at": soon}));
+    let refresh = there.pushed(|push| !push["refresh"].is_null())["refresh"].clone();
+    assert!(
+        refresh["expires"] == true && refresh["ttl"].as_u64().is_some_and(|ttl| (90..=100).contains(&ttl))
+    );
+    done(api, "refresh", json!({"user": "alice", "client": client}));
+    assert_eq!(there.pushed(|push| !push["refresh"].is_null()), json!({"refresh": {}}));
+
+    done(
+        api,
+        "disconnect",
+        json!({"user": "alice", "whitelist": [client], "disconnect": {"code": 4001, "reason": "go"}}),
+    );
+    assert_eq!(here.closed(), Some((4001, "go".into())));
+    done(api, "refresh", json!({"user": "alice", "expired": true}));
+    assert_eq!(there.closed(), Some((3005, "expired".into())));
+    let mut again = Client::connect(two.address(), "alice");
+    done(api, "disconnect", json!({"user": "alice"}));
+    assert_eq!(again.closed(), Some((3503, "force disconnect".into())));
+    // Who is anonymous is nobody here, and so it is not everybody.
+    done(api, "disconnect", json!({"user": ""}));
+    other.assert_quiet();
+
+    for (method, params) in [
+        ("subscribe", json!({"user": "alice"})),
+        ("unsubscribe", json!({"user": "alice"})),
+        ("unsubscribe", json!({"user": "alice", "channel": "inbox:alice"})),
+        ("subscribe", json!({"user": "alice", "channel": "room:a"})),
+        ("disconnect", json!({"user": "alice", "disconnect": {"code": 1000}})),
+        ("disconnect", json!({"user": "alice", "disconnect": {"code": 3000, "reason": "x".repeat(124)}})),
+    ] {
+        assert_eq!(code(api, method, params.clone()), 107, "{method} {params}");
+    }
+    assert_eq!(code(api, "subscribe", json!({"user": "alice", "channel": "nowhere:a"})), 102);
+    one.stop();
+    two.stop();
+}
+
+#[test]
+fn subscriptions_begun_and_ended_at_once_leave_nothing_behind() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let commands: Vec<Value> = (0..100)
+        .map(|number| match number % 2 {
+            0 => json!({"subscribe": {"channel": "public:a", "user": "alice"}}),
+            _ => json!({"unsubscribe": {"channel": "public:a", "user": "alice"}}),
+        })
+        .collect();
+    let answer = call(one.api_address(), "batch", json!({"commands": commands}));
+    assert_eq!(answer["replies"].as_array().unwrap().len(), 100);
+    assert_eq!(answer["replies"][1], json!({"unsubscribe": {}}));
+    for _ in 0..50 {
+        assert!(alice.pushed(|push| push["channel"] == "public:a")["subscribe"].is_object());
+        assert!(alice.pushed(|push| push["channel"] == "public:a")["unsubscribe"].is_object());
+    }
+    eventually("nobody is subscribed any more", || harbour.listeners("public:a") == 0);
+    done(one.api_address(), "subscribe", json!({"channel": "public:a", "user": "alice"}));
+    alice.pushed(|push| push["channel"] == "public:a");
+    alice.leave();
+    eventually("nobody is subscribed any more", || harbour.listeners("public:a") == 0);
+    one.stop();
+}
+
+#[test]
+fn what_all_servers_hold_is_added_up() {
+    let harbour = Harbour::open();
+    let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));
+    let mut clients: Vec<Client> = [(&one, "alice"), (&one, "alice"), (&two, "alice"), (&two, "bob")]
+        .map(|(gateway, user)| Client::connect(gateway.address(), user))
+        .into();
+    clients.iter_mut().for_each(|client| client.subscribe("public:a"));
+    clients[0].subscribe("public:b");
+    let channels =
+        |pattern: &str| done(two.api_address(), "channels", json!({"pattern": pattern}))["channels"].clone();
+    let (a, b) = (json!({"num_clients": 4}), json!({"num_clients": 1}));
+    assert_eq!(channels(""), json!({"public:a": a, "public:b": b}));
+    assert_eq!(channels("*:b"), json!({"public:b": b}));
+    assert_eq!(channels("inbox:*"), json!({}));
+    let counts = || {
+        let info = done(one.api_address(), "info", json!({}));
+        let nodes = info["nodes"].as_array().unwrap().clone();
+        nodes
+            .into_iter()
+            .map(|node| {
+                let count = |name: &str| node[name].as_u64().unwrap();
+                (
+                    node["name"].as_str().unwrap().to_owned(),
+                    [count("num_clients"), count("num_users"), count("num_subs"), count("num_channels")],
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let all = [("one".to_owned(), [2, 1, 3, 2]), ("two".to_owned(), [2, 2, 2, 1])];
+    // The probes that looked whether the servers had started may still be going.
+    eventually("those who are gone do not count", || counts() == all);
+    two.stop();
+    eventually("who has stopped does not count", || counts() == all[..1]);
+    // Somebody else listens, and is not waited for without end.
+    let mut stranger = TcpStream::connect(harbour.address).unwrap();
+    stranger.write_all(b"SUBSCRIBE naru:control\r\n").unwrap();
+    eventually("the stranger listens", || harbour.listeners("naru:control") == 2);
+    let begun = std::time::Instant::now();
+    assert_eq!(counts(), all[..1]);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    one.stop();
+}
+
+#[test]
+fn what_is_not_understood_between_servers_is_passed_over() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    eventually("the server listens", || harbour.listeners("naru:control") == 1);
+    let said = |cluster: &str, say: Value| {
+        json!({"cluster": cluster, "from": "another", "run": "r", "say": say}).to_string()
+    };
+    let disconnect =
+        json!({"steer": {"disconnect": {"whom": {"user": "alice"}, "code": 3000, "reason": ""}}});
+    for payload in [
+        "hi".to_owned(),
+        "{}".to_owned(),
+        said("naru", json!({"teleport": {"whom": {"user": "alice"}}})),
+        said("naru", json!({"answer": {"id": "x", "answer": {"info": {}}, "more": false}})),
+        said("staging", disconnect.clone()),
+    ] {
+        for channel in ["naru:control", "naru:node:one"] {
+            assert_eq!(harbour.redis(&[b"PUBLISH", channel.as_bytes(), payload.as_bytes()]), ":1");
+        }
+    }
+    alice.assert_quiet();
+    let payload = said("naru", disconnect);
+    harbour.redis(&[b"PUBLISH", b"naru:control", payload.as_bytes()]);
+    assert_eq!(alice.closed(), Some((3000, String::new())));
+    one.stop();
+}
+
+#[test]
+fn without_a_broker_what_is_here_is_steered_and_the_rest_is_said_to_fail() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let (one, two) = (gateway("one", &strait.address), harbour.gateway("two"));
+    let mut here = Client::connect(one.address(), "alice");
+    let mut there = Client::connect(two.address(), "alice");
+    strait.cut();
+    let api = one.api_address();
+    eventually("the broker is missed", || {
+        call(api, "publish", json!({"channel": "public:a", "data": 1}))["error"]["code"] == 100
+    });
+    assert_eq!(code(api, "info", json!({})), 100);
+    assert_eq!(code(api, "disconnect", json!({"user": "alice"})), 100);
+    assert_eq!(here.closed(), Some((3503, "force disconnect".into())));
+    there.assert_quiet();
+    strait.open();
+    eventually("the broker is back", || {
+        call(api, "info", json!({}))["result"]["nodes"].as_array().is_some_and(|nodes| nodes.len() == 2)
+    });
+    // It hears the others again as well.
+    let mut here = Client::connect(one.address(), "alice");
+    done(two.api_address(), "disconnect", json!({"user": "alice"}));
+    assert_eq!(here.closed(), Some((3503, "force disconnect".into())));
+    assert_eq!(there.closed(), Some((3503, "force disconnect".into())));
+    one.stop();
+    two.stop();
+}
+
+#[test]
+fn nobody_comes_in_without_a_key() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let closed = harbour.gateway_with("two", |options| options.api = Settings::default().try_into().unwrap());
+    let key = |key: &str| format!("X-API-Key: {key}\r\n");
+    let post = "POST /api/info";
+    for headers in
+        ["", &key(""), &key("wrong"), "Authorization: apikey wrong\r\n", "Authorization: Bearer x\r\n"]
+    {
+        assert_eq!(ask(one.address(), post, headers, "{}"), (401, String::new()), "{headers}");
+        assert_eq!(ask(one.address(), "POST /api", headers, "{}"), (401, String::new()), "{headers}");
+    }
+    assert_eq!(ask(one.address(), "POST /api/no_method", "", "{}").0, 401);
+    assert_eq!(ask(closed.address(), post, &key(API_KEY), "{}").0, 401);
+    assert_eq!(ask(closed.address(), post, "", "{}").0, 401);
+    let encoded = API_KEY.replace(' ', "%20");
+    for (head, headers) in [
+        (post.to_owned(), key(API_KEY)),
+        (post.to_owned(), format!("Authorization: apikey {API_KEY}\r\n")),
+        (format!("{post}?api_key={encoded}"), String::new()),
+    ] {
+        assert_eq!(ask(one.address(), &head, &headers, "{}").0, 200, "{head}");
+    }
+    let good = key(API_KEY);
+    assert_eq!(ask(one.address(), "GET /api/info", &good, "").0, 405);
+    assert_eq!(ask(one.address(), "POST /api/no_method", &good, "{}").0, 404);
+    for body in ["", "{", "[]", "hi", r#"{"channel": 7}"#] {
+        assert_eq!(ask(one.address(), "POST /api/publish", &good, body).0, 400, "{body}");
+    }
+    let large = format!(r#"{{"channel":"public:a","data":"{}"}}"#, "x".repeat(5 << 20));
+    assert_eq!(ask_large(one.address(), &good, &large), 413);
+    let too_large = json!({"channel": "public:a", "data": "x".repeat(1 << 20)});
+    assert_eq!(code(one.address(), "publish", too_large), 107);
+    one.stop();
+    closed.stop();
+}
+
+/// As [`ask`], where the server answers before it has read everything.
+fn ask_large(address: SocketAddr, headers: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head =
+        format!("POST /api/publish HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    let _ = stream.write_all(body.as_bytes());
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_key_may_be_for_some_methods_and_namespaces_only() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let set = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+        let news = KeySettings {
+            name: "news".into(),
+            key: SecretKey::new(API_KEY).unwrap(),
+            operations: set(&["publish", "broadcast"]),
+            namespaces: set(&["public"]),
+        };
+        options.api = Settings { keys: vec![news], ..Settings::default() }.try_into().unwrap();
+    });
+    let api = one.api_address();
+    done(api, "publish", json!({"channel": "public:a", "data": 1}));
+    assert_eq!(code(api, "publish", json!({"channel": "a", "data": 1})), 103);
+    assert_eq!(code(api, "broadcast", json!({"channels": ["public:a", "a"], "data": 1})), 103);
+    assert_eq!(code(api, "disconnect", json!({"user": "alice"})), 103);
+    let commands = json!([
+        {"publish": {"channel": "public:a", "data": 1}},
+        {"disconnect": {"user": "alice"}},
+        {"publish": {"channel": "a", "data": 1}},
+        {"info": {}, "channels": {}},
+        {},
+        {"batch": {"commands": []}},
+        {"nothing": {}},
+        {"publish": 7},
+    ]);
+    for parallel in [false, true] {
+        let replies =
+            call(api, "batch", json!({"commands": commands, "parallel": parallel}))["replies"].clone();
+        let codes: Vec<Option<u64>> =
+            replies.as_array().unwrap().iter().map(|reply| reply["error"]["code"].as_u64()).collect();
+        assert_eq!(
+            codes,
+            [None, Some(103), Some(103), Some(107), Some(107), Some(107), Some(104), Some(107)]
+        );
+    }
+    one.stop();
+}
+
+#[test]
+fn a_refusal_may_be_a_status() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let headers = format!("X-API-Key: {API_KEY}\r\nX-Centrifugo-Error-Mode: transport\r\n");
+    for (params, status, code) in [
+        (json!({"channel": "nowhere:a", "data": 1}), 404, 102),
+        (json!({"channel": "", "data": 1}), 400, 107),
+        (json!({"channel": "public:a", "data": 1, "version": 3}), 400, 108),
+    ] {
+        let answer = ask(one.address(), "POST /api/publish", &headers, &params.to_string());
+        assert_eq!(answer.0, status);
+        let error: Value = serde_json::from_str(&answer.1).unwrap();
+        assert_eq!(error["code"], code);
+        assert!(error["message"].is_string());
+    }
+    let good = json!({"channel": "public:a", "data": 1}).to_string();
+    assert_eq!(ask(one.address(), "POST /api/publish", &headers, &good), (200, r#"{"result":{}}"#.into()));
+    let batch = json!({"commands": [{"publish": {}}]}).to_string();
+    assert_eq!(ask(one.address(), "POST /api/batch", &headers, &batch).0, 200);
+    one.stop();
+}
+
+#[test]
+fn the_old_form_answers_line_by_line() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let headers = format!("X-API-Key: {API_KEY}\r\n");
+    let body = "{\"method\":\"publish\",\"params\":{\"channel\":\"public:a\",\"data\":1}}\n\
+                {\"method\":\"nothing\"}{\"method\":\"channels\",\"params\":{}}\n";
+    let (status, answer) = ask(one.address(), "POST /api", &headers, body);
+    assert_eq!(status, 200);
+    let lines: Vec<&str> = answer.split('\n').collect();
+    assert_eq!(lines.len(), 3, "{answer:?}");
+    assert_eq!(lines[0], r#"{"result":{}}"#);
+    assert!(lines[1].starts_with(r#"{"error":{"code":104,"#), "{}", lines[1]);
+    assert_eq!(lines[2], r#"{"result":{"channels":{}}}"#);
+    assert_eq!(ask(one.address(), "POST /api", &headers, "{\"method\":\"info\"}\n{").0, 400);
+    one.stop();
+}
+
+#[test]
+fn the_api_can_have_a_port_of_its_own() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let address = Some("127.0.0.1:0".parse().unwrap());
+        options.api = Settings { address, insecure: true, ..Settings::default() }.try_into().unwrap();
+    });
+    assert_ne!(one.api_address(), one.address());
+    assert_eq!(ask(one.api_address(), "POST /api/info", "", "{}").0, 200);
+    assert_eq!(ask(one.api_address(), "GET /docs", "", "").0, 200);
+    assert_eq!(ask(one.api_address(), "GET /health", "", "").0, 200);
+    assert_eq!(ask(one.address(), "POST /api/info", "", "{}").0, 404);
+    assert_eq!(ask(one.address(), "GET /openapi.json", "", "").0, 404);
+    let api = one.api_address();
+    one.stop();
+    TcpStream::connect(api).unwrap_err();
+}
+
+#[test]
+fn what_users_have_read_can_be_asked() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let api = one.api_address();
+    let mut alice = Client::connect(one.address(), "alice");
+    let (mut bob, _) = Client::connect_with(one.address(), "bob", json!({"data": {"device": "phone"}}));
+    alice.send("bob", "1", "hi");
+    alice.send("bob", "2", "again");
+    let (offset, _) = bob.inbox();
+    bob.rpc_among_pushes("ack", json!({"offset": offset}));
+    let rpc = |method: &str, params: Value| {
+        done(api, "rpc", json!({"method": method, "params": params}))["data"].clone()
+    };
+    let listed = rpc("inbox", json!({"user": "bob"}));
+    assert_eq!(listed["conversations"][0]["conversation"], "dm:alice:bob");
+    assert_eq!((&listed["conversations"][0]["unread"], &listed["more"]), (&json!(2), &json!(false)));
+    assert_eq!(
+        rpc("unread", json!({"user": "bob"})),
+        json!({"unread": 2, "conversations": 1, "mentions": 0})
+    );
+    let cursors = rpc("cursors", json!({"user": "bob", "conversation": "dm:alice:bob"}));
+    assert_eq!(cursors["devices"][0]["device"], "phone");
+    assert_eq!(cursors["devices"][0]["offset"], offset);
+    assert_eq!(cursors["servers"], json!(["one"]));
+    assert_eq!(
+        rpc("presence", json!({"users": ["bob", "carol", "alice"]}))["online"],
+        json!(["bob", "alice"])
+    );
+    assert_eq!(code(api, "rpc", json!({"method": "nothing"})), 104);
+    assert_eq!(code(api, "rpc", json!({"method": "inbox"})), 107);
+    assert_eq!(code(api, "rpc", json!({"method": "inbox", "params": {"user": ""}})), 107);
+    one.stop();
+}
