@@ -24,9 +24,10 @@ use crate::{
     heads::Heads,
     interests::Interests,
     limits::{CALLS_MAX, REPLAYS_MAX},
-    namespaces::Namespaces,
+    namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
     outbound::Outbound,
+    proxy::{Backend, BadSettings, Proxies},
     tops::Tops,
     wire::{Gate, Shared},
 };
@@ -41,7 +42,10 @@ pub struct Options {
     pub cluster: Cluster,
     /// Which tokens are accepted.
     pub tokens: Tokens,
-    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    /// Where the application is asked what.
+    pub proxies: Proxies,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens and as the application; nobody, if there is
+    /// none.
     pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
@@ -79,6 +83,7 @@ pub struct Gateway {
     bus: Bus,
     cores: Cores<Gate>,
     namespaces: Arc<ArcSwap<Namespaces>>,
+    backend: Arc<Backend>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     /// Where the server API is, if not on the clients' port.
@@ -98,6 +103,7 @@ impl Gateway {
             server,
             cluster,
             tokens,
+            proxies,
             outbound_tls,
             pages,
             namespaces,
@@ -111,7 +117,9 @@ impl Gateway {
         let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
         let events = events::handler(server.clone(), ears.clone(), named.clone());
-        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
+        let outbound = Outbound::start(outbound_tls)?;
+        let auth = Arc::new(Auth::new(tokens, &outbound));
+        let backend = Arc::new(Backend::new(proxies, outbound));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
@@ -136,6 +144,7 @@ impl Gateway {
             heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
+            backend: backend.clone(),
             namespaces: namespaces.clone(),
             rooms,
             origins,
@@ -152,7 +161,7 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let door = start_door(listener, cores.directory().clone(), interests, (nodes, auth), stopped)
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, namespaces, stop, door, api })
+        Ok(Gateway { address, bus, cores, namespaces, backend, stop, door, api })
     }
 
     /// Where clients connect.
@@ -165,9 +174,12 @@ impl Gateway {
         self.api.as_ref().map_or(self.address, api::Door::address)
     }
 
-    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
-    pub fn replace_namespaces(&self, namespaces: Namespaces) {
-        self.namespaces.store(Arc::new(namespaces));
+    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were. They name none but the proxies that there
+    /// were at the start.
+    pub fn replace_namespaces(&self, channel: namespaces::Settings) -> Result<(), BadSettings> {
+        self.backend.covers(&channel)?;
+        self.namespaces.store(Arc::new(channel.into()));
+        Ok(())
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code

@@ -94,6 +94,7 @@ where
     if let Some(subprotocol) = offered.subprotocol {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
+    let heard = seat.0.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
         let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
@@ -101,7 +102,7 @@ where
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, read).await;
+        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, heard, read).await;
     });
     response
 }

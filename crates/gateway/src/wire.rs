@@ -17,6 +17,7 @@ use crate::{
     interests::Interests,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Steer},
+    proxy::Backend,
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) heads: Arc<Heads>,
     pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) backend: Arc<Backend>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
     pub(crate) rooms: RoomRules,

@@ -29,6 +29,7 @@ use crate::{
         message::Error,
         reply::{Outcome, Reply},
     },
+    proxy::Told,
     rpc,
     websocket::WebSocket,
 };
@@ -113,6 +114,7 @@ impl Session {
         if is_connect == self.connected.get().is_some() {
             return Err(Disconnect::BadRequest.into());
         }
+        let asks_application = self.asks_application(&request);
         let later = match request {
             Request::Connect(connect) => {
                 return self.connect(id, connect, socket).await;
@@ -150,9 +152,11 @@ impl Session {
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
+            // The broker is not held up by an application that takes its time.
+            Ok(later) if asks_application => in_hand.push_back(started(id, later, None).await),
             Ok(later) => {
                 let turn = self.call_turn(in_hand).await?;
-                in_hand.push_back(started(id, later, turn).await);
+                in_hand.push_back(started(id, later, Some(turn)).await);
             }
             Err(failure) if in_hand.is_empty() => return self.answer(id, Err(failure)),
             Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
@@ -192,7 +196,7 @@ impl Session {
 
     /// Waits for everything in hand and answers it.
     async fn settle(&self, in_hand: &mut InHand) -> Result<(), Ending> {
-        while let Some((id, outcome)) = in_hand.next().await {
+        while let Some((id, outcome)) = self.clock.held_up(in_hand.next()).await {
             self.answer(id, outcome)?;
         }
         Ok(())
@@ -203,6 +207,10 @@ impl Session {
             Ok(outcome) => outcome,
             Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
+            Err(Failure::Told(Told::Error(error))) => Outcome::Error(error),
+            Err(Failure::Told(Told::Disconnect(code, reason))) => {
+                return Err(Ending::Steered(code, reason.into()));
+            }
         };
         self.send(&Reply::to(id, outcome));
         Ok(())
@@ -214,7 +222,7 @@ impl Session {
 async fn started(
     id: u32,
     later: Later,
-    turn: OwnedSemaphorePermit,
+    turn: Option<OwnedSemaphorePermit>,
 ) -> Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>> {
     // A task that has spent its budget would not start it, hence without one.
     let mut outcome = Box::pin(unconstrained(later));

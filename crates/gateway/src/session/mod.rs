@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
+use serde_json::value::RawValue;
 use tokio::{join, select, sync::Notify};
 
 use crate::{
@@ -21,17 +22,20 @@ use crate::{
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
     protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
+    proxy::Heard,
     publication::{Kind, Payload, Run, Sender},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
 
+mod asking;
 mod clock;
 mod commands;
 mod connect;
 mod inbox;
 mod publishing;
 mod reading;
+mod renewal;
 mod replay;
 mod rooms;
 mod steered;
@@ -61,6 +65,10 @@ pub(crate) struct Session {
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     steered: steered::Steered,
+    renewal: renewal::Renewal,
+    asking: asking::Asking,
+    /// What hooks are told of the request with which the client came.
+    heard: Heard,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
@@ -75,6 +83,8 @@ struct Connected {
     granted: Box<[String]>,
     /// Of its newest token.
     capabilities: RefCell<Capabilities>,
+    /// What the application wants kept beside the connection, if some hook is told.
+    meta: RefCell<Option<Rc<RawValue>>>,
 }
 
 /// Who has connected, has a name and so an inbox.
@@ -146,7 +156,13 @@ impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
     ///
     /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
-    pub(crate) async fn run(core: &Rc<Core<Gate>>, socket: Socket, flavour: Flavour, read: Bytes) {
+    pub(crate) async fn run(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        flavour: Flavour,
+        heard: Heard,
+        read: Bytes,
+    ) {
         let link = core.link(socket, OUTBOX_LIMIT);
         let session = Rc::new(Session {
             id: core.next_peer(),
@@ -161,6 +177,9 @@ impl Session {
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
+            renewal: renewal::Renewal::default(),
+            asking: asking::Asking::default(),
+            heard,
             finishing: Signal::default(),
             ended: RefCell::default(),
             ended_changed: Notify::new(),
@@ -180,6 +199,7 @@ impl Session {
             ending = session.be_steered() => ending,
             ending = session.take_commands(&mut socket) => ending,
             ending = session.keep_subscriptions() => ending,
+            ending = session.keep_renewed() => ending,
         };
         Box::pin(session.leave(&mut socket, ending)).await;
     }
@@ -326,7 +346,9 @@ mod tests {
     #[test]
     fn a_silent_connection_waits_in_a_small_future() {
         type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
-        let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
+        let run = |(core, socket, read): Arguments| {
+            Session::run(core, socket, Flavour::WebSocketJson, Heard::default(), read)
+        };
         let bytes = future_bytes(run);
         assert!(bytes <= 2048, "{bytes} bytes, and {} of the session", size_of::<Session>());
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use naru_gateway::{RoomRules, Secret, api, auth, namespaces};
+use naru_gateway::{RoomRules, Secret, api, auth, namespaces, proxy};
 
 use super::{
     Options,
@@ -33,6 +33,9 @@ pub(super) struct Settings {
     pub(super) subscription_token: Option<auth::Settings>,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
+    pub(super) client: proxy::Client,
+    pub(super) rpc: proxy::Rpc,
+    pub(super) proxies: Vec<proxy::Named>,
     pub(super) api: api::Settings,
 }
 
@@ -74,6 +77,9 @@ impl Settings {
                 open: listed(&options.open_rooms, file.rooms.open),
             },
             channel: file.channel,
+            client: file.client,
+            rpc: file.rpc,
+            proxies: file.proxies,
             api,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use naru_gateway::{api, auth, namespaces};
+use naru_gateway::{api, auth, namespaces, proxy};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// All of it. Whatever is not said has its default.
@@ -15,6 +15,9 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) subscription_token: Option<auth::Settings>,
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
+    pub(in crate::serve) client: proxy::Client,
+    pub(in crate::serve) rpc: proxy::Rpc,
+    pub(in crate::serve) proxies: Vec<proxy::Named>,
     pub(in crate::serve) http_api: api::Settings,
 }
 
