@@ -51,7 +51,7 @@ def main():
 def measure(scenario, server, asked):
     """Runs the load against fresh servers; its report."""
     generator = os.path.abspath(asked.generator or asked.naru)
-    arguments = [*scenario.arguments(asked.small), *scenario.for_server(server)]
+    arguments = [*scenario.arguments(asked.small), *scenario.for_server(server, asked.small)]
     if scenario.kind != "resume":
         arguments += ["--seconds", str(asked.seconds)]
     if scenario.kind == "publish":

@@ -21,20 +21,18 @@ class Gateway(Scenario):
         load = {option: min(count, SMALL_HERE.get(option, count)) for option, count in self.load.items()} if small else self.load
         return [word for option, count in load.items() for word in (f"--{option}", str(count))]
 
-    def for_server(self, server):
+    def for_server(self, server, small):
         """What only this server is told: Naru sends to people, the others to a channel for each of them."""
         words = ["--encoding", "protobuf"] if self.protobuf else []
         if self.wants == "two":
             # Subscribers are on the one, publishers on the other.
-            people = {"naru": ["--to", "people"], "centrifugo": ["--namespace", KEPT, "--channels", self.people]}
+            count = min(self.load["subscribers"], SMALL_HERE["subscribers"]) if small else self.load["subscribers"]
+            channels = ["--namespace", KEPT, "--channels", str(count)]
+            people = {"naru": ["--to", "people"], "centrifugo": channels}
             words += people[server.name]
         if self.wants == "kept" and server.name == "centrifugo":
             words += ["--of", "channels", "--kept-namespace", KEPT]
         return words
-
-    @property
-    def people(self):
-        return str(self.load["subscribers"])
 
     def fits(self, server):
         return self.wants in server.can and (not self.protobuf or server.name in ("naru", "centrifugo"))

@@ -37,13 +37,13 @@ class Running:
         self.urls = []
         self.told = []
 
-    def start(self, name, command, port, ready=None):
-        """Returns when it listens, and `ready`, if it is asked, is content."""
+    def start(self, name, command, port, said=""):
+        """Returns when it listens, and has said so much."""
         log_path = Path(self.folder, f"log-{len(self.programs)}")
         with open(log_path, "w", encoding="utf-8") as log:
             program = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.programs.append(program)
-        if not listens(program, port) or (ready and not ready(program)):
+        if not listens(program, port) or not says(log_path, said):
             raise Failed(f"{name} did not start:\n{log_path.read_text(encoding='utf-8')}")
         return port
 
@@ -101,7 +101,7 @@ class Naru(Peer):
                 where = ["--broker", f"redis://127.0.0.1:{broker}", "--name", f"server-{number}"]
             else:
                 where = ["--data", str(Path(running.folder, "data")), "--resp-port", "0", "--name", "server"]
-            running.start("naru", [*base, "--port", str(port), *where], port)
+            running.start("naru", [*base, "--port", str(port), *where], port, said="connected to the broker")
             running.urls.append(f"ws://127.0.0.1:{port}")
 
 
@@ -171,6 +171,15 @@ class SocketIo(Peer):
         Path(running.folder, "node_modules").symlink_to(self.modules)
         running.start("socket.io", ["node", str(program), str(port), str(redis)], port)
         running.urls.append(f"ws://127.0.0.1:{port}")
+
+
+def says(log_path, said):
+    deadline = time.monotonic() + servers.START_SECONDS_MAX
+    while said not in log_path.read_text(encoding="utf-8"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def found(asked):

@@ -10,6 +10,7 @@ from harness.waiting import PATIENCE
 
 QUICK = ["--seconds", "0.5", "--warm-up", "0.1"]
 FEW = ["--subscribers", 7, "--publishers", 2, "--in-flight", 4]
+LONE = ["--subscribers", 7, "--publishers", 1, "--in-flight", 1]
 
 
 @pytest.fixture
@@ -23,16 +24,17 @@ def at(*servers):
 
 
 LOADS = {
-    "channels": ["--channels", 3, "--threads", 2],
-    "one at a time": ["--publishers", 1, "--in-flight", 1],
-    "people": ["--to", "people"],
-    "a rate": ["--rate", 200],
+    "channels": [*FEW, "--channels", 3, "--threads", 2],
+    "Protobuf": [*FEW, "--encoding", "protobuf"],
+    "one at a time": LONE,
+    "people": [*FEW, "--to", "people"],
+    "a rate": [*FEW, "--rate", 200],
 }
 
 
 @pytest.mark.parametrize("load", LOADS)
 def test_messages_are_published_and_none_is_lost(naru, server, load):
-    done = naru.run("bench", "gateway", "publish", *at(server), *QUICK, *FEW, *LOADS[load], "--json", "--pid", server.program.pid)
+    done = naru.run("bench", "gateway", "publish", *at(server), *QUICK, *LOADS[load], "--json", "--pid", server.program.pid)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["deliveries"] > 0 and report["server_use"]["cpu_us_per_delivery"] >= 0, report

@@ -16,11 +16,15 @@ class Sdk(NodeProgram):
     def happened(self, event):
         self.clients[event["client"]].events.append(event)
 
-    def client(self, *addresses, token=None, data=None, next_tokens=None):
-        """Opens a client, which connects; to the next address if it cannot be reached."""
+    def client(
+        self, *addresses, token=None, data=None, next_tokens=None, transport=None, posts=None, protobuf=None
+    ):
+        """Opens a client, which connects; to the next address if it cannot be reached. Where it is one of plain HTTP, what
+        it says is posted to `posts` in turn."""
         client = Client(self, f"client-{len(self.clients) + 1}")
         self.clients[client.name] = client
         what = {"token": token, "data": data, "nextTokens": next_tokens}
+        what |= {"transport": transport, "posts": posts, "protobuf": protobuf}
         what = {key: value for key, value in what.items() if value is not None}
         self.answer(self.order("open", client=client.name, addresses=addresses, **what))
         return client

@@ -68,9 +68,9 @@ def sdk(programs):
 def people(naru, sdk):
     """Signs somebody in at a server, or at the first of several that is there."""
 
-    def person(user, *servers, device=None, connected=True):
+    def person(user, *servers, device=None, connected=True, **how):
         data = {"device": device} if device else None
-        client = sdk.client(*(server.url for server in servers), token=naru.token(user), data=data)
+        client = sdk.client(*(server.url for server in servers), token=naru.token(user), data=data, **how)
         if connected:
             client.wait("connected")
         return client

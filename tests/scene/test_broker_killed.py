@@ -82,7 +82,10 @@ def test_the_outage_and_its_end_are_logged_once_each(naru, broker, servers):
     eventually(lambda: any("trying again" in text for text in messages("WARN")), "nothing is said of the broker")
     naru.restarted(broker)
     eventually(lambda: sum("connected to the broker" in text for text in messages("INFO")) == 2, "no word of it")
-    assert len(messages("WARN")) <= 3
+    # Closed, what clients are told, not there; and a Redis may still be reading what it has on disk.
+    warned = messages("WARN")
+    assert len(warned) <= 4
+    assert len(set(warned)) == len(warned)
 
 
 def test_channels_work_again_afterwards(naru, broker, servers, people):

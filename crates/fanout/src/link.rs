@@ -360,6 +360,11 @@ impl Link {
         self.socket.shutdown(Shutdown::Read);
     }
 
+    /// Ends writing: the peer finds the end of the stream once it has read what was handed to the kernel.
+    pub fn shutdown_write(&self) {
+        self.socket.shutdown(Shutdown::Write);
+    }
+
     /// Ends the connection at once and drops what waits. The peer's task finds the end of the stream.
     pub fn close(&self) {
         if !self.closed.replace(true) {

@@ -140,6 +140,7 @@ impl Gateway {
         let shared = Shared {
             server,
             bus: bus.clone(),
+            nodes: nodes.clone(),
             interests: interests.clone(),
             heads: heads.clone(),
             tops: Tops::new(),

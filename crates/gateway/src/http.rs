@@ -1,11 +1,11 @@
-//! HTTP on a core: the way to a WebSocket, and everything else through the router.
+//! HTTP on a core: the ways to a session, and everything else through the router.
 
 use std::{convert::Infallible, rc::Rc};
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
@@ -15,6 +15,7 @@ use crate::{
     origin,
     protocol::flavour::Flavour,
     session::Session,
+    streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
     wire::{Gate, Seat},
 };
 
@@ -39,26 +40,39 @@ async fn run<S>(seat: Rc<Seat>, stream: S, socket: fn(S) -> Socket)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let taken = Taken::default();
     let service = service_fn(|request| {
-        let seat = seat.clone();
+        let (seat, taken) = (seat.clone(), taken.clone());
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
                 WEBSOCKET_PATH => upgrade(seat, request, socket),
+                HTTP_STREAM_PATH | EVENTS_PATH => {
+                    let shared = seat.0.shared();
+                    match streams::read(request, &shared.origins, &shared.backend).await {
+                        Ok(opening) => taken.put(opening).await,
+                        Err(refused) => refused,
+                    }
+                }
+                EMULATION_PATH => streams::emulate(&seat.0, request).await,
                 _ => route(&seat, request).await,
             })
         }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_PATIENCE)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEADERS_BYTES_MAX)
-        .max_buf_size(HTTP_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "an HTTP connection failed");
+        .max_buf_size(HTTP_BUFFER_BYTES_MAX);
+    match streams::serve(&http, stream, taken.clone(), service).await {
+        Ok(None) => {}
+        // In a task of its own, so that it does not keep room for hyper.
+        Ok(Some((stream, opening))) => {
+            tokio::task::spawn_local(
+                async move { Session::run_apart(&seat.0, socket(stream), opening).await },
+            );
+        }
+        Err(error) => tracing::debug!(%error, "an HTTP connection failed"),
     }
 }
 
@@ -97,7 +111,7 @@ where
     let heard = seat.0.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
-        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<S>>()) {
+        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
             Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),

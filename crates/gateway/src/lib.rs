@@ -1,7 +1,7 @@
-//! Chat servers: WebSocket sessions that speak the Centrifuge client protocol in JSON, and HTTP beside them.
+//! Chat servers: sessions that speak the Centrifuge client protocol, over WebSocket or plain HTTP, and HTTP beside them.
 //!
 //! A connection arrives on one core of the fan-out and stays there. It begins as HTTP (`http.rs`); on the WebSocket
-//! path it becomes a **session** (`session/`), one task with a socket, a clock, a list of channels and a position in
+//! path, or one of those in `streams/`, it becomes a **session** (`session/`), one task with a socket, a clock, a list of channels and a position in
 //! its user's inbox. What is published comes from the bus (`events.rs`), is made into a WebSocket frame once
 //! (`publication.rs`) and handed to the directory; the cores do the rest.
 //!
@@ -33,6 +33,7 @@ mod crossing;
 mod delta;
 mod duration;
 mod events;
+mod frame_end;
 mod gateway;
 mod heads;
 mod http;
@@ -54,6 +55,7 @@ mod sabotage;
 mod sabotage;
 mod secret;
 mod session;
+mod streams;
 mod tops;
 mod websocket;
 mod wire;

@@ -8,13 +8,29 @@ use naru_fanout::OutboxLimit;
 /// message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
+/// Bytes of a request that brings commands of one who is served over plain HTTP: of a message as large as one may be, as text
+/// inside JSON.
+pub const EMULATION_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+
+/// Bytes of commands that have come apart from their connection and are not taken yet, and their frames. Who posts more than is
+/// taken is closed, and comes back.
+pub const MAILBOX_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// See [`MAILBOX_BYTES_MAX`].
+pub const MAILBOX_FRAMES_MAX: usize = 256;
+
+/// Bytes of what may be a connection's secret.
+pub const SECRET_BYTES_MAX: usize = 64;
+
+/// Time for the body of a client's request.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How deep JSON from a client may be nested.
 pub const JSON_DEPTH_MAX: usize = 32;
 
 /// Bytes taken from a socket in one turn, and so of messages decoded ahead of their handling.
 pub const TURN_BYTES_MAX: usize = 16 << 10;
 
-/// What the WebSocket decoder keeps for a silent connection.
+/// What the WebSocket decoder reads at once; it is there only while messages come.
 pub const DECODER_BYTES: usize = 256;
 
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.

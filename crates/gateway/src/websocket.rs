@@ -18,6 +18,7 @@ use tungstenite::{
 };
 
 use crate::{
+    frame_end::FrameEnd,
     limits::{CLOSE_PATIENCE, DECODER_BYTES, MESSAGE_BYTES_MAX, TURN_BYTES_MAX},
     session::Ending,
     wire::Gate,
@@ -26,23 +27,23 @@ use crate::{
 pub(crate) struct WebSocket {
     core: Rc<Core<Gate>>,
     link: Rc<Link>,
-    context: WebSocketContext,
+    /// The decoder, while a message has begun and not ended, or when nothing more will come.
+    context: Option<Box<WebSocketContext>>,
+    frame_end: FrameEnd,
     /// Messages decoded and not yet handled: those of one turn.
     waiting: VecDeque<Bytes>,
     /// Why nothing more will come, once the waiting ones are handled.
     ended: Option<Ending>,
+    /// A close frame was sent: the decoder waits for its answer.
+    is_closing: bool,
 }
 
 impl WebSocket {
     /// Takes over a link after the handshake; `read` is what has come already.
     pub(crate) fn new(core: Rc<Core<Gate>>, link: Rc<Link>, read: &[u8]) -> WebSocket {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(DECODER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let context = WebSocketContext::new(Role::Server, Some(config));
-        let mut socket = WebSocket { core, link, context, waiting: VecDeque::new(), ended: None };
+        let (waiting, frame_end) = (VecDeque::new(), FrameEnd::default());
+        let mut socket =
+            WebSocket { core, link, context: None, frame_end, waiting, ended: None, is_closing: false };
         socket.decode(read);
         socket
     }
@@ -56,6 +57,8 @@ impl WebSocket {
             if let Some(ended) = &self.ended {
                 return Err(ended.clone());
             }
+            // While it is silent, no room is kept for what it may say.
+            self.waiting = VecDeque::new();
             if self.link.socket().readable().await.is_err() {
                 return Err(Ending::Gone);
             }
@@ -89,16 +92,24 @@ impl WebSocket {
     }
 
     fn decode(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let is_between_messages = self.frame_end.is_at_end_of(bytes);
         let mut pipe = Pipe { read: bytes, link: &self.link };
+        let context = self.context.get_or_insert_with(decoder);
         while self.ended.is_none() {
-            match self.context.read(&mut pipe) {
+            match context.read(&mut pipe) {
                 Ok(Message::Text(text)) => self.waiting.push_back(text.into()),
                 Ok(Message::Binary(bytes)) => self.waiting.push_back(bytes),
                 // Pongs and the answer to a close are written by the next read.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => self.ended = Some(ending(&error)),
             }
+        }
+        if is_between_messages && self.ended.is_none() && !self.is_closing {
+            self.context = None;
         }
     }
 
@@ -107,7 +118,9 @@ impl WebSocket {
         if let Some((code, reason)) = ending.close_frame() {
             let frame = CloseFrame { code: code.into(), reason: reason.into() };
             let mut pipe = Pipe { read: &[], link: &self.link };
-            if self.context.close(&mut pipe, Some(frame)).is_ok() {
+            let context = self.context.get_or_insert_with(decoder);
+            if context.close(&mut pipe, Some(frame)).is_ok() {
+                self.is_closing = true;
                 // Closing while the client still sends would reset the connection before it has read the frame.
                 let _ = timeout(CLOSE_PATIENCE, self.drain()).await;
             }
@@ -140,6 +153,15 @@ impl WebSocket {
             }
         }
     }
+}
+
+fn decoder() -> Box<WebSocketContext> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(DECODER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    Box::new(WebSocketContext::new(Role::Server, Some(config)))
 }
 
 /// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.

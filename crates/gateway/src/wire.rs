@@ -16,20 +16,21 @@ use crate::{
     http,
     interests::Interests,
     namespaces::Namespaces,
-    nodes::{Census, Emulate, Index, Steer},
+    nodes::{Census, Emulate, Index, Nodes, Steer},
     proxy::Backend,
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
 };
 
-/// WebSocket sessions on the cores.
+/// Sessions of clients on the cores.
 pub(crate) struct Gate;
 
 /// What all cores share.
 pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) bus: Bus,
+    pub(crate) nodes: Arc<Nodes>,
     pub(crate) interests: Arc<Interests>,
     /// How far the rooms are that sessions follow by their channels.
     pub(crate) heads: Arc<Heads>,
@@ -90,8 +91,9 @@ impl Wire for Gate {
                     .for_each(|session| session.steer(&steer));
             }
             Mail::Emulate(emulate) => {
-                if core.local().by_session(&emulate.session).is_some() {
-                    tracing::warn!("commands that come apart from their connection are not taken yet");
+                if let Some(session) = core.local().by_session(&emulate.session).and_then(|id| core.peer(id))
+                {
+                    session.emulate(&emulate.data.0);
                 }
             }
             // Whoever asked may have given up.

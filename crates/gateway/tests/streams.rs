@@ -445,6 +445,42 @@ fn what_a_namespace_does_not_have_is_not_available() {
     one.stop();
 }
 
+#[test]
+fn a_subscription_that_is_not_refreshed_ends_after_its_grace() {
+    let harbour = Harbour::open();
+    let one = gateway(&harbour, "one", kept(10, json!({})));
+    let exp = in_seconds(1);
+    let mut bob = Client::connect(one.address(), "bob");
+    let token = signed(&json!({"sub": "bob", "channel": "kept:a", "exp": exp}));
+    assert_eq!(subscribe(&mut bob, json!({"channel": "kept:a", "token": token}))["expires"], true);
+    let ended = json!({"channel": "kept:a", "unsubscribe": {"code": 2501, "reason": "subscription expired"}});
+    // Pings are answered meanwhile.
+    bob.stream().set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(bob.next()["push"], ended);
+    let waited = in_seconds(0) - exp;
+    assert!((25..50).contains(&waited), "{waited} s");
+    publish_many(one.address(), "kept:a", [json!(1)]);
+    bob.assert_quiet();
+    one.stop();
+}
+
+#[test]
+fn who_may_not_recover_is_told_where_the_channel_stands_and_no_more() {
+    let harbour = Harbour::open();
+    let settings =
+        json!({"allow_recovery": false, "allow_history_for_subscriber": false, "allow_positioning": true});
+    let one = gateway(&harbour, "one", kept(10, settings));
+    publish_many(one.address(), "kept:a", [json!(1), json!(2)]);
+    let mut bob = Client::connect(one.address(), "bob");
+    let told =
+        subscribe(&mut bob, json!({"channel": "kept:a", "positioned": true, "recover": true, "offset": 1}));
+    assert_eq!((&told["positioned"], &told["offset"]), (&json!(true), &json!(2)));
+    assert!(
+        told["recoverable"].is_null() && told["was_recovering"].is_null() && told["publications"].is_null()
+    );
+    one.stop();
+}
+
 fn signed(claims: &Value) -> String {
     let secret = jsonwebtoken::EncodingKey::from_secret(b"a secret of the tests");
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &secret).unwrap()

@@ -1,5 +1,7 @@
 //! What tokens let their bearers do, over a socket.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     time::Duration,
 };
 
@@ -16,7 +16,27 @@ use naru_ledger::{
 #[derive(Default)]
 pub(super) struct Routes {
     servers: HashMap<Server, Known, RandomState>,
-    users: HashMap<User, BTreeSet<Run>, RandomState>,
+    users: HashMap<User, Runs, RandomState>,
+}
+
+/// The runs that hold a connection of somebody, in byte order. There is one, nearly always, and as many of these as users are
+/// connected.
+#[derive(Default)]
+struct Runs(Vec<Run>);
+
+impl Runs {
+    fn insert(&mut self, run: Run) {
+        if let Err(at) = self.0.binary_search(&run) {
+            self.0.reserve_exact(1);
+            self.0.insert(at, run);
+        }
+    }
+
+    fn remove(&mut self, run: &Run) {
+        if let Ok(at) = self.0.binary_search(run) {
+            self.0.remove(at);
+        }
+    }
 }
 
 /// What is known of a server.
@@ -71,7 +91,11 @@ impl Routes {
     pub(super) fn insert(&mut self, user: &User, run: &Run) {
         let known = self.servers.entry(run.server.clone()).or_default();
         known.held.entry(run.epoch.clone()).or_default().insert(user.clone());
-        self.users.entry(user.clone()).or_default().insert(run.clone());
+        // The names that are kept already, and not once more for each user.
+        let Some((server, known)) = self.servers.get_key_value(&run.server) else { return };
+        let Some((epoch, _)) = known.held.get_key_value(&run.epoch) else { return };
+        let run = Run { server: server.clone(), epoch: epoch.clone() };
+        self.users.entry(user.clone()).or_default().insert(run);
     }
 
     pub(super) fn remove(&mut self, user: &User, run: &Run) {
@@ -86,7 +110,7 @@ impl Routes {
 
     /// The servers that hold a connection of this user, in byte order.
     pub(super) fn servers(&self, user: &User, now: Millis) -> Vec<Server> {
-        let mine = self.users.get(user).into_iter().flatten();
+        let mine = self.users.get(user).into_iter().flat_map(|runs| &runs.0);
         mine.filter(|run| self.counts(run, now)).map(|run| run.server.clone()).collect()
     }
 
@@ -132,10 +156,10 @@ impl Routes {
     }
 }
 
-fn drop_route(users: &mut HashMap<User, BTreeSet<Run>, RandomState>, user: &User, run: &Run) {
+fn drop_route(users: &mut HashMap<User, Runs, RandomState>, user: &User, run: &Run) {
     if let Some(runs) = users.get_mut(user) {
         runs.remove(run);
-        if runs.is_empty() {
+        if runs.0.is_empty() {
             users.remove(user);
         }
     }

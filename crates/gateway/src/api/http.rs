@@ -100,8 +100,10 @@ impl Api {
         }
         let key = given_key(request.headers(), request.uri());
         let scope = self.keys.find(key.as_deref()).ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
-        let body = timeout(API_BODY_PATIENCE, self.read(request.into_body())).await;
-        Ok((scope, body.unwrap_or_else(|_| Err(StatusCode::REQUEST_TIMEOUT.into_response()))?))
+        match timeout(API_BODY_PATIENCE, self.read(request.into_body())).await {
+            Ok(body) => Ok((scope, body?)),
+            Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+        }
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Response> {

@@ -7,7 +7,6 @@ use super::{encoding::Encoding, json, reply::Reply};
 
 /// An encoding on a transport. Whatever goes to many is made once for each that somebody uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), allow(dead_code, reason = "those of HTTP are nobody's yet"))]
 pub(crate) enum Flavour {
     /// Text messages of JSON.
     WebSocketJson,
@@ -24,6 +23,11 @@ pub(crate) enum Flavour {
 /// The longest that stands before a message: the header of a WebSocket frame, or a chunk's length and the name of an
 /// event's line.
 const HEAD_BYTES_MAX: usize = 16;
+
+const CHUNK_END: &[u8] = b"\r\n";
+
+/// What ends a body of chunks.
+pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
@@ -78,6 +82,12 @@ impl Flavour {
     }
 }
 
+/// A frame for who knows no chunks: what is in its one.
+pub(crate) fn bare(frame: &Bytes) -> Bytes {
+    let head = memchr::memchr(b'\n', frame).expect("a chunk begins with its length");
+    frame.slice(head + 1..frame.len() - CHUNK_END.len())
+}
+
 /// A finished WebSocket frame of the server's side (RFC 6455, section 5.2): one message, not masked. What it holds stands
 /// behind room for its header.
 fn websocket(mut frame: Vec<u8>, opcode: u8) -> Bytes {
@@ -109,7 +119,7 @@ fn chunk(mut frame: Vec<u8>) -> Bytes {
     let head = format!("{:x}\r\n", frame.len() - HEAD_BYTES_MAX);
     let start = HEAD_BYTES_MAX.checked_sub(head.len()).expect("no message is that long");
     frame[start..HEAD_BYTES_MAX].copy_from_slice(head.as_bytes());
-    frame.extend_from_slice(b"\r\n");
+    frame.extend_from_slice(CHUNK_END);
     Bytes::from(frame).slice(start..)
 }
 
@@ -169,6 +179,17 @@ mod tests {
             for flavour in ALL {
                 assert!(held(flavour, &flavour.frame(&reply)).len() > length, "{flavour:?} {length}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bare_frame_is_what_a_chunk_holds() {
+        for flavour in [Flavour::StreamJson, Flavour::StreamProtobuf, Flavour::Events] {
+            let data = Bytes::from(format!("\"{}\"", "x".repeat(300)));
+            let frame = flavour.frame(&Reply::to(1, Outcome::Rpc(RpcResult { data })));
+            let head = frame.windows(2).position(|pair| pair == b"\r\n").unwrap();
+            assert_eq!(bare(&frame), frame[head + 2..frame.len() - 2]);
+            assert_eq!(bare(&flavour.ping()).len(), flavour.ping().len() - 5);
         }
     }
 

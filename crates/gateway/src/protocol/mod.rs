@@ -5,6 +5,7 @@
 
 pub(crate) mod command;
 pub(crate) mod data;
+pub(crate) mod emulation;
 pub(crate) mod encoding;
 pub(crate) mod flavour;
 pub(crate) mod json;

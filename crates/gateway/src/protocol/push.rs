@@ -8,7 +8,7 @@ use super::{
     message::{ClientInfo, Publication},
     reply::Expiry,
 };
-use crate::codes::{Disconnect as Closing, Unsubscribed};
+use crate::codes::Unsubscribed;
 
 /// Something about a channel; or, where there is none, about the connection.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
@@ -137,9 +137,8 @@ impl Push {
     }
 
     /// The last that comes, where there is no close frame.
-    #[cfg_attr(not(test), allow(dead_code, reason = "every transport has one yet"))]
-    pub(crate) fn disconnect(why: Closing) -> Push {
-        let disconnect = Disconnect { code: why.code().into(), reason: why.reason().to_owned() };
+    pub(crate) fn disconnect(code: u16, reason: &str) -> Push {
+        let disconnect = Disconnect { code: code.into(), reason: reason.to_owned() };
         Push { channel: String::new(), what: Some(What::Disconnect(disconnect)) }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     push::{JoinLeave, Message, Push, Subscribe, What},
     reply::*,
 };
-use crate::codes::{Code, Disconnect, Refused, Unsubscribed};
+use crate::codes::{Code, Refused, Unsubscribed};
 
 fn commands(encoding: Encoding, frame: &[u8]) -> Vec<Result<Command, Malformed>> {
     encoding.commands(Bytes::copy_from_slice(frame)).collect()
@@ -228,7 +228,7 @@ fn pushes_have_a_channel_and_what_it_is_about() {
         r#"{"push":{"channel":"room:a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}"#
     );
     assert_eq!(
-        in_json(Push::disconnect(Disconnect::Shutdown)),
+        in_json(Push::disconnect(3001, "shutdown")),
         r#"{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}"#
     );
 }
@@ -375,7 +375,7 @@ fn fields_have_the_protocols_numbers() {
     let ended = Push::unsubscribe("a", Unsubscribed::Server);
     let Some(What::Unsubscribe(unsubscribe)) = &ended.what else { panic!() };
     assert_eq!(numbers(unsubscribe.encode_to_vec()), [2, 3]);
-    let closed = Push::disconnect(Disconnect::Shutdown);
+    let closed = Push::disconnect(3001, "shutdown");
     let Some(What::Disconnect(disconnect)) = &closed.what else { panic!() };
     assert_eq!(numbers(disconnect.encode_to_vec()), [1, 2]);
     assert_eq!(numbers(closed.encode_to_vec()), [11]);

@@ -19,7 +19,7 @@ use tokio::{
     task::{spawn_local, unconstrained},
 };
 
-use super::{Ending, Session};
+use super::{Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
@@ -31,7 +31,6 @@ use crate::{
     },
     proxy::Told,
     rpc,
-    websocket::WebSocket,
 };
 
 /// The outcome of a command, once the broker has answered.
@@ -42,9 +41,9 @@ type InHand = FuturesOrdered<Pin<Box<dyn Future<Output = (u32, Result<Outcome, F
 
 impl Session {
     /// Takes commands until the client goes, is sent away, or the server stops.
-    pub(super) async fn take_commands(self: &Rc<Self>, socket: &mut WebSocket) -> Ending {
+    pub(super) async fn take_commands(self: &Rc<Self>, source: &mut Source) -> Ending {
         let mut in_hand = InHand::new();
-        match self.serve(socket, &mut in_hand).await {
+        match self.serve(source, &mut in_hand).await {
             Ok(never) => match never {},
             Err(Ending::Close(Disconnect::Shutdown)) => {
                 self.settle(&mut in_hand).await.err().unwrap_or(Disconnect::Shutdown.into())
@@ -53,11 +52,7 @@ impl Session {
         }
     }
 
-    async fn serve(
-        self: &Rc<Self>,
-        socket: &mut WebSocket,
-        in_hand: &mut InHand,
-    ) -> Result<Infallible, Ending> {
+    async fn serve(self: &Rc<Self>, source: &mut Source, in_hand: &mut InHand) -> Result<Infallible, Ending> {
         loop {
             let message = select! {
                 biased;
@@ -66,11 +61,11 @@ impl Session {
                     self.answer(id, outcome)?;
                     continue;
                 }
-                message = socket.next(), if self.link.queued() <= PAUSE_BYTES => message?,
+                message = source.next(), if self.link.queued() <= PAUSE_BYTES => message?,
                 () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
             };
             // Apart: what taking needs is not kept for a connection that is silent.
-            Box::pin(self.take(&message, socket, in_hand)).await?;
+            Box::pin(self.take(&message, source, in_hand)).await?;
         }
     }
 
@@ -78,7 +73,7 @@ impl Session {
     async fn take(
         self: &Rc<Self>,
         message: &Bytes,
-        socket: &mut WebSocket,
+        source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
         for command in self.flavour.encoding().commands(message.clone()) {
@@ -98,7 +93,7 @@ impl Session {
                 return Ok(());
             }
             let command = command.map_err(|Malformed| Disconnect::BadRequest)?;
-            self.start(command.id, command.request(), socket, in_hand).await?;
+            self.start(command.id, command.request(), source, in_hand).await?;
         }
         Ok(())
     }
@@ -107,7 +102,7 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         request: Request,
-        socket: &mut WebSocket,
+        source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
         let is_connect = matches!(request, Request::Connect(_));
@@ -117,11 +112,12 @@ impl Session {
         let asks_application = self.asks_application(&request);
         let later = match request {
             Request::Connect(connect) => {
-                return self.connect(id, connect, socket).await;
+                // Boxed, so that the commands that come all the time do not need as much memory.
+                return Box::pin(self.connect(id, connect, source)).await;
             }
             Request::Subscribe(subscribe) => {
                 self.settle(in_hand).await?;
-                return self.subscribe(id, subscribe).await;
+                return Box::pin(self.subscribe(id, subscribe)).await;
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;

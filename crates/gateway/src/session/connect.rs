@@ -15,7 +15,9 @@ use naru_ledger::{
 use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
-use super::{Connected, Ending, Member, Session, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined};
+use super::{
+    Connected, Ending, Member, Session, Source, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined,
+};
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
@@ -30,7 +32,6 @@ use crate::{
     },
     proxy::Caller,
     publication::{Payload, Sender},
-    websocket::WebSocket,
 };
 
 /// What we read of the data a client connects with.
@@ -60,12 +61,12 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         connect: ConnectRequest,
-        socket: &mut WebSocket,
+        source: &mut Source,
     ) -> Result<(), Ending> {
         self.clock.asked();
         let admitted = select! {
             biased;
-            ending = socket.gone() => return Err(ending),
+            ending = source.gone() => return Err(ending),
             admitted = self.identify_and_admit(id, connect) => admitted,
         };
         if let Err(failure) = admitted {
@@ -133,6 +134,8 @@ impl Session {
             subs,
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
+            session: self.mailbox.as_ref().map(|mailbox| mailbox.secret().to_owned()).unwrap_or_default(),
+            node: self.mailbox.as_ref().map(|_| self.shared().server.to_string()).unwrap_or_default(),
             ..ConnectResult::default()
         };
         let (member, begun) = match inbox {

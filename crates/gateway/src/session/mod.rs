@@ -1,4 +1,4 @@
-//! A gateway client: one task on one core, from the WebSocket handshake to its end.
+//! A gateway client: one task on one core, from the WebSocket handshake or what stands for it to its end.
 //!
 //! Three loops run in it side by side: `commands.rs` reads and answers, `clock.rs` pings and lets expire, `inbox.rs`
 //! pushes what the inbox holds, which `replay/` reads. The first that ends, ends the session. Live publications are written by the core
@@ -21,9 +21,15 @@ use crate::{
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
-    protocol::{encoding::Encoding, flavour::Flavour, reply::Reply},
+    protocol::{
+        encoding::Encoding,
+        flavour::{self, Flavour},
+        push::Push,
+        reply::Reply,
+    },
     proxy::Heard,
     publication::{Kind, Payload, Run, Sender},
+    streams::{Downstream, Full, Mailbox, Opening},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
@@ -38,10 +44,12 @@ mod reading;
 mod renewal;
 mod replay;
 mod rooms;
+mod source;
 mod steered;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+use source::Source;
 pub(crate) use subscriptions::{Terms, Wanted};
 
 /// What a client is told it talks to.
@@ -54,6 +62,10 @@ pub(crate) struct Session {
     link: Rc<Link>,
     /// How the client is spoken to.
     flavour: Flavour,
+    /// It is spoken to in frames without the chunks around them.
+    is_bare: bool,
+    /// Where its commands come that do not come on its connection.
+    mailbox: Option<Rc<Mailbox>>,
     /// What others know this connection by.
     client: String,
     /// Set when the client has connected.
@@ -163,12 +175,38 @@ impl Session {
         heard: Heard,
         read: Bytes,
     ) {
-        let link = core.link(socket, OUTBOX_LIMIT);
+        let session = Session::enter(core, socket, flavour, heard, false, None);
+        let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
+        // It is the front of a buffer of 8 KiB.
+        drop(read);
+        session.live(&mut source).await;
+    }
+
+    /// Serves a connection whose commands come apart from it, to its end.
+    pub(crate) async fn run_apart(core: &Rc<Core<Gate>>, socket: Socket, opening: Opening) {
+        let Opening { flavour, mailbox, is_bare, heard, head } = opening;
+        let mailbox = Rc::new(mailbox);
+        let session = Session::enter(core, socket, flavour, heard, is_bare, Some(mailbox.clone()));
+        session.ended_if(session.link.write(|writer| writer.share(&head)));
+        let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
+        session.live(&mut source).await;
+    }
+
+    fn enter(
+        core: &Rc<Core<Gate>>,
+        socket: Socket,
+        flavour: Flavour,
+        heard: Heard,
+        is_bare: bool,
+        mailbox: Option<Rc<Mailbox>>,
+    ) -> Rc<Session> {
         let session = Rc::new(Session {
             id: core.next_peer(),
             core: core.clone(),
-            link: link.clone(),
+            link: core.link(socket, OUTBOX_LIMIT),
             flavour,
+            is_bare,
+            mailbox,
             client: uuid::Uuid::new_v4().to_string(),
             connected: OnceCell::new(),
             is_refused: Cell::new(false),
@@ -188,23 +226,24 @@ impl Session {
         if core.is_stopping() {
             session.finish();
         }
-        let mut socket = WebSocket::new(core.clone(), link, &read);
-        // It is the front of a buffer of 8 KiB.
-        drop(read);
-        let ending = select! {
-            biased;
-            ending = session.ended() => ending,
-            ending = session.clock.run(|| session.send_frame(&flavour.ping())) => ending.into(),
-            ending = session.keep_inbox() => ending,
-            ending = session.be_steered() => ending,
-            ending = session.take_commands(&mut socket) => ending,
-            ending = session.keep_subscriptions() => ending,
-            ending = session.keep_renewed() => ending,
-        };
-        Box::pin(session.leave(&mut socket, ending)).await;
+        session
     }
 
-    async fn leave(self: &Rc<Self>, socket: &mut WebSocket, ending: Ending) {
+    async fn live(self: &Rc<Self>, source: &mut Source) {
+        let ending = select! {
+            biased;
+            ending = self.ended() => ending,
+            ending = self.clock.run(|| self.send_frame(&self.flavour.ping())) => ending.into(),
+            ending = self.keep_inbox() => ending,
+            ending = self.be_steered() => ending,
+            ending = self.take_commands(source) => ending,
+            ending = self.keep_subscriptions() => ending,
+            ending = self.keep_renewed() => ending,
+        };
+        Box::pin(self.leave(source, ending)).await;
+    }
+
+    async fn leave(self: &Rc<Self>, source: &mut Source, ending: Ending) {
         // No publication behind the close frame, and nobody else waits for this client any longer.
         let departed = self.take_all_away();
         self.leave_rooms();
@@ -214,8 +253,32 @@ impl Session {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
-        join!(departed, socket.close(ending));
+        join!(departed, self.close(source, ending));
         self.core.remove(self, []);
+    }
+
+    /// Ends the connection, and says why.
+    async fn close(&self, source: &mut Source, ending: Ending) {
+        match source {
+            Source::WebSocket(socket) => socket.close(ending).await,
+            Source::Apart(downstream) => {
+                let Some((code, reason)) = ending.close_frame() else { return self.link.close() };
+                self.send(&Push::disconnect(code, reason).into());
+                if !self.is_bare {
+                    self.ended_if(self.link.write(|writer| writer.copy(flavour::LAST_CHUNK)));
+                }
+                downstream.close().await;
+            }
+        }
+    }
+
+    /// Commands have come apart from the connection.
+    pub(crate) fn emulate(&self, frame: &Bytes) {
+        if let Some(mailbox) = &self.mailbox
+            && let Err(Full) = mailbox.put(frame.clone())
+        {
+            self.end(Disconnect::TooManyRequests);
+        }
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -289,7 +352,18 @@ impl Session {
     }
 
     fn send_frame(&self, frame: &Bytes) {
-        self.ended_if(self.link.write(|writer| writer.share(frame)));
+        match self.is_bare {
+            false => self.ended_if(self.link.write(|writer| writer.share(frame))),
+            true => self.ended_if(self.link.write(|writer| writer.share(&flavour::bare(frame)))),
+        }
+    }
+
+    /// The same for what many get: see [`Link::deliver`].
+    fn spread(&self, frame: &Bytes) {
+        match self.is_bare {
+            false => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
+            true => self.ended_if(self.link.deliver(|writer| writer.share(&flavour::bare(frame)))),
+        }
     }
 
     fn ended_if(&self, written: Result<(), Slow>) {
@@ -315,10 +389,11 @@ impl Peer<Gate> for Session {
 
     fn deliver(&self, run: &Run<'_>) {
         if self.subscriptions.attentive.get() == 0
+            && !self.is_bare
             && let Some(frames) = run.joined(self.flavour)
             && self.link.queued() + frames.len() <= LIVE_BYTES_MAX
         {
-            return self.ended_if(self.link.deliver(|writer| writer.share(frames)));
+            return self.spread(frames);
         }
         for publication in run.publications() {
             match publication.kind {

@@ -203,7 +203,7 @@ impl Session {
                     room.tell(seq);
                 }
             });
-            return self.ended_if(self.link.deliver(|writer| writer.share(frame)));
+            return self.spread(frame);
         }
         let since = self.shared().heads.since();
         self.rooms.with(publication.channel(), |name, room| self.rooms.is_behind(name, room, since));

@@ -50,7 +50,8 @@ impl Session {
     pub(super) fn enter_index(&self) {
         let user = self.user_name().into();
         let client = self.client.parse().expect("a client's id is one that we made");
-        let place = self.steered.place.get_or_init(|| Place { user, client, session: None });
+        let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
+        let place = self.steered.place.get_or_init(|| Place { user, client, session });
         self.index().enter(self.id, place);
     }
 

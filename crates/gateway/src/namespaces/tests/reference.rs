@@ -52,15 +52,9 @@ impl Case {
                 && self.is("allow_subscribe_for_client")
                 && self.counts("subscribe"),
         ];
-        [
-            self.has_token,
-            !self.has_token && rules.contains(&true),
-            !self.has_token
-                && !self.caps.subscribe
-                && hook
-                && !self.is_private()
-                && !(limited && self.has_list()),
-        ]
+        let is_decided = self.has_token || self.caps.subscribe;
+        let is_another_matter = self.is_private() || (limited && self.has_list());
+        [self.has_token, !self.has_token && rules.contains(&true), hook && !is_decided && !is_another_matter]
     }
 
     /// The rules of anything else but hooks.

@@ -60,7 +60,7 @@ impl Session {
         match frame {
             None => self.end(Disconnect::InappropriateProtocol),
             Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
-            Some(frame) => self.ended_if(self.link.deliver(|writer| writer.share(frame))),
+            Some(frame) => self.spread(frame),
         }
     }
 

@@ -56,8 +56,11 @@ impl Session {
     pub(in crate::session) async fn join(
         self: &Rc<Self>,
         channel: Arc<str>,
-        terms: Terms,
+        mut terms: Terms,
     ) -> Result<Joined, Failure> {
+        if !terms.granted.recoverable {
+            terms.wanted = None;
+        }
         let hold = self.shared().interests.hold(Interest::Channel(channel.clone())).await?;
         self.take_away_over(&channel).await;
         // Meanwhile the server may have subscribed the client.

@@ -1,0 +1,73 @@
+//! The connection of a session over plain HTTP, once it has begun: what comes on it means nothing, and that it ends does.
+
+use std::{io, rc::Rc};
+
+use naru_fanout::{Core, Link};
+use tokio::{select, time::timeout};
+
+use super::Mailbox;
+use crate::{
+    limits::{CLOSE_PATIENCE, TURN_BYTES_MAX},
+    wire::Gate,
+};
+
+/// Where a session's commands come from that has its connection for what it is sent only.
+pub(crate) struct Downstream {
+    core: Rc<Core<Gate>>,
+    link: Rc<Link>,
+    mailbox: Rc<Mailbox>,
+}
+
+/// The client has gone.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl Downstream {
+    pub(crate) fn new(core: Rc<Core<Gate>>, link: Rc<Link>, mailbox: Rc<Mailbox>) -> Downstream {
+        Downstream { core, link, mailbox }
+    }
+
+    /// The next frame of commands. Dropping the future loses nothing.
+    pub(crate) async fn next(&self) -> Result<bytes::Bytes, Gone> {
+        loop {
+            if let Some(frame) = self.mailbox.take() {
+                return Ok(frame);
+            }
+            select! {
+                biased;
+                () = self.mailbox.filled() => {}
+                gone = self.gone() => return Err(gone),
+            }
+        }
+    }
+
+    /// Returns when the client has gone. Dropping the future loses nothing.
+    pub(crate) async fn gone(&self) -> Gone {
+        loop {
+            if self.link.socket().readable().await.is_err() || self.is_at_end() {
+                return Gone;
+            }
+        }
+    }
+
+    /// Reads what there is, to nobody's use.
+    fn is_at_end(&self) -> bool {
+        let mut buffer = self.core.read_buffer().borrow_mut();
+        match self.link.socket().try_read(&mut buffer[..TURN_BYTES_MAX]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Ends the connection when all that was written has got through; waits a little for that.
+    pub(crate) async fn close(&self) {
+        let finished = async {
+            self.link.flushed().await;
+            // Whoever reads to the end finds it. Closing while the client still sends would reset the connection before.
+            self.link.shutdown_write();
+            self.gone().await
+        };
+        let _ = timeout(CLOSE_PATIENCE, finished).await;
+        self.link.close();
+    }
+}
