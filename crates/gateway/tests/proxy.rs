@@ -490,6 +490,7 @@ fn the_application_prolongs_connections_and_subscriptions() {
     ada.subscribe("chat:b");
     ada.command("sub_refresh", json!({"channel": "chat:b", "token": "x"}));
     assert_eq!(ada.closed().map(|(code, _)| code), Some(3501));
+    application.answer("/connect", json!({"result": {"user": "ada"}}));
     let (mut ada, _) = connected(&one, json!({}));
     ada.command("refresh", json!({"token": token("ada")}));
     assert_eq!(ada.closed().map(|(code, _)| code), Some(3501));
