@@ -17,13 +17,14 @@ SOURCES = ROOT / "target/test-env/sources"
 RUN_SECONDS_MAX = 240.0
 
 
-def unpacked(package, folder):
-    """The tests of the installed version of a package, and what configures them, unpacked into a folder of their own."""
+def unpacked(package, folder, library=None):
+    """The tests of the installed version of a package, and what configures them, unpacked into a folder of their own.
+    `library` is the folder of the library itself, if it is not called as the package is."""
     archive = SOURCES / f"{package}-{version(package)}.tar.gz"
     assert archive.exists(), f"{archive} is missing: run scripts/install-test-tools"
     with tarfile.open(archive) as tar:
         # Not the library: it is the installed one that is tested.
-        wanted = [it for it in tar.getmembers() if not it.name.split("/", 1)[-1].startswith(f"{package}/")]
+        wanted = [it for it in tar.getmembers() if not it.name.split("/", 1)[-1].startswith(f"{library or package}/")]
         tar.extractall(folder, wanted, filter="data")
     return next(Path(folder).glob(f"{package}-*"))
 

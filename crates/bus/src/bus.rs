@@ -19,6 +19,7 @@ use crate::current::Current;
 use crate::desired::{Change, Changes, Step, Wanted};
 use crate::error::BusError;
 use crate::event::{Event, Events};
+use crate::latency::Latency;
 use crate::limits::{CALL_TIMEOUT, CALLS_MAX, CHANGES_MAX};
 use crate::line::Line;
 use crate::link::Link;
@@ -39,6 +40,7 @@ pub struct Bus {
     runtime: Handle,
     /// Places for calls that are taken to their end there, whoever gives up.
     places: Arc<Semaphore>,
+    latency: Arc<Latency>,
 }
 
 /// How a link is, beside where to.
@@ -113,12 +115,24 @@ impl Bus {
             })
             .expect("the operating system gives a thread");
         let (thread, places) = (Arc::new(Mutex::new(Some(thread))), Arc::new(Semaphore::new(CALLS_MAX)));
-        Ok(Bus { current, changes, stop, thread, runtime: own, places })
+        Ok(Bus { current, changes, stop, thread, runtime: own, places, latency: Arc::default() })
     }
 
     /// Whether calls have a broker to go to at this moment.
     pub fn is_up(&self) -> bool {
         self.current.line().is_some()
+    }
+
+    /// How long calls have taken that a broker was asked.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let outcome = call.await;
+        self.latency.add(begun.elapsed());
+        outcome
     }
 
     /// Publishes on a live channel; answers how many subscribers the broker passed it to. Never repeated: after
@@ -182,7 +196,7 @@ impl Bus {
 
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
         let line = self.current_line().ok_or(BusError::Unreachable)?;
-        ask(&mut line.connection(), command).await
+        self.timed(ask(&mut line.connection(), command)).await
     }
 
     pub(crate) fn current_line(&self) -> Option<Arc<Line>> {
@@ -205,7 +219,7 @@ impl Bus {
                 }
             }
         });
-        called.await.unwrap_or(Err(BusError::Unreachable))
+        self.timed(called).await.unwrap_or(Err(BusError::Unreachable))
     }
 
     /// The same for what is written. It may take several steps: they are taken on the link's thread, and all of them, also if whoever
@@ -233,7 +247,7 @@ impl Bus {
             let called = timeout_at(end, in_order(&current, call)).await;
             called.unwrap_or(Err(BusError::Unreachable))
         });
-        called.await.unwrap_or(Err(BusError::Unreachable))
+        self.timed(called).await.unwrap_or(Err(BusError::Unreachable))
     }
 
     pub(crate) async fn add(&self, (change, answer): Wanted) -> Result<(), BusError> {

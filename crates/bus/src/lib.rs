@@ -44,6 +44,7 @@ mod error;
 mod event;
 mod fan_out;
 mod inspect;
+mod latency;
 mod levels;
 mod limits;
 mod line;
@@ -67,6 +68,7 @@ pub use dialect::Dialect;
 pub use error::BusError;
 pub use event::{Delivery, Event};
 pub use inspect::{Inspection, Persistence};
+pub use latency::Latency;
 pub use line::Line;
 pub use naru_ledger::channel::{
     Keep, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,

@@ -51,7 +51,7 @@ impl Code {
         }
     }
 
-    fn is_temporary(self) -> bool {
+    pub(crate) fn is_temporary(self) -> bool {
         matches!(self, Code::Internal | Code::TooManyRequests | Code::ConcurrentPagination)
     }
 }
@@ -183,6 +183,34 @@ impl Disconnect {
         self as u16
     }
 
+    /// The code, as text.
+    pub(crate) fn digits(self) -> &'static str {
+        match self {
+            Disconnect::ConnectionClosed => "3000",
+            Disconnect::Shutdown => "3001",
+            Disconnect::Internal => "3004",
+            Disconnect::Expired => "3005",
+            Disconnect::SubscriptionExpired => "3006",
+            Disconnect::Slow => "3008",
+            Disconnect::WriteError => "3009",
+            Disconnect::InsufficientState => "3010",
+            Disconnect::ForceReconnect => "3011",
+            Disconnect::NoPong => "3012",
+            Disconnect::TooManyRequests => "3013",
+            Disconnect::StateInvalidated => "3014",
+            Disconnect::InvalidToken => "3500",
+            Disconnect::BadRequest => "3501",
+            Disconnect::Stale => "3502",
+            Disconnect::ForceDisconnect => "3503",
+            Disconnect::ConnectionLimit => "3504",
+            Disconnect::ChannelLimit => "3505",
+            Disconnect::InappropriateProtocol => "3506",
+            Disconnect::PermissionDenied => "3507",
+            Disconnect::NotAvailable => "3508",
+            Disconnect::TooManyErrors => "3509",
+        }
+    }
+
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Disconnect::ConnectionClosed => "connection closed",
@@ -263,6 +291,13 @@ mod tests {
         assert_eq!(code("TOOBIG"), Code::BadRequest);
         assert_eq!(code("NOTFOUND"), Code::BadRequest);
         assert_eq!(code("DISKFULL"), Code::Internal);
+    }
+
+    #[test]
+    fn digits_are_of_the_code() {
+        for disconnect in [Disconnect::ConnectionClosed, Disconnect::Shutdown, Disconnect::TooManyErrors] {
+            assert_eq!(disconnect.digits(), disconnect.code().to_string());
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! A running chat server.
 
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use axum::{Json, Router, routing::get};
+use axum::Router;
 use naru_bus::{Bus, BusError, Target, Terms};
 use naru_fanout::{Cores, Directory, Listener};
 use naru_ledger::Server;
@@ -17,13 +18,17 @@ use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    admission::Admission,
     api::{self, Api},
     auth::{Auth, Tokens},
     channels::RoomRules,
+    draining::Draining,
     events,
     heads::Heads,
+    health,
     interests::Interests,
-    limits::{CALLS_MAX, REPLAYS_MAX},
+    limits::{CALLS_MAX, Limits, REPLAYS_MAX},
+    metrics::{self, Metrics},
     namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
     outbound::Outbound,
@@ -51,6 +56,8 @@ pub struct Options {
     pub pages: Router,
     /// What channels there are, and who may do what in them.
     pub namespaces: Namespaces,
+    /// Whether everybody who has signed in has an inbox, and with it people and rooms to write to.
+    pub inboxes: bool,
     /// Which rooms users may make or join by themselves.
     pub rooms: RoomRules,
     /// What applications' own servers may do, by HTTP.
@@ -59,7 +66,13 @@ pub struct Options {
     pub origins: Vec<String>,
     /// Threads that serve clients; at least one.
     pub cores: usize,
-    /// How long clients have to go when the server stops. Closing takes up to 2 s.
+    /// What clients may take.
+    pub limits: Limits,
+    /// Where what is counted can be read.
+    pub metrics: metrics::Options,
+    /// The time over which clients are sent away when the server stops, so that others are not asked by all at once.
+    pub drain: Duration,
+    /// How long clients have to go then. Closing takes up to 2 s.
     pub grace: Duration,
 }
 
@@ -72,6 +85,9 @@ pub enum StartError {
     /// The operator's fault: the server API's own address.
     #[error("the server API cannot listen on {0}: {1}")]
     Api(SocketAddr, io::Error),
+    /// The operator's fault: the metrics' address.
+    #[error("metrics cannot be served on {0}: {1}")]
+    Metrics(SocketAddr, io::Error),
     /// The system gave no thread or event loop.
     #[error("no thread for the chat server")]
     Threads(#[from] io::Error),
@@ -84,10 +100,12 @@ pub struct Gateway {
     cores: Cores<Gate>,
     namespaces: Arc<ArcSwap<Namespaces>>,
     backend: Arc<Backend>,
-    stop: watch::Sender<bool>,
-    door: JoinHandle<()>,
+    door: Door,
     /// Where the server API is, if not on the clients' port.
     api: Option<api::Door>,
+    /// Where metrics are, likewise.
+    metrics: Option<api::Door>,
+    draining: Arc<Draining>,
 }
 
 impl Gateway {
@@ -107,10 +125,14 @@ impl Gateway {
             outbound_tls,
             pages,
             namespaces,
+            inboxes,
             rooms,
             api,
             origins,
             cores,
+            limits,
+            metrics,
+            drain,
             grace,
         } = options;
         let address = listener.address();
@@ -125,8 +147,25 @@ impl Gateway {
         let heads = Heads::new(bus.clone(), interests.clone());
         let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
-        let health = Router::new().route("/health", get(async || Json(serde_json::json!({}))));
-        let served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
+        let draining = Arc::new(Draining::over(drain));
+        let health = health::router(bus.clone(), draining.clone());
+        let calls = Arc::new(Semaphore::new(CALLS_MAX));
+        let counted = Metrics::new(cores, bus.clone(), interests.clone(), calls.clone());
+        let mut served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
+        let read = metrics::router(&metrics, &counted);
+        let apart = metrics.address.filter(|address| Some(*address) != api.address());
+        if metrics.address.is_some() && apart.is_none() {
+            served = served.merge(read.clone());
+        }
+        let metrics_door = match apart {
+            None => None,
+            Some(address) => Some(
+                api::Door::open(address, health.clone().merge(read.clone()), grace)
+                    .map_err(|error| StartError::Metrics(address, error))
+                    .inspect_err(|_| bus.stop())?,
+            ),
+        };
+        let pages = if metrics.on_clients_port { pages.merge(read) } else { pages };
         let (door, router) = match api.address() {
             None => (None, health.merge(served).merge(pages)),
             Some(address) => {
@@ -137,6 +176,7 @@ impl Gateway {
             }
         };
         let api = door;
+        let limits = Arc::new(limits);
         let shared = Shared {
             server,
             bus: bus.clone(),
@@ -147,22 +187,27 @@ impl Gateway {
             auth: auth.clone(),
             backend: backend.clone(),
             namespaces: namespaces.clone(),
+            inboxes,
             rooms,
             origins,
             router,
-            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            admission: Admission::new(limits.clone()),
+            limits,
+            draining: draining.clone(),
+            metrics: counted.clone(),
+            calls,
             replays: Semaphore::new(REPLAYS_MAX),
         };
-        let cores = Cores::start_with(cores, "naru-gateway", grace, |made| {
+        let cores = Cores::start_with(cores, "naru-gateway", drain + grace, |made| {
+            counted.found(made.clone());
             ears.get_or_init(|| (made.clone(), heads));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
         nodes.begin(cores.directory().clone());
-        let (stop, stopped) = watch::channel(false);
-        let door = start_door(listener, cores.directory().clone(), interests, (nodes, auth), stopped)
+        let door = Door::open(listener, cores.directory().clone(), interests, (nodes, auth))
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, namespaces, backend, stop, door, api })
+        Ok(Gateway { address, bus, cores, namespaces, backend, door, api, metrics: metrics_door, draining })
     }
 
     /// Where clients connect.
@@ -175,6 +220,11 @@ impl Gateway {
         self.api.as_ref().map_or(self.address, api::Door::address)
     }
 
+    /// Where metrics are, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(api::Door::address)
+    }
+
     /// Has other namespaces from now on. Whoever is subscribed stays so, as they were. They name none but the proxies that there
     /// were at the start.
     pub fn replace_namespaces(&self, channel: namespaces::Settings) -> Result<(), BadSettings> {
@@ -184,18 +234,16 @@ impl Gateway {
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
-    /// that sends its client to another server. Takes as long as the grace at most.
+    /// that sends its client to another server, one after the other if there is a time to drain. Takes as long as that and
+    /// the grace at most. Ports of their own are served until all have gone: `/ready` says there that it is not.
     pub fn stop(self) {
-        self.stop.send_replace(true);
-        if let Some(api) = &self.api {
-            api.close();
-        }
-        // The door ends at once; one that panicked has said so on its own thread.
-        let _ = self.door.join();
+        self.draining.begin();
+        self.door.close();
         self.cores.stop();
-        if let Some(api) = self.api {
-            api.join();
-        }
+        self.door.join();
+        let doors = [self.api, self.metrics];
+        doors.iter().flatten().for_each(api::Door::close);
+        doors.into_iter().flatten().for_each(api::Door::join);
         self.bus.stop();
         self.bus.join();
     }
@@ -203,25 +251,57 @@ impl Gateway {
 
 /// A thread that accepts connections, withdraws what no session needs any more, hears the other servers, and keeps the keys
 /// of tokens fresh.
-fn start_door(
-    listener: Listener,
-    directory: Arc<Directory<Gate>>,
-    interests: Arc<Interests>,
-    (nodes, auth): (Arc<Nodes>, Arc<Auth>),
-    stopped: watch::Receiver<bool>,
-) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("naru-door".into()).spawn(move || {
-        let accepted = runtime.block_on(async {
-            tokio::select! {
-                accepted = listener.run(directory, stopped) => accepted,
-                () = interests.settle() => Ok(()),
-                () = nodes.run(&interests) => Ok(()),
-                () = auth.keep_keys() => Ok(()),
-            }
-        });
-        if let Err(error) = accepted {
-            tracing::error!(%error, "no connection can be accepted any more");
-        }
-    })
+struct Door {
+    accept_no_more: watch::Sender<bool>,
+    /// Ends when nothing is accepted any more.
+    accepts: mpsc::Receiver<()>,
+    end: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Door {
+    fn open(
+        listener: Listener,
+        directory: Arc<Directory<Gate>>,
+        interests: Arc<Interests>,
+        (nodes, auth): (Arc<Nodes>, Arc<Auth>),
+    ) -> io::Result<Door> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (accept_no_more, closed) = watch::channel(false);
+        let (accepting, accepts) = mpsc::sync_channel::<()>(1);
+        let (end, mut ended) = watch::channel(false);
+        let thread = thread::Builder::new().name("naru-door".into()).spawn(move || {
+            let accept = async move {
+                if let Err(error) = listener.run(directory, closed).await {
+                    tracing::error!(%error, "no connection can be accepted any more");
+                }
+                drop(accepting);
+                // The rest goes on for those who are still there.
+                pending().await
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = ended.changed() => {}
+                    () = accept => {}
+                    () = interests.settle() => {}
+                    () = nodes.run(&interests) => {}
+                    () = auth.keep_keys() => {}
+                }
+            });
+        })?;
+        Ok(Door { accept_no_more, accepts, end, thread })
+    }
+
+    /// Accepts nothing more.
+    fn close(&self) {
+        self.accept_no_more.send_replace(true);
+        // Nothing is ever said: it ends.
+        let _ = self.accepts.recv();
+    }
+
+    fn join(self) {
+        self.end.send_replace(true);
+        // One that panicked has said so on its own thread.
+        let _ = self.thread.join();
+    }
 }

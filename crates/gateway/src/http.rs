@@ -3,7 +3,7 @@
 use std::{convert::Infallible, rc::Rc};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use crate::{
+    admission::Pass,
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
     protocol::flavour::Flavour,
@@ -27,8 +28,13 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Serves a new connection in a task of its own.
 pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
-    let seat = Rc::new(Seat(core));
-    match incoming.into_socket() {
+    let socket = incoming.into_socket();
+    let from = match &socket {
+        Ok(Socket::Tcp(stream)) if core.shared().admission.wants_addresses() => stream.peer_addr().ok(),
+        _ => None,
+    };
+    let seat = Rc::new(Seat(core, from.map(|address| address.ip())));
+    match socket {
         Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
         Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
         Ok(Socket::Tls(_)) => tracing::error!("a chat server's port speaks no TLS of its own"),
@@ -47,8 +53,11 @@ where
             Ok::<_, Infallible>(match request.uri().path() {
                 WEBSOCKET_PATH => upgrade(seat, request, socket),
                 HTTP_STREAM_PATH | EVENTS_PATH => {
-                    let shared = seat.0.shared();
-                    match streams::read(request, &shared.origins, &shared.backend).await {
+                    let opening = match enter(&seat, &request) {
+                        Ok(pass) => streams::read(request, seat.0.shared(), pass).await,
+                        Err(refused) => Err(refused),
+                    };
+                    match opening {
                         Ok(opening) => taken.put(opening).await,
                         Err(refused) => refused,
                     }
@@ -81,6 +90,16 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
     answered.unwrap_or_else(|never| match never {})
 }
 
+/// Takes a place for the session that is asked for, or answers that there is none. What a browser asks before needs none.
+#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
+fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
+    if request.method() == Method::OPTIONS {
+        return Ok(Pass::default());
+    }
+    let entered = seat.0.shared().admission.enter(seat.1, request.headers());
+    entered.map_err(|full| refused(StatusCode::SERVICE_UNAVAILABLE, full.hint()))
+}
+
 /// Answers a request on the WebSocket's path; if it is one, the connection becomes a session.
 fn upgrade<S>(seat: Rc<Seat>, mut request: Request<RequestBody>, socket: fn(S) -> Socket) -> Response<Body>
 where
@@ -92,6 +111,10 @@ where
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
+    let pass = match enter(&seat, &request) {
+        Ok(pass) => pass,
+        Err(refused) => return refused,
+    };
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
     let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
     {
@@ -111,6 +134,7 @@ where
     let heard = seat.0.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
+        let _pass = pass;
         let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
             Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
@@ -156,6 +180,9 @@ fn refused(status: StatusCode, hint: &str) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if status == StatusCode::UPGRADE_REQUIRED {
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

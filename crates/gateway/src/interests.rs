@@ -70,8 +70,21 @@ impl Interests {
 
     /// Takes a share; returns when the broker has confirmed. Dropping the future gives the share back.
     pub(crate) async fn hold(self: &Arc<Self>, interest: Interest) -> Result<Hold, BusError> {
+        Ok(self.hold_among(interest, None).await?.expect("there is no limit"))
+    }
+
+    /// The same, if there are fewer holders than `most`.
+    pub(crate) async fn hold_among(
+        self: &Arc<Self>,
+        interest: Interest,
+        most: Option<usize>,
+    ) -> Result<Option<Hold>, BusError> {
         let said = {
             let mut entries = self.entries.lock();
+            let holders = entries.get(&interest).map_or(0, |entry| entry.holders);
+            if most.is_some_and(|most| holders >= most) {
+                return Ok(None);
+            }
             let entry = entries.entry(interest.clone()).or_default();
             entry.holders += 1;
             entry.said.clone()
@@ -88,7 +101,13 @@ impl Interests {
             }
             *said = Said::Yes;
         }
-        Ok(hold)
+        Ok(Some(hold))
+    }
+
+    /// How many users have connections. It looks at all entries.
+    pub(crate) fn users(&self) -> usize {
+        let entries = self.entries.lock();
+        entries.iter().filter(|(what, entry)| matches!(what, Interest::User(_)) && entry.holders > 0).count()
     }
 
     /// Withdraws what nobody holds any more, for ever. One such task serves all cores.

@@ -25,20 +25,24 @@
 //! Start at [`Gateway`], then `session/mod.rs`.
 #![forbid(unsafe_code)]
 
+mod admission;
 pub mod api;
 pub mod auth;
 mod channels;
 mod codes;
 mod crossing;
 mod delta;
+mod draining;
 mod duration;
 mod events;
 mod frame_end;
 mod gateway;
 mod heads;
+mod health;
 mod http;
 mod interests;
 pub mod limits;
+pub mod metrics;
 pub mod namespaces;
 mod nodes;
 mod origin;

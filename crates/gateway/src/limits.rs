@@ -1,11 +1,19 @@
 //! Bounds of the gateway, with their reasons. Those of the client protocol have its documents as their source.
 
+mod bucket;
+mod network;
+mod settings;
+
 use std::time::Duration;
 
 use naru_fanout::OutboxLimit;
 
-/// Bytes of one incoming WebSocket message; a larger one closes the connection with 1009, for good. Twice the body of a
-/// message, so that a body somewhat too large is answered with an error that says so.
+pub(crate) use bucket::{Bucket, Rate, Spent};
+pub(crate) use network::{Network, place};
+pub use settings::{BadSettings, Limits, Settings};
+
+/// Bytes of one incoming WebSocket message, unless set otherwise; a larger one closes the connection with 1009, for good. Twice
+/// the body of a message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
 /// Bytes of a request that brings commands of one who is served over plain HTTP: of a message as large as one may be, as text
@@ -55,7 +63,7 @@ pub const CHANNEL_BYTES_MAX: usize = 255;
 /// most clients stay away.
 pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Channels of one client.
+/// Channels of one client, unless set otherwise.
 pub const CHANNELS_MAX: usize = 128;
 
 /// The highest number JavaScript counts to exactly, and so the highest offset or sequence number.
@@ -177,7 +185,7 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// Time a client has for its pong.
 pub const PONG_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Time a client has for its connect command.
+/// Time a client has for its connect command, unless set otherwise.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time a connect command has, from its coming to its answer. SDKs wait for 5 s: who has to come again is told so before, and

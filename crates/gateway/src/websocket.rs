@@ -19,7 +19,7 @@ use tungstenite::{
 
 use crate::{
     frame_end::FrameEnd,
-    limits::{CLOSE_PATIENCE, DECODER_BYTES, MESSAGE_BYTES_MAX, TURN_BYTES_MAX},
+    limits::{CLOSE_PATIENCE, DECODER_BYTES, TURN_BYTES_MAX},
     session::Ending,
     wire::Gate,
 };
@@ -97,7 +97,8 @@ impl WebSocket {
         }
         let is_between_messages = self.frame_end.is_at_end_of(bytes);
         let mut pipe = Pipe { read: bytes, link: &self.link };
-        let context = self.context.get_or_insert_with(decoder);
+        let bytes_max = self.core.shared().limits.message_bytes_max;
+        let context = self.context.get_or_insert_with(|| decoder(bytes_max));
         while self.ended.is_none() {
             match context.read(&mut pipe) {
                 Ok(Message::Text(text)) => self.waiting.push_back(text.into()),
@@ -118,7 +119,8 @@ impl WebSocket {
         if let Some((code, reason)) = ending.close_frame() {
             let frame = CloseFrame { code: code.into(), reason: reason.into() };
             let mut pipe = Pipe { read: &[], link: &self.link };
-            let context = self.context.get_or_insert_with(decoder);
+            let bytes_max = self.core.shared().limits.message_bytes_max;
+            let context = self.context.get_or_insert_with(|| decoder(bytes_max));
             if context.close(&mut pipe, Some(frame)).is_ok() {
                 self.is_closing = true;
                 // Closing while the client still sends would reset the connection before it has read the frame.
@@ -155,19 +157,19 @@ impl WebSocket {
     }
 }
 
-fn decoder() -> Box<WebSocketContext> {
+fn decoder(bytes_max: usize) -> Box<WebSocketContext> {
     let config = WebSocketConfig::default()
         .read_buffer_size(DECODER_BYTES)
         .write_buffer_size(0)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        .max_message_size(Some(bytes_max))
+        .max_frame_size(Some(bytes_max));
     Box::new(WebSocketContext::new(Role::Server, Some(config)))
 }
 
 /// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.
 fn ending(error: &Error) -> Ending {
     match error {
-        Error::Capacity(_) => Ending::Faulty(1009, "message too big: 128 KiB at most"),
+        Error::Capacity(_) => Ending::Faulty(1009, "message too big"),
         Error::Utf8(_) => Ending::Faulty(1007, "text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
         Error::Protocol(_) => Ending::Faulty(1002, "protocol error"),

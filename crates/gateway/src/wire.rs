@@ -1,6 +1,6 @@
 //! The gateway as a protocol on top of the fan-out.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -10,11 +10,15 @@ use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
+    admission::Admission,
     auth::Auth,
     channels::RoomRules,
+    draining::Draining,
     heads::Heads,
     http,
     interests::Interests,
+    limits::Limits,
+    metrics::Metrics,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Nodes, Steer},
     proxy::Backend,
@@ -39,10 +43,15 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<Backend>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
+    pub(crate) inboxes: bool,
     pub(crate) rooms: RoomRules,
     pub(crate) origins: Vec<String>,
     /// What is served beside the WebSocket.
     pub(crate) router: axum::Router,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) draining: Arc<Draining>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
     pub(crate) calls: Arc<Semaphore>,
     /// Taken while an inbox is read.
@@ -106,12 +115,12 @@ impl Wire for Gate {
     }
 
     fn stop(core: &Rc<Core<Gate>>) {
-        core.each_peer(|session| session.finish());
+        core.shared().draining.send_away(core);
     }
 }
 
-/// A connection's place on its core, given back when its last part is dropped.
-pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>);
+/// A connection's place on its core, given back when its last part is dropped; and where it comes from, if that matters.
+pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>, pub(crate) Option<IpAddr>);
 
 impl Drop for Seat {
     fn drop(&mut self) {

@@ -53,6 +53,8 @@ impl Options {
             Format::Json => lines.json().flatten_event(true).with_target(true).boxed(),
         };
         tracing_subscriber::registry().with(also).with(lines.with_filter(filter)).init();
+        // Below that libraries show what they read and write: a WebSocket's messages, tokens and bodies among them.
+        log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
         Ok(())
     }
 }

@@ -133,7 +133,8 @@ fn namespaces_have_names_of_their_own() {
     }
     assert!(named(&["chat", "news", "chat"]).unwrap_err().contains("two namespaces"));
     assert!(settings(json!({"namespaces": [{}]})).unwrap_err().contains("has a name"));
-    assert!(settings(json!({"without_namespace": {"name": "x"}})).unwrap_err().contains("has no name"));
+    let named = settings(json!({"without_namespace": {"name": "some"}})).unwrap_err();
+    assert!(named.contains("has no name"), "{named}");
     let personal =
         json!({"subscribe_to_user_personal_channel": {"enabled": true, "personal_channel_namespace": "me"}});
     assert!(settings(personal).unwrap_err().contains("\"me\""));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     json::is_zero,
@@ -70,9 +70,10 @@ pub(crate) struct ConnectResult {
     #[prost(bytes = "bytes", tag = "5")]
     #[serde(skip_serializing_if = "Bytes::is_empty")]
     pub(crate) data: Bytes,
-    #[prost(btree_map = "string, message", tag = "6")]
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) subs: BTreeMap<String, SubscribeResult>,
+    /// A map by channel, in both encodings.
+    #[prost(message, repeated, tag = "6")]
+    #[serde(serialize_with = "by_channel", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) subs: Vec<ServerSide>,
     /// Seconds.
     #[prost(uint32, tag = "7")]
     #[serde(skip_serializing_if = "is_zero")]
@@ -92,6 +93,26 @@ pub(crate) struct ConnectResult {
     #[prost(int64, tag = "11")]
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) time: i64,
+}
+
+/// A channel that the server subscribes to, as an entry of a map. Protobuf lets an entry's empty result be left out, and
+/// prost leaves it out of its maps, but not all SDKs read that: centrifuge-go panics.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ServerSide {
+    #[prost(string, required, tag = "1")]
+    pub(crate) channel: String,
+    #[prost(message, required, tag = "2")]
+    pub(crate) result: SubscribeResult,
+}
+
+impl From<(String, SubscribeResult)> for ServerSide {
+    fn from((channel, result): (String, SubscribeResult)) -> ServerSide {
+        ServerSide { channel, result }
+    }
+}
+
+fn by_channel<S: Serializer>(subs: &[ServerSide], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(subs.iter().map(|one| (&one.channel, &one.result)))
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize)]

@@ -197,11 +197,15 @@ fn zero_values_are_left_out_but_for_the_named_ones() {
         client: "c".into(),
         version: "Naru".into(),
         data: payload(r#"{"server":"s"}"#),
-        subs: [(
-            "inbox:a".into(),
-            SubscribeResult { recoverable: true, positioned: true, epoch: "e".into(), ..Default::default() },
-        )]
-        .into(),
+        subs: vec![ServerSide {
+            channel: "inbox:a".into(),
+            result: SubscribeResult {
+                recoverable: true,
+                positioned: true,
+                epoch: "e".into(),
+                ..Default::default()
+            },
+        }],
         ping: 25,
         pong: true,
         ..Default::default()
@@ -333,7 +337,7 @@ fn fields_have_the_protocols_numbers() {
         expires: true,
         ttl: 1,
         data: some.clone(),
-        subs: [(text(), SubscribeResult::default())].into(),
+        subs: vec![(text(), SubscribeResult::default()).into()],
         ping: 1,
         pong: true,
         session: text(),
@@ -341,6 +345,9 @@ fn fields_have_the_protocols_numbers() {
         time: 1,
     };
     assert_eq!(numbers(connected.encode_to_vec()), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    // An empty result is there all the same.
+    let plain = ServerSide { channel: "a".into(), result: SubscribeResult::default() };
+    assert_eq!(plain.encode_to_vec(), b"\x0a\x01a\x12\x00");
     let history = HistoryResult { publications: vec![publication()], epoch: text(), offset: 1 };
     assert_eq!(numbers(history.encode_to_vec()), [1, 2, 3]);
     let presence = PresenceResult { presence: [(text(), info())].into() };

@@ -64,7 +64,8 @@ pub(crate) fn call(session: &Rc<Session>, rpc: &RpcRequest) -> Result<Later, Fai
         return if is_theirs { Ok(session.call_application(rpc)) } else { Err(Code::NotAvailable.into()) };
     };
     if session.signed_in().is_none() {
-        return Err(Code::PermissionDenied.into());
+        let code = if session.shared().inboxes { Code::PermissionDenied } else { Code::NotAvailable };
+        return Err(code.into());
     }
     method(session, &rpc.data)
 }

@@ -11,7 +11,7 @@ use super::Signal;
 use crate::{
     auth::unix_seconds,
     codes::Disconnect,
-    limits::{CONNECT_PATIENCE, EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, REFUSED_PATIENCE, TTL_MAX},
+    limits::{EXPIRY_GRACE, PING_INTERVAL, PONG_PATIENCE, REFUSED_PATIENCE, TTL_MAX},
     protocol::reply::Expiry,
 };
 
@@ -70,8 +70,8 @@ impl Clock {
     }
 
     /// Calls `ping` when it is time to; ends when a deadline is missed.
-    pub(super) async fn run(&self, ping: impl Fn()) -> Disconnect {
-        if timeout(CONNECT_PATIENCE, self.asked.wait()).await.is_err() {
+    pub(super) async fn run(&self, connect_patience: Duration, ping: impl Fn()) -> Disconnect {
+        if timeout(connect_patience, self.asked.wait()).await.is_err() {
             return Disconnect::Stale;
         }
         let refused = async {
@@ -151,13 +151,14 @@ fn first_ping() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CONNECT_PATIENCE;
 
     /// Runs the clock of a client that answers its first `pongs` pings; when each ping came, and the end.
     async fn life(clock: &Clock, pongs: usize) -> (Vec<Duration>, Disconnect, Duration) {
         let begun = Instant::now();
         let pings = Cell::new(Vec::new());
         let ending = clock
-            .run(|| {
+            .run(CONNECT_PATIENCE, || {
                 let mut all = pings.take();
                 all.push(begun.elapsed());
                 if all.len() <= pongs {
@@ -261,7 +262,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let (ending, _) = tokio::select! {
-            ending = clock.run(|| clock.pong().unwrap_or_default()) => (ending, ()),
+            ending = clock.run(CONNECT_PATIENCE, || clock.pong().unwrap_or_default()) => (ending, ()),
             () = refresh => unreachable!("it waits for ever"),
         };
         assert_eq!(ending, Disconnect::Expired);

@@ -105,9 +105,13 @@ impl Session {
         source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
+        self.meter().commanded(&request);
         let is_connect = matches!(request, Request::Connect(_));
         if is_connect == self.connected.get().is_some() {
             return Err(Disconnect::BadRequest.into());
+        }
+        if let Err(failure) = self.spend_command(&request) {
+            return self.refuse(id, failure, in_hand);
         }
         let asks_application = self.asks_application(&request);
         let later = match request {
@@ -154,9 +158,17 @@ impl Session {
                 let turn = self.call_turn(in_hand).await?;
                 in_hand.push_back(started(id, later, Some(turn)).await);
             }
-            Err(failure) if in_hand.is_empty() => return self.answer(id, Err(failure)),
-            Err(failure) => in_hand.push_back(Box::pin(ready((id, Err(failure))))),
+            Err(failure) => return self.refuse(id, failure, in_hand),
         }
+        Ok(())
+    }
+
+    /// Answers behind what is in hand.
+    fn refuse(&self, id: u32, failure: Failure, in_hand: &mut InHand) -> Result<(), Ending> {
+        if in_hand.is_empty() {
+            return self.answer(id, Err(failure));
+        }
+        in_hand.push_back(Box::pin(ready((id, Err(failure)))));
         Ok(())
     }
 
@@ -201,7 +213,11 @@ impl Session {
     pub(super) fn answer(&self, id: u32, outcome: Result<Outcome, Failure>) -> Result<(), Ending> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refused)) => Outcome::Error(Error::from(refused)),
+            Err(Failure::Refused(refused)) => {
+                self.meter().refused(refused.code);
+                self.spend_error(&refused)?;
+                Outcome::Error(Error::from(refused))
+            }
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
             Err(Failure::Told(Told::Error(error))) => Outcome::Error(error),
             Err(Failure::Told(Told::Disconnect(code, reason))) => {

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::{select, time::timeout};
 
 use super::{
-    Connected, Ending, Member, Session, Source, Terms, VERSION, Wanted, rooms::Held, subscriptions::Joined,
+    Connected, Ending, Member, Person, Session, Source, Terms, VERSION, Wanted, rooms::Held,
+    subscriptions::Joined,
 };
 use crate::{
     auth::{Granted, Identity},
@@ -28,7 +29,7 @@ use crate::{
     protocol::{
         command::{ConnectRequest, RefreshRequest, SubscribeRequest},
         json,
-        reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, SubscribeResult},
+        reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, ServerSide, SubscribeResult},
     },
     proxy::Caller,
     publication::{Payload, Sender},
@@ -110,9 +111,9 @@ impl Session {
             chan_info: None,
         };
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
-        let inbox = match user {
-            Some(user) => Some(self.open_inbox(user, &connect).await?),
-            None => None,
+        let (inbox, named_only) = match user {
+            Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
+            other => (None, other),
         };
 
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -131,19 +132,19 @@ impl Session {
             expires,
             ttl,
             data: data.unwrap_or_else(server),
-            subs,
+            subs: subs.into_iter().map(ServerSide::from).collect(),
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
             session: self.mailbox.as_ref().map(|mailbox| mailbox.secret().to_owned()).unwrap_or_default(),
             node: self.mailbox.as_ref().map(|_| self.shared().server.to_string()).unwrap_or_default(),
             ..ConnectResult::default()
         };
-        let (member, begun) = match inbox {
-            Some(Opened { member, resumed, rooms, .. }) => (Some(member), Some((resumed, rooms))),
-            None => (None, None),
+        let (person, begun) = match inbox {
+            Some(Opened { member, resumed, rooms, .. }) => (Person::Member(member), Some((resumed, rooms))),
+            None => (named_only.map_or(Person::Nobody, Person::Named), None),
         };
         let connected = Connected {
-            member,
+            person,
             info: RefCell::new(sender.conn_info),
             granted: named.into_keys().collect(),
             capabilities: RefCell::new(capabilities),
@@ -168,7 +169,9 @@ impl Session {
     /// Finds out where a user's inbox goes on for the device that connects.
     async fn open_inbox(self: &Rc<Self>, user: User, connect: &ConnectRequest) -> Result<Opened, Failure> {
         let device = device(&connect.data)?;
-        let route = self.shared().interests.hold(Interest::User(user.clone())).await?;
+        let most = self.shared().limits.user_connections_max;
+        let route = self.shared().interests.hold_among(Interest::User(user.clone()), most).await?;
+        let route = route.ok_or(Disconnect::ConnectionLimit)?;
 
         // First listen, then read: whatever comes meanwhile raises the head that is read up to.
         let inbox = inbox_of(user.as_str());

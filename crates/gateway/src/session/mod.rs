@@ -21,6 +21,7 @@ use crate::{
     crossing,
     interests::Hold,
     limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    metrics::Meter,
     protocol::{
         encoding::Encoding,
         flavour::{self, Flavour},
@@ -40,6 +41,7 @@ mod commands;
 mod connect;
 mod inbox;
 mod publishing;
+mod rates;
 mod reading;
 mod renewal;
 mod replay;
@@ -81,6 +83,7 @@ pub(crate) struct Session {
     asking: asking::Asking,
     /// What hooks are told of the request with which the client came.
     heard: Heard,
+    rates: rates::Rates,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
     ended_changed: Notify,
@@ -88,8 +91,7 @@ pub(crate) struct Session {
 
 /// What a connected client is and may do.
 struct Connected {
-    /// None for who has no name.
-    member: Option<Member>,
+    person: Person,
     info: RefCell<Option<Payload>>,
     /// The channels its token names, in order, to see whether a new token names others.
     granted: Box<[String]>,
@@ -99,7 +101,16 @@ struct Connected {
     meta: RefCell<Option<Rc<RawValue>>>,
 }
 
-/// Who has connected, has a name and so an inbox.
+/// Whose connection it is.
+enum Person {
+    /// Who has no name.
+    Nobody,
+    /// Who has one, at a server without inboxes.
+    Named(User),
+    Member(Member),
+}
+
+/// Who has connected, and has a name and an inbox.
 pub(crate) struct Member {
     pub(crate) user: User,
     pub(crate) device: Device,
@@ -184,7 +195,7 @@ impl Session {
 
     /// Serves a connection whose commands come apart from it, to its end.
     pub(crate) async fn run_apart(core: &Rc<Core<Gate>>, socket: Socket, opening: Opening) {
-        let Opening { flavour, mailbox, is_bare, heard, head } = opening;
+        let Opening { flavour, mailbox, is_bare, heard, head, pass: _pass } = opening;
         let mailbox = Rc::new(mailbox);
         let session = Session::enter(core, socket, flavour, heard, is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
@@ -218,11 +229,13 @@ impl Session {
             renewal: renewal::Renewal::default(),
             asking: asking::Asking::default(),
             heard,
+            rates: rates::Rates::default(),
             finishing: Signal::default(),
             ended: RefCell::default(),
             ended_changed: Notify::new(),
         });
         core.insert(session.clone());
+        session.meter().began(flavour);
         if core.is_stopping() {
             session.finish();
         }
@@ -233,7 +246,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = self.ended() => ending,
-            ending = self.clock.run(|| self.send_frame(&self.flavour.ping())) => ending.into(),
+            ending = self.clock.run(self.shared().limits.connect_patience, || self.send_frame(&self.flavour.ping())) => ending.into(),
             ending = self.keep_inbox() => ending,
             ending = self.be_steered() => ending,
             ending = self.take_commands(source) => ending,
@@ -253,6 +266,8 @@ impl Session {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
         tracing::debug!(client = self.client, ?ending, "a session ended");
+        self.meter().ended(self.flavour);
+        self.shared().metrics.disconnected(&ending);
         join!(departed, self.close(source, ending));
         self.core.remove(self, []);
     }
@@ -285,24 +300,35 @@ impl Session {
         self.core.shared()
     }
 
+    /// Where what happens on this core is counted.
+    fn meter(&self) -> &Meter {
+        self.shared().metrics.core(self.core.id())
+    }
+
     /// What this is; commands other than connect are only taken from those who have connected.
     fn connected(&self) -> &Connected {
         self.connected.get().expect("commands are taken after connect only")
     }
 
-    /// Who this is, if it has connected under a name.
+    /// Who this is, if it has connected and has an inbox.
     pub(crate) fn signed_in(&self) -> Option<&Member> {
-        self.connected.get()?.member.as_ref()
+        match &self.connected.get()?.person {
+            Person::Member(member) => Some(member),
+            Person::Nobody | Person::Named(_) => None,
+        }
     }
 
-    /// Who this is, for what only those with a name get as far as.
+    /// Who this is, for what only those with an inbox get as far as.
     pub(crate) fn member(&self) -> &Member {
-        self.signed_in().expect("who has no name has no inbox, and rpc refuses them")
+        self.signed_in().expect("rpc refuses who has no inbox")
     }
 
     /// The name that others see; empty for who has none.
     pub(crate) fn user_name(&self) -> &str {
-        self.signed_in().map_or("", |member| member.user.as_str())
+        match self.connected.get().map(|connected| &connected.person) {
+            Some(Person::Named(user) | Person::Member(Member { user, .. })) => user.as_str(),
+            Some(Person::Nobody) | None => "",
+        }
     }
 
     /// As others see this client.
@@ -388,6 +414,7 @@ impl Peer<Gate> for Session {
     }
 
     fn deliver(&self, run: &Run<'_>) {
+        self.meter().delivered(run.publications().len());
         if self.subscriptions.attentive.get() == 0
             && !self.is_bare
             && let Some(frames) = run.joined(self.flavour)
@@ -404,10 +431,14 @@ impl Peer<Gate> for Session {
         }
     }
 
-    // Replies are written before the fan-out is asked, so there is nothing to tell.
-    fn subscribed(&self, _: &Topic) {}
+    // Replies are written before the fan-out is asked, so there is nothing to tell the client.
+    fn subscribed(&self, _: &Topic) {
+        self.meter().subscribed();
+    }
 
-    fn unsubscribed(&self, _: &Topic) {}
+    fn unsubscribed(&self, _: &Topic) {
+        self.meter().unsubscribed();
+    }
 }
 
 #[cfg(test)]

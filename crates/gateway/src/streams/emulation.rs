@@ -52,7 +52,7 @@ async fn passed_on(core: &Core<Gate>, request: Request<RequestBody>) -> Result<S
     if session.is_empty() || session.len() > SECRET_BYTES_MAX || data.is_empty() {
         return Err(StatusCode::BAD_REQUEST);
     }
-    if data.len() > MESSAGE_BYTES_MAX {
+    if data.len() > core.shared().limits.message_bytes_max.min(MESSAGE_BYTES_MAX) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let server = Server::parse(&node).map_err(|_| StatusCode::NOT_FOUND)?;

@@ -18,9 +18,11 @@ use tokio::time::timeout;
 
 use super::{EVENTS_PATH, cors, mailbox::Mailbox, secret};
 use crate::{
+    admission::Pass,
     limits::{BODY_PATIENCE, MESSAGE_BYTES_MAX},
     protocol::{encoding::Encoding, flavour::Flavour},
-    proxy::{Backend, Heard},
+    proxy::Heard,
+    wire::Shared,
 };
 
 /// The type of what is Protobuf.
@@ -40,6 +42,8 @@ pub(crate) struct Opening {
     pub(crate) heard: Heard,
     /// The head of the answer, and what comes before its first message.
     pub(crate) head: Bytes,
+    /// Its place among the server's sessions.
+    pub(crate) pass: Pass,
 }
 
 #[derive(Deserialize)]
@@ -50,13 +54,13 @@ struct InQuery {
 /// Reads the request of a session, or answers why there is none.
 pub(crate) async fn read(
     request: Request<RequestBody>,
-    origins: &[String],
-    backend: &Backend,
+    shared: &Shared,
+    pass: Pass,
 ) -> Result<Opening, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let methods = if is_events { "GET, POST, OPTIONS" } else { "POST, OPTIONS" };
-    let headers = admit(&request, methods, origins)?;
-    let heard = backend.hear(request.headers());
+    let headers = admit(&request, methods, &shared.origins)?;
+    let heard = shared.backend.hear(request.headers());
     let is_bare = request.version() < Version::HTTP_11;
     let flavour = match encoding(request.headers()) {
         _ if is_events => Flavour::Events,
@@ -65,7 +69,9 @@ pub(crate) async fn read(
     };
     let read = match *request.method() {
         Method::GET if is_events => in_query(&request),
-        Method::POST => body(request.into_body(), MESSAGE_BYTES_MAX).await,
+        Method::POST => {
+            body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX)).await
+        }
         _ => return Err(not_allowed(methods, headers)),
     };
     let first = read.map_err(|status| answer(status, headers.clone()))?;
@@ -74,7 +80,7 @@ pub(crate) async fn read(
         answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
     })?;
     let head = head(flavour, is_bare, headers);
-    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head })
+    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
 }
 
 fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {

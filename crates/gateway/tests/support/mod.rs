@@ -21,6 +21,7 @@ use naru_fanout::Listener;
 use naru_gateway::{
     Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
+    metrics,
     namespaces::Namespaces,
     proxy::Proxies,
 };
@@ -200,9 +201,13 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),
+        inboxes: true,
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
         cores: 2,
+        limits: naru_gateway::limits::Limits::default(),
+        metrics: metrics::Options::default(),
+        drain: Duration::ZERO,
         grace: Duration::from_secs(4),
     };
     change(&mut options);

@@ -105,9 +105,13 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         outbound_tls: None,
         pages: pages::router(about).merge(sign_in),
         namespaces: Namespaces::default(),
+        inboxes: true,
         rooms: RoomRules::default(),
         origins: Vec::new(),
         cores,
+        limits: naru_gateway::limits::Limits::default(),
+        metrics: naru_gateway::metrics::Options::default(),
+        drain: std::time::Duration::ZERO,
         grace: GRACE,
     };
     Ok(Gateway::start(options, Target::Url(broker.into()))?)

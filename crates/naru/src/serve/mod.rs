@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth, proxy::Proxies};
+use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth, limits, metrics, proxy::Proxies};
 use naru_ledger::Server;
 
 use crate::{
@@ -103,6 +103,19 @@ pub(crate) struct Options {
     /// Threads that serve connections [default: half the processors].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     cores: Option<u16>,
+    /// Time over which clients are sent to other servers, one after the other, when this one is asked to end, such as 30s [default: 0s,
+    /// all at once].
+    #[arg(long, value_name = "TIME", value_parser = drain_time)]
+    drain: Option<Duration>,
+}
+
+/// The most time for clients to be sent away in.
+const DRAIN_MAX: Duration = Duration::from_secs(60 * 60);
+
+fn drain_time(text: &str) -> Result<Duration, &'static str> {
+    let time = humantime::parse_duration(text)
+        .map_err(|_| "it is no time: write it as \"5s\", \"1h30m\" or \"250ms\"")?;
+    if time <= DRAIN_MAX { Ok(time) } else { Err("it is an hour at most") }
 }
 
 pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Result<ExitCode> {
@@ -126,6 +139,8 @@ struct Checked {
     tokens: Tokens,
     proxies: Proxies,
     api: api::Options,
+    limits: limits::Limits,
+    metrics: metrics::Options,
     /// The secret that tokens are signed with, if nobody has given a key.
     made: Option<String>,
     terms: Terms,
@@ -153,6 +168,8 @@ impl Checked {
             tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
             proxies,
             api: settings.api.clone().try_into().context("[http_api]")?,
+            limits: settings.limits.clone().try_into().context("[limits]")?,
+            metrics: settings.metrics.clone().try_into().context("[metrics]")?,
             made,
             terms: terms(settings)?,
             parameters: parameters(settings)?,
@@ -167,7 +184,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let Checked { tokens, proxies, made, api, .. } = checked;
+    let Checked { tokens, proxies, made, api, limits, metrics, .. } = checked;
     let outbound_tls = if tokens.want_tls() || proxies.want_tls() {
         Some(Arc::new(tls_client::terms(&Trust::System, None)?))
     } else {
@@ -196,16 +213,23 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
             outbound_tls,
             pages: pages::router(about),
             namespaces: settings.channel.into(),
+            inboxes: settings.inboxes,
             rooms: settings.rooms,
             api,
             origins: settings.origins,
             cores,
+            limits,
+            metrics,
+            drain: settings.drain,
             grace: GRACE,
         },
         target,
     )
     .context(place)?;
     let api = gateway.api_address();
+    if let Some(address) = gateway.metrics_address() {
+        tracing::info!(%address, "metrics are served");
+    }
     tracing::info!(%address, server = server.as_str(), cores, %api, "the chat server is ready");
     if made.is_some() && broker.is_none() {
         tracing::warn!(

@@ -3,10 +3,11 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::Context;
-use naru_gateway::{RoomRules, Secret, api, auth, namespaces, proxy};
+use naru_gateway::{RoomRules, Secret, api, auth, limits, metrics, namespaces, proxy};
 
 use super::{
     Options,
@@ -31,12 +32,16 @@ pub(super) struct Settings {
     pub(super) set: Vec<(String, String)>,
     pub(super) token: auth::Settings,
     pub(super) subscription_token: Option<auth::Settings>,
+    pub(super) inboxes: bool,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
     pub(super) client: proxy::Client,
     pub(super) rpc: proxy::Rpc,
     pub(super) proxies: Vec<proxy::Named>,
     pub(super) api: api::Settings,
+    pub(super) limits: limits::Settings,
+    pub(super) metrics: metrics::Settings,
+    pub(super) drain: Duration,
 }
 
 /// Where the broker is.
@@ -72,6 +77,7 @@ impl Settings {
             broker: At::of(options, file.broker)?,
             token,
             subscription_token: file.subscription_token,
+            inboxes: file.inbox.enabled,
             rooms: RoomRules {
                 made: listed(&options.new_rooms, file.rooms.new),
                 open: listed(&options.open_rooms, file.rooms.open),
@@ -81,6 +87,9 @@ impl Settings {
             rpc: file.rpc,
             proxies: file.proxies,
             api,
+            limits: file.limits,
+            metrics: file.metrics,
+            drain: options.drain.or(file.server.drain).unwrap_or_default(),
         })
     }
 }

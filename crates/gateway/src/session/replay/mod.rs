@@ -12,7 +12,7 @@ use naru_ledger::{
     answer::{Entry, How, Page, Resumed},
     op::{From, History, Resume},
 };
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 mod changed;
 mod ring;
@@ -32,7 +32,10 @@ use crate::{
 impl Session {
     /// Waits for its turn to read an inbox.
     pub(super) async fn replay_turn(&self) -> SemaphorePermit<'_> {
-        self.shared().replays.acquire().await.expect("the semaphore is never closed")
+        let begun = Instant::now();
+        let turn = self.shared().replays.acquire().await.expect("the semaphore is never closed");
+        self.shared().metrics.replay_waits.add(begun.elapsed());
+        turn
     }
 
     pub(super) async fn ask_resume(&self, epoch: &Epoch) -> Result<Resumed, BusError> {

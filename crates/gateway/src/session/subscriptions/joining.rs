@@ -10,7 +10,7 @@ use super::{Delta, Held, More, Phase, Session, Standing, Stream, Subscription, T
 use crate::{
     codes::{Code, Disconnect, Failure},
     interests::{Hold, Interest},
-    limits::{CHANNELS_MAX, POSITION_CHECK, STREAM_PAGE},
+    limits::{POSITION_CHECK, STREAM_PAGE},
     namespaces::{DeltaType, Granted, History, RecoveryMode},
     protocol::{
         encoding::Encoding,
@@ -67,7 +67,7 @@ impl Session {
         if self.subscriptions.has(&channel) {
             return Err(Code::AlreadySubscribed.into());
         }
-        if self.subscriptions.len() >= CHANNELS_MAX {
+        if self.subscriptions.len() >= self.shared().limits.channels_max {
             return Err(if terms.is_server_side {
                 Disconnect::ChannelLimit.into()
             } else {

@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_handshake_is_shown() {
         assert_eq!(upgraded(b"HTTP/1.1 101 Switching").unwrap(), None);
-        assert_eq!(upgraded(b"HTTP/1.1 101 Switching\r\na: b\r\n\r\nrest").unwrap(), Some(34));
+        assert_eq!(upgraded(b"HTTP/1.1 101 Switching\r\na: b\r\n\r\nrest").unwrap(), Some(32));
         assert!(format!("{:#}", upgraded(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap_err()).contains("403"));
     }
 }

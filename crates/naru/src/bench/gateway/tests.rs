@@ -6,7 +6,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
-use super::{options, publish};
+use super::{options, payload::MARK, publish};
 
 /// What a server does to the message with this number.
 const FAULTY: u64 = 20;
@@ -84,7 +84,11 @@ fn serve(listener: &TcpListener, fault: Fault) {
     let mut publisher = accept(listener);
     answer(&mut publisher, "connect", |_| json!({"client": "p"}));
     for number in 0.. {
-        let Ok(message) = publisher.read() else { return };
+        let Ok(message) = publisher.read() else {
+            // Closing with unread answers to pings would reset the connection.
+            while subscriber.read().is_ok() {}
+            return;
+        };
         let command: Value = serde_json::from_str(message.to_text().unwrap_or_default()).unwrap_or_default();
         let id = &command["id"];
         let fault = if number == FAULTY { fault } else { Fault::None };
@@ -92,7 +96,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
             (command["publish"]["channel"].clone(), command["publish"]["data"].to_string());
         match fault {
             Fault::Alter => data = data.replace("abc", "abd").replace("xyz", "xya"),
-            Fault::Invent => data.replace_range(5..13, "00000007"),
+            Fault::Invent => data.replace_range(MARK.len()..MARK.len() + 8, "00000007"),
             Fault::Misplace => channel = "public:elsewhere".into(),
             _ => {}
         }

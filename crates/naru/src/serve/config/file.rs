@@ -1,8 +1,8 @@
 //! The sections of a configuration.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use naru_gateway::{api, auth, namespaces, proxy};
+use naru_gateway::{api, auth, limits, metrics, namespaces, proxy};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// All of it. Whatever is not said has its default.
@@ -13,12 +13,15 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) broker: Broker,
     pub(in crate::serve) token: auth::Settings,
     pub(in crate::serve) subscription_token: Option<auth::Settings>,
+    pub(in crate::serve) inbox: Inbox,
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
     pub(in crate::serve) client: proxy::Client,
     pub(in crate::serve) rpc: proxy::Rpc,
     pub(in crate::serve) proxies: Vec<proxy::Named>,
     pub(in crate::serve) http_api: api::Settings,
+    pub(in crate::serve) limits: limits::Settings,
+    pub(in crate::serve) metrics: metrics::Settings,
 }
 
 /// The chat server itself.
@@ -31,6 +34,8 @@ pub(in crate::serve) struct Server {
     #[serde(deserialize_with = "cores")]
     pub(in crate::serve) cores: Option<u16>,
     pub(in crate::serve) origins: Vec<String>,
+    #[serde(deserialize_with = "drain")]
+    pub(in crate::serve) drain: Option<Duration>,
 }
 
 /// The broker, here or elsewhere.
@@ -44,6 +49,19 @@ pub(in crate::serve) struct Broker {
     pub(in crate::serve) data: Option<PathBuf>,
     pub(in crate::serve) resp_port: Option<u16>,
     pub(in crate::serve) set: BTreeMap<String, Parameter>,
+}
+
+/// What comes to everybody who has signed in, without being asked for.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::serve) struct Inbox {
+    pub(in crate::serve) enabled: bool,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox { enabled: true }
+    }
 }
 
 /// Rooms that users may make or join by themselves.
@@ -126,4 +144,9 @@ fn cores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::E
         cores @ 1..=256 => Ok(Some(cores)),
         _ => Err(D::Error::custom("it takes a whole number from 1 to 256")),
     }
+}
+
+fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    crate::serve::drain_time(&text).map(Some).map_err(D::Error::custom)
 }

@@ -18,13 +18,16 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 25] = [
+const SECTIONS: [&str; 28] = [
     "",
     "[server]",
     "[broker]",
     "[token]",
     "[[token.keys]]",
     "[subscription_token]",
+    "[limits]",
+    "[metrics]",
+    "[inbox]",
     "[rooms]",
     "[channel]",
     "[channel.subscribe_to_user_personal_channel]",

@@ -1,0 +1,144 @@
+//! What one core counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::{
+    codes::Code,
+    protocol::{command::Request, flavour::Flavour},
+};
+
+/// A number that one thread changes and any may read.
+#[derive(Default)]
+struct Own(AtomicU64);
+
+impl Own {
+    fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Commands as they are called.
+pub(super) const COMMANDS: [&str; 14] = [
+    "connect",
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "presence",
+    "presence_stats",
+    "history",
+    "ping",
+    "send",
+    "rpc",
+    "refresh",
+    "sub_refresh",
+    "pong",
+    "unknown",
+];
+
+/// Codes of errors that clients are answered.
+pub(super) const ERRORS: [(Code, &str); 15] = [
+    (Code::Internal, "100"),
+    (Code::Unauthorized, "101"),
+    (Code::UnknownChannel, "102"),
+    (Code::PermissionDenied, "103"),
+    (Code::MethodNotFound, "104"),
+    (Code::AlreadySubscribed, "105"),
+    (Code::LimitExceeded, "106"),
+    (Code::BadRequest, "107"),
+    (Code::NotAvailable, "108"),
+    (Code::TokenExpired, "109"),
+    (Code::Expired, "110"),
+    (Code::TooManyRequests, "111"),
+    (Code::UnrecoverablePosition, "112"),
+    (Code::ConcurrentPagination, "113"),
+    (Code::LastOwner, "400"),
+];
+
+/// The counters of one core, on cache lines of their own.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Meter {
+    began: [Own; Flavour::COUNT],
+    ended: [Own; Flavour::COUNT],
+    subscribed: Own,
+    unsubscribed: Own,
+    commands: [Own; COMMANDS.len()],
+    errors: [Own; ERRORS.len()],
+    delivered: Own,
+}
+
+impl Meter {
+    pub(crate) fn began(&self, flavour: Flavour) {
+        self.began[flavour as usize].add(1);
+    }
+
+    pub(crate) fn ended(&self, flavour: Flavour) {
+        self.ended[flavour as usize].add(1);
+    }
+
+    pub(crate) fn subscribed(&self) {
+        self.subscribed.add(1);
+    }
+
+    pub(crate) fn unsubscribed(&self) {
+        self.unsubscribed.add(1);
+    }
+
+    pub(crate) fn delivered(&self, publications: usize) {
+        self.delivered.add(publications as u64);
+    }
+
+    pub(crate) fn commanded(&self, request: &Request) {
+        let place = match request {
+            Request::Connect(_) => 0,
+            Request::Subscribe(_) => 1,
+            Request::Unsubscribe(_) => 2,
+            Request::Publish(_) => 3,
+            Request::Presence(_) => 4,
+            Request::PresenceStats(_) => 5,
+            Request::History(_) => 6,
+            Request::Ping => 7,
+            Request::Send => 8,
+            Request::Rpc(_) => 9,
+            Request::Refresh(_) => 10,
+            Request::SubRefresh(_) => 11,
+            Request::Pong => 12,
+            Request::Unknown => 13,
+        };
+        self.commands[place].add(1);
+    }
+
+    pub(crate) fn refused(&self, code: Code) {
+        if let Some(place) = ERRORS.iter().position(|(known, _)| *known == code) {
+            self.errors[place].add(1);
+        }
+    }
+
+    pub(super) fn sessions(&self, flavour: usize) -> u64 {
+        self.began[flavour].get().saturating_sub(self.ended[flavour].get())
+    }
+
+    pub(super) fn opened(&self, flavour: usize) -> u64 {
+        self.began[flavour].get()
+    }
+
+    pub(super) fn subscriptions(&self) -> u64 {
+        self.subscribed.get().saturating_sub(self.unsubscribed.get())
+    }
+
+    pub(super) fn command(&self, place: usize) -> u64 {
+        self.commands[place].get()
+    }
+
+    pub(super) fn error(&self, place: usize) -> u64 {
+        self.errors[place].get()
+    }
+
+    pub(super) fn deliveries(&self) -> u64 {
+        self.delivered.get()
+    }
+}
