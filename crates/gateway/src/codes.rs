@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use naru_bus::BusError;
 
-use crate::protocol::message::Error;
+use crate::{protocol::message::Error, proxy::Told};
 
 /// Why a command was refused: all that the protocol knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,11 +244,19 @@ impl Disconnect {
 pub(crate) enum Failure {
     Refused(Refused),
     Disconnect(Disconnect),
+    /// The same in the application's words.
+    Told(Told),
 }
 
 impl<T: Into<Refused>> From<T> for Failure {
     fn from(refused: T) -> Failure {
         Failure::Refused(refused.into())
+    }
+}
+
+impl From<Told> for Failure {
+    fn from(told: Told) -> Failure {
+        Failure::Told(told)
     }
 }
 

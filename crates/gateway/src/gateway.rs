@@ -29,9 +29,10 @@ use crate::{
     interests::Interests,
     limits::{CALLS_MAX, Limits, REPLAYS_MAX},
     metrics::{self, Metrics},
-    namespaces::Namespaces,
+    namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
     outbound::Outbound,
+    proxy::{Backend, BadSettings, Proxies},
     tops::Tops,
     wire::{Gate, Shared},
 };
@@ -46,7 +47,10 @@ pub struct Options {
     pub cluster: Cluster,
     /// Which tokens are accepted.
     pub tokens: Tokens,
-    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens; nobody, if there is none.
+    /// Where the application is asked what.
+    pub proxies: Proxies,
+    /// Whom to believe of the servers that this one asks by TLS, for keys of tokens and as the application; nobody, if there is
+    /// none.
     pub outbound_tls: Option<Arc<ClientConfig>>,
     /// Routes beside `/connection/websocket` and `/health`, as the web client.
     pub pages: Router,
@@ -95,6 +99,7 @@ pub struct Gateway {
     bus: Bus,
     cores: Cores<Gate>,
     namespaces: Arc<ArcSwap<Namespaces>>,
+    backend: Arc<Backend>,
     door: Door,
     /// Where the server API is, if not on the clients' port.
     api: Option<api::Door>,
@@ -116,6 +121,7 @@ impl Gateway {
             server,
             cluster,
             tokens,
+            proxies,
             outbound_tls,
             pages,
             namespaces,
@@ -133,7 +139,9 @@ impl Gateway {
         let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
         let events = events::handler(server.clone(), ears.clone(), named.clone());
-        let auth = Arc::new(Auth::new(tokens, &Outbound::start(outbound_tls)?));
+        let outbound = Outbound::start(outbound_tls)?;
+        let auth = Arc::new(Auth::new(tokens, &outbound));
+        let backend = Arc::new(Backend::new(proxies, outbound));
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
@@ -177,6 +185,7 @@ impl Gateway {
             heads: heads.clone(),
             tops: Tops::new(),
             auth: auth.clone(),
+            backend: backend.clone(),
             namespaces: namespaces.clone(),
             inboxes,
             rooms,
@@ -198,7 +207,7 @@ impl Gateway {
         nodes.begin(cores.directory().clone());
         let door = Door::open(listener, cores.directory().clone(), interests, (nodes, auth))
             .inspect_err(|_| bus.stop())?;
-        Ok(Gateway { address, bus, cores, namespaces, door, api, metrics: metrics_door, draining })
+        Ok(Gateway { address, bus, cores, namespaces, backend, door, api, metrics: metrics_door, draining })
     }
 
     /// Where clients connect.
@@ -216,9 +225,12 @@ impl Gateway {
         self.metrics.as_ref().map(api::Door::address)
     }
 
-    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were.
-    pub fn replace_namespaces(&self, namespaces: Namespaces) {
-        self.namespaces.store(Arc::new(namespaces));
+    /// Has other namespaces from now on. Whoever is subscribed stays so, as they were. They name none but the proxies that there
+    /// were at the start.
+    pub fn replace_namespaces(&self, channel: namespaces::Settings) -> Result<(), BadSettings> {
+        self.backend.covers(&channel)?;
+        self.namespaces.store(Arc::new(channel.into()));
+        Ok(())
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code

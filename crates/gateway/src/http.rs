@@ -131,6 +131,7 @@ where
     if let Some(subprotocol) = offered.subprotocol {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
+    let heard = seat.0.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
         let _pass = pass;
@@ -139,7 +140,7 @@ where
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, read).await;
+        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, heard, read).await;
     });
     response
 }

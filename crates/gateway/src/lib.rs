@@ -48,6 +48,7 @@ mod nodes;
 mod origin;
 pub mod outbound;
 mod protocol;
+pub mod proxy;
 mod publication;
 mod reached;
 mod rpc;

@@ -240,6 +240,22 @@ pub const JWKS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The least time between two looks at a JWKS endpoint, whatever strangers' tokens name for keys.
 pub const JWKS_PAUSE: Duration = Duration::from_secs(10);
 
+/// Time for the application's answer to a hook, unless the configuration says otherwise.
+pub const PROXY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most that may be configured: for as long a client waits, and what it asks after that.
+pub const PROXY_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer of the application's.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// Requests to one hook that are under way; others wait for their turn within their time.
+pub const PROXY_CALLS_MAX: usize = 128;
+
+/// Time to leave a connection or subscription as it is whose end has come while the application does not answer; then it is
+/// asked again.
+pub const RENEWAL_RETRY: Duration = Duration::from_secs(60);
+
 /// Requests to other servers that wait for a connection or an answer; the next one fails at once.
 pub const OUTBOUND_CALLS_MAX: usize = 1024;
 
@@ -269,6 +285,8 @@ pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
 const _: () = assert!(CALLS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
+const _: () =
+    assert!(PROXY_CALLS_MAX < OUTBOUND_CALLS_MAX && PROXY_TIMEOUT.as_nanos() <= PROXY_TIMEOUT_MAX.as_nanos());
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

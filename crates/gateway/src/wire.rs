@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Nodes, Steer},
+    proxy::Backend,
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) heads: Arc<Heads>,
     pub(crate) tops: Tops,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) backend: Arc<Backend>,
     /// Replaced as a whole when the configuration is read again.
     pub(crate) namespaces: Arc<ArcSwap<Namespaces>>,
     pub(crate) inboxes: bool,

@@ -40,7 +40,7 @@ pub(crate) enum Fault {
     Audience,
     #[error("it is of another issuer")]
     Issuer,
-    #[error("its sub is no user name")]
+    #[error("it names a user whose name is none")]
     User,
     #[error("its sub is empty, and nobody may connect without a name")]
     Nameless,

@@ -23,7 +23,6 @@ pub(crate) struct Identity {
     /// What others are shown beside the name: JSON, or anything if it came as `b64info`.
     pub(crate) info: Option<Payload>,
     /// What the application wants kept beside the connection, never shown to clients.
-    #[allow(dead_code, reason = "the proxy hands it to the application")]
     pub(crate) meta: Option<Box<RawValue>>,
     /// Channels that the server subscribes the client to.
     pub(crate) subs: BTreeMap<String, Granted>,
@@ -99,7 +98,7 @@ impl Identity {
 }
 
 impl Granted {
-    fn read(claimed: claims::Subscription) -> Result<Granted, Fault> {
+    pub(super) fn read(claimed: claims::Subscription) -> Result<Granted, Fault> {
         let claims::Subscription { info, b64info, data, b64data, overrides } = claimed;
         Ok(Granted {
             info: payload(info, b64info)?,
@@ -152,7 +151,7 @@ fn expiry(expire_at: Option<Seconds>, registered: &Registered, now: u64) -> Resu
 }
 
 /// JSON as it is, or bytes from base64, which count if both are there.
-fn payload(json: Option<Box<RawValue>>, base64: Option<String>) -> Result<Option<Payload>, Fault> {
+pub(crate) fn payload(json: Option<Box<RawValue>>, base64: Option<String>) -> Result<Option<Payload>, Fault> {
     match base64 {
         Some(text) if !text.is_empty() => {
             let bytes = STANDARD.decode(text).map_err(|_| Fault::NotBase64)?;

@@ -12,6 +12,7 @@
 //! - Whoever has no token, or one without a name, gets in only if the configuration says so.
 //! - No token and no secret reaches a log or an error.
 
+mod application;
 mod capability;
 mod claims;
 mod fault;
@@ -32,16 +33,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+pub(crate) use application::{OfConnection, OfRefresh, OfSubscription};
 pub(crate) use capability::Capabilities;
-pub(crate) use fault::BadToken;
-pub(crate) use identity::{Granted, Identity, Pass};
+pub(crate) use fault::{BadToken, Fault};
+pub(crate) use identity::{Granted, Identity, Pass, payload};
 pub use key::BadKey;
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};
 
 use self::{
     claims::Registered,
-    fault::Fault,
     jwks::Jwks,
     keys::Keys,
     settings::{Checked, Expected},

@@ -34,6 +34,7 @@ pub(crate) use settings::History;
 pub use settings::{DeltaType, Namespace, PersonalChannel, RecoveryMode, Settings};
 
 use crate::codes::{Code, Refused};
+pub(crate) use name::is_namespace;
 use name::{Name, personal};
 
 /// All namespaces of a chat server.

@@ -14,6 +14,7 @@ use crate::{
     codes::Refused,
     duration,
     limits::{CHANNEL_BYTES_MAX, HISTORY_META_TTL},
+    proxy::OfChannels,
 };
 
 /// The section `channel` of a configuration: options that go together.
@@ -31,6 +32,8 @@ pub struct Settings {
     /// Bytes in a channel's name.
     pub(super) max_length: usize,
     pub(super) subscribe_to_user_personal_channel: PersonalChannel,
+    /// Where is asked what namespaces name no other place for.
+    pub(crate) proxy: OfChannels,
 }
 
 /// Whether the server subscribes every connection to a channel of its user's own: `#user`, or `namespace:#user`.
@@ -215,6 +218,7 @@ impl Settings {
             publication_data_format: DataFormat::Any,
             max_length: CHANNEL_BYTES_MAX,
             subscribe_to_user_personal_channel: PersonalChannel::default(),
+            proxy: OfChannels::default(),
         }
     }
 

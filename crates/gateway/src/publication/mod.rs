@@ -170,12 +170,6 @@ impl Content {
 #[error("it has more than the {LIVE_BYTES_MAX} bytes that may wait for a client")]
 pub(crate) struct TooLarge;
 
-/// What a client publishes, as the payload for the broker's channel.
-pub(crate) fn signed(sender: Sender, data: Payload, delta: bool) -> Bytes {
-    let published = Published { delta, ..Published::from(data) };
-    Envelope { sender: Some(sender), what: envelope::What::Published(published) }.write()
-}
-
 /// What came over a broker's channel, for its subscribers: from a gateway with who published it; anything else as it is. To
 /// clients that speak JSON, text that is not, as `PUBLISH public:news hi` sends it, is a JSON string.
 pub(crate) fn live(
@@ -317,6 +311,11 @@ mod tests {
 
     use super::*;
     use crate::protocol::reply::Outcome;
+
+    fn signed(sender: Sender, data: Payload, delta: bool) -> Bytes {
+        let published = Published { delta, ..Published::from(data) };
+        Envelope { sender: Some(sender), what: envelope::What::Published(published) }.write()
+    }
 
     fn pushed(payload: &[u8]) -> Option<String> {
         let publication = live("public:a", None, Bytes::copy_from_slice(payload)).unwrap();

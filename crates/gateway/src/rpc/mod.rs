@@ -56,16 +56,26 @@ const METHODS: [(&str, Method, Company); 13] = [
     ("room.members", room::members::call, Company::Alone),
 ];
 
-/// Calls a method. One we do not have is "not available", as the SDKs' own suite wants it; those we have are of inboxes and
-/// conversations, and so for who has a name.
+/// Calls a method. One we do not have is the application's, or "not available", as the SDKs' own suite wants it; those we have are
+/// of inboxes and conversations, and so for who has a name.
 pub(crate) fn call(session: &Rc<Session>, rpc: &RpcRequest) -> Result<Later, Failure> {
-    let (_, method, _) =
-        METHODS.iter().find(|(name, ..)| *name == rpc.method).ok_or(Failure::from(Code::NotAvailable))?;
+    let Some((_, method, _)) = METHODS.iter().find(|(name, ..)| *name == rpc.method) else {
+        let is_theirs = session.shared().backend.has_method(&rpc.method);
+        return if is_theirs { Ok(session.call_application(rpc)) } else { Err(Code::NotAvailable.into()) };
+    };
     if session.signed_in().is_none() {
         let code = if session.shared().inboxes { Code::PermissionDenied } else { Code::NotAvailable };
         return Err(code.into());
     }
     method(session, &rpc.data)
+}
+
+/// Whether a call is first of all for the application.
+pub(crate) fn asks_application(session: &Session, rpc: &RpcRequest) -> bool {
+    if rpc.method == "publish" {
+        return publish::asks_application(session, &rpc.data);
+    }
+    !METHODS.iter().any(|(name, ..)| *name == rpc.method) && session.shared().backend.has_method(&rpc.method)
 }
 
 /// Whether nothing else of this client may be under way beside the call.

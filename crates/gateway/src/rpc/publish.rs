@@ -24,6 +24,12 @@ struct Published {
     receivers: u64,
 }
 
+/// Whether the application has to agree.
+pub(super) fn asks_application(session: &Session, data: &[u8]) -> bool {
+    session.shared().backend.hears_publications()
+        && serde_json::from_slice(data).is_ok_and(|Publish { channel, .. }| session.is_hooked(&channel))
+}
+
 pub(super) fn call(session: &Rc<Session>, data: &[u8]) -> Result<Later, Failure> {
     let Publish { channel, data } = super::read(data, r#"{"channel":"public:news","data":…}"#)?;
     if channel.is_empty() {

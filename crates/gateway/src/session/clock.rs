@@ -25,6 +25,9 @@ pub(super) struct Clock {
     refused: Signal,
     /// A ping went out and was not answered yet.
     awaits_pong: Cell<bool>,
+    /// The client is not read right now, or was not: a pong may have come and wait to be read.
+    is_held_up: Cell<bool>,
+    was_held_up: Cell<bool>,
     /// When a connection that was not refreshed ends.
     ends_at: Cell<Option<Instant>>,
 }
@@ -52,6 +55,15 @@ impl Clock {
         expiry
     }
 
+    /// Waits for something without which the client is not read further. That its pong is not read is not its fault.
+    pub(super) async fn held_up<T>(&self, by: impl Future<Output = T>) -> T {
+        self.is_held_up.set(true);
+        let done = by.await;
+        self.is_held_up.set(false);
+        self.was_held_up.set(true);
+        done
+    }
+
     /// A pong came; one that no ping asked for is a bad request.
     pub(super) fn pong(&self) -> Result<(), Disconnect> {
         if self.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest) }
@@ -76,14 +88,20 @@ impl Clock {
                 return expired;
             }
             self.awaits_pong.set(true);
+            self.was_held_up.set(false);
             ping();
             if let Err(expired) = self.rest_until(ping_at + PONG_PATIENCE).await {
                 return expired;
             }
+            while self.awaits_pong.get() && (self.was_held_up.take() || self.is_held_up.get()) {
+                if let Err(expired) = self.rest_until(Instant::now() + PONG_PATIENCE).await {
+                    return expired;
+                }
+            }
             if self.awaits_pong.get() {
                 return Disconnect::NoPong;
             }
-            ping_at += PING_INTERVAL;
+            ping_at = (ping_at + PING_INTERVAL).max(Instant::now());
         }
     }
 
@@ -107,10 +125,19 @@ impl Clock {
 /// What a client is told of an end in seconds since 1970, and when it really is.
 pub(super) fn expiry(expires_at: Option<u64>) -> (Expiry, Option<Instant>) {
     let Some(expires_at) = expires_at else { return (Expiry::default(), None) };
-    // At least a second: a token within the leeway of its end still counts, and a ttl of 0 means never.
-    let ttl = expires_at.saturating_sub(unix_seconds()).clamp(1, TTL_MAX.as_secs());
+    let ttl = left(expires_at);
     let ends_at = Instant::now() + Duration::from_secs(ttl) + EXPIRY_GRACE;
     (Expiry { expires: true, ttl: u32::try_from(ttl).expect("a year is not that long") }, Some(ends_at))
+}
+
+/// The moment of an end in seconds since 1970, for what does not leave it to the client to be refreshed.
+pub(super) fn end(expires_at: Option<u64>) -> Option<Instant> {
+    expires_at.map(|expires_at| Instant::now() + Duration::from_secs(left(expires_at)))
+}
+
+/// Seconds. At least one: a token within the leeway of its end still counts, and a ttl of 0 means never.
+fn left(expires_at: u64) -> u64 {
+    expires_at.saturating_sub(unix_seconds()).clamp(1, TTL_MAX.as_secs())
 }
 
 /// Between half an interval and a whole one, so that clients who came together are not pinged together.
@@ -180,6 +207,28 @@ mod tests {
             assert_eq!((pair[1] - pair[0]).as_secs_f64().round() as u64, PING_INTERVAL.as_secs());
         }
         assert_eq!((after - pings[3]).as_secs_f64().round() as u64, PONG_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pong_that_could_not_be_read_is_waited_for() {
+        let clock = Clock::default();
+        clock.asked();
+        clock.connected();
+        let busy = async {
+            // Through the first ping, and long enough for its pong to be missed.
+            clock.held_up(sleep(PING_INTERVAL + PONG_PATIENCE * 3)).await;
+            sleep(PONG_PATIENCE / 2).await;
+            clock.pong().unwrap();
+            std::future::pending::<()>().await;
+        };
+        let (pings, ending, after) = select! {
+            life = life(&clock, 0) => life,
+            () = busy => unreachable!("it waits for ever"),
+        };
+        assert_eq!(ending, Disconnect::NoPong);
+        // The next one it could have answered.
+        assert_eq!(pings.len(), 2);
+        assert_eq!((after - pings[1]).as_secs_f64().round() as u64, PONG_PATIENCE.as_secs());
     }
 
     #[tokio::test(start_paused = true)]

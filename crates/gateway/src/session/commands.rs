@@ -29,6 +29,7 @@ use crate::{
         message::Error,
         reply::{Outcome, Reply},
     },
+    proxy::Told,
     rpc,
 };
 
@@ -112,6 +113,7 @@ impl Session {
         if let Err(failure) = self.spend_command(&request) {
             return self.refuse(id, failure, in_hand);
         }
+        let asks_application = self.asks_application(&request);
         let later = match request {
             Request::Connect(connect) => {
                 // Boxed, so that the commands that come all the time do not need as much memory.
@@ -150,9 +152,11 @@ impl Session {
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
+            // The broker is not held up by an application that takes its time.
+            Ok(later) if asks_application => in_hand.push_back(started(id, later, None).await),
             Ok(later) => {
                 let turn = self.call_turn(in_hand).await?;
-                in_hand.push_back(started(id, later, turn).await);
+                in_hand.push_back(started(id, later, Some(turn)).await);
             }
             Err(failure) => return self.refuse(id, failure, in_hand),
         }
@@ -200,7 +204,7 @@ impl Session {
 
     /// Waits for everything in hand and answers it.
     async fn settle(&self, in_hand: &mut InHand) -> Result<(), Ending> {
-        while let Some((id, outcome)) = in_hand.next().await {
+        while let Some((id, outcome)) = self.clock.held_up(in_hand.next()).await {
             self.answer(id, outcome)?;
         }
         Ok(())
@@ -215,6 +219,10 @@ impl Session {
                 Outcome::Error(Error::from(refused))
             }
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
+            Err(Failure::Told(Told::Error(error))) => Outcome::Error(error),
+            Err(Failure::Told(Told::Disconnect(code, reason))) => {
+                return Err(Ending::Steered(code, reason.into()));
+            }
         };
         self.send(&Reply::to(id, outcome));
         Ok(())
@@ -226,7 +234,7 @@ impl Session {
 async fn started(
     id: u32,
     later: Later,
-    turn: OwnedSemaphorePermit,
+    turn: Option<OwnedSemaphorePermit>,
 ) -> Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>> {
     // A task that has spent its budget would not start it, hence without one.
     let mut outcome = Box::pin(unconstrained(later));

@@ -31,7 +31,8 @@ use crate::{
         json,
         reply::{ConnectResult, Expiry, Outcome, RefreshResult, Reply, ServerSide, SubscribeResult},
     },
-    publication::Sender,
+    proxy::Caller,
+    publication::{Payload, Sender},
 };
 
 /// What we read of the data a client connects with.
@@ -67,22 +68,42 @@ impl Session {
         let admitted = select! {
             biased;
             ending = source.gone() => return Err(ending),
-            admitted = timeout(ADMIT_PATIENCE, self.admit(id, connect)) => admitted,
+            admitted = self.identify_and_admit(id, connect) => admitted,
         };
-        match admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into())) {
-            Err(Failure::Refused(refused)) => {
-                self.is_refused.set(true);
-                self.clock.refused();
-                self.answer(id, Err(refused.into()))
-            }
-            Err(Failure::Disconnect(disconnect)) => Err(disconnect.into()),
-            Ok(()) => Ok(()),
+        if let Err(failure) = admitted {
+            // Unless it is sent away.
+            self.answer(id, Err(failure))?;
+            self.is_refused.set(true);
+            self.clock.refused();
         }
+        Ok(())
     }
 
-    async fn admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
-        let Identity { user, expires_at, info, subs: named, capabilities, .. } =
-            self.shared().auth.connect(&connect.token).await?;
+    async fn identify_and_admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
+        let (identity, data) = self.identify(&connect).await?;
+        let admitted = timeout(ADMIT_PATIENCE, self.admit(id, connect, identity, data)).await;
+        admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into()))
+    }
+
+    /// Who connects, and what the application sends it.
+    async fn identify(&self, connect: &ConnectRequest) -> Result<(Identity, Option<Payload>), Failure> {
+        let backend = &self.shared().backend;
+        if !backend.admits(&connect.token) {
+            return Ok((self.shared().auth.connect(&connect.token).await?, None));
+        }
+        let caller = Caller { user: None, ..self.caller(None) };
+        Box::pin(backend.connect(caller, connect)).await
+    }
+
+    async fn admit(
+        self: &Rc<Self>,
+        id: u32,
+        connect: ConnectRequest,
+        identity: Identity,
+        data: Option<Payload>,
+    ) -> Result<(), Failure> {
+        let Identity { user, expires_at, info, meta, subs: named, capabilities } = identity;
+        let data = data.map(|data| self.said(&data)).transpose()?;
         let sender = Sender {
             user: user.as_ref().map_or("", User::as_str).to_owned(),
             client: self.client.clone(),
@@ -103,13 +124,14 @@ impl Session {
             subs.insert(inbox_of(member.user.as_str()), result.clone());
             subs.extend(rooms.keys().map(|room| (room.as_str().to_owned(), SubscribeResult::default())));
         }
-        let Expiry { expires, ttl } = self.clock.expire_at(expires_at);
+        let Expiry { expires, ttl } = self.expires(expires_at);
+        let server = || json::payload_of(&ServerData { server: self.shared().server.as_str() });
         let result = ConnectResult {
             client: self.client.clone(),
             version: VERSION.to_owned(),
             expires,
             ttl,
-            data: json::payload_of(&ServerData { server: self.shared().server.as_str() }),
+            data: data.unwrap_or_else(server),
             subs: subs.into_iter().map(ServerSide::from).collect(),
             ping: PING_INTERVAL.as_secs() as u32,
             pong: true,
@@ -126,7 +148,9 @@ impl Session {
             info: RefCell::new(sender.conn_info),
             granted: named.into_keys().collect(),
             capabilities: RefCell::new(capabilities),
+            meta: RefCell::new(meta.filter(|_| self.shared().backend.wants_meta()).map(Rc::from)),
         };
+        self.shared().backend.forget(&self.heard);
         if self.connected.set(connected).is_err() {
             unreachable!("a second connect is refused before it gets here");
         }
@@ -204,9 +228,9 @@ impl Session {
         let mut joined = Vec::new();
         for (channel, granted) in own.iter().map(|(name, granted)| (name, granted)).chain(named) {
             let sender = Sender { chan_info: granted.info.clone(), ..sender.clone() };
-            let terms = self
-                .server_side(channel, sender, granted.overrides)
-                .map_err(|_| Refused::bad("the token names a channel that no client can have"))?;
+            let terms = self.server_side(channel, sender, granted.overrides).map_err(|_| {
+                Refused::bad("the token, or the application, names a channel that no client can have")
+            })?;
             let asked = standing.get(channel).filter(|standing| standing.recover);
             let wanted = asked.map(|at| Wanted { offset: at.offset, epoch: at.epoch.clone() });
             let data = granted.data.clone();
@@ -219,6 +243,9 @@ impl Session {
     }
 
     pub(super) async fn refresh(&self, refresh: &RefreshRequest) -> Result<Outcome, Failure> {
+        if self.shared().backend.refreshes() {
+            return Err(Disconnect::BadRequest.into());
+        }
         let identity = self.shared().auth.refresh(&refresh.token, self.user_name()).await?;
         let connected = self.connected();
         if !identity.subs.keys().eq(&connected.granted) {
@@ -226,7 +253,7 @@ impl Session {
             return Err(Disconnect::InsufficientState.into());
         }
         connected.capabilities.replace(identity.capabilities);
-        let Expiry { expires, ttl } = self.clock.expire_at(identity.expires_at);
+        let Expiry { expires, ttl } = self.expires(identity.expires_at);
         let (client, version) = (self.client.clone(), VERSION.to_owned());
         Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))
     }

@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
+use serde_json::value::RawValue;
 use tokio::{join, select, sync::Notify};
 
 use crate::{
@@ -27,12 +28,14 @@ use crate::{
         push::Push,
         reply::Reply,
     },
+    proxy::Heard,
     publication::{Kind, Payload, Run, Sender},
     streams::{Downstream, Full, Mailbox, Opening},
     websocket::WebSocket,
     wire::{Gate, Shared},
 };
 
+mod asking;
 mod clock;
 mod commands;
 mod connect;
@@ -40,6 +43,7 @@ mod inbox;
 mod publishing;
 mod rates;
 mod reading;
+mod renewal;
 mod replay;
 mod rooms;
 mod source;
@@ -75,6 +79,10 @@ pub(crate) struct Session {
     inbox: inbox::Inbox,
     rooms: rooms::Rooms,
     steered: steered::Steered,
+    renewal: renewal::Renewal,
+    asking: asking::Asking,
+    /// What hooks are told of the request with which the client came.
+    heard: Heard,
     rates: rates::Rates,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
@@ -89,6 +97,8 @@ struct Connected {
     granted: Box<[String]>,
     /// Of its newest token.
     capabilities: RefCell<Capabilities>,
+    /// What the application wants kept beside the connection, if some hook is told.
+    meta: RefCell<Option<Rc<RawValue>>>,
 }
 
 /// Whose connection it is.
@@ -173,9 +183,10 @@ impl Session {
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
+        heard: Heard,
         read: Bytes,
     ) -> impl Future<Output = ()> + use<> {
-        let session = Session::enter(core, socket, flavour, false, None);
+        let session = Session::enter(core, socket, flavour, heard, false, None);
         let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
         // It is the front of a buffer of 8 KiB.
         drop(read);
@@ -188,9 +199,9 @@ impl Session {
         socket: Socket,
         opening: Opening,
     ) -> impl Future<Output = ()> + use<> {
-        let Opening { flavour, mailbox, is_bare, head, pass } = opening;
+        let Opening { flavour, mailbox, is_bare, heard, head, pass } = opening;
         let mailbox = Rc::new(mailbox);
-        let session = Session::enter(core, socket, flavour, is_bare, Some(mailbox.clone()));
+        let session = Session::enter(core, socket, flavour, heard, is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
         let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
         async move {
@@ -203,6 +214,7 @@ impl Session {
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
+        heard: Heard,
         is_bare: bool,
         mailbox: Option<Rc<Mailbox>>,
     ) -> Rc<Session> {
@@ -221,6 +233,9 @@ impl Session {
             inbox: inbox::Inbox::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
+            renewal: renewal::Renewal::default(),
+            asking: asking::Asking::default(),
+            heard,
             rates: rates::Rates::default(),
             finishing: Signal::default(),
             ended: RefCell::default(),
@@ -243,6 +258,7 @@ impl Session {
             ending = self.be_steered() => ending,
             ending = self.take_commands(source) => ending,
             ending = self.keep_subscriptions() => ending,
+            ending = self.keep_renewed() => ending,
         };
         Box::pin(self.leave(source, ending)).await;
     }
@@ -443,7 +459,9 @@ mod tests {
     /// What the futures of a connection take, over WebSocket and apart from it.
     fn bytes() -> [usize; 2] {
         type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
-        let run = |(core, socket, read): Arguments| Session::run(core, socket, Flavour::WebSocketJson, read);
+        let run = |(core, socket, read): Arguments| {
+            Session::run(core, socket, Flavour::WebSocketJson, Heard::default(), read)
+        };
         type Apart = (&'static Rc<Core<Gate>>, Socket, Opening);
         let run_apart = |(core, socket, opening): Apart| Session::run_apart(core, socket, opening);
         [future_bytes(run), future_bytes(run_apart)]

@@ -114,6 +114,7 @@ impl Session {
                     return tracing::debug!(channel, ?refused, "a client was not subscribed");
                 }
                 Err(Failure::Disconnect(disconnect)) => return self.end(disconnect),
+                Err(Failure::Told(told)) => unreachable!("no hook is asked what the server does: {told:?}"),
             }
         }
     }
@@ -140,7 +141,7 @@ impl Session {
         if let Some(info) = &refresh.info {
             self.connected().info.replace(Some(info.clone()));
         }
-        let expiry = self.clock.expire_at(refresh.expire_at);
+        let expiry = self.expires(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());
     }
 }

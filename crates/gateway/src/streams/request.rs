@@ -21,6 +21,7 @@ use crate::{
     admission::Pass,
     limits::{BODY_PATIENCE, MESSAGE_BYTES_MAX},
     protocol::{encoding::Encoding, flavour::Flavour},
+    proxy::Heard,
     wire::Shared,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Opening {
     pub(crate) mailbox: Mailbox,
     /// The client knows no chunks: what it gets ends with the connection.
     pub(crate) is_bare: bool,
+    /// What hooks are told of its headers.
+    pub(crate) heard: Heard,
     /// The head of the answer, and what comes before its first message.
     pub(crate) head: Bytes,
     /// Its place among the server's sessions.
@@ -58,6 +61,7 @@ pub(crate) async fn read(
     let methods = if is_events { "GET, POST, OPTIONS" } else { "POST, OPTIONS" };
     let headers =
         admit(&request, methods, &shared.origins).map_err(|(status, headers)| answer(status, headers))?;
+    let heard = shared.backend.hear(request.headers());
     let is_bare = request.version() < Version::HTTP_11;
     let flavour = match encoding(request.headers()) {
         _ if is_events => Flavour::Events,
@@ -77,7 +81,7 @@ pub(crate) async fn read(
         answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
     })?;
     let head = head(flavour, is_bare, headers);
-    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, head, pass })
+    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
 }
 
 fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {

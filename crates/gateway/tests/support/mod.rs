@@ -23,6 +23,7 @@ use naru_gateway::{
     api::{SecretKey, Settings},
     metrics,
     namespaces::Namespaces,
+    proxy::Proxies,
 };
 use naru_ledger::{Limits, Server, User};
 use serde_json::{Value, json};
@@ -195,6 +196,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         server: Server::parse(name).unwrap(),
         cluster: Cluster::default(),
         tokens: Tokens::new((&key()).into(), None).unwrap(),
+        proxies: Proxies::default(),
         outbound_tls: None,
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
@@ -232,12 +234,19 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn open(address: SocketAddr) -> Client {
+        Client::open_with(address, &[])
+    }
+
+    /// With headers in its request.
+    pub(crate) fn open_with(address: SocketAddr, headers: &[(&str, &str)]) -> Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let request =
             ClientRequestBuilder::new(format!("ws://{address}/connection/websocket").parse().unwrap())
                 .with_sub_protocol("centrifuge-json");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.with_header(*name, *value));
         let config = WebSocketConfig::default();
         let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config)).unwrap();
         Client {

@@ -101,6 +101,7 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         cluster: naru_gateway::Cluster::default(),
         api: naru_gateway::api::Options::default(),
         tokens,
+        proxies: naru_gateway::proxy::Proxies::default(),
         outbound_tls: None,
         pages: pages::router(about).merge(sign_in),
         namespaces: Namespaces::default(),

@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth, limits, metrics};
+use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth, limits, metrics, proxy::Proxies};
 use naru_ledger::Server;
 
 use crate::{
@@ -137,6 +137,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 struct Checked {
     name: Option<Server>,
     tokens: Tokens,
+    proxies: Proxies,
     api: api::Options,
     limits: limits::Limits,
     metrics: metrics::Options,
@@ -159,9 +160,13 @@ impl Checked {
             }
         };
         let tokens = Tokens::new(token, settings.subscription_token.clone());
+        let proxies = Proxies::new(&settings.client, &settings.rpc, &settings.proxies, &settings.channel)?;
+        // Nobody would be let in by it.
+        let made = made.filter(|_| !proxies.admit_everybody());
         Ok(Checked {
             name,
             tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
+            proxies,
             api: settings.api.clone().try_into().context("[http_api]")?,
             limits: settings.limits.clone().try_into().context("[limits]")?,
             metrics: settings.metrics.clone().try_into().context("[metrics]")?,
@@ -179,9 +184,12 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let Checked { tokens, made, api, limits, metrics, .. } = checked;
-    let outbound_tls =
-        if tokens.want_tls() { Some(Arc::new(tls_client::terms(&Trust::System, None)?)) } else { None };
+    let Checked { tokens, proxies, made, api, limits, metrics, .. } = checked;
+    let outbound_tls = if tokens.want_tls() || proxies.want_tls() {
+        Some(Arc::new(tls_client::terms(&Trust::System, None)?))
+    } else {
+        None
+    };
     let cores = settings.cores;
     let (mut broker, target, place) = match &settings.broker {
         At::Inside { data, resp_port } => {
@@ -201,6 +209,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
             server: server.clone(),
             cluster: Cluster::default(),
             tokens,
+            proxies,
             outbound_tls,
             pages: pages::router(about),
             namespaces: settings.channel.into(),
@@ -257,11 +266,9 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
 /// start. Without a file SIGHUP does what it does to any process.
 async fn renew_at_hangups(file: Option<&Path>, gateway: &Gateway) -> io::Result<Infallible> {
     let Some(file) = file else { return pending().await };
-    signals::at_each_hangup(|| match config::load(Some(file)) {
-        Ok(file) => {
-            gateway.replace_namespaces(file.channel.into());
-            tracing::info!("SIGHUP: the channels' configuration was read again");
-        }
+    let renew = || gateway.replace_namespaces(config::load(Some(file))?.channel).map_err(anyhow::Error::from);
+    signals::at_each_hangup(|| match renew() {
+        Ok(()) => tracing::info!("SIGHUP: the channels' configuration was read again"),
         Err(error) => tracing::error!("SIGHUP: the configuration stays as it was: {error:#}"),
     })
     .await

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use naru_gateway::{RoomRules, Secret, api, auth, limits, metrics, namespaces};
+use naru_gateway::{RoomRules, Secret, api, auth, limits, metrics, namespaces, proxy};
 
 use super::{
     Options,
@@ -35,6 +35,9 @@ pub(super) struct Settings {
     pub(super) inboxes: bool,
     pub(super) rooms: RoomRules,
     pub(super) channel: namespaces::Settings,
+    pub(super) client: proxy::Client,
+    pub(super) rpc: proxy::Rpc,
+    pub(super) proxies: Vec<proxy::Named>,
     pub(super) api: api::Settings,
     pub(super) limits: limits::Settings,
     pub(super) metrics: metrics::Settings,
@@ -80,6 +83,9 @@ impl Settings {
                 open: listed(&options.open_rooms, file.rooms.open),
             },
             channel: file.channel,
+            client: file.client,
+            rpc: file.rpc,
+            proxies: file.proxies,
             api,
             limits: file.limits,
             metrics: file.metrics,

@@ -32,6 +32,8 @@ pub(crate) struct Terms {
     pub(crate) data: Option<Payload>,
     /// Seconds since 1970.
     pub(crate) expires_at: Option<u64>,
+    /// Then the application is asked whether it goes on, and the client has nothing to do.
+    pub(crate) is_renewed: bool,
     /// Where the client stands, if what it missed is wanted.
     pub(crate) wanted: Option<Wanted>,
     /// Bytes of publications that the result has room for; the rest is pushed.
@@ -73,7 +75,8 @@ impl Session {
             });
         }
         let data = terms.data.as_ref().map(|data| self.said(data)).transpose()?.unwrap_or_default();
-        let (Expiry { expires, ttl }, ends_at) = clock::expiry(terms.expires_at);
+        let (Expiry { expires, ttl }, ends_at) =
+            clock::expiry(terms.expires_at.filter(|_| !terms.is_renewed));
         let delta = terms.granted.delta.is_some();
         let mut result = SubscribeResult { expires, ttl, data, delta, ..SubscribeResult::default() };
         let history = terms.history.filter(|_| terms.granted.positioned);
@@ -108,7 +111,9 @@ impl Session {
     ) {
         let Granted { in_presence, tells_join_leave, hears_join_leave, delta, .. } = terms.granted;
         let is_quiet = !in_presence && !tells_join_leave && !hears_join_leave;
-        let is_plain = is_quiet && delta.is_none() && ends_at.is_none() && terms.sender.chan_info.is_none();
+        let renews_at = clock::end(terms.expires_at.filter(|_| terms.is_renewed));
+        let is_endless = ends_at.is_none() && renews_at.is_none();
+        let is_plain = is_quiet && delta.is_none() && is_endless && terms.sender.chan_info.is_none();
         if delta.is_some() {
             self.subscriptions.attend(1);
         }
@@ -121,6 +126,7 @@ impl Session {
                 hears: hears_join_leave,
                 delta: delta.map(|DeltaType::Fossil| Delta::default()),
                 ends_at,
+                renews_at,
             })
         });
         let is_server_side = terms.is_server_side;
@@ -238,7 +244,7 @@ impl Session {
     }
 
     /// A payload as this client can have it.
-    fn said(&self, payload: &Payload) -> Result<Bytes, Failure> {
+    pub(in crate::session) fn said(&self, payload: &Payload) -> Result<Bytes, Failure> {
         let is_json = self.flavour.encoding() == Encoding::Json;
         match payload {
             Payload::Binary(_) if is_json => Err(Disconnect::InappropriateProtocol.into()),
@@ -274,6 +280,7 @@ impl Session {
         let Some(subscription) = all.get_mut(&channel) else { return };
         if subscription.more.is_some() {
             self.subscriptions.upkeep.ring();
+            self.renewal.bell.ring();
         }
         let Some(stream) = subscription.stream_mut() else {
             subscription.is_listening = true;

@@ -41,6 +41,8 @@ mod joining;
 mod position;
 mod upkeep;
 
+pub(super) use upkeep::Bell;
+
 use departing::Departure;
 pub(super) use joining::Joined;
 pub(crate) use joining::Terms;
@@ -78,6 +80,8 @@ struct More {
     delta: Option<Delta>,
     /// When it ends unless it is refreshed.
     ends_at: Option<Instant>,
+    /// When the application is asked whether it goes on.
+    renews_at: Option<Instant>,
 }
 
 /// A subscription that stands somewhere in what its channel keeps.
@@ -197,26 +201,29 @@ impl Session {
             Some(self.shared().auth.subscribe(&subscribe.token, name, holder).await?)
         };
         let who = self.who(name);
-        match channel.may_subscribe(&who, pass.is_some())? {
-            By::Rule | By::Token => {}
-            // No proxy can be configured yet.
-            By::Hook(_) => return Err(Code::NotAvailable.into()),
-        }
+        let (granted, expires_at) = match channel.may_subscribe(&who, pass.is_some())? {
+            By::Rule | By::Token => pass.map(|pass| (pass.granted, pass.expires_at)).unwrap_or_default(),
+            By::Hook(hook) => {
+                let meta = self.meta();
+                let caller = self.caller(meta.as_deref());
+                let asked = self.shared().backend.subscribe(hook, caller, name, &subscribe.data);
+                self.clock.held_up(Box::pin(asked)).await?
+            }
+        };
         let asked = Asked {
             positioned: subscribe.positioned,
             recoverable: subscribe.recoverable || subscribe.recover,
             join_leave: subscribe.join_leave,
             delta,
         };
-        let overrides = pass.as_ref().map(|pass| pass.granted.overrides).unwrap_or_default();
         let wanted = Wanted { offset: subscribe.offset, epoch: subscribe.epoch.clone() };
-        let granted = pass.as_ref().map(|pass| &pass.granted);
         let terms = Terms {
-            granted: channel.grant(&who, asked, overrides),
+            granted: channel.grant(&who, asked, granted.overrides),
             history: channel.namespace().history(),
-            sender: Sender { chan_info: granted.and_then(|it| it.info.clone()), ..self.info() },
-            data: granted.and_then(|it| it.data.clone()),
-            expires_at: pass.as_ref().and_then(|pass| pass.expires_at),
+            sender: Sender { chan_info: granted.info, ..self.info() },
+            data: granted.data,
+            expires_at,
+            is_renewed: channel.namespace().sub_refresh_proxy_enabled,
             wanted: subscribe.recover.then_some(wanted),
             budget: HISTORY_BYTES_MAX,
             must_recover: subscribe.flag & FLAG_MUST_RECOVER != 0,
@@ -295,6 +302,10 @@ impl Session {
         if !self.subscriptions.has(channel) {
             return Err(Code::PermissionDenied.into());
         }
+        let namespaces = self.shared().namespaces.load();
+        if namespaces.find_granted(channel).is_ok_and(|it| it.namespace().sub_refresh_proxy_enabled) {
+            return Err(Disconnect::BadRequest.into());
+        }
         let holder = Holder { user: self.user_name(), client: &self.client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
@@ -308,6 +319,24 @@ impl Session {
         drop(all);
         self.subscriptions.upkeep.ring();
         Ok(Outcome::SubRefresh(SubRefreshResult { expires, ttl }))
+    }
+
+    /// The subscription whose end the application is asked about first, and when.
+    pub(super) fn next_renewal(&self) -> Option<(Arc<str>, Instant)> {
+        let all = self.subscriptions.all.borrow();
+        let renewed = all.iter().filter(|(_, subscription)| !subscription.is_joining());
+        let timed = renewed.filter_map(|(channel, it)| Some((channel, it.more.as_ref()?.renews_at?)));
+        timed.min_by_key(|(_, at)| *at).map(|(channel, at)| (channel.clone(), at))
+    }
+
+    /// A subscription goes on, if it is still there.
+    pub(super) fn renewed(&self, channel: &str, renews_at: Option<Instant>, info: Option<Payload>) {
+        let mut all = self.subscriptions.all.borrow_mut();
+        let Some(more) = all.get_mut(channel).and_then(|it| it.more.as_mut()) else { return };
+        more.renews_at = renews_at;
+        if info.is_some() {
+            more.sender.chan_info = info;
+        }
     }
 
     /// What others in a channel are shown of this client's subscription.
@@ -333,6 +362,7 @@ impl Session {
             sender,
             data: None,
             expires_at: None,
+            is_renewed: channel.namespace().sub_refresh_proxy_enabled,
             wanted: None,
             budget: 0,
             must_recover: false,
@@ -354,6 +384,7 @@ impl More {
             hears: false,
             delta: None,
             ends_at: None,
+            renews_at: None,
         }
     }
 }

@@ -27,20 +27,20 @@ use crate::{
 
 /// Rung when there is something to do.
 #[derive(Default)]
-pub(super) struct Bell {
+pub(in crate::session) struct Bell {
     is_rung: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Bell {
-    pub(super) fn ring(&self) {
+    pub(in crate::session) fn ring(&self) {
         self.is_rung.set(true);
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
-    async fn rung(&self) {
+    pub(in crate::session) async fn rung(&self) {
         poll_fn(|context| {
             if self.is_rung.take() {
                 return Poll::Ready(());
@@ -135,19 +135,24 @@ impl Session {
                 Ok(Ok(()))
             }
             Task::Announce => Ok(self.announce(channel).await),
-            Task::Expire => {
-                let is_server_side =
-                    self.subscriptions.all.borrow().get(channel).is_some_and(|it| it.is_server_side);
-                if is_server_side {
-                    return Err(Disconnect::SubscriptionExpired.into());
-                }
-                self.send(&Push::unsubscribe(&**channel, Unsubscribed::Expired).into());
-                self.take_away(channel).await;
-                Ok(Ok(()))
-            }
+            Task::Expire => self.expire(channel).await.map(Ok),
             Task::Read { from, heard, meta_ttl } => self.read_on(channel, from, heard, meta_ttl).await,
             Task::Compare { meta_ttl } => Ok(self.compare_position(channel, meta_ttl).await),
         }
+    }
+
+    /// Ends a subscription whose time is over; with the connection, if it is not the client's.
+    pub(in crate::session) async fn expire(self: &Rc<Self>, channel: &Arc<str>) -> Result<(), Ending> {
+        let is_server_side = match self.subscriptions.all.borrow().get(channel) {
+            Some(subscription) => subscription.is_server_side,
+            None => return Ok(()),
+        };
+        if is_server_side {
+            return Err(Disconnect::SubscriptionExpired.into());
+        }
+        self.send(&Push::unsubscribe(&**channel, Unsubscribed::Expired).into());
+        self.take_away(channel).await;
+        Ok(())
     }
 
     /// Tells the channel that this client has come.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use naru_gateway::{api, auth, limits, metrics, namespaces};
+use naru_gateway::{api, auth, limits, metrics, namespaces, proxy};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// All of it. Whatever is not said has its default.
@@ -16,6 +16,9 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) inbox: Inbox,
     pub(in crate::serve) rooms: Rooms,
     pub(in crate::serve) channel: namespaces::Settings,
+    pub(in crate::serve) client: proxy::Client,
+    pub(in crate::serve) rpc: proxy::Rpc,
+    pub(in crate::serve) proxies: Vec<proxy::Named>,
     pub(in crate::serve) http_api: api::Settings,
     pub(in crate::serve) limits: limits::Settings,
     pub(in crate::serve) metrics: metrics::Settings,

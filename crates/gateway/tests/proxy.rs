@@ -1,0 +1,516 @@
+//! The application's say, asked over HTTP of a back end that is made here.
+
+mod support;
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpListener},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use naru_gateway::{
+    Gateway, Options,
+    namespaces::{Namespaces, Settings},
+    proxy::{Client as Hooks, Named, Proxies, Rpc},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Harbour, eventually, token};
+
+/// A back end. Each path answers as it was told to, to one more request than it was told.
+struct Application {
+    url: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<String, Reply>,
+    asked: Vec<Asked>,
+}
+
+#[derive(Clone)]
+enum Reply {
+    Json(Value),
+    Text(&'static str, String),
+    /// The connection is closed without any.
+    Nothing,
+    Never,
+    /// After a while: with the request's own data.
+    Echo(Duration),
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    path: String,
+    headers: HashMap<String, String>,
+    body: Value,
+}
+
+impl Application {
+    fn start() -> Application {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state: Arc<Mutex<State>> = Arc::default();
+        let application = Application { url, state: state.clone() };
+        application.answer("/connect", json!({"result": {"user": "probe"}}));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, state) = (stream.unwrap(), state.clone());
+                thread::spawn(move || {
+                    let mut reader = BufReader::new(&stream);
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                    let mut headers = HashMap::new();
+                    loop {
+                        line.clear();
+                        reader.read_line(&mut line).unwrap();
+                        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+                        headers.insert(name.to_lowercase(), value.to_owned());
+                    }
+                    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).unwrap();
+                    let body: Value = serde_json::from_slice(&body).unwrap();
+                    let reply = {
+                        let mut state = state.lock().unwrap();
+                        state.asked.push(Asked { path: path.clone(), headers, body: body.clone() });
+                        state.answers.get(&path).cloned().unwrap_or(Reply::Nothing)
+                    };
+                    let (status, text) = match reply {
+                        Reply::Json(json) => ("200 OK", json.to_string()),
+                        Reply::Text(status, text) => (status, text),
+                        Reply::Echo(pause) => {
+                            thread::sleep(pause);
+                            ("200 OK", json!({"result": {"data": body["data"]}}).to_string())
+                        }
+                        Reply::Nothing => return stream.shutdown(Shutdown::Both).unwrap_or_default(),
+                        Reply::Never => loop {
+                            thread::park();
+                        },
+                    };
+                    let head =
+                        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", text.len());
+                    // Whoever has asked may not read all of it.
+                    let _ = (&stream).write_all(format!("{head}\r\n\r\n{text}").as_bytes());
+                });
+            }
+        });
+        application
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn answer(&self, path: &str, json: Value) {
+        self.reply(path, Reply::Json(json));
+    }
+
+    fn reply(&self, path: &str, reply: Reply) {
+        self.state.lock().unwrap().answers.insert(path.into(), reply);
+    }
+
+    /// What this path was asked last.
+    fn asked(&self, path: &str) -> Asked {
+        let state = self.state.lock().unwrap();
+        state
+            .asked
+            .iter()
+            .rfind(|asked| asked.path == path)
+            .cloned()
+            .unwrap_or_else(|| panic!("{path} was not asked"))
+    }
+
+    fn count(&self, path: &str) -> usize {
+        self.state.lock().unwrap().asked.iter().filter(|asked| asked.path == path).count()
+    }
+}
+
+/// Takes the sections of a configuration.
+fn with(config: Value) -> impl FnOnce(&mut Options) {
+    fn part<T: serde::de::DeserializeOwned>(config: &Value, name: &str, default: Value) -> T {
+        serde_json::from_value(config.get(name).cloned().unwrap_or(default)).unwrap()
+    }
+    let client: Hooks = part(&config, "client", json!({}));
+    let rpc: Rpc = part(&config, "rpc", json!({}));
+    let named: Vec<Named> = part(&config, "proxies", json!([]));
+    let channel: Settings = part(&config, "channel", json!({}));
+    move |options| {
+        options.proxies = Proxies::new(&client, &rpc, &named, &channel).unwrap();
+        options.namespaces = Namespaces::from(channel);
+    }
+}
+
+fn in_seconds(seconds: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
+}
+
+/// Connects, and answers what the server said.
+fn connected(gateway: &Gateway, request: Value) -> (Client, Value) {
+    let mut client = Client::open(gateway.address());
+    let reply = client.ask("connect", request);
+    assert!(reply["error"].is_null(), "{reply}");
+    (client, reply["connect"].clone())
+}
+
+#[test]
+fn the_application_says_who_connects() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({
+            "client": {"proxy": {"connect": {
+                "enabled": true, "endpoint": application.at("/connect"),
+                "http_headers": ["Cookie", "X-Fixed"],
+                "http": {"static_headers": {"X-Fixed": "ours", "X-Key": "key"}},
+            }}},
+            "channel": {
+                "proxy": {"subscribe": {
+                    "endpoint": application.at("/subscribe"), "include_connection_meta": true,
+                }},
+                "namespaces": [{"name": "chat", "allow_publish_for_client": true, "subscribe_proxy_enabled": true}],
+            },
+        })),
+    );
+    let ends = in_seconds(1000);
+    application.answer(
+        "/connect",
+        json!({"result": {
+            "user": "ada", "expire_at": ends, "info": {"name": "Ada"}, "data": {"hello": 1}, "channels": ["news"],
+            "subs": {"chat:own": {"data": [7], "info": {"role": "x"}}}, "meta": {"tenant": 7},
+            "caps": [{"channels": ["team"], "allow": ["sub", "pub"]}],
+        }}),
+    );
+    let headers = [("Cookie", "session=1"), ("Authorization", "Bearer secret"), ("X-Other", "o")];
+    let mut ada = Client::open_with(one.address(), &headers);
+    // A token is not looked at.
+    let request =
+        json!({"token": token("mallory"), "name": "js", "version": "1", "data": {"device": "phone"}});
+    let reply = ada.ask("connect", request)["connect"].clone();
+    assert_eq!(reply["data"], json!({"hello": 1}));
+    assert_eq!(reply["expires"], true);
+    assert!((990..=1000).contains(&reply["ttl"].as_u64().unwrap()), "{reply}");
+    assert_eq!(reply["subs"]["chat:own"]["data"], json!([7]));
+    assert!(reply["subs"]["news"].is_object() && reply["subs"]["inbox:ada"].is_object(), "{reply}");
+
+    let Asked { headers, body, .. } = application.asked("/connect");
+    assert_eq!(
+        body,
+        json!({"client": reply["client"], "transport": "websocket", "protocol": "json", "encoding": "json",
+            "name": "js", "version": "1", "data": {"device": "phone"}})
+    );
+    assert_eq!(headers["cookie"], "session=1");
+    assert_eq!((&*headers["x-key"], &*headers["x-fixed"]), ("key", "ours"));
+    assert_eq!(headers["content-type"], "application/json");
+    assert!(!headers.contains_key("authorization") && !headers.contains_key("x-other"), "{headers:?}");
+
+    ada.subscribe("team");
+    ada.ask("publish", json!({"channel": "team", "data": 1}));
+    let (_, publication) = ada.publication();
+    assert_eq!(publication["info"]["user"], "ada");
+    assert_eq!(publication["info"]["conn_info"], json!({"name": "Ada"}));
+    ada.ask("publish", json!({"channel": "chat:own", "data": 1}));
+    assert_eq!(ada.publication().1["info"]["chan_info"], json!({"role": "x"}));
+
+    application.answer("/subscribe", json!({"result": {}}));
+    ada.subscribe("chat:b");
+    let Asked { body, headers, .. } = application.asked("/subscribe");
+    assert_eq!((&body["meta"], &body["user"]), (&json!({"tenant": 7}), &json!("ada")));
+    assert!(!headers.contains_key("cookie"), "only hooks that list it get it: {headers:?}");
+
+    // Nobody in particular, with no name to have an inbox by.
+    application.answer("/connect", json!({"result": {"user": ""}}));
+    let (_, reply) = connected(&one, json!({}));
+    assert_eq!((reply.get("subs"), reply.get("expires")), (None, None), "{reply}");
+    one.stop();
+}
+
+#[test]
+fn whoever_is_not_let_in_is_told_why() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({"client": {"proxy": {"connect": {
+            "enabled": true, "endpoint": application.at("/connect"), "timeout": "300ms",
+            "http": {"status_to_code_transforms":
+                [{"status_code": 404, "to_error": {"code": 404, "message": "who?"}}]},
+        }}}})),
+    );
+    let refused = |reply: Reply| {
+        application.reply("/connect", reply);
+        Client::open(one.address()).ask("connect", json!({}))["error"].clone()
+    };
+    let error = |error: Value| refused(Reply::Json(json!({"error": error})));
+    assert_eq!(error(json!({"code": 403, "message": "no"})), json!({"code": 403, "message": "no"}));
+    assert_eq!(
+        error(json!({"code": 1999, "message": "later", "temporary": true})),
+        json!({"code": 1999, "message": "later", "temporary": true})
+    );
+    assert_eq!(refused(Reply::Text("404 Not Found", String::new())), json!({"code": 404, "message": "who?"}));
+    let over = json!({"result": {"user": "a", "expire_at": in_seconds(0)}});
+    assert_eq!(refused(Reply::Json(over))["code"], 110);
+
+    application.answer("/connect", json!({"disconnect": {"code": 4501, "reason": "banned"}}));
+    let mut client = Client::open(one.address());
+    client.command("connect", json!({}));
+    assert_eq!(client.closed(), Some((4501, "banned".to_owned())));
+
+    // Whatever is none of the answers there are lets nobody in, and everybody come again.
+    let large = json!({"result": {"user": "a", "data": "x".repeat(300 << 10)}}).to_string();
+    for reply in [
+        Reply::Nothing,
+        Reply::Never,
+        Reply::Text("200 OK", "<html>".into()),
+        Reply::Text("503 Service Unavailable", json!({"result": {"user": "a"}}).to_string()),
+        Reply::Text("302 Found", String::new()),
+        Reply::Text("200 OK", large),
+        Reply::Json(json!({})),
+        Reply::Json(json!({"result": {}})),
+        Reply::Json(json!({"result": {"user": 7}})),
+        Reply::Json(json!({"result": {"user": "a\nb"}})),
+        Reply::Json(json!({"result": {"user": "a", "b64info": "?"}})),
+        Reply::Json(json!({"error": {"code": 7}})),
+        Reply::Json(json!({"disconnect": {"code": 1000}})),
+    ] {
+        let error = refused(reply);
+        assert_eq!((&error["code"], &error["temporary"]), (&json!(100), &json!(true)), "{error}");
+    }
+    // It is back.
+    application.answer("/connect", json!({"result": {"user": "ada"}}));
+    connected(&one, json!({}));
+    one.stop();
+}
+
+#[test]
+fn a_token_lets_in_without_the_application_where_that_is_wanted() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({"client": {"proxy": {"connect": {
+            "enabled": true, "endpoint": application.at("/connect"), "only_without_token": true,
+        }}}})),
+    );
+    application.answer("/connect", json!({"result": {"user": "guest"}}));
+    let (_, reply) = connected(&one, json!({"token": token("alice")}));
+    assert!(reply["subs"]["inbox:alice"].is_object(), "{reply}");
+    assert_eq!(application.count("/connect"), 0);
+    let (_, reply) = connected(&one, json!({}));
+    assert!(reply["subs"]["inbox:guest"].is_object(), "{reply}");
+    assert_eq!(application.count("/connect"), 1);
+    one.stop();
+}
+
+#[test]
+fn namespaces_ask_their_own_hooks_who_subscribes() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({
+            "proxies": [{"name": "billing", "endpoint": application.at("/billing"), "timeout": "300ms"}],
+            "channel": {
+                "proxy": {"subscribe": {"endpoint": application.at("/subscribe")}},
+                "namespaces": [
+                    {"name": "chat", "subscribe_proxy_enabled": true, "history_size": 9, "history_ttl": "1m",
+                        "allow_publish_for_subscriber": true},
+                    {"name": "bills", "subscribe_proxy_enabled": true, "subscribe_proxy_name": "billing"},
+                ],
+            },
+        })),
+    );
+    let mut alice = Client::connect(one.address(), "alice");
+    let ends = in_seconds(500);
+    application.answer(
+        "/subscribe",
+        json!({"result": {"info": {"role": "r"}, "data": {"topic": 1}, "expire_at": ends,
+            "override": {"force_recovery": {"value": true}}}}),
+    );
+    let reply = alice.ask("subscribe", json!({"channel": "chat:a", "data": {"key": 1}}))["subscribe"].clone();
+    assert_eq!((&reply["data"], &reply["expires"]), (&json!({"topic": 1}), &json!(true)), "{reply}");
+    assert_eq!(reply["recoverable"], true, "{reply}");
+    let body = application.asked("/subscribe").body;
+    assert_eq!((&body["channel"], &body["user"]), (&json!("chat:a"), &json!("alice")));
+    assert_eq!((&body["data"], body.get("meta")), (&json!({"key": 1}), None));
+    alice.ask("publish", json!({"channel": "chat:a", "data": 1}));
+    assert_eq!(alice.publication().1["info"]["chan_info"], json!({"role": "r"}));
+
+    application.answer("/billing", json!({"error": {"code": 403, "message": "unpaid"}}));
+    assert_eq!(alice.refused("subscribe", json!({"channel": "bills:1"})), (403, "unpaid".into()));
+    assert_eq!(application.count("/subscribe"), 1);
+    for reply in [Reply::Nothing, Reply::Never, Reply::Json(json!({"result": 1}))] {
+        application.reply("/billing", reply);
+        assert_eq!(alice.refused("subscribe", json!({"channel": "bills:1"})).0, 100);
+    }
+    application.answer("/billing", json!({"result": {}}));
+    alice.subscribe("bills:1");
+    application.answer("/billing", json!({"disconnect": {"code": 4000, "reason": "again"}}));
+    alice.command("subscribe", json!({"channel": "bills:2"}));
+    assert_eq!(alice.closed(), Some((4000, "again".to_owned())));
+    one.stop();
+}
+
+#[test]
+fn the_application_says_what_is_published() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({"channel": {
+            "proxy": {"publish": {"endpoint": application.at("/publish"), "timeout": "5s"}},
+            "namespaces": [{"name": "chat", "allow_subscribe_for_client": true, "publish_proxy_enabled": true,
+                "publication_data_format": "json_object"}],
+        }})),
+    );
+    let mut alice = Client::connect(one.address(), "alice");
+    alice.subscribe("chat:a");
+    application.answer("/publish", json!({"result": {"data": {"text": "HI"}, "tags": {"by": "app"}}}));
+    let published = alice.ask("publish", json!({"channel": "chat:a", "data": {"text": "hi"}}));
+    assert_eq!(published["publish"], json!({}), "{published}");
+    let (_, publication) = alice.publication();
+    assert_eq!((&publication["data"], &publication["tags"]), (&json!({"text": "HI"}), &json!({"by": "app"})));
+    assert_eq!(application.asked("/publish").body["data"], json!({"text": "hi"}));
+
+    application.answer("/publish", json!({"result": {"data": 7}}));
+    assert_eq!(alice.refused("publish", json!({"channel": "chat:a", "data": {}})).0, 107);
+    application.answer("/publish", json!({"error": {"code": 400, "message": "rude"}}));
+    assert_eq!(alice.refused("publish", json!({"channel": "chat:a", "data": {}})), (400, "rude".into()));
+    let by_rpc = json!({"method": "publish", "data": {"channel": "chat:a", "data": {}}});
+    assert_eq!(alice.refused("rpc", by_rpc), (400, "rude".into()));
+    application.answer("/publish", json!({}));
+    assert_eq!(alice.refused("publish", json!({"channel": "chat:a", "data": {}})).0, 100);
+
+    // In order, however long each takes; and other commands do not wait for it.
+    application.reply("/publish", Reply::Echo(Duration::from_millis(150)));
+    for n in 0..4 {
+        alice.command("publish", json!({"channel": "chat:a", "data": {"n": n}}));
+    }
+    for n in 0..4 {
+        assert_eq!(alice.pushed(|push| push["channel"] == "chat:a")["pub"]["data"], json!({"n": n}));
+    }
+    application.answer("/publish", json!({"disconnect": {"code": 4500, "reason": "spam"}}));
+    let mut mallory = Client::connect(one.address(), "mallory");
+    mallory.command("publish", json!({"channel": "chat:a", "data": {}}));
+    assert_eq!(mallory.closed(), Some((4500, "spam".to_owned())));
+    one.stop();
+}
+
+#[test]
+fn methods_that_are_not_ours_are_the_applications() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({
+            "proxies": [{"name": "billing", "endpoint": application.at("/billing")}],
+            "rpc": {
+                "proxy": {"endpoint": application.at("/rpc"), "timeout": "300ms"},
+                "without_namespace": {"proxy_enabled": true},
+                "namespaces": [{"name": "bills", "proxy_enabled": true, "proxy_name": "billing"}],
+            },
+        })),
+    );
+    let mut alice = Client::connect(one.address(), "alice");
+    application.reply("/rpc", Reply::Echo(Duration::ZERO));
+    application.answer("/billing", json!({"result": {"data": "paid"}}));
+    assert_eq!(alice.rpc("price", json!({"of": 1})), json!({"of": 1}));
+    let body = application.asked("/rpc").body;
+    assert_eq!((&body["method"], &body["user"]), (&json!("price"), &json!("alice")));
+    assert_eq!(alice.rpc("bills:pay", json!(null)), "paid");
+    assert_eq!(alice.refused("rpc", json!({"method": "other:pay"})).0, 108);
+    // Our own stay ours.
+    assert!(alice.rpc("conversations", json!({})).is_object());
+    assert_eq!(application.count("/rpc"), 1);
+
+    application.answer("/rpc", json!({"error": {"code": 401, "message": "who"}}));
+    assert_eq!(alice.refused("rpc", json!({"method": ""})), (401, "who".into()));
+    assert_eq!(application.asked("/rpc").body.get("method"), None);
+    application.reply("/rpc", Reply::Never);
+    assert_eq!(alice.refused("rpc", json!({"method": "price"})).0, 100);
+    one.stop();
+
+    let none = harbour.gateway("none");
+    let mut alice = Client::connect(none.address(), "alice");
+    assert_eq!(alice.refused("rpc", json!({"method": "price"})).0, 108);
+    none.stop();
+}
+
+#[test]
+fn the_application_prolongs_connections_and_subscriptions() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with(
+        "one",
+        with(json!({
+            "client": {"proxy": {
+                "connect": {"enabled": true, "endpoint": application.at("/connect")},
+                "refresh": {"enabled": true, "endpoint": application.at("/refresh")},
+            }},
+            "channel": {
+                "proxy": {
+                    "subscribe": {"endpoint": application.at("/subscribe")},
+                    "sub_refresh": {"endpoint": application.at("/sub_refresh")},
+                },
+                "namespaces": [{"name": "chat", "subscribe_proxy_enabled": true, "sub_refresh_proxy_enabled": true,
+                    "allow_publish_for_client": true}],
+            },
+        })),
+    );
+    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
+    application.answer("/subscribe", json!({"result": {"expire_at": in_seconds(3)}}));
+    let later = in_seconds(1000);
+    application.answer("/refresh", json!({"result": {"expire_at": later, "info": {"is": "new"}}}));
+    application.answer("/sub_refresh", json!({"result": {"expire_at": in_seconds(6)}}));
+    let (mut ada, reply) = connected(&one, json!({}));
+    assert_eq!((reply.get("expires"), reply.get("ttl")), (None, None), "{reply}");
+    ada.subscribe("chat:a");
+    eventually("both were asked about", || {
+        application.count("/refresh") == 1 && application.count("/sub_refresh") >= 1
+    });
+    assert_eq!(application.asked("/refresh").body["user"], "ada");
+    assert_eq!(application.asked("/sub_refresh").body["channel"], "chat:a");
+    eventually("others see the new info", || {
+        ada.ask("publish", json!({"channel": "chat:a", "data": 1}));
+        ada.pushed(|push| push["channel"] == "chat:a")["pub"]["info"]["conn_info"] == json!({"is": "new"})
+    });
+    application.answer("/sub_refresh", json!({"result": {"expired": true}}));
+    let ended = ada.pushed(|push| push.get("unsubscribe").is_some());
+    assert_eq!((&ended["channel"], &ended["unsubscribe"]["code"]), (&json!("chat:a"), &json!(2501)));
+    assert_eq!(application.count("/refresh"), 1);
+
+    // That is not the client's business any more.
+    application.answer("/subscribe", json!({"result": {}}));
+    ada.subscribe("chat:b");
+    ada.command("sub_refresh", json!({"channel": "chat:b", "token": "x"}));
+    assert_eq!(ada.closed().map(|(code, _)| code), Some(3501));
+    application.answer("/connect", json!({"result": {"user": "ada"}}));
+    let (mut ada, _) = connected(&one, json!({}));
+    ada.command("refresh", json!({"token": token("ada")}));
+    assert_eq!(ada.closed().map(|(code, _)| code), Some(3501));
+
+    for (answer, code) in [
+        (json!({"result": {"expired": true}}), 3005),
+        (json!({"error": {"code": 403}}), 3005),
+        (json!({"disconnect": {"code": 4502, "reason": "gone"}}), 4502),
+    ] {
+        application.answer("/refresh", answer);
+        application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
+        let (mut ada, _) = connected(&one, json!({}));
+        assert_eq!(ada.closed().map(|(code, _)| code), Some(code));
+    }
+    // While nobody answers, it stays.
+    application.reply("/refresh", Reply::Nothing);
+    let before = application.count("/refresh");
+    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
+    let (mut ada, _) = connected(&one, json!({}));
+    eventually("it was asked about", || application.count("/refresh") > before);
+    assert_eq!(ada.ask("ping", json!({}))["error"]["code"], 108);
+    one.stop();
+}
