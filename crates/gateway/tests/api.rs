@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use naru_gateway::api::{KeySettings, SecretKey, Settings};
+use naru_gateway::{
+    api::{KeySettings, SecretKey, Settings},
+    namespaces::{self, Namespaces},
+};
 use serde_json::{Value, json};
 use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway};
 
@@ -50,6 +53,12 @@ fn done(address: SocketAddr, method: &str, params: Value) -> Value {
 
 fn code(address: SocketAddr, method: &str, params: Value) -> u64 {
     call(address, method, params)["error"]["code"].as_u64().expect("a code")
+}
+
+/// A namespace with a history, and nothing more.
+fn kept() -> Namespaces {
+    let kept = json!({"namespaces": [{"name": "kept", "history_size": 10, "history_ttl": "1h"}]});
+    serde_json::from_value::<namespaces::Settings>(kept).unwrap().into()
 }
 
 #[test]
@@ -175,6 +184,37 @@ fn what_a_server_wants_done_with_a_users_connections_is_done_on_every_server() {
     assert_eq!(code(api, "subscribe", json!({"user": "alice", "channel": "nowhere:a"})), 102);
     one.stop();
     two.stop();
+}
+
+#[test]
+fn what_was_published_since_a_position_comes_behind_the_push() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| options.namespaces = kept());
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut epoch = Value::Null;
+    for number in 1..=4 {
+        let published = done(one.api_address(), "publish", json!({"channel": "kept:a", "data": number}));
+        epoch = published["epoch"].clone();
+    }
+    let since = json!({"offset": 2, "epoch": epoch});
+    let subscribe = json!({"channel": "kept:a", "user": "alice", "recover_since": since});
+    done(one.api_address(), "subscribe", subscribe);
+    let push = alice.pushed(|push| push["channel"] == "kept:a")["subscribe"].clone();
+    assert_eq!(push, json!({"recoverable": true, "positioned": true, "epoch": epoch, "offset": 2}));
+    done(one.api_address(), "publish", json!({"channel": "kept:a", "data": 5}));
+    for number in 3..=5 {
+        assert_eq!(alice.publication(), ("kept:a".into(), json!({"data": number, "offset": number})));
+    }
+    // Who says no to recovery gets none.
+    done(one.api_address(), "unsubscribe", json!({"channel": "kept:a", "user": "alice"}));
+    alice.pushed(|push| !push["unsubscribe"].is_null());
+    let no = json!({"force_recovery": {"value": false}});
+    let subscribe = json!({"channel": "kept:a", "user": "alice", "recover_since": since, "override": no});
+    done(one.api_address(), "subscribe", subscribe);
+    let push = alice.pushed(|push| push["channel"] == "kept:a")["subscribe"].clone();
+    assert_eq!(push["recoverable"], Value::Null, "{push}");
+    alice.assert_quiet();
+    one.stop();
 }
 
 #[test]

@@ -122,9 +122,9 @@ impl Session {
     fn terms_of(&self, steer: &nodes::Subscribe) -> Result<Terms, Refused> {
         let sender = Sender { chan_info: steer.info.clone(), ..self.info() };
         let mut overrides = Overrides::from(steer.overrides);
-        // Without a position nothing could be sent behind the push.
+        // Only who can recover has what was published sent behind the push; whoever says no to that explicitly means it.
         if steer.recover_since.is_some() {
-            overrides.force_positioning = overrides.force_positioning.or(Some(true));
+            overrides.force_recovery = overrides.force_recovery.or(Some(true));
         }
         let since = steer.recover_since.as_ref();
         let wanted = since.map(|since| Wanted { offset: since.offset, epoch: since.epoch.clone() });
