@@ -7,6 +7,8 @@ mod support;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -15,7 +17,7 @@ use naru_gateway::{
     namespaces::{self, Namespaces},
 };
 use serde_json::{Value, json};
-use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway};
+use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway, gateway_with, token};
 
 /// Asks over HTTP; the status, and the body as it is.
 fn ask(address: SocketAddr, head: &str, headers: &str, body: &str) -> (u16, String) {
@@ -31,6 +33,15 @@ fn ask(address: SocketAddr, head: &str, headers: &str, body: &str) -> (u16, Stri
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The same, whose answer is not waited for: it comes when the broker does.
+fn ask_only(address: SocketAddr, method: &str, params: &Value) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = params.to_string();
+    let head = format!("POST /api/{method} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream
 }
 
 fn call(address: SocketAddr, method: &str, params: Value) -> Value {
@@ -214,6 +225,49 @@ fn what_was_published_since_a_position_comes_behind_the_push() {
     let push = alice.pushed(|push| push["channel"] == "kept:a")["subscribe"].clone();
     assert_eq!(push["recoverable"], Value::Null, "{push}");
     alice.assert_quiet();
+    one.stop();
+}
+
+#[test]
+fn who_is_still_connecting_is_steered_as_well() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway_with("one", &strait.address, |options| options.cores = 1);
+    let api = one.api_address();
+    // Whatever the broker is asked is not answered.
+    strait.becalm(true);
+    let connecting = |user: &str| {
+        let mut client = Client::open(one.address());
+        let id = client.command("connect", json!({"token": token(user)}));
+        (client, id)
+    };
+    let (mut alice, id) = connecting("alice");
+    let mut trent = connecting("trent").0;
+    let mut mallory = connecting("mallory").0;
+    let is_gone = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut asked = Vec::new();
+            eventually("who is connecting is disconnected", || {
+                asked.push(ask_only(api, "disconnect", &json!({"user": "mallory"})));
+                is_gone.load(Ordering::SeqCst)
+            });
+        });
+        assert_eq!(mallory.closed(), Some((3503, "force disconnect".into())));
+        is_gone.store(true, Ordering::SeqCst);
+    });
+    let asked = [
+        ask_only(api, "refresh", &json!({"user": "alice"})),
+        ask_only(api, "subscribe", &json!({"channel": "public:a", "user": "alice"})),
+        ask_only(api, "refresh", &json!({"user": "trent", "expired": true})),
+    ];
+    assert_eq!(trent.closed(), Some((3005, "expired".into())));
+    strait.becalm(false);
+    assert!(alice.reply(id)["connect"].is_object());
+    assert_eq!(alice.pushed(|_| true), json!({"refresh": {}}));
+    assert_eq!(alice.pushed(|_| true), json!({"channel": "public:a", "subscribe": {}}));
+    alice.assert_quiet();
+    drop(asked);
     one.stop();
 }
 
