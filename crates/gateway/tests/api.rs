@@ -68,7 +68,10 @@ fn code(address: SocketAddr, method: &str, params: Value) -> u64 {
 
 /// A namespace with a history, and nothing more.
 fn kept() -> Namespaces {
-    let kept = json!({"namespaces": [{"name": "kept", "history_size": 10, "history_ttl": "1h"}]});
+    let kept = json!({"namespaces": [{
+        "name": "kept", "history_size": 10, "history_ttl": "1h",
+        "allow_subscribe_for_client": true, "allow_positioning": true,
+    }]});
     serde_json::from_value::<namespaces::Settings>(kept).unwrap().into()
 }
 
@@ -268,6 +271,54 @@ fn who_is_still_connecting_is_steered_as_well() {
     assert_eq!(alice.pushed(|_| true), json!({"channel": "public:a", "subscribe": {}}));
     alice.assert_quiet();
     drop(asked);
+    one.stop();
+}
+
+#[test]
+fn a_subscription_that_is_ended_while_it_begins_does_not_begin() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway_with("one", &strait.address, |options| {
+        options.namespaces = kept();
+        options.cores = 1;
+    });
+    let api = one.api_address();
+    let positioned = json!({"channel": "kept:a", "positioned": true});
+    let mut bob = Client::connect(one.address(), "bob");
+    assert_eq!(bob.ask("subscribe", positioned.clone())["subscribe"]["positioned"], true);
+    let mut alice = Client::connect(one.address(), "alice");
+    for is_begun_anew in [false, true] {
+        // The server hears the channel already; where it stands is asked, and not answered.
+        strait.becalm(true);
+        let id = alice.command("subscribe", positioned.clone());
+        let is_told = AtomicBool::new(false);
+        let mut asked = Vec::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                eventually("what has not begun is ended", || {
+                    asked.push(ask_only(api, "unsubscribe", &json!({"channel": "kept:a", "user": "alice"})));
+                    is_told.load(Ordering::SeqCst)
+                });
+            });
+            assert_eq!(alice.pushed(|_| true)["unsubscribe"]["code"], 2000);
+            is_told.store(true, Ordering::SeqCst);
+        });
+        if is_begun_anew {
+            asked.push(ask_only(api, "subscribe", &json!({"channel": "kept:a", "user": "alice"})));
+        }
+        strait.becalm(false);
+        let code = alice.reply(id)["error"]["code"].as_u64();
+        assert!(matches!(code, Some(103 | 105)), "{code:?}");
+        if is_begun_anew {
+            assert!(alice.pushed(|_| true)["subscribe"].is_object());
+        }
+        done(api, "publish", json!({"channel": "kept:a", "data": is_begun_anew}));
+        assert_eq!(bob.publication().1["data"], is_begun_anew);
+        if is_begun_anew {
+            assert_eq!(alice.publication().1["data"], true);
+        }
+        alice.assert_quiet();
+    }
     one.stop();
 }
 
