@@ -86,8 +86,9 @@ impl Session {
         if let Some(stream) = subscription.stream_mut()
             && !matches!(stream.phase, Phase::Over)
         {
-            if matches!(stream.phase, Phase::Joining(_)) {
-                self.subscriptions.attend(-1);
+            // Until it is taken away, what has no position is not to pass it either.
+            if !matches!(stream.phase, Phase::Joining(_)) {
+                self.subscriptions.attend(1);
             }
             stream.phase = Phase::Over;
             drop(all);

@@ -51,7 +51,7 @@ pub(crate) use position::Wanted;
 #[derive(Default)]
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
-    /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
+    /// How many of them look at all that comes, not only at what has a position: those that are joining or over, or get differences.
     pub(super) attentive: Cell<usize>,
     /// The number of the newest.
     newest: Cell<u64>,
