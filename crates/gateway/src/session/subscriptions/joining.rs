@@ -317,6 +317,7 @@ impl Stream {
             standing: None,
             phase: Phase::Joining(Held::default()),
             compared: (0, Instant::now() + POSITION_CHECK),
+            is_suspect: false,
             meta_ttl: history.meta_ttl,
         }
     }

@@ -91,6 +91,8 @@ struct Stream {
     phase: Phase,
     /// Where it stood when that was compared with the channel last, and when to do so again.
     compared: (u64, Instant),
+    /// The broker was away while it was not live: it is compared whatever it has heard since.
+    is_suspect: bool,
     /// For how long the channel's offset and epoch are remembered.
     meta_ttl: std::time::Duration,
 }
