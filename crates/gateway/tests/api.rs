@@ -275,6 +275,27 @@ fn who_is_still_connecting_is_steered_as_well() {
 }
 
 #[test]
+fn a_publication_that_grows_in_json_is_no_reason_to_cut_its_clients_off() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let live = json!({"namespaces": [{
+            "name": "live", "allow_subscribe_for_client": true,
+            "delta_publish": true, "allowed_delta_types": ["fossil"],
+        }]});
+        options.namespaces = serde_json::from_value::<namespaces::Settings>(live).unwrap().into();
+    });
+    let mut alice = Client::connect(one.address(), "alice");
+    let reply = alice.ask("subscribe", json!({"channel": "live:a", "delta": "fossil"}));
+    assert_eq!(reply["subscribe"]["delta"], true, "{reply}");
+    // Within the bound as it is published, and beyond it where its quotes are escaped once more, for who gets differences.
+    let quotes = json!("\"".repeat(350 << 10));
+    done(one.api_address(), "publish", json!({"channel": "live:a", "data": quotes}));
+    assert_eq!(alice.publication().1["data"], json!(quotes.to_string()));
+    alice.assert_quiet();
+    one.stop();
+}
+
+#[test]
 fn a_subscription_that_is_ended_while_it_begins_does_not_begin() {
     let harbour = Harbour::open();
     let strait = Strait::to(harbour.address);
