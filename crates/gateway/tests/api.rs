@@ -7,12 +7,17 @@ mod support;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
-use naru_gateway::api::{KeySettings, SecretKey, Settings};
+use naru_gateway::{
+    api::{KeySettings, SecretKey, Settings},
+    namespaces::{self, Namespaces},
+};
 use serde_json::{Value, json};
-use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway};
+use support::{API_KEY, Client, Harbour, PATIENCE, Strait, eventually, gateway, gateway_with, token};
 
 /// Asks over HTTP; the status, and the body as it is.
 fn ask(address: SocketAddr, head: &str, headers: &str, body: &str) -> (u16, String) {
@@ -28,6 +33,15 @@ fn ask(address: SocketAddr, head: &str, headers: &str, body: &str) -> (u16, Stri
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The same, whose answer is not waited for: it comes when the broker does.
+fn ask_only(address: SocketAddr, method: &str, params: &Value) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = params.to_string();
+    let head = format!("POST /api/{method} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream
 }
 
 fn call(address: SocketAddr, method: &str, params: Value) -> Value {
@@ -50,6 +64,15 @@ fn done(address: SocketAddr, method: &str, params: Value) -> Value {
 
 fn code(address: SocketAddr, method: &str, params: Value) -> u64 {
     call(address, method, params)["error"]["code"].as_u64().expect("a code")
+}
+
+/// A namespace with a history, and nothing more.
+fn kept() -> Namespaces {
+    let kept = json!({"namespaces": [{
+        "name": "kept", "history_size": 10, "history_ttl": "1h",
+        "allow_subscribe_for_client": true, "allow_positioning": true,
+    }]});
+    serde_json::from_value::<namespaces::Settings>(kept).unwrap().into()
 }
 
 #[test]
@@ -175,6 +198,149 @@ fn what_a_server_wants_done_with_a_users_connections_is_done_on_every_server() {
     assert_eq!(code(api, "subscribe", json!({"user": "alice", "channel": "nowhere:a"})), 102);
     one.stop();
     two.stop();
+}
+
+#[test]
+fn what_was_published_since_a_position_comes_behind_the_push() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| options.namespaces = kept());
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut epoch = Value::Null;
+    for number in 1..=4 {
+        let published = done(one.api_address(), "publish", json!({"channel": "kept:a", "data": number}));
+        epoch = published["epoch"].clone();
+    }
+    let since = json!({"offset": 2, "epoch": epoch});
+    let subscribe = json!({"channel": "kept:a", "user": "alice", "recover_since": since});
+    done(one.api_address(), "subscribe", subscribe);
+    let push = alice.pushed(|push| push["channel"] == "kept:a")["subscribe"].clone();
+    assert_eq!(push, json!({"recoverable": true, "positioned": true, "epoch": epoch, "offset": 2}));
+    done(one.api_address(), "publish", json!({"channel": "kept:a", "data": 5}));
+    for number in 3..=5 {
+        assert_eq!(alice.publication(), ("kept:a".into(), json!({"data": number, "offset": number})));
+    }
+    // Who says no to recovery gets none.
+    done(one.api_address(), "unsubscribe", json!({"channel": "kept:a", "user": "alice"}));
+    alice.pushed(|push| !push["unsubscribe"].is_null());
+    let no = json!({"force_recovery": {"value": false}});
+    let subscribe = json!({"channel": "kept:a", "user": "alice", "recover_since": since, "override": no});
+    done(one.api_address(), "subscribe", subscribe);
+    let push = alice.pushed(|push| push["channel"] == "kept:a")["subscribe"].clone();
+    assert_eq!(push["recoverable"], Value::Null, "{push}");
+    alice.assert_quiet();
+    one.stop();
+}
+
+#[test]
+fn who_is_still_connecting_is_steered_as_well() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway_with("one", &strait.address, |options| options.cores = 1);
+    let api = one.api_address();
+    // Whatever the broker is asked is not answered.
+    strait.becalm(true);
+    let connecting = |user: &str| {
+        let mut client = Client::open(one.address());
+        let id = client.command("connect", json!({"token": token(user)}));
+        (client, id)
+    };
+    let (mut alice, id) = connecting("alice");
+    let mut trent = connecting("trent").0;
+    let mut mallory = connecting("mallory").0;
+    let is_gone = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut asked = Vec::new();
+            eventually("who is connecting is disconnected", || {
+                asked.push(ask_only(api, "disconnect", &json!({"user": "mallory"})));
+                is_gone.load(Ordering::SeqCst)
+            });
+        });
+        assert_eq!(mallory.closed(), Some((3503, "force disconnect".into())));
+        is_gone.store(true, Ordering::SeqCst);
+    });
+    let asked = [
+        ask_only(api, "refresh", &json!({"user": "alice"})),
+        ask_only(api, "subscribe", &json!({"channel": "public:a", "user": "alice"})),
+        ask_only(api, "refresh", &json!({"user": "trent", "expired": true})),
+    ];
+    assert_eq!(trent.closed(), Some((3005, "expired".into())));
+    strait.becalm(false);
+    assert!(alice.reply(id)["connect"].is_object());
+    assert_eq!(alice.pushed(|_| true), json!({"refresh": {}}));
+    assert_eq!(alice.pushed(|_| true), json!({"channel": "public:a", "subscribe": {}}));
+    alice.assert_quiet();
+    drop(asked);
+    one.stop();
+}
+
+#[test]
+fn a_publication_that_grows_in_json_is_no_reason_to_cut_its_clients_off() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let live = json!({"namespaces": [{
+            "name": "live", "allow_subscribe_for_client": true,
+            "delta_publish": true, "allowed_delta_types": ["fossil"],
+        }]});
+        options.namespaces = serde_json::from_value::<namespaces::Settings>(live).unwrap().into();
+    });
+    let mut alice = Client::connect(one.address(), "alice");
+    let reply = alice.ask("subscribe", json!({"channel": "live:a", "delta": "fossil"}));
+    assert_eq!(reply["subscribe"]["delta"], true, "{reply}");
+    // Within the bound as it is published, and beyond it where its quotes are escaped once more, for who gets differences.
+    let quotes = json!("\"".repeat(350 << 10));
+    done(one.api_address(), "publish", json!({"channel": "live:a", "data": quotes}));
+    assert_eq!(alice.publication().1["data"], json!(quotes.to_string()));
+    alice.assert_quiet();
+    one.stop();
+}
+
+#[test]
+fn a_subscription_that_is_ended_while_it_begins_does_not_begin() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway_with("one", &strait.address, |options| {
+        options.namespaces = kept();
+        options.cores = 1;
+    });
+    let api = one.api_address();
+    let positioned = json!({"channel": "kept:a", "positioned": true});
+    let mut bob = Client::connect(one.address(), "bob");
+    assert_eq!(bob.ask("subscribe", positioned.clone())["subscribe"]["positioned"], true);
+    let mut alice = Client::connect(one.address(), "alice");
+    for is_begun_anew in [false, true] {
+        // The server hears the channel already; where it stands is asked, and not answered.
+        strait.becalm(true);
+        let id = alice.command("subscribe", positioned.clone());
+        let is_told = AtomicBool::new(false);
+        let mut asked = Vec::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                eventually("what has not begun is ended", || {
+                    asked.push(ask_only(api, "unsubscribe", &json!({"channel": "kept:a", "user": "alice"})));
+                    is_told.load(Ordering::SeqCst)
+                });
+            });
+            assert_eq!(alice.pushed(|_| true)["unsubscribe"]["code"], 2000);
+            is_told.store(true, Ordering::SeqCst);
+        });
+        if is_begun_anew {
+            asked.push(ask_only(api, "subscribe", &json!({"channel": "kept:a", "user": "alice"})));
+        }
+        strait.becalm(false);
+        let code = alice.reply(id)["error"]["code"].as_u64();
+        assert!(matches!(code, Some(103 | 105)), "{code:?}");
+        if is_begun_anew {
+            assert!(alice.pushed(|_| true)["subscribe"].is_object());
+        }
+        done(api, "publish", json!({"channel": "kept:a", "data": is_begun_anew}));
+        assert_eq!(bob.publication().1["data"], is_begun_anew);
+        if is_begun_anew {
+            assert_eq!(alice.publication().1["data"], true);
+        }
+        alice.assert_quiet();
+    }
+    one.stop();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Census, Whom};
 
-/// Who is on a core: sessions that have connected.
+/// Who is on a core: sessions that have connected, or are about to and have shown who they are.
 #[derive(Default)]
 pub(crate) struct Index(RefCell<Maps>);
 

@@ -202,9 +202,14 @@ fn positioned(publication: message::Publication, position: Option<&StreamPositio
 
 /// What a channel has kept, as it is in answers; none where it cannot be said.
 pub(crate) fn kept(payload: &Bytes, offset: u64, encoding: Encoding) -> Option<message::Publication> {
-    let (sender, published) = match Envelope::read(payload) {
-        Some(Envelope { sender, what: envelope::What::Published(published) }) => (sender, published),
-        Some(_) | None => (None, Payload::of(payload.clone()).into()),
+    let Some(Envelope { sender, what: envelope::What::Published(published) }) = Envelope::read(payload)
+    else {
+        // Somebody else's, as it is live.
+        let data = match encoding {
+            Encoding::Json if !json::is_json(payload) => text_in_json(payload)?,
+            Encoding::Json | Encoding::Protobuf => payload.clone(),
+        };
+        return Some(message::Publication { data, offset, ..Default::default() });
     };
     let Published { data, tags, time, delta: _ } = published;
     let (data, info) = match encoding {
@@ -256,14 +261,17 @@ fn foreign(
     at: impl Fn(message::Publication) -> message::Publication,
 ) -> Content {
     let push = |data| Push::publication(channel, at(message::Publication { data, ..Default::default() }));
-    let in_json = match Payload::of(payload.clone()) {
-        Payload::Json(_) => InJson::Same,
-        Payload::Binary(bytes) => match str::from_utf8(&bytes) {
-            Ok(text) => InJson::Otherwise(Box::new(push(json::payload_of(&text)).into())),
-            Err(_) => InJson::Never,
-        },
+    let in_json = if json::is_json(&payload) {
+        InJson::Same
+    } else {
+        text_in_json(&payload).map_or(InJson::Never, |text| InJson::Otherwise(Box::new(push(text).into())))
     };
     Content::new(push(payload), in_json)
+}
+
+/// Text that is not JSON, as a JSON string.
+fn text_in_json(payload: &Bytes) -> Option<Bytes> {
+    str::from_utf8(payload).ok().map(|text| json::payload_of(&text))
 }
 
 /// What has come into a user's inbox, for their sessions. `data` is the entry as they see it.
@@ -380,6 +388,24 @@ mod tests {
             );
             assert_eq!(decoded(payload.as_bytes()).data, payload);
         }
+    }
+
+    #[test]
+    fn what_others_have_kept_is_told_as_it_was_live() {
+        for (payload, data) in [
+            (&b"hi"[..], Some(r#""hi""#)),
+            (b"{\"a\": 1}", Some("{\"a\": 1}")),
+            (b"", Some(r#""""#)),
+            (b"\xff\xfe", None),
+        ] {
+            let payload = Bytes::copy_from_slice(payload);
+            let told = |encoding| kept(&payload, 7, encoding);
+            assert_eq!(told(Encoding::Json).map(|told| told.data), data.map(Bytes::from));
+            assert_eq!(told(Encoding::Protobuf).unwrap().data, payload);
+        }
+        // What a gateway knows not to be JSON is none here as well.
+        let payload = signed(sender(None), json("no json"), false);
+        assert_eq!(kept(&payload, 7, Encoding::Json), None);
     }
 
     #[test]

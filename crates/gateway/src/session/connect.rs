@@ -74,6 +74,7 @@ impl Session {
             // Unless it is sent away.
             self.answer(id, Err(failure))?;
             self.is_refused.set(true);
+            self.leave_index();
             self.clock.refused();
         }
         Ok(())
@@ -110,6 +111,8 @@ impl Session {
             conn_info: info,
             chan_info: None,
         };
+        // What follows waits for the broker: whoever is steered meanwhile is steered.
+        self.enter_index(&sender.user);
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
@@ -161,8 +164,8 @@ impl Session {
             self.enter_rooms(rooms);
             self.begin_inbox(resumed);
         }
-        self.enter_index();
         self.clock.connected();
+        self.begin_steered();
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What an application's server wants done with this connection.
 //!
-//! What ends it is done at once. The rest waits in a queue for a loop of its own beside the session's others: to subscribe means
-//! to wait for the broker, and what comes after it must not overtake it.
+//! What ends it is done at once, also while it is still connecting: whoever is banned then must not come in. The rest waits in a
+//! queue until it has connected, and for a loop of its own beside the session's others: to subscribe means to wait for the broker,
+//! and what comes after it must not overtake it.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -46,9 +47,9 @@ impl Session {
         self.core.local()
     }
 
-    /// From here on the connection is found by others.
-    pub(super) fn enter_index(&self) {
-        let user = self.user_name().into();
+    /// From here on the connection is found by others; `user` is the name it will have.
+    pub(super) fn enter_index(&self, user: &str) {
+        let user = user.into();
         let client = self.client.parse().expect("a client's id is one that we made");
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
         let place = self.steered.place.get_or_init(|| Place { user, client, session });
@@ -69,8 +70,9 @@ impl Session {
                     self.end(Ending::Steered(disconnect.code, disconnect.reason.as_str().into()));
                 }
             }
-            Steer::Refresh(refresh) => self.refreshed(refresh),
-            Steer::Subscribe(_) | Steer::Unsubscribe(_) => {
+            Steer::Refresh(refresh) if refresh.ends() => self.end(Disconnect::Expired),
+            Steer::Refresh(refresh) if self.connected.get().is_some() => self.refreshed(refresh),
+            Steer::Refresh(_) | Steer::Subscribe(_) | Steer::Unsubscribe(_) => {
                 let mut waiting = self.steered.waiting.borrow_mut();
                 if waiting.len() >= STEERS_MAX {
                     return self.end(Disconnect::InsufficientState);
@@ -81,10 +83,33 @@ impl Session {
         }
     }
 
+    /// It has connected: what has waited for that is done.
+    pub(super) fn begin_steered(&self) {
+        let mut waiting = self.steered.waiting.borrow_mut();
+        if waiting.is_empty() {
+            return;
+        }
+        // At once, as those are that come from here on; otherwise an older one would be done after a newer one.
+        waiting.retain(|steer| match &**steer {
+            Steer::Refresh(refresh) => {
+                self.refreshed(refresh);
+                false
+            }
+            Steer::Disconnect(_) | Steer::Subscribe(_) | Steer::Unsubscribe(_) => true,
+        });
+        self.steered.changed.notify_one();
+    }
+
+    /// The next to be done; none before it has connected.
+    fn next_steer(&self) -> Option<Arc<Steer>> {
+        self.connected.get()?;
+        self.steered.waiting.borrow_mut().pop_front()
+    }
+
     /// Does what waits, one after the other, for as long as the session lasts.
     pub(super) async fn be_steered(self: &Rc<Self>) -> Ending {
         loop {
-            let next = self.steered.waiting.borrow_mut().pop_front();
+            let next = self.next_steer();
             match next.as_deref() {
                 // Apart, so that a session that is never steered does not keep room for it.
                 Some(Steer::Subscribe(subscribe)) => Box::pin(self.subscribe_steered(subscribe)).await,
@@ -123,9 +148,9 @@ impl Session {
     fn terms_of(&self, steer: &nodes::Subscribe) -> Result<Terms, Refused> {
         let sender = Sender { chan_info: steer.info.clone(), ..self.info() };
         let mut overrides = Overrides::from(steer.overrides);
-        // Without a position nothing could be sent behind the push.
+        // Only who can recover has what was published sent behind the push; whoever says no to that explicitly means it.
         if steer.recover_since.is_some() {
-            overrides.force_positioning = overrides.force_positioning.or(Some(true));
+            overrides.force_recovery = overrides.force_recovery.or(Some(true));
         }
         let since = steer.recover_since.as_ref();
         let wanted = since.map(|since| Wanted { offset: since.offset, epoch: since.epoch.clone() });
@@ -134,8 +159,7 @@ impl Session {
     }
 
     fn refreshed(&self, refresh: &nodes::Refresh) {
-        let is_over = refresh.expire_at.is_some_and(|expire_at| expire_at <= unix_seconds());
-        if refresh.expired || is_over {
+        if refresh.ends() {
             return self.end(Disconnect::Expired);
         }
         if let Some(info) = &refresh.info {
@@ -143,6 +167,12 @@ impl Session {
         }
         let expiry = self.expires(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());
+    }
+}
+
+impl nodes::Refresh {
+    fn ends(&self) -> bool {
+        self.expired || self.expire_at.is_some_and(|expire_at| expire_at <= unix_seconds())
     }
 }
 

@@ -57,9 +57,11 @@ impl Session {
     }
 
     fn deliver_frame(&self, frame: Option<&Bytes>) {
+        let queued = self.link.queued();
         match frame {
             None => self.end(Disconnect::InappropriateProtocol),
-            Some(frame) if self.link.queued() + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
+            // One that is large by itself says nothing of the client: in JSON it may have more bytes than its publication.
+            Some(frame) if queued > 0 && queued + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
             Some(frame) => self.spread(frame),
         }
     }
@@ -86,8 +88,9 @@ impl Session {
         if let Some(stream) = subscription.stream_mut()
             && !matches!(stream.phase, Phase::Over)
         {
-            if matches!(stream.phase, Phase::Joining(_)) {
-                self.subscriptions.attend(-1);
+            // Until it is taken away, what has no position is not to pass it either.
+            if !matches!(stream.phase, Phase::Joining(_)) {
+                self.subscriptions.attend(1);
             }
             stream.phase = Phase::Over;
             drop(all);

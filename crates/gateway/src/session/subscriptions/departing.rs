@@ -39,7 +39,7 @@ impl Session {
     }
 
     fn stop_listening(self: &Rc<Self>, channel: &str, subscription: Subscription) -> Option<Departure> {
-        if subscription.is_joining() {
+        if subscription.is_joining() || subscription.is_over() {
             self.subscriptions.attend(-1);
         }
         if subscription.more.as_ref().is_some_and(|more| more.delta.is_some()) {

@@ -47,6 +47,8 @@ pub(crate) struct Terms {
 pub(in crate::session) struct Joined {
     pub(in crate::session) channel: Arc<str>,
     pub(in crate::session) result: SubscribeResult,
+    /// The subscription's.
+    number: u64,
     /// What was missed is more than the result has.
     is_behind: bool,
 }
@@ -80,19 +82,26 @@ impl Session {
         let delta = terms.granted.delta.is_some();
         let mut result = SubscribeResult { expires, ttl, data, delta, ..SubscribeResult::default() };
         let history = terms.history.filter(|_| terms.granted.positioned);
-        self.insert(channel.clone(), hold, &terms, history, ends_at);
+        let number = self.insert(channel.clone(), hold, &terms, history, ends_at);
         let joined = async {
             if terms.granted.in_presence {
                 let Sender { client, user, .. } = &terms.sender;
                 self.shared().bus.enter(&channel, client, user, terms.sender.write()).await?;
             }
             match history {
-                Some(history) => self.find_position(&channel, &terms, history, &mut result).await,
+                Some(history) => self.find_position((&channel, number), &terms, history, &mut result).await,
                 None => Ok(false),
             }
         };
-        match joined.await {
-            Ok(is_behind) => Ok(Joined { channel, result, is_behind }),
+        let joined = joined.await;
+        // The server may have ended it meanwhile and told the client so, and have begun another one.
+        if !self.subscriptions.has_numbered(&channel, number) {
+            let is_another = self.subscriptions.has(&channel);
+            let code = if is_another { Code::AlreadySubscribed } else { Code::PermissionDenied };
+            return Err(joined.err().unwrap_or(code.into()));
+        }
+        match joined {
+            Ok(is_behind) => Ok(Joined { channel, result, number, is_behind }),
             Err(failure) => {
                 self.take_away(&channel).await;
                 Err(failure)
@@ -100,7 +109,7 @@ impl Session {
         }
     }
 
-    /// From here on the subscription is the session's, to be taken away with it.
+    /// From here on the subscription is the session's, to be taken away with it. Its number.
     fn insert(
         self: &Rc<Self>,
         channel: Arc<str>,
@@ -108,7 +117,7 @@ impl Session {
         terms: &Terms,
         history: Option<History>,
         ends_at: Option<Instant>,
-    ) {
+    ) -> u64 {
         let Granted { in_presence, tells_join_leave, hears_join_leave, delta, .. } = terms.granted;
         let is_quiet = !in_presence && !tells_join_leave && !hears_join_leave;
         let renews_at = clock::end(terms.expires_at.filter(|_| terms.is_renewed));
@@ -131,18 +140,21 @@ impl Session {
         });
         let is_server_side = terms.is_server_side;
         let is_listening = history.is_some();
-        let subscription = Subscription { _hold: hold, is_server_side, is_listening, more };
+        let number = self.subscriptions.newest.get() + 1;
+        self.subscriptions.newest.set(number);
+        let subscription = Subscription { number, _hold: hold, is_server_side, is_listening, more };
         self.subscriptions.all.borrow_mut().insert(channel.clone(), subscription);
         if is_listening {
             self.subscriptions.attend(1);
             self.core.subscribe(self.id, topic(&channel));
         }
+        number
     }
 
     /// Reads where the subscription stands, while it holds back what comes live; answers whether it is behind then.
     async fn find_position(
         &self,
-        channel: &str,
+        (channel, number): (&str, u64),
         terms: &Terms,
         history: History,
         result: &mut SubscribeResult,
@@ -165,7 +177,8 @@ impl Session {
         result.recovered = start.is_recovered;
         let offset = start.publications.last().map_or(start.from, |(offset, _)| *offset);
         let is_behind = offset < start.top.offset;
-        if let Some(subscription) = self.subscriptions.all.borrow_mut().get_mut(channel) {
+        let mut all = self.subscriptions.all.borrow_mut();
+        if let Some(subscription) = all.get_mut(channel).filter(|it| it.number == number) {
             if let Some(delta) = subscription.delta_mut() {
                 delta.previous = previous;
             }
@@ -274,10 +287,10 @@ impl Session {
 
     /// Begins to deliver; the client has been told.
     pub(in crate::session) fn begin(self: &Rc<Self>, joined: Joined) {
-        let Joined { channel, is_behind, .. } = joined;
+        let Joined { channel, number, is_behind, .. } = joined;
         let mut all = self.subscriptions.all.borrow_mut();
-        // It may have ended meanwhile.
-        let Some(subscription) = all.get_mut(&channel) else { return };
+        // It may have ended meanwhile, and another one be in its place.
+        let Some(subscription) = all.get_mut(&channel).filter(|it| it.number == number) else { return };
         if subscription.more.is_some() {
             self.subscriptions.upkeep.ring();
             self.renewal.bell.ring();
@@ -311,6 +324,7 @@ impl Stream {
             standing: None,
             phase: Phase::Joining(Held::default()),
             compared: (0, Instant::now() + POSITION_CHECK),
+            is_suspect: false,
             meta_ttl: history.meta_ttl,
         }
     }

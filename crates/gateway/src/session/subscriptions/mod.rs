@@ -53,12 +53,16 @@ pub(crate) use position::Wanted;
 #[derive(Default)]
 pub(super) struct Subscriptions {
     all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
-    /// How many of them look at all that comes, not only at what has a position: those that are joining, or get differences.
+    /// How many of them look at all that comes, not only at what has a position: those that are joining or over, or get differences.
     pub(super) attentive: Cell<usize>,
+    /// The number of the newest.
+    newest: Cell<u64>,
     upkeep: upkeep::Bell,
 }
 
 pub(super) struct Subscription {
+    /// Tells it from others of the same channel, before it and after.
+    number: u64,
     /// Keeps this server subscribed to the channel.
     _hold: Hold,
     is_server_side: bool,
@@ -91,6 +95,8 @@ struct Stream {
     phase: Phase,
     /// Where it stood when that was compared with the channel last, and when to do so again.
     compared: (u64, Instant),
+    /// The broker was away while it was not live: it is compared whatever it has heard since.
+    is_suspect: bool,
     /// For how long the channel's offset and epoch are remembered.
     meta_ttl: std::time::Duration,
 }
@@ -136,6 +142,11 @@ impl Subscriptions {
     fn attend(&self, change: isize) {
         let attentive = self.attentive.get().checked_add_signed(change);
         self.attentive.set(attentive.expect("only who has begun to look ends it"));
+    }
+
+    /// Whether this one is there still, and not another one in its place.
+    fn has_numbered(&self, channel: &str, number: u64) -> bool {
+        self.all.borrow().get(channel).is_some_and(|subscription| subscription.number == number)
     }
 
     /// Whether the client is subscribed, or about to be.

@@ -257,6 +257,7 @@ impl Session {
         let Some(stream) = all.get_mut(channel).and_then(Subscription::stream_mut) else { return Ok(()) };
         let (Phase::Live, Some(standing)) = (&stream.phase, &stream.standing) else { return Ok(()) };
         stream.compared = (standing.offset, next_check());
+        stream.is_suspect = false;
         if top.epoch != standing.epoch {
             drop(all);
             self.lose(channel);
@@ -271,7 +272,7 @@ impl Session {
         let mut all = self.subscriptions.all.borrow_mut();
         let Some(stream) = all.get_mut(channel).and_then(Subscription::stream_mut) else { return true };
         let Some(standing) = &stream.standing else { return true };
-        let has_moved = standing.offset != stream.compared.0;
+        let has_moved = standing.offset != stream.compared.0 && !stream.is_suspect;
         if has_moved {
             stream.compared = (standing.offset, next_check());
         }
@@ -284,10 +285,14 @@ impl Session {
         let mut all = self.subscriptions.all.borrow_mut();
         let mut is_any = false;
         for stream in all.values_mut().filter_map(Subscription::stream_mut) {
-            if let (Phase::Live, Some(standing)) = (&stream.phase, &stream.standing) {
-                stream.compared = (standing.offset, now);
-                is_any = true;
+            match (&stream.phase, &stream.standing) {
+                (Phase::Live, Some(standing)) => stream.compared.0 = standing.offset,
+                // What it has heard may be from before; it is compared as soon as it is live.
+                (Phase::Joining(_) | Phase::Behind { .. }, _) => stream.is_suspect = true,
+                (Phase::Live, None) | (Phase::Over, _) => continue,
             }
+            stream.compared.1 = now;
+            is_any = true;
         }
         drop(all);
         if is_any {
