@@ -139,6 +139,25 @@ fn what_is_over_is_over_on_every_broker() {
     });
 }
 
+#[test]
+fn of_a_channel_that_was_only_read_other_brokers_remember_minutes() {
+    each(|broker| {
+        let Broker::Other(server) = &broker else { return };
+        let gateway = Gateway::up("s1", broker.target());
+        let day = Duration::from_secs(24 * 3600);
+        let read = Read { meta_ttl: day, ..ALL };
+        let seconds = || -> u64 {
+            let key = server.says(&["KEYS", "*:cm:room"]);
+            server.says(&["TTL", &key]).parse().unwrap()
+        };
+        gateway.ask(async |bus| bus.stream("room", read).await.unwrap());
+        assert!((600..=675).contains(&seconds()), "{}", seconds());
+        kept(&gateway, "room", KEEP, None);
+        gateway.ask(async |bus| bus.stream("room", read).await.unwrap());
+        assert!(seconds() >= 24 * 3600);
+    });
+}
+
 fn kept(gateway: &Gateway, channel: &str, keep: Keep, once: Option<Once>) -> Kept {
     gateway
         .ask(async |bus| bus.publish_kept(channel, Bytes::from_static(b"payload"), keep, once).await.unwrap())
