@@ -22,6 +22,7 @@ mod methods;
 mod openapi;
 mod page;
 mod refusal;
+mod room;
 mod settings;
 
 use std::sync::Arc;
