@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ask::in_time;
+use crate::dialect::Dialect;
 use crate::error::BusError;
-use crate::limits::{AGAIN_EVERY, BATCH_NAMES_MAX};
+use crate::limits::{AGAIN_EVERY, BATCH_NAMES_MAX, PRESENT_EVERY};
 use crate::line::Line;
 use crate::present::Here;
 
@@ -107,6 +108,8 @@ pub(crate) struct Desired {
     untaken: Vec<(Step, Wish)>,
     /// When.
     again_at: Option<Instant>,
+    /// When it is said again who is present, where that is forgotten otherwise.
+    present_at: Option<Instant>,
 }
 
 impl Desired {
@@ -206,20 +209,32 @@ impl Desired {
         }
         self.untaken = untaken;
         self.again_at = Some(Instant::now() + AGAIN_EVERY);
+        let is_forgotten = registered.line.dialect() == Dialect::Scripts;
+        self.present_at = is_forgotten.then(|| Instant::now() + PRESENT_EVERY);
         Ok(())
     }
 
-    /// Waits until it is time to ask again for what was not taken, if there is any.
+    /// Waits until it is time to ask again for what was not taken, if there is any, or to say again who is present.
     pub(crate) async fn until_again(&self) {
-        if self.untaken.is_empty() {
-            pending::<()>().await;
+        let at = if self.untaken.is_empty() { self.present_at } else { self.again_at };
+        match at {
+            Some(at) => sleep_until(at).await,
+            None => pending().await,
         }
-        sleep_until(self.again_at.unwrap_or_else(Instant::now)).await;
     }
 
     /// Asks again for what was not taken, as far as it is still wanted. Of many that are refused, the first ones' answer is enough.
     pub(crate) async fn again(&mut self, registered: &Registered) -> Result<(), BusError> {
         let mut asked = std::mem::take(&mut self.untaken);
+        // One batch after the other, as what was not taken; not before the last time has been gone through.
+        let is_due = self.present_at.is_some_and(|at| at <= Instant::now());
+        if is_due && asked.len() <= BATCH_NAMES_MAX {
+            asked.retain(|(step, _)| *step != Step::Enter);
+            let wish =
+                |(name, here): (&Arc<str>, &Arc<Here>)| Wish { name: name.clone(), here: Some(here.clone()) };
+            asked.extend(self.present.iter().map(wish).map(|wish| (Step::Enter, wish)));
+            self.present_at = Some(Instant::now() + PRESENT_EVERY);
+        }
         asked.retain(|(step, Wish { name, here })| match step {
             Step::Subscribe => self.channels.contains(name),
             Step::Route => self.users.contains(name),
@@ -532,6 +547,26 @@ mod tests {
             assert!(desired.untaken.is_empty());
         };
         join!(restored, broker);
+    }
+
+    #[tokio::test]
+    async fn who_is_present_is_said_again_where_it_would_be_forgotten() {
+        let (connection, mut broker) = played::connection(&silent()).await;
+        let registered = registered(connection);
+        let mut desired = Desired { present_at: Some(Instant::now()), ..Desired::default() };
+        let here = Here::of("room", "c");
+        desired.present.insert("room\0c".into(), Arc::new(here));
+        let broker = async {
+            assert!(hears(&mut broker).await.starts_with("NARU.CHANNEL.ENTER s1 r1 room c"));
+            says(&mut broker, "+OK\r\n").await;
+        };
+        let again = async {
+            desired.until_again().await;
+            desired.again(&registered).await.unwrap();
+        };
+        join!(again, broker);
+        assert!(desired.untaken.is_empty());
+        assert!(desired.present_at.unwrap() > Instant::now(), "not at once again");
     }
 
     #[tokio::test]

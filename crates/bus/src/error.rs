@@ -61,6 +61,15 @@ impl BusError {
         matches!(self, BusError::Unreachable | BusError::Uncertain { .. })
     }
 
+    /// Of channels Naru's broker says `OOM` where one of their bounds is reached, and then nothing is done; Redis and Valkey where
+    /// their memory is full, which is trouble.
+    pub(crate) fn as_a_bound(self) -> BusError {
+        match self {
+            BusError::Uncertain { code, message } if code == "OOM" => BusError::Refused { code, message },
+            other => other,
+        }
+    }
+
     /// What was written has got only so far.
     pub(crate) fn only_reached(level: Level) -> BusError {
         let message = format!("it is done, but survives no more than level {level} says so far; try again");

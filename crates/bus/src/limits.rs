@@ -37,6 +37,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// How often it is told again: two may be lost.
 pub(crate) const LEASE_EVERY: Duration = Duration::from_secs(4);
 
+/// How often it is said again on Redis and Valkey who is present: what their servers said there is forgotten after three times as long
+/// (`channel_enter.lua`), so that it does not stay for ever when they do not come back.
+pub(crate) const PRESENT_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// How often a Redis or Valkey is asked whether it is still the master it was: behind an address that stays there may be another.
 pub(crate) const SUCCESSION_EVERY: Duration = Duration::from_millis(500);
 

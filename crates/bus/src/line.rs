@@ -147,8 +147,8 @@ impl Line {
     pub async fn ask_channel(&self, op: &channel::Op) -> Result<channel::Answer, BusError> {
         match &self.spoken {
             Spoken::Native => {
-                let value = ask(&mut self.connection(), &wire::channel_request(op).command()).await?;
-                wire::channel_answer(op, value)
+                let value = ask(&mut self.connection(), &wire::channel_request(op).command()).await;
+                wire::channel_answer(op, value.map_err(BusError::as_a_bound)?)
             }
             Spoken::Scripts { scripts, .. } => scripts.ask_channel(&mut self.connection(), op).await,
         }

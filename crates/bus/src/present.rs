@@ -19,6 +19,12 @@ pub(crate) struct Here {
 }
 
 impl Here {
+    #[cfg(test)]
+    pub(crate) fn of(channel: &str, client: &str) -> Here {
+        let (channel, client) = (Channel::parse(channel).unwrap(), ClientId::parse(client).unwrap());
+        Here { channel, client, user: None, info: Bytes::new() }
+    }
+
     /// What tells it from all others.
     fn name(channel: &Channel, client: &ClientId) -> String {
         // Neither has control characters.

@@ -237,6 +237,14 @@ impl<W: Wire> Directory<W> {
         found
     }
 
+    /// Shows each channel with subscribers, and how many it has on all cores. Whoever looks must not use the directory meanwhile: a
+    /// part of it is locked.
+    pub fn each_channel(&self, mut look: impl FnMut(&[u8], usize)) {
+        for shard in &self.shards(Space::Channels).shards {
+            shard.lock().iter().for_each(|(name, counts)| look(name, counts.total()));
+        }
+    }
+
     /// Distinct patterns with subscribers.
     pub fn pattern_count(&self) -> usize {
         self.pattern_count.load(Ordering::Acquire)

@@ -60,6 +60,9 @@ impl Code {
 const UNCERTAIN: &str =
     "uncertain: it may be done, or be less safe than was asked for; sending the same again is safe";
 
+/// Nothing was done, and will be once the broker is back.
+const UNREACHABLE: &str = "broker unreachable, try again";
+
 /// The error member of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -71,6 +74,11 @@ impl Refused {
     /// A bad request, with what is wrong about it.
     pub(crate) fn bad(what: impl std::fmt::Display) -> Refused {
         Refused { code: Code::BadRequest, message: format!("bad request: {what}").into() }
+    }
+
+    /// Whether the broker was away, and nothing else is the matter.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.code == Code::Internal && self.message == UNREACHABLE
     }
 
     /// Something that it takes cannot be had right now.
@@ -88,9 +96,7 @@ impl From<Code> for Refused {
 impl From<BusError> for Refused {
     fn from(error: BusError) -> Refused {
         match error {
-            BusError::Unreachable => {
-                Refused { code: Code::Internal, message: "broker unreachable, try again".into() }
-            }
+            BusError::Unreachable => Refused { code: Code::Internal, message: UNREACHABLE.into() },
             BusError::Uncertain { code, message } => {
                 tracing::warn!(code, message, "the broker is in trouble");
                 Refused { code: Code::Internal, message: UNCERTAIN.into() }
@@ -98,6 +104,11 @@ impl From<BusError> for Refused {
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
                 "LASTOWNER" => Code::LastOwner.into(),
+                // As many channels as there may be, or keys of one: trying again would only ask once more.
+                "OOM" => {
+                    tracing::debug!(message, "a bound of the broker is reached");
+                    Code::LimitExceeded.into()
+                }
                 "INVALID" | "TOOBIG" | "NOTFOUND" => Refused::bad(message),
                 _ => {
                     tracing::warn!(code, message, "the broker refused");
@@ -290,7 +301,17 @@ mod tests {
         assert_eq!(code("INVALID"), Code::BadRequest);
         assert_eq!(code("TOOBIG"), Code::BadRequest);
         assert_eq!(code("NOTFOUND"), Code::BadRequest);
+        assert_eq!(code("OOM"), Code::LimitExceeded);
         assert_eq!(code("DISKFULL"), Code::Internal);
+        assert!(!Code::LimitExceeded.is_temporary(), "SDKs would try for ever");
+    }
+
+    #[test]
+    fn only_a_broker_that_is_away_is_waited_for() {
+        assert!(Refused::from(BusError::Unreachable).is_unreachable());
+        let uncertain = BusError::Uncertain { code: "OOM".into(), message: "used memory".into() };
+        assert!(!Refused::from(uncertain).is_unreachable());
+        assert!(!Refused::from(Code::Internal).is_unreachable());
     }
 
     #[test]

@@ -149,6 +149,16 @@ pub const STEERS_MAX: usize = 256;
 /// Calls of the broker that one request of the server API has under way at the same time.
 pub const API_CALLS_AT_ONCE: usize = 64;
 
+/// Commands in one request of the server API: many enough that the way there and back does not count, few enough that one request
+/// holds nobody up for long.
+pub const API_COMMANDS_MAX: usize = 128;
+
+/// Those of a batch that may be under way at the same time: each may be answered with all that a channel keeps, 16 MiB.
+pub const API_COMMANDS_AT_ONCE: usize = 16;
+
+/// Bytes of the answers in one request, after which no other command of it is begun: twice what one channel keeps.
+pub const API_ANSWERS_BYTES_MAX: usize = 32 << 20;
+
 /// For how long a publication is known again by its idempotency key.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(5 * 60);
 

@@ -600,6 +600,20 @@ fn the_old_form_answers_line_by_line() {
     assert!(lines[1].starts_with(r#"{"error":{"code":104,"#), "{}", lines[1]);
     assert_eq!(lines[2], r#"{"result":{"channels":{}}}"#);
     assert_eq!(ask(one.address(), "POST /api", &headers, "{\"method\":\"info\"}\n{").0, 400);
+    let command = "{\"method\":\"nothing\"}";
+    assert_eq!(ask(one.address(), "POST /api", &headers, &command.repeat(128)).0, 200);
+    assert_eq!(ask(one.address(), "POST /api", &headers, &command.repeat(129)).0, 400);
+    one.stop();
+}
+
+#[test]
+fn a_batch_has_so_many_commands_and_no_more() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let batch = |count: usize| json!({"commands": vec![json!({"channels": {}}); count], "parallel": true});
+    let answer = call(one.api_address(), "batch", batch(128));
+    assert_eq!(answer["replies"].as_array().unwrap().len(), 128);
+    assert_eq!(code(one.api_address(), "batch", batch(129)), 107);
     one.stop();
 }
 

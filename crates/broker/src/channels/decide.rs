@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use naru_ledger::channel::{Channel, History, Once, Op, Publish, Refused, StreamPosition, remembered_for};
+use naru_ledger::channel::{
+    Channel, History, Once, Op, Publish, Refused, StreamPosition, read_meta_ttl, remembered_for,
+};
 
 use super::{Bounds, ChannelChange, Channels, EpochNumber, First, Kept, kept::Stream};
 use crate::keyspace::Place;
@@ -113,7 +115,7 @@ impl Channels {
         let mut at = self.now(channel, moment);
         self.make_room(&at, None)?;
         let (top, epoch) = at.begin();
-        let remembered_until = at.remembered_until(*meta_ttl);
+        let remembered_until = at.remembered_until(read_meta_ttl(*meta_ttl, top));
         if at.stream.is_none_or(|stream| stream.remembered_until != remembered_until) {
             at.changes.push(ChannelChange::Used { remembered_until });
         } else {

@@ -5,14 +5,18 @@ local channel = argument(1)
 local META, KEPT = P .. ':cm:' .. channel, P .. ':ck:' .. channel
 
 -- Notes that the channel is used, which is written down where it would be forgotten too early: an eighth later, so that most uses in a
--- row write nothing. A generation that the channel has not seen, or no position, begins an epoch. Answers offset and epoch.
-local function used(ttl, epoch)
+-- row write nothing. A generation that the channel has not seen, or no position, begins an epoch. Of a channel in which nothing was published, a read is remembered for as long as READ_META_TTL_MAX of the ledger says.
+-- Answers offset and epoch.
+local function used(ttl, epoch, is_read)
   local now_is = generation()
   local meta = redis.call('HMGET', META, 'e', 't', 'g')
   if not meta[1] or tonumber(meta[3]) < now_is then
     redis.call('HSET', META, 'e', epoch, 't', 0, 'g', now_is)
     redis.call('DEL', KEPT)
     meta = { epoch, '0' }
+  end
+  if is_read and tonumber(meta[2]) == 0 then
+    ttl = math.min(ttl, 600000)
   end
   if redis.call('PTTL', META) < ttl then
     redis.call('PEXPIRE', META, int(ttl + math.floor(ttl / 8)))

@@ -2,4 +2,6 @@
 -- that may be over.
 local said = argument(1) .. '\0' .. argument(2) .. '\0' .. argument(5) .. '\0' .. argument(6)
 redis.call('HSET', P .. ':cp:' .. argument(3), argument(4), said)
+-- Whoever is still present says so every hour.
+redis.call('PEXPIRE', P .. ':cp:' .. argument(3), 10800000)
 return redis.status_reply('OK')

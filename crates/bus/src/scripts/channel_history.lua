@@ -11,7 +11,7 @@ while argument(i) do
   end
 end
 
-local top, epoch = used(tonumber(argument(3)), ARGV[2])
+local top, epoch = used(tonumber(argument(3)), ARGV[2], true)
 local count = limit == 0 and 0 or redis.call('LLEN', KEPT)
 -- The first of those that are kept, and those that are read: from and to, both included.
 local first = top - count + 1

@@ -139,6 +139,37 @@ fn what_is_over_is_over_on_every_broker() {
     });
 }
 
+#[test]
+fn of_a_channel_that_was_only_read_other_brokers_remember_minutes() {
+    each(|broker| {
+        let Broker::Other(server) = &broker else { return };
+        let gateway = Gateway::up("s1", broker.target());
+        let day = Duration::from_secs(24 * 3600);
+        let read = Read { meta_ttl: day, ..ALL };
+        let seconds = || -> u64 {
+            let key = server.says(&["KEYS", "*:cm:room"]);
+            server.says(&["TTL", &key]).parse().unwrap()
+        };
+        gateway.ask(async |bus| bus.stream("room", read).await.unwrap());
+        assert!((600..=675).contains(&seconds()), "{}", seconds());
+        kept(&gateway, "room", KEEP, None);
+        gateway.ask(async |bus| bus.stream("room", read).await.unwrap());
+        assert!(seconds() >= 24 * 3600);
+    });
+}
+
+#[test]
+fn who_was_present_is_forgotten_by_other_brokers_though_its_server_never_comes_back() {
+    each(|broker| {
+        let Broker::Other(server) = &broker else { return };
+        let gateway = Gateway::up("s1", broker.target());
+        gateway.ask(async |bus| bus.enter("room", "a", "u", Bytes::new()).await.unwrap());
+        let key = server.says(&["KEYS", "*:cp:room"]);
+        let seconds: u64 = server.says(&["TTL", &key]).parse().unwrap();
+        assert!((3600..=3 * 3600).contains(&seconds), "{seconds}");
+    });
+}
+
 fn kept(gateway: &Gateway, channel: &str, keep: Keep, once: Option<Once>) -> Kept {
     gateway
         .ask(async |bus| bus.publish_kept(channel, Bytes::from_static(b"payload"), keep, once).await.unwrap())

@@ -22,6 +22,7 @@ mod methods;
 mod openapi;
 mod page;
 mod refusal;
+mod room;
 mod settings;
 
 use std::sync::Arc;
@@ -86,8 +87,9 @@ impl Api {
 
     /// Whether a payload can get through to clients.
     fn check_size(payload_bytes: usize) -> Result<(), Refusal> {
-        // Names and numbers go along.
-        const ROOM: usize = 4 << 10;
+        // Names and numbers go along, beside the 4 KiB that a frame may have of its own: what is answered as published is never
+        // dropped later because it is too large.
+        const ROOM: usize = 8 << 10;
         if payload_bytes + ROOM > LIVE_BYTES_MAX {
             return Err(Refusal::bad(format_args!(
                 "a publication has at most {} bytes",

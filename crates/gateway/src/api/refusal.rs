@@ -14,7 +14,7 @@ use crate::codes::Refused;
 #[schema(as = Error)]
 pub(crate) struct Refusal {
     /// 100 internal error (again may help), 102 unknown channel, 103 permission denied (for this key), 104 not found,
-    /// 107 bad request, 108 not available, 112 unrecoverable position, 113 conflict.
+    /// 106 limit exceeded (of the broker's channels, or of what one request is answered), 107 bad request, 108 not available, 112 unrecoverable position, 113 conflict.
     pub(crate) code: u32,
     /// What is wrong.
     #[schema(value_type = String)]
@@ -45,6 +45,10 @@ impl Refusal {
 
     pub(crate) const fn not_found() -> Refusal {
         Refusal::new(104, "not found")
+    }
+
+    pub(crate) const fn limit_exceeded() -> Refusal {
+        Refusal::new(106, "limit exceeded")
     }
 
     pub(crate) const fn not_available() -> Refusal {
@@ -86,6 +90,8 @@ impl From<BusError> for Refusal {
                 "FORBIDDEN" => Refusal::permission_denied(),
                 "INVALID" | "TOOBIG" => Refusal::bad(message),
                 "NOTFOUND" => Refusal::not_found(),
+                // As many channels as there may be, or keys of one.
+                "OOM" => Refusal::limit_exceeded(),
                 _ => {
                     tracing::warn!(code, message, "the broker refused");
                     Refusal::internal()

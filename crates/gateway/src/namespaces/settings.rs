@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use naru_ledger::channel::{SIZE_MAX, TTL_MAX};
 use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -301,6 +302,9 @@ impl Namespace {
         if self.history_meta_ttl.is_zero() {
             self.history_meta_ttl = meta_ttl;
         }
+        if self.history_size > 0 && self.history_meta_ttl > TTL_MAX {
+            return Err(too_long("history_meta_ttl"));
+        }
         if self.history_size > 0 && self.history_meta_ttl < self.history_ttl {
             return Err(format!(
                 "publications would outlive what is known of their numbers: make history_meta_ttl ({}) at least \
@@ -319,6 +323,16 @@ impl Namespace {
         if has_history && self.history_ttl.is_zero() {
             return Err("history_size without history_ttl: say how long publications are kept, as history_ttl = \"1h\""
                 .into());
+        }
+        // What is more, the broker would refuse each time.
+        if self.history_size > SIZE_MAX {
+            return Err(format!("history_size is at most {SIZE_MAX}: longer histories are those of rooms"));
+        }
+        if self.history_ttl > TTL_MAX {
+            return Err(too_long("history_ttl"));
+        }
+        if has_history && self.history_ttl < Duration::from_millis(1) {
+            return Err("history_ttl is at least 1ms".into());
         }
         if !has_history && !self.history_ttl.is_zero() {
             return Err(
@@ -389,6 +403,10 @@ impl Namespace {
         }
         Ok(())
     }
+}
+
+fn too_long(option: &str) -> String {
+    format!("{option} is at most {} days: nothing is kept for longer", TTL_MAX.as_secs() / (24 * 60 * 60))
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -92,6 +92,13 @@ fn options_that_do_not_go_together_are_refused_with_what_to_do() {
             "make history_meta_ttl (1s) at least",
         ),
         (json!({"history_size": 1, "history_ttl": "721h"}), "make history_meta_ttl (30days)"),
+        (json!({"history_size": 65_537, "history_ttl": "1h"}), "history_size is at most 65536"),
+        (json!({"history_size": 1, "history_ttl": "3661days"}), "history_ttl is at most 3660 days"),
+        (json!({"history_size": 1, "history_ttl": "1us"}), "history_ttl is at least 1ms"),
+        (
+            json!({"history_size": 1, "history_ttl": "1h", "history_meta_ttl": "3661days"}),
+            "history_meta_ttl is at most 3660 days",
+        ),
         (json!({"force_push_join_leave": true}), "force_push_join_leave without join_leave"),
         (json!({"allow_presence_for_client": true}), "allow_presence_for_client without presence"),
         (json!({"allow_presence_for_subscriber": true}), "allow_presence_for_subscriber without presence"),

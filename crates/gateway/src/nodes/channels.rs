@@ -27,3 +27,21 @@ pub(super) fn followed(cores: &Directory<Gate>, pattern: Option<&str>) -> BTreeM
         })
         .collect()
 }
+
+/// How many channels clients of these cores follow, and how many do in all. The same channels as [`followed`] names.
+#[derive(Default)]
+pub(super) struct Count {
+    pub(super) channels: u64,
+    pub(super) subscriptions: u64,
+}
+
+pub(super) fn count(cores: &Directory<Gate>) -> Count {
+    let mut count = Count::default();
+    cores.each_channel(|name, clients| {
+        if clients > 0 && str::from_utf8(name).is_ok_and(|name| !is_reserved(name)) {
+            count.channels += 1;
+            count.subscriptions += clients as u64;
+        }
+    });
+    count
+}

@@ -244,7 +244,7 @@ impl Nodes {
             Question::Channels { pattern } => Answer::Channels(channels::followed(cores, pattern.as_deref())),
             Question::Info => {
                 let census = census::take(cores).await;
-                Answer::Info(NodeInfo::new(&self.me, census, channels::followed(cores, None), self.started))
+                Answer::Info(NodeInfo::new(&self.me, &census, &channels::count(cores), self.started))
             }
         }
     }

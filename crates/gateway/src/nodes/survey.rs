@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{Census, message::Sender};
+use super::{Census, channels::Count, message::Sender};
 use crate::limits::ANSWER_CHANNELS_MAX;
 
 /// What all gateways are asked.
@@ -109,20 +109,15 @@ impl Answer {
 }
 
 impl NodeInfo {
-    pub(super) fn new(
-        me: &Sender,
-        census: Census,
-        channels: BTreeMap<String, u64>,
-        started: Instant,
-    ) -> NodeInfo {
+    pub(super) fn new(me: &Sender, census: &Census, count: &Count, started: Instant) -> NodeInfo {
         NodeInfo {
             uid: me.run.clone(),
             name: me.server.as_str().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             num_clients: census.clients,
             num_users: census.users.len() as u64,
-            num_subs: channels.values().sum(),
-            num_channels: channels.len() as u64,
+            num_subs: count.subscriptions,
+            num_channels: count.channels,
             uptime: started.elapsed().as_secs(),
         }
     }

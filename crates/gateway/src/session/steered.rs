@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::unix_seconds,
-    codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
+    codes::{Disconnect, Failure, Refused, Unsubscribed},
     limits::STEERS_MAX,
     namespaces::Overrides,
     nodes::{self, Index, Place, Steer},
@@ -134,7 +134,7 @@ impl Session {
             };
             match self.subscribe_by_server(channel, terms).await {
                 Ok(_) => return,
-                Err(Failure::Refused(refused)) if refused.code == Code::Internal => sleep(RETRY_PAUSE).await,
+                Err(Failure::Refused(refused)) if refused.is_unreachable() => sleep(RETRY_PAUSE).await,
                 Err(Failure::Refused(refused)) => {
                     return tracing::debug!(channel, ?refused, "a client was not subscribed");
                 }

@@ -16,7 +16,10 @@ mod position;
 mod refused;
 
 pub use answer::{Answer, Page, Present, Published, Stats};
-pub use limits::{INFO_BYTES_MAX, ONCE_WINDOW_MAX, PAYLOAD_BYTES_MAX, SIZE_MAX, TTL_MAX, remembered_for};
+pub use limits::{
+    INFO_BYTES_MAX, ONCE_WINDOW_MAX, PAYLOAD_BYTES_MAX, READ_META_TTL_MAX, SIZE_MAX, TTL_MAX, read_meta_ttl,
+    remembered_for,
+};
 pub use model::{Bounds, Model};
 pub use op::{Enter, History, Keep, Leave, Once, Op, Publish, check_info};
 pub use position::{StreamPosition, positioned, split_position};

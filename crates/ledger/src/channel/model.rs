@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::limits::remembered_for;
+use super::limits::{read_meta_ttl, remembered_for};
 use super::{
     Answer, Channel, Enter, History, Leave, Op, Page, Present, Publish, Published, Refused, Stats,
     StreamPosition,
@@ -144,7 +144,9 @@ impl Model {
     }
 
     fn history(&mut self, history: &History, begin: Begin<'_>) -> Page {
-        let meta = self.channel(&history.channel, begin).used(history.meta_ttl, begin);
+        let kept = self.channel(&history.channel, begin);
+        let top = kept.meta.as_ref().map_or(0, |meta| meta.top.offset);
+        let meta = kept.used(read_meta_ttl(history.meta_ttl, top), begin);
         let mut publications = meta.publications.clone();
         if history.reverse {
             publications.reverse();

@@ -248,6 +248,30 @@ fn what_there_is_no_room_for_is_refused_until_something_is_forgotten() {
 }
 
 #[test]
+fn names_that_are_only_read_are_forgotten_within_minutes_and_what_was_published_in_is_not() {
+    let mut twins = Twins::new(Bounds { channels_max: 3, ..Bounds::default() });
+    let read = |name: &str| {
+        let meta_ttl = Duration::from_secs(30 * 24 * 3600);
+        let channel = Channel::parse(name).unwrap();
+        Op::History(channel::History { channel, meta_ttl, since: None, limit: Some(0), reverse: false })
+    };
+    twins.ask(&publish("a", 1, None), EpochNumber(1)).unwrap();
+    twins.ask(&read("a"), EpochNumber(2)).unwrap();
+    for name in ["b", "c"] {
+        twins.ask(&read(name), EpochNumber(3)).unwrap();
+    }
+    assert_eq!(twins.ask(&read("d"), EpochNumber(4)).map_err(Refused::code), Err("OOM"));
+    for _ in 0..12 {
+        // Whoever compares its position keeps the channel.
+        twins.now = twins.now.after(Duration::from_secs(60));
+        twins.ask(&read("c"), EpochNumber(5)).unwrap();
+    }
+    twins.expire();
+    let names: Vec<&str> = twins.channels.iter().map(|kept| kept.channel().as_str()).collect();
+    assert!(names.len() == 2 && names.contains(&"a") && names.contains(&"c"), "{names:?}");
+}
+
+#[test]
 fn who_only_reads_writes_nothing_most_of_the_time() {
     let mut twins = Twins::new(Bounds::default());
     twins.ask(&publish("a", 1, None), EpochNumber(1)).unwrap();

@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Api, keys::Scope, method::Method, refusal::Refusal},
+    super::{Api, keys::Scope, method::Method, refusal::Refusal, room::Room},
     TOGETHER,
 };
-use crate::limits::API_CALLS_AT_ONCE;
+use crate::limits::{API_COMMANDS_AT_ONCE, API_COMMANDS_MAX};
 
 /// Commands, each an object with one member that is named for its method.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BatchRequest)]
 pub(crate) struct Batch {
-    /// Such as `{"publish": {"channel": "news", "data": {}}}`.
+    /// At most 128, such as `{"publish": {"channel": "news", "data": {}}}`.
     #[serde(default)]
     #[schema(value_type = Vec<HashMap<String, serde_json::Value>>)]
     commands: Vec<HashMap<String, Box<RawValue>>>,
@@ -58,9 +58,13 @@ impl Method for Batch {
     type Done = BatchResult;
 
     async fn call(self, api: &Api, scope: &Scope) -> Result<BatchResult, Refusal> {
-        let at_once = if self.parallel.unwrap_or_default() { API_CALLS_AT_ONCE } else { 1 };
+        if self.commands.len() > API_COMMANDS_MAX {
+            return Err(Refusal::bad(format_args!("a batch has at most {API_COMMANDS_MAX} commands")));
+        }
+        let at_once = if self.parallel.unwrap_or_default() { API_COMMANDS_AT_ONCE } else { 1 };
+        let room = Room::new();
         let replies = stream::iter(self.commands)
-            .map(|command| reply(api, scope, command))
+            .map(|command| reply(api, scope, &room, command))
             .buffered(at_once)
             .collect()
             .await;
@@ -68,7 +72,7 @@ impl Method for Batch {
     }
 }
 
-async fn reply(api: &Api, scope: &Scope, command: HashMap<String, Box<RawValue>>) -> BatchReply {
+async fn reply(api: &Api, scope: &Scope, room: &Room, command: HashMap<String, Box<RawValue>>) -> BatchReply {
     let mut command = command.into_iter();
     let (Some((method, params)), None) = (command.next(), command.next()) else {
         return BatchReply::Refused(Refusal::bad("a command has one member, which is named for its method"));
@@ -76,11 +80,8 @@ async fn reply(api: &Api, scope: &Scope, command: HashMap<String, Box<RawValue>>
     if method == Batch::NAME {
         return BatchReply::Refused(Refusal::bad("there is no batch in a batch"));
     }
-    let Some(called) = api.call(scope, &method, params.get().as_bytes()) else {
-        return BatchReply::Refused(Refusal::not_found());
-    };
-    match called.await {
-        Ok(result) => BatchReply::Done(method.clone(), result),
-        Err(fault) => BatchReply::Refused(fault.into()),
+    match room.call(api, scope, &method, params.get().as_bytes()).await {
+        Ok(result) => BatchReply::Done(method, result),
+        Err(refusal) => BatchReply::Refused(refusal),
     }
 }

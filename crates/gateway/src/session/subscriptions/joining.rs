@@ -199,6 +199,8 @@ impl Session {
                 read(Read { since: None, limit: Some(0), reverse: false, meta_ttl }).await?;
             return Ok(Start { from: top.offset, top, is_recovered: false, publications: Vec::new() });
         };
+        // Pages are large: when everybody comes back, only so many are read at once.
+        let _turn = self.replay_turn().await;
         if terms.granted.recovery_mode == RecoveryMode::Cache {
             let newest = read(Read { since: None, limit: Some(1), reverse: true, meta_ttl }).await?;
             let is_recovered = wanted.is_recovered_to_newest(&newest);
