@@ -63,7 +63,7 @@ impl BusError {
 
     /// Of channels Naru's broker says `OOM` where one of their bounds is reached, and then nothing is done; Redis and Valkey where
     /// their memory is full, which is trouble.
-    pub(crate) fn as_a_bound(self) -> BusError {
+    pub(crate) fn into_a_bound(self) -> BusError {
         match self {
             BusError::Uncertain { code, message } if code == "OOM" => BusError::Refused { code, message },
             other => other,

@@ -1,5 +1,7 @@
 //! The application's say, asked over HTTP of a back end that is made here.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod support;
 
 use std::{

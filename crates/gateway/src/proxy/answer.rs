@@ -81,7 +81,8 @@ impl Disconnect {
             return Err(Fault::DisconnectCode(code));
         }
         let code = u16::try_from(code).expect("they are all below 5000");
-        let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+        let end = (0..=REASON_BYTES_MAX).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or_default();
+        let reason = &reason[..end.min(reason.len())];
         Ok(Told::Disconnect(code, reason.into()))
     }
 }
