@@ -63,7 +63,7 @@ impl BusError {
 
     /// Of channels Naru's broker says `OOM` where one of their bounds is reached, and then nothing is done; Redis and Valkey where
     /// their memory is full, which is trouble.
-    pub(crate) fn into_a_bound(self) -> BusError {
+    pub(crate) fn of_channels(self) -> BusError {
         match self {
             BusError::Uncertain { code, message } if code == "OOM" => BusError::Refused { code, message },
             other => other,
@@ -134,5 +134,12 @@ mod tests {
         let refused = said("-FORBIDDEN only those who take part\r\n");
         assert!(matches!(&refused, BusError::Refused { code, .. } if code == "FORBIDDEN"), "{refused:?}");
         assert!(!refused.is_temporary());
+    }
+
+    #[test]
+    fn a_bound_of_channels_is_no_trouble_that_passes() {
+        let full = said("-OOM no more than 2 channels are kept\r\n").of_channels();
+        assert!(matches!(&full, BusError::Refused { code, .. } if code == "OOM"), "{full:?}");
+        assert!(said("-LOADING Redis is loading the dataset in memory\r\n").of_channels().is_temporary());
     }
 }

@@ -148,7 +148,7 @@ impl Line {
         match &self.spoken {
             Spoken::Native => {
                 let value = ask(&mut self.connection(), &wire::channel_request(op).command()).await;
-                wire::channel_answer(op, value.map_err(BusError::into_a_bound)?)
+                wire::channel_answer(op, value.map_err(BusError::of_channels)?)
             }
             Spoken::Scripts { scripts, .. } => scripts.ask_channel(&mut self.connection(), op).await,
         }
