@@ -27,7 +27,10 @@ def test_one_that_does_not_says_so_without_saying_it(naru):
 
 
 # What docs/operating.md gives a chat server.
-RULES = "resetchannels &naru:server:* &public:* +@naru -@admin +publish +subscribe +unsubscribe +ping +client|setinfo".split()
+RULES = (
+    "resetchannels &naru:server:* &naru:room:* &naru:control &naru:node:* &public:* "
+    "+@naru -@admin +publish +subscribe +unsubscribe +ping +client|setinfo"
+).split()
 
 
 def test_a_server_needs_no_more_than_the_rules_of_a_chat_server(naru, people):

@@ -96,7 +96,8 @@ def test_the_token_command_says_what_is_wrong(naru):
     for arguments, word in (
         (["--user", "alice"], "--secret"),
         (["--secret", SECRET], "--user"),
-        (["--secret", SECRET, "--user", ""], "--user"),
+        (["--secret", SECRET, "--user", "alice", "--claims", "{"], "--claims"),
+        (["--secret", SECRET, "--user", "alice", "--claims", '{"sub":"bob"}'], "--user"),
         (["--secret", SECRET, "--user", "x" * 129], "--user"),
         (["--secret", SECRET, "--user", "alice", "--ttl", "soon"], "--ttl"),
         (["--secret", "", "--user", "alice"], "secret"),

@@ -84,11 +84,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
     let mut publisher = accept(listener);
     answer(&mut publisher, "connect", |_| json!({"client": "p"}));
     for number in 0.. {
-        let Ok(message) = publisher.read() else {
-            // Closing with unread answers to pings would reset the connection.
-            while subscriber.read().is_ok() {}
-            return;
-        };
+        let Ok(message) = publisher.read() else { return leave([subscriber, publisher]) };
         let command: Value = serde_json::from_str(message.to_text().unwrap_or_default()).unwrap_or_default();
         let id = &command["id"];
         let fault = if number == FAULTY { fault } else { Fault::None };
@@ -128,8 +124,15 @@ fn serve(listener: &TcpListener, fault: Fault) {
             heard &= publisher.send(Message::text(reply.to_string())).is_ok();
         }
         if !heard {
-            return;
+            return leave([subscriber, publisher]);
         }
+    }
+}
+
+/// Closing with something unread would reset a connection before its client has read what came last.
+fn leave(sockets: [WebSocket<TcpStream>; 2]) {
+    for mut socket in sockets {
+        while socket.read().is_ok() {}
     }
 }
 
