@@ -39,10 +39,6 @@ pub(crate) const JOBS_MAX: usize = 16 * 1024;
 /// Jobs that a core gathers before it hands them to the keeper in the middle of its turn.
 pub(crate) const JOBS_GATHERED_MAX: usize = 64;
 
-/// Turns for which a core leaves jobs that others join in each: while clients that were answered together ask again, these are
-/// some microseconds.
-pub(crate) const JOBS_GATHERED_TURNS_MAX: usize = 3;
-
 /// Entries, elements or keys that a job may be about to count as short: a core does such a job itself, and its other clients
 /// wait meanwhile.
 pub(crate) const SHORT_COUNT_MAX: usize = 64;

@@ -90,8 +90,6 @@ impl Local {
 pub(crate) enum Mail {
     /// By the keeper: replies that clients of the core are waiting for.
     Answers(Vec<Answer>),
-    /// By the log: more is durable, and this core took the last turn at the keeper's work.
-    Recorded,
     /// This client's connection ends at once.
     Kill(PeerId),
     /// Parameters have changed.
@@ -172,7 +170,6 @@ impl Wire for Resp {
     fn receive(core: &Rc<Core<Self>>, mail: Mail) {
         match mail {
             Mail::Answers(answers) => answers.into_iter().for_each(|answer| answered(core, answer)),
-            Mail::Recorded => Handover::recorded(core),
             Mail::Kill(id) => {
                 if let Some(client) = core.peer(id) {
                     client.link().close();
@@ -198,11 +195,6 @@ impl Wire for Resp {
 
     fn end_turn(core: &Rc<Core<Self>>) {
         Handover::end_turn(core);
-    }
-
-    fn stop(core: &Rc<Core<Self>>) {
-        Handover::stop(core);
-        core.each_peer(|peer| peer.link().shutdown_read());
     }
 
     fn mail_bytes(mail: &Mail) -> usize {

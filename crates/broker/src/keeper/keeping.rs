@@ -28,8 +28,8 @@ impl Keeping {
         *self.turns.lock() = Some(turns);
     }
 
-    /// Does jobs that have a place in the keeper's queue, if they are short and nobody else is at work, and lets go what has
-    /// become durable; the answers to clients of this core. None: they are still to be done, and what may leave to leave.
+    /// Does jobs that have a place in the keeper's queue, if they are short and nobody else is at work; the answers to
+    /// clients of this core. None: they are still to be done.
     pub(crate) fn do_here(
         &self,
         core: CoreId,
@@ -41,7 +41,7 @@ impl Keeping {
             return None;
         }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));
-        if !turns.queue.is_empty() || turns.is_wanted_earlier() {
+        if turns.is_wanted_earlier() {
             self.bell.notify_one();
         }
         Some(answers)

@@ -29,7 +29,6 @@ mod start;
 mod store;
 mod streams;
 mod strings;
-mod told;
 mod transaction;
 mod turn;
 mod upkeep;

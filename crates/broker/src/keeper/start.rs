@@ -23,7 +23,6 @@ use super::{
     load::Loading,
     reclaim::{self, Reclaim},
     store::Store,
-    told::Told,
     turn::Turns,
     upkeep::Upkeep,
 };
@@ -58,7 +57,6 @@ pub(crate) struct Opened {
     upkeep: Upkeep,
     counts: Arc<KeyCounts>,
     durable: watch::Receiver<Result<Lsn, WriteError>>,
-    told: Arc<Told>,
     keeping: Arc<Keeping>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
@@ -67,12 +65,11 @@ impl Keeper {
     /// Opens what is stored, or begins anew. This reads the newest checkpoint and the log behind it.
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
-        let told = Arc::new(Told::new(ring));
-        let (store, upkeep) = open_store(storage, config, told.clone())?;
+        let (store, upkeep) = open_store(storage, config, ring)?;
         let counts = Arc::new(KeyCounts::default());
         counts.note(&store);
         let keeping = Arc::default();
-        Ok(Opened { store, upkeep, counts, durable, told, keeping, jobs: mpsc::channel(JOBS_MAX) })
+        Ok(Opened { store, upkeep, counts, durable, keeping, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -102,7 +99,6 @@ impl Opened {
     pub(crate) fn start(self, directory: Arc<Directory<Resp>>) -> Result<(Keeper, Stopped), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stopped, ended) = oneshot::channel();
-        self.told.begin(directory.clone());
         let turns = Turns {
             store: self.store,
             upkeep: self.upkeep,
@@ -114,8 +110,6 @@ impl Opened {
             counts: self.counts,
             jobs: self.jobs.1,
             durable: self.durable,
-            told: self.told,
-            beside: None,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),
             directory,
             queue: VecDeque::new(),
@@ -133,11 +127,11 @@ impl Opened {
     }
 }
 
-/// Opens a log, takes back in what is in it, and has it tell of what is durable.
+/// Opens a log, takes back in what is in it, and has it tell of what is durable by `ring`.
 fn open_store(
     storage: &Storage,
     config: Arc<Config>,
-    told: Arc<Told>,
+    ring: watch::Sender<Result<Lsn, WriteError>>,
 ) -> Result<(Store, Upkeep), StartError> {
     let (fs, folder, options): (Arc<dyn Vfs>, _, _) = match storage {
         Storage::Folder(folder) => (Arc::new(RealFs), folder.clone(), Options::default()),
@@ -148,7 +142,7 @@ fn open_store(
         Storage::Memory => checkpoint::Pace::never(),
     };
     let mut loading = Loading::new(Ledger::new(new_head()?), config.clone());
-    let on_durable = Box::new(move |durable| told.tell(durable));
+    let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
     let (log, recovery) = Log::open(fs, &folder, options, on_durable, &mut loading)?;
     if let Some((record, error)) = loading.failed {
         return Err(StartError::Misfit { folder, record: record.number(), reason: error.to_string() });

@@ -22,7 +22,6 @@ use super::{
     lists,
     store::{Store, StoreError},
     streams, strings,
-    told::Told,
     upkeep::{LOOKS_EVERY, Upkeep},
     usage,
 };
@@ -34,9 +33,6 @@ use crate::{
     profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
 };
-
-/// How long no core has done jobs when the keeper's thread again waits for the disk itself.
-const ALONE_AFTER: Duration = Duration::from_millis(100);
 
 /// What became of an operation.
 pub(super) enum Outcome {
@@ -72,12 +68,8 @@ pub(super) struct Turns {
     /// How many keys it has, for others to read.
     pub(super) counts: Arc<KeyCounts>,
     pub(super) jobs: mpsc::Receiver<Job>,
-    /// Rung by the log when more is durable and the keeper's thread is told, or when it has failed.
+    /// Rung by the log when more is durable, or when it has failed.
     pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
-    /// Whom the log tells.
-    pub(super) told: Arc<Told>,
-    /// When a core last took a turn.
-    pub(super) beside: Option<Instant>,
     pub(super) directory: Arc<Directory<Resp>>,
     pub(super) queue: VecDeque<Job>,
     pub(super) blocked: Blocked,
@@ -124,12 +116,9 @@ impl Turns {
     }
 
     fn enqueue(&mut self, jobs: impl IntoIterator<Item = Job>) {
-        let before = self.queue.len();
         self.queue.extend(jobs);
-        if self.queue.len() > before {
-            self.asked = Instant::now();
-            self.is_marked = false;
-        }
+        self.asked = Instant::now();
+        self.is_marked = false;
     }
 
     /// Everything that can be done now, by the keeper's thread.
@@ -140,11 +129,7 @@ impl Turns {
         self.comes_again = comes_again.map(|after| Instant::now() + after);
         // Many come: while these are written the next can be done.
         let is_busy = done + self.queue.len() + self.jobs.len() >= JOBS_GATHERED_MAX;
-        // And a core that does jobs itself is not to find this thread waiting for a disk.
-        let is_alone = self.beside.is_none_or(|at| at.elapsed() >= ALONE_AFTER);
-        let may_wait = !is_busy && (is_alone || self.store.syncs_later());
-        self.told.is(None);
-        self.finish(may_wait)?;
+        self.finish(!is_busy)?;
         if !self.is_marked && self.asked.elapsed() >= IDLE_MARK_AFTER {
             self.is_marked = true;
             self.mark();
@@ -153,22 +138,19 @@ impl Turns {
         Ok(())
     }
 
-    /// Whether others may do something now: what was asked for before is done.
+    /// Whether others may do something now: what was asked for before is done, and no disk is waited for.
     pub(super) fn can_be_done_beside(&mut self) -> bool {
-        self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty()
+        self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty() && self.store.syncs_later()
     }
 
-    /// As [`Self::turn`], by the thread of a core that has these jobs, or was told that more is durable; and without what
-    /// takes long: it waits for no disk. Answers the answers to clients of that core.
+    /// As [`Self::turn`], by the thread of a core that has these jobs, and without what takes long. Answers the answers to
+    /// clients of that core.
     pub(super) fn turn_beside(&mut self, core: CoreId, jobs: impl Iterator<Item = Job>) -> Vec<Answer> {
         self.enqueue(jobs);
         self.do_jobs();
         // There is something new for upkeep to look at.
         self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
-        self.beside = Some(Instant::now());
-        self.told.is(Some(core));
-        let may_wait = self.store.syncs_later();
-        if let Err(error) = self.finish(may_wait) {
+        if let Err(error) = self.finish(true) {
             self.failed = Some(error);
         }
         let answers = std::mem::take(&mut self.outgoing[core.0]);
