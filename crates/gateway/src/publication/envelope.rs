@@ -1,8 +1,10 @@
 //! What gateways write on the broker's channels, so that others see who published, and what is not a publication:
 //!
-//!     {"naru":{"user":"u","client":"c","conn_info":…,"chan_info":…},"data":…,"tags":{…},"time":ms,"delta":true}
-//!     {"naru":{…},"join":true}
-//!     {"naru":{…},"leave":true}
+//! ```text
+//! {"naru":{"user":"u","client":"c","conn_info":…,"chan_info":…},"data":…,"tags":{…},"time":ms,"delta":true}
+//! {"naru":{…},"join":true}
+//! {"naru":{…},"leave":true}
+//! ```
 //!
 //! `naru` is `{}` if no client published. What is not JSON is in base64, its member's name has `b64` before it. Clients cannot make
 //! one themselves: what they publish is its `data`.
