@@ -9,7 +9,6 @@
 //! - Nobody may do anything that no option, subscription token or capability lets them.
 //! - A [`Channel`] is never one of ours: `inbox:`, `room:`, `dm:` and `naru:` cannot be reached by a name.
 //! - [`Namespaces`] do not change. A reload makes new ones; a [`Channel`] keeps the one it was found in.
-#![allow(dead_code, reason = "sessions are about to get history, presence and what subscriptions ask for")]
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -25,11 +24,9 @@ mod settings;
 mod tests;
 
 pub use data::DataFormat;
-#[allow(unused_imports, reason = "as above")]
 pub(crate) use grant::{Asked, Granted, Overrides};
 
 pub(crate) use rights::{By, Caps, Who};
-#[allow(unused_imports, reason = "as above")]
 pub(crate) use settings::History;
 pub use settings::{DeltaType, Namespace, PersonalChannel, RecoveryMode, Settings};
 

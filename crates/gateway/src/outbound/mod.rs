@@ -49,7 +49,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    #[cfg_attr(not(test), allow(dead_code, reason = "nobody needs them yet"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests see by them what was sent"))]
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }

@@ -269,7 +269,6 @@ impl Session {
 
     /// Subscribes the client because the server wants it, and tells it. What it has missed of what is `wanted` is pushed. False if it is
     /// subscribed already.
-    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn subscribe_by_server(
         self: &Rc<Self>,
         channel: &str,

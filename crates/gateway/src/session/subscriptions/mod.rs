@@ -294,7 +294,6 @@ impl Session {
     }
 
     /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
-    #[allow(dead_code, reason = "for steering")]
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
         if self.subscriptions.has(channel) {
             self.send(&Push::unsubscribe(channel, why).into());
