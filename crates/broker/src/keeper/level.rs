@@ -46,10 +46,9 @@ impl Store {
         }
         let log = self.journal.log();
         let level = if self.noted > log.synced() { Level::Always } else { wanted };
-        if level == log.level() {
-            return Ok(());
+        if level != log.level() {
+            log.set_level(level);
         }
-        log.set_level(level);
         if wanted == Level::Always { self.rest() } else { Ok(()) }
     }
 
