@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
@@ -40,6 +41,8 @@ pub struct Bus {
     runtime: Handle,
     /// Places for calls that are taken to their end there, whoever gives up.
     places: Arc<Semaphore>,
+    /// How many of these have begun and are not asked yet.
+    beginning: Arc<AtomicUsize>,
     latency: Arc<Latency>,
 }
 
@@ -115,7 +118,8 @@ impl Bus {
             })
             .expect("the operating system gives a thread");
         let (thread, places) = (Arc::new(Mutex::new(Some(thread))), Arc::new(Semaphore::new(CALLS_MAX)));
-        Ok(Bus { current, changes, stop, thread, runtime: own, places, latency: Arc::default() })
+        let beginning = Arc::default();
+        Ok(Bus { current, changes, stop, thread, runtime: own, places, beginning, latency: Arc::default() })
     }
 
     /// Whether calls have a broker to go to at this moment.
@@ -239,15 +243,38 @@ impl Bus {
             return Err(BusError::Unreachable);
         }
         let end = Instant::now() + CALL_TIMEOUT;
+        let beginning = Beginning::new(&self.beginning);
         let room = timeout_at(end, Arc::clone(&self.places).acquire_owned()).await;
         let room = room.ok().and_then(Result::ok).ok_or(BusError::Unreachable)?;
         let current = Arc::clone(&self.current);
         let called = self.runtime.spawn(async move {
             let _room = room;
-            let called = timeout_at(end, in_order(&current, call)).await;
+            let called = timeout_at(end, in_order(&current, call, Some(beginning))).await;
             called.unwrap_or(Err(BusError::Unreachable))
         });
         self.timed(called).await.unwrap_or(Err(BusError::Unreachable))
+    }
+
+    /// The same for what is one step: once it is asked it is done, whoever gives up. So it is asked on the caller's own task, unless
+    /// something is on its way to the link's thread that began before it.
+    pub(crate) async fn call_in_order<T, F>(
+        &self,
+        call: impl Fn(Arc<Line>) -> F,
+    ) -> Option<Result<T, BusError>>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
+        // What the same client asked before has begun on this thread.
+        if self.beginning.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let called = timeout_at(Instant::now() + CALL_TIMEOUT, in_order(&self.current, call, None));
+        Some(self.timed(called).await.unwrap_or(Err(BusError::Unreachable)))
+    }
+
+    /// Has something done on the link's thread that nobody waits for.
+    pub(crate) fn finish<F: Future<Output = ()> + Send + 'static>(&self, what: impl FnOnce(Bus) -> F) {
+        self.runtime.spawn(what(self.clone()));
     }
 
     pub(crate) async fn add(&self, (change, answer): Wanted) -> Result<(), BusError> {
@@ -263,8 +290,28 @@ impl Bus {
     }
 }
 
+/// A call from when it begins until it is asked.
+struct Beginning(Arc<AtomicUsize>);
+
+impl Beginning {
+    fn new(count: &Arc<AtomicUsize>) -> Beginning {
+        count.fetch_add(1, Ordering::Relaxed);
+        Beginning(Arc::clone(count))
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// Asks on whatever line there is when it is this call's turn.
-async fn in_order<T, F>(current: &Current, call: impl Fn(Arc<Line>) -> F) -> Result<T, BusError>
+async fn in_order<T, F>(
+    current: &Current,
+    call: impl Fn(Arc<Line>) -> F,
+    mut beginning: Option<Beginning>,
+) -> Result<T, BusError>
 where
     F: Future<Output = Result<T, BusError>>,
 {
@@ -275,6 +322,7 @@ where
         // What is polled once is on its way.
         let first = poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await;
         place.is_asked(&given);
+        drop(beginning.take());
         let outcome = match first {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => asking.await,
