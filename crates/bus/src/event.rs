@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use naru_ledger::answer::{Entry, PointerKind};
 use naru_ledger::channel::{StreamPosition, split_position};
-use naru_ledger::json::{JsonError, To, server_channel};
-use naru_ledger::{Conversation, Seq, Server, Told};
+use naru_ledger::json::{Heard, JsonError, To, server_channel};
+use naru_ledger::{Conversation, Seq, Server};
 use redis::{PushInfo, PushKind, Value};
 
 /// What happened on a link, in order.
@@ -55,8 +55,7 @@ pub struct Delivery {
 
 impl Delivery {
     fn read(json: &[u8]) -> Result<Delivery, JsonError> {
-        let Told { conversation, seq, kind, to, entry } = Told::from_json(json)?;
-        let entry = entry.map(|entry| Entry::from_json(entry.as_bytes())).transpose()?;
+        let Heard { conversation, seq, kind, to, entry } = Heard::from_json(json)?;
         Ok(Delivery { conversation, seq, kind, to, entry })
     }
 }
