@@ -100,7 +100,8 @@ fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) 
     let encoded = || data.get_or_init(|| delivery.entry.as_ref().map(encode)).clone();
     for told in &delivery.to {
         let channel = inbox_of(told.user.as_str());
-        let receivers = directory.publish(channel.as_bytes(), || publication::inbox(delivery, told, encoded));
+        let receivers =
+            directory.publish(channel.as_bytes(), || publication::inbox(&channel, delivery, told, encoded));
         if let Some(entry) = &delivery.entry {
             crossing::deliver(server, &told.user, entry, told.useq, receivers, false);
         }
