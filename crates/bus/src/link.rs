@@ -35,7 +35,7 @@ use crate::{reply, sweeper, tending};
 /// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Everything the link's thread owns.
+/// Everything a link owns where it lives.
 pub(crate) struct Link {
     place: Place,
     server: Server,
