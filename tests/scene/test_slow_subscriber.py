@@ -1,8 +1,12 @@
 """Subscribers that do not read for a while, of channels that keep what is published and of those that do not."""
 
+import re
+
 import pytest
 
 from harness.raw_client import RawClient
+from harness.resp import Wire
+from harness.sdks import token_of
 
 LARGE = "x" * 50_000
 COUNT = 200
@@ -41,12 +45,12 @@ def server(brokers, broker, tmp_path):
 
 
 @pytest.fixture
-def slow(naru, server):
+def slow(server):
     """Connects somebody who does not read, with these channels."""
     here = []
 
     def connect(*channels, user="slow"):
-        client = RawClient(server.port, naru.token(user))
+        client = RawClient(server.port, token_of(user))
         here.append(client)
         for channel in channels:
             client.command("subscribe", {"channel": channel})
@@ -121,3 +125,27 @@ def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher):
     sub = next(it["subscribe"] for it in again.messages() if "subscribe" in it)
     assert sub["recovered"]
     assert [it["data"] for it in sub.get("publications", [])] == list(range(stands["offset"] + 1, 4))
+
+
+def read_from(broker):
+    """Bytes that the broker has answered."""
+    with Wire(broker.port) as wire:
+        info = wire.call("INFO", "stats").decode()
+    return int(re.search(r"^total_net_output_bytes:(\d+)", info, re.M)[1])
+
+
+def test_who_comes_back_to_much_that_is_large_has_it_read_once(broker, slow, publisher):
+    publisher("kept:a", COUNT)
+    reader = slow()
+    before = read_from(broker)
+    reader.command("subscribe", {"channel": "kept:a", "recover": True, "offset": 0, "epoch": ""})
+    offset = 0
+    for message in reader.messages():
+        pushed = [it for it in [message.get("push", {}).get("pub")] if it]
+        for publication in message.get("subscribe", {}).get("publications", []) + pushed:
+            offset += 1
+            assert publication["offset"] == offset
+        if offset == COUNT:
+            break
+    # A page that is too large to be taken would be read again, and again.
+    assert read_from(broker) - before < 2 * COUNT * len(LARGE)

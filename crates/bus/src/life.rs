@@ -19,7 +19,7 @@ pub struct Life {
     stopped: watch::Receiver<bool>,
     runtime: Arc<OnceLock<Handle>>,
     /// Dropped at the end.
-    ends: mpsc::Sender<Infallible>,
+    ends: mpsc::SyncSender<Infallible>,
 }
 
 impl Life {
@@ -28,7 +28,7 @@ impl Life {
         stopped: watch::Receiver<bool>,
         runtime: Arc<OnceLock<Handle>>,
     ) -> (Life, Arc<End>) {
-        let (ends, end) = mpsc::channel();
+        let (ends, end) = mpsc::sync_channel(1);
         (Life { link, stopped, runtime, ends }, Arc::new(End(Mutex::new(end))))
     }
 

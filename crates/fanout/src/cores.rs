@@ -48,7 +48,7 @@ impl<W: Wire> Cores<W> {
                 start_one(CoreId(index), name, directory.clone(), shared.clone(), grace, needed.subscribe())
             })
             .collect::<io::Result<_>>()?;
-        Ok(Cores { directory, threads, needed: needed })
+        Ok(Cores { directory, threads, needed })
     }
 
     /// The way to all cores.
@@ -93,7 +93,7 @@ fn start_one<W: Wire>(
     mut needed: watch::Receiver<()>,
 ) -> io::Result<Thread> {
     let (ready, started) = mpsc::sync_channel(1);
-    let (ends, ended) = mpsc::channel();
+    let (ends, ended) = mpsc::sync_channel(1);
     let handle = thread::Builder::new().name(format!("{name}-{}", id.0)).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {

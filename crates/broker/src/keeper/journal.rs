@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use naru_ledger::Seq;
@@ -109,6 +109,11 @@ impl Journal {
 
     pub(super) fn log(&mut self) -> &mut Log {
         &mut self.log
+    }
+
+    /// How often was synced, and how long that took.
+    pub(super) fn syncs(&self) -> (u64, Duration) {
+        self.log.syncs()
     }
 
     pub(super) fn close(self) -> Result<(), WriteError> {
