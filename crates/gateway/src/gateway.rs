@@ -27,7 +27,7 @@ use crate::{
     heads::Heads,
     health,
     interests::Interests,
-    limits::{CALLS_MAX, Limits, REPLAYS_MAX},
+    limits::{CALLS_MAX, EMULATIONS_MAX, Limits, REPLAYS_MAX},
     metrics::{self, Metrics},
     namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
@@ -196,6 +196,7 @@ impl Gateway {
             draining: draining.clone(),
             metrics: counted.clone(),
             calls,
+            emulations: Semaphore::new(EMULATIONS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", drain + grace, |made| {

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
     pub(crate) calls: Arc<Semaphore>,
+    /// Taken while commands are passed on to another server.
+    pub(crate) emulations: Semaphore,
     /// Taken while an inbox is read.
     pub(crate) replays: Semaphore,
 }

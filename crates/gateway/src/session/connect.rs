@@ -71,6 +71,9 @@ impl Session {
             admitted = self.identify_and_admit(id, connect) => admitted,
         };
         if let Err(failure) = admitted {
+            if failure == Failure::Disconnect(Disconnect::InvalidToken) {
+                self.pass.refused();
+            }
             // Unless it is sent away.
             self.answer(id, Err(failure))?;
             self.is_refused.set(true);
@@ -111,12 +114,17 @@ impl Session {
             conn_info: info,
             chan_info: None,
         };
+        self.pass.signed_in();
         // What follows waits for the broker: whoever is steered meanwhile is steered.
         self.enter_index(&sender.user);
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
-            other => (None, other),
+            Some(user) => {
+                let place = self.shared().admission.enter_user(&user)?;
+                (None, Some((user, place)))
+            }
+            None => (None, None),
         };
 
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -144,7 +152,9 @@ impl Session {
         };
         let (person, begun) = match inbox {
             Some(Opened { member, resumed, rooms, .. }) => (Person::Member(member), Some((resumed, rooms))),
-            None => (named_only.map_or(Person::Nobody, Person::Named), None),
+            None => {
+                (named_only.map_or(Person::Nobody, |(user, _place)| Person::Named { user, _place }), None)
+            }
         };
         let connected = Connected {
             person,
