@@ -145,7 +145,9 @@ impl Gateway {
         let bus = Bus::start_on(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
-        let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
+        let nodes = named
+            .get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone(), auth.revoked().clone()))
+            .clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let draining = Arc::new(Draining::over(drain));
         let health = health::router(bus.clone(), draining.clone());

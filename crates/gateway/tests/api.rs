@@ -9,7 +9,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use naru_gateway::{
@@ -272,6 +272,184 @@ fn who_is_still_connecting_is_steered_as_well() {
     alice.assert_quiet();
     drop(asked);
     one.stop();
+}
+
+/// A token of this user with more claims; `iat` is now, unless they say otherwise.
+fn token_with(user: &str, claims: Value) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let mut all = json!({"sub": user, "iat": now, "exp": now + 600});
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    support::key().sign_claims(all.as_object().unwrap().clone(), None)
+}
+
+fn comes(address: SocketAddr, token: &str) -> Result<Client, Value> {
+    let mut client = Client::open(address);
+    let reply = client.ask("connect", json!({"token": token}));
+    if reply["error"].is_null() { Ok(client) } else { Err(reply["error"]["code"].clone()) }
+}
+
+#[test]
+fn a_token_that_is_called_back_counts_nowhere_any_more() {
+    let harbour = Harbour::open();
+    let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));
+    let stolen = token_with("alice", json!({"jti": "stolen"}));
+    let other = token_with("alice", json!({"jti": "other"}));
+    let mut victims = [comes(one.address(), &stolen).unwrap(), comes(two.address(), &stolen).unwrap()];
+    let mut kept = comes(two.address(), &other).unwrap();
+    let begun = Instant::now();
+    done(one.api_address(), "revoke_token", json!({"uid": "stolen"}));
+    for victim in &mut victims {
+        // They come back, and ask for a new one.
+        assert_eq!(victim.closed(), Some((3005, "expired".into())));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    for address in [one.address(), two.address()] {
+        assert_eq!(comes(address, &stolen).err(), Some(json!(109)));
+    }
+    // Who refreshes with it is as badly off.
+    kept.command("refresh", json!({"token": stolen}));
+    assert_eq!(kept.closed(), Some((3005, "expired".into())));
+    assert!(comes(one.address(), &other).is_ok());
+
+    // A subscription's token likewise.
+    let pass = token_with("alice", json!({"jti": "pass", "channel": "$public:a"}));
+    let mut alice = comes(one.address(), &other).unwrap();
+    done(two.api_address(), "revoke_token", json!({"uid": "pass"}));
+    eventually("the other server knows", || {
+        let reply = alice.ask("subscribe", json!({"channel": "$public:a", "token": pass}));
+        alice.ask("unsubscribe", json!({"channel": "$public:a"}));
+        reply["error"]["code"] == 109
+    });
+    // What is said of a token that has ended need not be known.
+    assert_eq!(code(one.api_address(), "revoke_token", json!({"uid": "other", "expire_at": 1})), 107);
+    assert_eq!(code(one.api_address(), "revoke_token", json!({})), 107);
+    assert!(comes(one.address(), &other).is_ok());
+}
+
+#[test]
+fn all_tokens_that_a_user_has_are_called_back_and_new_ones_are_good() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let old = token_with("alice", json!({"iat": 1_600_000_000}));
+    let (bare, of_bob) = (token("alice"), token("bob"));
+    let mut closed = [comes(one.address(), &old).unwrap(), comes(one.address(), &bare).unwrap()];
+    let (mut kept, mut bob) = (
+        comes(one.address(), &token_with("alice", json!({}))).unwrap(),
+        comes(one.address(), &of_bob).unwrap(),
+    );
+    done(
+        one.api_address(),
+        "invalidate_user_tokens",
+        json!({"user": "alice", "issued_before": 1_700_000_000}),
+    );
+    for client in &mut closed {
+        assert_eq!(client.closed(), Some((3005, "expired".into())));
+    }
+    for client in [&mut kept, &mut bob] {
+        assert_eq!(client.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+    }
+    assert_eq!(comes(one.address(), &old).err(), Some(json!(109)));
+    // Unless it is said otherwise: all that there are.
+    done(one.api_address(), "invalidate_user_tokens", json!({"user": "alice"}));
+    assert_eq!(kept.closed(), Some((3005, "expired".into())));
+    assert_eq!(comes(one.address(), &token_with("alice", json!({}))).err(), Some(json!(109)));
+    eventually("a later one is good", || comes(one.address(), &token_with("alice", json!({}))).is_ok());
+    assert_eq!(code(one.api_address(), "invalidate_user_tokens", json!({})), 107);
+    assert!(comes(one.address(), &of_bob).is_ok());
+}
+
+#[test]
+fn what_is_called_back_is_known_to_servers_that_were_not_there() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let (one, two) = (harbour.gateway("one"), gateway("two", &strait.address));
+    let [first, second] = ["first", "second"].map(|id| token_with("alice", json!({"jti": id})));
+    let mut there = comes(two.address(), &second).unwrap();
+    done(one.api_address(), "revoke_token", json!({"uid": "first"}));
+    strait.cut();
+    done(one.api_address(), "revoke_token", json!({"uid": "second"}));
+    there.assert_quiet();
+    strait.open();
+    assert_eq!(there.closed(), Some((3005, "expired".into())));
+    one.stop();
+    // Another run, of another name: it reads what is kept.
+    let three = harbour.gateway("three");
+    for token in [first, second] {
+        eventually("it knows", || comes(three.address(), &token).err() == Some(json!(109)));
+    }
+    two.stop();
+}
+
+#[test]
+fn every_code_can_be_said_by_an_application_and_reaches_the_client() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    // All of the protocol, and one of each kind that is an application's own.
+    let codes = (3000..=3014).chain(3500..=3509).chain([4000, 4499, 4500, 4999]);
+    for code in codes {
+        let mut alice = Client::connect(one.address(), "alice");
+        let told = json!({"code": code, "reason": format!("because of {code}")});
+        done(one.api_address(), "disconnect", json!({"user": "alice", "disconnect": told}));
+        assert_eq!(alice.closed(), Some((code, format!("because of {code}"))));
+    }
+    let told =
+        |code: u16, reason: &str| json!({"user": "alice", "disconnect": {"code": code, "reason": reason}});
+    assert_eq!(code(one.api_address(), "disconnect", told(2999, "")), 107);
+    assert_eq!(code(one.api_address(), "disconnect", told(5000, "")), 107);
+    assert_eq!(code(one.api_address(), "disconnect", told(4000, &"x".repeat(124))), 107);
+}
+
+#[test]
+fn more_who_are_present_than_can_be_told_is_said_clearly() {
+    let harbour = Harbour::open();
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return;
+    }
+    let one = harbour.gateway_with("one", |options| {
+        let crowd = json!({"namespaces": [{
+            "name": "crowd", "presence": true, "allow_subscribe_for_client": true, "allow_presence_for_client": true,
+        }]});
+        options.namespaces = serde_json::from_value::<namespaces::Settings>(crowd).unwrap().into();
+    });
+    let mut alice = Client::connect(one.address(), "alice");
+    alice.subscribe("crowd:a");
+    let present = |alice: &mut Client| alice.ask("presence", json!({"channel": "crowd:a"}));
+    assert_eq!(present(&mut alice)["presence"]["presence"].as_object().map(|all| all.len()), Some(1));
+    // Others are there, as another server says it.
+    let mut commands = b"NARU.SERVER other e 600000\r\n".to_vec();
+    for number in 0..10_000 {
+        commands
+            .extend_from_slice(format!("NARU.CHANNEL.ENTER other e crowd:a c{number} u {{}}\r\n").as_bytes());
+    }
+    commands.extend_from_slice(b"QUIT\r\n");
+    let answer = harbour.redis_text(&commands);
+    assert!(!answer.contains("-ERR"), "{}", &answer[..300.min(answer.len())]);
+    assert_eq!(present(&mut alice)["error"]["code"], 106);
+    assert_eq!(code(one.api_address(), "presence", json!({"channel": "crowd:a"})), 106);
+    let stats = alice.ask("presence_stats", json!({"channel": "crowd:a"}));
+    assert_eq!(stats["presence_stats"]["num_clients"], 10_001, "{stats}");
+}
+
+#[test]
+fn as_many_are_present_as_the_broker_has_room_for_and_who_is_more_is_told_so() {
+    let harbour = Harbour::open();
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return;
+    }
+    let one = harbour.gateway_with("one", |options| {
+        let crowd =
+            json!({"namespaces": [{"name": "crowd", "presence": true, "allow_subscribe_for_client": true}]});
+        options.namespaces = serde_json::from_value::<namespaces::Settings>(crowd).unwrap().into();
+    });
+    assert_eq!(harbour.redis(&[b"CONFIG", b"SET", b"channel-present-max", b"1"]), "+OK");
+    let (mut alice, mut bob) =
+        (Client::connect(one.address(), "alice"), Client::connect(one.address(), "bob"));
+    alice.subscribe("crowd:a");
+    let reply = bob.ask("subscribe", json!({"channel": "crowd:a"}));
+    assert_eq!(reply["error"]["code"], 106, "{reply}");
+    assert!(reply["error"]["temporary"].is_null(), "trying again would not help: {reply}");
+    assert_eq!(harbour.redis(&[b"CONFIG", b"SET", b"channel-present-max", b"2"]), "+OK");
+    bob.subscribe("crowd:a");
 }
 
 #[test]
