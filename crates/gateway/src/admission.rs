@@ -388,7 +388,11 @@ mod tests {
         third.signed_in();
         assert!(third.is_turned_out() && !fourth.is_turned_out());
         fourth.signed_in();
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All), "nobody who is known makes room");
+        assert_eq!(
+            enter(&admission, "10.0.0.1", "").err(),
+            Some(Full::All),
+            "nobody who is known makes room"
+        );
         drop((second, third));
         assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All), "they did not count any more");
         drop((known, fourth));

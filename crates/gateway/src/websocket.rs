@@ -21,10 +21,7 @@ use tungstenite::{
 use crate::{
     codes::Disconnect,
     frame_end::FrameEnd,
-    limits::{
-        DECODER_BYTES, MESSAGE_BYTES_A_SECOND, MESSAGE_BYTES_FREE, MESSAGE_PATIENCE,
-        TURN_BYTES_MAX,
-    },
+    limits::{DECODER_BYTES, MESSAGE_BYTES_A_SECOND, MESSAGE_BYTES_FREE, MESSAGE_PATIENCE, TURN_BYTES_MAX},
     session::Ending,
     wire::Gate,
 };

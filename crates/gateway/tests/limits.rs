@@ -370,20 +370,21 @@ fn what_is_begun_and_not_ended_is_not_waited_for() {
     // A frame; a message in several of which the last never comes, while there are pings; bodies; headers.
     let frame = [&[0x81, 0xfe, 0x20, 0, 0, 0, 0, 0][..], b"{"].concat();
     let message = [&[0x01, 0x81, 0, 0, 0, 0][..], b"{"].concat();
-    let ping: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
+    let ping: &'static [u8] = &[0x89, 0x80, 0, 0, 0, 0];
+    let letter: &'static [u8] = b"a";
     let plain = || TcpStream::connect(address).unwrap();
     let (closed, late) = ("connection closed", "HTTP/1.1 408 ");
-    let all: [(&str, TcpStream, (Vec<u8>, &[u8]), &str); 5] = [
-        ("frame", signed_in(address).unwrap(), (frame, b"a"), closed),
-        ("message", signed_in(address).unwrap(), (message, ping), closed),
-        ("stream", plain(), (post("/connection/http_stream").into(), b"a"), late),
-        ("emulation", plain(), (post("/emulation").into(), b"a"), late),
-        ("headers", plain(), (b"GET / HTTP/1.1\r\nX: ".to_vec(), b"a"), "nothing at all"),
-    ];
-    let threads = all.map(|(what, stream, written, until)| {
-        (what, until, std::thread::spawn(move || drip(stream, written, until, begun)))
+    let all = [
+        ("frame", signed_in(address).unwrap(), frame, letter, closed),
+        ("message", signed_in(address).unwrap(), message, ping, closed),
+        ("stream", plain(), post("/connection/http_stream").into(), letter, late),
+        ("emulation", plain(), post("/emulation").into(), letter, late),
+        ("headers", plain(), b"GET / HTTP/1.1\r\nX: ".to_vec(), letter, "nothing at all"),
+    ]
+    .map(|(what, stream, first, more, until)| {
+        (what, until, std::thread::spawn(move || drip(stream, (first, more), until, begun)))
     });
-    for (what, until, thread) in threads {
+    for (what, until, thread) in all {
         let (heard, after) = thread.join().unwrap();
         let (least, most) = if what == "headers" { (4, 8) } else { (9, 13) };
         assert!((least..most).contains(&after.as_secs()), "{what}: {after:?} {heard:?}");

@@ -78,6 +78,7 @@ impl Nodes {
             let read = Read {
                 since: Some(since),
                 limit: Some(REVOCATIONS_PAGE),
+                bytes: None,
                 reverse: false,
                 meta_ttl: REVOCATION_MAX,
             };
