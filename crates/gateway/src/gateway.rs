@@ -27,7 +27,7 @@ use crate::{
     heads::Heads,
     health,
     interests::Interests,
-    limits::{CALLS_MAX, Limits, REPLAYS_MAX},
+    limits::{CALLS_MAX, EMULATIONS_MAX, Limits, REPLAYS_MAX},
     metrics::{self, Metrics},
     namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
@@ -150,7 +150,9 @@ impl Gateway {
         let (bus, life) = Bus::new(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
-        let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
+        let nodes = named
+            .get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone(), auth.revoked().clone()))
+            .clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let draining = Arc::new(Draining::over(drain));
         let health = health::router(bus.clone(), draining.clone());
@@ -201,6 +203,7 @@ impl Gateway {
             draining: draining.clone(),
             metrics: counted.clone(),
             calls,
+            emulations: Semaphore::new(EMULATIONS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", drain + grace, |made| {

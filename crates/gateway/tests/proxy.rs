@@ -516,3 +516,24 @@ fn the_application_prolongs_connections_and_subscriptions() {
     assert_eq!(ada.ask("ping", json!({}))["error"]["code"], 108);
     one.stop();
 }
+
+#[test]
+fn a_subscription_that_the_server_began_ends_with_its_connection_when_nobody_prolongs_it() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let channel = json!({
+        "proxy": {"sub_refresh": {"endpoint": application.at("/sub_refresh")}},
+        "namespaces": [{"name": "chat", "sub_refresh_proxy_enabled": true}],
+    });
+    let one = harbour.gateway_with("one", with(json!({"channel": channel})));
+    application.answer("/sub_refresh", json!({"result": {"expired": true}}));
+    let mut ada = Client::connect(one.address(), "ada");
+    let body = json!({"user": "ada", "channel": "chat:a", "expire_at": in_seconds(2)}).to_string();
+    let mut stream = std::net::TcpStream::connect(one.api_address()).unwrap();
+    let head = format!("POST /api/subscribe HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n", support::API_KEY);
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    assert_eq!(ada.pushed(|_| true), json!({"channel": "chat:a", "subscribe": {}}));
+    // It comes back, and what is to be begun again is.
+    assert_eq!(ada.closed(), Some((3006, "subscription expired".into())));
+    one.stop();
+}

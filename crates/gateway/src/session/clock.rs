@@ -69,18 +69,22 @@ impl Clock {
         if self.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest) }
     }
 
-    /// Calls `ping` when it is time to; ends when a deadline is missed.
-    pub(super) async fn run(&self, connect_patience: Duration, ping: impl Fn()) -> Disconnect {
-        if timeout(connect_patience, self.asked.wait()).await.is_err() {
-            return Disconnect::Stale;
-        }
-        let refused = async {
-            self.refused.wait().await;
-            sleep(REFUSED_PATIENCE).await;
-        };
-        select! {
-            () = self.connected.wait() => {}
-            () = refused => return Disconnect::ConnectionClosed,
+    /// Calls `ping` when it is time to; ends when a deadline is missed, or if the client has to make room before it has connected.
+    pub(super) async fn run(
+        &self,
+        connect_patience: Duration,
+        turned_out: impl Future<Output = ()>,
+        ping: impl Fn(),
+    ) -> Disconnect {
+        // Apart: once it is over no room is kept for it.
+        let come = Box::pin(async {
+            select! {
+                () = turned_out => Err(Disconnect::TooManyRequests),
+                come = self.come(connect_patience) => come,
+            }
+        });
+        if let Err(ending) = come.await {
+            return ending;
         }
         let mut ping_at = Instant::now() + first_ping();
         loop {
@@ -102,6 +106,21 @@ impl Clock {
                 return Disconnect::NoPong;
             }
             ping_at = (ping_at + PING_INTERVAL).max(Instant::now());
+        }
+    }
+
+    /// Waits until the client has connected.
+    async fn come(&self, connect_patience: Duration) -> Result<(), Disconnect> {
+        if timeout(connect_patience, self.asked.wait()).await.is_err() {
+            return Err(Disconnect::Stale);
+        }
+        let refused = async {
+            self.refused.wait().await;
+            sleep(REFUSED_PATIENCE).await;
+        };
+        select! {
+            () = self.connected.wait() => Ok(()),
+            () = refused => Err(Disconnect::ConnectionClosed),
         }
     }
 
@@ -150,6 +169,8 @@ fn first_ping() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
     use crate::limits::CONNECT_PATIENCE;
 
@@ -158,7 +179,7 @@ mod tests {
         let begun = Instant::now();
         let pings = Cell::new(Vec::new());
         let ending = clock
-            .run(CONNECT_PATIENCE, || {
+            .run(CONNECT_PATIENCE, pending(), || {
                 let mut all = pings.take();
                 all.push(begun.elapsed());
                 if all.len() <= pongs {
@@ -262,7 +283,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let (ending, _) = tokio::select! {
-            ending = clock.run(CONNECT_PATIENCE, || clock.pong().unwrap_or_default()) => (ending, ()),
+            ending = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default()) => (ending, ()),
             () = refresh => unreachable!("it waits for ever"),
         };
         assert_eq!(ending, Disconnect::Expired);

@@ -16,11 +16,12 @@ use serde_json::value::RawValue;
 use tokio::{join, select, sync::Notify};
 
 use crate::{
+    admission::{OfUser, Pass},
     auth::Capabilities,
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    limits::{CLOSE_PATIENCE, LIVE_BYTES_MAX, OUTBOX_LIMIT, TURNED_OUT_PATIENCE},
     metrics::Meter,
     protocol::{
         encoding::Encoding,
@@ -51,6 +52,7 @@ mod steered;
 mod subscriptions;
 
 pub(crate) use commands::Later;
+pub(crate) use reading::present;
 use source::Source;
 pub(crate) use subscriptions::{Terms, Wanted};
 
@@ -83,6 +85,8 @@ pub(crate) struct Session {
     asking: asking::Asking,
     /// What hooks are told of the request with which the client came.
     heard: Heard,
+    /// Its place among the server's sessions.
+    pass: Pass,
     rates: rates::Rates,
     finishing: Signal,
     ended: RefCell<Option<Ending>>,
@@ -106,7 +110,10 @@ enum Person {
     /// Who has no name.
     Nobody,
     /// Who has one, at a server without inboxes.
-    Named(User),
+    Named {
+        user: User,
+        _place: Option<OfUser>,
+    },
     Member(Member),
 }
 
@@ -183,10 +190,10 @@ impl Session {
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
-        heard: Heard,
+        came: (Heard, Pass),
         read: Bytes,
     ) -> impl Future<Output = ()> + use<> {
-        let session = Session::enter(core, socket, flavour, heard, false, None);
+        let session = Session::enter(core, socket, flavour, came, false, None);
         let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
         // It is the front of a buffer of 8 KiB.
         drop(read);
@@ -201,20 +208,17 @@ impl Session {
     ) -> impl Future<Output = ()> + use<> {
         let Opening { flavour, mailbox, is_bare, heard, head, pass } = opening;
         let mailbox = Rc::new(mailbox);
-        let session = Session::enter(core, socket, flavour, heard, is_bare, Some(mailbox.clone()));
+        let session = Session::enter(core, socket, flavour, (heard, pass), is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
         let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
-        async move {
-            let _pass = pass;
-            session.live(&mut source).await;
-        }
+        async move { session.live(&mut source).await }
     }
 
     fn enter(
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
-        heard: Heard,
+        (heard, pass): (Heard, Pass),
         is_bare: bool,
         mailbox: Option<Rc<Mailbox>>,
     ) -> Rc<Session> {
@@ -236,6 +240,7 @@ impl Session {
             renewal: renewal::Renewal::default(),
             asking: asking::Asking::default(),
             heard,
+            pass,
             rates: rates::Rates::default(),
             finishing: Signal::default(),
             ended: RefCell::default(),
@@ -253,7 +258,7 @@ impl Session {
         let ending = select! {
             biased;
             ending = self.ended() => ending,
-            ending = self.clock.run(self.shared().limits.connect_patience, || self.send_frame(&self.flavour.ping())) => ending.into(),
+            ending = self.keep_time() => ending.into(),
             ending = self.keep_inbox() => ending,
             ending = self.be_steered() => ending,
             ending = self.take_commands(source) => ending,
@@ -261,6 +266,11 @@ impl Session {
             ending = self.keep_renewed() => ending,
         };
         Box::pin(self.leave(source, ending)).await;
+    }
+
+    fn keep_time(&self) -> impl Future<Output = Disconnect> {
+        let patience = self.shared().limits.connect_patience;
+        self.clock.run(patience, self.pass.turned_out(), || self.send_frame(&self.flavour.ping()))
     }
 
     async fn leave(self: &Rc<Self>, source: &mut Source, ending: Ending) {
@@ -282,7 +292,11 @@ impl Session {
     /// Ends the connection, and says why.
     async fn close(&self, source: &mut Source, ending: Ending) {
         match source {
-            Source::WebSocket(socket) => socket.close(ending).await,
+            Source::WebSocket(socket) => {
+                let is_turned_out = self.pass.is_turned_out();
+                let patience = if is_turned_out { TURNED_OUT_PATIENCE } else { CLOSE_PATIENCE };
+                socket.close(ending, patience).await;
+            }
             Source::Apart(downstream) => {
                 let Some((code, reason)) = ending.close_frame() else { return self.link.close() };
                 self.send(&Push::disconnect(code, reason).into());
@@ -321,7 +335,7 @@ impl Session {
     pub(crate) fn signed_in(&self) -> Option<&Member> {
         match &self.connected.get()?.person {
             Person::Member(member) => Some(member),
-            Person::Nobody | Person::Named(_) => None,
+            Person::Nobody | Person::Named { .. } => None,
         }
     }
 
@@ -333,7 +347,7 @@ impl Session {
     /// The name that others see; empty for who has none.
     pub(crate) fn user_name(&self) -> &str {
         match self.connected.get().map(|connected| &connected.person) {
-            Some(Person::Named(user) | Person::Member(Member { user, .. })) => user.as_str(),
+            Some(Person::Named { user, .. } | Person::Member(Member { user, .. })) => user.as_str(),
             Some(Person::Nobody) | None => "",
         }
     }
@@ -460,7 +474,7 @@ mod tests {
     fn bytes() -> [usize; 2] {
         type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
         let run = |(core, socket, read): Arguments| {
-            Session::run(core, socket, Flavour::WebSocketJson, Heard::default(), read)
+            Session::run(core, socket, Flavour::WebSocketJson, Default::default(), read)
         };
         type Apart = (&'static Rc<Core<Gate>>, Socket, Opening);
         let run_apart = |(core, socket, opening): Apart| Session::run_apart(core, socket, opening);

@@ -9,7 +9,7 @@ use super::{Later, Session};
 use crate::{
     codes::{Disconnect, Failure, Refused},
     crossing,
-    limits::IDEMPOTENCY_WINDOW,
+    limits::{Doing, IDEMPOTENCY_WINDOW},
     namespaces::{By, History, Namespace},
     protocol::{command::PublishRequest, message::Empty, reply::Outcome},
     proxy::Amended,
@@ -59,6 +59,7 @@ impl Session {
         data: &Bytes,
     ) -> Result<impl Future<Output = Result<u64, Failure>> + use<>, Refused> {
         let Permit { namespace, hook } = self.may_publish(channel)?;
+        self.spend_in(&namespace, Doing::Publishing)?;
         if hook.is_none() {
             namespace.publication_data_format.check(data)?;
         }

@@ -3,13 +3,15 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use bytes::Bytes;
-use naru_bus::{BusError, Present, Read, StreamPage};
+use naru_bus::{Bus, BusError, Present, Read, StreamPage};
 use naru_ledger::User;
 
 use super::{Later, Session};
 use crate::{
     codes::{Code, Disconnect, Failure, Refused},
-    limits::{HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, STREAM_PAGE},
+    limits::{
+        HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, PRESENT_BYTES_MAX, PRESENT_CLIENTS_MAX, STREAM_PAGE,
+    },
     namespaces::Channel,
     protocol::{
         command::{HistoryRequest, PresenceRequest, PresenceStatsRequest},
@@ -84,7 +86,7 @@ impl Session {
         let channel = self.asked_presence(&presence.channel)?;
         let session = self.clone();
         Ok(Box::pin(async move {
-            let present = session.shared().bus.present(&channel).await?;
+            let present = present(&session.shared().bus, &channel).await?;
             let encoding = session.flavour.encoding();
             let presence: BTreeMap<_, _> = present
                 .iter()
@@ -129,4 +131,18 @@ impl Session {
         let channel = self.shared().namespaces.load().find_for_client(channel)?;
         Ok(decide(&channel, self)?)
     }
+}
+
+/// Who is present in a channel, if they are not too many to be told.
+pub(crate) async fn present(bus: &Bus, channel: &str) -> Result<Vec<Present>, Refused> {
+    // How many there are costs little to know.
+    if bus.present_stats(channel).await?.clients > PRESENT_CLIENTS_MAX {
+        return Err(Code::LimitExceeded.into());
+    }
+    let present = bus.present(channel).await?;
+    let bytes: usize = present.iter().map(|one| one.info.len()).sum();
+    if present.len() as u64 > PRESENT_CLIENTS_MAX || bytes > PRESENT_BYTES_MAX {
+        return Err(Code::LimitExceeded.into());
+    }
+    Ok(present)
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod access;
+mod presence;
 mod publishing;
 mod reading;
+mod revoking;
 mod servers;
 mod steering;
 #[path = "../support/mod.rs"]

@@ -235,3 +235,22 @@ fn subscriptions_begun_and_ended_at_once_leave_nothing_behind() {
     eventually("nobody is subscribed any more", || harbour.listeners("public:a") == 0);
     one.stop();
 }
+
+#[test]
+fn every_code_can_be_said_by_an_application_and_reaches_the_client() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    // All of the protocol, and one of each kind that is an application's own.
+    let codes = (3000..=3014).chain(3500..=3509).chain([4000, 4499, 4500, 4999]);
+    for code in codes {
+        let mut alice = Client::connect(one.address(), "alice");
+        let told = json!({"code": code, "reason": format!("because of {code}")});
+        done(one.api_address(), "disconnect", json!({"user": "alice", "disconnect": told}));
+        assert_eq!(alice.closed(), Some((code, format!("because of {code}"))));
+    }
+    let told =
+        |code: u16, reason: &str| json!({"user": "alice", "disconnect": {"code": code, "reason": reason}});
+    assert_eq!(code(one.api_address(), "disconnect", told(2999, "")), 107);
+    assert_eq!(code(one.api_address(), "disconnect", told(5000, "")), 107);
+    assert_eq!(code(one.api_address(), "disconnect", told(4000, &"x".repeat(124))), 107);
+}
