@@ -76,8 +76,11 @@ pub const HISTORY_PUBLICATIONS_MAX: u64 = 300;
 /// takes it. Well below [`LIVE_BYTES_MAX`].
 pub const HISTORY_BYTES_MAX: usize = 256 << 10;
 
-/// Publications of a channel read at once for one session.
+/// Publications of a channel read at once for one session, and their bytes, of which the first may have more. When everybody comes
+/// back, [`REPLAYS_MAX`] such pages are under way, and what a client does not take in time is read again.
 pub const STREAM_PAGE: u32 = 64;
+/// See [`STREAM_PAGE`].
+pub const STREAM_BYTES: usize = 128 << 10;
 
 /// Live publications of one channel that are held back while its position is read, and their bytes. More are read again.
 pub const HELD_MAX: usize = 256;

@@ -12,10 +12,12 @@
 //! - Whoever has no token, or one without a name, gets in only if the configuration says so.
 //! - No token and no secret reaches a log or an error.
 
+mod algorithm;
 mod application;
 mod capability;
 mod claims;
 mod fault;
+mod header;
 mod identity;
 mod jwk;
 mod jwks;
@@ -33,6 +35,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+pub use algorithm::Algorithm;
 pub(crate) use application::{OfConnection, OfRefresh, OfSubscription};
 pub(crate) use capability::Capabilities;
 pub(crate) use fault::{BadToken, Fault};

@@ -84,7 +84,7 @@ impl Hook {
         let body = caller.body(question, self.asking.includes_meta, self.asking.is_binary);
         let mut headers = self.asking.fixed.clone();
         caller.heard.pass_on(&self.asking.forwarded, &mut headers);
-        let Answer { status, body, .. } = match self.exchange(outbound, headers, body).await {
+        let Answer { status, body } = match self.exchange(outbound, headers, body).await {
             Ok(answer) => answer,
             Err(no_answer) => {
                 self.health.away(&self.name, &no_answer);

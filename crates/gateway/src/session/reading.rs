@@ -33,6 +33,7 @@ impl Session {
         let read = Read {
             since: since.as_ref().map(|since| since.offset),
             limit: Some(u32::try_from(limit).expect("it is at most the most")),
+            bytes: Some(HISTORY_BYTES_MAX as u64),
             reverse,
             meta_ttl: meta_ttl.meta_ttl,
         };
@@ -49,22 +50,26 @@ impl Session {
         }))
     }
 
-    /// Reads as many as are wanted, up to [`HISTORY_BYTES_MAX`], and little by little: they may be large.
+    /// Reads as many as are wanted and fit, and little by little: they may be large.
     async fn read_stream(&self, channel: &str, read: Read) -> Result<StreamPage, BusError> {
         let mut left = read.limit.unwrap_or(u32::MAX);
         let mut since = read.since;
         let mut all: Vec<(u64, Bytes)> = Vec::new();
-        let mut bytes = 0;
+        let mut bytes = read.bytes.unwrap_or(u64::MAX);
         loop {
             let limit = Some(left.min(STREAM_PAGE));
-            let StreamPage { top, publications } =
-                self.shared().bus.stream(channel, Read { since, limit, ..read }).await?;
+            let page = Read { since, limit, bytes: Some(bytes), ..read };
+            let StreamPage { top, publications } = self.shared().bus.stream(channel, page).await?;
+            // A short one is the last that there are, or that fit.
             let is_last = publications.len() < STREAM_PAGE as usize;
             for (offset, payload) in publications {
-                bytes += payload.len();
-                if bytes > HISTORY_BYTES_MAX && !all.is_empty() {
+                let Some(rest) = bytes.checked_sub(payload.len() as u64) else {
+                    if all.is_empty() {
+                        all.push((offset, payload));
+                    }
                     return Ok(StreamPage { top, publications: all });
-                }
+                };
+                bytes = rest;
                 since = Some(offset);
                 left = left.saturating_sub(1);
                 all.push((offset, payload));
