@@ -70,6 +70,8 @@ pub struct Options {
     pub limits: Limits,
     /// Where what is counted can be read.
     pub metrics: metrics::Options,
+    /// What a broker in the same process counts, if there is one.
+    pub embedded: Option<metrics::Embedded>,
     /// The time over which clients are sent away when the server stops, so that others are not asked by all at once.
     pub drain: Duration,
     /// How long clients have to go then. Closing takes up to 2 s.
@@ -132,6 +134,7 @@ impl Gateway {
             cores,
             limits,
             metrics,
+            embedded,
             drain,
             grace,
         } = options;
@@ -157,7 +160,8 @@ impl Gateway {
         let draining = Arc::new(Draining::over(drain));
         let health = health::router(bus.clone(), draining.clone());
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
-        let counted = Metrics::new(cores, bus.clone(), interests.clone(), calls.clone());
+        let parts = (namespaces.clone(), backend.clone());
+        let counted = Metrics::new(cores, bus.clone(), interests.clone(), calls.clone(), parts, embedded);
         let mut served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
         let read = metrics::router(&metrics, &counted);
         let apart = metrics.address.filter(|address| Some(*address) != api.address());
@@ -242,7 +246,9 @@ impl Gateway {
     /// were at the start.
     pub fn replace_namespaces(&self, channel: namespaces::Settings) -> Result<(), BadSettings> {
         self.backend.covers(&channel)?;
-        self.namespaces.store(Arc::new(channel.into()));
+        let namespaces = Namespaces::from(channel);
+        namespaces.count_on(&self.namespaces.load());
+        self.namespaces.store(Arc::new(namespaces));
         Ok(())
     }
 

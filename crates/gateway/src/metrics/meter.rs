@@ -66,6 +66,8 @@ pub(crate) struct Meter {
     unsubscribed: Own,
     commands: [Own; COMMANDS.len()],
     errors: [Own; ERRORS.len()],
+    /// Errors in the application's words.
+    told: Own,
     delivered: Own,
 }
 
@@ -114,6 +116,14 @@ impl Meter {
         if let Some(place) = ERRORS.iter().position(|(known, _)| *known == code) {
             self.errors[place].add(1);
         }
+    }
+
+    pub(crate) fn told(&self) {
+        self.told.add(1);
+    }
+
+    pub(super) fn errors_told(&self) -> u64 {
+        self.told.get()
     }
 
     pub(super) fn sessions(&self, flavour: usize) -> u64 {

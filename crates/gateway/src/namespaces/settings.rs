@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
-    DataFormat,
+    DataFormat, Published,
     name::{Name, is_namespace},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub struct PersonalChannel {
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Namespace {
     pub(crate) name: String,
+    #[serde(skip)]
+    pub(crate) published: Published,
     pub(crate) presence: bool,
     pub(crate) join_leave: bool,
     pub(crate) force_push_join_leave: bool,
@@ -148,6 +150,7 @@ impl Default for Settings {
 impl Default for Namespace {
     fn default() -> Namespace {
         Namespace {
+            published: Published::default(),
             name: String::new(),
             presence: false,
             join_leave: false,

@@ -20,6 +20,7 @@ mod channels;
 mod cluster;
 mod control;
 mod index;
+mod load;
 mod message;
 mod payload;
 mod revoking;
@@ -55,6 +56,7 @@ pub(crate) use control::{
     Control, Disconnect, Emulate, Overrides, Refresh, Since, Steer, Subscribe, Unsubscribe, Whom,
 };
 pub(crate) use index::{Coming, Index, Missed, Place};
+pub(crate) use load::Load;
 pub(crate) use payload::Base64;
 pub(crate) use revoking::NotRevoked;
 pub(crate) use survey::{Answer, NodeInfo, Question, Survey};
@@ -73,6 +75,7 @@ pub(crate) struct Nodes {
     own: String,
     bus: Bus,
     started: Instant,
+    load: load::Meter,
     /// This gateway's own cores; there once they have started.
     cores: OnceLock<Arc<Directory<Gate>>>,
     gathering: Mutex<HashMap<String, Arc<Gathering>, RandomState>>,
@@ -94,6 +97,7 @@ impl Nodes {
             me: Sender::new(cluster, server),
             bus,
             started: Instant::now(),
+            load: load::Meter::new(),
             cores: OnceLock::new(),
             gathering: Mutex::default(),
             questions,
@@ -261,7 +265,8 @@ impl Nodes {
             Question::Channels { pattern } => Answer::Channels(channels::followed(cores, pattern.as_deref())),
             Question::Info => {
                 let census = census::take(cores).await;
-                Answer::Info(NodeInfo::new(&self.me, &census, &channels::count(cores), self.started))
+                let (count, load) = (channels::count(cores), self.load.read());
+                Answer::Info(NodeInfo::new(&self.me, &census, &count, self.started, load))
             }
         }
     }

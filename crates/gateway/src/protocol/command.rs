@@ -75,6 +75,10 @@ pub(crate) struct ConnectRequest {
     #[prost(string, tag = "5")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) version: String,
+    /// Headers that the client would have sent if it could.
+    #[prost(map = "string, string", tag = "6")]
+    #[serde(skip_serializing_if = "HashMap::is_empty", deserialize_with = "json::texts")]
+    pub(crate) headers: HashMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]

@@ -147,6 +147,31 @@ where
     deserializer.deserialize_map(Unique(PhantomData))
 }
 
+/// A map of texts, whose keys are there once.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
+    deserializer.deserialize_map(Texts)
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = HashMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HashMap<String, String>, A::Error> {
+        let mut all = HashMap::new();
+        while let Some((key, value)) = map.next_entry()? {
+            if all.insert(key, value).is_some() {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+        }
+        Ok(all)
+    }
+}
+
 struct Object<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {

@@ -95,6 +95,7 @@ impl Session {
     /// Who connects, and what the application sends it.
     async fn identify(&self, connect: &ConnectRequest) -> Result<(Identity, Option<Payload>), Failure> {
         let backend = &self.shared().backend;
+        backend.emulate(&self.heard, &connect.headers);
         if !backend.admits(&connect.token) {
             return Ok((self.shared().auth.connect(&connect.token).await?, None));
         }

@@ -104,6 +104,7 @@ impl Session {
         let Amended { skips_history, tags, wants_delta, key, .. } = amended;
         let sender = Sender { chan_info: self.chan_info(channel), ..self.info() };
         let delta = wants_delta || namespace.delta_publish;
+        let bytes = data.bytes().len();
         let published = Published { tags, delta, ..Published::from(data) };
         let payload = Envelope { sender: Some(sender), what: Said::Published(published) }.write();
         let history = namespace.history().filter(|_| !skips_history);
@@ -115,10 +116,16 @@ impl Session {
             (None, None) => None,
         };
         let bus = &self.shared().bus;
-        let receivers = match keep {
-            Some(keep) => bus.publish_kept(channel, payload, keep, once).await?.receivers,
-            None => bus.publish(channel, payload).await?,
+        let (receivers, is_new) = match keep {
+            Some(keep) => {
+                let kept = bus.publish_kept(channel, payload, keep, once).await?;
+                (kept.receivers, !kept.repeat)
+            }
+            None => (bus.publish(channel, payload).await?, true),
         };
+        if is_new {
+            namespace.published.add(bytes);
+        }
         crossing::publish(&self.shared().server, self.user_name(), channel, receivers);
         Ok(receivers)
     }

@@ -31,6 +31,8 @@ fn what_all_servers_hold_is_added_up() {
             .into_iter()
             .map(|node| {
                 let count = |name: &str| node[name].as_u64().unwrap();
+                assert!(node["process"]["rss"].as_u64().unwrap() > 1 << 20, "{node}");
+                assert!(node["process"]["cpu"].is_f64(), "{node}");
                 (
                     node["name"].as_str().unwrap().to_owned(),
                     [count("num_clients"), count("num_users"), count("num_subs"), count("num_channels")],
