@@ -4,7 +4,7 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock, atomic::AtomicBool, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -138,11 +138,16 @@ impl Gateway {
         let address = listener.address();
         let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
-        let events = events::handler(server.clone(), ears.clone(), named.clone());
+        let events = events::Handler {
+            server: server.clone(),
+            ears: ears.clone(),
+            nodes: named.clone(),
+            is_down: AtomicBool::new(false),
+        };
         let outbound = Outbound::start(outbound_tls)?;
         let auth = Arc::new(Auth::new(tokens, &outbound));
         let backend = Arc::new(Backend::new(proxies, outbound));
-        let bus = Bus::start_on(terms, target, server.clone(), events)?;
+        let (bus, life) = Bus::new(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
         let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
@@ -204,6 +209,11 @@ impl Gateway {
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
+        match cores.only() {
+            // What it reads, and what is asked of it, then need wake no other thread.
+            Some(core) => drop(core.spawn(life.run())),
+            None => life.on_its_own_thread(),
+        }
         nodes.begin(cores.directory().clone());
         let door = Door::open(listener, cores.directory().clone(), interests, (nodes, auth))
             .inspect_err(|_| bus.stop())?;
@@ -236,16 +246,17 @@ impl Gateway {
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
     /// that sends its client to another server, one after the other if there is a time to drain. Takes as long as that and
     /// the grace at most. Ports of their own are served until all have gone: `/ready` says there that it is not.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.draining.begin();
         self.door.close();
-        self.cores.stop();
+        self.cores.finish();
         self.door.join();
         let doors = [self.api, self.metrics];
         doors.iter().flatten().for_each(api::Door::close);
         doors.into_iter().flatten().for_each(api::Door::join);
         self.bus.stop();
         self.bus.join();
+        self.cores.stop();
     }
 }
 

@@ -12,10 +12,12 @@
 //! - Whoever has no token, or one without a name, gets in only if the configuration says so.
 //! - No token and no secret reaches a log or an error.
 
+mod algorithm;
 mod application;
 mod capability;
 mod claims;
 mod fault;
+mod header;
 mod identity;
 mod jwk;
 mod jwks;
@@ -37,6 +39,7 @@ pub(crate) use application::{OfConnection, OfRefresh, OfSubscription};
 pub(crate) use capability::Capabilities;
 pub(crate) use fault::{BadToken, Fault};
 pub(crate) use identity::{Granted, Identity, Pass, payload};
+pub use algorithm::Algorithm;
 pub use key::BadKey;
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};

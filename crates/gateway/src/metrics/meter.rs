@@ -40,9 +40,8 @@ pub(super) const COMMANDS: [&str; 14] = [
 ];
 
 /// Codes of errors that clients are answered.
-pub(super) const ERRORS: [(Code, &str); 15] = [
+pub(super) const ERRORS: [(Code, &str); 13] = [
     (Code::Internal, "100"),
-    (Code::Unauthorized, "101"),
     (Code::UnknownChannel, "102"),
     (Code::PermissionDenied, "103"),
     (Code::MethodNotFound, "104"),
@@ -54,7 +53,6 @@ pub(super) const ERRORS: [(Code, &str); 15] = [
     (Code::Expired, "110"),
     (Code::TooManyRequests, "111"),
     (Code::UnrecoverablePosition, "112"),
-    (Code::ConcurrentPagination, "113"),
     (Code::LastOwner, "400"),
 ];
 

@@ -226,7 +226,6 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Empty>, D:
 
 /// What a command asks.
 #[derive(Debug)]
-#[allow(dead_code, reason = "some of it is not offered yet")]
 pub(crate) enum Request {
     Connect(ConnectRequest),
     Subscribe(SubscribeRequest),

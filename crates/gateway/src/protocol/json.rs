@@ -38,9 +38,14 @@ fn write_as(embedding: Embedding, into: &mut Vec<u8>, message: &impl Serialize) 
     message.serialize(&mut serializer).expect("our messages have text keys and no failing parts");
 }
 
+/// An entry without its body, or the answer to a message.
+const PAYLOAD_BYTES_USUAL: usize = 320;
+
 /// What is said in JSON alone, as the payload of a message.
 pub(crate) fn payload_of(data: &impl Serialize) -> Bytes {
-    serde_json::to_vec(data).expect("what we say has text keys and no failing parts").into()
+    let mut payload = Vec::with_capacity(PAYLOAD_BYTES_USUAL);
+    serde_json::to_writer(&mut payload, data).expect("what we say has text keys and no failing parts");
+    payload.into()
 }
 
 /// Whether a payload can be in a JSON message.

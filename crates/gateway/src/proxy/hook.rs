@@ -57,11 +57,10 @@ impl Hook {
         let body = caller.body(question, self.asking.includes_meta, self.asking.is_binary);
         let mut headers = self.asking.fixed.clone();
         caller.heard.pass_on(&self.asking.forwarded, &mut headers);
-        let Answer { status, body, .. } =
-            self.exchange(outbound, headers, body).await.map_err(|no_answer| {
-                self.health.away(&self.name, &no_answer);
-                Refused::later()
-            })?;
+        let Answer { status, body } = self.exchange(outbound, headers, body).await.map_err(|no_answer| {
+            self.health.away(&self.name, &no_answer);
+            Refused::later()
+        })?;
         if let Some(transform) = self.asking.transforms.iter().find(|it| it.status_code == status) {
             self.health.answered(&self.name);
             return Err(transform.told().into());
