@@ -26,6 +26,9 @@ use crate::{
     wire::Gate,
 };
 
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod law;
+
 pub(crate) struct WebSocket {
     core: Rc<Core<Gate>>,
     link: Rc<Link>,
