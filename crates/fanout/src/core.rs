@@ -11,10 +11,10 @@ use std::{
 use ahash::RandomState;
 
 use crate::{
-    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
+    CoreId, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
     limits::{
-        COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX, SHARED_BYTES_MIN,
-        TURN_BYTES_MAX,
+        ARRIVALS_A_TURN, COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX,
+        SHARED_BYTES_MIN, TURN_BYTES_MAX,
     },
     link::Flusher,
     mailbox::Letter,
@@ -31,6 +31,8 @@ pub struct Core<W: Wire> {
     subscribers: RefCell<Subscribers<W>>,
     /// Letters taken from the mailbox and not yet handled.
     letters: RefCell<VecDeque<Letter<W>>>,
+    /// Connections that were given to this core and are not taken up yet.
+    arrivals: RefCell<VecDeque<Incoming>>,
     /// Publications of one channel that are handled together; empty in between, and kept for its room.
     run: RefCell<Vec<W::Publication>>,
     /// Letters are being handled further up this stack.
@@ -53,6 +55,7 @@ impl<W: Wire> Core<W> {
             peers: RefCell::default(),
             subscribers: RefCell::new(Subscribers::new()),
             letters: RefCell::default(),
+            arrivals: RefCell::default(),
             run: RefCell::default(),
             handling: Cell::new(false),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
@@ -180,7 +183,13 @@ impl<W: Wire> Core<W> {
                 // A command may have come upon the letter that stops this core, in its own turn.
                 let just_stopped = self.stopping.get() && deadline.is_none();
                 let has_letters = letters || !self.letters.borrow().is_empty();
-                if just_stopped || has_letters || self.ends_turn.get() || !self.flusher.is_clean() {
+                let has_arrivals = !self.arrivals.borrow().is_empty();
+                if just_stopped
+                    || has_letters
+                    || has_arrivals
+                    || self.ends_turn.get()
+                    || !self.flusher.is_clean()
+                {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -198,6 +207,7 @@ impl<W: Wire> Core<W> {
             if !self.waits_for_more(&mut gathered) {
                 room = room.saturating_sub(self.handle_letters(room));
             }
+            self.take_up();
             if self.ends_turn.take() {
                 W::end_turn(&self);
             }
@@ -209,6 +219,18 @@ impl<W: Wire> Core<W> {
                 }
             }
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes up some of the new connections; none any more while stopping.
+    fn take_up(self: &Rc<Self>) {
+        for _ in 0..ARRIVALS_A_TURN {
+            let next = self.arrivals.borrow_mut().pop_front();
+            match next {
+                Some(_) if self.stopping.get() => self.released(),
+                Some(incoming) => W::accept(self, incoming),
+                None => return,
+            }
         }
     }
 
@@ -263,8 +285,7 @@ impl<W: Wire> Core<W> {
                     peer.unsubscribed(&topic);
                 }
             }
-            Letter::Accept(_) if self.stopping.get() => self.released(),
-            Letter::Accept(incoming) => W::accept(self, incoming),
+            Letter::Accept(incoming) => self.arrivals.borrow_mut().push_back(incoming),
             Letter::Mail(mail) => W::receive(self, mail),
             Letter::Stop => {
                 self.stopping.set(true);

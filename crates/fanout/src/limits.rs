@@ -30,6 +30,10 @@ pub const COALESCE_BYTES_MAX: usize = 64 << 10;
 /// What one letter counts towards the two bounds above, beside its payload.
 pub const LETTER_BYTES: usize = 128;
 
+/// New connections that a core takes up in a turn. Each has a handshake to make at once: where a thousand come together, those who
+/// are there are served between them.
+pub const ARRIVALS_A_TURN: usize = 16;
+
 /// Bytes a read may return at once; the buffer is the core's, not the connection's.
 pub const READ_BYTES_MAX: usize = 64 << 10;
 

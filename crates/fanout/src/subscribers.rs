@@ -25,9 +25,13 @@ impl<W: Wire> Subscribers<W> {
     }
 
     pub(crate) fn join(&mut self, peer: Rc<W::Peer>, topic: &Topic) {
+        // Most have one on a core: each user an inbox.
+        let one = || Vec::with_capacity(1);
         match topic {
-            Topic::Channel(name) => self.channels.entry(name.clone()).or_default().push(peer),
-            Topic::ShardChannel(name) => self.shard_channels.entry(name.clone()).or_default().push(peer),
+            Topic::Channel(name) => self.channels.entry(name.clone()).or_insert_with(one).push(peer),
+            Topic::ShardChannel(name) => {
+                self.shard_channels.entry(name.clone()).or_insert_with(one).push(peer)
+            }
             Topic::Pattern(glob) => self.patterns.entry(glob, Vec::new).push(peer),
         }
     }

@@ -1,7 +1,7 @@
 //! The names people and machines give: checked once, cheap to clone.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -49,6 +49,13 @@ pub(crate) fn check(what: &'static str, bytes_max: usize, text: &str) -> Result<
     Err(NameError { what, bytes_max, fault })
 }
 
+/// The name of a device that has none, which nearly all have: kept once.
+static DEFAULT_DEVICE: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+
+fn kept(text: &str) -> Arc<str> {
+    if text == &**DEFAULT_DEVICE { DEFAULT_DEVICE.clone() } else { text.into() }
+}
+
 macro_rules! name {
     ($(#[$attribute:meta])* $name:ident, $what:literal, $bytes_max:expr) => {
         $(#[$attribute])*
@@ -59,7 +66,7 @@ macro_rules! name {
             /// Checks a text. Refused when it is empty, too long, or has control characters.
             pub fn parse(text: &str) -> Result<$name, NameError> {
                 check($what, $bytes_max, text)?;
-                Ok($name(text.into()))
+                Ok($name(kept(text)))
             }
 
             /// The name as text.
@@ -116,7 +123,7 @@ name!(
 impl Default for Device {
     /// What a client that names no device is.
     fn default() -> Device {
-        Device("default".into())
+        Device(DEFAULT_DEVICE.clone())
     }
 }
 

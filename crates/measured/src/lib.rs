@@ -15,7 +15,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicIsize, AtomicU64, Ordering},
 };
 
 /// The system's allocator, counted.
@@ -24,6 +24,9 @@ pub struct Measured;
 
 /// Blocks asked for or resized, by any thread.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes that all threads have allocated and not freed.
+static HELD_BY_ALL: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
     /// Bytes this thread has allocated and not freed; negative if it frees what others allocated.
@@ -37,6 +40,11 @@ pub fn allocations() -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed)
 }
 
+/// Bytes that this process holds, by whatever thread.
+pub fn held_bytes() -> usize {
+    usize::try_from(HELD_BY_ALL.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
 /// The most bytes that `work` held at once of what it allocated on this thread itself.
 pub fn peak_bytes<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
@@ -46,6 +54,7 @@ pub fn peak_bytes<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn count(bytes: isize) {
+    HELD_BY_ALL.fetch_add(bytes, Ordering::Relaxed);
     // A thread that ends may free after its counters have gone.
     let _ = HELD.try_with(|held| {
         held.set(held.get() + bytes);
@@ -101,6 +110,9 @@ mod tests {
         let ((), peak) = peak_bytes(|| (0..10).for_each(|_| drop(std::hint::black_box(vec![0u8; 1000]))));
         assert_eq!(peak, 1000);
         assert!(allocations() >= before + 10);
+        let (held, kept) = (held_bytes(), std::hint::black_box(vec![0u8; 1 << 20]));
+        assert!(held_bytes() >= held + (1 << 19));
+        drop(kept);
         let (kept, peak) = peak_bytes(|| [vec![0u8; 1000], vec![0u8; 1000]]);
         assert_eq!((kept.len(), peak), (2, 2000));
     }

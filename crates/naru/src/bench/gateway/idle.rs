@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     frame::{self, Frames, Sent},
     meter::Meter,
+    opening::{AT_ONCE, open_all},
     options::NAMESPACE,
     place::{Place, To},
     server::{Opened, Servers},
@@ -59,6 +60,8 @@ pub(super) struct Report {
     server: String,
     protocol: &'static str,
     connections: u32,
+    /// How many were being opened at the same time.
+    at_once: u32,
     seconds: f64,
     connects_per_second: f64,
     /// Of the servers, before the first connection.
@@ -93,18 +96,23 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Report> {
 
     let began = Instant::now();
     let run = std::process::id();
-    for number in 0..options.connections {
-        if number.is_multiple_of(SHOWN_EVERY) {
-            live.write(&format!("{number} of {} connections are open", options.connections));
-            all_well(&failure)?;
-        }
+    let mut count = 0_u32;
+    let open = |number| {
         let place = Place::new(To::Channels, &options.namespace, number, "");
         let entries = if options.subscribe { place.entries(tongue) } else { Vec::new() };
-        let opened = doors.subscriber(number, &format!("bench-{run}-{number}"), &entries)?;
+        doors.subscriber(number, &format!("bench-{run}-{number}"), &entries)
+    };
+    open_all(options.connections, open, |_, opened| {
+        if count.is_multiple_of(SHOWN_EVERY) {
+            live.write(&format!("{count} of {} connections are open", options.connections));
+            all_well(&failure)?;
+        }
+        count += 1;
         if hold.blocking_send(opened).is_err() {
             return Err(failure.recv().context("the thread that holds the connections has gone")?);
         }
-    }
+        Ok(())
+    })?;
     let connecting = began.elapsed();
 
     live.write(&format!("{} connections are idle", options.connections));
@@ -119,6 +127,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Report> {
         server: options.servers.names(),
         protocol: tongue.name(),
         connections: options.connections,
+        at_once: AT_ONCE,
         seconds: options.seconds.as_secs_f64(),
         connects_per_second: f64::from(options.connections) / connecting.as_secs_f64(),
         start_resident_bytes,
@@ -197,7 +206,7 @@ impl table::Report for Report {
             "{} ({}): {} connections, idle for {:.1} s",
             self.server, self.protocol, self.connections, self.seconds
         ));
-        table.row("connects", format!("{:.0} /s", self.connects_per_second));
+        table.row("connects", format!("{:.0} /s, {} at once", self.connects_per_second, self.at_once));
         table.row("server memory, at first", mebibytes(self.start_resident_bytes));
         table.row("server memory, with them", mebibytes(self.resident_bytes));
         table.row("memory per connection", format!("{:.0} bytes", self.resident_bytes_per_connection));

@@ -9,6 +9,7 @@ mod frame;
 mod idle;
 mod known;
 mod meter;
+mod opening;
 mod options;
 mod payload;
 mod place;

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     frame::{self, Frames, Sent},
+    opening::open_all,
     options::Load,
     payload::Payload,
     place::{Place, To},
@@ -172,18 +173,23 @@ impl Returning {
         ensure!(options.of != To::Rooms, "--of is people or channels");
         let run = std::process::id();
         let mut all = Vec::new();
-        for number in 0..options.connections {
-            if number.is_multiple_of(500) {
-                live.write(&format!("{number} of {} have been there", options.connections));
-            }
+        let come = |number: u32| {
             // Behind those of the live traffic.
             let place =
                 Place::new(options.of, &options.kept_namespace, number + (1 << 20), &options.live.level);
             let user = place.person().map_or_else(|| format!("bench-{run}-back-{number}"), str::to_owned);
             let opened = doors.subscriber(number, &user, &place.entries(doors.tongue))?;
             let at = opened.granted.position.context("the server keeps no position here")?;
-            all.push(Absent { number, user, place, at });
-        }
+            Ok(Absent { number, user, place, at })
+        };
+        open_all(options.connections, come, |_, absent| {
+            if all.len().is_multiple_of(500) {
+                live.write(&format!("{} of {} have been there", all.len(), options.connections));
+            }
+            all.push(absent);
+            Ok(())
+        })?;
+        all.sort_by_key(|absent| absent.number);
         let payload = Payload::new(options.live.payload);
         live.write("sending what they miss");
         send_missed(doors, &all, options.missed, payload.clone())?;
