@@ -10,7 +10,10 @@ mod far_end;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write as _,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use naru_gateway::{
     Gateway, Options,

@@ -194,13 +194,12 @@ impl<'a> World<'a> {
         for model in std::mem::take(&mut self.models) {
             for one_is_first in [true, false] {
                 let mut model = model.clone();
-                let agrees = if one_is_first {
-                    self.expected(&mut model, one, &of_first) == first
-                        && self.expected(&mut model, other, &of_second) == second
-                } else {
-                    self.expected(&mut model, other, &of_second) == second
-                        && self.expected(&mut model, one, &of_first) == first
-                };
+                let mut order = [(one, &of_first, &first), (other, &of_second, &second)];
+                if !one_is_first {
+                    order.reverse();
+                }
+                let agrees =
+                    order.iter().all(|(op, epoch, given)| self.expected(&mut model, op, epoch) == **given);
                 if agrees && !agreeing.contains(&model) {
                     agreeing.push(model);
                 }
