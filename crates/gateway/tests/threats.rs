@@ -271,12 +271,11 @@ fn answered_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     stream.set_read_timeout(Some(WHILE_THERE)).unwrap();
     let mut is_there = stream.write_all(bytes).is_ok();
     let mut piece = [0; 4096];
-    while is_there {
-        match stream.read(&mut piece) {
-            Ok(0) => return answer,
-            Ok(count) => answer.extend_from_slice(&piece[..count]),
-            Err(_) => break,
+    while is_there && let Ok(count) = stream.read(&mut piece) {
+        if count == 0 {
+            return answer;
         }
+        answer.extend_from_slice(&piece[..count]);
     }
     stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
     // The server may have ended it meanwhile.
