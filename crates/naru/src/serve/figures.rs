@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(value("naru_broker_clients"), Value::Gauge(0));
         let mut client = broker.connect().unwrap();
         client.set_nonblocking(false).unwrap();
-        client.write_all(b"CONFIG SET fsync always\r\nSET a b\r\n").unwrap();
+        client.write_all(b"CONFIG SET appendfsync always\r\nSET a b\r\n").unwrap();
         let mut reply = [0; 10];
         client.read_exact(&mut reply).unwrap();
         assert_eq!(&reply, b"+OK\r\n+OK\r\n");
