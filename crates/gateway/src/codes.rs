@@ -153,7 +153,6 @@ impl Unsubscribed {
 /// Why a connection is closed by us: the code and the reason of the close frame. From 3500 on the client does not come back. What an
 /// application says is its own: `Ending::Steered`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "one is called so by the protocol")]
 pub(crate) enum Disconnect {
     ConnectionClosed = 3000,
     Shutdown = 3001,
