@@ -269,18 +269,21 @@ fn answered_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     // Some of it is answered only while the client is there.
     stream.set_read_timeout(Some(WHILE_THERE)).unwrap();
-    let mut is_there = stream.write_all(bytes).is_ok();
+    // The server may have ended it meanwhile.
+    if stream.write_all(bytes).is_err() {
+        return answer;
+    }
     let mut piece = [0; 4096];
-    while is_there && let Ok(count) = stream.read(&mut piece) {
+    while let Ok(count) = stream.read(&mut piece) {
         if count == 0 {
             return answer;
         }
         answer.extend_from_slice(&piece[..count]);
     }
     stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
-    // The server may have ended it meanwhile.
-    is_there &= stream.shutdown(Shutdown::Write).is_ok();
-    if is_there && let Err(error) = stream.read_to_end(&mut answer) {
+    if stream.shutdown(Shutdown::Write).is_ok()
+        && let Err(error) = stream.read_to_end(&mut answer)
+    {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it is not ended: {}", bytes.escape_ascii());
     }
     answer

@@ -186,18 +186,14 @@ impl<'a> World<'a> {
     /// As if one had come before the other.
     async fn together(&mut self, one: &Op, other: &Op) -> Result<()> {
         self.asked += 2;
-        let (mine, theirs) = (&self.lines[1], &self.lines[2]);
-        let (first, second) = tokio::join!(mine.ask_channel(one), theirs.ask_channel(other));
+        let (first, second) = tokio::join!(self.lines[1].ask_channel(one), self.lines[2].ask_channel(other));
         let (first, second) = (there(first)?, there(second)?);
         let (of_first, of_second) = (self.beginning(&first), self.beginning(&second));
+        let (mine, theirs) = ((one, &of_first, &first), (other, &of_second, &second));
         let mut agreeing: Vec<Model> = Vec::new();
         for model in std::mem::take(&mut self.models) {
-            for one_is_first in [true, false] {
+            for order in [[mine, theirs], [theirs, mine]] {
                 let mut model = model.clone();
-                let mut order = [(one, &of_first, &first), (other, &of_second, &second)];
-                if !one_is_first {
-                    order.reverse();
-                }
                 let agrees =
                     order.iter().all(|(op, epoch, given)| self.expected(&mut model, op, epoch) == **given);
                 if agrees && !agreeing.contains(&model) {
