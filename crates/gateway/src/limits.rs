@@ -124,6 +124,10 @@ pub const FOLLOWS_AT_ONCE: usize = 32;
 /// ones reach the broker in order as long as the bus's queue takes them at once, and that holds [`BUS_QUEUE`].
 pub const CALLS_MAX: usize = 1024;
 
+/// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
+/// who is there is served meanwhile.
+pub const ARRIVALS_MAX: usize = 32;
+
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
 pub const REPLAYS_MAX: usize = 32;
 
@@ -299,4 +303,6 @@ const _: () =
     assert!(PROXY_CALLS_MAX < OUTBOUND_CALLS_MAX && PROXY_TIMEOUT.as_nanos() <= PROXY_TIMEOUT_MAX.as_nanos());
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
+// What is done now and then is never due before the clock looks.
+const _: () = assert!(PING_INTERVAL.as_secs() <= COMPARE_EVERY.as_secs() / 2);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());
