@@ -32,7 +32,7 @@ def main():
     asked = asked_for()
     if asked.list:
         for scenario in gateway_scenarios.SCENARIOS:
-            print(f"{scenario.name:<17}{scenario.title}")
+            print(f"{scenario.name:<24}{scenario.title}")
         return
     try:
         wanted = scenarios.named(asked.only, gateway_scenarios.SCENARIOS)
@@ -57,7 +57,7 @@ def measure(scenario, server, asked):
     if scenario.kind == "publish":
         arguments += ["--warm-up", str(asked.warm_up)]
     quietly = [asked.quietly] if asked.quietly else []
-    with server.running(scenario.wants, asked.within) as it:
+    with server.running(scenario.wants, asked.within, scenario.fsync) as it:
         load = [*quietly, generator, "bench", "gateway", scenario.kind, *it.arguments(), *arguments, "--json"]
         done = subprocess.run(load, stdout=subprocess.PIPE)
     if done.returncode != 0:

@@ -22,9 +22,6 @@ PEERS = ROOT / "bench/peers"
 LIVE, KEPT = "public", "kept"
 KEPT_MESSAGES, KEPT_TIME = 1_000, "1h"
 
-# Of a broker that stores, Naru's or Redis: what is acknowledged is in the kernel at once, and on the disk within a second.
-FSYNC = "everysec"
-
 REDIS = ["redis-server", "--bind", "127.0.0.1", "--save", ""]
 
 
@@ -68,11 +65,12 @@ class Peer:
         self.name, self.version = name, version
 
     @contextlib.contextmanager
-    def running(self, wanted, within=None):
+    def running(self, wanted, within=None, fsync=None):
+        """`fsync` says when a broker of its own, Naru's or Redis, has what is stored on the disk."""
         with tempfile.TemporaryDirectory(prefix="bench-", dir=within) as folder:
             running = Running(folder)
             try:
-                self.begin(running, wanted)
+                self.begin(running, wanted, fsync)
                 yield running
             finally:
                 running.end()
@@ -85,7 +83,7 @@ class Naru(Peer):
         super().__init__("naru", servers.version(binary))
         self.binary, self.cores = binary, cores
 
-    def begin(self, running, wanted):
+    def begin(self, running, wanted, fsync):
         secret = secrets.token_hex(32)
         running.told = ["--token-secret", secret]
         cores = ["--cores", str(self.cores)] if self.cores else []
@@ -94,7 +92,7 @@ class Naru(Peer):
             broker = free_port()
             data = str(Path(running.folder, "data"))
             command = [self.binary, "broker", "--bind", "127.0.0.1", "--port", str(broker)]
-            running.start("naru's broker", [*command, "--data", data, "--fsync", FSYNC], broker)
+            running.start("naru's broker", [*command, "--data", data, "--fsync", fsync], broker)
         for number in range(2 if wanted == "two" else 1):
             port = free_port()
             if wanted == "two":
@@ -112,13 +110,13 @@ class Centrifugo(Peer):
         super().__init__("centrifugo", version)
         self.binary = binary
 
-    def begin(self, running, wanted):
+    def begin(self, running, wanted, fsync):
         secret = secrets.token_hex(32)
         running.told = ["--token-secret", secret]
         engine = {"type": "memory"}
         if wanted == "two":
             redis = free_port()
-            stored = ["--appendonly", "yes", "--appendfsync", FSYNC, "--dir", running.folder]
+            stored = ["--appendonly", "yes", "--appendfsync", fsync, "--dir", running.folder]
             running.start("redis", [*REDIS, "--port", str(redis), *stored], redis)
             engine = {"type": "redis", "redis": {"address": f"redis://127.0.0.1:{redis}"}}
         for number in range(2 if wanted == "two" else 1):
@@ -147,7 +145,7 @@ class Bun(Peer):
         super().__init__("bun", version)
         self.binary = binary
 
-    def begin(self, running, _wanted):
+    def begin(self, running, _wanted, _fsync):
         running.told = ["--dialect", "plain"]
         port = free_port()
         running.start("bun", [self.binary, str(PEERS / "bun.js"), str(port)], port)
@@ -161,7 +159,7 @@ class SocketIo(Peer):
         super().__init__("socket.io", version)
         self.modules = modules
 
-    def begin(self, running, _wanted):
+    def begin(self, running, _wanted, _fsync):
         running.told = ["--dialect", "socket-io"]
         redis, port = free_port(), free_port()
         running.start("redis", [*REDIS, "--port", str(redis)], redis)

@@ -189,6 +189,9 @@ def test_what_is_said_wrongly_is_refused_and_what_there_is_is_counted(naru):
         for payload in ("12345678", "1234", "56"):
             wire.call(*publish, payload, *KEEP)
         assert [payload for _, payload in read(wire, "room")[2]] == [b"1234", b"56"], "the oldest make room"
+        history = ("NARU.CHANNEL.HISTORY", "room", "META", HOUR, "BYTES")
+        assert wire.call(*history, 5)[2] == [[2, b"1234"]] and wire.call(*history, 6, "REVERSE")[2][1] == [2, b"1234"]
+        assert wire.call(*history, 0, "REVERSE")[2] == [[3, b"56"]], "one at least"
         wire.call("NARU.CHANNEL.PUBLISH", "other", "x" * 100, *KEEP, "ONCE", "k", HOUR)
         full = refused("NARU.CHANNEL.PUBLISH", "third", "hi", *KEEP)
         assert full.startswith("OOM no more than 2 channels are kept: raise channel-count-max")

@@ -12,11 +12,15 @@ PROGRAM = Path(__file__).with_name("crowd_program.py")
 
 
 class Crowd(Ordered):
-    """People who do the same at the same time."""
+    """People who do the same at the same time. With `channels` they follow these instead of their inboxes: each one of so many
+    (`PREFIX:0` and on), and one that nobody else does (`PREFIX:of-0`)."""
 
-    def __init__(self, programs, prefix, count):
+    def __init__(self, programs, prefix, count, channels=0):
         self.names = [f"{prefix}-{number}" for number in range(count)]
-        start = json.dumps({"secret": SECRET, "prefix": prefix, "count": count})
+        self.channels = [f"{prefix}:{number}" for number in range(channels)]
+        if channels:
+            self.channels += [f"{prefix}:of-{number}" for number in range(count)]
+        start = json.dumps({"secret": SECRET, "prefix": prefix, "count": count, "channels": channels})
         super().__init__(programs, "crowd", [sys.executable, PROGRAM, start])
 
     def come(self, servers, within=PATIENCE):

@@ -23,16 +23,18 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Member:
-    """One client, whatever connection it has."""
+    """One client, whatever connection it has. It follows the channels it has, or else its inbox."""
 
-    def __init__(self, crowd, user, token):
+    def __init__(self, crowd, user, token, channels):
         self.crowd, self.user, self.token, self.inbox = crowd, user, token, f"inbox:{user}"
-        self.port, self.socket, self.position, self.had = None, None, None, []
+        self.port, self.socket, self.channels = None, None, channels
+        self.positions, self.had = {}, {channel: [] for channel in channels or [self.inbox]}
         self.is_wanted = self.is_in = False
         self.forget()
 
     def forget(self):
         self.read, self.to_write, self.is_upgraded, self.is_in = b"", b"", False, False
+        self.answers = 0
 
     def go(self):
         self.forget()
@@ -99,8 +101,8 @@ class Member:
                 raise ConnectionError(head)
             self.read, self.is_upgraded = rest, True
             connect = {"token": self.token, "data": {"device": "one"}}
-            if self.position:
-                connect["subs"] = {self.inbox: {"recover": True, **self.position}}
+            if self.inbox in self.positions:
+                connect["subs"] = {self.inbox: {"recover": True, **self.positions[self.inbox]}}
             self.say({"id": 1, "connect": connect})
         while (frame := self.frame()) is not None:
             kind, payload = frame
@@ -131,31 +133,65 @@ class Member:
         if not message:
             return self.say({})
         if "connect" in message:
-            sub = message["connect"]["subs"][self.inbox]
-            if self.position and not sub.get("recovered"):
-                self.crowd.failures.append(f"{self.user}: the position is not taken: {sub}")
-            self.position = {"epoch": sub["epoch"], "offset": sub.get("offset", 0)}
-            self.is_in, self.pause = True, PAUSE_MIN
-            self.crowd.count_in += 1
+            if not self.channels:
+                return self.stands(self.inbox, message["connect"]["subs"][self.inbox])
+            for number, channel in enumerate(self.channels):
+                subscribe = {"channel": channel}
+                if channel in self.positions:
+                    subscribe |= {"recover": True, **self.positions[channel]}
+                self.say({"id": 2 + number, "subscribe": subscribe})
+        elif "subscribe" in message:
+            self.stands(self.channels[message["id"] - 2], message["subscribe"])
         elif "error" in message:
             raise ConnectionError(message["error"])
-        elif publication := message.get("push", {}).get("pub"):
-            offset = publication.get("offset", self.position["offset"])
-            if offset < self.position["offset"]:
-                self.crowd.failures.append(f"{self.user}: {offset} after {self.position}")
-            self.position["offset"] = offset
-            if publication["data"]["kind"] == "message":
-                self.had.append(publication["data"]["body"]["text"])
-                self.crowd.count_had += 1
+        elif push := message.get("push"):
+            if "pub" in push and push["channel"] in self.had:
+                self.gets(push["channel"], push["pub"])
+            elif "unsubscribe" in push:
+                self.fails(f"unsubscribed: {push}")
+
+    def stands(self, channel, sub):
+        """It is subscribed, and goes on from where it was."""
+        if channel not in self.positions:
+            self.positions[channel] = {"epoch": sub["epoch"], "offset": sub.get("offset", 0)}
+        elif not sub.get("recovered"):
+            self.fails(f"the position is not taken: {sub}")
+        elif not self.channels:
+            self.positions[channel] = {"epoch": sub["epoch"], "offset": sub.get("offset", 0)}
+        for publication in sub.get("publications", []):
+            self.gets(channel, publication)
+        self.answers += 1
+        if self.answers == len(self.had):
+            self.is_in, self.pause = True, PAUSE_MIN
+            self.crowd.count_in += 1
+
+    def gets(self, channel, publication):
+        position, data = self.positions[channel], publication["data"]
+        offset = publication.get("offset", position["offset"])
+        # Of an inbox several may have one offset.
+        is_next = offset >= position["offset"] if not self.channels else offset == position["offset"] + 1
+        if not is_next:
+            self.fails(f"{offset} after {position} in {channel}")
+        position["offset"] = offset
+        if self.channels or data["kind"] == "message":
+            self.had[channel].append(data["text"] if self.channels else data["body"]["text"])
+            self.crowd.count_had += 1
+
+    def fails(self, why):
+        self.crowd.failures.append(f"{self.user}: {why}")
 
 
 class Crowd:
-    def __init__(self, secret, prefix, count):
+    def __init__(self, secret, prefix, count, channels=0):
         self.selector, self.waiting, self.failures = selectors.DefaultSelector(), [], []
         self.attempts = self.count_in = self.count_had = 0
         claims = {"exp": int(time.time()) + 3600}
-        names = [f"{prefix}-{number}" for number in range(count)]
-        self.members = {name: Member(self, name, signed({"sub": name, **claims}, secret)) for name in names}
+        self.members = {}
+        for number in range(count):
+            name = f"{prefix}-{number}"
+            # One with others, and one for itself.
+            own = [f"{prefix}:{number % channels}", f"{prefix}:of-{number}"] if channels else []
+            self.members[name] = Member(self, name, signed({"sub": name, **claims}, secret), own)
         self.partial, self.orders = b"", []
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
 
@@ -210,10 +246,11 @@ class Crowd:
         return {}
 
     def get(self, texts, deadline):
-        """Until as many have come as are expected; who has had others, or in another order, or twice."""
-        count = len(texts) * len(self.members)
+        """Until as many have come as are expected in each channel; who has had others, or in another order, or twice."""
+        count = len(texts) * sum(len(member.had) for member in self.members.values())
         self.until(lambda: self.count_had >= count, deadline)
-        wrong = [f"{name}: {member.had}" for name, member in self.members.items() if member.had != texts]
+        everybody = self.members.items()
+        wrong = [f"{name}: {one.had}" for name, one in everybody if any(had != texts for had in one.had.values())]
         return {"wrong": wrong[:5], "count": len(wrong)}
 
 

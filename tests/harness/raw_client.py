@@ -8,6 +8,8 @@ import struct
 
 from .waiting import PATIENCE
 
+CLOSE = 8
+
 
 class RawClient:
     """A WebSocket in JSON, with as small a receive buffer as there is."""
@@ -41,6 +43,27 @@ class RawClient:
     def read(self, count):
         """So many bytes, and no more."""
         return self.socket.recv(count)
+
+    def messages(self):
+        """All that comes from here on, up to the end: a close frame is its code and reason."""
+        data = self.data
+        while more := self.socket.recv(1 << 20):
+            data += more
+            while (frame := self._frame(data)) is not None:
+                kind, payload, data = frame
+                if kind == CLOSE:
+                    yield {"close": struct.unpack("!H", payload[:2])[0], "reason": payload[2:].decode()}
+                    return
+                for line in filter(None, payload.split(b"\n")):
+                    yield json.loads(line)
+
+    def _frame(self, data):
+        """The first frame, if it is whole, and what is behind it; none of the server's is masked, or in parts."""
+        size, at = (data[1], 2) if len(data) > 1 else (0, 2)
+        if size > 125:
+            at = 4 if size == 126 else 10
+            size = int.from_bytes(data[2:at], "big")
+        return (data[0] & 0xF, data[at : at + size], data[at + size :]) if len(data) >= at + size else None
 
     def close(self):
         self.socket.close()

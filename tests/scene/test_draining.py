@@ -15,6 +15,14 @@ DRAIN_SECONDS = 1
 TERM_SECONDS = DRAIN_SECONDS + 5
 PEOPLE = 4
 COUNT = 400
+# What readers, listeners and the publisher speak, and on what.
+WAYS = (
+    {},
+    {"protobuf": True},
+    {"transport": "http_stream"},
+    {"transport": "http_stream", "protobuf": True},
+    {"transport": "sse"},
+)
 
 FEED = """
 [[channel.namespaces]]
@@ -90,11 +98,11 @@ def test_a_rolling_restart_loses_nothing_and_doubles_nothing(naru, broker, argum
     def order(first):
         return [three[(first + at) % 3] for at in range(3)]
 
-    readers = [people(f"reader-{at}", *order(at)) for at in range(PEOPLE)]
-    listeners = [people(f"listener-{at}", *order(at)) for at in range(3)]
+    readers = [people(f"reader-{at}", *order(at), **WAYS[at]) for at in range(PEOPLE)]
+    listeners = [people(f"listener-{at}", *order(at), **way) for at, way in enumerate(WAYS)]
     for listener in listeners:
         listener.call("subscribe", channel="feed:news")
-    publishing = Publishing(people("publisher", *order(2)), "feed:news")
+    publishing = Publishing(people("publisher", *order(2), protobuf=True), "feed:news")
     sending = [Sending(people(f"sender-{at}", *order(at + 1)), f"reader-{at}", COUNT) for at in range(PEOPLE)]
     for at in range(3):
         for one in sending:

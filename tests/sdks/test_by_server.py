@@ -67,3 +67,18 @@ def test_it_has_a_client_come_back(api, person):
     api("disconnect", user="bob-back", disconnect={"code": 4000, "reason": "elsewhere"})
     assert bob.wait("connecting", 2)["code"] == 4000
     bob.wait("connected", 2)
+
+
+RETURNING = (3000, 3004, 3005, 3006, 3008, 3010, 3011, 3012, 3013, 3014, 4499)
+FINAL = (3500, 3504, 3507, 3509, 4500)
+
+
+def test_a_code_tells_a_client_whether_to_come_back(api, person):
+    everybody = {code: person(f"bob-{code}", 1) for code in RETURNING + FINAL}
+    for code in everybody:
+        api("disconnect", user=f"bob-{code}", disconnect={"code": code, "reason": "because"})
+    for code in RETURNING:
+        assert everybody[code].wait("connecting", 2)["code"] == code
+        everybody[code].wait("connected", 2)
+    for code in FINAL:
+        assert everybody[code].wait("disconnected")["code"] == code

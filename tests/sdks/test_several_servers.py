@@ -6,7 +6,7 @@ from harness import sdks
 from harness.cut import Way
 from harness.node import Refused
 from harness.sdks import token_of
-from harness.stores import APART, Brokers
+from harness.stores import APART, Brokers, Embedded
 from harness.waiting import eventually
 
 
@@ -157,6 +157,63 @@ def history_of(person):
     except Refused as refused:
         assert refused.temporary, refused
         return None
+
+
+@pytest.mark.parametrize("brokers", ("naru", "redis"), indirect=True)
+def test_a_broker_that_has_forgotten_everything_is_noticed(naru, brokers, config, tmp_path, libraries):
+    broker = brokers.start(tmp_path)
+    (server,) = brokers.servers_apart(broker, ["one"], ["--config", config])
+    own = token_of("dave", channels=["kept:all"])
+    people = [libraries(library).open(server.url, encoding, token=token_of("a")) for library, encoding in EVERYBODY]
+    dave = libraries("js").open(server.url, token=own)
+    for person in people:
+        person.subscribe("kept:all")
+    dave.wait("server subscribed", channel="kept:all")
+    for n in (1, 2, 3):
+        people[0].publish("kept:all", n)
+    for person in people:
+        person.heard("kept:all", 3)
+    broker.program.kill()
+    naru.restarted(broker)
+    # Inboxes and channels are of another epoch: insufficient state, and then from the start.
+    for person in (*people, dave):
+        assert person.wait("connecting", 2)["code"] == 3010
+    for person in people:
+        stands = person.wait("subscribed", 2, channel="kept:all")
+        assert stands["was_recovering"] and not stands["recovered"]
+    assert not dave.wait("server subscribed", 2, channel="kept:all")["recovered"]
+    people[0].publish("kept:all", 4)
+    for person in people:
+        assert person.heard("kept:all", 4) == [1, 2, 3, 4]
+        assert [it["offset"] for it in person.seen("publication")] == [1, 2, 3, 1]
+        person.disconnect()
+    dave.disconnect()
+
+
+def test_a_server_that_is_killed_with_its_broker_comes_back_with_what_was_kept(naru, config, tmp_path, anybody):
+    first = Embedded(naru, ["--data", tmp_path / "data", "--config", config])
+    second = naru.joined_server(first, "--config", config, name="second")
+    people = [anybody(f"user-{n}", *who, (first.server, second)[n % 2].url) for n, who in enumerate(EVERYBODY)]
+    for person in people:
+        person.subscribe("kept:all")
+    for n in (1, 2, 3):
+        people[1].publish("kept:all", n)
+    for person in people:
+        person.heard("kept:all", 3)
+    epoch = people[1].history("kept:all")["epoch"]
+    first.program.kill()
+    again = first.again()
+    try:
+        eventually(lambda: published(people[1], 4), "it is not taken")
+        for n, person in enumerate(people):
+            eventually(lambda it=person: heard(it)[-1:] == [4], person.events)
+            # What was not answered, and so was said again, may be there twice.
+            assert heard(person)[:3] == [1, 2, 3] and set(heard(person)[3:]) == {4}
+            if n % 2 == 0:
+                assert person.wait("subscribed", 2, channel="kept:all")["recovered"]
+        assert people[0].history("kept:all")["epoch"] == epoch
+    finally:
+        again.program.kill()
 
 
 def test_what_was_published_while_a_server_was_cut_off_is_not_missed(brokers, started, config, anybody):

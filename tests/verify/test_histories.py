@@ -16,6 +16,9 @@ HISTORIES = int(os.environ.get("NARU_HISTORIES", "1000"))
 SECONDS_MAX = 60 + HISTORIES
 
 
+KINDS = [("naru", "Naru"), ("redis", "Redis 7"), ("valkey", "Valkey 9")]
+
+
 def verified(programs, name, *options, histories=HISTORIES):
     verify = programs.start("verify", [BINARY, "verify", *options, "--histories", histories])
     assert verify.exit_code(within=SECONDS_MAX) == 0, "a history fails"
@@ -24,10 +27,20 @@ def verified(programs, name, *options, histories=HISTORIES):
     assert re.search(rf"^{histories} histories from seed \d+ on, \d+ operations: every answer", said, re.M), said
 
 
-@pytest.mark.parametrize(("kind", "name"), [("naru", "Naru"), ("redis", "Redis 7"), ("valkey", "Valkey 9")])
+def program_of(kind):
+    return "naru" if kind == "naru" else binary_of(kind)
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
 @pytest.mark.timeout(2 * SECONDS_MAX)
 def test_every_answer_and_every_end_is_the_models(programs, kind, name):
-    verified(programs, name, "--start", "naru" if kind == "naru" else binary_of(kind))
+    verified(programs, name, "--start", program_of(kind))
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+@pytest.mark.timeout(2 * SECONDS_MAX)
+def test_so_it_is_of_channels_that_keep_their_publications(programs, kind, name):
+    verified(programs, name, "--start", program_of(kind), "--channels", histories=1 + HISTORIES // 10)
 
 
 @pytest.mark.timeout(2 * SECONDS_MAX)
@@ -37,7 +50,9 @@ def test_each_step_is_in_one_slot_and_nothing_is_left_behind(programs):
     with Wire(port) as wire:
         assert wire.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == b"OK"
         eventually(lambda: b"cluster_state:ok" in wire.call("CLUSTER", "INFO"), "the cluster does not begin")
-        verified(programs, "Redis 7", "--broker", f"redis://127.0.0.1:{port}", histories=1 + HISTORIES // 10)
+        for what in ([], ["--channels"]):
+            broker = ["--broker", f"redis://127.0.0.1:{port}"]
+            verified(programs, "Redis 7", *broker, *what, histories=1 + HISTORIES // 10)
         assert wire.call("DBSIZE") == 0
 
 

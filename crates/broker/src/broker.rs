@@ -2,7 +2,7 @@ use std::{
     io,
     os::unix::net::UnixStream,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Weak},
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Facts},
     counters::Counters,
     eviction::ClientMemory,
+    figures::Figures,
     keeper::{Keeper, Storage},
     latencies::Latencies,
     limits::STOP_GRACE,
@@ -116,6 +117,8 @@ pub struct Failed(WriteError);
 /// A running broker.
 pub struct Broker {
     cores: Cores<Resp>,
+    /// The cores' own: the keeper runs for as long as there is one.
+    shared: Weak<Shared>,
     keeper: Keeper,
     acceptor: (watch::Sender<bool>, JoinHandle<()>),
     stopped: Option<oneshot::Receiver<Result<(), WriteError>>>,
@@ -163,10 +166,11 @@ impl Broker {
             strangers: Strangers::default(),
             client_memory: ClientMemory::new(options.cores),
         });
+        let weak = Arc::downgrade(&shared);
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;
         let (keeper, stopped) = opened.start(cores.directory().clone())?;
         let acceptor = accept(options.listeners, options.unix_listener, cores.directory().clone())?;
-        Ok(Broker { cores, keeper, acceptor, stopped: Some(stopped), needed_no_password })
+        Ok(Broker { cores, shared: weak, keeper, acceptor, stopped: Some(stopped), needed_no_password })
     }
 
     /// A connection from inside the process.
@@ -185,6 +189,16 @@ impl Broker {
             theirs.set_nonblocking(true)?;
             directory.adopt(Incoming::Unix(ours));
             Ok(theirs)
+        }
+    }
+
+    /// Reads what is counted, for as long as the broker runs.
+    pub fn figures(&self) -> impl Fn() -> Option<Figures> + Send + Sync + Clone + 'static {
+        // Weak, as for a connector.
+        let (directory, shared) = (Arc::downgrade(self.cores.directory()), self.shared.clone());
+        move || {
+            let (directory, shared) = (directory.upgrade()?, shared.upgrade()?);
+            Some(Figures::of(&directory, &shared))
         }
     }
 

@@ -27,6 +27,7 @@ mod counters;
 mod crossing;
 mod escaped;
 mod eviction;
+mod figures;
 mod frame;
 mod handover;
 mod idle;
@@ -65,6 +66,7 @@ mod wire;
 
 pub use acl::{AclError, AclOptions, UserLine, UserSource};
 pub use broker::{Broker, Failed, Options, StartError};
+pub use figures::Figures;
 #[cfg(feature = "laws")]
 #[doc(hidden)]
 pub use keeper::hold_stored;

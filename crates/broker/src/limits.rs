@@ -46,6 +46,9 @@ pub(crate) const SHORT_COUNT_MAX: usize = 64;
 /// Bytes of bodies that such a job may read: a disk has as much in a millisecond or two.
 pub(crate) const SHORT_BYTES_MAX: u32 = 256 << 10;
 
+/// Jobs the keeper does before it hands on what they changed and lets go what counts, if more are waiting.
+pub(crate) const JOBS_TOGETHER_MAX: usize = 32;
+
 /// Jobs the keeper takes up in one turn, before what they changed goes to the log.
 pub(crate) const JOBS_A_TURN_MAX: usize = 4096;
 

@@ -2,9 +2,9 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use naru_ledger::json::room_channel;
@@ -18,8 +18,9 @@ use crate::ask::ask;
 use crate::current::Current;
 use crate::desired::{Change, Changes, Step, Wanted};
 use crate::error::BusError;
-use crate::event::{Event, Events};
+use crate::event::{Events, Hears};
 use crate::latency::Latency;
+use crate::life::{End, Life};
 use crate::limits::{CALL_TIMEOUT, CALLS_MAX, CHANGES_MAX};
 use crate::line::Line;
 use crate::link::Link;
@@ -35,11 +36,13 @@ pub struct Bus {
     current: Arc<Current>,
     changes: mpsc::Sender<Change>,
     stop: watch::Sender<bool>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
-    /// The link's own.
-    runtime: Handle,
+    end: Arc<End>,
+    /// Where the link lives, once it does.
+    runtime: Arc<OnceLock<Handle>>,
     /// Places for calls that are taken to their end there, whoever gives up.
     places: Arc<Semaphore>,
+    /// How many of these have begun and are not asked yet.
+    beginning: Arc<AtomicUsize>,
     latency: Arc<Latency>,
 }
 
@@ -59,11 +62,7 @@ impl Default for Terms {
 }
 
 impl Bus {
-    /// Starts the link's own thread, `naru-bus`, and returns at once. The thread connects, and connects again
-    /// after a loss, for ever, with growing pauses of random length up to 5 s.
-    ///
-    /// `events` is called on that thread in the order things came. While it runs nothing else happens on the
-    /// link, calls included, so it may block a little, which makes the broker wait, and must not wait for a call.
+    /// Begins a link that lives on a thread of its own, `naru-bus`, and returns at once.
     ///
     /// # Errors
     ///
@@ -71,13 +70,9 @@ impl Bus {
     ///
     /// # Panics
     ///
-    /// When the operating system gives no thread or no event loop, as [`std::thread::spawn`] does.
-    pub fn start(
-        target: Target,
-        server: Server,
-        events: impl Fn(Event) + Send + 'static,
-    ) -> Result<Bus, BusError> {
-        Bus::start_on(Terms::default(), target, server, events)
+    /// As [`Life::on_its_own_thread`].
+    pub fn start(target: Target, server: Server, ears: impl Hears) -> Result<Bus, BusError> {
+        Bus::start_on(Terms::default(), target, server, ears)
     }
 
     /// The same, on other terms.
@@ -89,33 +84,37 @@ impl Bus {
     /// # Panics
     ///
     /// As [`Bus::start`].
-    pub fn start_on(
+    pub fn start_on(terms: Terms, target: Target, server: Server, ears: impl Hears) -> Result<Bus, BusError> {
+        let (bus, life) = Bus::new(terms, target, server, ears)?;
+        life.on_its_own_thread();
+        Ok(bus)
+    }
+
+    /// A link, and the life it has yet to be given. Until then calls fail as while there is no broker.
+    ///
+    /// `ears` are told, where the link lives, in the order things came. While they are nothing else happens on the
+    /// link, calls included, so they must not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::BadTarget`] when the address is none.
+    pub fn new(
         terms: Terms,
         target: Target,
         server: Server,
-        events: impl Fn(Event) + Send + 'static,
-    ) -> Result<Bus, BusError> {
+        ears: impl Hears,
+    ) -> Result<(Bus, Life), BusError> {
         let place = Place::parse(target)?;
         let current = Arc::new(Current::new());
         let (changes, waiting) = mpsc::channel(CHANGES_MAX);
         let (stop, stopped) = watch::channel(false);
-        let events = Arc::new(Events::new(&server, Box::new(events)));
+        let events = Arc::new(Events::new(&server, Box::new(ears)));
         let link = Link::new(place, server, terms, events, Arc::clone(&current), Changes::new(waiting));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("the operating system gives an event loop");
-        let own = runtime.handle().clone();
-        let thread = thread::Builder::new()
-            .name("naru-bus".to_owned())
-            .spawn(move || {
-                runtime.block_on(link.run(stopped));
-                // Nobody waits for a name that is still looked up.
-                runtime.shutdown_background();
-            })
-            .expect("the operating system gives a thread");
-        let (thread, places) = (Arc::new(Mutex::new(Some(thread))), Arc::new(Semaphore::new(CALLS_MAX)));
-        Ok(Bus { current, changes, stop, thread, runtime: own, places, latency: Arc::default() })
+        let runtime = Arc::new(OnceLock::new());
+        let (life, end) = Life::of(link, stopped, Arc::clone(&runtime));
+        let places = Arc::new(Semaphore::new(CALLS_MAX));
+        let (beginning, latency) = (Arc::default(), Arc::default());
+        Ok((Bus { current, changes, stop, end, runtime, places, beginning, latency }, life))
     }
 
     /// Whether calls have a broker to go to at this moment.
@@ -179,19 +178,15 @@ impl Bus {
         self.remove(Change::new(Step::Unroute, user.as_str())).await
     }
 
-    /// Ends the link and its thread, soon. Calls that wait for an answer fail, as do all later ones.
+    /// Ends the link, soon. Calls that wait for an answer fail, as do all later ones.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Waits until the thread has ended that was told to: a moment, in which the broker is told. Not to be called in the handler of
-    /// events, which that thread runs.
+    /// Waits until the link has ended that was told to: a moment, in which the broker is told. Not to be called where it lives,
+    /// nor by its ears.
     pub fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+        self.end.wait();
     }
 
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
@@ -222,7 +217,7 @@ impl Bus {
         self.timed(called).await.unwrap_or(Err(BusError::Unreachable))
     }
 
-    /// The same for what is written. It may take several steps: they are taken on the link's thread, and all of them, also if whoever
+    /// The same for what is written. It may take several steps: they are taken where the link lives, and all of them, also if whoever
     /// asked gives up, whose client may be gone. Else others would wait until it is found to be half-done.
     ///
     /// Calls are asked in the order in which they were first polled, also where the link is lost under them: a client that sends
@@ -239,15 +234,42 @@ impl Bus {
             return Err(BusError::Unreachable);
         }
         let end = Instant::now() + CALL_TIMEOUT;
+        let beginning = Beginning::new(&self.beginning);
         let room = timeout_at(end, Arc::clone(&self.places).acquire_owned()).await;
         let room = room.ok().and_then(Result::ok).ok_or(BusError::Unreachable)?;
         let current = Arc::clone(&self.current);
-        let called = self.runtime.spawn(async move {
+        // What is up lives.
+        let runtime = self.runtime.get().ok_or(BusError::Unreachable)?;
+        let called = runtime.spawn(async move {
             let _room = room;
-            let called = timeout_at(end, in_order(&current, call)).await;
+            let called = timeout_at(end, in_order(&current, call, Some(beginning))).await;
             called.unwrap_or(Err(BusError::Unreachable))
         });
         self.timed(called).await.unwrap_or(Err(BusError::Unreachable))
+    }
+
+    /// The same for what is one step: once it is asked it is done, whoever gives up. So it is asked on the caller's own task, unless
+    /// something is on its way to the link's thread that began before it.
+    pub(crate) async fn call_in_order<T, F>(
+        &self,
+        call: impl Fn(Arc<Line>) -> F,
+    ) -> Option<Result<T, BusError>>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
+        // What the same client asked before has begun on this thread.
+        if self.beginning.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let called = timeout_at(Instant::now() + CALL_TIMEOUT, in_order(&self.current, call, None));
+        Some(self.timed(called).await.unwrap_or(Err(BusError::Unreachable)))
+    }
+
+    /// Has something done where the link lives that nobody waits for.
+    pub(crate) fn finish<F: Future<Output = ()> + Send + 'static>(&self, what: impl FnOnce(Bus) -> F) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.spawn(what(self.clone()));
+        }
     }
 
     pub(crate) async fn add(&self, (change, answer): Wanted) -> Result<(), BusError> {
@@ -263,8 +285,28 @@ impl Bus {
     }
 }
 
+/// A call from when it begins until it is asked.
+struct Beginning(Arc<AtomicUsize>);
+
+impl Beginning {
+    fn new(count: &Arc<AtomicUsize>) -> Beginning {
+        count.fetch_add(1, Ordering::Relaxed);
+        Beginning(Arc::clone(count))
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// Asks on whatever line there is when it is this call's turn.
-async fn in_order<T, F>(current: &Current, call: impl Fn(Arc<Line>) -> F) -> Result<T, BusError>
+async fn in_order<T, F>(
+    current: &Current,
+    call: impl Fn(Arc<Line>) -> F,
+    mut beginning: Option<Beginning>,
+) -> Result<T, BusError>
 where
     F: Future<Output = Result<T, BusError>>,
 {
@@ -275,6 +317,7 @@ where
         // What is polled once is on its way.
         let first = poll_fn(|context| Poll::Ready(asking.as_mut().poll(context))).await;
         place.is_asked(&given);
+        drop(beginning.take());
         let outcome = match first {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => asking.await,

@@ -10,6 +10,25 @@ use crate::bus::Bus;
 use crate::error::BusError;
 use crate::reply::other_answer;
 
+/// Somebody may give up on what is asked on their own task. Then it is asked once more on the link's thread, since it may not
+/// have left: sent twice, it is stored once.
+struct GivenUp<'a>(Option<(&'a Bus, &'a Append)>);
+
+impl GivenUp<'_> {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some((bus, append)) = self.0 {
+            let append = Arc::new(append.clone());
+            bus.finish(|bus| async move { drop(bus.send_to_the_end(append).await) });
+        }
+    }
+}
+
 /// What an answer has to be.
 macro_rules! expect {
     ($answer:expr, $variant:ident) => {
@@ -37,15 +56,32 @@ impl Bus {
     /// get as safe as is asked for in time; where it never could, it is refused and nothing is stored.
     pub async fn send(&self, append: &Append) -> Result<Appended, BusError> {
         let level = append.level;
-        let append = Arc::new(append.clone());
+        let line = self.current_line().ok_or(BusError::Unreachable)?;
+        if line.sends_in_one_step() {
+            let given_up = GivenUp(Some((self, append)));
+            let sent = self.call_in_order(|line| async move {
+                line.check_level(level)?;
+                line.send(append).await
+            });
+            let sent = sent.await;
+            given_up.answered();
+            if let Some(sent) = sent {
+                return safe(sent?, level);
+            }
+        }
+        // Apart: nearly nobody needs as much.
+        safe(Box::pin(self.send_to_the_end(Arc::new(append.clone()))).await?, level)
+    }
+
+    async fn send_to_the_end(&self, append: Arc<Append>) -> Result<Appended, BusError> {
         let sent = self.call_to_the_end(move |line| {
             let append = Arc::clone(&append);
             async move {
-                line.check_level(level)?;
+                line.check_level(append.level)?;
                 line.send(&append).await
             }
         });
-        safe(sent.await?, level)
+        sent.await
     }
 
     /// Edits, and tells everybody. As [`Bus::send`].

@@ -20,6 +20,8 @@ pub struct Read {
     pub since: Option<u64>,
     /// As many at most. None: all. 0: the position alone.
     pub limit: Option<u32>,
+    /// As many bytes of payloads at most, of which the first may have more. None: whatever they have.
+    pub bytes: Option<u64>,
     /// The newest first.
     pub reverse: bool,
     /// For how long after this offset and epoch are remembered.
@@ -60,8 +62,8 @@ impl Bus {
 
     /// What a channel keeps, and where it stands.
     pub async fn stream(&self, channel: &str, read: Read) -> Result<Page, BusError> {
-        let Read { since, limit, reverse, meta_ttl } = read;
-        let history = History { channel: named(channel)?, meta_ttl, since, limit, reverse };
+        let Read { since, limit, bytes, reverse, meta_ttl } = read;
+        let history = History { channel: named(channel)?, meta_ttl, since, limit, bytes, reverse };
         let op = checked(Op::History(history))?;
         expect!(self.ask_channel_safely(op).await?, Page)
     }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use naru_ledger::answer::{Entry, PointerKind};
 use naru_ledger::channel::{StreamPosition, split_position};
-use naru_ledger::json::{JsonError, To, server_channel};
-use naru_ledger::{Conversation, Seq, Server, Told};
+use naru_ledger::json::{Heard, JsonError, To, server_channel};
+use naru_ledger::{Conversation, Seq, Server};
 use redis::{PushInfo, PushKind, Value};
 
 /// What happened on a link, in order.
@@ -55,16 +55,32 @@ pub struct Delivery {
 
 impl Delivery {
     fn read(json: &[u8]) -> Result<Delivery, JsonError> {
-        let Told { conversation, seq, kind, to, entry } = Told::from_json(json)?;
-        let entry = entry.map(|entry| Entry::from_json(entry.as_bytes())).transpose()?;
+        let Heard { conversation, seq, kind, to, entry } = Heard::from_json(json)?;
         Ok(Delivery { conversation, seq, kind, to, entry })
     }
 }
 
-/// Where events go: the gateway's handler, called on the link's thread only.
+/// Who is told what happens on a link, where that lives.
+pub trait Hears: Send + 'static {
+    /// Is told, and must not wait.
+    fn hear(&self, event: Event);
+
+    /// Whether to let it catch up first. Meanwhile the broker waits.
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+impl<F: Fn(Event) + Send + 'static> Hears for F {
+    fn hear(&self, event: Event) {
+        self(event);
+    }
+}
+
+/// Where events go.
 pub(crate) struct Events {
-    /// Never contended: the lock is what makes a `Send` handler shareable with the driver.
-    handler: Mutex<Box<dyn Fn(Event) + Send>>,
+    /// Never contended: the lock is what makes ears that are `Send` shareable with the driver.
+    ears: Mutex<Box<dyn Hears>>,
     /// This server's own channel, on which the broker names users and their new entries.
     inbox_channel: String,
     /// Whether anything was pushed since [`Events::forget`].
@@ -75,9 +91,9 @@ pub(crate) struct Events {
 const ROOM_CHANNELS: &str = "naru:room:";
 
 impl Events {
-    pub(crate) fn new(server: &Server, handler: Box<dyn Fn(Event) + Send>) -> Events {
+    pub(crate) fn new(server: &Server, ears: Box<dyn Hears>) -> Events {
         Events {
-            handler: Mutex::new(handler),
+            ears: Mutex::new(ears),
             inbox_channel: server_channel(server),
             heard: AtomicBool::new(false),
         }
@@ -88,7 +104,16 @@ impl Events {
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        self.handler.lock().unwrap_or_else(PoisonError::into_inner)(event);
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner).hear(event);
+    }
+
+    /// Whether whoever is told is behind; then there is more to be heard, which is a sign of life.
+    pub(crate) fn are_behind(&self) -> bool {
+        let behind = self.ears.lock().unwrap_or_else(PoisonError::into_inner).is_behind();
+        if behind {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        behind
     }
 
     /// Starts listening for a sign of life.

@@ -46,6 +46,7 @@ mod fan_out;
 mod inspect;
 mod latency;
 mod levels;
+mod life;
 mod limits;
 mod line;
 mod link;
@@ -66,9 +67,10 @@ pub use bus::{Bus, Terms};
 pub use channels::Read;
 pub use dialect::Dialect;
 pub use error::BusError;
-pub use event::{Delivery, Event};
+pub use event::{Delivery, Event, Hears};
 pub use inspect::{Inspection, Persistence};
 pub use latency::Latency;
+pub use life::Life;
 pub use line::Line;
 pub use naru_ledger::channel::{
     Keep, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,

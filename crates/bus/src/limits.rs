@@ -65,6 +65,9 @@ pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
 /// How often a silent link is asked whether it lives. A partitioned broker shows nothing by itself.
 pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(5);
 
+/// How long to let those catch up who are told what happens, when they are behind.
+pub(crate) const BEHIND_PAUSE: Duration = Duration::from_millis(1);
+
 /// How long it has to answer that.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -202,6 +202,11 @@ impl Line {
         self.connection.clone()
     }
 
+    /// Whether a message is brought to everybody by the step that writes it.
+    pub(crate) fn sends_in_one_step(&self) -> bool {
+        matches!(self.spoken, Spoken::Native)
+    }
+
     /// The scripts, where it is by them.
     pub(crate) fn scripts(&self) -> Option<&Scripts> {
         match &self.spoken {

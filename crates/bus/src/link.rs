@@ -1,9 +1,10 @@
 //! The life of the link: connect, register, restore, serve, watch; and all over again.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::ready;
 use std::time::Instant;
 
 use naru_ledger::op::Run;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::select;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::ask::in_time;
@@ -26,7 +27,7 @@ use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::{Event, Events};
 use crate::inspect::Inspection;
-use crate::limits::{CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
+use crate::limits::{BEHIND_PAUSE, CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
 use crate::line::{Line, new_epoch};
 use crate::target::{Address, Place};
 use crate::{reply, sweeper, tending};
@@ -34,7 +35,7 @@ use crate::{reply, sweeper, tending};
 /// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Everything the link's thread owns.
+/// Everything a link owns where it lives.
 pub(crate) struct Link {
     place: Place,
     server: Server,
@@ -260,7 +261,7 @@ pub(crate) async fn set_up<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let events = Arc::clone(events);
+    let (events, ears) = (Arc::clone(events), Arc::clone(events));
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_concurrency_limit(CALLS_MAX)
@@ -278,7 +279,24 @@ where
                 fault(error.into())
             )
         })?;
-    Ok((connection, Box::pin(driver)))
+    Ok((connection, Box::pin(paced(driver, ears))))
+}
+
+/// Reads no more while whoever hears it is behind.
+async fn paced(driver: impl Future<Output = ()>, events: Arc<Events>) {
+    let (mut driver, mut pause) = (pin!(driver), pin!(None));
+    poll_fn(|context| {
+        loop {
+            if let Some(pause) = pause.as_mut().as_pin_mut() {
+                ready!(Sleep::poll(pause, context));
+            }
+            pause.set(events.are_behind().then(|| sleep(BEHIND_PAUSE)));
+            if pause.is_none() {
+                return driver.as_mut().poll(context);
+            }
+        }
+    })
+    .await;
 }
 
 /// Makes changes as they come, until the link is of no use any more.

@@ -9,13 +9,26 @@ use crate::error::BusError;
 use crate::fan_out::Before;
 use crate::line::Line;
 use crate::reply::other_answer;
+use crate::wire;
 
 impl Line {
     /// Appends, and brings it to everybody. What is cut off in between is finished by a repeat, or by a sweep.
     pub(crate) async fn send(&self, append: &Append) -> Result<Appended, BusError> {
-        if self.scripts().is_none() {
-            return appended(self.step(&Op::Send(append.clone())).await?);
+        if self.sends_in_one_step() {
+            return self.send_at_once(append).await;
         }
+        // Apart: where it is one step, that is all there is to keep.
+        Box::pin(self.send_by_steps(append)).await
+    }
+
+    /// How long it may take is up to who asks.
+    async fn send_at_once(&self, append: &Append) -> Result<Appended, BusError> {
+        let command = wire::sending(append).command();
+        let reply = self.connection().send_packed_command(&command).await?;
+        wire::sent(reply.extract_error()?)
+    }
+
+    async fn send_by_steps(&self, append: &Append) -> Result<Appended, BusError> {
         let Append { conversation, sender, client_id, said, level } = append;
         let content = match said {
             Said::Message { body, mentions } => {

@@ -396,6 +396,31 @@ fn a_deletion_is_brought_to_everybody_in_steps() {
 }
 
 #[test]
+fn what_is_written_is_asked_in_the_order_in_which_it_began_in_steps_or_in_one() {
+    const TIMES: usize = 50;
+    let (scene, mut broker) = Scene::up();
+    let asked = scene.asks(async |bus| {
+        let (conversation, sender) = (direct(), User::parse("alice").unwrap());
+        let (client_id, target) = (ClientId::parse("c2").unwrap(), Seq(4));
+        let delete = Delete { conversation, sender, client_id, target, level: Level::Fsync };
+        for _ in 0..TIMES {
+            let hi = hi();
+            let (deleted, sent) = tokio::join!(biased; bus.delete(&delete), bus.send(&hi));
+            assert!(deleted.is_err() && sent.is_err());
+        }
+    });
+    for _ in 0..TIMES {
+        let mut heard = hears(&mut broker);
+        while !(heard.contains("NARU.DELETE") && heard.contains("NARU.SEND")) {
+            heard += &hears(&mut broker);
+        }
+        assert!(heard.starts_with("NARU.DELETE"), "{heard}");
+        says(&mut broker, "-INVALID no\r\n-INVALID no\r\n");
+    }
+    asked.join().unwrap();
+}
+
+#[test]
 fn what_was_under_way_when_the_link_was_lost_is_asked_again_on_the_next() {
     let (scene, mut broker) = Scene::up();
     let asked = scene.asks(async |bus| bus.ask(&Op::Done { conversation: direct(), seq: Seq(4) }).await);

@@ -1,40 +1,73 @@
 //! Who may open a session, before anything is known of whom: how many there are, how fast they come, from where.
 //!
-//! Nothing is counted while nothing is limited.
+//! Nothing is counted while nothing is limited. Whoever has not signed in is a **stranger**. Where there is a limit of all
+//! connections, strangers have a share of them only, and make room for who comes after them: so nobody is kept out by connections
+//! that only stand there.
 
 use std::{
-    collections::HashMap,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use ahash::RandomState;
 use http::HeaderMap;
+use naru_ledger::User;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use crate::limits::{Bucket, Limits, Spent, place};
+use crate::{
+    codes::Disconnect,
+    limits::{Bucket, Buckets, Limits, Whose, place},
+};
 
 /// The places for sessions.
 pub(crate) struct Admission {
     limits: Arc<Limits>,
     taken: Mutex<Taken>,
+    /// Connections of users who are counted nowhere else: those of servers without inboxes.
+    users: Mutex<HashMap<User, usize, RandomState>>,
+    /// What users and addresses have spent of their rates.
+    pub(crate) rates: Buckets,
+    /// It was said that an address has no more.
+    has_warned: AtomicBool,
 }
 
 #[derive(Default)]
 struct Taken {
     all: usize,
     by_address: HashMap<Ipv6Addr, u32, RandomState>,
+    /// In the order in which they came, with what sends them away.
+    strangers: BTreeMap<u64, Arc<Notify>>,
+    came: u64,
     rate: Bucket,
 }
 
 /// A session's place, given back when dropped.
 #[derive(Default)]
 #[must_use]
-pub(crate) struct Pass(#[allow(dead_code, reason = "it is there to be dropped")] Option<Box<Place>>);
+pub(crate) struct Pass(Option<Box<Place>>);
 
 struct Place {
     admission: Arc<Admission>,
     address: Option<Ipv6Addr>,
+    /// While it is a stranger's.
+    stranger: RefCell<Option<Stranger>>,
+}
+
+/// One of a user's connections, given back when dropped.
+pub(crate) struct OfUser {
+    admission: Arc<Admission>,
+    user: User,
+}
+
+struct Stranger {
+    number: u64,
+    turned_out: Arc<Notify>,
 }
 
 /// Why there is no place.
@@ -43,6 +76,8 @@ pub(crate) enum Full {
     All,
     Rate,
     Address,
+    AddressRate,
+    Refusals,
 }
 
 impl Full {
@@ -51,43 +86,116 @@ impl Full {
             Full::All => "there are as many connections as there may be: try again",
             Full::Rate => "too many connections come at once: try again",
             Full::Address => "there are as many connections from this address as there may be",
+            Full::AddressRate => "too many connections come from this address at once: try again",
+            Full::Refusals => "too many bad tokens came from this address: try again later",
         }
+    }
+
+    /// Whether who asks asks too much, rather than all together.
+    pub(crate) fn is_theirs(self) -> bool {
+        matches!(self, Full::AddressRate | Full::Refusals)
     }
 }
 
 impl Admission {
     pub(crate) fn new(limits: Arc<Limits>) -> Arc<Admission> {
-        Arc::new(Admission { limits, taken: Mutex::default() })
+        Arc::new(Admission {
+            limits,
+            taken: Mutex::default(),
+            users: Mutex::default(),
+            rates: Buckets::default(),
+            has_warned: AtomicBool::new(false),
+        })
     }
 
     /// Whether it matters where a connection comes from.
     pub(crate) fn wants_addresses(&self) -> bool {
-        self.limits.address_connections_max.is_some()
+        let Limits {
+            address_connections_max,
+            address_connection_rate,
+            address_refusal_rate,
+            address_command_rate,
+            ..
+        } = &*self.limits;
+        address_connections_max.is_some()
+            || address_connection_rate.is_some()
+            || address_refusal_rate.is_some()
+            || address_command_rate.is_some()
     }
 
     /// Takes a place for whoever asks with these headers from there.
     pub(crate) fn enter(self: &Arc<Self>, from: Option<IpAddr>, headers: &HeaderMap) -> Result<Pass, Full> {
-        let Limits { connections_max, connection_rate, address_connections_max, .. } = &*self.limits;
-        if connections_max.is_none() && connection_rate.is_none() && address_connections_max.is_none() {
+        let Limits { connections_max, connection_rate, .. } = &*self.limits;
+        let address = from.filter(|_| self.wants_addresses()).and_then(|from| self.origin(from, headers));
+        if connections_max.is_none() && connection_rate.is_none() && address.is_none() {
             return Ok(Pass::default());
         }
-        let address = from.filter(|_| self.wants_addresses()).and_then(|from| self.origin(from, headers));
+        let stranger = self.take(address).inspect_err(|full| self.warn(*full))?;
+        Ok(Pass(Some(Box::new(Place { admission: self.clone(), address, stranger: RefCell::new(stranger) }))))
+    }
+
+    fn take(&self, address: Option<Ipv6Addr>) -> Result<Option<Stranger>, Full> {
+        let Limits { connections_max, strangers_max, connection_rate, address_connections_max, .. } =
+            *self.limits;
         let mut taken = self.taken.lock();
-        if connections_max.is_some_and(|max| taken.all >= max) {
+        if let Some(address) = address {
+            let of_address = taken.by_address.get(&address).copied().unwrap_or(0);
+            if address_connections_max.is_some_and(|max| of_address >= max) {
+                return Err(Full::Address);
+            }
+            self.spend(address)?;
+        }
+        let strangers_max = strangers_max.unwrap_or(usize::MAX);
+        let is_full = connections_max.is_some_and(|max| taken.all >= max);
+        if is_full && taken.strangers.is_empty() {
             return Err(Full::All);
         }
-        let of_address = address.and_then(|address| taken.by_address.get(&address)).copied().unwrap_or(0);
-        if address_connections_max.is_some_and(|max| address.is_some() && of_address >= max) {
-            return Err(Full::Address);
-        }
-        if connection_rate.is_some_and(|rate| taken.rate.spend(rate, self.limits.now()) != Spent::Enough) {
+        if connection_rate.is_some_and(|rate| !taken.rate.take(rate, self.limits.now())) {
             return Err(Full::Rate);
+        }
+        if is_full || taken.strangers.len() >= strangers_max {
+            taken.turn_out_the_first();
         }
         taken.all += 1;
         if let Some(address) = address {
             *taken.by_address.entry(address).or_default() += 1;
         }
-        Ok(Pass(Some(Box::new(Place { admission: self.clone(), address }))))
+        Ok(connections_max.is_some().then(|| taken.stranger()))
+    }
+
+    /// Takes one of a user's connections, if that is limited.
+    pub(crate) fn enter_user(self: &Arc<Self>, user: &User) -> Result<Option<OfUser>, Disconnect> {
+        let Some(most) = self.limits.user_connections_max else { return Ok(None) };
+        let mut users = self.users.lock();
+        let count = users.entry(user.clone()).or_default();
+        if *count >= most {
+            return Err(Disconnect::ConnectionLimit);
+        }
+        *count += 1;
+        Ok(Some(OfUser { admission: self.clone(), user: user.clone() }))
+    }
+
+    /// Counts one that comes from there.
+    fn spend(&self, address: Ipv6Addr) -> Result<(), Full> {
+        let Limits { address_connection_rate, address_refusal_rate, .. } = *self.limits;
+        let now = self.limits.now();
+        if address_refusal_rate.is_some_and(|rate| !self.rates.has(Whose::Refusals(address), rate, now)) {
+            return Err(Full::Refusals);
+        }
+        match address_connection_rate {
+            Some(rate) if !self.rates.take(Whose::Connections(address), rate, now) => Err(Full::AddressRate),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Says once what may be a proxy in front that is not known as one.
+    fn warn(&self, full: Full) {
+        if matches!(full, Full::Address | Full::AddressRate) && !self.has_warned.swap(true, Relaxed) {
+            tracing::warn!(
+                "an address has as many connections as limits.address_connection_limit and \
+                 limits.address_connection_rate_limit let it have; if it is a proxy's, name it in limits.trusted_proxies"
+            );
+        }
     }
 
     /// Where a connection comes from that is counted. A proxy that is trusted says it, and nobody else is believed: each proxy
@@ -111,10 +219,102 @@ impl Admission {
     }
 }
 
+impl Drop for OfUser {
+    fn drop(&mut self) {
+        let mut users = self.admission.users.lock();
+        if let Some(count) = users.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.user);
+            }
+        }
+    }
+}
+
+impl Taken {
+    fn stranger(&mut self) -> Stranger {
+        self.came += 1;
+        let turned_out = Arc::new(Notify::new());
+        self.strangers.insert(self.came, turned_out.clone());
+        Stranger { number: self.came, turned_out }
+    }
+
+    /// Who came first has had the most time to sign in. It goes at once, and does not count any more.
+    fn turn_out_the_first(&mut self) {
+        if let Some((_, first)) = self.strangers.pop_first() {
+            first.notify_one();
+            self.all -= 1;
+        }
+    }
+}
+
+impl Pass {
+    /// Where its holder comes from, if that is counted.
+    pub(crate) fn address(&self) -> Option<Ipv6Addr> {
+        self.0.as_ref()?.address
+    }
+
+    /// Returns when the holder has to make room. Not once they have signed in.
+    pub(crate) fn turned_out(&self) -> impl Future<Output = ()> + use<> {
+        let stranger = self
+            .0
+            .as_ref()
+            .and_then(|place| place.stranger.borrow().as_ref().map(|stranger| stranger.turned_out.clone()));
+        async move {
+            match stranger {
+                Some(turned_out) => turned_out.notified().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The holder is known from now on.
+    pub(crate) fn signed_in(&self) {
+        if let Some(place) = &self.0 {
+            place.leave_strangers(&mut place.admission.taken.lock());
+        }
+    }
+
+    /// Whether its holder has to make room, and nobody has to wait for it.
+    pub(crate) fn is_turned_out(&self) -> bool {
+        let Some(place) = &self.0 else { return false };
+        let stranger = place.stranger.borrow();
+        let number = stranger.as_ref().map(|stranger| stranger.number);
+        number.is_some_and(|number| !place.admission.taken.lock().strangers.contains_key(&number))
+    }
+
+    /// The holder has come with a bad token.
+    pub(crate) fn refused(&self) {
+        let Some((place, address)) = self.0.as_ref().zip(self.address()) else { return };
+        let Admission { limits, rates, .. } = &*place.admission;
+        if let Some(rate) = limits.address_refusal_rate {
+            // Whether it was too much is asked when the next one comes.
+            let _ = rates.spend(Whose::Refusals(address), rate, limits.now());
+        }
+    }
+}
+
+impl Place {
+    /// Whether it counts: it does not once it was a stranger's who had to make room.
+    fn leave_strangers(&self, taken: &mut Taken) -> bool {
+        let mut stranger = self.stranger.borrow_mut();
+        match &*stranger {
+            None => true,
+            Some(Stranger { number, .. }) if taken.strangers.remove(number).is_some() => {
+                *stranger = None;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.admission.taken.lock();
-        taken.all -= 1;
+        if self.leave_strangers(&mut taken) {
+            taken.all -= 1;
+        }
         let Some(address) = self.address else { return };
         if let Some(count) = taken.by_address.get_mut(&address) {
             *count -= 1;
@@ -127,11 +327,18 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::limits::Settings;
 
     fn admission(change: impl FnOnce(&mut Settings)) -> Arc<Admission> {
-        let mut settings = Settings::default();
+        let mut settings = Settings {
+            address_connection_limit: 0,
+            address_connection_rate_limit: 0,
+            address_refusal_limit: 0,
+            ..Settings::default()
+        };
         change(&mut settings);
         Admission::new(Arc::new(settings.try_into().unwrap()))
     }
@@ -144,14 +351,92 @@ mod tests {
         admission.enter(Some(from.parse().unwrap()), &headers)
     }
 
+    fn is_turned_out(pass: &Pass) -> bool {
+        pass.turned_out().now_or_never().is_some()
+    }
+
     #[test]
     fn a_place_is_had_again_when_somebody_has_gone() {
         let admission = admission(|settings| settings.connection_limit = 2);
         let first = enter(&admission, "10.0.0.1", "").ok().unwrap();
-        let _second = enter(&admission, "10.0.0.1", "").ok().unwrap();
+        let second = enter(&admission, "10.0.0.1", "").ok().unwrap();
+        [&first, &second].iter().for_each(|pass| pass.signed_in());
         assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All));
         drop(first);
         assert!(enter(&admission, "10.0.0.1", "").is_ok());
+    }
+
+    #[test]
+    fn strangers_have_a_share_and_who_came_first_makes_room() {
+        let admission = admission(|settings| {
+            settings.connection_limit = 4;
+            settings.stranger_limit = 2;
+        });
+        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
+        let known: Vec<_> = (0..3).map(|_| come()).inspect(Pass::signed_in).collect();
+        let first = come();
+        assert!(!is_turned_out(&first));
+        // All places are taken: whoever comes takes a stranger's.
+        let second = come();
+        assert!(is_turned_out(&first) && !is_turned_out(&second));
+        drop(first);
+        let third = come();
+        assert!(is_turned_out(&second) && !is_turned_out(&third));
+        let fourth = come();
+        assert!(is_turned_out(&third) && known.iter().all(|pass| !is_turned_out(pass)));
+        // Who signs in too late has to go all the same.
+        third.signed_in();
+        assert!(third.is_turned_out() && !fourth.is_turned_out());
+        fourth.signed_in();
+        assert_eq!(
+            enter(&admission, "10.0.0.1", "").err(),
+            Some(Full::All),
+            "nobody who is known makes room"
+        );
+        drop((second, third));
+        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All), "they did not count any more");
+        drop((known, fourth));
+        assert_eq!(admission.taken.lock().strangers.len(), 0);
+        assert_eq!(admission.taken.lock().all, 0);
+    }
+
+    #[test]
+    fn strangers_never_take_what_is_for_others() {
+        let admission = admission(|settings| {
+            settings.connection_limit = 100;
+            settings.stranger_limit = 10;
+        });
+        let mut all: Vec<_> = (0..50).map(|_| enter(&admission, "10.0.0.1", "").ok().unwrap()).collect();
+        all.retain(|pass| !is_turned_out(pass));
+        assert_eq!(all.len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bad_tokens_keep_an_address_out_for_a_while_and_no_other() {
+        let admission = admission(|settings| settings.address_refusal_limit = 2);
+        for _ in 0..2 {
+            enter(&admission, "10.0.0.1", "").ok().unwrap().refused();
+        }
+        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::Refusals));
+        assert!(enter(&admission, "10.0.0.2", "").is_ok());
+        tokio::time::advance(std::time::Duration::from_secs(31)).await;
+        assert!(enter(&admission, "10.0.0.1", "").is_ok());
+        // Of this machine none are counted.
+        (0..9).for_each(|_| enter(&admission, "127.0.0.1", "").ok().unwrap().refused());
+        assert!(enter(&admission, "127.0.0.1", "").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_come_from_an_address_in_a_second() {
+        let admission = admission(|settings| settings.address_connection_rate_limit = 3);
+        let come = |from| (0..5).filter(|_| enter(&admission, from, "").is_ok()).count();
+        assert_eq!(enter(&admission, "10.0.0.1", "").err(), None);
+        assert_eq!(come("10.0.0.1"), 2);
+        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::AddressRate));
+        assert_eq!(come("10.0.0.2"), 3);
+        assert_eq!(come("127.0.0.1"), 5);
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(come("10.0.0.1"), 3);
     }
 
     #[tokio::test(start_paused = true)]

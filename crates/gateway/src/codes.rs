@@ -6,13 +6,11 @@ use naru_bus::BusError;
 
 use crate::{protocol::message::Error, proxy::Told};
 
-/// Why a command was refused: all that the protocol knows.
+/// Why a command was refused: those of the protocol that we say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
 pub(crate) enum Code {
     /// Something on our side; trying again helps.
     Internal = 100,
-    Unauthorized = 101,
     UnknownChannel = 102,
     PermissionDenied = 103,
     MethodNotFound = 104,
@@ -25,7 +23,6 @@ pub(crate) enum Code {
     Expired = 110,
     TooManyRequests = 111,
     UnrecoverablePosition = 112,
-    ConcurrentPagination = 113,
     /// What the protocol has no code for: an owner who is the only one.
     LastOwner = 400,
 }
@@ -34,7 +31,6 @@ impl Code {
     fn text(self) -> &'static str {
         match self {
             Code::Internal => "internal server error",
-            Code::Unauthorized => "unauthorized",
             Code::UnknownChannel => "unknown channel",
             Code::PermissionDenied => "permission denied",
             Code::MethodNotFound => "method not found",
@@ -46,13 +42,12 @@ impl Code {
             Code::Expired => "expired",
             Code::TooManyRequests => "too many requests",
             Code::UnrecoverablePosition => "unrecoverable position",
-            Code::ConcurrentPagination => "concurrent pagination",
             Code::LastOwner => "last owner: make another member the room's owner first",
         }
     }
 
     pub(crate) fn is_temporary(self) -> bool {
-        matches!(self, Code::Internal | Code::TooManyRequests | Code::ConcurrentPagination)
+        matches!(self, Code::Internal | Code::TooManyRequests)
     }
 }
 
@@ -132,7 +127,6 @@ impl From<Refused> for Error {
 
 /// Why we end a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
 pub(crate) enum Unsubscribed {
     /// For good.
     Server = 2000,
@@ -140,8 +134,6 @@ pub(crate) enum Unsubscribed {
     InsufficientState = 2500,
     /// The client subscribes again, with a new token.
     Expired = 2501,
-    /// The client subscribes again, without its token and position.
-    StateInvalidated = 2502,
 }
 
 impl Unsubscribed {
@@ -154,37 +146,28 @@ impl Unsubscribed {
             Unsubscribed::Server => "server unsubscribe",
             Unsubscribed::InsufficientState => "insufficient state",
             Unsubscribed::Expired => "subscription expired",
-            Unsubscribed::StateInvalidated => "state invalidated",
         }
     }
 }
 
-/// Why a connection is closed by us: the code and the reason of the close frame. From 3500 on the client does not come back.
+/// Why a connection is closed by us: the code and the reason of the close frame. From 3500 on the client does not come back. What an
+/// application says is its own: `Ending::Steered`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "the list is the protocol's, and some of it is not said yet")]
-#[expect(clippy::enum_variant_names, reason = "one is called so by the protocol")]
 pub(crate) enum Disconnect {
     ConnectionClosed = 3000,
     Shutdown = 3001,
-    Internal = 3004,
     Expired = 3005,
     SubscriptionExpired = 3006,
-    Slow = 3008,
-    WriteError = 3009,
     InsufficientState = 3010,
-    ForceReconnect = 3011,
     NoPong = 3012,
     TooManyRequests = 3013,
-    StateInvalidated = 3014,
     InvalidToken = 3500,
     BadRequest = 3501,
     Stale = 3502,
-    ForceDisconnect = 3503,
     ConnectionLimit = 3504,
     ChannelLimit = 3505,
     /// A payload cannot be written in the client's encoding.
     InappropriateProtocol = 3506,
-    PermissionDenied = 3507,
     NotAvailable = 3508,
     TooManyErrors = 3509,
 }
@@ -199,24 +182,17 @@ impl Disconnect {
         match self {
             Disconnect::ConnectionClosed => "3000",
             Disconnect::Shutdown => "3001",
-            Disconnect::Internal => "3004",
             Disconnect::Expired => "3005",
             Disconnect::SubscriptionExpired => "3006",
-            Disconnect::Slow => "3008",
-            Disconnect::WriteError => "3009",
             Disconnect::InsufficientState => "3010",
-            Disconnect::ForceReconnect => "3011",
             Disconnect::NoPong => "3012",
             Disconnect::TooManyRequests => "3013",
-            Disconnect::StateInvalidated => "3014",
             Disconnect::InvalidToken => "3500",
             Disconnect::BadRequest => "3501",
             Disconnect::Stale => "3502",
-            Disconnect::ForceDisconnect => "3503",
             Disconnect::ConnectionLimit => "3504",
             Disconnect::ChannelLimit => "3505",
             Disconnect::InappropriateProtocol => "3506",
-            Disconnect::PermissionDenied => "3507",
             Disconnect::NotAvailable => "3508",
             Disconnect::TooManyErrors => "3509",
         }
@@ -226,24 +202,17 @@ impl Disconnect {
         match self {
             Disconnect::ConnectionClosed => "connection closed",
             Disconnect::Shutdown => "shutdown",
-            Disconnect::Internal => "internal server error",
             Disconnect::Expired => "expired",
             Disconnect::SubscriptionExpired => "subscription expired",
-            Disconnect::Slow => "slow",
-            Disconnect::WriteError => "write error",
             Disconnect::InsufficientState => "insufficient state",
-            Disconnect::ForceReconnect => "force reconnect",
             Disconnect::NoPong => "no pong",
             Disconnect::TooManyRequests => "too many requests",
-            Disconnect::StateInvalidated => "state invalidated",
             Disconnect::InvalidToken => "invalid token",
             Disconnect::BadRequest => "bad request",
             Disconnect::Stale => "stale",
-            Disconnect::ForceDisconnect => "force disconnect",
             Disconnect::ConnectionLimit => "connection limit",
             Disconnect::ChannelLimit => "channel limit",
             Disconnect::InappropriateProtocol => "inappropriate protocol",
-            Disconnect::PermissionDenied => "permission denied",
             Disconnect::NotAvailable => "not available",
             Disconnect::TooManyErrors => "too many errors",
         }

@@ -1,4 +1,4 @@
-//! What comes over the bus, on the bus's own thread, handed to the cores.
+//! What comes over the bus, where that lives, handed to the cores.
 
 use std::{
     cell::OnceCell,
@@ -6,11 +6,10 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
-use naru_bus::{Delivery, Event, StreamPosition};
+use naru_bus::{Delivery, Event, Hears, StreamPosition};
 use naru_fanout::{CoreId, Directory};
 use naru_ledger::{Server, answer::Entry};
 
@@ -24,20 +23,20 @@ use crate::{
     wire::{Gate, Mail},
 };
 
-/// How long to let the cores work when one of them is behind. The bus makes the broker wait meanwhile.
-const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
-
 /// Who hears of it, there once the cores have started; what came before had nobody to hear it.
 pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>)>>;
 
-/// The bus's event handler.
-pub(crate) fn handler(
-    server: Server,
-    ears: Ears,
-    nodes: Arc<OnceLock<Arc<Nodes>>>,
-) -> impl Fn(Event) + Send + 'static {
-    let is_down = AtomicBool::new(false);
-    move |event| {
+/// What the bus tells what happens.
+pub(crate) struct Handler {
+    pub(crate) server: Server,
+    pub(crate) ears: Ears,
+    pub(crate) nodes: Arc<OnceLock<Arc<Nodes>>>,
+    pub(crate) is_down: AtomicBool,
+}
+
+impl Hears for Handler {
+    fn hear(&self, event: Event) {
+        let Handler { server, ears, nodes, is_down } = self;
         let was_down = is_down.load(Relaxed);
         match event {
             Event::Down { .. } => is_down.store(true, Relaxed),
@@ -50,9 +49,6 @@ pub(crate) fn handler(
             Event::Published { .. } | Event::Delivered(_) => {}
         }
         let Some((directory, heads)) = ears.get() else { return };
-        while directory.is_congested() {
-            std::thread::sleep(CONGESTION_PAUSE);
-        }
         match event {
             Event::Published { channel, payload, .. }
                 if nodes.get().is_some_and(|nodes| nodes.heard(&channel, &payload)) => {}
@@ -60,7 +56,7 @@ pub(crate) fn handler(
                 published(directory, channel, position, payload)
             }
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, heads, &delivery),
-            Event::Delivered(delivery) => delivered(directory, &server, &delivery),
+            Event::Delivered(delivery) => delivered(directory, server, &delivery),
             Event::Up { again: true } if sabotage::is_on("compare-nothing") => {}
             Event::Up { again: true } => {
                 heads.returned();
@@ -75,6 +71,10 @@ pub(crate) fn handler(
                 tracing::warn!("clients stay connected; what they send is refused until the broker is back");
             }
         }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.ears.get().is_some_and(|(directory, _)| directory.is_congested())
     }
 }
 
@@ -100,7 +100,8 @@ fn delivered(directory: &Directory<Gate>, server: &Server, delivery: &Delivery) 
     let encoded = || data.get_or_init(|| delivery.entry.as_ref().map(encode)).clone();
     for told in &delivery.to {
         let channel = inbox_of(told.user.as_str());
-        let receivers = directory.publish(channel.as_bytes(), || publication::inbox(delivery, told, encoded));
+        let receivers =
+            directory.publish(channel.as_bytes(), || publication::inbox(&channel, delivery, told, encoded));
         if let Some(entry) = &delivery.entry {
             crossing::deliver(server, &told.user, entry, told.useq, receivers, false);
         }

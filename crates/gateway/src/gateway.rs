@@ -4,7 +4,7 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock, atomic::AtomicBool, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -28,7 +28,7 @@ use crate::{
     heads::Heads,
     health,
     interests::Interests,
-    limits::{ARRIVALS_MAX, CALLS_MAX, Limits, REPLAYS_MAX},
+    limits::{ARRIVALS_MAX, CALLS_MAX, EMULATIONS_MAX, Limits, REPLAYS_MAX},
     metrics::{self, Metrics},
     namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
@@ -71,6 +71,8 @@ pub struct Options {
     pub limits: Limits,
     /// Where what is counted can be read.
     pub metrics: metrics::Options,
+    /// What a broker in the same process counts, if there is one.
+    pub embedded: Option<metrics::Embedded>,
     /// The time over which clients are sent away when the server stops, so that others are not asked by all at once.
     pub drain: Duration,
     /// How long clients have to go then. Closing takes up to 2 s.
@@ -133,25 +135,34 @@ impl Gateway {
             cores,
             limits,
             metrics,
+            embedded,
             drain,
             grace,
         } = options;
         let address = listener.address();
         let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
-        let events = events::handler(server.clone(), ears.clone(), named.clone());
+        let events = events::Handler {
+            server: server.clone(),
+            ears: ears.clone(),
+            nodes: named.clone(),
+            is_down: AtomicBool::new(false),
+        };
         let outbound = Outbound::start(outbound_tls)?;
         let auth = Arc::new(Auth::new(tokens, &outbound));
         let backend = Arc::new(Backend::new(proxies, outbound));
-        let bus = Bus::start_on(terms, target, server.clone(), events)?;
+        let (bus, life) = Bus::new(terms, target, server.clone(), events)?;
         let interests = Interests::new(bus.clone());
         let heads = Heads::new(bus.clone(), interests.clone());
-        let nodes = named.get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone())).clone();
+        let nodes = named
+            .get_or_init(|| Nodes::new(cluster, server.clone(), bus.clone(), auth.revoked().clone()))
+            .clone();
         let namespaces = Arc::new(ArcSwap::from_pointee(namespaces));
         let draining = Arc::new(Draining::over(drain));
         let health = health::router(bus.clone(), draining.clone());
         let calls = Arc::new(Semaphore::new(CALLS_MAX));
-        let counted = Metrics::new(cores, bus.clone(), interests.clone(), calls.clone());
+        let parts = (namespaces.clone(), backend.clone());
+        let counted = Metrics::new(cores, bus.clone(), interests.clone(), calls.clone(), parts, embedded);
         let mut served = api::router(&Api::new(&api, bus.clone(), nodes.clone(), namespaces.clone()));
         let read = metrics::router(&metrics, &counted);
         let apart = metrics.address.filter(|address| Some(*address) != api.address());
@@ -199,6 +210,7 @@ impl Gateway {
             metrics: counted.clone(),
             calls,
             arrivals: Semaphore::new(ARRIVALS_MAX),
+            emulations: Semaphore::new(EMULATIONS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
         };
         let cores = Cores::start_with(cores, "naru-gateway", drain + grace, |made| {
@@ -207,6 +219,11 @@ impl Gateway {
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;
+        match cores.only() {
+            // What it reads, and what is asked of it, then need wake no other thread.
+            Some(core) => drop(core.spawn(life.run())),
+            None => life.on_its_own_thread(),
+        }
         nodes.begin(cores.directory().clone());
         let door = Door::open(listener, cores.directory().clone(), interests, (nodes, auth))
             .inspect_err(|_| bus.stop())?;
@@ -232,23 +249,26 @@ impl Gateway {
     /// were at the start.
     pub fn replace_namespaces(&self, channel: namespaces::Settings) -> Result<(), BadSettings> {
         self.backend.covers(&channel)?;
-        self.namespaces.store(Arc::new(channel.into()));
+        let namespaces = Namespaces::from(channel);
+        namespaces.count_on(&self.namespaces.load());
+        self.namespaces.store(Arc::new(namespaces));
         Ok(())
     }
 
     /// Stops: no new connections, then every session finishes the commands it has in hand and is closed with a code
     /// that sends its client to another server, one after the other if there is a time to drain. Takes as long as that and
     /// the grace at most. Ports of their own are served until all have gone: `/ready` says there that it is not.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.draining.begin();
         self.door.close();
-        self.cores.stop();
+        self.cores.finish();
         self.door.join();
         let doors = [self.api, self.metrics];
         doors.iter().flatten().for_each(api::Door::close);
         doors.into_iter().flatten().for_each(api::Door::join);
         self.bus.stop();
         self.bus.join();
+        self.cores.stop();
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use crate::{
-    admission::Pass,
+    admission::{Full, Pass},
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
     protocol::flavour::Flavour,
@@ -54,7 +54,14 @@ where
                 WEBSOCKET_PATH => upgrade(seat, request, socket),
                 HTTP_STREAM_PATH | EVENTS_PATH => {
                     let opening = match enter(&seat, &request) {
-                        Ok(pass) => streams::read(request, seat.0.shared(), pass).await,
+                        Ok(pass) => {
+                            let turned_out = pass.turned_out();
+                            tokio::select! {
+                                biased;
+                                () = turned_out => Err(unavailable(Full::All)),
+                                read = streams::read(request, seat.0.shared(), pass) => read,
+                            }
+                        }
                         Err(refused) => Err(refused),
                     };
                     match opening {
@@ -97,7 +104,13 @@ fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<B
         return Ok(Pass::default());
     }
     let entered = seat.0.shared().admission.enter(seat.1, request.headers());
-    entered.map_err(|full| refused(StatusCode::SERVICE_UNAVAILABLE, full.hint()))
+    entered.map_err(unavailable)
+}
+
+fn unavailable(full: Full) -> Response<Body> {
+    let status =
+        if full.is_theirs() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+    refused(status, full.hint())
 }
 
 /// Answers a request on the WebSocket's path; if it is one, the connection becomes a session.
@@ -134,13 +147,12 @@ where
     let heard = seat.0.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
-        let _pass = pass;
         let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
             Ok(Ok(parts)) => (parts.io, parts.read_buf),
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, heard, read).await;
+        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, (heard, pass), read).await;
     });
     response
 }
@@ -180,7 +192,7 @@ fn refused(status: StatusCode, hint: &str) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if status == StatusCode::UPGRADE_REQUIRED {

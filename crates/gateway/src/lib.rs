@@ -71,5 +71,7 @@ pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use nodes::{BadCluster, Cluster};
 #[cfg(feature = "laws")]
-pub use protocol::hold_commands;
+pub use protocol::{hold_commands, hold_emulation};
 pub use secret::Secret;
+#[cfg(feature = "laws")]
+pub use websocket::law::hold_frames;

@@ -1,6 +1,7 @@
 //! Bounds of the gateway, with their reasons. Those of the client protocol have its documents as their source.
 
 mod bucket;
+mod buckets;
 mod network;
 mod settings;
 
@@ -8,13 +9,36 @@ use std::time::Duration;
 
 use naru_fanout::OutboxLimit;
 
-pub(crate) use bucket::{Bucket, Rate, Spent};
+pub(crate) use bucket::{Bucket, BurstOfNothing, Rate, Spent};
+pub(crate) use buckets::{Buckets, Doing, Whose};
 pub(crate) use network::{Network, place};
 pub use settings::{BadSettings, Limits, Settings};
 
 /// Bytes of one incoming WebSocket message, unless set otherwise; a larger one closes the connection with 1009, for good. Twice
 /// the body of a message, so that a body somewhat too large is answered with an error that says so.
 pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
+
+/// Connections from one address, unless set otherwise: more than one household or office has, fewer than fill a server.
+pub const ADDRESS_CONNECTIONS_MAX: u32 = 100;
+
+/// New connections from one address in a second, unless set otherwise.
+pub const ADDRESS_CONNECTIONS: u32 = 200;
+
+/// Bad tokens from one address in a minute, unless set otherwise. Clients that were refused for one do not come back by themselves.
+pub const ADDRESS_REFUSALS: u32 = 5;
+
+/// Which part of all connections may be of those who have not signed in, unless set otherwise, and how many at least.
+pub const STRANGERS_SHARE: usize = 10;
+/// See [`STRANGERS_SHARE`].
+pub const STRANGERS_MIN: usize = 16;
+
+/// Time that what is missing of a message may be waited for. From [`MESSAGE_BYTES_FREE`] on each KiB that has come is worth a second
+/// more.
+pub const MESSAGE_PATIENCE: Duration = Duration::from_secs(10);
+/// See [`MESSAGE_PATIENCE`].
+pub const MESSAGE_BYTES_FREE: usize = 64 << 10;
+/// See [`MESSAGE_PATIENCE`].
+pub const MESSAGE_BYTES_A_SECOND: usize = 1 << 10;
 
 /// Bytes of a request that brings commands of one who is served over plain HTTP: of a message as large as one may be, as text
 /// inside JSON.
@@ -76,8 +100,11 @@ pub const HISTORY_PUBLICATIONS_MAX: u64 = 300;
 /// takes it. Well below [`LIVE_BYTES_MAX`].
 pub const HISTORY_BYTES_MAX: usize = 256 << 10;
 
-/// Publications of a channel read at once for one session.
+/// Publications of a channel read at once for one session, and their bytes, of which the first may have more. When everybody comes
+/// back, [`REPLAYS_MAX`] such pages are under way, and what a client does not take in time is read again.
 pub const STREAM_PAGE: u32 = 64;
+/// See [`STREAM_PAGE`].
+pub const STREAM_BYTES: usize = 128 << 10;
 
 /// Live publications of one channel that are held back while its position is read, and their bytes. More are read again.
 pub const HELD_MAX: usize = 256;
@@ -127,6 +154,10 @@ pub const CALLS_MAX: usize = 1024;
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile.
 pub const ARRIVALS_MAX: usize = 32;
+
+/// Requests with commands for sessions on other servers that wait for the broker. Whoever can reach this server can make them: so
+/// they have a number of their own, and take nothing from those who have signed in.
+pub const EMULATIONS_MAX: usize = 128;
 
 /// Reads of inboxes at once, over all sessions: when a broker comes back, everybody looks.
 pub const REPLAYS_MAX: usize = 32;
@@ -221,6 +252,23 @@ pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 /// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
 pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 
+/// Tokens that are called back and remembered: as many as a channel keeps. Some 2 MiB in each server.
+pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize;
+
+/// Those read at once.
+pub const REVOCATIONS_PAGE: u32 = 512;
+
+/// For how long a token stays called back that does not say when it ends, and at most.
+pub const REVOCATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Bytes of a token's `jti` that can be called back.
+pub const TOKEN_ID_BYTES_MAX: usize = 1 << 10;
+
+/// Who is present in a channel is told up to so many clients and bytes of what is said of them; how many there are, always.
+pub const PRESENT_CLIENTS_MAX: u64 = 10_000;
+/// See [`PRESENT_CLIENTS_MAX`]. Below [`OUTBOX_LIMIT`], with what else waits there.
+pub const PRESENT_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes of a token.
 pub const TOKEN_BYTES_MAX: usize = 64 << 10;
 
@@ -285,6 +333,9 @@ pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(2);
 /// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The same for who has to make room for others. As long as that there are a few more connections than there may be.
+pub const TURNED_OUT_PATIENCE: Duration = Duration::from_millis(100);
+
 /// Time for a client's HTTP headers, and for its next request on a connection it keeps.
 pub const HEADERS_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -298,7 +349,7 @@ pub const HEADERS_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 const _: () = assert!(PAUSE_BYTES < LIVE_BYTES_MAX && LIVE_BYTES_MAX < OUTBOX_LIMIT.hard_bytes);
-const _: () = assert!(CALLS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
+const _: () = assert!(CALLS_MAX + EMULATIONS_MAX + REPLAYS_MAX + HEADS_AT_ONCE <= BUS_QUEUE);
 const _: () =
     assert!(PROXY_CALLS_MAX < OUTBOUND_CALLS_MAX && PROXY_TIMEOUT.as_nanos() <= PROXY_TIMEOUT_MAX.as_nanos());
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());

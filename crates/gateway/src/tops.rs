@@ -37,7 +37,7 @@ impl Tops {
             return Ok(top);
         }
         let asked = Instant::now();
-        let read = Read { since: None, limit: Some(0), reverse: false, meta_ttl };
+        let read = Read { since: None, limit: Some(0), bytes: None, reverse: false, meta_ttl };
         let top = bus.stream(channel, read).await?.top;
         self.known.lock().insert(channel.clone(), asked, top.clone());
         Ok(top)

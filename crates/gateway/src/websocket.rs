@@ -6,11 +6,12 @@ use std::{
     future::pending,
     io::{self, Read, Write},
     rc::Rc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use naru_fanout::{Core, Link};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tungstenite::{
     Error, Message,
     error::ProtocolError,
@@ -18,11 +19,15 @@ use tungstenite::{
 };
 
 use crate::{
+    codes::Disconnect,
     frame_end::FrameEnd,
-    limits::{CLOSE_PATIENCE, DECODER_BYTES, TURN_BYTES_MAX},
+    limits::{DECODER_BYTES, MESSAGE_BYTES_A_SECOND, MESSAGE_BYTES_FREE, MESSAGE_PATIENCE, TURN_BYTES_MAX},
     session::Ending,
     wire::Gate,
 };
+
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod law;
 
 pub(crate) struct WebSocket {
     core: Rc<Core<Gate>>,
@@ -36,14 +41,40 @@ pub(crate) struct WebSocket {
     ended: Option<Ending>,
     /// A close frame was sent: the decoder waits for its answer.
     is_closing: bool,
+    /// What has been waited, and come, for the message that has begun.
+    unfinished: Unfinished,
+}
+
+/// A message that has begun and not ended.
+#[derive(Default)]
+struct Unfinished {
+    bytes: usize,
+    /// How long there was nothing to read. That it was not read meanwhile is not the client's fault.
+    waited: Duration,
+}
+
+impl Unfinished {
+    /// How long the rest may still be waited for.
+    fn patience(&self) -> Duration {
+        let seconds = self.bytes.saturating_sub(MESSAGE_BYTES_FREE) / MESSAGE_BYTES_A_SECOND;
+        (MESSAGE_PATIENCE + Duration::from_secs(seconds as u64)).saturating_sub(self.waited)
+    }
 }
 
 impl WebSocket {
     /// Takes over a link after the handshake; `read` is what has come already.
     pub(crate) fn new(core: Rc<Core<Gate>>, link: Rc<Link>, read: &[u8]) -> WebSocket {
         let (waiting, frame_end) = (VecDeque::new(), FrameEnd::default());
-        let mut socket =
-            WebSocket { core, link, context: None, frame_end, waiting, ended: None, is_closing: false };
+        let mut socket = WebSocket {
+            core,
+            link,
+            context: None,
+            frame_end,
+            waiting,
+            ended: None,
+            is_closing: false,
+            unfinished: Unfinished::default(),
+        };
         socket.decode(read);
         socket
     }
@@ -59,10 +90,25 @@ impl WebSocket {
             }
             // While it is silent, no room is kept for what it may say.
             self.waiting = VecDeque::new();
-            if self.link.socket().readable().await.is_err() {
+            if self.context.is_some() {
+                // Apart: who is silent has no room kept for a timer.
+                Box::pin(self.rest()).await?;
+            } else if self.link.socket().readable().await.is_err() {
                 return Err(Ending::Gone);
             }
             self.read();
+        }
+    }
+
+    /// Waits for more of a message that has begun, but not for ever.
+    async fn rest(&mut self) -> Result<(), Ending> {
+        let begun = Instant::now();
+        let readable = timeout(self.unfinished.patience(), self.link.socket().readable()).await;
+        self.unfinished.waited += begun.elapsed();
+        match readable {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Ending::Gone),
+            Err(_) => Err(Disconnect::ConnectionClosed.into()),
         }
     }
 
@@ -96,6 +142,7 @@ impl WebSocket {
             return;
         }
         let is_between_messages = self.frame_end.is_at_end_of(bytes);
+        let waiting = self.waiting.len();
         let mut pipe = Pipe { read: bytes, link: &self.link };
         let bytes_max = self.core.shared().limits.message_bytes_max;
         let context = self.context.get_or_insert_with(|| decoder(bytes_max));
@@ -112,10 +159,14 @@ impl WebSocket {
         if is_between_messages && self.ended.is_none() && !self.is_closing {
             self.context = None;
         }
+        self.unfinished.bytes += bytes.len();
+        if self.context.is_none() || self.waiting.len() > waiting {
+            self.unfinished = Unfinished::default();
+        }
     }
 
     /// Ends the connection: says why, waits a little for the client to have read it, and closes.
-    pub(crate) async fn close(&mut self, ending: Ending) {
+    pub(crate) async fn close(&mut self, ending: Ending, patience: Duration) {
         if let Some((code, reason)) = ending.close_frame() {
             let frame = CloseFrame { code: code.into(), reason: reason.into() };
             let mut pipe = Pipe { read: &[], link: &self.link };
@@ -124,11 +175,11 @@ impl WebSocket {
             if context.close(&mut pipe, Some(frame)).is_ok() {
                 self.is_closing = true;
                 // Closing while the client still sends would reset the connection before it has read the frame.
-                let _ = timeout(CLOSE_PATIENCE, self.drain()).await;
+                let _ = timeout(patience, self.drain()).await;
             }
         } else if ending == Ending::Gone {
             // The answer to the client's close frame may still wait.
-            let _ = timeout(CLOSE_PATIENCE, self.link.flushed()).await;
+            let _ = timeout(patience, self.link.flushed()).await;
         }
         self.link.close();
     }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::Admission,
-    auth::Auth,
+    auth::{Auth, Revocation},
     channels::RoomRules,
     draining::Draining,
     epoch::SharedEpoch,
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Semaphore>,
     /// Taken while a client is let in.
     pub(crate) arrivals: Semaphore,
+    /// Taken while commands are passed on to another server.
+    pub(crate) emulations: Semaphore,
     /// Taken while an inbox is read.
     pub(crate) replays: Semaphore,
 }
@@ -69,6 +71,8 @@ pub(crate) enum Mail {
     CompareHeads,
     /// An application's server wants something done with connections.
     Steer(Arc<Steer>),
+    /// Tokens were called back.
+    Revoke(Arc<Revocation>),
     /// Commands of a connection that come by themselves.
     Emulate(Arc<Emulate>),
     /// Somebody wants to know who is connected.
@@ -97,7 +101,9 @@ impl Wire for Gate {
                 core.shared().tops.forget();
                 core.each_peer(|session| session.compare_heads());
             }
+            Mail::Revoke(revocation) => core.each_peer(|session| session.revoke(&revocation.what)),
             Mail::Steer(steer) => {
+                core.local().note(&steer);
                 let found = core.local().find(steer.whom());
                 found
                     .into_iter()

@@ -47,6 +47,26 @@ fn upgraded(address: SocketAddr, headers: &str) -> (TcpStream, String) {
     (stream, String::from_utf8(answer).unwrap())
 }
 
+/// A WebSocket on which somebody has signed in, if it is one.
+fn signed_in(address: SocketAddr) -> Option<TcpStream> {
+    let (mut stream, answer) = upgraded(address, "");
+    if status(&answer) != "101" {
+        return None;
+    }
+    let command = json!({"id": 1, "connect": {"token": token("bob")}}).to_string();
+    let [high, low] = u16::try_from(command.len()).unwrap().to_be_bytes();
+    // The mask is four zeros: it changes nothing.
+    stream.write_all(&[&[0x81, 0xfe, high, low, 0, 0, 0, 0], command.as_bytes()].concat()).unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&heard).contains("\"client\"") {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&buffer[..count]);
+    }
+    Some(stream)
+}
+
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
@@ -94,7 +114,19 @@ fn too_many_errors_end_a_connection_for_good() {
 #[test]
 fn a_user_has_so_many_connections_and_others_theirs() {
     let harbour = Harbour::open();
-    let one = limited(&harbour, |settings| settings.user_connection_limit = 2);
+    for inboxes in [true, false] {
+        let settings = Settings { user_connection_limit: 3, ..Settings::default() };
+        let one = harbour.gateway_with(if inboxes { "one" } else { "two" }, |options| {
+            options.limits = settings.try_into().unwrap();
+            options.inboxes = inboxes;
+        });
+        has_so_many_connections(&one);
+        one.stop();
+    }
+}
+
+fn has_so_many_connections(one: &Gateway) {
+    let _more = Client::connect(one.address(), "alice");
     let first = Client::connect(one.address(), "alice");
     let _second = Client::connect(one.address(), "alice");
     let _other = Client::connect(one.address(), "bob");
@@ -116,10 +148,7 @@ fn a_server_has_so_many_connections_and_says_so_before_it_is_one() {
     eventually("the one that has looked is gone", || get(one.address(), "/health", "").ends_with("{}"));
     let mut open = Vec::new();
     eventually("two are in", || {
-        let (stream, answer) = upgraded(one.address(), "");
-        if status(&answer) == "101" {
-            open.push(stream);
-        }
+        open.extend(signed_in(one.address()));
         open.len() == 2
     });
     let (_, answer) = upgraded(one.address(), "");
@@ -145,6 +174,224 @@ fn an_address_that_a_proxy_names_has_so_many_connections() {
     assert_eq!(status(&come("192.0.2.2").1), "101");
     let _many: Vec<_> =
         (0..3).map(|_| upgraded(one.address(), "")).inspect(|it| assert_eq!(status(&it.1), "101")).collect();
+}
+
+/// How commands of these clients, which ask in turn, are answered: the codes.
+fn asked(clients: &mut [Client], times: usize) -> Vec<Vec<u64>> {
+    let mut codes = vec![Vec::new(); clients.len()];
+    for _ in 0..times {
+        for (client, codes) in clients.iter_mut().zip(&mut codes) {
+            codes.push(client.refused("presence_stats", json!({"channel": "public:x"})).0);
+        }
+    }
+    codes
+}
+
+#[test]
+fn a_user_has_a_rate_over_all_connections_and_others_theirs() {
+    let harbour = Harbour::open();
+    let one = limited(&harbour, |settings| {
+        settings.user_command_rate_limit = 1;
+        settings.user_command_rate_burst = 6;
+    });
+    let mut clients: Vec<_> =
+        ["alice", "alice", "bob"].iter().map(|user| Client::connect(one.address(), user)).collect();
+    let codes = asked(&mut clients, 4);
+    // A connect counts nobody's yet.
+    let alices = codes[..2].concat();
+    let served = alices.iter().filter(|&&code| code == 108).count();
+    assert!((6..=7).contains(&served), "{codes:?}");
+    assert!(alices.iter().all(|code| [108, 111].contains(code)), "{codes:?}");
+    assert_eq!(codes[2], [108; 4]);
+    // She goes on for as much again, and is sent away.
+    let mut client = clients.remove(0);
+    let ended = loop {
+        let id = client.command("presence_stats", json!({"channel": "public:x"}));
+        match client.try_next() {
+            Ok(reply) => assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(id), &json!(111))),
+            Err(ended) => break ended,
+        }
+    };
+    assert_eq!(ended, Some((3013, "too many requests".into())));
+    assert_eq!(clients[1].refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+}
+
+#[test]
+fn an_address_has_a_rate_over_all_connections() {
+    let harbour = Harbour::open();
+    let one = limited(&harbour, |settings| {
+        settings.address_command_rate_limit = 1;
+        settings.address_command_rate_burst = 6;
+        settings.trusted_proxies = vec!["127.0.0.1".into()];
+    });
+    let come = |from: &str, user: &str| {
+        let mut client = Client::open_with(one.address(), &[("X-Forwarded-For", from)]);
+        let reply = client.ask("connect", json!({"token": token(user)}));
+        assert!(reply["error"].is_null(), "{reply}");
+        client
+    };
+    let mut clients = [come("192.0.2.1", "alice"), come("192.0.2.1", "bob"), come("192.0.2.2", "eve")];
+    let codes = asked(&mut clients, 5);
+    // With their connects.
+    let served = codes[..2].concat().iter().filter(|&&code| code == 108).count();
+    assert!((4..=5).contains(&served), "{codes:?}");
+    assert_eq!(codes[2], [108; 5], "another one is another's");
+    // What is refused is not counted: others there may be patient.
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(clients[1].refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+}
+
+#[test]
+fn in_a_namespace_there_is_a_rate_for_each_user_and_one_for_all() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let settings = json!({"namespaces": [
+            {"name": "slow", "allow_subscribe_for_client": true, "allow_publish_for_client": true,
+             "publish_rate_limit": 1, "publish_rate_burst": 3,
+             "subscribe_rate_limit": 1, "subscribe_rate_burst": 2},
+            {"name": "full", "allow_publish_for_client": true,
+             "total_publish_rate_limit": 1, "total_publish_rate_burst": 4},
+            {"name": "open", "allow_publish_for_client": true},
+        ]});
+        let settings: naru_gateway::namespaces::Settings = serde_json::from_value(settings).unwrap();
+        options.namespaces = settings.into();
+    });
+    let mut clients: Vec<_> =
+        ["alice", "alice", "bob"].iter().map(|user| Client::connect(one.address(), user)).collect();
+    let mut publish = |channel: &str, times: usize| -> Vec<usize> {
+        let served = clients.iter_mut().map(|client| {
+            let mut served = 0;
+            for _ in 0..times {
+                let reply = client.ask("publish", json!({"channel": channel, "data": {}}));
+                let error = &reply["error"];
+                assert!(error.is_null() || error["code"] == 111 && error["temporary"] == true, "{reply}");
+                served += usize::from(error.is_null());
+            }
+            served
+        });
+        served.collect()
+    };
+    let slow = publish("slow:a", 4);
+    assert!((3..=4).contains(&(slow[0] + slow[1])) && (3..=4).contains(&slow[2]), "{slow:?}");
+    let full: usize = publish("full:a", 4).iter().sum();
+    assert!((4..=5).contains(&full), "{full}");
+    assert_eq!(publish("open:a", 9), [9; 3]);
+    let codes: Vec<_> = (0..4)
+        .map(|number| {
+            let reply = clients[2].ask("subscribe", json!({"channel": format!("slow:{number}")}));
+            reply["error"]["code"].as_u64()
+        })
+        .collect();
+    assert_eq!((codes[..2].to_vec(), codes[3]), (vec![None, None], Some(111)), "{codes:?}");
+}
+
+#[test]
+fn bad_tokens_keep_an_address_out_before_it_is_a_connection() {
+    let harbour = Harbour::open();
+    let one = limited(&harbour, |settings| {
+        settings.address_refusal_limit = 2;
+        settings.trusted_proxies = vec!["127.0.0.1".into()];
+    });
+    let from = |address: &'static str| [("X-Forwarded-For", address)];
+    for _ in 0..2 {
+        let mut client = Client::open_with(one.address(), &from("192.0.2.1"));
+        client.command("connect", json!({"token": "a.b.c"}));
+        assert_eq!(client.closed(), Some((3500, "invalid token".into())));
+    }
+    let (_, answer) = upgraded(one.address(), "X-Forwarded-For: 192.0.2.1\r\n");
+    assert_eq!(status(&answer), "429", "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+    let mut other = Client::open_with(one.address(), &from("192.0.2.2"));
+    assert!(other.ask("connect", json!({"token": token("alice")}))["error"].is_null());
+}
+
+#[test]
+fn strangers_make_room_for_those_who_sign_in() {
+    let harbour = Harbour::open();
+    let one = limited(&harbour, |settings| {
+        settings.connection_limit = 8;
+        settings.stranger_limit = 4;
+    });
+    eventually("whoever has looked is gone", || get(one.address(), "/ready", "").ends_with("{}"));
+    let mut known: Vec<_> = (0..2).map(|_| Client::connect(one.address(), "alice")).collect();
+    // Ten times as many as there may be, none of whom says who it is.
+    let mut strangers: Vec<_> = (0..80).map(|_| Client::open(one.address())).collect();
+    let mut more: Vec<_> = (0..6).map(|_| Client::connect(one.address(), "bob")).collect();
+    for client in known.iter_mut().chain(&mut more) {
+        assert_eq!(client.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+    }
+    // Who came first went first, and comes back.
+    assert_eq!(strangers.remove(0).closed(), Some((3013, "too many requests".into())));
+    let (_, answer) = upgraded(one.address(), "");
+    assert_eq!(status(&answer), "503", "nobody who has signed in makes room: {answer}");
+}
+
+#[test]
+fn what_is_begun_and_not_ended_is_not_waited_for() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let address = one.address();
+    let mut kept = Client::connect(address, "alice");
+    let begun = Instant::now();
+    // Writes these at once and then a little each second, until the other side says this or ends it: what it says, and when.
+    fn drip(
+        mut stream: TcpStream,
+        (first, more): (Vec<u8>, &[u8]),
+        until: &str,
+        begun: Instant,
+    ) -> (String, Duration) {
+        stream.write_all(&first).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut heard = Vec::new();
+        let mut buffer = [0; 4096];
+        while begun.elapsed() < PATIENCE {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if stream.write_all(more).is_err() {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+            if String::from_utf8_lossy(&heard).contains(until) {
+                break;
+            }
+        }
+        (String::from_utf8_lossy(&heard).into_owned(), begun.elapsed())
+    }
+    let post = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Length: 9999\r\n\r\n{{",
+            support::API_KEY
+        )
+    };
+    // A frame; a message in several of which the last never comes, while there are pings; bodies; headers.
+    let frame = [&[0x81, 0xfe, 0x20, 0, 0, 0, 0, 0][..], b"{"].concat();
+    let message = [&[0x01, 0x81, 0, 0, 0, 0][..], b"{"].concat();
+    let ping: &'static [u8] = &[0x89, 0x80, 0, 0, 0, 0];
+    let letter: &'static [u8] = b"a";
+    let plain = || TcpStream::connect(address).unwrap();
+    let (closed, late) = ("connection closed", "HTTP/1.1 408 ");
+    let all = [
+        ("frame", signed_in(address).unwrap(), frame, letter, closed),
+        ("message", signed_in(address).unwrap(), message, ping, closed),
+        ("stream", plain(), post("/connection/http_stream").into(), letter, late),
+        ("emulation", plain(), post("/emulation").into(), letter, late),
+        ("headers", plain(), b"GET / HTTP/1.1\r\nX: ".to_vec(), letter, "nothing at all"),
+    ]
+    .map(|(what, stream, first, more, until)| {
+        (what, until, std::thread::spawn(move || drip(stream, (first, more), until, begun)))
+    });
+    for (what, until, thread) in all {
+        let (heard, after) = thread.join().unwrap();
+        let (least, most) = if what == "headers" { (4, 8) } else { (9, 13) };
+        assert!((least..most).contains(&after.as_secs()), "{what}: {after:?} {heard:?}");
+        assert_eq!(heard.contains(until), what != "headers", "{what}: {heard:?}");
+    }
+    // Who is merely silent stays.
+    assert_eq!(kept.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
 }
 
 #[test]
@@ -259,6 +506,9 @@ fn metrics_are_shown_where_and_to_whom_they_are_to_be_and_are_those_of_the_docum
         "naru_commands_total{command=\"publish\"} 1",
         "naru_command_errors_total{code=\"102\"} 1",
         "naru_deliveries_total 1",
+        "naru_publications_total{namespace=\"public\"} 1",
+        "naru_published_bytes_total{namespace=\"public\"} 17",
+        "naru_proxy_calls_total{hook=\"connect\",outcome=\"result\"} 0",
         "naru_bus_up 1",
     ];
     eventually("all is counted, and whoever has looked before is gone", || {
@@ -280,6 +530,8 @@ fn metrics_are_shown_where_and_to_whom_they_are_to_be_and_are_those_of_the_docum
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .map(|row| row.split('`').next().unwrap().split('{').next().unwrap().to_owned())
+        // It has no broker inside.
+        .filter(|name| !name.starts_with("naru_broker_"))
         .collect();
     let suffixed = |(name, kind): (String, String)| {
         if kind == "counter" { format!("{name}_total") } else { name }

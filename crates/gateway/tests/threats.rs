@@ -4,18 +4,26 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use naru_gateway::{RoomRules, namespaces};
+use proptest::{collection, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 use support::{Client, Harbour};
 
 /// A frame of text from a client, with these bits of the first byte.
 fn frame(first: u8, text: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(text.len()).unwrap();
-    assert!(length < 126);
+    let length = u16::try_from(text.len()).unwrap();
+    let [high, low] = length.to_be_bytes();
     // The mask is four zeros: it changes nothing.
-    [&[first, 0x80 | length, 0, 0, 0, 0], text].concat()
+    match length {
+        0..126 => [&[first, 0x80 | low, 0, 0, 0, 0], text].concat(),
+        _ => [&[first, 0x80 | 126, high, low, 0, 0, 0, 0], text].concat(),
+    }
 }
 
 #[test]
@@ -140,4 +148,169 @@ fn who_may_not_know_cannot_tell_what_is_there_from_what_is_not() {
         answered(&mut mallory, "rpc", json!({"method": "presence", "data": {"conversation": with}}))
     };
     assert_eq!(ask("dm:alice:mallory"), ask("dm:mallory:nobody"));
+}
+
+/// Commands that are mostly some.
+fn commands() -> impl Strategy<Value = Vec<u8>> {
+    let token = support::token("mallory");
+    let connect = format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
+    let some = [
+        &*connect,
+        r#"{"id":1,"connect":{"token":"x.y.z"}}"#,
+        r#"{"id":2,"subscribe":{"channel":"public:x","recover":true,"offset":1,"epoch":"e"}}"#,
+        r#"{"id":3,"publish":{"channel":"public:x","data":{"a":[1,2,{}]}}}"#,
+        r#"{"id":4,"history":{"channel":"public:x","limit":-1,"since":{"offset":18446744073709551615}}}"#,
+        r#"{"id":5,"rpc":{"method":"send","data":{"to":"@bob","id":"1","body":{}}}}"#,
+        r#"{"id":6,"unsubscribe":{"channel":"inbox:mallory"}}"#,
+        "{}",
+        "",
+    ];
+    let some: Vec<Vec<u8>> = some.into_iter().map(|it| it.as_bytes().to_vec()).collect();
+    let json = (any::<bool>(), collection::vec(select(some), 1..5)).prop_map(move |(begins, mut lines)| {
+        if begins {
+            lines.insert(0, connect.clone().into_bytes());
+        }
+        lines.join(&b'\n')
+    });
+    // A connect command with a token of nobody, and whatever is in it.
+    let protobuf = collection::vec(any::<u8>(), 0..30).prop_map(|bytes| {
+        let length = bytes.len() as u8;
+        [&[length + 4, 8, 1, 0x22, length], &*bytes].concat()
+    });
+    prop_oneof![4 => json, 1 => protobuf]
+}
+
+/// What comes on a connection of one who knows the forms and keeps to them almost.
+fn connection() -> impl Strategy<Value = Vec<u8>> {
+    let paths = [
+        "/connection/websocket",
+        "/connection/websocket?format=protobuf",
+        "/connection/http_stream",
+        "/connection/sse",
+        "/connection/sse?cf_connect=%7B%22id%22%3A1%2C%22connect%22%3A%7B%7D%7D",
+        "/emulation",
+        "/api/publish",
+        "/health",
+        "/%00?%ff",
+    ];
+    let headers = [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: centrifuge-protobuf, centrifuge-json",
+        "Sec-WebSocket-Extensions: permessage-deflate",
+        "Content-Type: application/octet-stream",
+        "Origin: https://app.example",
+        "Origin: null",
+        "X-Forwarded-For: 1.2.3.4, ::1, \u{ff}",
+        "Transfer-Encoding: chunked",
+        "Expect: 100-continue",
+        "Connection: close",
+    ];
+    let headers = collection::vec(select(headers.to_vec()), 0..5);
+    // Most are WebSockets that begin as they should.
+    let request = prop_oneof![
+        2 => (Just("GET"), select(paths[..2].to_vec()), headers.clone().prop_map(move |mut all| {
+            all.insert(0, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
+            all
+        })),
+        3 => (select(vec!["GET", "POST", "POST", "OPTIONS", "PUT"]), select(paths.to_vec()), headers),
+    ];
+    let body = prop_oneof![
+        commands(),
+        commands().prop_map(|data| {
+            let data = String::from_utf8_lossy(&data).into_owned();
+            json!({"node": "one", "session": "s", "data": data}).to_string().into_bytes()
+        }),
+        collection::vec(any::<u8>(), 0..100),
+    ];
+    let first = prop_oneof![4 => select(vec![0x81, 0x82, 0x01, 0x80, 0x89, 0x8a, 0x88]), 1 => any::<u8>()];
+    let frames = collection::vec(
+        (first, prop_oneof![3 => commands(), 1 => collection::vec(any::<u8>(), 0..100)]),
+        0..6,
+    );
+    let change = (any::<prop::sample::Index>(), 0..3_u8, any::<u8>());
+    let changes = prop_oneof![2 => Just(Vec::new()), 1 => collection::vec(change, 1..6)];
+    (request, body, frames, -2..4_i64, changes).prop_map(
+        |((method, path, headers), body, frames, off, changes)| {
+            let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n").into_bytes();
+            for header in headers {
+                bytes.extend(header.chars().map(|char| char as u8).chain(*b"\r\n"));
+            }
+            if method != "GET" {
+                // Now and then it is another length.
+                let length = body.len() as i64 + if off < 0 { off } else { 0 };
+                bytes.extend(format!("Content-Length: {length}\r\n\r\n").into_bytes());
+                bytes.extend(body);
+            } else {
+                bytes.extend(b"\r\n");
+            }
+            for (first, text) in frames {
+                bytes.extend(frame(first, &text));
+            }
+            for (at, how, byte) in changes {
+                let at = at.index(bytes.len());
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            bytes
+        },
+    )
+}
+
+/// Time for the server to answer something.
+const WHILE_THERE: Duration = Duration::from_millis(10);
+
+/// All that the server answers, up to its end.
+fn answered_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    // Some of it is answered only while the client is there.
+    stream.set_read_timeout(Some(WHILE_THERE)).unwrap();
+    let mut is_there = stream.write_all(bytes).is_ok();
+    let mut piece = [0; 4096];
+    while is_there && let Ok(count) = stream.read(&mut piece) {
+        if count == 0 {
+            return answer;
+        }
+        answer.extend_from_slice(&piece[..count]);
+    }
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    // The server may have ended it meanwhile.
+    is_there &= stream.shutdown(Shutdown::Write).is_ok();
+    if is_there && let Err(error) = stream.read_to_end(&mut answer) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it is not ended: {}", bytes.escape_ascii());
+    }
+    answer
+}
+
+#[test]
+fn whatever_comes_on_a_connection_ends_that_at_most() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    // On both cores.
+    let mut witnesses: Vec<Client> =
+        (0..4).map(|n| Client::connect(one.address(), &format!("witness-{n}"))).collect();
+    for witness in &mut witnesses {
+        witness.subscribe("public:witnesses");
+    }
+    let mut runner = TestRunner::default();
+    let (strategy, mut upgraded) = (connection(), 0);
+    for _ in 0..200 {
+        let bytes = strategy.new_tree(&mut runner).unwrap().current();
+        let answer = answered_to(one.address(), &bytes);
+        let is = |start: &[u8]| answer.starts_with(start);
+        assert!(!is(b"HTTP/1.1 5") || is(b"HTTP/1.1 503"), "{}", bytes.escape_ascii());
+        upgraded += usize::from(is(b"HTTP/1.1 101"));
+    }
+    assert!(upgraded > 20, "most are no strangers: {upgraded}");
+    for n in 0..witnesses.len() {
+        witnesses[n].ask("publish", json!({"channel": "public:witnesses", "data": n}));
+        for witness in &mut witnesses {
+            assert_eq!(witness.publication().1["data"], n);
+        }
+    }
+    one.stop();
 }

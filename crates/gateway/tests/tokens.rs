@@ -7,7 +7,10 @@ mod support;
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -156,6 +159,8 @@ fn a_refresh_answers_as_the_protocol_says() {
 struct Publisher {
     url: String,
     document: Arc<Mutex<String>>,
+    /// Whether it answers; whoever asks meanwhile waits.
+    is_awake: Arc<AtomicBool>,
 }
 
 impl Publisher {
@@ -164,17 +169,20 @@ impl Publisher {
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let document: Arc<Mutex<String>> = Arc::default();
         let served = document.clone();
+        let is_awake = Arc::new(AtomicBool::new(true));
+        let may_answer = is_awake.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
                 let mut lines = BufReader::new(&stream).lines();
                 while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                eventually("it may answer", || may_answer.load(Ordering::SeqCst));
                 let body = served.lock().unwrap().clone();
                 let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}", body.len());
                 (&stream).write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
             }
         });
-        Publisher { url, document }
+        Publisher { url, document, is_awake }
     }
 
     /// Makes a key and publishes it; answers how to sign with it.
@@ -214,5 +222,53 @@ fn tokens_of_published_keys_sign_in_and_keys_that_cannot_be_looked_for_are_no_ve
     let mut mallory = Client::open(one.address());
     mallory.command("connect", json!({"token": other(json!({"sub": "alice"}))}));
     assert_eq!(mallory.closed(), Some((3500, "invalid token".to_owned())));
+    one.stop();
+}
+
+#[test]
+fn who_waits_for_a_key_is_steered_by_the_name_it_turns_out_to_have() {
+    let publisher = Publisher::start();
+    let sign = publisher.publish("first");
+    publisher.is_awake.store(false, Ordering::SeqCst);
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", with(json!({"jwks_public_endpoint": publisher.url})));
+    let api = one.api_address();
+    let coming = |user: &str| {
+        let mut client = Client::open(one.address());
+        let token = sign(json!({"sub": user, "channels": ["news"]}));
+        let id = client.command("connect", json!({"token": token}));
+        (client, id)
+    };
+    let ((mut alice, id), (mut bob, of_bob), mut mallory) =
+        (coming("alice"), coming("bob"), coming("mallory").0);
+    // Their commands are there: what is asked on the same cores later is behind them.
+    for _ in 0..8 {
+        Client::connect(one.address(), "probe").leave();
+    }
+    let ask = |method: &str, params: Value| {
+        let mut stream = std::net::TcpStream::connect(api).unwrap();
+        let body = params.to_string();
+        write!(
+            stream,
+            "POST /api/{method} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            support::API_KEY,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.ends_with(r#"{"result":{}}"#), "{answer}");
+    };
+    ask("disconnect", json!({"user": "mallory"}));
+    ask("unsubscribe", json!({"user": "alice", "channel": "news"}));
+    ask("subscribe", json!({"user": "alice", "channel": "public:a"}));
+    publisher.is_awake.store(true, Ordering::SeqCst);
+    assert_eq!(mallory.closed(), Some((3503, "force disconnect".into())));
+    let ended = json!({"channel": "news", "unsubscribe": {"code": 2000, "reason": "server unsubscribe"}});
+    assert_eq!(alice.reply(id)["connect"]["subs"]["news"], json!({}));
+    assert_eq!(alice.pushed(|_| true), ended);
+    assert_eq!(alice.pushed(|_| true), json!({"channel": "public:a", "subscribe": {}}));
+    assert_eq!(bob.reply(of_bob)["connect"]["subs"]["news"], json!({}));
+    bob.assert_quiet();
     one.stop();
 }

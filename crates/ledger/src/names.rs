@@ -39,6 +39,8 @@ pub(crate) fn check(what: &'static str, bytes_max: usize, text: &str) -> Result<
         Fault::Empty
     } else if text.len() > bytes_max {
         Fault::TooLong(text.len())
+    } else if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
     } else if let Some(char) = text.chars().find(|char| char.is_control()) {
         Fault::Control(char)
     } else {

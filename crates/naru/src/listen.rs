@@ -34,6 +34,22 @@ pub(crate) fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> any
     }
 }
 
+/// The same, of an address beside that of the clients. `setting` is where another can be chosen.
+pub(crate) fn explain_other(
+    what: &str,
+    address: SocketAddr,
+    setting: &str,
+    error: &io::Error,
+) -> anyhow::Error {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has taken it".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not have that port".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "it is no address of this machine".to_owned(),
+        _ => error.to_string(),
+    };
+    anyhow!("{what} cannot be served on {address}: {why}. Choose another with {setting}")
+}
+
 /// How many ports are tried instead of a default one that is taken.
 const TRIES: u16 = 100;
 
@@ -83,6 +99,22 @@ pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_is_said_with_the_setting_that_names_another() {
+        let address = "192.0.2.1:9000".parse().unwrap();
+        for (kind, why) in [
+            (io::ErrorKind::AddrInUse, "another program has taken it"),
+            (io::ErrorKind::PermissionDenied, "this user may not have that port"),
+            (io::ErrorKind::AddrNotAvailable, "it is no address of this machine"),
+        ] {
+            let told = explain_other("the server API", address, "--api-address", &kind.into()).to_string();
+            let expected = format!(
+                "the server API cannot be served on 192.0.2.1:9000: {why}. Choose another with --api-address"
+            );
+            assert_eq!(told, expected);
+        }
+    }
 
     #[test]
     fn permissions_are_octal() {

@@ -16,6 +16,8 @@ use crate::tls::{certificates, key, roots};
 pub(crate) enum Trust<'a> {
     /// Those of the authorities that this machine knows.
     System,
+    /// Those of the authorities that this machine knows, if it knows any, and of those in this file.
+    SystemAnd(&'a Path),
     /// Those of the authorities in this file.
     Authorities(&'a Path),
     /// Anybody's.
@@ -29,6 +31,11 @@ pub(crate) fn terms(trust: &Trust<'_>, shown: Option<(&Path, &Path)>) -> anyhow:
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let config = match trust {
         Trust::System => config.with_root_certificates(system_roots()?),
+        Trust::SystemAnd(file) => {
+            let mut all = roots(file).with_context(|| file.display().to_string())?;
+            all.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            config.with_root_certificates(all)
+        }
         Trust::Authorities(file) => {
             config.with_root_certificates(roots(file).with_context(|| file.display().to_string())?)
         }

@@ -21,6 +21,13 @@ pub struct ReplyWriter<'b, B> {
     version: Version,
 }
 
+impl ReplyWriter<'_, Vec<u8>> {
+    /// Makes room at once for what will be written piece by piece.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+}
+
 impl<'b, B: BufMut> ReplyWriter<'b, B> {
     /// Writes at the end of `out`, in `version`. The buffer must grow as needed (`Vec<u8>`, `BytesMut`).
     pub fn new(out: &'b mut B, version: Version) -> Self {

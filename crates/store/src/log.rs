@@ -7,6 +7,7 @@ mod open;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -262,6 +263,11 @@ impl Log {
     /// The last record that is on disk, and all before it are, whatever the level.
     pub fn synced(&self) -> Lsn {
         self.shared.synced()
+    }
+
+    /// How often was synced since the log was opened, and how long all of that took; not at the ends of segments.
+    pub fn syncs(&self) -> (u64, Duration) {
+        self.shared.syncs()
     }
 
     /// Has what counts already synced, whatever the level; `on_durable` is told when it is, though no more counts than before.

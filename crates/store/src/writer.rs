@@ -21,6 +21,9 @@ pub(crate) struct Shared {
     /// The last record that counts, at the level of its time.
     durable: AtomicU64,
     synced: AtomicU64,
+    /// How often was synced, and how long all of that took, in nanoseconds.
+    syncs: AtomicU64,
+    sync_nanos: AtomicU64,
     level: AtomicU8,
     /// There is no space for the next segment.
     is_full: AtomicBool,
@@ -40,6 +43,8 @@ impl Shared {
         Self {
             durable: AtomicU64::new(tail.written().number()),
             synced: AtomicU64::new(tail.synced().number()),
+            syncs: AtomicU64::new(0),
+            sync_nanos: AtomicU64::new(0),
             level: AtomicU8::new(level as u8),
             is_full: AtomicBool::new(false),
             failed: OnceLock::new(),
@@ -83,6 +88,12 @@ impl Shared {
 
     pub(crate) fn synced(&self) -> Lsn {
         Lsn::new(self.synced.load(Ordering::Acquire))
+    }
+
+    /// How often was synced, and how long all of that took.
+    pub(crate) fn syncs(&self) -> (u64, Duration) {
+        let nanos = self.sync_nanos.load(Ordering::Relaxed);
+        (self.syncs.load(Ordering::Relaxed), Duration::from_nanos(nanos))
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -272,7 +283,12 @@ impl Writer {
     }
 
     fn sync(&mut self, tell: &dyn Fn(Lsn)) -> Result<(), WriteError> {
+        let (begun, before) = (Instant::now(), self.tail.synced());
         self.tail.sync()?;
+        if self.tail.synced() > before {
+            self.shared.syncs.fetch_add(1, Ordering::Relaxed);
+            self.shared.sync_nanos.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
         self.unsynced_since = None;
         self.unsynced_bytes = 0;
         self.shared.synced.store(self.tail.synced().number(), Ordering::Release);

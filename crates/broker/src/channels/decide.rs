@@ -111,7 +111,7 @@ impl Channels {
     }
 
     fn history(&self, history: &History, moment: Moment) -> Result<Decided, Refused> {
-        let History { channel, meta_ttl, since, limit, reverse } = history;
+        let History { channel, meta_ttl, since, limit, bytes, reverse } = history;
         let mut at = self.now(channel, moment);
         self.make_room(&at, None)?;
         let (top, epoch) = at.begin();
@@ -123,12 +123,14 @@ impl Channels {
             at.changes.clear();
         }
         let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+        let bytes_max = bytes.unwrap_or(u64::MAX);
         let publications: Vec<(u64, Place)> = if *reverse {
             let before = since.unwrap_or(u64::MAX);
-            at.publications(0).rev().skip_while(|(offset, _)| *offset >= before).take(limit).collect()
+            let before = at.publications(0).rev().skip_while(|(offset, _)| *offset >= before);
+            within(before.take(limit), bytes_max).collect()
         } else {
             let from = since.map_or(0, |since| since.saturating_add(1));
-            at.publications(from).take(limit).collect()
+            within(at.publications(from).take(limit), bytes_max).collect()
         };
         let top = epoch.position(top);
         Ok(Decided { changes: at.changes, outcome: Outcome::Page { top, publications } })
@@ -191,6 +193,18 @@ impl Now<'_> {
         let stream = self.stream.filter(|stream| now < stream.kept_until);
         stream.into_iter().flat_map(move |stream| stream.from(from))
     }
+}
+
+/// The first, and what fits beside it.
+fn within(
+    publications: impl Iterator<Item = (u64, Place)>,
+    bytes_max: u64,
+) -> impl Iterator<Item = (u64, Place)> {
+    let mut sum = 0;
+    publications.enumerate().map_while(move |(number, publication)| {
+        sum += u64::from(publication.1.bytes);
+        (number == 0 || sum <= bytes_max).then_some(publication)
+    })
 }
 
 fn after(now: u64, duration: Duration) -> u64 {

@@ -69,9 +69,9 @@ fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
 }
 
 fn read_history(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
-    const OPTIONS: &str = "META, SINCE, LIMIT or REVERSE";
+    const OPTIONS: &str = "META, SINCE, LIMIT, BYTES or REVERSE";
     let channel = channel(words)?;
-    let (mut meta_ttl, mut since, mut limit, mut reverse) = (None, None, None, None);
+    let (mut meta_ttl, mut since, mut limit, mut bytes, mut reverse) = (None, None, None, None, None);
     while words.left() > 0 {
         if words.takes("META") {
             once("META", &mut meta_ttl, time(words, "META")?)?;
@@ -79,6 +79,8 @@ fn read_history(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
             once("SINCE", &mut since, words.number("SINCE")?)?;
         } else if words.takes("LIMIT") {
             once("LIMIT", &mut limit, words.number("LIMIT")?)?;
+        } else if words.takes("BYTES") {
+            once("BYTES", &mut bytes, words.number("BYTES")?)?;
         } else if words.takes("REVERSE") {
             once("REVERSE", &mut reverse, true)?;
         } else {
@@ -87,7 +89,8 @@ fn read_history(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
     }
     let Some(meta_ttl) = meta_ttl else { return Err("INVALID META has to be said".into()) };
     let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
-    Ok(Op::History(History { channel, meta_ttl, since, limit, reverse: reverse.unwrap_or(false) }))
+    let reverse = reverse.unwrap_or(false);
+    Ok(Op::History(History { channel, meta_ttl, since, limit, bytes, reverse }))
 }
 
 fn read_remove(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {

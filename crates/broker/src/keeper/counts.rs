@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use naru_ledger::Epoch;
 use parking_lot::Mutex;
@@ -12,6 +15,9 @@ pub(crate) struct KeyCounts {
     keys: AtomicUsize,
     expiring: AtomicUsize,
     expired: AtomicU64,
+    log_bytes: AtomicU64,
+    syncs: AtomicU64,
+    sync_nanos: AtomicU64,
     ledger: Mutex<Option<LedgerCounts>>,
     channels: Mutex<ChannelTotals>,
 }
@@ -29,6 +35,10 @@ impl KeyCounts {
         self.keys.store(store.keyspace.len(), Ordering::Relaxed);
         self.expiring.store(store.keyspace.expiring(), Ordering::Relaxed);
         self.expired.store(store.expired, Ordering::Relaxed);
+        self.log_bytes.store(store.log_bytes, Ordering::Relaxed);
+        let (syncs, took) = store.journal.syncs();
+        self.syncs.store(syncs, Ordering::Relaxed);
+        self.sync_nanos.store(took.as_nanos() as u64, Ordering::Relaxed);
         if let Some(mut channels) = self.channels.try_lock() {
             *channels = ChannelTotals { present: store.present.count(), ..store.channels.totals() };
         }
@@ -51,6 +61,16 @@ impl KeyCounts {
     /// Those that have gone away by themselves since the start.
     pub(crate) fn expired(&self) -> u64 {
         self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the log's files take, a moment ago.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How often the log was synced since the start, and how long all of that took.
+    pub(crate) fn syncs(&self) -> (u64, Duration) {
+        (self.syncs.load(Ordering::Relaxed), Duration::from_nanos(self.sync_nanos.load(Ordering::Relaxed)))
     }
 
     /// How much there is of channels that keep something, and in them.

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use naru_ledger::Seq;
@@ -19,6 +19,9 @@ const HEAD_BYTES: usize = 4;
 
 /// Bytes of a checksum before each body.
 pub(super) const CHECK_BYTES: usize = 4;
+
+/// Buffers of a record that are larger are not kept for the next one.
+const SPARE_BYTES_MAX: usize = 64 << 10;
 
 /// What comes with a body into the log, roughly: its change, and its part of a record and a frame.
 const BODY_EXTRA_BYTES: u64 = 50;
@@ -52,6 +55,8 @@ pub(super) struct Journal {
     freed: Vec<(Place, Hold)>,
     /// Values that are gone and hold so many that their bodies are counted bit by bit.
     gone: VecDeque<Value>,
+    /// What the last record was written in, for the next one.
+    spare: [Vec<u8>; 2],
 }
 
 /// Bodies that are referred to, and their bytes.
@@ -98,11 +103,17 @@ impl Journal {
             of_ledger: Live::default(),
             freed: Vec::new(),
             gone: VecDeque::new(),
+            spare: Default::default(),
         }
     }
 
     pub(super) fn log(&mut self) -> &mut Log {
         &mut self.log
+    }
+
+    /// How often was synced, and how long that took.
+    pub(super) fn syncs(&self) -> (u64, Duration) {
+        self.log.syncs()
     }
 
     pub(super) fn close(self) -> Result<(), WriteError> {
@@ -172,11 +183,13 @@ impl Journal {
     /// a record of their own, which [`Self::settle`] ends.
     pub(super) fn add(&mut self, changes: &mut [Change], bytes_max: usize) -> Result<u64, StoreError> {
         let log = &mut self.log;
-        let record = self.open.get_or_insert_with(|| Record {
-            address: log.next_address().position(),
-            bodies: vec![0; HEAD_BYTES],
-            changes: Vec::new(),
-            count: 0,
+        let spare = &mut self.spare;
+        let record = self.open.get_or_insert_with(|| {
+            let [mut bodies, mut changes] = std::mem::take(spare);
+            bodies.clear();
+            bodies.resize(HEAD_BYTES, 0);
+            changes.clear();
+            Record { address: log.next_address().position(), bodies, changes, count: 0 }
         });
         let (bodies_before, changes_before) = (record.bodies.len(), record.changes.len());
         for change in changes.iter_mut() {
@@ -221,7 +234,11 @@ impl Journal {
         self.is_in_transaction = false;
         if let Some(record) = self.open.take() {
             let address = record.address;
-            let (lsn, at) = match self.log.append(&record.into_bytes()) {
+            let [bytes, changes] = record.into_bytes();
+            let appended = self.log.append(&bytes);
+            self.spare = [bytes, changes]
+                .map(|buffer| if buffer.capacity() <= SPARE_BYTES_MAX { buffer } else { Vec::new() });
+            let (lsn, at) = match appended {
                 Err(error @ (AppendError::TooLarge { .. } | AppendError::BatchFull)) => {
                     // What it records is done already; going on would show what a restart does not know.
                     panic!("the bounds on records and batches leave room for each record: {error}");
@@ -348,12 +365,13 @@ impl Record {
     }
 
     /// A list of changes as postcard writes it: how many, then one after the other.
-    fn into_bytes(self) -> Vec<u8> {
+    /// The buffer of the changes comes along.
+    fn into_bytes(self) -> [Vec<u8>; 2] {
         let mut bytes = self.bodies;
         let length = (bytes.len() - HEAD_BYTES) as u32;
         bytes[..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
         let mut bytes = postcard::to_extend(&self.count, bytes).expect(WRITABLE);
         bytes.extend_from_slice(&self.changes);
-        bytes
+        [bytes, self.changes]
     }
 }

@@ -65,7 +65,8 @@ impl Keeper {
     /// Opens what is stored, or begins anew. This reads the newest checkpoint and the log behind it.
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
         let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
-        let (store, upkeep) = open_store(storage, config, ring)?;
+        let (mut store, upkeep) = open_store(storage, config, ring)?;
+        store.log_bytes = store.journal.log().file_bytes();
         let counts = Arc::new(KeyCounts::default());
         counts.note(&store);
         let keeping = Arc::default();

@@ -78,6 +78,8 @@ pub(super) struct Store {
     pub(super) clock: Steady,
     /// How many keys have gone away by themselves.
     pub(super) expired: u64,
+    /// Of the log's files, when they were looked at last.
+    pub(super) log_bytes: u64,
     /// Keys that have changed so that whoever waits for them is to be tried again.
     pub(super) ready: VecDeque<Bytes>,
 }
@@ -105,6 +107,7 @@ impl Store {
             now: 0,
             clock: Steady::default(),
             expired: 0,
+            log_bytes: 0,
             ready: VecDeque::new(),
         }
     }

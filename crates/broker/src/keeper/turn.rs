@@ -28,7 +28,9 @@ use super::{
 use crate::{
     channels::Publication,
     keyspace::Kind,
-    limits::{EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX, JOBS_GATHERED_MAX},
+    limits::{
+        EXPIRED_RECORDS_A_TURN_MAX, IDLE_MARK_AFTER, JOBS_A_TURN_MAX, JOBS_GATHERED_MAX, JOBS_TOGETHER_MAX,
+    },
     message::Message,
     profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
@@ -124,7 +126,14 @@ impl Turns {
     /// Everything that can be done now, by the keeper's thread.
     pub(super) fn turn(&mut self) -> Result<(), WriteError> {
         self.expire();
-        let done = self.do_jobs();
+        // Where no disk is waited for, who asked first is not kept waiting for all others: what they ask next is on its way beside
+        // the rest.
+        while self.queue.len() > JOBS_TOGETHER_MAX && self.store.syncs_later() && !self.is_batch_full() {
+            self.do_jobs(JOBS_TOGETHER_MAX);
+            self.finish(false)?;
+            self.send_outgoing();
+        }
+        let done = self.do_jobs(usize::MAX);
         let comes_again = self.upkeep.go_on(&mut self.store);
         self.comes_again = comes_again.map(|after| Instant::now() + after);
         // Many come: while these are written the next can be done.
@@ -147,7 +156,7 @@ impl Turns {
     /// clients of that core.
     pub(super) fn turn_beside(&mut self, core: CoreId, jobs: impl Iterator<Item = Job>) -> Vec<Answer> {
         self.enqueue(jobs);
-        self.do_jobs();
+        self.do_jobs(usize::MAX);
         // There is something new for upkeep to look at.
         self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
         if let Err(error) = self.finish(true) {
@@ -158,11 +167,11 @@ impl Turns {
         answers
     }
 
-    /// Does what was asked for, as far as there is room; how much that was.
-    fn do_jobs(&mut self) -> usize {
+    /// Does what was asked for, at most so much and as far as there is room; how much that was.
+    fn do_jobs(&mut self, jobs_max: usize) -> usize {
         self.store.follow_limits();
         let mut done = 0;
-        while !self.is_batch_full() {
+        while done < jobs_max && !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);
             done += 1;

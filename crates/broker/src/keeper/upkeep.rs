@@ -32,6 +32,7 @@ impl Upkeep {
         if at.elapsed() >= LOOKS_EVERY {
             self.looked = (Instant::now(), end);
             self.forget(store);
+            store.log_bytes = store.journal.log().file_bytes();
             let now = store.ledger_now();
             store.ledger.tidy_routes(now);
             store.tidy_present();

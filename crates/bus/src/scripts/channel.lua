@@ -11,8 +11,9 @@ local function used(ttl, epoch, is_read)
   local now_is = generation()
   local meta = redis.call('HMGET', META, 'e', 't', 'g')
   if not meta[1] or tonumber(meta[3]) < now_is then
+    -- For how long the one before was to be remembered is no matter.
+    redis.call('DEL', META, KEPT)
     redis.call('HSET', META, 'e', epoch, 't', 0, 'g', now_is)
-    redis.call('DEL', KEPT)
     meta = { epoch, '0' }
   end
   if is_read and tonumber(meta[2]) == 0 then

@@ -1,11 +1,13 @@
--- NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [REVERSE]
-local since, limit, reverse
+-- NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [BYTES n] [REVERSE]
+local since, limit, bytes, reverse
 local i = 4
 while argument(i) do
   if argument(i) == 'SINCE' then
     since, i = tonumber(argument(i + 1)), i + 2
   elseif argument(i) == 'LIMIT' then
     limit, i = tonumber(argument(i + 1)), i + 2
+  elseif argument(i) == 'BYTES' then
+    bytes, i = tonumber(argument(i + 1)), i + 2
   else
     reverse, i = true, i + 1
   end
@@ -27,12 +29,29 @@ elseif limit then
   to = math.min(to, from + limit - 1)
 end
 
-local publications = {}
-if from <= to then
-  local kept = redis.call('LRANGE', KEPT, int(from - first), int(to - first))
+-- A few are looked at at once: all may be many bytes, of which few are wanted.
+local AT_ONCE = 8
+local publications, size = {}, 0
+while from <= to do
+  local low, high = from, to
+  if bytes and reverse then
+    low = math.max(low, high - AT_ONCE + 1)
+  elseif bytes then
+    high = math.min(high, low + AT_ONCE - 1)
+  end
+  local kept = redis.call('LRANGE', KEPT, int(low - first), int(high - first))
   for i = 1, #kept do
     local at = reverse and #kept - i or i - 1
-    publications[i] = { from + at, kept[at + 1] }
+    size = size + #kept[at + 1]
+    if bytes and size > bytes and #publications > 0 then
+      return { top, epoch, publications }
+    end
+    publications[#publications + 1] = { low + at, kept[at + 1] }
+  end
+  if reverse then
+    to = low - 1
+  else
+    from = high + 1
   end
 end
 return { top, epoch, publications }

@@ -14,9 +14,7 @@ use crate::reply::{self, Fields};
 /// Reads the reply to an operation.
 pub fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
     Ok(match op {
-        Op::Append(_) | Op::Edit(_) | Op::Delete(_) | Op::Send(_) => {
-            Answer::Appended(appended(Fields::of(value)?)?)
-        }
+        Op::Append(_) | Op::Edit(_) | Op::Delete(_) | Op::Send(_) => Answer::Appended(sent(value)?),
         Op::Deliver(_) => Answer::Delivered(reply::each(value, delivered)?),
         Op::Done { .. } => Answer::Done(Seq(reply::number(value)?)),
         Op::Sweep(_) => Answer::Open(reply::each(value, open)?),
@@ -39,6 +37,11 @@ pub fn answer(op: &Op, value: Value) -> Result<Answer, BusError> {
         Op::Trace { .. } => Answer::Traced(traced(Fields::of(value)?)?),
         Op::Standing { .. } => Answer::Standing(standing(Fields::of(value)?)?),
     })
+}
+
+/// The answer to a message that was sent.
+pub(crate) fn sent(value: Value) -> Result<Appended, BusError> {
+    appended(Fields::of(value)?)
 }
 
 fn appended(mut fields: Fields) -> Result<Appended, BusError> {

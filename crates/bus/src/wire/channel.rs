@@ -24,7 +24,7 @@ pub fn request(op: &Op) -> Request {
                 None => request,
             }
         }
-        Op::History(History { channel, meta_ttl, since, limit, reverse }) => {
+        Op::History(History { channel, meta_ttl, since, limit, bytes, reverse }) => {
             let mut request = Request::new("NARU.CHANNEL.HISTORY").word(channel.as_str());
             request = time(request, "META", *meta_ttl);
             if let Some(since) = since {
@@ -32,6 +32,9 @@ pub fn request(op: &Op) -> Request {
             }
             if let Some(limit) = limit {
                 request = request.word("LIMIT").number(*limit);
+            }
+            if let Some(bytes) = bytes {
+                request = request.word("BYTES").number(*bytes);
             }
             if *reverse { request.word("REVERSE") } else { request }
         }

@@ -6,6 +6,10 @@ use naru_ledger::op::{
 };
 use naru_ledger::{Kind, Level, Mode, Op, Seq, Useq, User};
 
+/// Most commands need no more room for their words: a message has five or seven.
+const WORDS_USUAL: usize = 8;
+const WORDS_BYTES_USUAL: usize = 256;
+
 /// A command: its name is also the script's, its arguments are the script's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -19,7 +23,7 @@ pub struct Request {
 
 impl Request {
     pub(crate) fn new(name: &'static str) -> Request {
-        Request { name, words: Vec::new(), ends: Vec::new() }
+        Request { name, words: Vec::with_capacity(WORDS_BYTES_USUAL), ends: Vec::with_capacity(WORDS_USUAL) }
     }
 
     /// What follows the command's name.
@@ -30,7 +34,8 @@ impl Request {
 
     /// As a command.
     pub(crate) fn command(&self) -> redis::Cmd {
-        let mut command = redis::cmd(self.name);
+        let mut command = redis::Cmd::with_capacity(self.ends.len() + 1, self.words.len() + self.name.len());
+        command.arg(self.name);
         for argument in self.arguments() {
             command.arg(argument);
         }
@@ -77,7 +82,7 @@ impl Request {
 pub fn request(op: &Op) -> Request {
     match op {
         Op::Append(append) => said("NARU.APPEND", append),
-        Op::Send(append) => said("NARU.SEND", append),
+        Op::Send(append) => sending(append),
         Op::Edit(Edit { conversation, sender, client_id, target, body, level }) => {
             let request = Request::new("NARU.EDIT").word(conversation.as_str()).word(sender.as_str());
             request.word(client_id.as_str()).number(target.0).bytes(body.as_bytes()).level(*level)
@@ -167,6 +172,11 @@ pub fn request(op: &Op) -> Request {
             Request::new("NARU.STANDING").word(user.as_str()).word(conversation.as_str())
         }
     }
+}
+
+/// What to ask to have a message sent.
+pub(crate) fn sending(append: &Append) -> Request {
+    said("NARU.SEND", append)
 }
 
 fn said(name: &'static str, append: &Append) -> Request {

@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 const KEEP: Keep = Keep { size: 100, ttl: HOUR, meta_ttl: HOUR };
 
-const ALL: Read = Read { since: None, limit: None, reverse: false, meta_ttl: HOUR };
+const ALL: Read = Read { since: None, limit: None, bytes: None, reverse: false, meta_ttl: HOUR };
 
 /// Which epochs of a broker are which of the model's.
 #[derive(Default)]
@@ -112,6 +112,47 @@ fn every_broker_answers_as_the_model() {
             let ops = ops.new_tree(&mut runner).unwrap().current();
             runtime.block_on(history(&line, ops, number));
         }
+    });
+}
+
+#[test]
+fn a_read_has_as_many_bytes_as_are_wanted_or_one_publication() {
+    each(|broker| {
+        let gateway = Gateway::up("s1", broker.target());
+        // More than a script looks at at once.
+        let sizes = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 0, 0, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6];
+        for size in sizes {
+            let payload = Bytes::from("x".repeat(size));
+            gateway.ask(async |bus| bus.publish_kept("room", payload.clone(), KEEP, None).await.unwrap());
+        }
+        let all: Vec<(u64, usize)> = (1..).zip(sizes).collect();
+        let read = |read: Read| -> Vec<(u64, usize)> {
+            let page = gateway.ask(async |bus| bus.stream("room", read).await.unwrap());
+            assert_eq!(page.top.offset, 25);
+            page.publications.into_iter().map(|(offset, payload)| (offset, payload.len())).collect()
+        };
+        for (bytes, reverse) in
+            [0, 1, 2, 30, 60, 110, 111, 112].into_iter().zip([false, true].into_iter().cycle())
+        {
+            let mut left: Vec<(u64, usize)> = all.clone();
+            if reverse {
+                left.reverse();
+            }
+            let mut since = None;
+            // Page by page to the end.
+            while let Some(&(first, _)) = left.first() {
+                let count = (1..=left.len()).rev().find(|count| {
+                    *count == 1 || left[..*count].iter().map(|(_, size)| *size as u64).sum::<u64>() <= bytes
+                });
+                let rest = left.split_off(count.unwrap());
+                let page = read(Read { since, bytes: Some(bytes), reverse, ..ALL });
+                assert_eq!(page, left, "{bytes} bytes from {first} on");
+                since = page.last().map(|(offset, _)| *offset);
+                left = rest;
+            }
+        }
+        assert_eq!(read(Read { limit: Some(2), bytes: Some(111), ..ALL }), all[..2]);
+        assert_eq!(read(Read { limit: Some(0), bytes: Some(0), ..ALL }), []);
     });
 }
 

@@ -13,8 +13,8 @@ use super::{
     Api,
     keys::Scope,
     methods::{
-        Batch, Broadcast, Channels, Disconnect, History, HistoryRemove, Info, Presence, PresenceStats,
-        Publish, Refresh, Rpc, Subscribe, Unsubscribe,
+        Batch, Broadcast, Channels, Disconnect, History, HistoryRemove, Info, InvalidateUserTokens, Presence,
+        PresenceStats, Publish, Refresh, RevokeToken, Rpc, Subscribe, Unsubscribe,
     },
     openapi::{Described, described},
     refusal::Refusal,
@@ -79,13 +79,15 @@ pub(crate) struct Entry {
     pub(crate) describe: fn() -> Described,
 }
 
-pub(crate) static METHODS: [Entry; 14] = [
+pub(crate) static METHODS: [Entry; 16] = [
     entry::<Publish>(),
     entry::<Broadcast>(),
     entry::<Subscribe>(),
     entry::<Unsubscribe>(),
     entry::<Disconnect>(),
     entry::<Refresh>(),
+    entry::<RevokeToken>(),
+    entry::<InvalidateUserTokens>(),
     entry::<Presence>(),
     entry::<PresenceStats>(),
     entry::<History>(),

@@ -31,10 +31,11 @@ use arc_swap::ArcSwap;
 use naru_bus::Bus;
 
 use crate::{
+    auth::{Revocation, Revoke, unix_seconds},
     codes::Code,
-    limits::LIVE_BYTES_MAX,
+    limits::{LIVE_BYTES_MAX, REVOCATION_MAX},
     namespaces::{Channel, Namespaces},
-    nodes::Nodes,
+    nodes::{Nodes, NotRevoked},
 };
 
 pub(crate) use door::Door;
@@ -43,6 +44,7 @@ pub use keys::{KeySettings, SecretKey};
 pub use settings::{BadSettings, ErrorMode, Options, Settings};
 
 use keys::Keys;
+use methods::Empty;
 use refusal::Refusal;
 
 /// What the API works on.
@@ -83,6 +85,21 @@ impl Api {
             Code::UnknownChannel => Refusal::unknown_channel(),
             _ => Refusal::bad(format_args!("{name:?} is no channel's name, or of one of the server's own")),
         })
+    }
+
+    /// Calls tokens back until then: at the longest for as long as that is remembered.
+    async fn revoke(&self, what: Revoke, until: Option<u64>) -> Result<Empty, Refusal> {
+        let now = unix_seconds();
+        let longest = now + REVOCATION_MAX.as_secs();
+        let until = until.unwrap_or(longest).min(longest);
+        if until <= now {
+            return Err(Refusal::bad("expire_at is in the past: these tokens have ended"));
+        }
+        match self.nodes.revoke(Revocation { what, until }).await {
+            Ok(()) => Ok(Empty {}),
+            Err(NotRevoked::TooMany) => Err(Refusal::limit_exceeded()),
+            Err(NotRevoked::Bus(error)) => Err(error.into()),
+        }
     }
 
     /// Whether a payload can get through to clients.

@@ -12,6 +12,7 @@ use super::{
     claims::{self, Distinct, Seconds},
     fault::Fault,
     identity::{Granted, Identity, payload},
+    revoked::Mark,
 };
 use crate::publication::Payload;
 
@@ -72,6 +73,7 @@ impl OfConnection {
             meta: self.meta,
             subs,
             capabilities: Capabilities::read(self.caps.unwrap_or_default())?,
+            mark: Mark::default(),
         };
         Ok((identity, payload(self.data, self.b64data)?))
     }

@@ -35,23 +35,23 @@ pub(super) struct Registered {
     pub(super) exp: Option<Seconds>,
     #[serde(default, deserialize_with = "present")]
     pub(super) nbf: Option<Seconds>,
-    #[serde(default, deserialize_with = "present", rename = "iat")]
-    pub(super) _iat: Option<Moment>,
-    #[serde(default, deserialize_with = "present", rename = "jti")]
-    pub(super) _jti: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) iat: Option<Moment>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) jti: Option<String>,
     #[serde(default, deserialize_with = "present")]
     pub(super) aud: Option<Audience>,
     #[serde(default, deserialize_with = "present")]
     pub(super) iss: Option<String>,
 }
 
-/// When a token was made. Nothing depends on it, so fractions will do, as libraries write them.
-pub(super) struct Moment;
+/// When a token was made, in seconds since 1970. Fractions will do, as libraries write them.
+pub(super) struct Moment(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
         match Number::deserialize(deserializer)?.as_f64() {
-            Some(seconds) if (0.0..=LATEST as f64).contains(&seconds) => Ok(Moment),
+            Some(seconds) if (0.0..=LATEST as f64).contains(&seconds) => Ok(Moment(seconds as u64)),
             _ => Err(de::Error::custom("no time")),
         }
     }

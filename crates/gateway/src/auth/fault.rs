@@ -7,6 +7,8 @@ pub(crate) enum BadToken {
     Invalid(Fault),
     /// It was good once, or will be.
     Expired,
+    /// It was called back. What happens is as if it had expired: the client is to get a new one, if the application gives it one.
+    Revoked,
     /// It is good, and what it grants is over: its `expire_at` has passed.
     Over,
     /// The key that it names cannot be had right now.

@@ -10,6 +10,7 @@ use super::{
     capability::Capabilities,
     claims::{self, Registered, Seconds},
     fault::{BadToken, Fault},
+    revoked::Mark,
 };
 use crate::{namespaces::Overrides, publication::Payload};
 
@@ -27,6 +28,8 @@ pub(crate) struct Identity {
     /// Channels that the server subscribes the client to.
     pub(crate) subs: BTreeMap<String, Granted>,
     pub(crate) capabilities: Capabilities,
+    /// By which the token is known if it is called back.
+    pub(crate) mark: Mark,
 }
 
 /// What a token says of one channel.
@@ -61,6 +64,7 @@ impl Identity {
             meta: None,
             subs: BTreeMap::new(),
             capabilities: Capabilities::default(),
+            mark: Mark::default(),
         }
     }
 
@@ -88,6 +92,7 @@ impl Identity {
             subs,
             capabilities: Capabilities::read(claims.caps.unwrap_or_default())?,
             expires_at: expiry(claims.expire_at, registered, now)?,
+            mark: Mark::default(),
         })
     }
 

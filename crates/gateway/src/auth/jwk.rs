@@ -2,13 +2,16 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
-    Algorithm, DecodingKey,
+    DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::key::{Key, Kind};
+use super::{
+    algorithm::Algorithm,
+    key::{Key, Kind},
+};
 use crate::limits::JWKS_KEYS_MAX;
 
 /// The document as a whole is not what it should be.
@@ -24,6 +27,13 @@ pub(super) enum NotJwks {
 struct Document<'a> {
     #[serde(borrow)]
     keys: Vec<&'a RawValue>,
+}
+
+/// What a key says of its algorithm, of which the library does not know all.
+#[derive(Deserialize)]
+struct Pinned {
+    #[serde(rename = "alg")]
+    algorithm: Option<Algorithm>,
 }
 
 /// The keys of a document that tokens can be verified with. Others are passed over, so that one of a kind still unknown here
@@ -44,13 +54,13 @@ pub(super) fn keys(document: &[u8]) -> Result<Vec<Key>, NotJwks> {
     Ok(usable)
 }
 
-fn key(jwk: &RawValue) -> Option<Key> {
-    let jwk: Jwk = serde_json::from_str(jwk.get()).ok()?;
+fn key(text: &RawValue) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_str(text.get()).ok()?;
     if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
         return None;
     }
     // A key that names no algorithm is for those of its kind, one that names an unknown one for none.
-    let algorithm = jwk.common.key_algorithm.map(Algorithm::try_from).transpose().ok()?;
+    let Pinned { algorithm } = serde_json::from_str(text.get()).ok()?;
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
     let (kind, decoding) = match &jwk.algorithm {
         AlgorithmParameters::RSA(rsa) => {
@@ -66,6 +76,7 @@ fn key(jwk: &RawValue) -> Option<Key> {
             let (kind, length) = match point.curve {
                 EllipticCurve::P256 => (Kind::P256, 32),
                 EllipticCurve::P384 => (Kind::P384, 48),
+                EllipticCurve::P521 => (Kind::P521, 66),
                 _ => return None,
             };
             let (x, y) = (bytes(&point.x)?, bytes(&point.y)?);
@@ -73,7 +84,11 @@ fn key(jwk: &RawValue) -> Option<Key> {
                 return None;
             }
             // As SEC 1 writes a point.
-            (kind, DecodingKey::from_ec_der(&[&[4], &*x, &*y].concat()))
+            let point = [&[4], &*x, &*y].concat();
+            if kind == Kind::P521 {
+                return Key::p521(jwk.common.key_id.as_deref(), algorithm, &point).ok();
+            }
+            (kind, DecodingKey::from_ec_der(&point))
         }
         AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
             let x = bytes(&pair.x).filter(|x| x.len() == 32)?;

@@ -6,13 +6,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jsonwebtoken::Header;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::{sync::Mutex as Turn, time::Instant};
 
 use super::{
     fault::{BadToken, Fault},
+    header::Header,
     jwk::{self, NotJwks},
     key::Key,
     keys::open_with,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, Header};
 use serde_json::value::RawValue;
 
 use super::{
+    algorithm::Algorithm,
     fault::{BadToken, Fault},
+    header::Header,
     jwks::Jwks,
     key::{HMAC, Key},
 };
@@ -30,11 +31,7 @@ impl Keys {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Fault::TooLarge.into());
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Fault::Malformed)?;
-        // Keys come from the configuration alone; and who must be understood is not ignored.
-        if header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some() || header.crit.is_some() {
-            return Err(Fault::Header.into());
-        }
+        let header = Header::of(token)?;
         let is_symmetric = is_symmetric(header.alg);
         let configured = if is_symmetric { &self.symmetric } else { &self.asymmetric };
         match (open_with(configured, &header, token), &self.jwks) {

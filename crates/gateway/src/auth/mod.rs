@@ -12,15 +12,18 @@
 //! - Whoever has no token, or one without a name, gets in only if the configuration says so.
 //! - No token and no secret reaches a log or an error.
 
+mod algorithm;
 mod application;
 mod capability;
 mod claims;
 mod fault;
+mod header;
 mod identity;
 mod jwk;
 mod jwks;
 mod key;
 mod keys;
+mod revoked;
 mod settings;
 mod signer;
 #[cfg(test)]
@@ -33,11 +36,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+pub use algorithm::Algorithm;
 pub(crate) use application::{OfConnection, OfRefresh, OfSubscription};
 pub(crate) use capability::Capabilities;
 pub(crate) use fault::{BadToken, Fault};
 pub(crate) use identity::{Granted, Identity, Pass, payload};
 pub use key::BadKey;
+pub(crate) use revoked::{Mark, Revocation, Revoke, Revoked, TooMany};
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};
 
@@ -65,6 +70,7 @@ pub(crate) struct Auth {
     connection: Verifier,
     subscription: Option<Verifier>,
     jwks: Vec<Arc<Jwks>>,
+    revoked: Arc<Revoked>,
     admits_nameless: bool,
     admits_tokenless: bool,
 }
@@ -140,9 +146,15 @@ impl Auth {
             connection: verifier(tokens.connection),
             subscription: tokens.subscription.map(verifier),
             jwks,
+            revoked: Arc::default(),
             admits_nameless: tokens.admits_nameless,
             admits_tokenless: tokens.admits_tokenless,
         }
+    }
+
+    /// The tokens that were called back.
+    pub(crate) fn revoked(&self) -> &Arc<Revoked> {
+        &self.revoked
     }
 
     /// Keeps published keys fresh, for ever.
@@ -159,7 +171,7 @@ impl Auth {
         }
         self.connection(token, unix_seconds()).await.map_err(|bad| match said(bad, "connect") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
-            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
             BadToken::Over => Code::Expired.into(),
             BadToken::Undecided => Refused::later().into(),
         })
@@ -177,7 +189,7 @@ impl Auth {
         opened.map_err(|bad| match said(bad, "refresh") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
             // The client comes back and asks for a new token.
-            BadToken::Expired | BadToken::Over => Disconnect::Expired.into(),
+            BadToken::Expired | BadToken::Revoked | BadToken::Over => Disconnect::Expired.into(),
             BadToken::Undecided => Refused::later().into(),
         })
     }
@@ -192,7 +204,7 @@ impl Auth {
         self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "subscribe") {
             BadToken::Invalid(Fault::NotTheirs) => Disconnect::InvalidToken.into(),
             BadToken::Invalid(_) => Code::PermissionDenied.into(),
-            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
             BadToken::Over => Code::Expired.into(),
             BadToken::Undecided => Refused::later().into(),
         })
@@ -210,7 +222,7 @@ impl Auth {
         }
         self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "sub_refresh") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
-            BadToken::Expired => Code::TokenExpired.into(),
+            BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
             BadToken::Over => Code::Expired.into(),
             BadToken::Undecided => Refused::later().into(),
         })
@@ -222,7 +234,11 @@ impl Auth {
         if identity.user.is_none() && !self.admits_nameless {
             return Err(Fault::Nameless.into());
         }
-        Ok(identity)
+        let mark = self.revoked.mark(&registered);
+        if self.revoked.has(identity.user_name(), mark, now) {
+            return Err(BadToken::Revoked);
+        }
+        Ok(Identity { mark, ..identity })
     }
 
     async fn pass(&self, token: &str, channel: &str, holder: Holder<'_>) -> Result<Pass, BadToken> {
@@ -242,7 +258,11 @@ impl Auth {
         let is_theirs = pass.channel == channel
             && pass.user == holder.user
             && pass.client.as_deref().is_none_or(|client| client.is_empty() || client == holder.client);
-        if is_theirs { Ok(pass) } else { Err(Fault::NotTheirs.into()) }
+        if !is_theirs {
+            return Err(Fault::NotTheirs.into());
+        }
+        let is_revoked = self.revoked.has(&pass.user, self.revoked.mark(&registered), now);
+        if is_revoked { Err(BadToken::Revoked) } else { Ok(pass) }
     }
 }
 
@@ -288,6 +308,7 @@ fn said(bad: BadToken, command: &'static str) -> BadToken {
     match bad {
         BadToken::Invalid(fault) => tracing::debug!(command, %fault, "a token is not valid"),
         BadToken::Expired => tracing::debug!(command, "a token is not valid any more, or not yet"),
+        BadToken::Revoked => tracing::debug!(command, "a token was called back"),
         BadToken::Over => tracing::debug!(command, "what a token grants is over"),
         BadToken::Undecided => {
             tracing::debug!(command, "a token names a key that cannot be looked for right now");

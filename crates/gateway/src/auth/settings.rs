@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::Algorithm;
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 
 use super::{
+    algorithm::Algorithm,
     capability::whole,
     key::{BadKey, HMAC, Key},
 };
@@ -62,7 +62,7 @@ pub struct Settings {
 pub struct KeySettings {
     /// The `kid` of tokens that are meant for this key. Without one, the key is tried on every token of its algorithm.
     pub id: Option<String>,
-    /// HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA.
+    /// HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA.
     pub algorithm: Algorithm,
     /// A shared secret, for HS….
     pub secret: Option<Secret>,
@@ -197,7 +197,11 @@ impl TryFrom<Settings> for Checked {
         }
         for (name, pem, algorithms) in [
             ("rsa_public_key", &settings.rsa_public_key, &[Algorithm::RS256][..]),
-            ("ecdsa_public_key", &settings.ecdsa_public_key, &[Algorithm::ES256, Algorithm::ES384]),
+            (
+                "ecdsa_public_key",
+                &settings.ecdsa_public_key,
+                &[Algorithm::ES256, Algorithm::ES384, Algorithm::ES512],
+            ),
             ("eddsa_public_key", &settings.eddsa_public_key, &[Algorithm::EdDSA]),
         ] {
             if let Some(pem) = pem {

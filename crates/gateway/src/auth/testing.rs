@@ -7,16 +7,18 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+        EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
     },
 };
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde_json::Value;
+use jsonwebtoken::{EncodingKey, crypto};
+use serde_json::{Value, json};
+
+use super::algorithm::Algorithm;
 
 /// A time that is now in tests.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -46,14 +48,24 @@ impl Pair {
     pub(crate) fn ecdsa(algorithm: Algorithm) -> Pair {
         let curve: &'static EcdsaSigningAlgorithm = match algorithm {
             Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
+            Algorithm::ES512 => &ECDSA_P521_SHA512_FIXED_SIGNING,
             _ => &ECDSA_P384_SHA384_FIXED_SIGNING,
         };
         let private = EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(curve, private.as_ref()).unwrap();
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
         let signing = EncodingKey::from_ec_der(private.as_ref());
-        let made = jsonwebtoken::jwk::Jwk::from_encoding_key(&signing, algorithm).unwrap();
-        Pair { signing, pem: pem(public.as_ref()), jwk: bare(made) }
+        // As SEC 1 writes it: a four, and both coordinates.
+        let point = pair.public_key().as_ref();
+        let (x, y) = point[1..].split_at(point.len() / 2);
+        let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+        let curve = match algorithm {
+            Algorithm::ES256 => "P-256",
+            Algorithm::ES512 => "P-521",
+            _ => "P-384",
+        };
+        let jwk = json!({"kty": "EC", "crv": curve, "x": x, "y": y});
+        Pair { signing, pem: pem(public.as_ref()), jwk }
     }
 
     pub(crate) fn ed25519() -> Pair {
@@ -76,12 +88,6 @@ impl Pair {
     }
 }
 
-fn bare(jwk: jsonwebtoken::jwk::Jwk) -> Value {
-    let mut jwk = serde_json::to_value(jwk).unwrap();
-    jwk.as_object_mut().unwrap().remove("alg");
-    jwk
-}
-
 fn pem(spki: &[u8]) -> String {
     let text = STANDARD.encode(spki);
     let lines: Vec<&str> =
@@ -93,11 +99,24 @@ fn pem(spki: &[u8]) -> String {
 pub(crate) static RSA: LazyLock<Pair> = LazyLock::new(Pair::rsa);
 pub(crate) static P256: LazyLock<Pair> = LazyLock::new(|| Pair::ecdsa(Algorithm::ES256));
 pub(crate) static P384: LazyLock<Pair> = LazyLock::new(|| Pair::ecdsa(Algorithm::ES384));
+pub(crate) static P521: LazyLock<Pair> = LazyLock::new(|| Pair::ecdsa(Algorithm::ES512));
 pub(crate) static ED: LazyLock<Pair> = LazyLock::new(Pair::ed25519);
 
 pub(crate) fn signed(algorithm: Algorithm, kid: Option<&str>, claims: &Value, key: &EncodingKey) -> String {
-    let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
-    jsonwebtoken::encode(&header, claims, key).unwrap()
+    let header = match kid {
+        Some(kid) => json!({"typ": "JWT", "alg": algorithm, "kid": kid}),
+        None => json!({"typ": "JWT", "alg": algorithm}),
+    };
+    forged(&header.to_string(), &claims.to_string(), |message| sign_with(message, key, algorithm))
+}
+
+/// A signature as a token has it.
+pub(crate) fn sign_with(message: &[u8], key: &EncodingKey, algorithm: Algorithm) -> String {
+    if let Some(known) = algorithm.library() {
+        return crypto::sign(message, key, known).unwrap();
+    }
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P521_SHA512_FIXED_SIGNING, key.as_bytes()).unwrap();
+    URL_SAFE_NO_PAD.encode(pair.sign(&SystemRandom::new(), message).unwrap())
 }
 
 /// A token of these texts, whatever they are, with the signature that the key makes of them.

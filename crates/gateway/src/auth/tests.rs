@@ -25,7 +25,7 @@ fn bytes(payload: &Option<Payload>) -> Option<&[u8]> {
 
 fn sign(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
-    signed(jsonwebtoken::Algorithm::HS256, None, claims, &key)
+    signed(Algorithm::HS256, None, claims, &key)
 }
 
 /// A connection token with these claims, at `NOW`.
@@ -145,7 +145,7 @@ async fn claims_of_the_wrong_kind_make_a_token_invalid() {
     }
     let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
     let doubled = forged(r#"{"alg":"HS256"}"#, r#"{"sub":"a","subs":{"b":{},"b":{"info":1}}}"#, |message| {
-        jsonwebtoken::crypto::sign(message, &key, jsonwebtoken::Algorithm::HS256).unwrap()
+        sign_with(message, &key, Algorithm::HS256)
     });
     assert_eq!(by_secret().connection(&doubled, NOW).await.unwrap_err(), Fault::Claims.into());
 }
@@ -221,12 +221,8 @@ async fn subscription_tokens_may_have_keys_of_their_own() {
     let holder = Holder { user: "alice", client: "c1" };
     let claims = json!({"sub": "alice", "channel": "$news", "aud": "x"});
     auth.pass_at(&sign(&claims), "$news", holder, NOW).await.unwrap();
-    let of_connections = signed(
-        jsonwebtoken::Algorithm::HS256,
-        None,
-        &claims,
-        &jsonwebtoken::EncodingKey::from_secret(b"other"),
-    );
+    let of_connections =
+        signed(Algorithm::HS256, None, &claims, &jsonwebtoken::EncodingKey::from_secret(b"other"));
     let bad = auth.pass_at(&of_connections, "$news", holder, NOW).await.unwrap_err();
     assert_eq!(bad, Fault::Signature.into());
     let bad = auth.connection(&sign(&json!({"sub": "alice"})), NOW).await.unwrap_err();
@@ -301,7 +297,7 @@ async fn what_we_sign_we_accept() {
 
 #[tokio::test]
 async fn all_of_a_familys_algorithms_count_for_a_key_that_names_none_and_one_for_a_key_that_names_it() {
-    use jsonwebtoken::Algorithm::*;
+    use Algorithm::*;
     let secret = jsonwebtoken::EncodingKey::from_secret(b"secret");
     let all = auth(json!({
         "hmac_secret_key": "secret", "rsa_public_key": RSA.pem, "ecdsa_public_key": P384.pem, "eddsa_public_key": ED.pem,
@@ -310,6 +306,7 @@ async fn all_of_a_familys_algorithms_count_for_a_key_that_names_none_and_one_for
         {"algorithm": "HS384", "secret": "secret"},
         {"algorithm": "PS512", "public_key": RSA.pem},
         {"algorithm": "ES384", "public_key": P384.pem},
+        {"algorithm": "ES512", "public_key": P521.pem},
     ]}));
     for (algorithm, key, in_all, in_one) in [
         (HS256, &secret, true, false),
@@ -322,6 +319,7 @@ async fn all_of_a_familys_algorithms_count_for_a_key_that_names_none_and_one_for
         (PS512, &RSA.signing, false, true),
         (ES256, &P256.signing, false, false),
         (ES384, &P384.signing, true, true),
+        (ES512, &P521.signing, false, true),
         (EdDSA, &ED.signing, true, false),
     ] {
         let token = signed(algorithm, None, &json!({"sub": "alice"}), key);

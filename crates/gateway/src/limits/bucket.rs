@@ -10,10 +10,24 @@ pub(crate) struct Rate {
     burst: u32,
 }
 
+/// There is a burst, and no rate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BurstOfNothing;
+
 impl Rate {
     /// `count` in each `time`; `burst` at once.
     pub(crate) fn new(count: u32, time: Duration, burst: u32) -> Rate {
         Rate { each: time / count.max(1), burst: burst.max(1) }
+    }
+
+    /// As settings say it: `count` in a second, none without a limit; `burst` at once, or twice as many as in a second.
+    pub(crate) fn a_second(count: u32, burst: u32) -> Result<Option<Rate>, BurstOfNothing> {
+        match (count, burst) {
+            (0, 0) => Ok(None),
+            (0, _) => Err(BurstOfNothing),
+            (count, 0) => Ok(Some(Rate::new(count, Duration::from_secs(1), count.saturating_mul(2)))),
+            (count, burst) => Ok(Some(Rate::new(count, Duration::from_secs(1), burst))),
+        }
     }
 }
 
@@ -22,6 +36,7 @@ impl Rate {
 pub(crate) struct Bucket(Cell<u64>);
 
 /// Whether there was enough left.
+#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spent {
     Enough,
@@ -31,10 +46,13 @@ pub(crate) enum Spent {
     FarTooMuch,
 }
 
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Bucket {
     /// Spends one at the time `now`.
     pub(crate) fn spend(&self, rate: Rate, now: Duration) -> Spent {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let (now, each) = (micros(now), micros(rate.each).max(1));
         let room = each.saturating_mul(rate.burst.into());
         let full_at = self.0.get().max(now);
@@ -44,6 +62,24 @@ impl Bucket {
         }
         self.0.set(full_at.saturating_add(each));
         if ahead.saturating_add(each) <= room { Spent::Enough } else { Spent::TooMuch }
+    }
+
+    /// Spends one if there is enough, and nothing otherwise: of what many share, one who asks too much does not take from the
+    /// others what comes back.
+    pub(crate) fn take(&self, rate: Rate, now: Duration) -> bool {
+        self.has(rate, now) && self.spend(rate, now) == Spent::Enough
+    }
+
+    /// Whether there is enough for one.
+    pub(crate) fn has(&self, rate: Rate, now: Duration) -> bool {
+        let each = micros(rate.each).max(1);
+        let ahead = self.0.get().saturating_sub(micros(now));
+        ahead.saturating_add(each) <= each.saturating_mul(rate.burst.into())
+    }
+
+    /// Whether all has come back: then it is as good as a new one.
+    pub(super) fn is_full(&self, now: Duration) -> bool {
+        self.0.get() <= micros(now)
     }
 }
 
@@ -75,6 +111,18 @@ mod tests {
         assert_eq!(all[..3], [Spent::Enough; 3]);
         assert_eq!(all[3..6], [Spent::TooMuch; 3]);
         assert_eq!(all[6..], [Spent::FarTooMuch; 2]);
+    }
+
+    #[test]
+    fn what_is_refused_of_what_many_share_costs_the_others_nothing() {
+        let (bucket, rate) = (Bucket::default(), Rate::new(10, SECOND, 3));
+        let take = |millis| bucket.take(rate, Duration::from_millis(millis));
+        assert_eq!([take(0), take(0), take(0), take(0)], [true, true, true, false]);
+        for millis in 1..100 {
+            assert!(!take(millis));
+        }
+        assert!(take(100) && !take(100));
+        assert!(!bucket.is_full(SECOND / 10) && bucket.is_full(SECOND));
     }
 
     proptest! {

@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::time::Instant;
 
-use super::{CHANNELS_MAX, CONNECT_PATIENCE, MESSAGE_BYTES_MAX, Network, Rate};
+use super::{
+    ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
+    MESSAGE_BYTES_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
+};
 use crate::duration;
 
-/// The table `[limits]`. 0 means without a limit, as it is for those of which Centrifugo has none of its own either.
+/// The table `[limits]`. 0 means without a limit, as it is where nothing else is said.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Settings {
@@ -23,16 +26,30 @@ pub struct Settings {
     pub command_rate_limit: u32,
     /// How many of those at once [default: twice as many].
     pub command_rate_burst: u32,
+    /// Commands of all connections of one user at this server in a second.
+    pub user_command_rate_limit: u32,
+    /// How many of those at once [default: twice as many].
+    pub user_command_rate_burst: u32,
+    /// Commands of all connections from one address, or one /64 of IPv6, in a second. Of no address of this machine.
+    pub address_command_rate_limit: u32,
+    /// How many of those at once [default: twice as many].
+    pub address_command_rate_burst: u32,
     /// Errors that one connection may be answered in a minute.
     pub error_limit: u32,
     /// Connections of one user at this server.
     pub user_connection_limit: usize,
     /// Connections at this server.
     pub connection_limit: usize,
+    /// Of those, the ones that have not signed in [default: a tenth of them, 16 at least].
+    pub stranger_limit: usize,
     /// New connections at this server in a second.
     pub connection_rate_limit: u32,
-    /// Connections from one address, or from one /64 of IPv6. Those from this machine are not counted.
+    /// Connections from one address, or from one /64 of IPv6 [default: 100]. Those from this machine are not counted.
     pub address_connection_limit: u32,
+    /// New ones from there in a second [default: 200].
+    pub address_connection_rate_limit: u32,
+    /// Bad tokens from there in a minute [default: 5].
+    pub address_refusal_limit: u32,
     /// Who is believed about whom it passes on: addresses or networks of the proxies in front.
     pub trusted_proxies: Vec<String>,
 }
@@ -45,11 +62,18 @@ impl Default for Settings {
             stale_close_delay: CONNECT_PATIENCE,
             command_rate_limit: 0,
             command_rate_burst: 0,
+            user_command_rate_limit: 0,
+            user_command_rate_burst: 0,
+            address_command_rate_limit: 0,
+            address_command_rate_burst: 0,
             error_limit: 0,
             user_connection_limit: 0,
             connection_limit: 0,
+            stranger_limit: 0,
             connection_rate_limit: 0,
-            address_connection_limit: 0,
+            address_connection_limit: ADDRESS_CONNECTIONS_MAX,
+            address_connection_rate_limit: ADDRESS_CONNECTIONS,
+            address_refusal_limit: ADDRESS_REFUSALS,
             trusted_proxies: Vec::new(),
         }
     }
@@ -77,8 +101,11 @@ pub enum BadSettings {
     #[error("stale_close_delay is from 1s to 10m")]
     Stale,
     /// A burst of nothing.
-    #[error("command_rate_burst is without command_rate_limit")]
-    Burst,
+    #[error("{0}_burst is without {0}_limit")]
+    Burst(&'static str),
+    /// Of no number there is no share.
+    #[error("stranger_limit is without connection_limit, or larger")]
+    Strangers,
     /// No address.
     #[error("trusted_proxies has what is no address and no network: write \"10.0.0.7\" or \"10.0.0.0/8\"")]
     Proxies,
@@ -91,11 +118,17 @@ pub struct Limits {
     pub(crate) channels_max: usize,
     pub(crate) connect_patience: Duration,
     pub(crate) command_rate: Option<Rate>,
+    pub(crate) user_command_rate: Option<Rate>,
+    pub(crate) address_command_rate: Option<Rate>,
     pub(crate) error_rate: Option<Rate>,
     pub(crate) user_connections_max: Option<usize>,
     pub(crate) connections_max: Option<usize>,
+    /// There if there is a limit of connections.
+    pub(crate) strangers_max: Option<usize>,
     pub(crate) connection_rate: Option<Rate>,
     pub(crate) address_connections_max: Option<u32>,
+    pub(crate) address_connection_rate: Option<Rate>,
+    pub(crate) address_refusal_rate: Option<Rate>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// From when on time is counted for rates.
     began: Instant,
@@ -129,24 +162,40 @@ impl TryFrom<Settings> for Limits {
         if !(SECOND..=MINUTE * 10).contains(&settings.stale_close_delay) {
             return Err(BadSettings::Stale);
         }
-        let (commands, burst) = (settings.command_rate_limit, settings.command_rate_burst);
-        if commands == 0 && burst != 0 {
-            return Err(BadSettings::Burst);
+        let rate = |name, limit, burst| Rate::a_second(limit, burst).map_err(|_| BadSettings::Burst(name));
+        let (all, strangers) = (settings.connection_limit, settings.stranger_limit);
+        if strangers > all {
+            return Err(BadSettings::Strangers);
         }
-        let burst = if burst == 0 { commands.saturating_mul(2) } else { burst };
+        let strangers = if strangers == 0 { (all / STRANGERS_SHARE).max(STRANGERS_MIN) } else { strangers };
         let some = |count: u32| (count > 0).then_some(count);
         let proxies = settings.trusted_proxies.iter().map(|text| text.parse());
         Ok(Limits {
             message_bytes_max: settings.message_size_limit,
             channels_max: settings.channel_limit,
             connect_patience: settings.stale_close_delay,
-            command_rate: some(commands).map(|count| Rate::new(count, SECOND, burst)),
+            command_rate: rate("command_rate", settings.command_rate_limit, settings.command_rate_burst)?,
+            user_command_rate: rate(
+                "user_command_rate",
+                settings.user_command_rate_limit,
+                settings.user_command_rate_burst,
+            )?,
+            address_command_rate: rate(
+                "address_command_rate",
+                settings.address_command_rate_limit,
+                settings.address_command_rate_burst,
+            )?,
             error_rate: some(settings.error_limit).map(|count| Rate::new(count, MINUTE, count)),
             user_connections_max: Some(settings.user_connection_limit).filter(|&max| max > 0),
-            connections_max: Some(settings.connection_limit).filter(|&max| max > 0),
+            connections_max: Some(all).filter(|&max| max > 0),
+            strangers_max: (all > 0).then_some(strangers.min(all)),
             connection_rate: some(settings.connection_rate_limit)
                 .map(|count| Rate::new(count, SECOND, count)),
             address_connections_max: some(settings.address_connection_limit),
+            address_connection_rate: some(settings.address_connection_rate_limit)
+                .map(|count| Rate::new(count, SECOND, count)),
+            address_refusal_rate: some(settings.address_refusal_limit)
+                .map(|count| Rate::new(count, MINUTE, count)),
             trusted_proxies: proxies.collect::<Result<_, ()>>().map_err(|()| BadSettings::Proxies)?,
             began: Instant::now(),
         })
@@ -170,8 +219,30 @@ mod tests {
         assert_eq!(limits.channels_max, 128);
         assert_eq!(limits.connect_patience, CONNECT_PATIENCE);
         assert_eq!((limits.command_rate, limits.error_rate, limits.connection_rate), (None, None, None));
+        assert_eq!((limits.user_command_rate, limits.address_command_rate), (None, None));
         assert_eq!((limits.user_connections_max, limits.connections_max), (None, None));
+        assert_eq!(limits.strangers_max, None);
+    }
+
+    #[test]
+    fn one_address_takes_no_more_than_its_share_unless_it_is_said_otherwise() {
+        let limits = Limits::default();
+        assert_eq!(limits.address_connections_max, Some(100));
+        assert_eq!(limits.address_connection_rate, Some(Rate::new(200, Duration::from_secs(1), 200)));
+        assert_eq!(limits.address_refusal_rate, Some(Rate::new(5, Duration::from_secs(60), 5)));
+        let off = json!({"address_connection_limit": 0, "address_connection_rate_limit": 0, "address_refusal_limit": 0});
+        let limits: Limits = read(off).unwrap().try_into().unwrap();
         assert_eq!(limits.address_connections_max, None);
+        assert_eq!((limits.address_connection_rate, limits.address_refusal_rate), (None, None));
+    }
+
+    #[test]
+    fn strangers_have_a_tenth() {
+        let strangers = |value| Limits::try_from(read(value).unwrap()).unwrap().strangers_max;
+        assert_eq!(strangers(json!({"connection_limit": 10_000})), Some(1_000));
+        assert_eq!(strangers(json!({"connection_limit": 50})), Some(16));
+        assert_eq!(strangers(json!({"connection_limit": 5})), Some(5));
+        assert_eq!(strangers(json!({"connection_limit": 50, "stranger_limit": 3})), Some(3));
     }
 
     #[test]
@@ -181,7 +252,10 @@ mod tests {
             (json!({"message_size_limit": 16_777_217}), "message_size_limit is from"),
             (json!({"channel_limit": 0}), "channel_limit is from"),
             (json!({"stale_close_delay": "0s"}), "stale_close_delay is from"),
-            (json!({"command_rate_burst": 5}), "command_rate_burst is without"),
+            (json!({"command_rate_burst": 5}), "command_rate_burst is without command_rate_limit"),
+            (json!({"user_command_rate_burst": 5}), "user_command_rate_burst is without"),
+            (json!({"address_command_rate_burst": 5}), "address_command_rate_burst is without"),
+            (json!({"stranger_limit": 5}), "stranger_limit is without"),
             (json!({"trusted_proxies": ["a.example"]}), "trusted_proxies has"),
             (json!({"command_rate": 5}), "unknown field"),
             (json!({"command_rate_limit": -1}), "invalid value"),

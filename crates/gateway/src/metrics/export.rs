@@ -13,11 +13,11 @@ use prometheus_client::{
 };
 
 use super::{
-    Meter, Metrics,
+    Figure, Meter, Metrics, Value,
     meter::{COMMANDS, ERRORS},
-    process::Process,
+    process::{self, Process},
 };
-use crate::{limits::CALLS_MAX, protocol::flavour::Flavour};
+use crate::{limits::CALLS_MAX, namespaces::Published, protocol::flavour::Flavour};
 
 /// What is sent.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -55,8 +55,12 @@ impl Collector for Scrape {
         let mut page = Page(encoder);
         sessions(&mut page, &self.0)?;
         commands(&mut page, &self.0)?;
+        publications(&mut page, &self.0)?;
+        proxied(&mut page, &self.0)?;
         broker(&mut page, &self.0)?;
-        process(&mut page)
+        embedded(&mut page, &self.0)?;
+        build(&mut page)?;
+        process_itself(&mut page)
     }
 }
 
@@ -114,7 +118,56 @@ fn commands(page: &mut Page<'_>, metrics: &Metrics) -> Written {
         ERRORS.iter().enumerate().try_for_each(|(place, (_, code))| {
             let count = metrics.sum(|meter| meter.error(place));
             counter(&mut family.encode_family(&[("code", *code)])?, count)
+        })?;
+        // Any number that the application likes.
+        counter(&mut family.encode_family(&[("code", "application")])?, metrics.sum(Meter::errors_told))
+    })
+}
+
+/// What is published in channels, by namespaces: the configuration has named those.
+fn publications(page: &mut Page<'_>, metrics: &Metrics) -> Written {
+    let namespaces = metrics.namespaces.load();
+    let counted: Vec<_> = namespaces.counted().collect();
+    let mut each = |name: &str, help: &str, of: fn(&Published) -> u64| {
+        page.family(name, help, MetricType::Counter, |family| {
+            counted.iter().try_for_each(|(namespace, counted)| {
+                counter(&mut family.encode_family(&[("namespace", *namespace)])?, of(counted))
+            })
         })
+    };
+    each("naru_publications", "Publications by clients and the server API", Published::count)?;
+    each("naru_published_bytes", "Bytes of what was published", Published::bytes)
+}
+
+/// What the application was asked.
+fn proxied(page: &mut Page<'_>, metrics: &Metrics) -> Written {
+    let counted = metrics.backend.counted();
+    page.family("naru_proxy_calls", "What the application was asked", MetricType::Counter, |family| {
+        counted.calls().try_for_each(|(hook, outcome, count)| {
+            counter(&mut family.encode_family(&[("hook", hook), ("outcome", outcome)])?, count)
+        })
+    })?;
+    let help = "Time that asking the application took";
+    page.family("naru_proxy_call_seconds", help, MetricType::Histogram, |family| {
+        counted
+            .times()
+            .try_for_each(|(hook, times)| histogram(&mut family.encode_family(&[("hook", hook)])?, times))
+    })
+}
+
+/// What the broker in this process counts, if there is one.
+fn embedded(page: &mut Page<'_>, metrics: &Metrics) -> Written {
+    let figures = metrics.embedded.as_ref().map(|read| read()).unwrap_or_default();
+    figures.iter().try_for_each(|figure| match *figure {
+        Figure { name, help, value: Value::Counter(value) } => page.counter(name, help, value),
+        Figure { name, help, value: Value::Seconds(value) } => page.counter(name, help, value),
+        Figure { name, help, value: Value::Gauge(value) } => page.gauge(name, help, value),
+    })
+}
+
+fn build(page: &mut Page<'_>) -> Written {
+    page.family("naru_build_info", "What this is; always 1", MetricType::Gauge, |family| {
+        family.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?.encode_gauge(&1_u64)
     })
 }
 
@@ -130,8 +183,9 @@ fn broker(page: &mut Page<'_>, metrics: &Metrics) -> Written {
     )
 }
 
-fn process(page: &mut Page<'_>) -> Written {
+fn process_itself(page: &mut Page<'_>) -> Written {
     let Process { cpu_seconds, resident_bytes, open_files, open_files_max } = Process::read();
+    page.gauge("process_start_time_seconds", "When it was started, since 1970", process::started())?;
     page.counter("process_cpu_seconds", "Processor time used", cpu_seconds)?;
     page.gauge("process_resident_memory_bytes", "Memory that is resident", resident_bytes)?;
     page.gauge("process_open_fds", "Files and sockets that are open", open_files)?;
@@ -160,12 +214,14 @@ impl Page<'_> {
     }
 
     fn times(&mut self, name: &str, help: &str, times: &Latency) -> Written {
-        let (sum, buckets) = times.read();
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        self.family(name, help, MetricType::Histogram, |family| {
-            family.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-        })
+        self.family(name, help, MetricType::Histogram, |family| histogram(family, times))
     }
+}
+
+fn histogram(family: &mut MetricEncoder<'_>, times: &Latency) -> Written {
+    let (sum, buckets) = times.read();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    family.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
 fn counter(family: &mut MetricEncoder<'_>, value: impl EncodeCounterValue) -> Written {

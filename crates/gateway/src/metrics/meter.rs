@@ -40,9 +40,8 @@ pub(super) const COMMANDS: [&str; 14] = [
 ];
 
 /// Codes of errors that clients are answered.
-pub(super) const ERRORS: [(Code, &str); 15] = [
+pub(super) const ERRORS: [(Code, &str); 13] = [
     (Code::Internal, "100"),
-    (Code::Unauthorized, "101"),
     (Code::UnknownChannel, "102"),
     (Code::PermissionDenied, "103"),
     (Code::MethodNotFound, "104"),
@@ -54,7 +53,6 @@ pub(super) const ERRORS: [(Code, &str); 15] = [
     (Code::Expired, "110"),
     (Code::TooManyRequests, "111"),
     (Code::UnrecoverablePosition, "112"),
-    (Code::ConcurrentPagination, "113"),
     (Code::LastOwner, "400"),
 ];
 
@@ -68,6 +66,8 @@ pub(crate) struct Meter {
     unsubscribed: Own,
     commands: [Own; COMMANDS.len()],
     errors: [Own; ERRORS.len()],
+    /// Errors in the application's words.
+    told: Own,
     delivered: Own,
 }
 
@@ -116,6 +116,14 @@ impl Meter {
         if let Some(place) = ERRORS.iter().position(|(known, _)| *known == code) {
             self.errors[place].add(1);
         }
+    }
+
+    pub(crate) fn told(&self) {
+        self.told.add(1);
+    }
+
+    pub(super) fn errors_told(&self) -> u64 {
+        self.told.get()
     }
 
     pub(super) fn sessions(&self, flavour: usize) -> u64 {

@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     Router,
@@ -25,9 +26,12 @@ use naru_fanout::{CoreId, Directory};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::{interests::Interests, secret::Secret, session::Ending, wire::Gate};
+use crate::{
+    interests::Interests, namespaces::Namespaces, proxy::Backend, secret::Secret, session::Ending, wire::Gate,
+};
 
 pub(crate) use meter::Meter;
+pub(crate) use process::Process;
 pub use settings::{BadSettings, Options, Settings};
 
 /// All that is counted, and where the rest is found.
@@ -41,6 +45,34 @@ pub(crate) struct Metrics {
     interests: Arc<Interests>,
     calls: Arc<Semaphore>,
     directory: OnceLock<Arc<Directory<Gate>>>,
+    namespaces: Arc<ArcSwap<Namespaces>>,
+    backend: Arc<Backend>,
+    embedded: Option<Embedded>,
+}
+
+/// Reads what a broker in the same process counts.
+pub type Embedded = Arc<dyn Fn() -> Vec<Figure> + Send + Sync>;
+
+/// One number of a broker's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// As it is exported, without `_total`.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub help: &'static str,
+    /// What it is now.
+    pub value: Value,
+}
+
+/// A number, and what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub enum Value {
+    /// It only grows.
+    Counter(u64),
+    /// Time that only grows.
+    Seconds(f64),
+    /// It rises and falls.
+    Gauge(u64),
 }
 
 impl Metrics {
@@ -49,7 +81,10 @@ impl Metrics {
         bus: Bus,
         interests: Arc<Interests>,
         calls: Arc<Semaphore>,
+        (namespaces, backend): (Arc<ArcSwap<Namespaces>>, Arc<Backend>),
+        embedded: Option<Embedded>,
     ) -> Arc<Metrics> {
+        process::started();
         Arc::new(Metrics {
             meters: (0..cores).map(|_| Meter::default()).collect(),
             disconnects: Mutex::default(),
@@ -58,6 +93,9 @@ impl Metrics {
             interests,
             calls,
             directory: OnceLock::new(),
+            namespaces,
+            backend,
+            embedded,
         })
     }
 

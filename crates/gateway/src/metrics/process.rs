@@ -1,18 +1,22 @@
 //! What the operating system knows of this process: `/proc/self`, where there is one.
 
-use std::fs;
+use std::{
+    fs,
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// What is known.
 #[derive(Default)]
-pub(super) struct Process {
-    pub(super) cpu_seconds: f64,
-    pub(super) resident_bytes: u64,
+pub(crate) struct Process {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) resident_bytes: u64,
     pub(super) open_files: u64,
     pub(super) open_files_max: u64,
 }
 
 impl Process {
-    pub(super) fn read() -> Process {
+    pub(crate) fn read() -> Process {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         // The name, in brackets, may have anything in it.
         let fields: Vec<u64> = stat
@@ -32,6 +36,12 @@ impl Process {
             open_files_max: open_files_max(),
         }
     }
+}
+
+/// When the process was started, in seconds since 1970: when it was asked first, which a chat server does at its own start.
+pub(super) fn started() -> f64 {
+    static STARTED: OnceLock<f64> = OnceLock::new();
+    *STARTED.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
 }
 
 /// From `status`, which says it in kB; elsewhere it is in pages, of whatever size they are.

@@ -14,6 +14,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use ahash::RandomState;
 
+mod counted;
 mod data;
 mod grant;
 mod name;
@@ -23,6 +24,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use counted::Published;
 pub use data::DataFormat;
 pub(crate) use grant::{Asked, Granted, Overrides};
 
@@ -74,6 +76,22 @@ impl From<Settings> for Namespaces {
 }
 
 impl Namespaces {
+    /// What was published in each, by its name: empty for channels without one.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&str, &Published)> {
+        let mut named: Vec<_> = self.named.iter().map(|(name, it)| (&**name, &it.published)).collect();
+        named.sort_unstable_by_key(|(name, _)| *name);
+        [("", &self.nameless.published)].into_iter().chain(named)
+    }
+
+    /// Counts on from where others have come that these are there instead of.
+    pub(crate) fn count_on(&self, others: &Namespaces) {
+        for (name, other) in others.counted() {
+            if let Some((_, ours)) = self.counted().find(|(ours, _)| *ours == name) {
+                ours.count_on(other);
+            }
+        }
+    }
+
     /// A channel that a back end names: of any namespace there is.
     pub(crate) fn find<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
         let name = Name::parse(name, self.max_length)?;

@@ -7,14 +7,14 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
-    DataFormat,
+    DataFormat, Published,
     name::{Name, is_namespace},
 };
 use crate::{
     channels::is_reserved_namespace,
     codes::Refused,
     duration,
-    limits::{CHANNEL_BYTES_MAX, HISTORY_META_TTL},
+    limits::{BurstOfNothing, CHANNEL_BYTES_MAX, HISTORY_META_TTL, Rate},
     proxy::OfChannels,
 };
 
@@ -49,7 +49,9 @@ pub struct PersonalChannel {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Namespace {
-    pub(super) name: String,
+    pub(crate) name: String,
+    #[serde(skip)]
+    pub(crate) published: Published,
     pub(crate) presence: bool,
     pub(crate) join_leave: bool,
     pub(crate) force_push_join_leave: bool,
@@ -79,6 +81,12 @@ pub struct Namespace {
     pub(crate) allow_presence_for_anonymous: bool,
     pub(crate) allow_user_limited_channels: bool,
     channel_regex: ChannelRegex,
+    publish_rate_limit: u32,
+    publish_rate_burst: u32,
+    subscribe_rate_limit: u32,
+    subscribe_rate_burst: u32,
+    total_publish_rate_limit: u32,
+    total_publish_rate_burst: u32,
     pub(crate) subscribe_proxy_enabled: bool,
     pub(crate) subscribe_proxy_name: String,
     pub(crate) publish_proxy_enabled: bool,
@@ -142,6 +150,7 @@ impl Default for Settings {
 impl Default for Namespace {
     fn default() -> Namespace {
         Namespace {
+            published: Published::default(),
             name: String::new(),
             presence: false,
             join_leave: false,
@@ -170,6 +179,12 @@ impl Default for Namespace {
             allow_presence_for_anonymous: false,
             allow_user_limited_channels: false,
             channel_regex: ChannelRegex(None),
+            publish_rate_limit: 0,
+            publish_rate_burst: 0,
+            subscribe_rate_limit: 0,
+            subscribe_rate_burst: 0,
+            total_publish_rate_limit: 0,
+            total_publish_rate_burst: 0,
             subscribe_proxy_enabled: false,
             subscribe_proxy_name: DEFAULT_PROXY.into(),
             publish_proxy_enabled: false,
@@ -272,6 +287,21 @@ impl Namespace {
     pub(crate) fn history(&self) -> Option<History> {
         let (size, ttl, meta_ttl) = (self.history_size, self.history_ttl, self.history_meta_ttl);
         (size > 0).then_some(History { size, ttl, meta_ttl })
+    }
+
+    /// How often one user may publish.
+    pub(crate) fn publish_rate(&self) -> Option<Rate> {
+        rate(self.publish_rate_limit, self.publish_rate_burst)
+    }
+
+    /// How often one user may subscribe.
+    pub(crate) fn subscribe_rate(&self) -> Option<Rate> {
+        rate(self.subscribe_rate_limit, self.subscribe_rate_burst)
+    }
+
+    /// How often all clients of a server together may publish.
+    pub(crate) fn total_publish_rate(&self) -> Option<Rate> {
+        rate(self.total_publish_rate_limit, self.total_publish_rate_burst)
     }
 
     /// Whether a client may write this name so: ASCII, or what the namespace's pattern takes.
@@ -397,12 +427,27 @@ impl Namespace {
                         allowed_delta_types = [\"fossil\"] as well"
                 .into());
         }
+        for (option, limit, burst) in [
+            ("publish_rate", self.publish_rate_limit, self.publish_rate_burst),
+            ("subscribe_rate", self.subscribe_rate_limit, self.subscribe_rate_burst),
+            ("total_publish_rate", self.total_publish_rate_limit, self.total_publish_rate_burst),
+        ] {
+            if let Err(BurstOfNothing) = Rate::a_second(limit, burst) {
+                return Err(format!(
+                    "{option}_burst without {option}_limit: say how many in a second as well"
+                ));
+            }
+        }
         let unused = self.proxies().into_iter().find(|(_, is_on, name)| !is_on && *name != DEFAULT_PROXY);
         if let Some((proxy, ..)) = unused {
             return Err(format!("{proxy}_name without {proxy}_enabled: set {proxy}_enabled = true as well"));
         }
         Ok(())
     }
+}
+
+fn rate(limit: u32, burst: u32) -> Option<Rate> {
+    Rate::a_second(limit, burst).expect("a burst of nothing is refused when it is read")
 }
 
 fn too_long(option: &str) -> String {

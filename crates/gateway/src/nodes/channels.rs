@@ -10,6 +10,9 @@ use crate::{channels::is_reserved, wire::Gate};
 /// Heard by all gateways.
 pub(super) const ALL: &str = "naru:control";
 
+/// Kept for all gateways: the tokens that are called back.
+pub(super) const REVOKED: &str = "naru:revoked";
+
 /// Heard by one gateway.
 pub(super) fn of(server: &Server) -> String {
     format!("naru:node:{}", server.as_str())

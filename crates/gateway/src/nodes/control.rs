@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Question, payload::Base64};
-use crate::publication::Payload;
+use super::{Answer, Place, Question, payload::Base64};
+use crate::{auth::Revocation, publication::Payload};
 
 /// One thing that is said.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ use crate::publication::Payload;
 pub(crate) enum Control {
     /// Do this with connections you hold.
     Steer(Steer),
+    /// These tokens do not count any more.
+    Revoke(Revocation),
     /// Take these commands as if the connection had sent them.
     Emulate(Emulate),
     /// Say this of yourself, with this id, to who asks.
@@ -40,6 +42,18 @@ pub(crate) struct Whom {
     pub(crate) client: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<String>,
+}
+
+impl Whom {
+    /// Whether this connection is meant.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        *self.user == *place.user
+            && named(&self.client).is_none_or(|client| {
+                uuid::Uuid::parse_str(&client).is_ok_and(|client| client == place.client)
+            })
+            && named(&self.session).is_none_or(|session| place.session.as_deref() == Some(&*session))
+    }
 }
 
 /// Subscribes connections to a channel.

@@ -1,17 +1,18 @@
 //! The sessions of one core, by what others know them by.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     rc::Rc,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use ahash::RandomState;
 use naru_fanout::PeerId;
 use uuid::Uuid;
 
-use super::{Census, Whom};
+use super::{Census, Steer, Whom};
+use crate::{auth::Mark, limits::STEERS_MAX};
 
 /// Who is on a core: sessions that have connected, or are about to and have shown who they are.
 #[derive(Default)]
@@ -24,6 +25,35 @@ struct Maps {
     clients: HashMap<Uuid, PeerId, RandomState>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
+    /// Who is about to show who they are, and what was wanted of anybody meanwhile.
+    coming: HashMap<PeerId, Missed, RandomState>,
+}
+
+/// What was wanted of connections while it was not known yet whether this one is meant.
+#[derive(Default)]
+pub(crate) struct Missed {
+    pub(crate) steers: Vec<Arc<Steer>>,
+    /// It was more than is remembered.
+    pub(crate) is_overrun: bool,
+}
+
+/// Has what is wanted noted for a connection, as long as it is there.
+pub(crate) struct Coming<'a> {
+    index: &'a Index,
+    peer: PeerId,
+}
+
+impl Coming<'_> {
+    /// What was wanted of anybody meanwhile.
+    pub(crate) fn missed(self) -> Missed {
+        self.index.0.borrow_mut().coming.remove(&self.peer).unwrap_or_default()
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.index.0.borrow_mut().coming.remove(&self.peer);
+    }
 }
 
 /// What a session is known by.
@@ -31,9 +61,28 @@ pub(crate) struct Place {
     pub(crate) user: Rc<str>,
     pub(crate) client: Uuid,
     pub(crate) session: Option<Box<str>>,
+    /// By which its token is known if it is called back.
+    pub(crate) mark: Cell<Mark>,
 }
 
 impl Index {
+    /// It takes a while until it is known who this is.
+    pub(crate) fn coming(&self, peer: PeerId) -> Coming<'_> {
+        self.0.borrow_mut().coming.insert(peer, Missed::default());
+        Coming { index: self, peer }
+    }
+
+    /// Something is wanted of connections, of which some are still coming.
+    pub(crate) fn note(&self, steer: &Arc<Steer>) {
+        for missed in self.0.borrow_mut().coming.values_mut() {
+            if missed.steers.len() < STEERS_MAX {
+                missed.steers.push(steer.clone());
+            } else {
+                missed.is_overrun = true;
+            }
+        }
+    }
+
     pub(crate) fn enter(&self, peer: PeerId, place: &Place) {
         let mut maps = self.0.borrow_mut();
         maps.users.insert((place.user.clone(), peer));
@@ -92,9 +141,15 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nodes::Refresh;
 
     fn place(user: &str, client: u128, session: Option<&str>) -> Place {
-        Place { user: user.into(), client: Uuid::from_u128(client), session: session.map(Into::into) }
+        Place {
+            user: user.into(),
+            client: Uuid::from_u128(client),
+            session: session.map(Into::into),
+            mark: Cell::default(),
+        }
     }
 
     fn whom(user: &str, client: Option<u128>, session: Option<&str>) -> Whom {
@@ -137,8 +192,47 @@ mod tests {
         assert_eq!(found("a", None, Some("")), 2, "an empty one narrows nothing, as if it were not there");
         let strange = Whom { client: Some("nobody".into()), ..whom("a", None, None) };
         assert!(index.find(&strange).is_empty());
+        // Who is still coming is found by the same words.
+        for (user, client, session) in [
+            ("a", None, None),
+            ("a", Some(1), None),
+            ("a", Some(3), None),
+            ("b", Some(1), None),
+            ("a", None, Some("s1")),
+            ("a", None, Some("s3")),
+            ("a", Some(1), Some("s1")),
+            ("a", Some(2), Some("s1")),
+            ("a", None, Some("")),
+            ("", None, None),
+        ] {
+            let whom = whom(user, client, session);
+            let is_found = index.find(&whom).contains(&PeerId(1));
+            assert_eq!(whom.has(&place("a", 1, Some("s1"))), is_found, "{whom:?}");
+        }
+        assert!(!strange.has(&place("a", 1, Some("s1"))));
         assert_eq!(index.by_session("s3"), Some(PeerId(3)));
         index.leave(PeerId(3), &place("b", 3, Some("s3")));
         assert_eq!(index.by_session("s3"), None);
+    }
+
+    #[test]
+    fn what_is_wanted_is_noted_for_who_is_coming_and_no_more_than_is_bounded() {
+        let index = Index::default();
+        let steer = Arc::new(Steer::Refresh(Refresh {
+            whom: whom("a", None, None),
+            expired: true,
+            expire_at: None,
+            info: None,
+        }));
+        index.note(&steer);
+        let (first, second) = (index.coming(PeerId(1)), index.coming(PeerId(2)));
+        index.note(&steer);
+        drop(second);
+        (1..STEERS_MAX).for_each(|_| index.note(&steer));
+        assert!(!index.0.borrow().coming[&PeerId(1)].is_overrun);
+        index.note(&steer);
+        let Missed { steers, is_overrun } = first.missed();
+        assert_eq!((steers.len(), is_overrun), (STEERS_MAX, true));
+        assert!(index.0.borrow().coming.is_empty());
     }
 }

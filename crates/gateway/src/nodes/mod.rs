@@ -20,8 +20,10 @@ mod channels;
 mod cluster;
 mod control;
 mod index;
+mod load;
 mod message;
 mod payload;
+mod revoking;
 mod survey;
 
 use std::{
@@ -42,6 +44,7 @@ use tokio::{
 };
 
 use crate::{
+    auth::{Revoked, TooMany},
     interests::{Hold, Interest, Interests},
     limits::{QUESTIONS_MAX, SURVEY_PATIENCE},
     wire::{Gate, Mail},
@@ -52,12 +55,14 @@ pub use cluster::{BadCluster, Cluster};
 pub(crate) use control::{
     Control, Disconnect, Emulate, Overrides, Refresh, Since, Steer, Subscribe, Unsubscribe, Whom,
 };
-pub(crate) use index::{Index, Place};
+pub(crate) use index::{Coming, Index, Missed, Place};
+pub(crate) use load::Load;
 pub(crate) use payload::Base64;
+pub(crate) use revoking::NotRevoked;
 pub(crate) use survey::{Answer, NodeInfo, Question, Survey};
 
 use asked::Asked;
-use channels::{ALL, of};
+use channels::{ALL, REVOKED, of};
 use message::{Heard, Sender};
 use survey::Gathering;
 
@@ -70,6 +75,7 @@ pub(crate) struct Nodes {
     own: String,
     bus: Bus,
     started: Instant,
+    load: load::Meter,
     /// This gateway's own cores; there once they have started.
     cores: OnceLock<Arc<Directory<Gate>>>,
     gathering: Mutex<HashMap<String, Arc<Gathering>, RandomState>>,
@@ -77,21 +83,28 @@ pub(crate) struct Nodes {
     waiting: Mutex<Option<mpsc::Receiver<Asked>>>,
     /// The broker is there.
     up: Notify,
+    /// It is there again.
+    returned: Notify,
+    /// The tokens that are called back.
+    revoked: Arc<Revoked>,
 }
 
 impl Nodes {
-    pub(crate) fn new(cluster: Cluster, server: Server, bus: Bus) -> Arc<Nodes> {
+    pub(crate) fn new(cluster: Cluster, server: Server, bus: Bus, revoked: Arc<Revoked>) -> Arc<Nodes> {
         let (questions, waiting) = mpsc::channel(QUESTIONS_MAX);
         Arc::new(Nodes {
             own: of(&server),
             me: Sender::new(cluster, server),
             bus,
             started: Instant::now(),
+            load: load::Meter::new(),
             cores: OnceLock::new(),
             gathering: Mutex::default(),
             questions,
             waiting: Mutex::new(Some(waiting)),
             up: Notify::new(),
+            returned: Notify::new(),
+            revoked,
         })
     }
 
@@ -103,7 +116,7 @@ impl Nodes {
     /// Hears the others, and answers them; for as long as the gateway runs. To be called once.
     pub(crate) async fn run(&self, interests: &Arc<Interests>) {
         let Some(waiting) = self.waiting.lock().take() else { return };
-        tokio::join!(self.listen(interests), self.answer(waiting));
+        tokio::join!(self.listen(interests), self.answer(waiting), self.keep_revoked(interests));
     }
 
     /// Makes sure that we hear the others. After a loss of the link the bus sees to it.
@@ -129,6 +142,7 @@ impl Nodes {
     /// The link to the broker is there.
     pub(crate) fn up(&self) {
         self.up.notify_one();
+        self.returned.notify_one();
     }
 
     /// Answers what others ask, one after the other.
@@ -146,7 +160,7 @@ impl Nodes {
 
     /// Takes what came over the bus, on its thread; whether it was for us.
     pub(crate) fn heard(&self, channel: &str, payload: &[u8]) -> bool {
-        if channel != ALL && channel != self.own {
+        if channel != ALL && channel != self.own && channel != REVOKED {
             return false;
         }
         match self.me.read(payload) {
@@ -169,6 +183,13 @@ impl Nodes {
         match control {
             Control::Steer(steer) => self.steer_here(steer),
             Control::Emulate(emulate) => self.emulate_here(emulate),
+            Control::Revoke(revocation) => {
+                if let Err(TooMany) = self.revoke_here(revocation) {
+                    tracing::error!(
+                        "more tokens are called back than can be remembered: some still count here"
+                    );
+                }
+            }
             Control::Ask { id, question } => {
                 if self.questions.try_send(Asked { id, from, question }).is_err() {
                     tracing::warn!("other servers ask faster than this one answers; a question was dropped");
@@ -244,7 +265,8 @@ impl Nodes {
             Question::Channels { pattern } => Answer::Channels(channels::followed(cores, pattern.as_deref())),
             Question::Info => {
                 let census = census::take(cores).await;
-                Answer::Info(NodeInfo::new(&self.me, &census, &channels::count(cores), self.started))
+                let (count, load) = (channels::count(cores), self.load.read());
+                Answer::Info(NodeInfo::new(&self.me, &census, &count, self.started, load))
             }
         }
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{Census, channels::Count, message::Sender};
+use super::{Census, Load, channels::Count, message::Sender};
 use crate::limits::ANSWER_CHANNELS_MAX;
 
 /// What all gateways are asked.
@@ -47,6 +47,9 @@ pub(crate) struct NodeInfo {
     pub(crate) num_channels: u64,
     /// Seconds.
     pub(crate) uptime: u64,
+    /// Older servers do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Load>,
 }
 
 /// What has come of a question.
@@ -109,7 +112,7 @@ impl Answer {
 }
 
 impl NodeInfo {
-    pub(super) fn new(me: &Sender, census: &Census, count: &Count, started: Instant) -> NodeInfo {
+    pub(super) fn new(me: &Sender, census: &Census, count: &Count, started: Instant, load: Load) -> NodeInfo {
         NodeInfo {
             uid: me.run.clone(),
             name: me.server.as_str().to_owned(),
@@ -119,6 +122,7 @@ impl NodeInfo {
             num_subs: count.subscriptions,
             num_channels: count.channels,
             uptime: started.elapsed().as_secs(),
+            process: Some(load),
         }
     }
 }

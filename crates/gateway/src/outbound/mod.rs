@@ -49,8 +49,6 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    #[cfg_attr(not(test), allow(dead_code, reason = "tests see by them what was sent"))]
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -177,7 +175,7 @@ async fn exchange(client: &Https, endpoint: &Endpoint, request: Request) -> Resu
             None => NoAnswer::Broken(causes(&*error)),
         })
     });
-    Ok(Answer { status: head.status, headers: head.headers, body: body.await?.to_bytes() })
+    Ok(Answer { status: head.status, body: body.await?.to_bytes() })
 }
 
 /// An error with what is behind it, each said once.

@@ -75,6 +75,10 @@ pub(crate) struct ConnectRequest {
     #[prost(string, tag = "5")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) version: String,
+    /// Headers that the client would have sent if it could.
+    #[prost(map = "string, string", tag = "6")]
+    #[serde(skip_serializing_if = "HashMap::is_empty", deserialize_with = "json::texts")]
+    pub(crate) headers: HashMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
@@ -226,7 +230,6 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Empty>, D:
 
 /// What a command asks.
 #[derive(Debug)]
-#[allow(dead_code, reason = "some of it is not offered yet")]
 pub(crate) enum Request {
     Connect(ConnectRequest),
     Subscribe(SubscribeRequest),

@@ -24,6 +24,9 @@ pub(crate) enum Flavour {
 /// event's line.
 const HEAD_BYTES_MAX: usize = 16;
 
+/// What JSON has usually more than Protobuf has: names of fields, numbers as text.
+const NAMES_BYTES: usize = 128;
+
 const CHUNK_END: &[u8] = b"\r\n";
 
 /// What ends a body of chunks.
@@ -57,7 +60,8 @@ impl Flavour {
 
     /// A message in a frame of its own. In JSON its payloads have to be JSON.
     pub(crate) fn frame(self, reply: &Reply) -> Bytes {
-        let mut frame = vec![0; HEAD_BYTES_MAX];
+        let mut frame = Vec::with_capacity(HEAD_BYTES_MAX + reply.encoded_len() + NAMES_BYTES);
+        frame.resize(HEAD_BYTES_MAX, 0);
         match self {
             Flavour::Events => frame.extend_from_slice(b"data: "),
             Flavour::WebSocketJson

@@ -38,9 +38,14 @@ fn write_as(embedding: Embedding, into: &mut Vec<u8>, message: &impl Serialize) 
     message.serialize(&mut serializer).expect("our messages have text keys and no failing parts");
 }
 
+/// An entry without its body, or the answer to a message.
+const PAYLOAD_BYTES_USUAL: usize = 320;
+
 /// What is said in JSON alone, as the payload of a message.
 pub(crate) fn payload_of(data: &impl Serialize) -> Bytes {
-    serde_json::to_vec(data).expect("what we say has text keys and no failing parts").into()
+    let mut payload = Vec::with_capacity(PAYLOAD_BYTES_USUAL);
+    serde_json::to_writer(&mut payload, data).expect("what we say has text keys and no failing parts");
+    payload.into()
 }
 
 /// Whether a payload can be in a JSON message.
@@ -140,6 +145,31 @@ where
     D: Deserializer<'de>,
 {
     deserializer.deserialize_map(Unique(PhantomData))
+}
+
+/// A map of texts, whose keys are there once.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
+    deserializer.deserialize_map(Texts)
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = HashMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HashMap<String, String>, A::Error> {
+        let mut all = HashMap::new();
+        while let Some((key, value)) = map.next_entry()? {
+            if all.insert(key, value).is_some() {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+        }
+        Ok(all)
+    }
 }
 
 struct Object<T>(PhantomData<T>);

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::{
     command::{Command, Request},
+    emulation::EmulationRequest,
     encoding::{Encoding, Malformed},
     flavour::Flavour,
     json,
@@ -27,6 +28,26 @@ pub fn hold_commands(data: &[u8]) {
         for command in all.into_iter().flatten() {
             hold_command(encoding, command);
         }
+    }
+}
+
+/// Reads bytes as the body of a request that brings commands for a connection elsewhere, in both encodings: that ends, and what was
+/// read is written and read again as it was; the commands in it are held to their own law.
+///
+/// # Panics
+///
+/// If the law does not hold.
+#[cfg_attr(not(feature = "laws"), expect(unreachable_pub, reason = "public for the fuzzer"))]
+pub fn hold_emulation(data: &[u8]) {
+    for encoding in [Encoding::Json, Encoding::Protobuf] {
+        let body = Bytes::copy_from_slice(data);
+        let Ok(request) = EmulationRequest::read(encoding, body) else { continue };
+        let EmulationRequest { node, session, data: frame } = &request;
+        assert!(node.len() + session.len() + frame.len() <= data.len(), "nothing is inflated");
+        assert!(encoding == Encoding::Protobuf || str::from_utf8(frame).is_ok(), "what was text is text");
+        let protobuf = prost::Message::encode_to_vec(&request);
+        assert_eq!(EmulationRequest::read(Encoding::Protobuf, protobuf.into()), Ok(request.clone()));
+        hold_commands(frame);
     }
 }
 
@@ -84,12 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_law_holds_for_the_fuzzers_seeds() {
-        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/commands");
-        let seeds: Vec<_> = fs::read_dir(seeds).unwrap().map(|seed| seed.unwrap().path()).collect();
-        assert!(!seeds.is_empty());
-        for seed in seeds {
-            hold_commands(&fs::read(seed).unwrap());
+    fn the_laws_hold_for_the_fuzzers_seeds() {
+        for (target, hold) in [("commands", hold_commands as fn(&[u8])), ("emulation", hold_emulation)] {
+            let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+            let seeds: Vec<_> = fs::read_dir(seeds).unwrap().map(|seed| seed.unwrap().path()).collect();
+            assert!(!seeds.is_empty());
+            for seed in seeds {
+                hold(&fs::read(seed).unwrap());
+            }
         }
     }
 
@@ -97,6 +120,18 @@ mod tests {
         #[test]
         fn the_law_holds_for_made_up_bytes(data in prop::collection::vec(any::<u8>(), 0..200)) {
             hold_commands(&data);
+            hold_emulation(&data);
+        }
+
+        #[test]
+        fn the_law_of_posted_bodies_holds_for_what_looks_like_one(
+            node in "[a-z\\\\\"]{0,3}",
+            data in r#"(\\n|\\u00[0-9a-f]{2}|\\"|[\{\}:\[\]a1,]){0,30}"#,
+            protobuf in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            hold_emulation(format!(r#"{{"node":"{node}","session":"s","data":"{data}"}}"#).as_bytes());
+            let request = EmulationRequest { node, session: data, data: protobuf.into() };
+            hold_emulation(&prost::Message::encode_to_vec(&request));
         }
 
         #[test]

@@ -18,4 +18,4 @@ pub(crate) mod reply;
 mod tests;
 
 #[cfg(feature = "laws")]
-pub use law::hold_commands;
+pub use law::{hold_commands, hold_emulation};

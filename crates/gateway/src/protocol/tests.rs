@@ -274,8 +274,9 @@ fn fields_have_the_protocols_numbers() {
         subs: HashMap::from([(text(), SubscribeRequest::default())]),
         name: text(),
         version: text(),
+        headers: HashMap::from([(text(), text())]),
     };
-    assert_eq!(numbers(connect.encode_to_vec()), [1, 2, 3, 4, 5]);
+    assert_eq!(numbers(connect.encode_to_vec()), [1, 2, 3, 4, 5, 6]);
     let subscribe = SubscribeRequest {
         channel: text(),
         token: text(),
@@ -429,15 +430,18 @@ prop_compose! {
 
 fn command() -> impl Strategy<Value = Command> {
     let set = |command: Command| Just(command);
-    let connect =
-        (text(), some_json(), prop::collection::hash_map(text(), subscribe(), 0..3), text(), text())
-            .prop_map(|(token, data, subs, name, version)| ConnectRequest {
-                token,
-                data,
-                subs,
-                name,
-                version,
-            });
+    let subs = prop::collection::hash_map(text(), subscribe(), 0..3);
+    let headers = prop::collection::hash_map(text(), text(), 0..3);
+    let connect = (text(), some_json(), subs, text(), text(), headers).prop_map(
+        |(token, data, subs, name, version, headers)| ConnectRequest {
+            token,
+            data,
+            subs,
+            name,
+            version,
+            headers,
+        },
+    );
     let since = prop::option::of((any::<u64>(), text()))
         .prop_map(|since| since.map(|(offset, epoch)| StreamPosition { offset, epoch }));
     let history = (text(), any::<i32>(), since, any::<bool>())

@@ -1,80 +1,125 @@
-//! Headers of a client's request that are passed on.
+//! Headers that are passed on: those of a client's request, and those that it says it would have sent.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What is kept of the headers with which a connection came: nothing, if no hook wants any.
 #[derive(Debug, Default)]
-pub(crate) struct Heard(RefCell<Option<Box<HeaderMap>>>);
+pub(crate) struct Heard(RefCell<Option<Box<Headers>>>);
+
+#[derive(Debug, Default)]
+struct Headers {
+    /// Of the request, which whoever stands before us may have set or taken away.
+    sent: HeaderMap,
+    /// Of the connect command: whatever the client likes.
+    emulated: HeaderMap,
+}
+
+/// Names of headers, by where they may come from. What a client says is never taken for what its request had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) sent: BTreeSet<String>,
+    pub(super) emulated: BTreeSet<String>,
+}
 
 /// The headers that hooks want.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    at_connect: BTreeSet<String>,
+    at_connect: Names,
     /// By hooks that are asked later.
-    always: BTreeSet<String>,
+    always: Names,
+}
+
+impl Names {
+    fn extend(&mut self, other: &Names) {
+        self.sent.extend(other.sent.iter().cloned());
+        self.emulated.extend(other.emulated.iter().cloned());
+    }
+}
+
+impl Headers {
+    /// What is left if only these are kept.
+    fn kept(&self, names: &Names) -> Option<Box<Headers>> {
+        let kept =
+            Headers { sent: kept(&self.sent, &names.sent), emulated: kept(&self.emulated, &names.emulated) };
+        (!kept.sent.is_empty() || !kept.emulated.is_empty()).then(|| Box::new(kept))
+    }
 }
 
 impl Wanted {
-    pub(super) fn at_connect(&mut self, names: &[HeaderName]) {
-        self.at_connect.extend(names.iter().map(|name| name.as_str().to_owned()));
+    pub(super) fn at_connect(&mut self, names: &Names) {
+        self.at_connect.extend(names);
     }
 
-    pub(super) fn always(&mut self, names: &[HeaderName]) {
-        self.at_connect(names);
-        self.always.extend(names.iter().map(|name| name.as_str().to_owned()));
+    pub(super) fn always(&mut self, names: &Names) {
+        self.at_connect.extend(names);
+        self.always.extend(names);
     }
 
     /// Keeps of a request what somebody may want.
     pub(super) fn hear(&self, headers: &HeaderMap) -> Heard {
-        Heard(RefCell::new(kept(headers, &self.at_connect)))
+        let sent = kept(headers, &self.at_connect.sent);
+        let emulated = HeaderMap::new();
+        Heard(RefCell::new((!sent.is_empty()).then(|| Box::new(Headers { sent, emulated }))))
+    }
+
+    /// Keeps of a connect command's headers what somebody may want. What can be no header is none.
+    pub(super) fn emulate(&self, heard: &Heard, said: &HashMap<String, String>) {
+        let emulated: HeaderMap = said
+            .iter()
+            .filter_map(|(name, value)| {
+                let name: HeaderName = name.parse().ok()?;
+                let is_wanted = self.at_connect.emulated.contains(name.as_str());
+                Some((name, HeaderValue::from_bytes(value.as_bytes()).ok().filter(|_| is_wanted)?))
+            })
+            .collect();
+        if !emulated.is_empty() {
+            heard.0.borrow_mut().get_or_insert_default().emulated = emulated;
+        }
     }
 
     /// Forgets what only the hook of connect was to be told.
     pub(super) fn forget(&self, heard: &Heard) {
         let mut heard = heard.0.borrow_mut();
-        let left = heard.as_ref().and_then(|headers| kept(headers, &self.always));
+        let left = heard.as_ref().and_then(|headers| headers.kept(&self.always));
         *heard = left;
     }
 }
 
 impl Heard {
-    /// Adds those of a list to a request, over what it has.
-    pub(super) fn pass_on(&self, names: &[HeaderName], to: &mut HeaderMap) {
+    /// Adds those of a list to a request: the client's own over what it has, and what the client only says where there is
+    /// neither.
+    pub(super) fn pass_on(&self, names: &Names, to: &mut HeaderMap) {
         let heard = self.0.borrow();
         let Some(headers) = &*heard else { return };
-        for name in names {
-            let mut values = headers.get_all(name).iter().peekable();
-            if values.peek().is_some() {
-                to.remove(name);
-                for value in values {
-                    to.append(name, value.clone());
-                }
+        for (name, value) in &headers.emulated {
+            if names.emulated.contains(name.as_str()) && !to.contains_key(name) {
+                to.insert(name, value.clone());
+            }
+        }
+        for name in headers.sent.keys().filter(|name| names.sent.contains(name.as_str())) {
+            to.remove(name);
+            for value in headers.sent.get_all(name) {
+                to.append(name, value.clone());
             }
         }
     }
 }
 
-fn kept(headers: &HeaderMap, names: &BTreeSet<String>) -> Option<Box<HeaderMap>> {
-    if names.is_empty() {
-        return None;
+fn kept(headers: &HeaderMap, names: &BTreeSet<String>) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| names.contains(name.as_str())) {
+        kept.append(name, value.clone());
     }
-    let kept: HeaderMap = headers
-        .iter()
-        .filter(|(name, _)| names.contains(name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .fold(HeaderMap::new(), |mut kept, (name, value)| {
-            kept.append(name, value);
-            kept
-        });
-    (!kept.is_empty()).then(|| Box::new(kept))
+    kept
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -85,20 +130,25 @@ mod tests {
         map
     }
 
-    fn names(all: &[&'static str]) -> Vec<HeaderName> {
-        all.iter().map(|name| HeaderName::from_static(name)).collect()
+    fn names(sent: &[&str], emulated: &[&str]) -> Names {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Names { sent: set(sent), emulated: set(emulated) }
+    }
+
+    fn said(all: &[(&str, &str)]) -> HashMap<String, String> {
+        all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
     fn only_headers_on_a_list_are_kept_and_each_hook_gets_its_own() {
         let mut wanted = Wanted::default();
-        wanted.at_connect(&names(&["cookie", "x-a"]));
-        wanted.always(&names(&["x-b"]));
+        wanted.at_connect(&names(&["cookie", "x-a"], &[]));
+        wanted.always(&names(&["x-b"], &[]));
         let came = headers(&[("cookie", "1"), ("cookie", "2"), ("authorization", "secret"), ("x-b", "b")]);
         let heard = wanted.hear(&came);
-        let passed = |list: &[&'static str]| {
+        let passed = |list: &[&str]| {
             let mut to = headers(&[("cookie", "fixed"), ("x-fixed", "f")]);
-            heard.pass_on(&names(list), &mut to);
+            heard.pass_on(&names(list, list), &mut to);
             to
         };
         assert_eq!(passed(&[]), headers(&[("cookie", "fixed"), ("x-fixed", "f")]));
@@ -112,8 +162,48 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_says_is_passed_on_by_its_own_list_and_stands_for_nothing_that_is_there() {
+        let mut wanted = Wanted::default();
+        wanted.at_connect(&names(&["x-user"], &["authorization", "x-key"]));
+        wanted.always(&names(&["authorization"], &["x-late"]));
+        let claims = said(&[
+            ("Authorization", "said"),
+            ("X-User", "admin"),
+            ("x-late", "l"),
+            ("x-key", "mine"),
+            ("x y", "no header"),
+        ]);
+        let heard = wanted.hear(&HeaderMap::new());
+        wanted.emulate(&heard, &claims);
+        let passed = |heard: &Heard, sent: &[&str], emulated: &[&str]| {
+            let mut to = headers(&[("x-key", "ours")]);
+            heard.pass_on(&names(sent, emulated), &mut to);
+            to
+        };
+        let ours = headers(&[("x-key", "ours")]);
+        assert_eq!(passed(&heard, &["authorization", "x-user", "x-late"], &[]), ours);
+        // Not even who lists it gets what no hook's list of said ones has.
+        assert_eq!(passed(&heard, &[], &["x-user"]), ours);
+        assert_eq!(passed(&heard, &[], &["x-key"]), ours, "over a fixed one");
+        let both = passed(&heard, &["authorization"], &["authorization"]);
+        assert_eq!(both["authorization"], "said");
+
+        let heard = wanted.hear(&headers(&[("authorization", "sent")]));
+        wanted.emulate(&heard, &claims);
+        assert_eq!(passed(&heard, &["authorization"], &["authorization"])["authorization"], "sent");
+        assert_eq!(passed(&heard, &[], &["authorization"])["authorization"], "said");
+
+        wanted.forget(&heard);
+        assert_eq!(passed(&heard, &[], &["authorization"]), ours);
+        assert_eq!(passed(&heard, &[], &["x-late"])["x-late"], "l");
+    }
+
+    #[test]
     fn without_lists_nothing_is_kept() {
-        assert!(Wanted::default().hear(&headers(&[("cookie", "1")])).0.borrow().is_none());
+        let wanted = Wanted::default();
+        let heard = wanted.hear(&headers(&[("cookie", "1")]));
+        wanted.emulate(&heard, &said(&[("cookie", "1")]));
+        assert!(heard.0.borrow().is_none());
         assert!(size_of::<Heard>() <= 16);
     }
 }

@@ -8,17 +8,20 @@
 //!
 //! - Nothing is allowed that the application did not allow in so many words: no answer, and one that is none, is a temporary
 //!   error.
-//! - What goes to the application of a client's headers is on a list of the configuration.
+//! - What goes to the application of a client's headers is on a list of the configuration, and what a client only says that
+//!   it would have sent on one of its own.
 //! - A client waits for one hook at a time, each hook is asked by a bounded number at once, and none of them holds up what goes
 //!   to the broker.
 //! - No body, and no header's value, reaches a log.
 
 mod answer;
+mod counted;
 mod health;
 mod heard;
 mod hook;
 mod question;
 mod settings;
+mod signature;
 mod told;
 
 #[cfg(test)]
@@ -30,14 +33,19 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub(crate) use counted::Counted;
 pub(crate) use heard::Heard;
 pub(crate) use question::Caller;
 pub use settings::{Client, Named, OfChannels, Rpc};
 pub(crate) use told::Told;
 
-use self::{hook::Hook, question::Question};
+use self::{
+    counted::Kind,
+    hook::{Asker, Hook},
+    question::Question,
+};
 use crate::{
-    auth::{Granted, Identity, OfConnection, OfRefresh, OfSubscription, unix_seconds},
+    auth::{Fault, Granted, Identity, OfConnection, OfRefresh, OfSubscription, payload, unix_seconds},
     channels::is_reserved,
     codes::{Code, Disconnect, Failure},
     namespaces,
@@ -53,7 +61,6 @@ const DEFAULT: &str = "default";
 #[derive(Debug, Default)]
 pub struct Proxies {
     connect: Option<Hook>,
-    only_without_token: bool,
     refresh: Option<Hook>,
     subscribe: Hooks,
     publish: Hooks,
@@ -99,6 +106,7 @@ pub enum BadSettings {
 pub(crate) struct Backend {
     proxies: Proxies,
     outbound: Outbound,
+    counted: Counted,
 }
 
 /// What the application wants published instead.
@@ -139,6 +147,18 @@ struct OfRpc {
     b64data: Option<String>,
 }
 
+impl OfPublication {
+    fn read(self) -> Result<Amended, Fault> {
+        Ok(Amended {
+            data: payload(self.data, self.b64data)?,
+            skips_history: self.skip_history.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default(),
+            wants_delta: self.delta.unwrap_or_default(),
+            key: self.idempotency_key.filter(|key| !key.is_empty()),
+        })
+    }
+}
+
 impl Proxies {
     /// Checks that whatever is asked is asked somewhere.
     pub fn new(
@@ -168,7 +188,6 @@ impl Proxies {
         let (connect, refresh) = (&client.proxy.connect, &client.proxy.refresh);
         let proxies = Proxies {
             connect: enabled("client.proxy.connect", connect.enabled, connect.asking())?,
-            only_without_token: connect.only_without_token,
             refresh: enabled("client.proxy.refresh", refresh.enabled, refresh.asking())?,
             subscribe: with("channel.proxy.subscribe", &channel.proxy.subscribe),
             publish: with("channel.proxy.publish", &channel.proxy.publish),
@@ -212,9 +231,9 @@ impl Proxies {
         self.connect.iter().chain(&self.refresh).chain(named)
     }
 
-    /// Whether no token lets anybody in.
-    pub fn admit_everybody(&self) -> bool {
-        self.connect.is_some() && !self.only_without_token
+    /// Whether the application lets in who has no token.
+    pub fn admit(&self) -> bool {
+        self.connect.is_some()
     }
 
     /// Whether the application is asked by TLS, so that the gateway needs to know whom to believe.
@@ -279,7 +298,16 @@ fn find(hooks: &Hooks, name: &str, option: &str, place: &'static str) -> Result<
 
 impl Backend {
     pub(crate) fn new(proxies: Proxies, outbound: Outbound) -> Backend {
-        Backend { proxies, outbound }
+        Backend { proxies, outbound, counted: Counted::default() }
+    }
+
+    /// What is counted of what is asked.
+    pub(crate) fn counted(&self) -> &Counted {
+        &self.counted
+    }
+
+    fn asks(&self, kind: Kind) -> Asker<'_> {
+        Asker { outbound: &self.outbound, counted: &self.counted, kind }
     }
 
     /// Whether there is every hook that these namespaces name.
@@ -292,6 +320,11 @@ impl Backend {
         self.proxies.wanted.hear(headers)
     }
 
+    /// Keeps of the headers that a client says it would have sent what hooks are to be told.
+    pub(crate) fn emulate(&self, heard: &Heard, said: &HashMap<String, String>) {
+        self.proxies.wanted.emulate(heard, said);
+    }
+
     /// The client has connected: forgets what only connecting was about.
     pub(crate) fn forget(&self, heard: &Heard) {
         self.proxies.wanted.forget(heard);
@@ -302,9 +335,9 @@ impl Backend {
         self.proxies.all().any(Hook::includes_meta)
     }
 
-    /// Whether the application says who connects with this token, which may be none.
+    /// Whether the application says who connects with this token: with none, that is. Who has one is let in by it, or not at all.
     pub(crate) fn admits(&self, token: &str) -> bool {
-        self.proxies.admit_everybody() || (self.proxies.connect.is_some() && token.is_empty())
+        self.proxies.admit() && token.is_empty()
     }
 
     /// Who connects, and what is sent to it.
@@ -324,8 +357,8 @@ impl Backend {
             data: Some(&connect.data),
             ..Question::default()
         };
-        let said: OfConnection = hook.ask(&self.outbound, caller, question).await?;
-        let (identity, data) = said.read().map_err(|fault| hook.bad(&fault))?;
+        let asks = self.asks(Kind::Connect);
+        let (identity, data) = hook.ask(asks, caller, question, OfConnection::read).await?;
         in_time(identity.expires_at)?;
         Ok((identity, data))
     }
@@ -338,7 +371,7 @@ impl Backend {
     /// Whether a connection goes on. [`Code::Internal`] if that cannot be said right now.
     pub(crate) async fn refresh(&self, caller: Caller<'_>) -> Result<Renewed, Failure> {
         let hook = self.proxies.refresh.as_ref().ok_or(Code::NotAvailable)?;
-        self.renew(hook, caller, Question::default()).await
+        self.renew(hook, Kind::Refresh, caller, Question::default()).await
     }
 
     /// The same for a subscription.
@@ -349,22 +382,25 @@ impl Backend {
         channel: &str,
     ) -> Result<Renewed, Failure> {
         let hook = self.proxies.sub_refresh.get(name).ok_or(Code::NotAvailable)?;
-        self.renew(hook, caller, Question { channel, ..Question::default() }).await
+        self.renew(hook, Kind::SubRefresh, caller, Question { channel, ..Question::default() }).await
     }
 
     async fn renew(
         &self,
         hook: &Hook,
+        kind: Kind,
         caller: Caller<'_>,
         question: Question<'_>,
     ) -> Result<Renewed, Failure> {
-        let mut said: OfRefresh = hook.ask(&self.outbound, caller, question).await?;
-        let expires_at = said.expires_at();
-        if said.expired || in_time(expires_at).is_err() {
+        let take = |mut said: OfRefresh| {
+            let (is_over, expires_at) = (said.expired, said.expires_at());
+            said.info().map(|info| (is_over, Renewed { expires_at, info, meta: said.meta }))
+        };
+        let (is_over, renewed) = hook.ask(self.asks(kind), caller, question, take).await?;
+        if is_over || in_time(renewed.expires_at).is_err() {
             return Err(Disconnect::Expired.into());
         }
-        let info = said.info().map_err(|fault| hook.bad(&fault))?;
-        Ok(Renewed { expires_at, info, meta: said.meta })
+        Ok(renewed)
     }
 
     /// What somebody may subscribe to by the hook of this name, and until when.
@@ -377,8 +413,8 @@ impl Backend {
     ) -> Result<(Granted, Option<u64>), Failure> {
         let hook = self.proxies.subscribe.get(name).ok_or(Code::NotAvailable)?;
         let question = Question { channel, data: Some(data), ..Question::default() };
-        let said: OfSubscription = hook.ask(&self.outbound, caller, question).await?;
-        let (granted, expires_at) = said.read().map_err(|fault| hook.bad(&fault))?;
+        let asks = self.asks(Kind::Subscribe);
+        let (granted, expires_at) = hook.ask(asks, caller, question, OfSubscription::read).await?;
         in_time(expires_at)?;
         Ok((granted, expires_at))
     }
@@ -393,14 +429,7 @@ impl Backend {
     ) -> Result<Amended, Failure> {
         let hook = self.proxies.publish.get(name).ok_or(Code::NotAvailable)?;
         let question = Question { channel, data: Some(data), ..Question::default() };
-        let said: OfPublication = hook.ask(&self.outbound, caller, question).await?;
-        Ok(Amended {
-            data: payload(hook, said.data, said.b64data)?,
-            skips_history: said.skip_history.unwrap_or_default(),
-            tags: said.tags.unwrap_or_default(),
-            wants_delta: said.delta.unwrap_or_default(),
-            key: said.idempotency_key.filter(|key| !key.is_empty()),
-        })
+        hook.ask(self.asks(Kind::Publish), caller, question, OfPublication::read).await
     }
 
     /// Whether the application has to agree to some publications.
@@ -422,19 +451,10 @@ impl Backend {
     ) -> Result<Option<Payload>, Failure> {
         let hook = self.proxies.methods.of(method).ok_or(Code::NotAvailable)?;
         let question = Question { method, data: Some(data), ..Question::default() };
-        let said: OfRpc = hook.ask(&self.outbound, caller, question).await?;
-        payload(hook, said.data, said.b64data)
+        hook.ask(self.asks(Kind::Rpc), caller, question, |said: OfRpc| payload(said.data, said.b64data)).await
     }
 }
 
 fn in_time(expires_at: Option<u64>) -> Result<(), Code> {
     if expires_at.is_some_and(|end| end <= unix_seconds()) { Err(Code::Expired) } else { Ok(()) }
-}
-
-fn payload(
-    hook: &Hook,
-    json: Option<Box<RawValue>>,
-    base64: Option<String>,
-) -> Result<Option<Payload>, Failure> {
-    crate::auth::payload(json, base64).map_err(|fault| hook.bad(&fault).into())
 }

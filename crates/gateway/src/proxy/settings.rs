@@ -1,11 +1,14 @@
 //! The options of hooks: what is asked where, and with what.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::told::Told;
+use super::{heard::Names, signature::SigningKey, told::Told};
 use crate::{
     duration,
     limits::{PROXY_ANSWER_BYTES_MAX, PROXY_TIMEOUT, PROXY_TIMEOUT_MAX},
@@ -24,6 +27,7 @@ macro_rules! hooks {
             pub(super) endpoint: Url,
             pub(super) timeout: Timeout,
             pub(super) http_headers: HeaderNames,
+            pub(super) emulated_headers: HeaderNames,
             pub(super) include_connection_meta: bool,
             pub(super) binary_encoding: bool,
             pub(super) http: Http,
@@ -36,8 +40,9 @@ macro_rules! hooks {
                 Some(Asking {
                     endpoint: endpoint(url, self.timeout.0).expect("the address was looked at when it was read"),
                     timeout: self.timeout.0,
-                    forwarded: self.http_headers.0.clone(),
+                    forwarded: Names { sent: self.http_headers.0.clone(), emulated: self.emulated_headers.0.clone() },
                     fixed: self.http.static_headers.0.clone(),
+                    key: self.http.signing_secret.clone(),
                     includes_meta: self.include_connection_meta,
                     is_binary: self.binary_encoding,
                     transforms: self.http.status_to_code_transforms.clone(),
@@ -48,11 +53,9 @@ macro_rules! hooks {
 }
 
 hooks! {
-    /// Who may connect.
+    /// Who may connect without a token.
     pub(super) Connect {
         enabled: bool,
-        /// Clients with a token are let in by that, without asking.
-        only_without_token: bool,
     }
     /// Whose connection goes on.
     pub(super) Refresh {
@@ -132,6 +135,7 @@ impl Default for ProxyName {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Http {
     pub(super) static_headers: StaticHeaders,
+    pub(super) signing_secret: SigningKey,
     pub(super) status_to_code_transforms: Vec<Transform>,
 }
 
@@ -155,9 +159,9 @@ pub(super) struct Url(Option<String>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeout(Duration);
 
-/// Headers of the client's own request that are passed on.
+/// Headers that are passed on, in lower case.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HeaderNames(Box<[HeaderName]>);
+pub(super) struct HeaderNames(BTreeSet<String>);
 
 /// Headers that every request has. Their values may be keys, so they are not shown.
 #[derive(Clone, Debug, Default)]
@@ -168,8 +172,9 @@ pub(super) struct StaticHeaders(HeaderMap);
 pub(super) struct Asking {
     pub(super) endpoint: Endpoint,
     pub(super) timeout: Duration,
-    pub(super) forwarded: Box<[HeaderName]>,
+    pub(super) forwarded: Names,
     pub(super) fixed: HeaderMap,
+    pub(super) key: SigningKey,
     pub(super) includes_meta: bool,
     pub(super) is_binary: bool,
     pub(super) transforms: Vec<Transform>,
@@ -236,7 +241,9 @@ impl<'de> Deserialize<'de> for Timeout {
 impl<'de> Deserialize<'de> for HeaderNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HeaderNames, D::Error> {
         let names = Vec::<String>::deserialize(deserializer)?;
-        let names = names.iter().map(|name| header_name(name).map_err(D::Error::custom));
+        let names = names
+            .iter()
+            .map(|name| header_name(name).map(|name| name.as_str().to_owned()).map_err(D::Error::custom));
         names.collect::<Result<_, _>>().map(HeaderNames)
     }
 }

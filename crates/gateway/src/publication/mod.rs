@@ -8,7 +8,6 @@ use naru_bus::{Delivery, StreamPosition};
 use naru_ledger::{Seq, Useq, answer::PointerKind, json::To};
 
 use crate::{
-    channels::inbox_of,
     limits::LIVE_BYTES_MAX,
     protocol::{
         data,
@@ -275,9 +274,14 @@ fn text_in_json(payload: &Bytes) -> Option<Bytes> {
 }
 
 /// What has come into a user's inbox, for their sessions. `data` is the entry as they see it.
-pub(crate) fn inbox(delivery: &Delivery, told: &To, data: impl FnOnce() -> Option<Bytes>) -> Publication {
+/// `channel` is that user's.
+pub(crate) fn inbox(
+    channel: &str,
+    delivery: &Delivery,
+    told: &To,
+    data: impl FnOnce() -> Option<Bytes>,
+) -> Publication {
     let To { user, useq, after } = told;
-    let channel = inbox_of(user.as_str());
     let entry = delivery.entry.as_ref();
     // One entry and no more: the one before it is not new.
     let is_whole = entry.is_some_and(|entry| *after < entry.seq && entry.prev <= *after);
@@ -293,8 +297,8 @@ pub(crate) fn inbox(delivery: &Delivery, told: &To, data: impl FnOnce() -> Optio
         is_whole: data.is_some(),
         turns,
     };
-    let content = data.map(|data| said(&channel, data, useq.0));
-    Publication::new(&channel, content, Kind::Inbox(change))
+    let content = data.map(|data| said(channel, data, useq.0));
+    Publication::new(channel, content, Kind::Inbox(change))
 }
 
 /// What has come into a room, for those who follow it by its channel.
@@ -483,7 +487,7 @@ mod tests {
         let told = To { user: bob, useq: Useq(41), after: Seq(after) };
         let kind = PointerKind::Entry(entry.kind());
         let delivery = Delivery { conversation, seq: Seq(7), kind, to: Vec::new(), entry: Some(entry) };
-        inbox(&delivery, &told, || Some("{}".into()))
+        inbox("inbox:bob", &delivery, &told, || Some("{}".into()))
     }
 
     #[test]

@@ -87,23 +87,24 @@ impl Clock {
         if self.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest) }
     }
 
-    /// Calls `ping` when it is time to, and `look` when it is for that; ends when a deadline is missed. One timer does for all.
+    /// Calls `ping` when it is time to, and `look` when it is for that: one timer does for all. Ends when a deadline is missed, or if the
+    /// client has to make room before it has connected.
     pub(super) async fn run(
         &self,
         connect_patience: Duration,
+        turned_out: impl Future<Output = ()>,
         ping: impl Fn(),
         look: impl Fn(),
     ) -> Disconnect {
-        if timeout(connect_patience, self.wait(&self.asked)).await.is_err() {
-            return Disconnect::Stale;
-        }
-        let refused = async {
-            self.wait(&self.refused).await;
-            sleep(REFUSED_PATIENCE).await;
-        };
-        select! {
-            () = self.wait(&self.connected) => {}
-            () = refused => return Disconnect::ConnectionClosed,
+        // Apart: once it is over no room is kept for it.
+        let come = Box::pin(async {
+            select! {
+                () = turned_out => Err(Disconnect::TooManyRequests),
+                come = self.come(connect_patience) => come,
+            }
+        });
+        if let Err(ending) = come.await {
+            return ending;
         }
         let mut ping_at = Instant::now() + first_ping();
         loop {
@@ -125,6 +126,21 @@ impl Clock {
                 return Disconnect::NoPong;
             }
             ping_at = (ping_at + PING_INTERVAL).max(Instant::now());
+        }
+    }
+
+    /// Waits until the client has connected.
+    async fn come(&self, connect_patience: Duration) -> Result<(), Disconnect> {
+        if timeout(connect_patience, self.wait(&self.asked)).await.is_err() {
+            return Err(Disconnect::Stale);
+        }
+        let refused = async {
+            self.wait(&self.refused).await;
+            sleep(REFUSED_PATIENCE).await;
+        };
+        select! {
+            () = self.wait(&self.connected) => Ok(()),
+            () = refused => Err(Disconnect::ConnectionClosed),
         }
     }
 
@@ -178,6 +194,8 @@ fn first_ping() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
     use crate::limits::CONNECT_PATIENCE;
 
@@ -188,6 +206,7 @@ mod tests {
         let ending = clock
             .run(
                 CONNECT_PATIENCE,
+                pending(),
                 || {
                     let mut all = pings.take();
                     all.push(begun.elapsed());
@@ -294,7 +313,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let (ending, _) = tokio::select! {
-            ending = clock.run(CONNECT_PATIENCE, || clock.pong().unwrap_or_default(), || ()) => (ending, ()),
+            ending = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default(), || ()) => (ending, ()),
             () = refresh => unreachable!("it waits for ever"),
         };
         assert_eq!(ending, Disconnect::Expired);
@@ -323,7 +342,7 @@ mod tests {
             assert_eq!(begun.elapsed().as_secs_f64().round() as u64, (every * looks.get()).as_secs());
             clock.look_at(Instant::now() + every);
         };
-        let run = clock.run(CONNECT_PATIENCE, || clock.pong().unwrap_or_default(), look);
+        let run = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default(), look);
         assert!(timeout(every * 4 + PONG_PATIENCE, run).await.is_err());
         assert_eq!(looks.get(), 4);
     }

@@ -265,7 +265,10 @@ impl Session {
                 Outcome::Error(Error::from(refused))
             }
             Err(Failure::Disconnect(disconnect)) => return Err(disconnect.into()),
-            Err(Failure::Told(Told::Error(error))) => Outcome::Error(error),
+            Err(Failure::Told(Told::Error(error))) => {
+                self.meter().told();
+                Outcome::Error(error)
+            }
             Err(Failure::Told(Told::Disconnect(code, reason))) => {
                 return Err(Ending::Steered(code, reason.into()));
             }

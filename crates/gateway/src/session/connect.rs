@@ -26,6 +26,7 @@ use crate::{
     crossing,
     interests::Interest,
     limits::{ADMIT_PATIENCE, HISTORY_BYTES_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
+    nodes::Missed,
     protocol::{
         command::{ConnectRequest, RefreshRequest, SubscribeRequest},
         json,
@@ -71,6 +72,9 @@ impl Session {
             admitted = self.identify_and_admit(id, connect) => admitted,
         };
         if let Err(failure) = admitted {
+            if failure == Failure::Disconnect(Disconnect::InvalidToken) {
+                self.pass.refused();
+            }
             // Unless it is sent away.
             self.answer(id, Err(failure))?;
             self.is_refused.set(true);
@@ -81,10 +85,11 @@ impl Session {
     }
 
     async fn identify_and_admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
+        let coming = self.coming();
         let (identity, data) = self.identify(&connect).await?;
         let admitted = timeout(ADMIT_PATIENCE, async {
             let _turn = self.shared().arrivals.acquire().await.expect("the semaphore is never closed");
-            self.admit(id, connect, identity, data).await
+            self.admit(id, connect, (identity, coming.missed()), data).await
         })
         .await;
         admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into()))
@@ -93,6 +98,7 @@ impl Session {
     /// Who connects, and what the application sends it.
     async fn identify(&self, connect: &ConnectRequest) -> Result<(Identity, Option<Payload>), Failure> {
         let backend = &self.shared().backend;
+        backend.emulate(&self.heard, &connect.headers);
         if !backend.admits(&connect.token) {
             return Ok((self.shared().auth.connect(&connect.token).await?, None));
         }
@@ -104,10 +110,10 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         connect: ConnectRequest,
-        identity: Identity,
+        (identity, missed): (Identity, Missed),
         data: Option<Payload>,
     ) -> Result<(), Failure> {
-        let Identity { user, expires_at, info, meta, subs: named, capabilities } = identity;
+        let Identity { user, expires_at, info, meta, subs: named, capabilities, mark } = identity;
         let data = data.map(|data| self.said(&data)).transpose()?;
         let sender = Sender {
             user: user.as_ref().map_or("", User::as_str).to_owned(),
@@ -115,12 +121,17 @@ impl Session {
             conn_info: info,
             chan_info: None,
         };
+        self.pass.signed_in();
         // What follows waits for the broker: whoever is steered meanwhile is steered.
-        self.enter_index(&sender.user);
+        self.enter_index(&sender.user, mark, missed)?;
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
-            other => (None, other),
+            Some(user) => {
+                let place = self.shared().admission.enter_user(&user)?;
+                (None, Some((user, place)))
+            }
+            None => (None, None),
         };
 
         let mut subs: BTreeMap<String, SubscribeResult> =
@@ -148,7 +159,9 @@ impl Session {
         };
         let (person, begun) = match inbox {
             Some(Opened { member, resumed, rooms, .. }) => (Person::Member(member), Some((resumed, rooms))),
-            None => (named_only.map_or(Person::Nobody, Person::Named), None),
+            None => {
+                (named_only.map_or(Person::Nobody, |(user, _place)| Person::Named { user, _place }), None)
+            }
         };
         let connected = Connected {
             person,
@@ -260,6 +273,7 @@ impl Session {
             return Err(Disconnect::InsufficientState.into());
         }
         connected.capabilities.replace(identity.capabilities);
+        self.remark(identity.mark);
         let Expiry { expires, ttl } = self.expires(identity.expires_at);
         let (client, version) = (self.client(), VERSION.to_owned());
         Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))

@@ -17,11 +17,12 @@ use tokio::{join, select};
 use uuid::Uuid;
 
 use crate::{
+    admission::{OfUser, Pass},
     auth::Capabilities,
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::{LIVE_BYTES_MAX, OUTBOX_LIMIT},
+    limits::{CLOSE_PATIENCE, LIVE_BYTES_MAX, OUTBOX_LIMIT, TURNED_OUT_PATIENCE},
     metrics::Meter,
     protocol::{
         encoding::Encoding,
@@ -54,6 +55,7 @@ mod subscriptions;
 
 use bell::{Bells, Chore};
 pub(crate) use commands::Later;
+pub(crate) use reading::present;
 use source::Source;
 pub(crate) use subscriptions::{Terms, Wanted};
 
@@ -86,6 +88,8 @@ pub(crate) struct Session {
     asking: asking::Asking,
     /// What hooks are told of the request with which the client came.
     heard: Heard,
+    /// Its place among the server's sessions.
+    pass: Pass,
     rates: rates::Rates,
     /// It ends when what it has in hand is done.
     is_finishing: Cell<bool>,
@@ -110,7 +114,10 @@ enum Person {
     /// Who has no name.
     Nobody,
     /// Who has one, at a server without inboxes.
-    Named(User),
+    Named {
+        user: User,
+        _place: Option<OfUser>,
+    },
     Member(Member),
 }
 
@@ -162,10 +169,10 @@ impl Session {
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
-        heard: Heard,
+        came: (Heard, Pass),
         read: Bytes,
     ) -> impl Future<Output = ()> + use<> {
-        let session = Session::enter(core, socket, flavour, heard, false, None);
+        let session = Session::enter(core, socket, flavour, came, false, None);
         let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
         // It is the front of a buffer of 8 KiB.
         drop(read);
@@ -180,20 +187,17 @@ impl Session {
     ) -> impl Future<Output = ()> + use<> {
         let Opening { flavour, mailbox, is_bare, heard, head, pass } = opening;
         let mailbox = Rc::new(mailbox);
-        let session = Session::enter(core, socket, flavour, heard, is_bare, Some(mailbox.clone()));
+        let session = Session::enter(core, socket, flavour, (heard, pass), is_bare, Some(mailbox.clone()));
         session.ended_if(session.link.write(|writer| writer.share(&head)));
         let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
-        async move {
-            let _pass = pass;
-            session.live(&mut source).await;
-        }
+        async move { session.live(&mut source).await }
     }
 
     fn enter(
         core: &Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
-        heard: Heard,
+        (heard, pass): (Heard, Pass),
         is_bare: bool,
         mailbox: Option<Rc<Mailbox>>,
     ) -> Rc<Session> {
@@ -215,6 +219,7 @@ impl Session {
             renewal: renewal::Renewal::default(),
             asking: asking::Asking::default(),
             heard,
+            pass,
             rates: rates::Rates::default(),
             is_finishing: Cell::default(),
             ended: RefCell::default(),
@@ -242,8 +247,9 @@ impl Session {
 
     /// Pings, and looks now and then whether something was missed.
     fn keep_time(&self) -> impl Future<Output = Disconnect> {
+        let patience = self.shared().limits.connect_patience;
         let ping = || self.send_frame(&self.flavour.ping());
-        self.clock.run(self.shared().limits.connect_patience, ping, || self.compare_in_time())
+        self.clock.run(patience, self.pass.turned_out(), ping, || self.compare_in_time())
     }
 
     /// Sees to what most sessions never have: they keep no room for it.
@@ -279,7 +285,11 @@ impl Session {
     /// Ends the connection, and says why.
     async fn close(&self, source: &mut Source, ending: Ending) {
         match source {
-            Source::WebSocket(socket) => socket.close(ending).await,
+            Source::WebSocket(socket) => {
+                let is_turned_out = self.pass.is_turned_out();
+                let patience = if is_turned_out { TURNED_OUT_PATIENCE } else { CLOSE_PATIENCE };
+                socket.close(ending, patience).await;
+            }
             Source::Apart(downstream) => {
                 let Some((code, reason)) = ending.close_frame() else { return self.link.close() };
                 self.send(&Push::disconnect(code, reason).into());
@@ -323,7 +333,7 @@ impl Session {
     pub(crate) fn signed_in(&self) -> Option<&Member> {
         match &self.connected.get()?.person {
             Person::Member(member) => Some(member),
-            Person::Nobody | Person::Named(_) => None,
+            Person::Nobody | Person::Named { .. } => None,
         }
     }
 
@@ -335,7 +345,7 @@ impl Session {
     /// The name that others see; empty for who has none.
     pub(crate) fn user_name(&self) -> &str {
         match self.connected.get().map(|connected| &connected.person) {
-            Some(Person::Named(user) | Person::Member(Member { user, .. })) => user.as_str(),
+            Some(Person::Named { user, .. } | Person::Member(Member { user, .. })) => user.as_str(),
             Some(Person::Nobody) | None => "",
         }
     }
@@ -461,7 +471,7 @@ mod tests {
     fn bytes() -> [usize; 2] {
         type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
         let run = |(core, socket, read): Arguments| {
-            Session::run(core, socket, Flavour::WebSocketJson, Heard::default(), read)
+            Session::run(core, socket, Flavour::WebSocketJson, Default::default(), read)
         };
         type Apart = (&'static Rc<Core<Gate>>, Socket, Opening);
         let run_apart = |(core, socket, opening): Apart| Session::run_apart(core, socket, opening);
@@ -473,7 +483,7 @@ mod tests {
         let [websocket, apart] = bytes();
         let session = size_of::<Session>();
         assert!(
-            websocket <= 1024 && apart <= 1024 && session <= 648,
+            websocket <= 1024 && apart <= 1024 && session <= 704,
             "{websocket} or {apart} bytes, and {session} of the session"
         );
     }

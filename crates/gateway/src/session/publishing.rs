@@ -9,7 +9,7 @@ use super::{Later, Session};
 use crate::{
     codes::{Disconnect, Failure, Refused},
     crossing,
-    limits::IDEMPOTENCY_WINDOW,
+    limits::{Doing, IDEMPOTENCY_WINDOW},
     namespaces::{By, History, Namespace},
     protocol::{command::PublishRequest, message::Empty, reply::Outcome},
     proxy::Amended,
@@ -59,6 +59,7 @@ impl Session {
         data: &Bytes,
     ) -> Result<impl Future<Output = Result<u64, Failure>> + use<>, Refused> {
         let Permit { namespace, hook } = self.may_publish(channel)?;
+        self.spend_in(&namespace, Doing::Publishing)?;
         if hook.is_none() {
             namespace.publication_data_format.check(data)?;
         }
@@ -103,6 +104,7 @@ impl Session {
         let Amended { skips_history, tags, wants_delta, key, .. } = amended;
         let sender = Sender { chan_info: self.chan_info(channel), ..self.info() };
         let delta = wants_delta || namespace.delta_publish;
+        let bytes = data.bytes().len();
         let published = Published { tags, delta, ..Published::from(data) };
         let payload = Envelope { sender: Some(sender), what: Said::Published(published) }.write();
         let history = namespace.history().filter(|_| !skips_history);
@@ -114,10 +116,16 @@ impl Session {
             (None, None) => None,
         };
         let bus = &self.shared().bus;
-        let receivers = match keep {
-            Some(keep) => bus.publish_kept(channel, payload, keep, once).await?.receivers,
-            None => bus.publish(channel, payload).await?,
+        let (receivers, is_new) = match keep {
+            Some(keep) => {
+                let kept = bus.publish_kept(channel, payload, keep, once).await?;
+                (kept.receivers, !kept.repeat)
+            }
+            None => (bus.publish(channel, payload).await?, true),
         };
+        if is_new {
+            namespace.published.add(bytes);
+        }
         crossing::publish(&self.shared().server, self.user_name(), channel, receivers);
         Ok(receivers)
     }

@@ -3,7 +3,8 @@
 use super::Session;
 use crate::{
     codes::{Code, Disconnect, Failure, Refused},
-    limits::{Bucket, Spent},
+    limits::{Bucket, Doing, Rate, Spent, Whose},
+    namespaces::Namespace,
     protocol::command::Request,
 };
 
@@ -17,16 +18,50 @@ pub(super) struct Rates {
 impl Session {
     /// Counts a command. Pongs are asked for by us.
     pub(super) fn spend_command(&self, request: &Request) -> Result<(), Failure> {
-        let limits = &self.shared().limits;
-        let Some(rate) = limits.command_rate else { return Ok(()) };
         if matches!(request, Request::Pong) {
             return Ok(());
         }
-        match self.rates.commands.spend(rate, limits.now()) {
-            Spent::Enough => Ok(()),
-            Spent::TooMuch => Err(Code::TooManyRequests.into()),
-            Spent::FarTooMuch => Err(Disconnect::TooManyRequests.into()),
+        let limits = &self.shared().limits;
+        let rates = &self.shared().admission.rates;
+        if let Some(rate) = limits.command_rate {
+            told(self.rates.commands.spend(rate, limits.now()))?;
         }
+        if let Some((rate, user)) =
+            limits.user_command_rate.zip(Some(self.user_name()).filter(|user| !user.is_empty()))
+        {
+            told(rates.spend(Whose::CommandsOf(user), rate, limits.now()))?;
+        }
+        // Others may come from there, too: they get their part of what comes back.
+        match limits.address_command_rate.zip(self.pass.address()) {
+            Some((rate, address)) if !rates.take(Whose::CommandsFrom(address), rate, limits.now()) => {
+                Err(Code::TooManyRequests.into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts what this client does in a namespace: together with what its user does elsewhere at this server.
+    pub(super) fn spend_in(&self, namespace: &Namespace, doing: Doing) -> Result<(), Refused> {
+        let (rate, all) = match doing {
+            Doing::Publishing => (namespace.publish_rate(), namespace.total_publish_rate()),
+            Doing::Subscribing => (namespace.subscribe_rate(), None),
+        };
+        let user = self.user_name();
+        let client: String;
+        let who = if user.is_empty() {
+            client = self.client();
+            &*client
+        } else {
+            user
+        };
+        let name = &*namespace.name;
+        let take = |whose, rate: Option<Rate>| {
+            let (rates, limits) = (&self.shared().admission.rates, &self.shared().limits);
+            let is_enough = rate.is_none_or(|rate| rates.take(whose, rate, limits.now()));
+            if is_enough { Ok(()) } else { Err(Refused::from(Code::TooManyRequests)) }
+        };
+        take(Whose::In { namespace: name, doing, who }, rate)?;
+        take(Whose::Publishing(name), all)
     }
 
     /// Counts an error that is the client's fault.
@@ -41,5 +76,14 @@ impl Session {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// What a client hears whose commands are its own business.
+fn told(spent: Spent) -> Result<(), Failure> {
+    match spent {
+        Spent::Enough => Ok(()),
+        Spent::TooMuch => Err(Code::TooManyRequests.into()),
+        Spent::FarTooMuch => Err(Disconnect::TooManyRequests.into()),
     }
 }

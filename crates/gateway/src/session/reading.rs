@@ -3,13 +3,15 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use bytes::Bytes;
-use naru_bus::{BusError, Present, Read, StreamPage};
+use naru_bus::{Bus, BusError, Present, Read, StreamPage};
 use naru_ledger::User;
 
 use super::{Later, Session};
 use crate::{
     codes::{Code, Disconnect, Failure, Refused},
-    limits::{HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, STREAM_PAGE},
+    limits::{
+        HISTORY_BYTES_MAX, HISTORY_PUBLICATIONS_MAX, PRESENT_BYTES_MAX, PRESENT_CLIENTS_MAX, STREAM_PAGE,
+    },
     namespaces::Channel,
     protocol::{
         command::{HistoryRequest, PresenceRequest, PresenceStatsRequest},
@@ -33,6 +35,7 @@ impl Session {
         let read = Read {
             since: since.as_ref().map(|since| since.offset),
             limit: Some(u32::try_from(limit).expect("it is at most the most")),
+            bytes: Some(HISTORY_BYTES_MAX as u64),
             reverse,
             meta_ttl: meta_ttl.meta_ttl,
         };
@@ -49,22 +52,26 @@ impl Session {
         }))
     }
 
-    /// Reads as many as are wanted, up to [`HISTORY_BYTES_MAX`], and little by little: they may be large.
+    /// Reads as many as are wanted and fit, and little by little: they may be large.
     async fn read_stream(&self, channel: &str, read: Read) -> Result<StreamPage, BusError> {
         let mut left = read.limit.unwrap_or(u32::MAX);
         let mut since = read.since;
         let mut all: Vec<(u64, Bytes)> = Vec::new();
-        let mut bytes = 0;
+        let mut bytes = read.bytes.unwrap_or(u64::MAX);
         loop {
             let limit = Some(left.min(STREAM_PAGE));
-            let StreamPage { top, publications } =
-                self.shared().bus.stream(channel, Read { since, limit, ..read }).await?;
+            let page = Read { since, limit, bytes: Some(bytes), ..read };
+            let StreamPage { top, publications } = self.shared().bus.stream(channel, page).await?;
+            // A short one is the last that there are, or that fit.
             let is_last = publications.len() < STREAM_PAGE as usize;
             for (offset, payload) in publications {
-                bytes += payload.len();
-                if bytes > HISTORY_BYTES_MAX && !all.is_empty() {
+                let Some(rest) = bytes.checked_sub(payload.len() as u64) else {
+                    if all.is_empty() {
+                        all.push((offset, payload));
+                    }
                     return Ok(StreamPage { top, publications: all });
-                }
+                };
+                bytes = rest;
                 since = Some(offset);
                 left = left.saturating_sub(1);
                 all.push((offset, payload));
@@ -79,7 +86,7 @@ impl Session {
         let channel = self.asked_presence(&presence.channel)?;
         let session = self.clone();
         Ok(Box::pin(async move {
-            let present = session.shared().bus.present(&channel).await?;
+            let present = present(&session.shared().bus, &channel).await?;
             let encoding = session.flavour.encoding();
             let presence: BTreeMap<_, _> = present
                 .iter()
@@ -124,4 +131,18 @@ impl Session {
         let channel = self.shared().namespaces.load().find_for_client(channel)?;
         Ok(decide(&channel, self)?)
     }
+}
+
+/// Who is present in a channel, if they are not too many to be told.
+pub(crate) async fn present(bus: &Bus, channel: &str) -> Result<Vec<Present>, Refused> {
+    // How many there are costs little to know.
+    if bus.present_stats(channel).await?.clients > PRESENT_CLIENTS_MAX {
+        return Err(Code::LimitExceeded.into());
+    }
+    let present = bus.present(channel).await?;
+    let bytes: usize = present.iter().map(|one| one.info.len()).sum();
+    if present.len() as u64 > PRESENT_CLIENTS_MAX || bytes > PRESENT_BYTES_MAX {
+        return Err(Code::LimitExceeded.into());
+    }
+    Ok(present)
 }

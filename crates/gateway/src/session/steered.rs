@@ -18,11 +18,11 @@ use super::{
     subscriptions::{Terms, Wanted},
 };
 use crate::{
-    auth::unix_seconds,
+    auth::{Mark, Revoke, unix_seconds},
     codes::{Disconnect, Failure, Refused, Unsubscribed},
     limits::STEERS_MAX,
     namespaces::Overrides,
-    nodes::{self, Index, Place, Steer},
+    nodes::{self, Coming, Index, Missed, Place, Steer},
     protocol::push::Push,
     publication::Sender,
 };
@@ -50,13 +50,42 @@ impl Session {
         self.core.local()
     }
 
-    /// From here on the connection is found by others; `user` is the name it will have.
-    pub(super) fn enter_index(&self, user: &str) {
+    /// What is wanted of anybody is noted for this connection, until it is known whose it is.
+    pub(super) fn coming(&self) -> Coming<'_> {
+        self.index().coming(self.id)
+    }
+
+    /// From here on the connection is found by others; `user` is the name it will have. What was wanted of it before that is done.
+    pub(super) fn enter_index(&self, user: &str, mark: Mark, missed: Missed) -> Result<(), Refused> {
         let user = user.into();
         let client = self.client;
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
-        let place = self.steered.place.get_or_init(|| Place { user, client, session });
+        let place = self.steered.place.get_or_init(|| Place { user, client, session, mark: mark.into() });
         self.index().enter(self.id, place);
+        if missed.is_overrun {
+            return Err(Refused::later());
+        }
+        for steer in missed.steers.iter().filter(|steer| steer.whom().has(place)) {
+            self.steer(steer);
+        }
+        Ok(())
+    }
+
+    /// It goes on with another token.
+    pub(super) fn remark(&self, mark: Mark) {
+        if let Some(place) = self.steered.place.get() {
+            place.mark.set(mark);
+        }
+    }
+
+    /// Ends the session if its token is one of those that were called back. The client comes back, and gets a new one if the
+    /// application gives it one.
+    pub(crate) fn revoke(&self, revoke: &Revoke) {
+        if let Some(place) = self.steered.place.get()
+            && self.shared().auth.revoked().is_of(revoke, &place.user, place.mark.get())
+        {
+            self.end(Disconnect::Expired);
+        }
     }
 
     pub(super) fn leave_index(&self) {

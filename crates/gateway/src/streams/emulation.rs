@@ -35,11 +35,11 @@ pub(crate) async fn emulate(core: &Core<Gate>, request: Request<RequestBody>) ->
 /// Whether there is such a server.
 async fn forward(core: &Core<Gate>, server: &Server, session: String, data: Bytes) -> Result<bool, BusError> {
     let shared = core.shared();
-    // Those on this server have room in a moment; the broker is asked in turn with everybody.
+    // Those on this server have room in a moment; for the broker there is a turn, of no session's.
     core.directory().relieved().await;
     let _turn = match *server == shared.server {
         true => None,
-        false => Some(shared.calls.acquire().await.expect("the semaphore is never closed")),
+        false => Some(shared.emulations.acquire().await.expect("the semaphore is never closed")),
     };
     shared.nodes.emulate(server, Emulate { session, data: Base64(data) }).await
 }

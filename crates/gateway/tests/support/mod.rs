@@ -198,6 +198,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         tokens: Tokens::new((&key()).into(), None).unwrap(),
         proxies: Proxies::default(),
         outbound_tls: None,
+        embedded: None,
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
         namespaces: Namespaces::default(),

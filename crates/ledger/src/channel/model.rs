@@ -27,7 +27,7 @@ impl Default for Bounds {
 }
 
 /// All channels. Nobody is ever subscribed, so nobody receives anything: who does is the fan-out's.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Model {
     channels: BTreeMap<Channel, Kept>,
     present: BTreeMap<(Channel, ClientId), (Run, Option<User>, Bytes)>,
@@ -36,14 +36,14 @@ pub struct Model {
 }
 
 /// One channel's.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Kept {
     /// None where it is new or forgotten.
     meta: Option<Meta>,
     once: BTreeMap<String, (Millis, Option<StreamPosition>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Meta {
     top: StreamPosition,
     generation: Generation,
@@ -129,9 +129,8 @@ impl Model {
             meta.top.offset += 1;
             meta.publications.push((meta.top.offset, payload.clone()));
             meta.kept_until = begin.now.after(keep.ttl);
-            let bytes = |all: &[(u64, Bytes)]| all.iter().map(|(_, one)| one.len() as u64).sum::<u64>();
             while meta.publications.len() > keep.size as usize
-                || meta.publications.len() > 1 && bytes(&meta.publications) > bounds.bytes_max
+                || meta.publications.len() > 1 && bytes_of(&meta.publications) > bounds.bytes_max
             {
                 meta.publications.remove(0);
             }
@@ -157,6 +156,10 @@ impl Model {
             Some(since) => *offset > since,
         });
         publications.truncate(history.limit.map_or(usize::MAX, |limit| limit as usize));
+        let bytes_max = history.bytes.unwrap_or(u64::MAX);
+        while publications.len() > 1 && bytes_of(&publications) > bytes_max {
+            publications.pop();
+        }
         Page { top: meta.top.clone(), publications }
     }
 
@@ -184,6 +187,10 @@ impl Model {
             info: info.clone(),
         })
     }
+}
+
+fn bytes_of(publications: &[(u64, Bytes)]) -> u64 {
+    publications.iter().map(|(_, payload)| payload.len() as u64).sum()
 }
 
 /// What an operation begins with.

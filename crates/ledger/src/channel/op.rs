@@ -15,7 +15,7 @@ use crate::{ClientId, User};
 pub enum Op {
     /// `NARU.CHANNEL.PUBLISH channel payload SIZE n TTL ms META ms [ONCE key ms]`
     Publish(Publish),
-    /// `NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [REVERSE]`
+    /// `NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [BYTES n] [REVERSE]`
     History(History),
     /// `NARU.CHANNEL.REMOVE channel`: nothing that was published is kept any more. Offset and epoch stay.
     Remove {
@@ -82,6 +82,8 @@ pub struct History {
     pub since: Option<u64>,
     /// As many at most. None: all. 0: the position alone.
     pub limit: Option<u32>,
+    /// As many bytes of payloads at most, of which the first may have more. None: whatever they have.
+    pub bytes: Option<u64>,
     /// The newest first.
     pub reverse: bool,
 }

@@ -91,6 +91,10 @@ impl Direct {
 }
 
 fn escape(name: &str, id: &mut String) {
+    // Nearly every name.
+    if !name.bytes().any(|byte| matches!(byte, b'%' | b':')) {
+        return id.push_str(name);
+    }
     for char in name.chars() {
         match char {
             '%' => id.push_str("%25"),

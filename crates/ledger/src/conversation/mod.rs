@@ -13,7 +13,7 @@ use serde::ser::{Serialize, Serializer};
 pub use direct::{Direct, DirectError};
 pub use room::{Room, RoomError};
 
-use crate::names::Parsed;
+use crate::names::{NameError, Parsed, User};
 
 /// A conversation, by its id: `dm:alice:bob` or `room:general`. Ordered as its text is. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,6 +48,15 @@ impl Conversation {
         } else {
             Err(ConversationError::NoKind)
         }
+    }
+
+    /// The user of this name, who may be one of the two: then there is nothing to make.
+    pub fn user(&self, name: &str) -> Result<User, NameError> {
+        let known = match self {
+            Conversation::Direct(direct) => direct.participants().iter().find(|user| user.as_str() == name),
+            Conversation::Room(_) => None,
+        };
+        known.map_or_else(|| User::parse(name), |user| Ok(user.clone()))
     }
 
     /// The id as text, at most 772 bytes.

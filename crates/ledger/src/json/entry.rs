@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Object, string};
+use super::{Object, Word, string};
 use crate::answer::{Content, Entry, Text};
-use crate::{Body, ClientId, Conversation, Kind, Millis, Role, Seq, UnknownWord, User};
+use crate::conversation::ConversationError;
+use crate::{Body, ClientId, Conversation, Kind, Millis, NameError, Role, Seq, UnknownWord, User};
 
 /// Why bytes are not what they are taken for.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum JsonError {
     /// A word of a later version's, or none.
     #[error(transparent)]
     Unknown(#[from] UnknownWord),
+    /// A conversation's id is none.
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// It lacks what those of its kind have.
     #[error("an entry of kind {0} without what such have")]
     Incomplete(Kind),
@@ -25,27 +32,54 @@ pub enum JsonError {
 
 /// Its members, as the documentation of [`Entry`] has them.
 #[derive(Deserialize)]
-struct Written {
-    conversation: Conversation,
+pub(super) struct Written<'a> {
+    #[serde(borrow)]
+    conversation: Word<'a>,
     seq: Seq,
     prev: Seq,
     count: u64,
-    kind: String,
-    from: User,
-    id: Option<ClientId>,
+    #[serde(borrow)]
+    kind: Word<'a>,
+    #[serde(borrow)]
+    from: Word<'a>,
+    #[serde(borrow)]
+    id: Option<Word<'a>>,
     at: Millis,
     target: Option<Seq>,
-    role: Option<String>,
+    #[serde(borrow)]
+    role: Option<Word<'a>>,
     #[serde(default)]
     mentions: BTreeSet<User>,
     changed: Option<Seq>,
-    #[serde(default, deserialize_with = "there")]
-    body: Option<Box<RawValue>>,
+    #[serde(borrow, default, deserialize_with = "there")]
+    body: Option<&'a RawValue>,
 }
 
 /// What is there is there, be it `null`.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
+}
+
+impl Written<'_> {
+    /// As an entry; of this conversation, if it is the one.
+    pub(super) fn read(self, within: Option<&Conversation>) -> Result<Entry, JsonError> {
+        let kind = Kind::parse(&self.kind.0)?;
+        let content = content(kind, &self)?.ok_or(JsonError::Incomplete(kind))?;
+        let conversation = match within.filter(|within| within.as_str() == self.conversation.0) {
+            Some(within) => within.clone(),
+            None => Conversation::parse(&self.conversation.0)?,
+        };
+        Ok(Entry {
+            seq: self.seq,
+            prev: self.prev,
+            count: self.count,
+            at: self.at,
+            sender: conversation.user(&self.from.0)?,
+            client_id: self.id.map(|id| ClientId::parse(&id.0)).transpose()?,
+            content,
+            conversation,
+        })
+    }
 }
 
 impl Entry {
@@ -84,23 +118,19 @@ impl Entry {
 
     /// Reads what was written so.
     pub fn from_json(json: &[u8]) -> Result<Entry, JsonError> {
-        let written: Written = serde_json::from_slice(json)?;
-        let kind = Kind::parse(&written.kind)?;
-        let content = content(kind, &written)?.ok_or(JsonError::Incomplete(kind))?;
-        let Written { conversation, seq, prev, count, at, from, id, .. } = written;
-        Ok(Entry { conversation, seq, prev, count, at, sender: from, client_id: id, content })
+        serde_json::from_slice::<Written<'_>>(json)?.read(None)
     }
 }
 
-fn content(kind: Kind, written: &Written) -> Result<Option<Content>, UnknownWord> {
-    let body = written.body.as_ref().map(|body| Body::from(body.get().as_bytes()));
+fn content(kind: Kind, written: &Written<'_>) -> Result<Option<Content>, UnknownWord> {
+    let body = written.body.map(|body| Body::from(body.get().as_bytes()));
     let text = match (body.clone(), written.changed) {
         (Some(body), None) => Some(Text::AsSaid(body)),
         (Some(body), Some(by)) => Some(Text::Edited { body, by }),
         (None, Some(by)) => Some(Text::Deleted { by }),
         (None, None) => None,
     };
-    let role = written.role.as_deref().map(Role::parse).transpose()?;
+    let role = written.role.as_ref().map(|role| Role::parse(&role.0)).transpose()?;
     let target = written.target;
     Ok(match kind {
         Kind::Message => text.map(|text| Content::Message { text, mentions: written.mentions.clone() }),

@@ -7,11 +7,16 @@ mod told;
 mod tests;
 
 pub use entry::JsonError;
-pub use told::{ENTRY_BYTES_MAX, To, Told, room_channel, server_channel};
+pub use told::{ENTRY_BYTES_MAX, Heard, To, Told, room_channel, server_channel};
 
-use std::io::Write as _;
+use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// A text that is only looked at.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Word<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Writes members of an object, one after the other.
 struct Object<'a> {
@@ -67,7 +72,7 @@ impl<'a> Object<'a> {
 }
 
 fn number(out: &mut Vec<u8>, number: u64) {
-    write!(out, "{number}").expect("a vector takes all that is written");
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {

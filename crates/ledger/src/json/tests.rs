@@ -91,9 +91,32 @@ proptest! {
     }
 
     #[test]
-    fn what_was_told_is_read_as_it_was_written(told in publications()) {
-        prop_assert_eq!(Told::from_json(&json(|out| told.write_json(out))).unwrap(), told);
+    fn what_was_told_is_heard_as_it_was_written(told in publications()) {
+        let heard = Heard::from_json(&json(|out| told.write_json(out))).unwrap();
+        let entry = told.entry.map(|entry| Entry::from_json(entry.as_bytes()).unwrap());
+        let Told { conversation, seq, kind, to, entry: _ } = told;
+        prop_assert_eq!(heard, Heard { conversation, seq, kind, to, entry });
     }
+}
+
+#[test]
+fn names_are_those_of_the_conversation_or_others() {
+    let id = Conversation::parse("dm:alice:b%3Ab").unwrap();
+    let Conversation::Direct(direct) = &id else { panic!() };
+    for user in direct.participants() {
+        assert_eq!(&id.user(user.as_str()).unwrap(), user);
+    }
+    assert_eq!(id.user("carol").unwrap().as_str(), "carol");
+    id.user("").unwrap_err();
+    id.user("a\nb").unwrap_err();
+    let foreign = r#"{"conversation":"room:a","seq":1,"kind":"message","to":[["\u0062ob",1,0],["carol",2,0]],"entry":
+        {"conversation":"room:b","seq":7,"prev":6,"count":5,"kind":"message","from":"\u0061lice","at":5,"body":null}}"#;
+    let Heard { to, entry, .. } = Heard::from_json(foreign.as_bytes()).unwrap();
+    let entry = entry.unwrap();
+    let names: Vec<_> = to.iter().map(|to| to.user.as_str()).chain([entry.sender.as_str()]).collect();
+    assert_eq!((&*names, entry.conversation.as_str()), (&["bob", "carol", "alice"][..], "room:b"));
+    let unread = r#"{"conversation":"room:a","seq":1,"kind":"message","to":[["\u0001",1,0]]}"#;
+    Heard::from_json(unread.as_bytes()).unwrap_err();
 }
 
 #[test]

@@ -55,9 +55,10 @@ pub fn operation(times: Vec<Duration>) -> impl Strategy<Value = Op> {
         .prop_map(|(channel, payload, keep, once)| Op::Publish(Publish { channel, payload, keep, once }));
     let since = prop_oneof![Just(None), (0_u64..12).prop_map(Some), Just(Some(u64::MAX >> 12))];
     let limit = prop_oneof![Just(None), (0_u32..4).prop_map(Some)];
-    let history = (channel(), time(), since, limit, any::<bool>());
-    let history = history.prop_map(|(channel, meta_ttl, since, limit, reverse)| {
-        Op::History(History { channel, meta_ttl, since, limit, reverse })
+    let bytes = prop_oneof![2 => Just(None), 1 => (0_u64..40).prop_map(Some)];
+    let history = (channel(), time(), since, limit, bytes, any::<bool>());
+    let history = history.prop_map(|(channel, meta_ttl, since, limit, bytes, reverse)| {
+        Op::History(History { channel, meta_ttl, since, limit, bytes, reverse })
     });
     let info = select(vec![Bytes::new(), Bytes::from_static(b"{\"a\":1}"), Bytes::from_static(b"\0\xff\0")]);
     let user = proptest::option::of(select(vec!["u1", "u2"]).prop_map(|user| User::parse(user).unwrap()));

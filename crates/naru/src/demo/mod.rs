@@ -103,6 +103,7 @@ fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -
         tokens,
         proxies: naru_gateway::proxy::Proxies::default(),
         outbound_tls: None,
+        embedded: None,
         pages: pages::router(about).merge(sign_in),
         namespaces: Namespaces::default(),
         inboxes: true,

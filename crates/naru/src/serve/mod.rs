@@ -1,6 +1,7 @@
 //! `naru serve`
 
 mod config;
+mod figures;
 mod settings;
 
 use std::{
@@ -18,7 +19,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use naru_broker::{Broker, Parameters, Storage};
 use naru_bus::{Keeping, Target, Terms};
-use naru_gateway::{Cluster, Gateway, Secret, Tokens, api, auth, limits, metrics, proxy::Proxies};
+use naru_gateway::{
+    Cluster, Gateway, Secret, StartError, Tokens, api, auth, limits, metrics, proxy::Proxies,
+};
 use naru_ledger::Server;
 
 use crate::{
@@ -84,6 +87,10 @@ pub(crate) struct Options {
     /// This server's name, unlike that of any other at the same broker [default: made from the port].
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// The name of the servers that work together at a broker; servers of another one do not steer each other's clients
+    /// [default: naru].
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
     /// What applications' servers have to show to use the server API, POST /api/... [default: nobody may].
     #[arg(long, env = "NARU_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
@@ -136,6 +143,7 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
 /// What is read further before anything is started.
 struct Checked {
     name: Option<Server>,
+    cluster: Cluster,
     tokens: Tokens,
     proxies: Proxies,
     api: api::Options,
@@ -151,6 +159,7 @@ impl Checked {
     fn of(settings: &Settings) -> anyhow::Result<Checked> {
         let name =
             settings.name.as_deref().map(Server::parse).transpose().context("--name, or server.name")?;
+        let cluster = settings.cluster.as_deref().map(Cluster::parse).transpose();
         let (token, made) = match &settings.token {
             token if token.has_keys() || token.allow_anonymous_connect_without_token => (token.clone(), None),
             token => {
@@ -161,10 +170,11 @@ impl Checked {
         };
         let tokens = Tokens::new(token, settings.subscription_token.clone());
         let proxies = Proxies::new(&settings.client, &settings.rpc, &settings.proxies, &settings.channel)?;
-        // Nobody would be let in by it.
-        let made = made.filter(|_| !proxies.admit_everybody());
+        // Nobody needs it to be let in.
+        let made = made.filter(|_| !proxies.admit());
         Ok(Checked {
             name,
+            cluster: cluster.context("--cluster, or server.cluster")?.unwrap_or_default(),
             tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
             proxies,
             api: settings.api.clone().try_into().context("[http_api]")?,
@@ -177,6 +187,20 @@ impl Checked {
     }
 }
 
+/// Why a chat server has not started, and what to do about it.
+fn not_started(error: StartError, broker: String) -> anyhow::Error {
+    match error {
+        StartError::Api(address, error) => {
+            listen::explain_other("the server API", address, "--api-address, or http_api.address", &error)
+        }
+        StartError::Metrics(address, error) => {
+            listen::explain_other("metrics", address, "metrics.address", &error)
+        }
+        StartError::Bus(error) if !broker.is_empty() => anyhow::Error::new(error).context(broker),
+        error => error.into(),
+    }
+}
+
 fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Result<ExitCode> {
     let listener = listen::bind(settings.bind, settings.port, "--port")?;
     let address = listener.address();
@@ -184,9 +208,11 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let Checked { tokens, proxies, made, api, limits, metrics, .. } = checked;
+    let Checked { cluster, tokens, proxies, made, api, limits, metrics, .. } = checked;
     let outbound_tls = if tokens.want_tls() || proxies.want_tls() {
-        Some(Arc::new(tls_client::terms(&Trust::System, None)?))
+        let authorities = settings.outbound_authorities.as_deref();
+        let trust = authorities.map_or(Trust::System, Trust::SystemAnd);
+        Some(Arc::new(tls_client::terms(&trust, None).context("[outbound]")?))
     } else {
         None
     };
@@ -207,7 +233,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         naru_gateway::Options {
             listener,
             server: server.clone(),
-            cluster: Cluster::default(),
+            cluster,
             tokens,
             proxies,
             outbound_tls,
@@ -220,12 +246,13 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
             cores,
             limits,
             metrics,
+            embedded: broker.as_ref().map(figures::of),
             drain: settings.drain,
             grace: GRACE,
         },
         target,
     )
-    .context(place)?;
+    .map_err(|error| not_started(error, place))?;
     let api = gateway.api_address();
     if let Some(address) = gateway.metrics_address() {
         tracing::info!(%address, "metrics are served");

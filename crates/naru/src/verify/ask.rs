@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use naru_bus::{BusError, Partition};
+use naru_bus::Partition;
 use naru_ledger::answer::Open;
 use naru_ledger::op::{From, History, Sweep};
 use naru_ledger::{Answer, Conversation, Millis, Model, Op};
@@ -11,6 +11,7 @@ use naru_ledger::{Answer, Conversation, Millis, Model, Op};
 use super::agree::{Expected, Given};
 use super::cast;
 use super::clock;
+use super::there;
 use super::world::World;
 
 /// For how long a sweep leases what it finds.
@@ -169,11 +170,6 @@ impl World<'_> {
         }
         Ok(())
     }
-}
-
-/// An answer, whatever it is. Without one nothing can be compared.
-fn there(given: Given) -> Result<Given> {
-    if given == Err(BusError::Unreachable) { Err(BusError::Unreachable.into()) } else { Ok(given) }
 }
 
 /// What a server does with what its sweep has found.

@@ -1,10 +1,12 @@
-//! `naru verify`: random histories with faults, on the model and on a broker, step by step. And live load through chat
+//! `naru verify`: random histories with faults, on the model and on a broker, step by step: of conversations, or of
+//! channels that keep their publications (`channels`). And live load through chat
 //! servers (`live`).
 
 mod agree;
 mod ask;
 mod cast;
 mod chance;
+mod channels;
 mod clock;
 pub(crate) mod live;
 mod own;
@@ -16,6 +18,7 @@ mod stage;
 mod step;
 mod world;
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -51,6 +54,9 @@ pub(crate) struct Options {
     /// How many things happen in each.
     #[arg(long, value_name = "K", default_value_t = 120, conflicts_with = "live")]
     steps: usize,
+    /// Histories of channels that keep their publications, and none of conversations.
+    #[arg(long, conflicts_with = "live")]
+    channels: bool,
     #[command(flatten)]
     live: live::Options,
 }
@@ -76,17 +82,30 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         say!("{}", stage.connect().await?)?;
-        check(&mut stage, options, seed).await?;
+        if options.channels {
+            check::<channels::Step>(&mut stage, options, seed).await?;
+        } else {
+            check::<Step>(&mut stage, options, seed).await?;
+        }
         stage.clear().await
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(stage: &mut Stage, options: &Options, seed: u64) -> Result<()> {
+/// A history, of steps that mean something wherever they stand.
+trait History: Copy + Debug {
+    /// Makes up one.
+    fn made_up(random: &mut Random, steps: usize, can_restart: bool) -> Vec<Self>;
+
+    /// Plays one to its end. Returns how many operations it has had.
+    async fn play(stage: &mut Stage, seed: u64, steps: &[Self]) -> Result<u64>;
+}
+
+async fn check<S: History>(stage: &mut Stage, options: &Options, seed: u64) -> Result<()> {
     let Options { histories, steps, .. } = options;
     let (begun, mut asked) = (Instant::now(), 0);
     for seed in seed..seed.saturating_add(*histories) {
-        let steps = chance::history(&mut Random::new(seed), *steps, stage.can_restart());
+        let steps = S::made_up(&mut Random::new(seed), *steps, stage.can_restart());
         match play(stage, seed, &steps).await {
             Ok(more) => asked += more,
             Err(failure) => {
@@ -106,8 +125,8 @@ async fn check(stage: &mut Stage, options: &Options, seed: u64) -> Result<()> {
 }
 
 /// Prints a shorter history that fails, too. Returns how; none if it does not always.
-async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Result<Option<anyhow::Error>> {
-    let steps = shrink::shrink(steps, async |steps: &[Step]| play(stage, seed, steps).await.is_err()).await;
+async fn shortened<S: History>(stage: &mut Stage, seed: u64, steps: Vec<S>) -> Result<Option<anyhow::Error>> {
+    let steps = shrink::shrink(steps, async |steps: &[S]| play(stage, seed, steps).await.is_err()).await;
     for step in &steps {
         say!("  {step:?}")?;
     }
@@ -116,10 +135,10 @@ async fn shortened(stage: &mut Stage, seed: u64, steps: Vec<Step>) -> Result<Opt
 
 /// Plays a history to its end. Returns how many operations it has had. Where the broker was not there for a moment, as on a
 /// machine that stood still, it is not known what was done: from the start again.
-async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
+async fn play<S: History>(stage: &mut Stage, seed: u64, steps: &[S]) -> Result<u64> {
     let mut left = UNREACHABLE_MAX;
     loop {
-        let outcome = play_once(stage, seed, steps).await;
+        let outcome = S::play(stage, seed, steps).await;
         match &outcome {
             Err(error) if left > 0 && error.downcast_ref() == Some(&BusError::Unreachable) => {
                 say!("the broker was not there for a moment; the history of seed {seed} is played again")?;
@@ -132,14 +151,28 @@ async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
     }
 }
 
-async fn play_once(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
-    let set = usize::try_from(seed % 3).unwrap_or(0);
-    let mut world = World::begin(stage, set, seed.to_string()).await?;
-    let outcome = through(&mut world, steps).await;
-    if outcome.is_err() {
-        world.clear().await?;
+impl History for Step {
+    fn made_up(random: &mut Random, steps: usize, can_restart: bool) -> Vec<Step> {
+        chance::history(random, steps, can_restart)
     }
-    outcome.map(|()| world.asked)
+
+    async fn play(stage: &mut Stage, seed: u64, steps: &[Step]) -> Result<u64> {
+        let set = usize::try_from(seed % 3).unwrap_or(0);
+        let mut world = World::begin(stage, set, seed.to_string()).await?;
+        let outcome = through(&mut world, steps).await;
+        if outcome.is_err() {
+            world.clear().await?;
+        }
+        outcome.map(|()| world.asked)
+    }
+}
+
+/// An answer, whatever it is. Without one nothing can be compared.
+fn there<T>(given: Result<T, BusError>) -> Result<Result<T, BusError>> {
+    match given {
+        Err(BusError::Unreachable) => Err(BusError::Unreachable.into()),
+        given => Ok(given),
+    }
 }
 
 async fn through(world: &mut World<'_>, steps: &[Step]) -> Result<()> {

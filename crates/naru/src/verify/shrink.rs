@@ -1,9 +1,7 @@
 //! A shorter history that fails, too.
 
-use super::step::Step;
-
 /// Leaves out whatever can be left out so that `fails` still holds: halves at first, then ever smaller pieces.
-pub(super) async fn shrink(mut steps: Vec<Step>, mut fails: impl AsyncFnMut(&[Step]) -> bool) -> Vec<Step> {
+pub(super) async fn shrink<S: Copy>(mut steps: Vec<S>, mut fails: impl AsyncFnMut(&[S]) -> bool) -> Vec<S> {
     let mut piece = steps.len() / 2;
     while piece > 0 {
         let mut start = 0;
@@ -24,6 +22,7 @@ pub(super) async fn shrink(mut steps: Vec<Step>, mut fails: impl AsyncFnMut(&[St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::step::Step;
 
     #[test]
     fn only_what_is_needed_to_fail_is_left() {

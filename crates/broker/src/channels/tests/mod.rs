@@ -253,7 +253,14 @@ fn names_that_are_only_read_are_forgotten_within_minutes_and_what_was_published_
     let read = |name: &str| {
         let meta_ttl = Duration::from_secs(30 * 24 * 3600);
         let channel = Channel::parse(name).unwrap();
-        Op::History(channel::History { channel, meta_ttl, since: None, limit: Some(0), reverse: false })
+        Op::History(channel::History {
+            channel,
+            meta_ttl,
+            since: None,
+            limit: Some(0),
+            bytes: None,
+            reverse: false,
+        })
     };
     twins.ask(&publish("a", 1, None), EpochNumber(1)).unwrap();
     twins.ask(&read("a"), EpochNumber(2)).unwrap();
@@ -280,6 +287,7 @@ fn who_only_reads_writes_nothing_most_of_the_time() {
         meta_ttl: Duration::from_secs(3600),
         since: None,
         limit: None,
+        bytes: None,
         reverse: false,
     });
     let mut writes = 0;

@@ -9,6 +9,9 @@ use naru_resp::ReplyWriter;
 
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
+/// What the answer to a message has at most, but for very high numbers.
+const APPENDED_BYTES: usize = 112;
+
 /// Writes an answer.
 pub(crate) fn write(answer: &Answer, to: &mut Writer<'_>) {
     match answer {
@@ -40,6 +43,7 @@ pub(crate) fn write_refused(refused: &Refused, to: &mut Writer<'_>) {
 }
 
 fn appended(it: &Appended, to: &mut Writer<'_>) {
+    to.reserve(APPENDED_BYTES);
     to.array(8);
     numbers([it.seq.0, it.at.0, it.prev.0, it.count, u64::from(it.repeat), it.version.0], to);
     to.bulk(it.mode.as_str());

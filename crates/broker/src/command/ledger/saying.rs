@@ -20,7 +20,8 @@ pub(super) fn send(command: &Command<'_>) -> Result<Op, Refusal> {
 
 fn said(command: &Command<'_>) -> Result<Append, Refusal> {
     let mut words = Words::of(command);
-    let (conversation, sender) = (words.conversation()?, words.user()?);
+    let conversation = words.conversation()?;
+    let sender = words.parsed("a user name", |name| conversation.user(name))?;
     let client_id = client_id(&mut words)?;
     let body = words.body()?;
     let (mut kind, mut target, mut mentions, mut level) = (None, None, None, None);

@@ -205,8 +205,8 @@ fn use_channels(channels: &mut Channels) {
         let keep = channel::Keep { size: 2, ttl: hour, meta_ttl: hour };
         let (channel, payload, once) = (name.clone(), Bytes::from_static(b"x"), None);
         let publish = channel::Publish { channel: channel.clone(), payload, keep, once };
-        let history =
-            channel::History { channel, meta_ttl: hour, since: Some(1), limit: None, reverse: true };
+        let (since, bytes) = (Some(1), Some(1));
+        let history = channel::History { channel, meta_ttl: hour, since, limit: None, bytes, reverse: true };
         for op in [channel::Op::Publish(publish), channel::Op::History(history)] {
             let decided = channels.decide(&op, moment).expect("there is room");
             for mut change in decided.changes {

@@ -114,7 +114,8 @@ impl Method for History {
             limit => Some(u32::try_from(limit).unwrap_or(u32::MAX)),
         };
         let since = self.since.as_ref().map(|since| since.offset);
-        let page = api.bus.stream(&self.channel, Read { since, limit, reverse, meta_ttl }).await?;
+        let page =
+            api.bus.stream(&self.channel, Read { since, limit, bytes: None, reverse, meta_ttl }).await?;
         let epoch = page.top.epoch.as_str();
         if self.since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != epoch) {
             return Err(Refusal::unrecoverable_position());

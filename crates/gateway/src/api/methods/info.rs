@@ -7,7 +7,7 @@ use super::{
     super::{Api, keys::Scope, method::Method, refusal::Refusal},
     LOOKING,
 };
-use crate::nodes::{Answer, NodeInfo, Question};
+use crate::nodes::{Answer, Load, NodeInfo, Question};
 
 /// Nothing is asked for.
 #[derive(Deserialize, ToSchema)]
@@ -37,12 +37,26 @@ pub(crate) struct Node {
     num_channels: u64,
     /// Seconds.
     uptime: u64,
+    /// What it takes of its machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<NodeProcess>,
+}
+
+/// What a server takes of its machine.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NodeProcess {
+    /// Percent of one processor, since `info` was asked before; 0 in the first second.
+    cpu: f64,
+    /// Bytes of memory that are resident.
+    rss: u64,
 }
 
 impl From<NodeInfo> for Node {
     fn from(info: NodeInfo) -> Node {
-        let NodeInfo { uid, name, version, num_clients, num_users, num_subs, num_channels, uptime } = info;
-        Node { uid, name, version, num_clients, num_users, num_subs, num_channels, uptime }
+        let NodeInfo { uid, name, version, num_clients, num_users, num_subs, num_channels, uptime, process } =
+            info;
+        let process = process.map(|Load { cpu, rss }| NodeProcess { cpu: cpu as f64 / 10.0, rss });
+        Node { uid, name, version, num_clients, num_users, num_subs, num_channels, uptime, process }
     }
 }
 

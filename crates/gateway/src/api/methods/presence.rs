@@ -10,7 +10,10 @@ use super::{
     super::{Api, given, keys::Scope, method::Method, refusal::Refusal},
     LOOKING,
 };
-use crate::publication::{Payload, Sender};
+use crate::{
+    publication::{Payload, Sender},
+    session::present,
+};
 
 /// In which channel.
 #[derive(Deserialize, ToSchema)]
@@ -57,7 +60,7 @@ impl From<&Sender> for ClientInfo {
 
 impl Method for Presence {
     const NAME: &'static str = "presence";
-    const SUMMARY: &'static str = "Who is in a channel, on all servers.";
+    const SUMMARY: &'static str = "Who is in a channel, on all servers, unless they are more than 10,000.";
     const GROUP: &'static str = LOOKING;
 
     type Done = PresenceResult;
@@ -70,7 +73,7 @@ impl Method for Presence {
         if !api.channel(&self.channel)?.namespace().presence {
             return Err(Refusal::not_available());
         }
-        let present = api.bus.present(&self.channel).await?;
+        let present = present(&api.bus, &self.channel).await?;
         let presence = present.into_iter().map(|one| {
             let user = one.user.as_ref().map_or("", |user| user.as_str());
             let sender = Sender::read(one.client.as_str(), user, &one.info);

@@ -115,10 +115,14 @@ impl Api {
             (None, Some(once)) => Keep { size: 0, ttl: once.window, meta_ttl: once.window },
             (None, None) => {
                 self.bus.publish(channel, payload).await?;
+                namespace.published.add(outgoing.data.bytes().len());
                 return Ok(PublishResult::default());
             }
         };
         let kept = self.bus.publish_kept(channel, payload, keep, outgoing.once.clone()).await?;
+        if !kept.repeat {
+            namespace.published.add(outgoing.data.bytes().len());
+        }
         Ok(kept.position.map_or_else(PublishResult::default, |position| PublishResult {
             offset: position.offset,
             epoch: position.epoch.as_str().to_owned(),

@@ -3,11 +3,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::{
-    super::testing::{ED, P256, P384, Pair, RSA, signed},
+    super::{
+        algorithm::Algorithm,
+        testing::{ED, P256, P384, P521, Pair, RSA, signed},
+    },
     *,
 };
 use crate::{
@@ -48,7 +50,7 @@ impl Provider {
 }
 
 async fn open(jwks: &Arc<Jwks>, token: &str) -> Result<String, BadToken> {
-    let header = jsonwebtoken::decode_header(token).unwrap();
+    let header = Header::of(token).unwrap();
     jwks.open(&header, token).await.map(|claims| claims.get().to_owned())
 }
 
@@ -68,6 +70,7 @@ async fn published_keys_of_each_kind_verify_and_no_others() {
         RSA.published("rsa"),
         P256.published("p256"),
         P384.published("p384"),
+        P521.published("p521"),
         ED.published("ed"),
     ])
     .await;
@@ -77,6 +80,7 @@ async fn published_keys_of_each_kind_verify_and_no_others() {
         (&RSA, Algorithm::RS512, "rsa"),
         (&P256, Algorithm::ES256, "p256"),
         (&P384, Algorithm::ES384, "p384"),
+        (&P521, Algorithm::ES512, "p521"),
         (&ED, Algorithm::EdDSA, "ed"),
     ] {
         let opened = open(&jwks, &token(pair, algorithm, kid)).await;

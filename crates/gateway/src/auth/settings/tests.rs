@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::testing::{ED, P256, P384, RSA},
+    super::testing::{ED, P256, P384, P521, RSA},
     *,
 };
 use crate::auth::Tokens;
@@ -22,6 +22,7 @@ fn every_setting_is_read() {
             {"id": "a", "algorithm": "HS512", "secret": "t"},
             {"id": "b", "algorithm": "PS256", "public_key": RSA.pem},
             {"algorithm": "ES384", "public_key": P384.pem},
+            {"algorithm": "ES512", "public_key": P521.pem},
             {"algorithm": "EdDSA", "public_key": ED.pem},
         ],
         "jwks_public_endpoint": "https://id.example/keys",
@@ -32,7 +33,7 @@ fn every_setting_is_read() {
         "require_exp": true,
     }))
     .unwrap();
-    assert_eq!(checked.keys.len(), 8);
+    assert_eq!(checked.keys.len(), 9);
     assert_eq!(checked.jwks.unwrap().1, Duration::from_secs(3600));
     assert_eq!(checked.leeway, Duration::from_secs(5));
     assert!(checked.require_exp);
@@ -57,6 +58,8 @@ fn what_cannot_be_meant_is_refused_with_the_name_of_the_setting_and_no_secret() 
         (json!({"keys": [{"algorithm": "HS256", "public_key": RSA.pem}]}), "not a key for this algorithm"),
         (json!({"keys": [{"algorithm": "RS256", "secret": "s3cret"}]}), "not a key for this algorithm"),
         (json!({"keys": [{"algorithm": "ES256", "public_key": P384.pem}]}), "not a key for this algorithm"),
+        (json!({"keys": [{"algorithm": "ES512", "public_key": P384.pem}]}), "not a key for this algorithm"),
+        (json!({"keys": [{"algorithm": "ES384", "public_key": P521.pem}]}), "not a key for this algorithm"),
         (json!({"keys": [{"algorithm": "none", "secret": "s3cret"}]}), "unknown variant `none`"),
         (json!({"keys": [{"secret": "s3cret"}]}), "missing field `algorithm`"),
         (json!({"audience": "a", "audience_regex": "a"}), "audience and audience_regex exclude each other"),

@@ -7,7 +7,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use jsonwebtoken::EncodingKey;
 use serde_json::json;
 
 use super::*;
@@ -45,6 +45,7 @@ fn families() -> Vec<Family> {
         family(Algorithm::RS256, "rs", &RSA, Pair::rsa()),
         family(Algorithm::ES256, "es", &P256, Pair::ecdsa(Algorithm::ES256)),
         family(Algorithm::ES384, "es384", &P384, Pair::ecdsa(Algorithm::ES384)),
+        family(Algorithm::ES512, "es512", &P521, Pair::ecdsa(Algorithm::ES512)),
         family(Algorithm::EdDSA, "ed", &ED, Pair::ed25519()),
     ]
 }
@@ -56,6 +57,7 @@ fn configured() -> Auth {
             {"id": "rs", "algorithm": "RS256", "public_key": RSA.pem},
             {"id": "es", "algorithm": "ES256", "public_key": P256.pem},
             {"id": "es384", "algorithm": "ES384", "public_key": P384.pem},
+            {"id": "es512", "algorithm": "ES512", "public_key": P521.pem},
             {"id": "ed", "algorithm": "EdDSA", "public_key": ED.pem},
         ],
         "audience": "chat",
@@ -125,7 +127,7 @@ fn header(choice: usize, family: &Family) -> String {
         11 => algorithm(r#""HS512""#),
         12 => algorithm(r#""RS384""#),
         13 => algorithm(r#""PS256""#),
-        14 => algorithm(r#""ES512""#),
+        14 => algorithm(if alg == "ES512" { r#""ES384""# } else { r#""ES512""# }),
         15 => algorithm(r#""ES256K""#),
         16 => algorithm(r#""XX256""#),
         17 => format!(r#"{{"kid":"{kid}"}}"#),
@@ -156,11 +158,10 @@ const KEYS: usize = 8;
 
 /// Who signs, in the way of the family unless it says otherwise.
 fn signature_of(choice: usize, family: &Family, message: &[u8]) -> String {
-    let by_secret =
-        |secret: &[u8]| crypto::sign(message, &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();
+    let by_secret = |secret: &[u8]| sign_with(message, &EncodingKey::from_secret(secret), Algorithm::HS256);
     match choice {
-        0 => crypto::sign(message, &family.key, family.algorithm).unwrap(),
-        1 => crypto::sign(message, &family.strange, family.algorithm).unwrap(),
+        0 => sign_with(message, &family.key, family.algorithm),
+        1 => sign_with(message, &family.strange, family.algorithm),
         2..=4 => by_secret(family.public[choice - 2].as_bytes()),
         5 => by_secret(b""),
         6 => by_secret(&[0; 32]),
@@ -205,7 +206,9 @@ fn der(raw: &[u8]) -> Vec<u8> {
     };
     let (r, s) = raw.split_at(raw.len() / 2);
     let (r, s) = (integer(r), integer(s));
-    [&[0x30, (r.len() + s.len()) as u8], &*r, &*s].concat()
+    let length = r.len() + s.len();
+    let long: &[u8] = if length > 127 { &[0x81] } else { &[] };
+    [&[0x30], long, &[length as u8], &*r, &*s].concat()
 }
 
 /// Claims as text, and whether they are good. `@` stands for a minute from now, `#` for an hour ago.
@@ -299,7 +302,7 @@ fn arranged(choice: usize, token: &str, family: &Family) -> String {
         // A token that says another token.
         12 => {
             let outer = format!(r#"{{"alg":"{:?}","kid":"{}","cty":"JWT"}}"#, family.algorithm, family.kid);
-            forged(&outer, token, |message| crypto::sign(message, &family.key, family.algorithm).unwrap())
+            forged(&outer, token, |message| sign_with(message, &family.key, family.algorithm))
         }
         13 => format!("{header}.{claims}.{signature}{}", "A".repeat(1 << 20)),
         14 => format!("Bearer {token}"),
@@ -345,7 +348,12 @@ async fn of_all_that_is_tried_only_the_good_token_gets_in() {
 /// against it: no key ids, no pinned algorithm.
 #[tokio::test]
 async fn a_public_key_is_never_a_secret() {
-    for (name, pair) in [("rsa_public_key", &*RSA), ("ecdsa_public_key", &P256), ("eddsa_public_key", &ED)] {
+    for (name, pair) in [
+        ("rsa_public_key", &*RSA),
+        ("ecdsa_public_key", &P256),
+        ("ecdsa_public_key", &P521),
+        ("eddsa_public_key", &ED),
+    ] {
         for settings in [json!({name: pair.pem}), json!({name: pair.pem, "hmac_secret_key": "secret"})] {
             let auth = auth(settings);
             let der =

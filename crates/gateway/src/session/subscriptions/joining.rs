@@ -196,13 +196,14 @@ impl Session {
         let read = async |read: Read| self.shared().bus.stream(channel, read).await;
         let Some(wanted) = &terms.wanted else {
             let StreamPage { top, .. } =
-                read(Read { since: None, limit: Some(0), reverse: false, meta_ttl }).await?;
+                read(Read { since: None, limit: Some(0), bytes: None, reverse: false, meta_ttl }).await?;
             return Ok(Start { from: top.offset, top, is_recovered: false, publications: Vec::new() });
         };
         // Pages are large: when everybody comes back, only so many are read at once.
         let _turn = self.replay_turn().await;
         if terms.granted.recovery_mode == RecoveryMode::Cache {
-            let newest = read(Read { since: None, limit: Some(1), reverse: true, meta_ttl }).await?;
+            let newest = Read { since: None, limit: Some(1), bytes: None, reverse: true, meta_ttl };
+            let newest = read(newest).await?;
             let is_recovered = wanted.is_recovered_to_newest(&newest);
             let StreamPage { top, mut publications } = newest;
             let mut from = top.offset;
@@ -214,7 +215,8 @@ impl Session {
             }
             return Ok(Start { from, top, is_recovered, publications });
         }
-        let first = Read { since: Some(wanted.offset), limit: Some(STREAM_PAGE), reverse: false, meta_ttl };
+        let (since, limit, bytes) = (Some(wanted.offset), Some(STREAM_PAGE), Some(terms.budget as u64));
+        let first = Read { since, limit, bytes, reverse: false, meta_ttl };
         let missed = read(first).await?;
         if !wanted.is_recovered(&missed) {
             let top = missed.top;

@@ -23,7 +23,7 @@ use crate::{
     codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     interests::Hold,
     keyed::Keyed,
-    limits::HISTORY_BYTES_MAX,
+    limits::{Doing, HISTORY_BYTES_MAX},
     namespaces::{Asked, By, Caps, DeltaType, Overrides, Who},
     protocol::{
         command::{SubRefreshRequest, SubscribeRequest, UnsubscribeRequest},
@@ -202,6 +202,8 @@ impl Session {
         let name: &str = &subscribe.channel;
         let namespaces = self.shared().namespaces.load_full();
         let channel = namespaces.find_for_client(name)?;
+        // Before anything is verified, asked or read for it.
+        self.spend_in(channel.namespace(), Doing::Subscribing)?;
         let pass = if subscribe.token.is_empty() {
             None
         } else {

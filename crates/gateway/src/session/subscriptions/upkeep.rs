@@ -12,7 +12,7 @@ use tokio::{
 use super::{Phase, Session, Standing, Subscription, Tells};
 use crate::{
     codes::{Disconnect, Unsubscribed},
-    limits::{CHANNEL_RETRY, LIVE_BYTES_MAX, PAUSE_BYTES, POSITION_CHECK, STREAM_PAGE},
+    limits::{CHANNEL_RETRY, LIVE_BYTES_MAX, PAUSE_BYTES, POSITION_CHECK, STREAM_BYTES, STREAM_PAGE},
     protocol::push::Push,
     publication::{self, Envelope, Said},
     session::{Chore, Ending},
@@ -143,7 +143,8 @@ impl Session {
         heard: u64,
         meta_ttl: Duration,
     ) -> Result<Result<(), BusError>, Ending> {
-        let read = Read { since: Some(from.offset), limit: Some(STREAM_PAGE), reverse: false, meta_ttl };
+        let (since, limit, bytes) = (Some(from.offset), Some(STREAM_PAGE), Some(STREAM_BYTES as u64));
+        let read = Read { since, limit, bytes, reverse: false, meta_ttl };
         let page = {
             let _turn = self.replay_turn().await;
             match self.shared().bus.stream(channel, read).await {

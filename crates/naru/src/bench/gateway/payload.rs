@@ -18,6 +18,16 @@ pub(super) const HEAD_BYTES: usize = MARK.len() + STAMP_BYTES;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// What each byte is worth as a digit; more than 15 if it is none.
+const VALUES: [u8; 256] = {
+    let (mut values, mut at) = ([u8::MAX; 256], 0);
+    while at < DIGITS.len() {
+        values[DIGITS[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+
 /// All payloads of a run, but for the stamps.
 #[derive(Clone)]
 pub(super) struct Payload {
@@ -74,16 +84,13 @@ fn write_hex(mut number: u64, digits: &mut [u8]) {
 }
 
 fn read_hex(digits: &[u8]) -> Option<u64> {
-    let mut number = 0;
+    let (mut number, mut seen) = (0, 0);
     for digit in digits {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        number = number << 4 | u64::from(value);
+        let value = VALUES[usize::from(*digit)];
+        seen |= value;
+        number = number << 4 | u64::from(value & 15);
     }
-    Some(number)
+    (seen < 16).then_some(number)
 }
 
 /// The number that is due next from each publisher: everything arrives once, in order, with no gap.

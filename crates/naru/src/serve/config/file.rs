@@ -19,6 +19,7 @@ pub(in crate::serve) struct File {
     pub(in crate::serve) client: proxy::Client,
     pub(in crate::serve) rpc: proxy::Rpc,
     pub(in crate::serve) proxies: Vec<proxy::Named>,
+    pub(in crate::serve) outbound: Outbound,
     pub(in crate::serve) http_api: api::Settings,
     pub(in crate::serve) limits: limits::Settings,
     pub(in crate::serve) metrics: metrics::Settings,
@@ -29,6 +30,7 @@ pub(in crate::serve) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::serve) struct Server {
     pub(in crate::serve) name: Option<String>,
+    pub(in crate::serve) cluster: Option<String>,
     pub(in crate::serve) bind: Option<IpAddr>,
     pub(in crate::serve) port: Option<u16>,
     #[serde(deserialize_with = "cores")]
@@ -62,6 +64,13 @@ impl Default for Inbox {
     fn default() -> Inbox {
         Inbox { enabled: true }
     }
+}
+
+/// What is asked of other servers than the broker: back ends, and who publishes keys of tokens.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::serve) struct Outbound {
+    pub(in crate::serve) tls_ca_cert_file: Option<PathBuf>,
 }
 
 /// Rooms that users may make or join by themselves.

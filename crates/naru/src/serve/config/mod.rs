@@ -65,8 +65,9 @@ pub(super) fn read(
     read().map_err(|fault| fault.told(name))
 }
 
-fn is_secret(key: &str, value: &str) -> bool {
-    key == "key"
+fn is_secret(table: &str, key: &str, value: &str) -> bool {
+    table == "static_headers"
+        || ["key", "token", "requirepass"].contains(&key)
         || key.contains("secret")
         || key.contains("password")
         || (key == "url" && value.contains('@'))

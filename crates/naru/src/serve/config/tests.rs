@@ -18,7 +18,7 @@ fn keys(section: &str) -> Vec<String> {
 }
 
 /// All sections that have keys of their own.
-const SECTIONS: [&str; 28] = [
+const SECTIONS: [&str; 29] = [
     "",
     "[server]",
     "[broker]",
@@ -44,6 +44,7 @@ const SECTIONS: [&str; 28] = [
     "[channel.proxy]",
     "[channel.proxy.subscribe]",
     "[[proxies]]",
+    "[outbound]",
     "[rpc]",
     "[rpc.without_namespace]",
     "[[rpc.namespaces]]",
@@ -203,13 +204,25 @@ fn the_reference_has_everything_and_nothing_else() {
 #[test]
 fn secrets_are_known_by_their_names() {
     let has_secret = |text: &str| Node::parse(text).unwrap().any(&is_secret);
-    for text in
-        ["[token]\nhmac_secret_key = \"x\"", "[[a.keys]]\nkey = \"x\"", "[broker]\nurl = \"redis://:x@h\""]
-    {
+    for text in [
+        "[token]\nhmac_secret_key = \"x\"",
+        "[[a.keys]]\nkey = \"x\"",
+        "[broker]\nurl = \"redis://:x@h\"",
+        "[broker.set]\nrequirepass = \"x\"",
+        "[metrics]\ntoken = \"x\"",
+        "[client.proxy.connect.http.static_headers]\nX-Naru = \"x\"",
+        "[[proxies]]\nhttp = { static_headers = { X-Naru = \"x\" } }",
+        "[rpc.proxy.http]\nsigning_secret = \"x\"",
+        "[a]\nsecrets = [\"x\"]",
+    ] {
         assert!(has_secret(text), "{text}");
     }
-    for text in ["", "[token]\nrsa_public_key = \"x\"", "[broker]\nurl = \"redis://h\"\ntls_key_file = \"x\""]
-    {
+    for text in [
+        "",
+        "[token]\nrsa_public_key = \"x\"",
+        "[broker]\nurl = \"redis://h\"\ntls_key_file = \"x\"",
+        "[client.proxy.connect]\nhttp_headers = [\"Cookie\"]",
+    ] {
         assert!(!has_secret(text), "{text}");
     }
 }

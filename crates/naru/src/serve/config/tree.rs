@@ -90,14 +90,16 @@ impl Node {
         entry.node.put(rest, said, place)
     }
 
-    /// Whether some key of the file has a value for which this holds.
-    pub(super) fn any(&self, holds: &impl Fn(&str, &str) -> bool) -> bool {
+    /// Whether this holds for some text: of the key of its table, its own key, and what it says.
+    pub(super) fn any(&self, holds: &impl Fn(&str, &str, &str) -> bool) -> bool {
+        self.any_of("", "", holds)
+    }
+
+    fn any_of(&self, table: &str, key: &str, holds: &impl Fn(&str, &str, &str) -> bool) -> bool {
         match &self.value {
-            Value::Table(entries) => entries.iter().any(|entry| match &entry.node.value {
-                Value::Text(text) => holds(&entry.key, text),
-                _ => entry.node.any(holds),
-            }),
-            Value::List(nodes) => nodes.iter().any(|node| node.any(holds)),
+            Value::Text(text) => holds(table, key, text),
+            Value::Table(entries) => entries.iter().any(|entry| entry.node.any_of(key, &entry.key, holds)),
+            Value::List(nodes) => nodes.iter().any(|node| node.any_of(table, key, holds)),
             _ => false,
         }
     }

@@ -1,8 +1,9 @@
 //! The Centrifuge client protocol in JSON: one object a line.
 
-use std::{borrow::Cow, collections::BTreeMap, io::Write as _};
+use std::{borrow::Cow, collections::BTreeMap, io::Write as _, iter};
 
 use anyhow::{Context as _, bail};
+use memchr::memchr;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -76,7 +77,13 @@ pub(super) fn rpc(id: u32, method: &str, data: &[u8], out: &mut Vec<u8>) {
 }
 
 pub(super) fn split(message: &[u8]) -> impl Iterator<Item = &[u8]> {
-    message.strip_suffix(b"\n").unwrap_or(message).split(|byte| *byte == b'\n')
+    let mut rest = Some(message.strip_suffix(b"\n").unwrap_or(message));
+    iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr(b'\n', line);
+        rest = end.map(|end| &line[end + 1..]);
+        Some(end.map_or(line, |end| &line[..end]))
+    })
 }
 
 #[derive(Deserialize)]

@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod application;
+mod clients;
+#[path = "../plain_http/far_end.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod far_end;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpListener},
-    sync::{Arc, Mutex},
-    thread,
+    io::Write as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,118 +22,8 @@ use naru_gateway::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Client, Harbour, eventually, token};
-
-/// A back end. Each path answers as it was told to, to one more request than it was told.
-struct Application {
-    url: String,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    answers: HashMap<String, Reply>,
-    asked: Vec<Asked>,
-}
-
-#[derive(Clone)]
-enum Reply {
-    Json(Value),
-    Text(&'static str, String),
-    /// The connection is closed without any.
-    Nothing,
-    Never,
-    /// After a while: with the request's own data.
-    Echo(Duration),
-}
-
-#[derive(Clone, Debug)]
-struct Asked {
-    path: String,
-    headers: HashMap<String, String>,
-    body: Value,
-}
-
-impl Application {
-    fn start() -> Application {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let state: Arc<Mutex<State>> = Arc::default();
-        let application = Application { url, state: state.clone() };
-        application.answer("/connect", json!({"result": {"user": "probe"}}));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, state) = (stream.unwrap(), state.clone());
-                thread::spawn(move || {
-                    let mut reader = BufReader::new(&stream);
-                    let mut line = String::new();
-                    reader.read_line(&mut line).unwrap();
-                    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-                    let mut headers = HashMap::new();
-                    loop {
-                        line.clear();
-                        reader.read_line(&mut line).unwrap();
-                        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-                        headers.insert(name.to_lowercase(), value.to_owned());
-                    }
-                    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-                    let mut body = vec![0; length];
-                    reader.read_exact(&mut body).unwrap();
-                    let body: Value = serde_json::from_slice(&body).unwrap();
-                    let reply = {
-                        let mut state = state.lock().unwrap();
-                        state.asked.push(Asked { path: path.clone(), headers, body: body.clone() });
-                        state.answers.get(&path).cloned().unwrap_or(Reply::Nothing)
-                    };
-                    let (status, text) = match reply {
-                        Reply::Json(json) => ("200 OK", json.to_string()),
-                        Reply::Text(status, text) => (status, text),
-                        Reply::Echo(pause) => {
-                            thread::sleep(pause);
-                            ("200 OK", json!({"result": {"data": body["data"]}}).to_string())
-                        }
-                        Reply::Nothing => return stream.shutdown(Shutdown::Both).unwrap_or_default(),
-                        Reply::Never => loop {
-                            thread::park();
-                        },
-                    };
-                    let head =
-                        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", text.len());
-                    // Whoever has asked may not read all of it.
-                    let _ = (&stream).write_all(format!("{head}\r\n\r\n{text}").as_bytes());
-                });
-            }
-        });
-        application
-    }
-
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.url)
-    }
-
-    fn answer(&self, path: &str, json: Value) {
-        self.reply(path, Reply::Json(json));
-    }
-
-    fn reply(&self, path: &str, reply: Reply) {
-        self.state.lock().unwrap().answers.insert(path.into(), reply);
-    }
-
-    /// What this path was asked last.
-    fn asked(&self, path: &str) -> Asked {
-        let state = self.state.lock().unwrap();
-        state
-            .asked
-            .iter()
-            .rfind(|asked| asked.path == path)
-            .cloned()
-            .unwrap_or_else(|| panic!("{path} was not asked"))
-    }
-
-    fn count(&self, path: &str) -> usize {
-        self.state.lock().unwrap().asked.iter().filter(|asked| asked.path == path).count()
-    }
-}
+use application::{Application, Asked, Reply};
+use support::{Client, Harbour, eventually, token};
 
 /// Takes the sections of a configuration.
 fn with(config: Value) -> impl FnOnce(&mut Options) {
@@ -191,9 +83,7 @@ fn the_application_says_who_connects() {
     );
     let headers = [("Cookie", "session=1"), ("Authorization", "Bearer secret"), ("X-Other", "o")];
     let mut ada = Client::open_with(one.address(), &headers);
-    // A token is not looked at.
-    let request =
-        json!({"token": token("mallory"), "name": "js", "version": "1", "data": {"device": "phone"}});
+    let request = json!({"name": "js", "version": "1", "data": {"device": "phone"}});
     let reply = ada.ask("connect", request)["connect"].clone();
     assert_eq!(reply["data"], json!({"hello": 1}));
     assert_eq!(reply["expires"], true);
@@ -291,18 +181,21 @@ fn whoever_is_not_let_in_is_told_why() {
 }
 
 #[test]
-fn a_token_lets_in_without_the_application_where_that_is_wanted() {
+fn who_has_a_token_is_let_in_by_it_or_not_at_all() {
     let application = Application::start();
     let harbour = Harbour::open();
     let one = harbour.gateway_with(
         "one",
         with(json!({"client": {"proxy": {"connect": {
-            "enabled": true, "endpoint": application.at("/connect"), "only_without_token": true,
+            "enabled": true, "endpoint": application.at("/connect"),
         }}}})),
     );
     application.answer("/connect", json!({"result": {"user": "guest"}}));
     let (_, reply) = connected(&one, json!({"token": token("alice")}));
     assert!(reply["subs"]["inbox:alice"].is_object(), "{reply}");
+    let mut mallory = Client::open(one.address());
+    mallory.command("connect", json!({"token": "a.b.c"}));
+    assert_eq!(mallory.closed().map(|(code, _)| code), Some(3500));
     assert_eq!(application.count("/connect"), 0);
     let (_, reply) = connected(&one, json!({}));
     assert!(reply["subs"]["inbox:guest"].is_object(), "{reply}");
@@ -514,5 +407,26 @@ fn the_application_prolongs_connections_and_subscriptions() {
     let (mut ada, _) = connected(&one, json!({}));
     eventually("it was asked about", || application.count("/refresh") > before);
     assert_eq!(ada.ask("ping", json!({}))["error"]["code"], 108);
+    one.stop();
+}
+
+#[test]
+fn a_subscription_that_the_server_began_ends_with_its_connection_when_nobody_prolongs_it() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let channel = json!({
+        "proxy": {"sub_refresh": {"endpoint": application.at("/sub_refresh")}},
+        "namespaces": [{"name": "chat", "sub_refresh_proxy_enabled": true}],
+    });
+    let one = harbour.gateway_with("one", with(json!({"channel": channel})));
+    application.answer("/sub_refresh", json!({"result": {"expired": true}}));
+    let mut ada = Client::connect(one.address(), "ada");
+    let body = json!({"user": "ada", "channel": "chat:a", "expire_at": in_seconds(2)}).to_string();
+    let mut stream = std::net::TcpStream::connect(one.api_address()).unwrap();
+    let head = format!("POST /api/subscribe HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n", support::API_KEY);
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    assert_eq!(ada.pushed(|_| true), json!({"channel": "chat:a", "subscribe": {}}));
+    // It comes back, and what is to be begun again is.
+    assert_eq!(ada.closed(), Some((3006, "subscription expired".into())));
     one.stop();
 }

@@ -1,0 +1,226 @@
+//! Tokens that were called back before their end.
+//!
+//! All gateways have the same list; who brings it to them is `nodes/revoking.rs`. It is looked at when a token is opened, and once
+//! for all who are connected when something new is in it.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use ahash::RandomState;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+
+use super::claims::Registered;
+use crate::limits::REVOCATIONS_MAX;
+
+/// What is called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Revocation {
+    pub(crate) what: Revoke,
+    /// When that need not be known any more, in seconds since 1970: the tokens have ended by then.
+    pub(crate) until: u64,
+}
+
+/// Which tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Revoke {
+    /// The one with this `jti`.
+    Token(String),
+    /// All of a user that were made before this, in seconds since 1970, or do not say when they were made.
+    User { user: String, issued_before: u64 },
+}
+
+/// What is remembered of the token a connection came with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The hash of its `jti`.
+    id: u64,
+    /// In seconds since 1970; 0 if it does not say.
+    issued_at: u32,
+    has_id: bool,
+    /// Whether there is a token.
+    is_there: bool,
+}
+
+/// There are as many as may be remembered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+/// The list.
+#[derive(Default)]
+pub(crate) struct Revoked {
+    keys: RandomState,
+    /// Seldom is there anything.
+    has_any: AtomicBool,
+    list: RwLock<List>,
+}
+
+#[derive(Default)]
+struct List {
+    /// Until when, by the hashes of their `jti`.
+    tokens: HashMap<u64, u64, RandomState>,
+    users: HashMap<Box<str>, Cut, RandomState>,
+}
+
+#[derive(Clone, Copy)]
+struct Cut {
+    issued_before: u64,
+    until: u64,
+}
+
+impl Revoked {
+    /// What is to be remembered of a token.
+    pub(super) fn mark(&self, registered: &Registered) -> Mark {
+        let id = registered.jti.as_deref().map(|id| self.hash(id));
+        let issued_at = registered.iat.as_ref().map_or(0, |iat| iat.0);
+        Mark {
+            id: id.unwrap_or_default(),
+            // A time beyond 2106 is no time in the past.
+            issued_at: u32::try_from(issued_at).unwrap_or(u32::MAX),
+            has_id: id.is_some(),
+            is_there: true,
+        }
+    }
+
+    /// Whether a token of this user is called back.
+    pub(super) fn has(&self, user: &str, mark: Mark, now: u64) -> bool {
+        if !self.has_any.load(Relaxed) {
+            return false;
+        }
+        let list = self.list.read();
+        let is_cut = |cut: &Cut| cut.until > now && u64::from(mark.issued_at) < cut.issued_before;
+        mark.has_id && list.tokens.get(&mark.id).is_some_and(|until| *until > now)
+            || list.users.get(user).is_some_and(is_cut)
+    }
+
+    /// Whether what is called back is a connection's token: its user and what is remembered of it.
+    pub(crate) fn is_of(&self, revoke: &Revoke, user: &str, mark: Mark) -> bool {
+        mark.is_there
+            && match revoke {
+                Revoke::Token(id) => mark.has_id && mark.id == self.hash(id),
+                Revoke::User { user: of, issued_before } => {
+                    user == of && u64::from(mark.issued_at) < *issued_before
+                }
+            }
+    }
+
+    /// Remembers it; whether it is new.
+    pub(crate) fn add(&self, revocation: &Revocation, now: u64) -> Result<bool, TooMany> {
+        let Revocation { what, until } = revocation;
+        if *until <= now {
+            return Ok(false);
+        }
+        let mut list = self.list.write();
+        if list.len() >= REVOCATIONS_MAX {
+            list.tokens.retain(|_, until| *until > now);
+            list.users.retain(|_, cut| cut.until > now);
+        }
+        if list.len() >= REVOCATIONS_MAX {
+            return Err(TooMany);
+        }
+        self.has_any.store(true, Relaxed);
+        Ok(match what {
+            Revoke::Token(id) => {
+                let known = list.tokens.entry(self.hash(id)).or_default();
+                let is_new = *known < *until;
+                *known = (*known).max(*until);
+                is_new
+            }
+            Revoke::User { user, issued_before } => {
+                let cut = Cut { issued_before: *issued_before, until: *until };
+                let known =
+                    list.users.entry(user.as_str().into()).or_insert(Cut { issued_before: 0, until: 0 });
+                let is_new = known.issued_before < cut.issued_before || known.until < cut.until;
+                // Both of two together: rather too much than too little.
+                known.issued_before = known.issued_before.max(cut.issued_before);
+                known.until = known.until.max(cut.until);
+                is_new
+            }
+        })
+    }
+
+    fn hash(&self, id: &str) -> u64 {
+        self.keys.hash_one(id)
+    }
+}
+
+impl List {
+    fn len(&self) -> usize {
+        self.tokens.len() + self.users.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn mark(revoked: &Revoked, claims: serde_json::Value) -> Mark {
+        revoked.mark(&serde_json::from_value(claims).unwrap())
+    }
+
+    fn user(user: &str, issued_before: u64, until: u64) -> Revocation {
+        Revocation { what: Revoke::User { user: user.into(), issued_before }, until }
+    }
+
+    fn token(id: &str, until: u64) -> Revocation {
+        Revocation { what: Revoke::Token(id.into()), until }
+    }
+
+    #[test]
+    fn a_token_is_called_back_by_its_id_until_it_has_ended_anyway() {
+        let revoked = Revoked::default();
+        let [one, other, none] =
+            [json!({"jti": "1"}), json!({"jti": "2"}), json!({})].map(|claims| mark(&revoked, claims));
+        assert!(!revoked.has("alice", one, NOW));
+        assert_eq!(revoked.add(&token("1", NOW + 60), NOW), Ok(true));
+        assert_eq!(revoked.add(&token("1", NOW + 60), NOW), Ok(false), "it is known");
+        assert_eq!(revoked.add(&token("2", NOW), NOW), Ok(false), "it is over");
+        let has = |mark| revoked.has("alice", mark, NOW);
+        assert_eq!((has(one), has(other), has(none)), (true, false, false));
+        assert!(revoked.has("alice", one, NOW + 59) && !revoked.has("alice", one, NOW + 60));
+        assert!(revoked.is_of(&Revoke::Token("1".into()), "alice", one));
+        assert!(!revoked.is_of(&Revoke::Token("1".into()), "alice", other));
+        assert!(!revoked.is_of(&Revoke::Token("1".into()), "alice", Mark::default()));
+    }
+
+    #[test]
+    fn all_of_a_user_are_called_back_that_were_made_before_or_do_not_say_when() {
+        let revoked = Revoked::default();
+        revoked.add(&user("alice", NOW, NOW + 60), NOW).unwrap();
+        // An earlier one does not make good again what is called back.
+        assert_eq!(revoked.add(&user("alice", NOW - 60, NOW + 60), NOW), Ok(false));
+        for (claims, of, is_revoked) in [
+            (json!({"iat": NOW - 1}), "alice", true),
+            (json!({"iat": NOW as f64 - 0.5}), "alice", true),
+            (json!({}), "alice", true),
+            (json!({"iat": NOW}), "alice", false),
+            (json!({"iat": u64::from(u32::MAX) + 5}), "alice", false),
+            (json!({"iat": NOW - 1}), "bob", false),
+            (json!({"iat": NOW - 1}), "", false),
+        ] {
+            let mark = mark(&revoked, claims.clone());
+            assert_eq!(revoked.has(of, mark, NOW), is_revoked, "{of} {claims}");
+            let what = user("alice", NOW, 0).what;
+            assert_eq!(revoked.is_of(&what, of, mark), is_revoked, "{of} {claims}");
+        }
+        assert!(!revoked.is_of(&user("alice", NOW, 0).what, "alice", Mark::default()), "a hook let them in");
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_forgets_what_is_over() {
+        let revoked = Revoked::default();
+        for number in 0..REVOCATIONS_MAX {
+            revoked.add(&token(&number.to_string(), NOW + 60), NOW).unwrap();
+        }
+        assert_eq!(revoked.add(&token("more", NOW + 600), NOW), Err(TooMany));
+        assert_eq!(revoked.add(&token("more", NOW + 600), NOW + 60), Ok(true));
+        assert_eq!(revoked.list.read().len(), 1);
+    }
+}

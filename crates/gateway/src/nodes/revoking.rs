@@ -1,0 +1,116 @@
+//! Tokens that are called back: every gateway knows of all of them, also one that starts later or was cut off meanwhile.
+//!
+//! They are publications of a channel that is kept. Whoever hears it gets new ones at once; whoever did not, reads what it missed.
+
+use std::sync::Arc;
+
+use naru_bus::{BusError, Keep, Once, Read, StreamPosition};
+use tokio::{select, time::sleep};
+
+use super::{Control, LISTEN_PAUSE, Nodes, channels::REVOKED, message::Heard};
+use crate::{
+    auth::{Revocation, TooMany, unix_seconds},
+    interests::{Interest, Interests},
+    limits::{IDEMPOTENCY_WINDOW, REVOCATION_MAX, REVOCATIONS_MAX, REVOCATIONS_PAGE},
+    wire::Mail,
+};
+
+/// Why a token is not called back everywhere.
+#[derive(Debug)]
+pub(crate) enum NotRevoked {
+    /// There is no room for more, so it is not here either.
+    TooMany,
+    /// It is here, and nowhere else for certain.
+    Bus(BusError),
+}
+
+impl Nodes {
+    /// Calls tokens back, here at once and then everywhere.
+    pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<(), NotRevoked> {
+        let told = self.me.written(&Control::Revoke(revocation.clone()));
+        self.revoke_here(revocation).map_err(|TooMany| NotRevoked::TooMany)?;
+        let size = u32::try_from(REVOCATIONS_MAX).expect("a channel keeps as many");
+        let keep = Keep { size, ttl: REVOCATION_MAX, meta_ttl: REVOCATION_MAX };
+        // So it may be repeated when the link is lost.
+        let once = Once { key: uuid::Uuid::new_v4().simple().to_string(), window: IDEMPOTENCY_WINDOW };
+        self.bus.publish_kept(REVOKED, told, keep, Some(once)).await.map(drop).map_err(NotRevoked::Bus)
+    }
+
+    /// Who has come with such a token and is connected here is closed.
+    pub(super) fn revoke_here(&self, revocation: Revocation) -> Result<(), TooMany> {
+        if self.revoked.add(&revocation, unix_seconds())? {
+            let revocation = Arc::new(revocation);
+            self.to_cores(|| Mail::Revoke(revocation.clone()));
+        }
+        Ok(())
+    }
+
+    /// Knows what is called back, for ever.
+    pub(super) async fn keep_revoked(&self, interests: &Arc<Interests>) {
+        let mut hold = None;
+        let mut known = None;
+        loop {
+            // First listen, then read.
+            if hold.is_none() {
+                hold = interests.hold(Interest::Channel(REVOKED.into())).await.ok();
+            }
+            let caught_up = match hold {
+                Some(_) => self.catch_up(&mut known).await,
+                None => Err(BusError::Unreachable),
+            };
+            match caught_up {
+                Ok(()) => self.returned.notified().await,
+                Err(error) => {
+                    tracing::debug!(%error, "it is not known yet which tokens are called back");
+                    select! {
+                        () = sleep(LISTEN_PAUSE) => {}
+                        () = self.returned.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what was called back since then.
+    async fn catch_up(&self, known: &mut Option<StreamPosition>) -> Result<(), BusError> {
+        loop {
+            let since = known.as_ref().map_or(0, |known| known.offset);
+            let read = Read {
+                since: Some(since),
+                limit: Some(REVOCATIONS_PAGE),
+                bytes: None,
+                reverse: false,
+                meta_ttl: REVOCATION_MAX,
+            };
+            let page = self.bus.stream(REVOKED, read).await?;
+            if known.as_ref().is_some_and(|known| known.epoch != page.top.epoch) {
+                // It is another store.
+                *known = None;
+                continue;
+            }
+            let is_all = page.publications.len() < REVOCATIONS_PAGE as usize;
+            let offset = page.publications.last().map_or(page.top.offset, |(offset, _)| *offset);
+            for (_, payload) in &page.publications {
+                self.take_revoked(payload);
+            }
+            *known = Some(StreamPosition { offset, epoch: page.top.epoch });
+            if is_all {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_revoked(&self, payload: &[u8]) {
+        match self.me.read(payload) {
+            Ok(Heard::Ours(Control::Revoke(revocation)) | Heard::From(_, Control::Revoke(revocation))) => {
+                if let Err(TooMany) = self.revoke_here(revocation) {
+                    tracing::error!(
+                        "more tokens are called back than can be remembered: some still count here"
+                    );
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "what was called back is not understood"),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Tokens that they call back.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    code, done,
+    support::{self, Client, Harbour, Strait, eventually, gateway, token},
+};
+
+/// A token of this user with more claims; `iat` is now, unless they say otherwise.
+fn token_with(user: &str, claims: Value) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let mut all = json!({"sub": user, "iat": now, "exp": now + 600});
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    support::key().sign_claims(all.as_object().unwrap().clone(), None)
+}
+
+fn comes(address: SocketAddr, token: &str) -> Result<Client, Value> {
+    let mut client = Client::open(address);
+    let reply = client.ask("connect", json!({"token": token}));
+    if reply["error"].is_null() { Ok(client) } else { Err(reply["error"]["code"].clone()) }
+}
+
+#[test]
+fn a_token_that_is_called_back_counts_nowhere_any_more() {
+    let harbour = Harbour::open();
+    let (one, two) = (harbour.gateway("one"), harbour.gateway("two"));
+    let stolen = token_with("alice", json!({"jti": "stolen"}));
+    let other = token_with("alice", json!({"jti": "other"}));
+    let mut victims = [comes(one.address(), &stolen).unwrap(), comes(two.address(), &stolen).unwrap()];
+    let mut kept = comes(two.address(), &other).unwrap();
+    let begun = Instant::now();
+    done(one.api_address(), "revoke_token", json!({"uid": "stolen"}));
+    for victim in &mut victims {
+        // They come back, and ask for a new one.
+        assert_eq!(victim.closed(), Some((3005, "expired".into())));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    for address in [one.address(), two.address()] {
+        assert_eq!(comes(address, &stolen).err(), Some(json!(109)));
+    }
+    // Who refreshes with it is as badly off.
+    kept.command("refresh", json!({"token": stolen}));
+    assert_eq!(kept.closed(), Some((3005, "expired".into())));
+    assert!(comes(one.address(), &other).is_ok());
+
+    // A subscription's token likewise.
+    let pass = token_with("alice", json!({"jti": "pass", "channel": "$public:a"}));
+    let mut alice = comes(one.address(), &other).unwrap();
+    done(two.api_address(), "revoke_token", json!({"uid": "pass"}));
+    eventually("the other server knows", || {
+        let reply = alice.ask("subscribe", json!({"channel": "$public:a", "token": pass}));
+        alice.ask("unsubscribe", json!({"channel": "$public:a"}));
+        reply["error"]["code"] == 109
+    });
+    // What is said of a token that has ended need not be known.
+    assert_eq!(code(one.api_address(), "revoke_token", json!({"uid": "other", "expire_at": 1})), 107);
+    assert_eq!(code(one.api_address(), "revoke_token", json!({})), 107);
+    assert!(comes(one.address(), &other).is_ok());
+}
+
+#[test]
+fn all_tokens_that_a_user_has_are_called_back_and_new_ones_are_good() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let old = token_with("alice", json!({"iat": 1_600_000_000}));
+    let (bare, of_bob) = (token("alice"), token("bob"));
+    let mut closed = [comes(one.address(), &old).unwrap(), comes(one.address(), &bare).unwrap()];
+    let (mut kept, mut bob) = (
+        comes(one.address(), &token_with("alice", json!({}))).unwrap(),
+        comes(one.address(), &of_bob).unwrap(),
+    );
+    done(
+        one.api_address(),
+        "invalidate_user_tokens",
+        json!({"user": "alice", "issued_before": 1_700_000_000}),
+    );
+    for client in &mut closed {
+        assert_eq!(client.closed(), Some((3005, "expired".into())));
+    }
+    for client in [&mut kept, &mut bob] {
+        assert_eq!(client.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+    }
+    assert_eq!(comes(one.address(), &old).err(), Some(json!(109)));
+    // Unless it is said otherwise: all that there are.
+    done(one.api_address(), "invalidate_user_tokens", json!({"user": "alice"}));
+    assert_eq!(kept.closed(), Some((3005, "expired".into())));
+    assert_eq!(comes(one.address(), &token_with("alice", json!({}))).err(), Some(json!(109)));
+    eventually("a later one is good", || comes(one.address(), &token_with("alice", json!({}))).is_ok());
+    assert_eq!(code(one.api_address(), "invalidate_user_tokens", json!({})), 107);
+    assert!(comes(one.address(), &of_bob).is_ok());
+}
+
+#[test]
+fn what_is_called_back_is_known_to_servers_that_were_not_there() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let (one, two) = (harbour.gateway("one"), gateway("two", &strait.address));
+    let [first, second] = ["first", "second"].map(|id| token_with("alice", json!({"jti": id})));
+    let mut there = comes(two.address(), &second).unwrap();
+    done(one.api_address(), "revoke_token", json!({"uid": "first"}));
+    strait.cut();
+    done(one.api_address(), "revoke_token", json!({"uid": "second"}));
+    there.assert_quiet();
+    strait.open();
+    assert_eq!(there.closed(), Some((3005, "expired".into())));
+    one.stop();
+    // Another run, of another name: it reads what is kept.
+    let three = harbour.gateway("three");
+    for token in [first, second] {
+        eventually("it knows", || comes(three.address(), &token).err() == Some(json!(109)));
+    }
+    two.stop();
+}
