@@ -14,7 +14,7 @@ const CONTROL: u8 = 8;
 pub(crate) struct FrameEnd {
     /// The start of a header that was cut.
     header: [u8; HEADER_BYTES_MAX],
-    header_bytes: usize,
+    header_bytes: u8,
     /// What is missing of the frame behind its header.
     missing: u64,
     /// More of the message is to come in another frame.
@@ -30,9 +30,9 @@ impl FrameEnd {
             bytes = &bytes[here..];
             let Some((first, behind)) = bytes.split_first() else { break };
             bytes = behind;
-            self.header[self.header_bytes] = *first;
+            self.header[usize::from(self.header_bytes)] = *first;
             self.header_bytes += 1;
-            if let Some(length) = length(&self.header[..self.header_bytes]) {
+            if let Some(length) = length(&self.header[..usize::from(self.header_bytes)]) {
                 if self.header[0] & 0x0f < CONTROL {
                     self.is_open = self.header[0] & FINAL == 0;
                 }

@@ -39,8 +39,27 @@ enum Said {
 #[derive(Default)]
 struct Entry {
     holders: usize,
+    saying: Saying,
+}
+
+/// How far an interest is.
+enum Saying {
+    /// The broker knows it, and nobody is about to change that. There are as many as users, so each is small.
+    Settled,
     /// Locked while the broker is being told, so that telling and withdrawing come one after the other.
-    said: Arc<tokio::sync::Mutex<Said>>,
+    Shared(Arc<tokio::sync::Mutex<Said>>),
+}
+
+impl Default for Saying {
+    fn default() -> Saying {
+        Saying::Shared(Arc::default())
+    }
+}
+
+impl Saying {
+    fn is(&self, said: &Arc<tokio::sync::Mutex<Said>>) -> bool {
+        matches!(self, Saying::Shared(shared) if Arc::ptr_eq(shared, said))
+    }
 }
 
 /// The interests of one gateway. An entry exists while it has holders, or until [`Self::settle`] has withdrawn it.
@@ -87,11 +106,15 @@ impl Interests {
             }
             let entry = entries.entry(interest.clone()).or_default();
             entry.holders += 1;
-            entry.said.clone()
+            match &entry.saying {
+                Saying::Settled => None,
+                Saying::Shared(said) => Some(said.clone()),
+            }
         };
         // From here on an error or the end of this future gives the share back.
         let hold = Hold { interests: self.clone(), interest };
-        let mut said = said.lock().await;
+        let Some(saying) = said else { return Ok(Some(hold)) };
+        let mut said = saying.lock().await;
         if *said != Said::Yes {
             *said = Said::Perhaps;
             match &hold.interest {
@@ -101,6 +124,7 @@ impl Interests {
             }
             *said = Said::Yes;
         }
+        self.settled(&hold.interest, &saying);
         Ok(Some(hold))
     }
 
@@ -123,9 +147,10 @@ impl Interests {
     }
 
     async fn withdraw(&self, interest: Interest) {
-        let Some(said) = self.entries.lock().get(&interest).map(|entry| entry.said.clone()) else { return };
-        let mut said = said.lock().await;
-        if self.is_held(&interest) {
+        let Some(saying) = self.unsettle(&interest) else { return };
+        let mut said = saying.lock().await;
+        // Whoever has settled it meanwhile and left again has it looked at again.
+        if !self.is_left(&interest, &saying) {
             return;
         }
         if *said != Said::No {
@@ -146,8 +171,29 @@ impl Interests {
         }
     }
 
-    fn is_held(&self, interest: &Interest) -> bool {
-        self.entries.lock().get(interest).is_some_and(|entry| entry.holders > 0)
+    /// The broker knows it; `saying` is locked.
+    fn settled(&self, interest: &Interest, saying: &Arc<tokio::sync::Mutex<Said>>) {
+        if let Some(entry) = self.entries.lock().get_mut(interest)
+            && entry.saying.is(saying)
+        {
+            entry.saying = Saying::Settled;
+        }
+    }
+
+    /// Has those who come wait from now on, if nobody holds it.
+    fn unsettle(&self, interest: &Interest) -> Option<Arc<tokio::sync::Mutex<Said>>> {
+        let mut entries = self.entries.lock();
+        let entry = entries.get_mut(interest).filter(|entry| entry.holders == 0)?;
+        if let Saying::Shared(saying) = &entry.saying {
+            return Some(saying.clone());
+        }
+        let saying = Arc::new(tokio::sync::Mutex::new(Said::Yes));
+        entry.saying = Saying::Shared(saying.clone());
+        Some(saying)
+    }
+
+    fn is_left(&self, interest: &Interest, saying: &Arc<tokio::sync::Mutex<Said>>) -> bool {
+        self.entries.lock().get(interest).is_some_and(|entry| entry.holders == 0 && entry.saying.is(saying))
     }
 }
 

@@ -151,6 +151,10 @@ pub const FOLLOWS_AT_ONCE: usize = 32;
 /// ones reach the broker in order as long as the bus's queue takes them at once, and that holds [`BUS_QUEUE`].
 pub const CALLS_MAX: usize = 1024;
 
+/// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
+/// who is there is served meanwhile.
+pub const ARRIVALS_MAX: usize = 32;
+
 /// Requests with commands for sessions on other servers that wait for the broker. Whoever can reach this server can make them: so
 /// they have a number of their own, and take nothing from those who have signed in.
 pub const EMULATIONS_MAX: usize = 128;
@@ -350,4 +354,6 @@ const _: () =
     assert!(PROXY_CALLS_MAX < OUTBOUND_CALLS_MAX && PROXY_TIMEOUT.as_nanos() <= PROXY_TIMEOUT_MAX.as_nanos());
 const _: () = assert!(JWKS_PATIENCE.as_secs() < ADMIT_PATIENCE.as_secs());
 const _: () = assert!(HEADERS_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
+// What is done now and then is never due before the clock looks.
+const _: () = assert!(PING_INTERVAL.as_secs() <= COMPARE_EVERY.as_secs() / 2);
 const _: () = assert!(PONG_PATIENCE.as_secs() < PING_INTERVAL.as_secs());

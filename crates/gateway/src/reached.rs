@@ -9,7 +9,7 @@ use std::{
 use ahash::RandomState;
 use naru_ledger::{Conversation, Seq};
 
-use crate::limits::REACHED_MAX;
+use crate::{keyed::Keyed, limits::REACHED_MAX};
 
 /// A conversation, by 128 bits of keyed hash: nobody makes two that are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl From<&Conversation> for ConversationKey {
 /// Up to where a client has been pushed each conversation, so that reading by conversations begins there and not where its device
 /// has acknowledged. A memory of bounded size: what is forgotten is pushed again, which falls to (conversation, seq).
 #[derive(Default)]
-pub(crate) struct Reached(HashMap<ConversationKey, Seq, RandomState>);
+pub(crate) struct Reached(HashMap<ConversationKey, Seq, Keyed>);
 
 impl Reached {
     pub(crate) fn get(&self, conversation: ConversationKey) -> Seq {

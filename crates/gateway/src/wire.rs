@@ -14,6 +14,7 @@ use crate::{
     auth::{Auth, Revocation},
     channels::RoomRules,
     draining::Draining,
+    epoch::SharedEpoch,
     heads::Heads,
     http,
     interests::Interests,
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     /// How far the rooms are that sessions follow by their channels.
     pub(crate) heads: Arc<Heads>,
     pub(crate) tops: Tops,
+    /// The ledger's, kept once for all sessions.
+    pub(crate) epoch: SharedEpoch,
     pub(crate) auth: Arc<Auth>,
     pub(crate) backend: Arc<Backend>,
     /// Replaced as a whole when the configuration is read again.
@@ -54,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
     pub(crate) calls: Arc<Semaphore>,
+    /// Taken while a client is let in.
+    pub(crate) arrivals: Semaphore,
     /// Taken while commands are passed on to another server.
     pub(crate) emulations: Semaphore,
     /// Taken while an inbox is read.

@@ -9,9 +9,9 @@ use super::heard::Heard;
 use crate::protocol::{encoding::Encoding, flavour::Flavour};
 
 /// The connection that something is asked about.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Caller<'a> {
-    pub(crate) client: &'a str,
+    pub(crate) client: String,
     pub(crate) flavour: Flavour,
     /// Empty for the anonymous; none for who is not known yet.
     pub(crate) user: Option<&'a str>,
@@ -62,7 +62,7 @@ impl Caller<'_> {
         let given = question.data.filter(|data| !data.is_empty());
         let data = given.filter(|_| !is_binary).and_then(|data| serde_json::from_slice(data).ok());
         let body = Body {
-            client: self.client,
+            client: &self.client,
             transport: transport(self.flavour),
             protocol: match self.flavour.encoding() {
                 Encoding::Json => "json",
@@ -100,7 +100,7 @@ mod tests {
     fn a_payload_goes_as_json_or_as_base64() {
         let heard = Heard::default();
         let caller = Caller {
-            client: "c",
+            client: "c".into(),
             flavour: Flavour::WebSocketProtobuf,
             user: Some(""),
             meta: None,

@@ -21,7 +21,7 @@ fn check<R: DeserializeOwned>(hook: &str, user: Option<&str>, question: Question
     let (request, answers) = shown.split_first().unwrap();
     let heard = Heard::default();
     let meta: Box<RawValue> = serde_json::from_str(r#"{"tenant": 7}"#).unwrap();
-    let client = "9336a229-2400-4ebc-8c50-0a643d22e8a0";
+    let client = "9336a229-2400-4ebc-8c50-0a643d22e8a0".to_owned();
     let caller = Caller { client, flavour: Flavour::WebSocketJson, user, meta: Some(&meta), heard: &heard };
     let body = caller.body(question, request.get("meta").is_some(), false);
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), *request, "{hook}");

@@ -32,7 +32,7 @@ impl Session {
     /// This client, as hooks are told of it. `meta` is [`Session::meta`], which is held while they are asked.
     pub(super) fn caller<'a>(&'a self, meta: Option<&'a RawValue>) -> Caller<'a> {
         Caller {
-            client: &self.client,
+            client: self.client(),
             flavour: self.flavour,
             user: Some(self.user_name()),
             meta,

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::Signal;
+use super::bell::Bell;
 use crate::{
     auth::unix_seconds,
     codes::Disconnect,
@@ -19,10 +19,12 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Clock {
     /// The connect command has come; how long its answer takes is not the client's fault.
-    asked: Signal,
-    connected: Signal,
+    asked: Cell<bool>,
+    connected: Cell<bool>,
     /// The connect command was refused; the client is expected to go.
-    refused: Signal,
+    refused: Cell<bool>,
+    /// Rung when one of these is set.
+    bell: Bell,
     /// A ping went out and was not answered yet.
     awaits_pong: Cell<bool>,
     /// The client is not read right now, or was not: a pong may have come and wait to be read.
@@ -30,22 +32,38 @@ pub(super) struct Clock {
     was_held_up: Cell<bool>,
     /// When a connection that was not refreshed ends.
     ends_at: Cell<Option<Instant>>,
+    /// When it is time for what is done now and then.
+    look_at: Cell<Option<Instant>>,
 }
 
 impl Clock {
     /// The client has sent its connect command.
     pub(super) fn asked(&self) {
-        self.asked.set();
+        self.set(&self.asked);
     }
 
     /// The client has connected.
     pub(super) fn connected(&self) {
-        self.connected.set();
+        self.set(&self.connected);
     }
 
     /// The client was told that it may not connect.
     pub(super) fn refused(&self) {
-        self.refused.set();
+        self.set(&self.refused);
+    }
+
+    fn set(&self, what: &Cell<bool>) {
+        what.set(true);
+        self.bell.ring();
+    }
+
+    fn wait(&self, what: &Cell<bool>) -> impl Future<Output = ()> {
+        self.bell.until(|| what.get().then_some(()))
+    }
+
+    /// Sets when what is done now and then is to be done next. Once connected, at a time that is no sooner than the next ping.
+    pub(super) fn look_at(&self, then: Instant) {
+        self.look_at.set(Some(then));
     }
 
     /// Sets when the connection expires, in seconds since 1970, and answers what the client is told of it.
@@ -69,12 +87,14 @@ impl Clock {
         if self.awaits_pong.replace(false) { Ok(()) } else { Err(Disconnect::BadRequest) }
     }
 
-    /// Calls `ping` when it is time to; ends when a deadline is missed, or if the client has to make room before it has connected.
+    /// Calls `ping` when it is time to, and `look` when it is for that: one timer does for all. Ends when a deadline is missed, or if the
+    /// client has to make room before it has connected.
     pub(super) async fn run(
         &self,
         connect_patience: Duration,
         turned_out: impl Future<Output = ()>,
         ping: impl Fn(),
+        look: impl Fn(),
     ) -> Disconnect {
         // Apart: once it is over no room is kept for it.
         let come = Box::pin(async {
@@ -88,17 +108,17 @@ impl Clock {
         }
         let mut ping_at = Instant::now() + first_ping();
         loop {
-            if let Err(expired) = self.rest_until(ping_at).await {
+            if let Err(expired) = self.rest_until(ping_at, &look).await {
                 return expired;
             }
             self.awaits_pong.set(true);
             self.was_held_up.set(false);
             ping();
-            if let Err(expired) = self.rest_until(ping_at + PONG_PATIENCE).await {
+            if let Err(expired) = self.rest_until(ping_at + PONG_PATIENCE, &look).await {
                 return expired;
             }
             while self.awaits_pong.get() && (self.was_held_up.take() || self.is_held_up.get()) {
-                if let Err(expired) = self.rest_until(Instant::now() + PONG_PATIENCE).await {
+                if let Err(expired) = self.rest_until(Instant::now() + PONG_PATIENCE, &look).await {
                     return expired;
                 }
             }
@@ -111,32 +131,37 @@ impl Clock {
 
     /// Waits until the client has connected.
     async fn come(&self, connect_patience: Duration) -> Result<(), Disconnect> {
-        if timeout(connect_patience, self.asked.wait()).await.is_err() {
+        if timeout(connect_patience, self.wait(&self.asked)).await.is_err() {
             return Err(Disconnect::Stale);
         }
         let refused = async {
-            self.refused.wait().await;
+            self.wait(&self.refused).await;
             sleep(REFUSED_PATIENCE).await;
         };
         select! {
-            () = self.connected.wait() => Ok(()),
+            () = self.wait(&self.connected) => Ok(()),
             () = refused => Err(Disconnect::ConnectionClosed),
         }
     }
 
     /// Waits, unless the connection ends before. A refresh meanwhile counts; one that moves the end closer is noticed
     /// at the next ping.
-    async fn rest_until(&self, then: Instant) -> Result<(), Disconnect> {
+    async fn rest_until(&self, then: Instant, look: &impl Fn()) -> Result<(), Disconnect> {
         loop {
             let now = Instant::now();
             let ends_at = self.ends_at.get();
             if ends_at.is_some_and(|ends_at| ends_at <= now) {
                 return Err(Disconnect::Expired);
             }
+            if self.look_at.get().is_some_and(|look_at| look_at <= now) {
+                self.look_at.set(None);
+                look();
+            }
             if then <= now {
                 return Ok(());
             }
-            sleep_until(ends_at.map_or(then, |ends_at| ends_at.min(then))).await;
+            let sooner = ends_at.into_iter().chain(self.look_at.get());
+            sleep_until(sooner.fold(then, Instant::min)).await;
         }
     }
 }
@@ -179,14 +204,19 @@ mod tests {
         let begun = Instant::now();
         let pings = Cell::new(Vec::new());
         let ending = clock
-            .run(CONNECT_PATIENCE, pending(), || {
-                let mut all = pings.take();
-                all.push(begun.elapsed());
-                if all.len() <= pongs {
-                    clock.pong().unwrap();
-                }
-                pings.set(all);
-            })
+            .run(
+                CONNECT_PATIENCE,
+                pending(),
+                || {
+                    let mut all = pings.take();
+                    all.push(begun.elapsed());
+                    if all.len() <= pongs {
+                        clock.pong().unwrap();
+                    }
+                    pings.set(all);
+                },
+                || unreachable!("nothing is done now and then"),
+            )
             .await;
         (pings.take(), ending, begun.elapsed())
     }
@@ -283,7 +313,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let (ending, _) = tokio::select! {
-            ending = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default()) => (ending, ()),
+            ending = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default(), || ()) => (ending, ()),
             () = refresh => unreachable!("it waits for ever"),
         };
         assert_eq!(ending, Disconnect::Expired);
@@ -296,5 +326,24 @@ mod tests {
         assert_eq!(clock.expire_at(None), Expiry { expires: false, ttl: 0 });
         assert_eq!(clock.expire_at(Some(0)), Expiry { expires: true, ttl: 1 });
         assert_eq!(clock.expire_at(Some(u64::MAX)), Expiry { expires: true, ttl: TTL_MAX.as_secs() as u32 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_now_and_then_is_done_in_time_beside_the_pings() {
+        let clock = Clock::default();
+        clock.asked();
+        clock.connected();
+        let begun = Instant::now();
+        let every = PING_INTERVAL + Duration::from_secs(7);
+        clock.look_at(begun + every);
+        let looks = Cell::new(0);
+        let look = || {
+            looks.set(looks.get() + 1);
+            assert_eq!(begun.elapsed().as_secs_f64().round() as u64, (every * looks.get()).as_secs());
+            clock.look_at(Instant::now() + every);
+        };
+        let run = clock.run(CONNECT_PATIENCE, pending(), || clock.pong().unwrap_or_default(), look);
+        assert!(timeout(every * 4 + PONG_PATIENCE, run).await.is_err());
+        assert_eq!(looks.get(), 4);
     }
 }

@@ -8,7 +8,7 @@ use std::{
     future::{poll_fn, ready},
     pin::{Pin, pin},
     rc::Rc,
-    task::Poll,
+    task::{Poll, ready},
 };
 
 use bytes::Bytes;
@@ -36,13 +36,43 @@ use crate::{
 /// The outcome of a command, once the broker has answered.
 pub(crate) type Later = Pin<Box<dyn Future<Output = Result<Outcome, Failure>>>>;
 
-/// Commands whose outcomes are awaited, with their ids.
-type InHand = FuturesOrdered<Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>>>;
+/// What comes of a command, with its id.
+type Answering = Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>>;
+
+/// Commands whose outcomes are awaited, in their order. While there are none, no room is kept for them.
+#[derive(Default)]
+struct InHand(Option<Box<FuturesOrdered<Answering>>>);
+
+impl InHand {
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |all| all.len())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn push_back(&mut self, answering: Answering) {
+        self.0.get_or_insert_default().push_back(answering);
+    }
+
+    /// The first of them, once it is there. Dropping the future loses nothing.
+    fn next(&mut self) -> impl Future<Output = Option<(u32, Result<Outcome, Failure>)>> {
+        poll_fn(|context| {
+            let Some(all) = &mut self.0 else { return Poll::Ready(None) };
+            let next = ready!(all.poll_next_unpin(context));
+            if all.is_empty() {
+                self.0 = None;
+            }
+            Poll::Ready(next)
+        })
+    }
+}
 
 impl Session {
     /// Takes commands until the client goes, is sent away, or the server stops.
     pub(super) async fn take_commands(self: &Rc<Self>, source: &mut Source) -> Ending {
-        let mut in_hand = InHand::new();
+        let mut in_hand = InHand::default();
         match self.serve(source, &mut in_hand).await {
             Ok(never) => match never {},
             Err(Ending::Close(Disconnect::Shutdown)) => {
@@ -54,18 +84,34 @@ impl Session {
 
     async fn serve(self: &Rc<Self>, source: &mut Source, in_hand: &mut InHand) -> Result<Infallible, Ending> {
         loop {
+            // Apart: what it needs is not kept for a connection that reads.
+            if self.link.queued() > PAUSE_BYTES {
+                Box::pin(self.answer_until_flushed(in_hand)).await?;
+                continue;
+            }
             let message = select! {
                 biased;
-                () = self.finishing.wait() => return Err(Disconnect::Shutdown.into()),
+                () = self.finishing() => return Err(Disconnect::Shutdown.into()),
                 Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => {
                     self.answer(id, outcome)?;
                     continue;
                 }
-                message = source.next(), if self.link.queued() <= PAUSE_BYTES => message?,
-                () = self.link.flushed(), if self.link.queued() > PAUSE_BYTES => continue,
+                message = source.next() => message?,
             };
             // Apart: what taking needs is not kept for a connection that is silent.
             Box::pin(self.take(&message, source, in_hand)).await?;
+        }
+    }
+
+    /// Takes nothing while the client does not read; what comes of what it has asked is answered.
+    async fn answer_until_flushed(&self, in_hand: &mut InHand) -> Result<(), Ending> {
+        loop {
+            select! {
+                biased;
+                () = self.finishing() => return Err(Disconnect::Shutdown.into()),
+                Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => self.answer(id, outcome)?,
+                () = self.link.flushed() => return Ok(()),
+            }
         }
     }
 
@@ -86,7 +132,7 @@ impl Session {
             if self.link.queued() > PAUSE_BYTES {
                 self.link.flushed().await;
             }
-            if self.finishing.is_set() {
+            if self.is_finishing.get() {
                 return Err(Disconnect::Shutdown.into());
             }
             if self.is_refused.get() {

@@ -87,8 +87,11 @@ impl Session {
     async fn identify_and_admit(self: &Rc<Self>, id: u32, connect: ConnectRequest) -> Result<(), Failure> {
         let coming = self.coming();
         let (identity, data) = self.identify(&connect).await?;
-        let admitted =
-            timeout(ADMIT_PATIENCE, self.admit(id, connect, (identity, coming.missed()), data)).await;
+        let admitted = timeout(ADMIT_PATIENCE, async {
+            let _turn = self.shared().arrivals.acquire().await.expect("the semaphore is never closed");
+            self.admit(id, connect, (identity, coming.missed()), data).await
+        })
+        .await;
         admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into()))
     }
 
@@ -114,7 +117,7 @@ impl Session {
         let data = data.map(|data| self.said(&data)).transpose()?;
         let sender = Sender {
             user: user.as_ref().map_or("", User::as_str).to_owned(),
-            client: self.client.clone(),
+            client: self.client(),
             conn_info: info,
             chan_info: None,
         };
@@ -142,7 +145,7 @@ impl Session {
         let Expiry { expires, ttl } = self.expires(expires_at);
         let server = || json::payload_of(&ServerData { server: self.shared().server.as_str() });
         let result = ConnectResult {
-            client: self.client.clone(),
+            client: self.client(),
             version: VERSION.to_owned(),
             expires,
             ttl,
@@ -162,7 +165,7 @@ impl Session {
         };
         let connected = Connected {
             person,
-            info: RefCell::new(sender.conn_info),
+            info: RefCell::new(sender.conn_info.map(Box::new)),
             granted: named.into_keys().collect(),
             capabilities: RefCell::new(capabilities),
             meta: RefCell::new(meta.filter(|_| self.shared().backend.wants_meta()).map(Rc::from)),
@@ -272,7 +275,7 @@ impl Session {
         connected.capabilities.replace(identity.capabilities);
         self.remark(identity.mark);
         let Expiry { expires, ttl } = self.expires(identity.expires_at);
-        let (client, version) = (self.client.clone(), VERSION.to_owned());
+        let (client, version) = (self.client(), VERSION.to_owned());
         Ok(Outcome::Refresh(RefreshResult { client, version, expires, ttl }))
     }
 }

@@ -7,7 +7,6 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
-    sync::Arc,
 };
 
 use naru_bus::BusError;
@@ -15,11 +14,10 @@ use naru_ledger::{Epoch, Useq, answer::Resumed};
 use serde::Serialize;
 use tokio::{
     select,
-    sync::Notify,
-    time::{Duration, Instant, sleep, sleep_until},
+    time::{Duration, Instant, sleep},
 };
 
-use super::{Ending, Session, replay::Far, topic};
+use super::{Chore, Ending, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
     limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
@@ -36,8 +34,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How far a session is with its inbox.
 #[derive(Default)]
 pub(super) struct Inbox {
-    /// The channel's name, while its publications come in.
-    channel: RefCell<Option<Arc<str>>>,
+    /// Its publications come in.
+    is_joined: Cell<bool>,
     /// Set when the connect command is answered: from here on changes are pushed.
     epoch: OnceCell<Epoch>,
     /// Everything up to here is pushed. What is pushed of a change before the last of it carries this.
@@ -47,7 +45,7 @@ pub(super) struct Inbox {
     /// The highest number heard of since the broker was asked last.
     head: Cell<Useq>,
     /// What was read for the connect command, to be gone on with.
-    begun: RefCell<Option<Resumed>>,
+    begun: RefCell<Option<Box<Resumed>>>,
     /// How far what is pushed has come in each conversation.
     pub(super) reached: RefCell<Reached>,
     /// Something is being read: what arrives live may be in it.
@@ -56,10 +54,8 @@ pub(super) struct Inbox {
     must_compare: Cell<bool>,
     /// A number was heard that had been pushed. Often it comes late; but it may be of another store.
     is_in_doubt: Cell<bool>,
-    /// When the broker was asked last, and when it is asked again though nothing was heard.
-    compared: Cell<Option<(Instant, Instant)>>,
-    /// There may be something to read.
-    changed: Notify,
+    /// When the broker was asked last.
+    compared: Cell<Option<Instant>>,
 }
 
 /// Why catching up stopped.
@@ -85,14 +81,13 @@ impl From<BusError> for Trouble {
 impl Session {
     /// Starts listening, before the inbox is read.
     pub(super) fn join_inbox(self: &Rc<Self>, channel: &str) {
-        self.inbox.channel.replace(Some(channel.into()));
+        self.inbox.is_joined.set(true);
         self.core.subscribe(self.id, topic(channel));
     }
 
     pub(super) fn leave_inbox(self: &Rc<Self>) {
-        let channel = self.inbox.channel.take();
-        if let Some(channel) = channel {
-            self.core.unsubscribe(self.id, topic(&channel));
+        if self.inbox.is_joined.take() {
+            self.core.unsubscribe(self.id, topic(&inbox_of(self.steered.user())));
         }
     }
 
@@ -100,12 +95,12 @@ impl Session {
     pub(super) fn begin_inbox(&self, resumed: Resumed) {
         let inbox = &self.inbox;
         inbox.position.set(resumed.start);
-        if inbox.epoch.set(resumed.epoch.clone()).is_err() {
+        if inbox.epoch.set(self.shared().epoch.shared(&resumed.epoch)).is_err() {
             unreachable!("a session connects once");
         }
-        inbox.begun.replace(Some(resumed));
-        inbox.compared();
-        inbox.changed.notify_one();
+        inbox.begun.replace(Some(Box::new(resumed)));
+        self.compared();
+        self.look_soon();
     }
 
     /// A change that has just come into the inbox.
@@ -129,7 +124,7 @@ impl Session {
                 return;
             }
         }
-        inbox.changed.notify_one();
+        self.look_soon();
     }
 
     fn push_live(&self, publication: &Publication) {
@@ -174,7 +169,7 @@ impl Session {
 
     /// There may be something to read.
     pub(super) fn look_soon(&self) {
-        self.inbox.changed.notify_one();
+        self.bells.ring(Chore::Inbox);
     }
 
     /// Reads and pushes what cannot be pushed at once, for as long as the session lasts.
@@ -187,23 +182,45 @@ impl Session {
             let caught_up = Box::pin(self.catch_up(&mut far)).await;
             inbox.is_reading.set(false);
             match caught_up {
-                Ok(()) => select! {
-                    () = inbox.changed.notified() => {}
-                    () = sleep_until(inbox.compare_at()) => {
-                        inbox.must_compare.set(true);
-                        self.some_room_behind();
-                    }
-                },
+                Ok(()) if inbox.is_in_doubt.get() => Box::pin(self.rest_in_doubt()).await,
+                Ok(()) => self.bells.rung(Chore::Inbox).await,
                 Err(Trouble::Ending(ending)) => return ending,
                 Err(Trouble::Bus(error)) => {
                     tracing::debug!(%error, "an inbox could not be read");
-                    select! {
-                        () = sleep(RETRY_PAUSE) => {}
-                        () = inbox.changed.notified() => {}
-                    }
+                    Box::pin(self.rest_for(RETRY_PAUSE)).await;
                 }
             }
         }
+    }
+
+    /// What is in doubt is looked into at once, but not again and again.
+    async fn rest_in_doubt(&self) {
+        let since = self.inbox.compared.get().map_or(COMPARE_PAUSE, |compared| compared.elapsed());
+        if self.rest_for(COMPARE_PAUSE.saturating_sub(since)).await {
+            self.compare_in_time();
+        }
+    }
+
+    /// Whether it was left alone for so long.
+    async fn rest_for(&self, pause: Duration) -> bool {
+        select! {
+            () = self.bells.rung(Chore::Inbox) => false,
+            () = sleep(pause) => true,
+        }
+    }
+
+    /// It is time to ask the broker, though nothing was heard that is to be read.
+    pub(super) fn compare_in_time(&self) {
+        self.some_room_behind();
+        self.compare_soon();
+    }
+
+    /// The broker is asked.
+    fn compared(&self) {
+        let now = Instant::now();
+        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+        self.inbox.compared.set(Some(now));
+        self.clock.look_at(now + COMPARE_EVERY.mul_f64(0.5 + random / 2.0));
     }
 
     /// Reads until there is nothing to read, at the pace at which the client takes it.
@@ -228,7 +245,7 @@ impl Session {
         let inbox = &self.inbox;
         if let Some(begun) = inbox.begun.take() {
             inbox.raise_head(begun.head);
-            return Ok(Some(begun));
+            return Ok(Some(*begun));
         }
         if !inbox.must_compare.get() && inbox.head.get() <= inbox.position.get() {
             return Ok(None);
@@ -237,7 +254,7 @@ impl Session {
         let heard = inbox.head.replace(inbox.position.get());
         inbox.must_compare.set(false);
         inbox.is_in_doubt.set(false);
-        inbox.compared();
+        self.compared();
         match self.ask_resume(epoch).await {
             Ok(resumed) => {
                 inbox.raise_head(resumed.head);
@@ -280,23 +297,5 @@ impl Session {
 impl Inbox {
     fn raise_head(&self, useq: Useq) {
         self.head.set(self.head.get().max(useq));
-    }
-
-    /// The broker is asked.
-    fn compared(&self) {
-        let now = Instant::now();
-        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-        self.compared.set(Some((now, now + COMPARE_EVERY.mul_f64(0.5 + random / 2.0))));
-    }
-
-    /// When the broker is to be asked though nothing was heard that is to be read. What is in doubt is looked into at once, but not
-    /// again and again.
-    fn compare_at(&self) -> Instant {
-        match self.compared.get() {
-            Some((compared, _)) if self.is_in_doubt.get() => compared + COMPARE_PAUSE,
-            Some((_, again)) => again,
-            // Nobody is connected yet.
-            None => Instant::now() + COMPARE_EVERY,
-        }
     }
 }

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
 use serde_json::value::RawValue;
-use tokio::{join, select, sync::Notify};
+use tokio::{join, select};
+use uuid::Uuid;
 
 use crate::{
     admission::{OfUser, Pass},
@@ -37,6 +38,7 @@ use crate::{
 };
 
 mod asking;
+mod bell;
 mod clock;
 mod commands;
 mod connect;
@@ -51,6 +53,7 @@ mod source;
 mod steered;
 mod subscriptions;
 
+use bell::{Bells, Chore};
 pub(crate) use commands::Later;
 pub(crate) use reading::present;
 use source::Source;
@@ -71,7 +74,7 @@ pub(crate) struct Session {
     /// Where its commands come that do not come on its connection.
     mailbox: Option<Rc<Mailbox>>,
     /// What others know this connection by.
-    client: String,
+    client: Uuid,
     /// Set when the client has connected.
     connected: OnceCell<Connected>,
     /// Its connect command was refused; what else it asks is ignored.
@@ -88,15 +91,16 @@ pub(crate) struct Session {
     /// Its place among the server's sessions.
     pass: Pass,
     rates: rates::Rates,
-    finishing: Signal,
+    /// It ends when what it has in hand is done.
+    is_finishing: Cell<bool>,
     ended: RefCell<Option<Ending>>,
-    ended_changed: Notify,
+    bells: Bells,
 }
 
 /// What a connected client is and may do.
 struct Connected {
     person: Person,
-    info: RefCell<Option<Payload>>,
+    info: RefCell<Option<Box<Payload>>>,
     /// The channels its token names, in order, to see whether a new token names others.
     granted: Box<[String]>,
     /// Of its newest token.
@@ -157,31 +161,6 @@ impl From<Disconnect> for Ending {
     }
 }
 
-/// Something that is set once and waited for.
-#[derive(Default)]
-struct Signal {
-    is_set: Cell<bool>,
-    changed: Notify,
-}
-
-impl Signal {
-    fn set(&self) {
-        self.is_set.set(true);
-        self.changed.notify_waiters();
-    }
-
-    fn is_set(&self) -> bool {
-        self.is_set.get()
-    }
-
-    async fn wait(&self) {
-        while !self.is_set() {
-            // One thread: nothing sets it between the question and the wait.
-            self.changed.notified().await;
-        }
-    }
-}
-
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
     ///
@@ -229,7 +208,7 @@ impl Session {
             flavour,
             is_bare,
             mailbox,
-            client: uuid::Uuid::new_v4().to_string(),
+            client: Uuid::new_v4(),
             connected: OnceCell::new(),
             is_refused: Cell::new(false),
             clock: clock::Clock::default(),
@@ -242,9 +221,9 @@ impl Session {
             heard,
             pass,
             rates: rates::Rates::default(),
-            finishing: Signal::default(),
+            is_finishing: Cell::default(),
             ended: RefCell::default(),
-            ended_changed: Notify::new(),
+            bells: Bells::default(),
         });
         core.insert(session.clone());
         session.meter().began(flavour);
@@ -260,17 +239,31 @@ impl Session {
             ending = self.ended() => ending,
             ending = self.keep_time() => ending.into(),
             ending = self.keep_inbox() => ending,
-            ending = self.be_steered() => ending,
+            ending = self.keep_the_rest() => ending,
             ending = self.take_commands(source) => ending,
-            ending = self.keep_subscriptions() => ending,
-            ending = self.keep_renewed() => ending,
         };
         Box::pin(self.leave(source, ending)).await;
     }
 
+    /// Pings, and looks now and then whether something was missed.
     fn keep_time(&self) -> impl Future<Output = Disconnect> {
         let patience = self.shared().limits.connect_patience;
-        self.clock.run(patience, self.pass.turned_out(), || self.send_frame(&self.flavour.ping()))
+        let ping = || self.send_frame(&self.flavour.ping());
+        self.clock.run(patience, self.pass.turned_out(), ping, || self.compare_in_time())
+    }
+
+    /// Sees to what most sessions never have: they keep no room for it.
+    async fn keep_the_rest(self: &Rc<Self>) -> Ending {
+        self.bells.rung_for_any(&[Chore::Steered, Chore::Renewal, Chore::Subscriptions]).await;
+        let rest = async {
+            select! {
+                biased;
+                ending = self.be_steered() => ending,
+                ending = self.keep_subscriptions() => ending,
+                ending = self.keep_renewed() => ending,
+            }
+        };
+        Box::pin(rest).await
     }
 
     async fn leave(self: &Rc<Self>, source: &mut Source, ending: Ending) {
@@ -282,7 +275,7 @@ impl Session {
         if let Some(member) = self.signed_in() {
             crossing::offline(&self.shared().server, &member.user, &member.device);
         }
-        tracing::debug!(client = self.client, ?ending, "a session ended");
+        tracing::debug!(client = %self.client, ?ending, "a session ended");
         self.meter().ended(self.flavour);
         self.shared().metrics.disconnected(&ending);
         join!(departed, self.close(source, ending));
@@ -315,6 +308,11 @@ impl Session {
         {
             self.end(Disconnect::TooManyRequests);
         }
+    }
+
+    /// What others know this connection by, as text.
+    fn client(&self) -> String {
+        self.client.to_string()
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -356,8 +354,8 @@ impl Session {
     fn info(&self) -> Sender {
         Sender {
             user: self.user_name().to_owned(),
-            client: self.client.clone(),
-            conn_info: self.connected().info.borrow().clone(),
+            client: self.client(),
+            conn_info: self.connected().info.borrow().as_deref().cloned(),
             chan_info: None,
         }
     }
@@ -375,23 +373,22 @@ impl Session {
         let mut ended = self.ended.borrow_mut();
         if ended.is_none() {
             *ended = Some(ending.into());
-            self.ended_changed.notify_one();
+            self.bells.changed();
         }
     }
 
-    async fn ended(&self) -> Ending {
-        loop {
-            let ended = self.ended.borrow().clone();
-            if let Some(ending) = ended {
-                return ending;
-            }
-            self.ended_changed.notified().await;
-        }
+    fn ended(&self) -> impl Future<Output = Ending> {
+        self.bells.until(|| self.ended.borrow().clone())
     }
 
     /// Lets the session finish the commands it has in hand, and then end because the server stops.
     pub(crate) fn finish(&self) {
-        self.finishing.set();
+        self.is_finishing.set(true);
+        self.bells.changed();
+    }
+
+    fn finishing(&self) -> impl Future<Output = ()> {
+        self.bells.until(|| self.is_finishing.get().then_some(()))
     }
 
     fn send(&self, message: &Reply) {
@@ -486,7 +483,7 @@ mod tests {
         let [websocket, apart] = bytes();
         let session = size_of::<Session>();
         assert!(
-            websocket <= 2048 && apart <= 2048,
+            websocket <= 1024 && apart <= 1024 && session <= 704,
             "{websocket} or {apart} bytes, and {session} of the session"
         );
     }

@@ -47,7 +47,13 @@ impl Session {
             Doing::Subscribing => (namespace.subscribe_rate(), None),
         };
         let user = self.user_name();
-        let who = if user.is_empty() { &*self.client } else { user };
+        let client: String;
+        let who = if user.is_empty() {
+            client = self.client();
+            &*client
+        } else {
+            user
+        };
         let name = &*namespace.name;
         let take = |whose, rate: Option<Rate>| {
             let (rates, limits) = (&self.shared().admission.rates, &self.shared().limits);

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Ending, Session, clock, subscriptions::Bell};
+use super::{Chore, Ending, Session, clock};
 use crate::{
     codes::{Disconnect, Failure},
     limits::RENEWAL_RETRY,
@@ -20,7 +20,6 @@ use crate::{
 /// When the application is asked next.
 #[derive(Default)]
 pub(super) struct Renewal {
-    pub(super) bell: Bell,
     connection_at: Cell<Option<Instant>>,
 }
 
@@ -32,14 +31,14 @@ impl Session {
             return self.clock.expire_at(expires_at);
         }
         self.renewal.connection_at.set(clock::end(expires_at));
-        self.renewal.bell.ring();
+        self.bells.ring(Chore::Renewal);
         Expiry::default()
     }
 
     /// Asks about what is about to end, for as long as the session lasts.
     pub(super) async fn keep_renewed(self: &Rc<Self>) -> Ending {
         loop {
-            self.renewal.bell.rung().await;
+            self.bells.rung(Chore::Renewal).await;
             // Apart, so that a session without an end does not keep room for it.
             if let Err(ending) = Box::pin(self.renew_in_time()).await {
                 return ending;
@@ -67,7 +66,7 @@ impl Session {
                 return Ok(());
             };
             select! {
-                () = self.renewal.bell.rung() => {}
+                () = self.bells.rung(Chore::Renewal) => {}
                 () = sleep_until(next) => {}
             }
         }
@@ -80,7 +79,7 @@ impl Session {
         let next = match verdict(asked, Disconnect::Expired)? {
             Some(Renewed { expires_at, info, meta }) => {
                 if let Some(info) = info {
-                    connected.info.replace(Some(info));
+                    connected.info.replace(Some(Box::new(info)));
                 }
                 if let Some(meta) = meta.filter(|_| self.shared().backend.wants_meta()) {
                     connected.meta.replace(Some(meta.into()));

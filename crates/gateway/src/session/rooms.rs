@@ -5,7 +5,7 @@
 //! wants of the rest.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
@@ -23,6 +23,7 @@ use super::{Session, topic};
 use crate::{
     codes::Unsubscribed,
     heads::Head,
+    keyed::Keyed,
     limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
     protocol::{
         data::{Counts, MarkData},
@@ -32,11 +33,14 @@ use crate::{
     publication::Publication,
 };
 
-/// The rooms a client follows by their channels.
+/// The rooms a client follows by their channels. Made with the first: most follow none.
 #[derive(Default)]
-pub(super) struct Rooms {
+pub(super) struct Rooms(OnceCell<Box<Following>>);
+
+#[derive(Default)]
+struct Following {
     /// By the name of the channel.
-    all: RefCell<HashMap<Bytes, Room, RandomState>>,
+    all: RefCell<HashMap<Bytes, Room, Keyed>>,
     /// Those that are behind, each once.
     behind: RefCell<VecDeque<Bytes>>,
 }
@@ -61,30 +65,79 @@ impl Room {
 impl Rooms {
     /// What was said in them meanwhile was not heard.
     pub(super) fn all_behind(&self, since: Instant) {
-        for (name, room) in &*self.all.borrow() {
-            self.is_behind(name, room, since);
+        let Some(rooms) = self.0.get() else { return };
+        for (name, room) in &*rooms.all.borrow() {
+            rooms.is_behind(name, room, since);
         }
     }
 
     /// What was said last in one of them may not have been heard. Another one at each call.
     pub(super) fn one_behind(&self, since: Instant) {
-        let rooms = self.all.borrow();
-        if rooms.is_empty() {
+        let Some(rooms) = self.0.get() else { return };
+        let all = rooms.all.borrow();
+        if all.is_empty() {
             return;
         }
         let random = getrandom::u32().unwrap_or_default() as usize;
-        if let Some((name, room)) = rooms.iter().nth(random % rooms.len()) {
-            self.is_behind(name, room, since);
+        if let Some((name, room)) = all.iter().nth(random % all.len()) {
+            rooms.is_behind(name, room, since);
         }
     }
 
+    fn is_behind(&self, name: &Bytes, room: &Room, since: Instant) {
+        self.0.get_or_init(Box::default).is_behind(name, room, since);
+    }
+
+    /// Takes one that is behind.
+    fn take_behind(&self) -> Option<Behind> {
+        self.0.get()?.take_behind()
+    }
+
+    fn with(&self, name: &[u8], then: impl FnOnce(&Bytes, &Room)) {
+        let Some(rooms) = self.0.get() else { return };
+        let all = rooms.all.borrow();
+        if let Some((name, room)) = all.get_key_value(name) {
+            then(name, room);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.get().is_none_or(|rooms| rooms.all.borrow().is_empty())
+    }
+
+    fn has(&self, room: &Conversation) -> bool {
+        self.0.get().is_some_and(|rooms| rooms.all.borrow().contains_key(room.as_str().as_bytes()))
+    }
+
+    fn insert(&self, name: Bytes, room: Room) {
+        self.0.get_or_init(Box::default).all.borrow_mut().insert(name, room);
+    }
+
+    fn remove(&self, name: &[u8]) {
+        let Some(rooms) = self.0.get() else { return };
+        rooms.all.borrow_mut().remove(name);
+        rooms.behind.borrow_mut().retain(|behind| behind != name);
+    }
+
+    /// Shows each.
+    fn each(&self, look: impl FnMut(&Room)) {
+        if let Some(rooms) = self.0.get() {
+            rooms.all.borrow().values().for_each(look);
+        }
+    }
+
+    fn take(&self) -> Vec<Room> {
+        self.0.get().map(|rooms| rooms.all.take().into_values().collect()).unwrap_or_default()
+    }
+}
+
+impl Following {
     fn is_behind(&self, name: &Bytes, room: &Room, since: Instant) {
         if room.behind.replace(room.behind.get().max(Some(since))).is_none() {
             self.behind.borrow_mut().push_back(name.clone());
         }
     }
 
-    /// Takes one that is behind.
     fn take_behind(&self) -> Option<Behind> {
         let rooms = self.all.borrow();
         loop {
@@ -94,13 +147,6 @@ impl Rooms {
             {
                 return Some(Behind { name, head: room.head.clone(), since });
             }
-        }
-    }
-
-    fn with(&self, name: &[u8], then: impl FnOnce(&Bytes, &Room)) {
-        let rooms = self.all.borrow();
-        if let Some((name, room)) = rooms.get_key_value(name) {
-            then(name, room);
         }
     }
 }
@@ -118,11 +164,9 @@ pub(super) type Held = BTreeMap<Conversation, (Arc<Head>, u64)>;
 impl Session {
     /// Makes sure that this server hears the rooms a client that connects follows.
     pub(super) async fn hold_rooms(&self, followed: &[Followed]) -> Result<Held, BusError> {
-        let known: Vec<&Followed> = {
-            let rooms = self.rooms.all.borrow();
-            followed.iter().filter(|one| !rooms.contains_key(one.conversation.as_str().as_bytes())).collect()
-        };
-        let holds = known.into_iter().map(async |Followed { conversation, read }| {
+        let unknown = followed.iter().filter(|one| !self.rooms.has(&one.conversation));
+        let unknown: Vec<&Followed> = unknown.collect();
+        let holds = unknown.into_iter().map(async |Followed { conversation, read }| {
             let head = self.shared().heads.follow(conversation).await?;
             Ok((conversation.clone(), (head, *read)))
         });
@@ -136,27 +180,22 @@ impl Session {
             let room = Room { head, read: Cell::new(read), told: Cell::default(), behind: Cell::default() };
             let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
             self.rooms.is_behind(&name, &room, self.shared().heads.since());
-            self.rooms.all.borrow_mut().insert(name, room);
+            self.rooms.insert(name, room);
         }
     }
 
     /// Subscribes the client to those it does not follow yet, and ends what it does not follow any more.
     pub(super) async fn follow(self: &Rc<Self>, followed: &[Followed]) -> Result<(), BusError> {
         let mut left: Vec<Conversation> = Vec::new();
-        {
-            let rooms = self.rooms.all.borrow();
-            if rooms.is_empty() && followed.is_empty() {
-                return Ok(());
-            }
-            let now: HashMap<&Conversation, u64, RandomState> =
-                followed.iter().map(|one| (&one.conversation, one.read)).collect();
-            for room in rooms.values() {
-                match now.get(room.head.conversation()) {
-                    Some(read) => room.read.set(*read),
-                    None => left.push(room.head.conversation().clone()),
-                }
-            }
+        if followed.is_empty() && self.rooms.is_empty() {
+            return Ok(());
         }
+        let now: HashMap<&Conversation, u64, RandomState> =
+            followed.iter().map(|one| (&one.conversation, one.read)).collect();
+        self.rooms.each(|room| match now.get(room.head.conversation()) {
+            Some(read) => room.read.set(*read),
+            None => left.push(room.head.conversation().clone()),
+        });
         let held = self.hold_rooms(followed).await?;
         for conversation in left {
             self.leave_room(&conversation);
@@ -172,12 +211,11 @@ impl Session {
     fn leave_room(self: &Rc<Self>, conversation: &Conversation) {
         self.core.unsubscribe(self.id, topic(conversation.as_str()));
         let name = conversation.as_str().as_bytes();
-        self.rooms.all.borrow_mut().remove(name);
-        self.rooms.behind.borrow_mut().retain(|behind| behind != name);
+        self.rooms.remove(name);
     }
 
     pub(super) fn leave_rooms(self: &Rc<Self>) {
-        for room in self.rooms.all.take().into_values() {
+        for room in self.rooms.take() {
             self.core.unsubscribe(self.id, topic(room.head.conversation().as_str()));
         }
     }

@@ -19,7 +19,8 @@ impl Source {
     pub(super) async fn next(&mut self) -> Result<Bytes, Ending> {
         match self {
             Source::WebSocket(socket) => socket.next().await,
-            Source::Apart(downstream) => downstream.next().await.map_err(|_| Ending::Gone),
+            // Apart: they are few, and all would keep room for it.
+            Source::Apart(downstream) => Box::pin(downstream.next()).await.map_err(|_| Ending::Gone),
         }
     }
 

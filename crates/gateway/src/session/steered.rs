@@ -11,13 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{
-    sync::Notify,
-    time::{Duration, sleep},
-};
+use tokio::time::{Duration, sleep};
 
 use super::{
-    Ending, Session,
+    Chore, Ending, Session,
     subscriptions::{Terms, Wanted},
 };
 use crate::{
@@ -39,7 +36,13 @@ pub(super) struct Steered {
     place: OnceCell<Place>,
     /// At most [`STEERS_MAX`].
     waiting: RefCell<VecDeque<Arc<Steer>>>,
-    changed: Notify,
+}
+
+impl Steered {
+    /// The name under which the connection is found; empty before it is.
+    pub(super) fn user(&self) -> &str {
+        self.place.get().map_or("", |place| &place.user)
+    }
 }
 
 impl Session {
@@ -55,7 +58,7 @@ impl Session {
     /// From here on the connection is found by others; `user` is the name it will have. What was wanted of it before that is done.
     pub(super) fn enter_index(&self, user: &str, mark: Mark, missed: Missed) -> Result<(), Refused> {
         let user = user.into();
-        let client = self.client.parse().expect("a client's id is one that we made");
+        let client = self.client;
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
         let place = self.steered.place.get_or_init(|| Place { user, client, session, mark: mark.into() });
         self.index().enter(self.id, place);
@@ -95,7 +98,7 @@ impl Session {
     pub(crate) fn steer(&self, steer: &Arc<Steer>) {
         match &**steer {
             Steer::Disconnect(disconnect) => {
-                if !disconnect.whitelist.contains(&self.client) {
+                if !disconnect.whitelist.contains(&self.client()) {
                     self.end(Ending::Steered(disconnect.code, disconnect.reason.as_str().into()));
                 }
             }
@@ -107,7 +110,7 @@ impl Session {
                     return self.end(Disconnect::InsufficientState);
                 }
                 waiting.push_back(steer.clone());
-                self.steered.changed.notify_one();
+                self.bells.ring(Chore::Steered);
             }
         }
     }
@@ -126,7 +129,7 @@ impl Session {
             }
             Steer::Disconnect(_) | Steer::Subscribe(_) | Steer::Unsubscribe(_) => true,
         });
-        self.steered.changed.notify_one();
+        self.bells.ring(Chore::Steered);
     }
 
     /// The next to be done; none before it has connected.
@@ -146,7 +149,7 @@ impl Session {
                     Box::pin(self.unsubscribe_by_server(&unsubscribe.channel, Unsubscribed::Server)).await;
                 }
                 Some(Steer::Disconnect(_) | Steer::Refresh(_)) => {}
-                None => self.steered.changed.notified().await,
+                None => self.bells.rung(Chore::Steered).await,
             }
         }
     }
@@ -192,7 +195,7 @@ impl Session {
             return self.end(Disconnect::Expired);
         }
         if let Some(info) = &refresh.info {
-            self.connected().info.replace(Some(info.clone()));
+            self.connected().info.replace(Some(Box::new(info.clone())));
         }
         let expiry = self.expires(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());

@@ -9,7 +9,7 @@ use crate::{
     limits::{HELD_BYTES_MAX, HELD_MAX, LIVE_BYTES_MAX},
     protocol::push::Push,
     publication::{Kind, Publication},
-    session::Ending,
+    session::{Chore, Ending},
 };
 
 /// What becomes of a publication.
@@ -33,7 +33,7 @@ impl Session {
         match verdict {
             Verdict::Deliver => self.deliver_frame(self.frame_in(publication).as_ref()),
             Verdict::Pass => {}
-            Verdict::Attend => self.subscriptions.upkeep.ring(),
+            Verdict::Attend => self.bells.ring(Chore::Subscriptions),
             Verdict::Lost => self.lose(publication.name()),
         }
     }
@@ -95,7 +95,7 @@ impl Session {
             stream.phase = Phase::Over;
             drop(all);
             self.send(&Push::unsubscribe(channel, Unsubscribed::InsufficientState).into());
-            self.subscriptions.upkeep.ring();
+            self.bells.ring(Chore::Subscriptions);
         }
     }
 }

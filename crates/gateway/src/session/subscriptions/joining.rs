@@ -19,7 +19,7 @@ use crate::{
         reply::{Expiry, SubscribeResult},
     },
     publication::{self, Payload, Previous, Sender},
-    session::clock,
+    session::{Chore, clock},
 };
 
 /// What a subscription is to be like.
@@ -295,8 +295,8 @@ impl Session {
         // It may have ended meanwhile, and another one be in its place.
         let Some(subscription) = all.get_mut(&channel).filter(|it| it.number == number) else { return };
         if subscription.more.is_some() {
-            self.subscriptions.upkeep.ring();
-            self.renewal.bell.ring();
+            self.bells.ring(Chore::Subscriptions);
+            self.bells.ring(Chore::Renewal);
         }
         let Some(stream) = subscription.stream_mut() else {
             subscription.is_listening = true;

@@ -14,15 +14,15 @@ use std::{
     sync::Arc,
 };
 
-use ahash::RandomState;
 use tokio::time::Instant;
 
-use super::{Ending, Session, topic};
+use super::{Chore, Ending, Session, topic};
 use crate::{
     auth::Holder,
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     interests::Hold,
+    keyed::Keyed,
     limits::{Doing, HISTORY_BYTES_MAX},
     namespaces::{Asked, By, Caps, DeltaType, Overrides, Who},
     protocol::{
@@ -41,8 +41,6 @@ mod joining;
 mod position;
 mod upkeep;
 
-pub(super) use upkeep::Bell;
-
 use departing::Departure;
 pub(super) use joining::Joined;
 pub(crate) use joining::Terms;
@@ -52,12 +50,11 @@ pub(crate) use position::Wanted;
 /// The subscriptions of a session, by name; server-side ones among them, the inbox and rooms not.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    all: RefCell<HashMap<Arc<str>, Subscription, RandomState>>,
+    all: RefCell<HashMap<Arc<str>, Subscription, Keyed>>,
     /// How many of them look at all that comes, not only at what has a position: those that are joining or over, or get differences.
     pub(super) attentive: Cell<usize>,
     /// The number of the newest.
     newest: Cell<u64>,
-    upkeep: upkeep::Bell,
 }
 
 pub(super) struct Subscription {
@@ -210,7 +207,8 @@ impl Session {
         let pass = if subscribe.token.is_empty() {
             None
         } else {
-            let holder = Holder { user: self.user_name(), client: &self.client };
+            let client = self.client();
+            let holder = Holder { user: self.user_name(), client: &client };
             Some(self.shared().auth.subscribe(&subscribe.token, name, holder).await?)
         };
         let who = self.who(name);
@@ -318,7 +316,8 @@ impl Session {
         if namespaces.find_granted(channel).is_ok_and(|it| it.namespace().sub_refresh_proxy_enabled) {
             return Err(Disconnect::BadRequest.into());
         }
-        let holder = Holder { user: self.user_name(), client: &self.client };
+        let client = self.client();
+        let holder = Holder { user: self.user_name(), client: &client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
         let mut all = self.subscriptions.all.borrow_mut();
@@ -329,7 +328,7 @@ impl Session {
             subscription.more = Some(Box::new(More { ends_at, ..More::plain(self.info()) }));
         }
         drop(all);
-        self.subscriptions.upkeep.ring();
+        self.bells.ring(Chore::Subscriptions);
         Ok(Outcome::SubRefresh(SubRefreshResult { expires, ttl }))
     }
 

@@ -1,14 +1,7 @@
 //! What subscriptions need that takes time: others are told that the client has come; what was missed is read; positions are compared;
 //! some end by themselves. One loop of a session does it, and takes no room while there is nothing of the kind.
 
-use std::{
-    cell::{Cell, RefCell},
-    future::poll_fn,
-    rc::Rc,
-    sync::Arc,
-    task::{Poll, Waker},
-    time::Duration,
-};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use naru_bus::{BusError, Read, StreamPosition};
 use tokio::{
@@ -22,35 +15,8 @@ use crate::{
     limits::{CHANNEL_RETRY, LIVE_BYTES_MAX, PAUSE_BYTES, POSITION_CHECK, STREAM_BYTES, STREAM_PAGE},
     protocol::push::Push,
     publication::{self, Envelope, Said},
-    session::Ending,
+    session::{Chore, Ending},
 };
-
-/// Rung when there is something to do.
-#[derive(Default)]
-pub(in crate::session) struct Bell {
-    is_rung: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Bell {
-    pub(in crate::session) fn ring(&self) {
-        self.is_rung.set(true);
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-
-    pub(in crate::session) async fn rung(&self) {
-        poll_fn(|context| {
-            if self.is_rung.take() {
-                return Poll::Ready(());
-            }
-            *self.waker.borrow_mut() = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-}
 
 /// Something to do for one subscription.
 enum Task {
@@ -72,7 +38,7 @@ impl Session {
     /// Does all that, for as long as the session lasts.
     pub(in crate::session) async fn keep_subscriptions(self: &Rc<Self>) -> Ending {
         loop {
-            self.subscriptions.upkeep.rung().await;
+            self.bells.rung(Chore::Subscriptions).await;
             // Apart, so that a session without such subscriptions does not keep room for it.
             if let Err(ending) = Box::pin(self.look_after()).await {
                 return ending;
@@ -96,7 +62,7 @@ impl Session {
             }
             let now = Instant::now();
             select! {
-                () = self.subscriptions.upkeep.rung() => {}
+                () = self.bells.rung(Chore::Subscriptions) => {}
                 () = sleep_until(deadline.unwrap_or(now)), if deadline.is_some() => {}
                 () = self.link.flushed(), if waits_for_client => {}
             }
@@ -297,7 +263,7 @@ impl Session {
         }
         drop(all);
         if is_any {
-            self.subscriptions.upkeep.ring();
+            self.bells.ring(Chore::Subscriptions);
         }
     }
 }
