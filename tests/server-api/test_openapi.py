@@ -47,6 +47,8 @@ GOOD = {
     "info": {},
     "batch": {"commands": [{"info": {}}, {"publish": {"channel": "nowhere:a", "data": 1}}]},
     "rpc": {"method": "unread", "params": {"user": "alice"}},
+    "revoke_token": {"uid": "nobodys", "expire_at": 4102444800},
+    "invalidate_user_tokens": {"user": "nobody"},
 }
 
 
