@@ -615,8 +615,8 @@ pub(super) static MANUAL: &[Usage] = &[
     ),
     ours(
         "naru.channel.history",
-        "channel META ms [SINCE offset] [LIMIT count] [REVERSE]",
-        "Answers an array of 3: offset of the last publication, epoch, publications. A publication is [offset, payload]. `SINCE` gives those after an offset, or with `REVERSE` those before it; `LIMIT 0` the position alone. A channel that is not remembered begins an epoch; as long as nothing is kept in it, that is remembered for ten minutes since the last read, if `META` is not less.",
+        "channel META ms [SINCE offset] [LIMIT count] [BYTES count] [REVERSE]",
+        "Answers an array of 3: offset of the last publication, epoch, publications. A publication is [offset, payload]. `SINCE` gives those after an offset, or with `REVERSE` those before it; `LIMIT 0` the position alone; `BYTES` no more than has so many bytes, of which the first may have more. A channel that is not remembered begins an epoch; as long as nothing is kept in it, that is remembered for ten minutes since the last read, if `META` is not less.",
     ),
     ours("naru.channel.remove", "channel", ""),
     ours(
