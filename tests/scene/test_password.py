@@ -28,7 +28,7 @@ def test_one_that_does_not_says_so_without_saying_it(naru):
 
 # What docs/operating.md gives a chat server.
 RULES = (
-    "resetchannels &naru:server:* &naru:room:* &naru:control &naru:node:* &public:* "
+    "resetchannels &naru:server:* &naru:room:* &naru:control &naru:node:* &naru:revoked &public:* "
     "+@naru -@admin +publish +subscribe +unsubscribe +ping +client|setinfo"
 ).split()
 

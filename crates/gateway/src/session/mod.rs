@@ -483,7 +483,7 @@ mod tests {
         let [websocket, apart] = bytes();
         let session = size_of::<Session>();
         assert!(
-            websocket <= 1024 && apart <= 1024 && session <= 704,
+            websocket <= 1088 && apart <= 1088 && session <= 704,
             "{websocket} or {apart} bytes, and {session} of the session"
         );
     }
