@@ -32,11 +32,6 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
-
-/// A server takes and frees some ten pieces of memory for each message; glibc's allocator has a fifth of its time.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Chat and notifications across servers, on the Redis wire, losing nothing.
 #[derive(Parser)]
