@@ -60,9 +60,14 @@ pub(crate) struct Revoked {
 
 #[derive(Default)]
 struct List {
-    /// Until when, by the hashes of their `jti`.
-    tokens: HashMap<u64, u64, RandomState>,
+    /// By the hashes of their `jti`.
+    tokens: HashMap<u64, CalledBack, RandomState>,
     users: HashMap<Box<str>, Cut, RandomState>,
+}
+
+struct CalledBack {
+    id: Box<str>,
+    until: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -85,14 +90,14 @@ impl Revoked {
         }
     }
 
-    /// Whether a token of this user is called back.
-    pub(super) fn has(&self, user: &str, mark: Mark, now: u64) -> bool {
-        if !self.has_any.load(Relaxed) {
+    /// Whether a token of this user is called back; never, if there is none.
+    pub(crate) fn has(&self, user: &str, mark: Mark, now: u64) -> bool {
+        if !mark.is_there || !self.has_any.load(Relaxed) {
             return false;
         }
         let list = self.list.read();
         let is_cut = |cut: &Cut| cut.until > now && u64::from(mark.issued_at) < cut.issued_before;
-        mark.has_id && list.tokens.get(&mark.id).is_some_and(|until| *until > now)
+        mark.has_id && list.tokens.get(&mark.id).is_some_and(|token| token.until > now)
             || list.users.get(user).is_some_and(is_cut)
     }
 
@@ -107,6 +112,19 @@ impl Revoked {
             }
     }
 
+    /// All that still counts.
+    pub(crate) fn in_force(&self, now: u64) -> Vec<Revocation> {
+        let list = self.list.read();
+        let tokens =
+            list.tokens.values().map(|CalledBack { id, until }| (Revoke::Token((**id).into()), *until));
+        let users = list.users.iter().map(|(user, cut)| {
+            let Cut { issued_before, until } = *cut;
+            (Revoke::User { user: (**user).into(), issued_before }, until)
+        });
+        let all = tokens.chain(users).filter(|(_, until)| *until > now);
+        all.map(|(what, until)| Revocation { what, until }).collect()
+    }
+
     /// Remembers it; whether it is new.
     pub(crate) fn add(&self, revocation: &Revocation, now: u64) -> Result<bool, TooMany> {
         let Revocation { what, until } = revocation;
@@ -114,19 +132,24 @@ impl Revoked {
             return Ok(false);
         }
         let mut list = self.list.write();
-        if list.len() >= REVOCATIONS_MAX {
-            list.tokens.retain(|_, until| *until > now);
+        let is_known = match what {
+            Revoke::Token(id) => list.tokens.contains_key(&self.hash(id)),
+            Revoke::User { user, .. } => list.users.contains_key(user.as_str()),
+        };
+        if !is_known && list.len() >= REVOCATIONS_MAX {
+            list.tokens.retain(|_, token| token.until > now);
             list.users.retain(|_, cut| cut.until > now);
-        }
-        if list.len() >= REVOCATIONS_MAX {
-            return Err(TooMany);
+            if list.len() >= REVOCATIONS_MAX {
+                return Err(TooMany);
+            }
         }
         self.has_any.store(true, Relaxed);
         Ok(match what {
             Revoke::Token(id) => {
-                let known = list.tokens.entry(self.hash(id)).or_default();
-                let is_new = *known < *until;
-                *known = (*known).max(*until);
+                let new = || CalledBack { id: id.as_str().into(), until: 0 };
+                let known = list.tokens.entry(self.hash(id)).or_insert_with(new);
+                let is_new = known.until < *until;
+                known.until = known.until.max(*until);
                 is_new
             }
             Revoke::User { user, issued_before } => {
@@ -185,6 +208,8 @@ mod tests {
         let has = |mark| revoked.has("alice", mark, NOW);
         assert_eq!((has(one), has(other), has(none)), (true, false, false));
         assert!(revoked.has("alice", one, NOW + 59) && !revoked.has("alice", one, NOW + 60));
+        assert_eq!(revoked.in_force(NOW + 59), [token("1", NOW + 60)]);
+        assert_eq!(revoked.in_force(NOW + 60), []);
         assert!(revoked.is_of(&Revoke::Token("1".into()), "alice", one));
         assert!(!revoked.is_of(&Revoke::Token("1".into()), "alice", other));
         assert!(!revoked.is_of(&Revoke::Token("1".into()), "alice", Mark::default()));
@@ -211,6 +236,7 @@ mod tests {
             assert_eq!(revoked.is_of(&what, of, mark), is_revoked, "{of} {claims}");
         }
         assert!(!revoked.is_of(&user("alice", NOW, 0).what, "alice", Mark::default()), "a hook let them in");
+        assert!(!revoked.has("alice", Mark::default(), NOW), "likewise");
     }
 
     #[test]
@@ -220,6 +246,7 @@ mod tests {
             revoked.add(&token(&number.to_string(), NOW + 60), NOW).unwrap();
         }
         assert_eq!(revoked.add(&token("more", NOW + 600), NOW), Err(TooMany));
+        assert_eq!(revoked.add(&token("1", NOW + 50), NOW), Ok(false), "what is there already needs no room");
         assert_eq!(revoked.add(&token("more", NOW + 600), NOW + 60), Ok(true));
         assert_eq!(revoked.list.read().len(), 1);
     }

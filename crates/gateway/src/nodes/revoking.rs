@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use naru_bus::{BusError, Keep, Once, Read, StreamPosition};
 use tokio::{select, time::sleep};
 
@@ -27,13 +28,28 @@ pub(crate) enum NotRevoked {
 impl Nodes {
     /// Calls tokens back, here at once and then everywhere.
     pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<(), NotRevoked> {
-        let told = self.me.written(&Control::Revoke(revocation.clone()));
-        self.revoke_here(revocation).map_err(|TooMany| NotRevoked::TooMany)?;
+        self.revoke_here(revocation.clone()).map_err(|TooMany| NotRevoked::TooMany)?;
+        // So it may be repeated when the link is lost.
+        let key = uuid::Uuid::new_v4().simple().to_string();
+        self.keep(revocation, key).await.map_err(NotRevoked::Bus)
+    }
+
+    async fn keep(&self, revocation: Revocation, key: String) -> Result<(), BusError> {
+        let told = self.me.written(&Control::Revoke(revocation));
         let size = u32::try_from(REVOCATIONS_MAX).expect("a channel keeps as many");
         let keep = Keep { size, ttl: REVOCATION_MAX, meta_ttl: REVOCATION_MAX };
-        // So it may be repeated when the link is lost.
-        let once = Once { key: uuid::Uuid::new_v4().simple().to_string(), window: IDEMPOTENCY_WINDOW };
-        self.bus.publish_kept(REVOKED, told, keep, Some(once)).await.map(drop).map_err(NotRevoked::Bus)
+        let once = Once { key, window: IDEMPOTENCY_WINDOW };
+        self.bus.publish_kept(REVOKED, told, keep, Some(once)).await.map(drop)
+    }
+
+    /// Has a store that does not know what is known here keep it. Whoever else does so says the same under the same keys.
+    async fn keep_all(&self) -> Result<(), BusError> {
+        for revocation in self.revoked.in_force(unix_seconds()) {
+            let words = serde_json::to_vec(&revocation).expect("names and numbers can be written as JSON");
+            let key = digest(&SHA256, &words).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            self.keep(revocation, key).await?;
+        }
+        Ok(())
     }
 
     /// Who has come with such a token and is connected here is closed.
@@ -83,8 +99,11 @@ impl Nodes {
                 meta_ttl: REVOCATION_MAX,
             };
             let page = self.bus.stream(REVOKED, read).await?;
-            if known.as_ref().is_some_and(|known| known.epoch != page.top.epoch) {
-                // It is another store.
+            let is_another =
+                |known: &StreamPosition| known.epoch != page.top.epoch || known.offset > page.top.offset;
+            if known.as_ref().is_some_and(is_another) {
+                // It is another store, or an older copy of this one.
+                self.keep_all().await?;
                 *known = None;
                 continue;
             }

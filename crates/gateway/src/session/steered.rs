@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::{Mark, Revoke, unix_seconds},
-    codes::{Disconnect, Failure, Refused, Unsubscribed},
+    codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     limits::STEERS_MAX,
     namespaces::Overrides,
     nodes::{self, Coming, Index, Missed, Place, Steer},
@@ -62,6 +62,10 @@ impl Session {
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
         let place = self.steered.place.get_or_init(|| Place { user, client, session, mark: mark.into() });
         self.index().enter(self.id, place);
+        // What was called back since the token was opened was told to those who could be found.
+        if self.shared().auth.revoked().has(&place.user, mark, unix_seconds()) {
+            return Err(Code::TokenExpired.into());
+        }
         if missed.is_overrun {
             return Err(Refused::later());
         }
