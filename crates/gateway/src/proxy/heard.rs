@@ -7,6 +7,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::limits::HEADERS_BYTES_MAX;
+
 /// What is kept of the headers with which a connection came: nothing, if no hook wants any.
 #[derive(Debug, Default)]
 pub(crate) struct Heard(RefCell<Option<Box<Headers>>>);
@@ -69,14 +71,19 @@ impl Wanted {
 
     /// Keeps of a connect command's headers what somebody may want. What can be no header is none.
     pub(super) fn emulate(&self, heard: &Heard, said: &HashMap<String, String>) {
-        let emulated: HeaderMap = said
-            .iter()
-            .filter_map(|(name, value)| {
-                let name: HeaderName = name.parse().ok()?;
-                let is_wanted = self.at_connect.emulated.contains(name.as_str());
-                Some((name, HeaderValue::from_bytes(value.as_bytes()).ok().filter(|_| is_wanted)?))
-            })
-            .collect();
+        let (mut emulated, mut bytes) = (HeaderMap::new(), 0);
+        for (name, value) in said {
+            let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+            else {
+                continue;
+            };
+            bytes += name.as_str().len() + value.len();
+            // A name that was said in another case is the same.
+            if self.at_connect.emulated.contains(name.as_str()) && bytes <= HEADERS_BYTES_MAX {
+                emulated.entry(name).or_insert(value);
+            }
+        }
         if !emulated.is_empty() {
             heard.0.borrow_mut().get_or_insert_default().emulated = emulated;
         }

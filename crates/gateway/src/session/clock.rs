@@ -99,6 +99,8 @@ impl Clock {
         // Apart: once it is over no room is kept for it.
         let come = Box::pin(async {
             select! {
+                // Who is turned out was told so, and is not counted any more.
+                biased;
                 () = turned_out => Err(Disconnect::TooManyRequests),
                 come = self.come(connect_patience) => come,
             }
