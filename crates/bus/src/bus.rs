@@ -249,7 +249,7 @@ impl Bus {
     }
 
     /// The same for what is one step: once it is asked it is done, whoever gives up. So it is asked on the caller's own task, unless
-    /// something is on its way to the link's thread that began before it.
+    /// something is on its way to where the link lives that began before it.
     pub(crate) async fn call_in_order<T, F>(
         &self,
         call: impl Fn(Arc<Line>) -> F,

@@ -10,7 +10,7 @@ use crate::bus::Bus;
 use crate::error::BusError;
 use crate::reply::other_answer;
 
-/// Somebody may give up on what is asked on their own task. Then it is asked once more on the link's thread, since it may not
+/// Somebody may give up on what is asked on their own task. Then it is asked once more where the link lives, since it may not
 /// have left: sent twice, it is stored once.
 struct GivenUp<'a>(Option<(&'a Bus, &'a Append)>);
 

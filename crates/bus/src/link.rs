@@ -2,9 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::ready;
+use std::thread;
 use std::time::Instant;
 
 use naru_ledger::op::Run;
@@ -14,7 +17,7 @@ use redis::{AsyncConnectionConfig, PushInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::select;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -245,7 +248,12 @@ pub(crate) async fn connect(
 }
 
 async fn open(place: &Place, host: &str, port: u16) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| {
+    let found = looked_up(host, port).await;
+    let connected = match found {
+        Ok(addresses) => TcpStream::connect(&addresses[..]).await,
+        Err(error) => Err(error),
+    };
+    let stream = connected.map_err(|error| {
         format!("no broker {place} ({error}); start one, such as `naru broker`, or correct the address")
     })?;
     // Without it small commands only wait longer: no reason to give up the connection.
@@ -297,6 +305,21 @@ async fn paced(driver: impl Future<Output = ()>, events: Arc<Events>) {
         }
     })
     .await;
+}
+
+/// On a thread of its own: the one that ends a link must not wait for a name that is still looked up.
+async fn looked_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![(address, port).into()]);
+    }
+    let (sender, found) = oneshot::channel();
+    let host = host.to_owned();
+    thread::Builder::new().name("naru-lookup".to_owned()).spawn(move || {
+        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Who has given up does not want it.
+        let _ = sender.send(addresses);
+    })?;
+    found.await.map_err(io::Error::other)?
 }
 
 /// Makes changes as they come, until the link is of no use any more.
