@@ -54,4 +54,4 @@ def test_a_crowd_comes_back_at_once_and_misses_nothing_while_others_talk(naru, b
         f"{COUNT}: in within {first[0]:.1f} s, back within {again[0]:.1f} s by {again[1]} attempts;"
         f" a message takes {calm} ms, meanwhile {busy} ms (median, p99, longest)"
     )
-    assert busy[0] < 1000, busy
+    assert busy[0] < max(1000, 50 * calm[0]), (calm, busy)

@@ -82,4 +82,4 @@ def test_a_crowd_comes_back_to_another_server_and_misses_nothing(
         f"{COUNT}: in within {first[0]:.1f} s, back within {again[0]:.1f} s by {again[1]} attempts ({memory} MiB);"
         f" a message takes {calm} ms, meanwhile {busy} ms (median, p99, longest)"
     )
-    assert busy[0] < 1000, busy
+    assert busy[0] < max(1000, 50 * calm[0]), (calm, busy)

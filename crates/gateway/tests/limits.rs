@@ -79,6 +79,17 @@ fn commands_come_at_a_rate_and_who_does_not_slow_down_is_closed() {
         settings.command_rate_burst = 4;
     });
     let mut client = Client::connect(one.address(), "alice");
+    let codes = sent_away(&mut client);
+    // Connect was one of four; as many again are refused.
+    let served = codes.iter().take_while(|&&code| code == 108).count();
+    assert!((3..=5).contains(&served), "{codes:?}");
+    assert!(codes[served..].iter().all(|&code| code == 111) && codes.len() - served >= 3, "{codes:?}");
+    let mut other = Client::connect(one.address(), "alice");
+    assert_eq!(other.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+}
+
+/// Asks so much at once that it is sent away; the codes of the answers before.
+fn sent_away(client: &mut Client) -> Vec<u64> {
     let ask = json!({"channel": "public:x"});
     let all: Vec<_> =
         (0..40).map(|_| json!({"id": client.next_id(), "presence_stats": ask}).to_string()).collect();
@@ -91,12 +102,7 @@ fn commands_come_at_a_rate_and_who_does_not_slow_down_is_closed() {
         }
     };
     assert_eq!(ended, Some((3013, "too many requests".into())));
-    // Connect was one of four; as many again are refused.
-    let served = codes.iter().take_while(|&&code| code == 108).count();
-    assert!((3..=5).contains(&served), "{codes:?}");
-    assert!(codes[served..].iter().all(|&code| code == 111) && codes.len() - served >= 3, "{codes:?}");
-    let mut other = Client::connect(one.address(), "alice");
-    assert_eq!(other.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
+    codes
 }
 
 #[test]
@@ -176,6 +182,11 @@ fn an_address_that_a_proxy_names_has_so_many_connections() {
         (0..3).map(|_| upgraded(one.address(), "")).inspect(|it| assert_eq!(status(&it.1), "101")).collect();
 }
 
+/// How many there can have been since then, of one a second and so many at once.
+fn at_most(burst: usize, begun: Instant) -> usize {
+    burst + begun.elapsed().as_secs() as usize + 1
+}
+
 /// How commands of these clients, which ask in turn, are answered: the codes.
 fn asked(clients: &mut [Client], times: usize) -> Vec<Vec<u64>> {
     let mut codes = vec![Vec::new(); clients.len()];
@@ -196,23 +207,17 @@ fn a_user_has_a_rate_over_all_connections_and_others_theirs() {
     });
     let mut clients: Vec<_> =
         ["alice", "alice", "bob"].iter().map(|user| Client::connect(one.address(), user)).collect();
+    let begun = Instant::now();
     let codes = asked(&mut clients, 4);
     // A connect counts nobody's yet.
     let alices = codes[..2].concat();
     let served = alices.iter().filter(|&&code| code == 108).count();
-    assert!((6..=7).contains(&served), "{codes:?}");
+    assert!((6..=at_most(6, begun)).contains(&served), "{codes:?}");
     assert!(alices.iter().all(|code| [108, 111].contains(code)), "{codes:?}");
     assert_eq!(codes[2], [108; 4]);
     // She goes on for as much again, and is sent away.
-    let mut client = clients.remove(0);
-    let ended = loop {
-        let id = client.command("presence_stats", json!({"channel": "public:x"}));
-        match client.try_next() {
-            Ok(reply) => assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(id), &json!(111))),
-            Err(ended) => break ended,
-        }
-    };
-    assert_eq!(ended, Some((3013, "too many requests".into())));
+    let codes = sent_away(&mut clients.remove(0));
+    assert!(codes.iter().all(|code| [108, 111].contains(code)), "{codes:?}");
     assert_eq!(clients[1].refused("presence_stats", json!({"channel": "public:x"})).0, 108);
 }
 
@@ -230,11 +235,12 @@ fn an_address_has_a_rate_over_all_connections() {
         assert!(reply["error"].is_null(), "{reply}");
         client
     };
+    let begun = Instant::now();
     let mut clients = [come("192.0.2.1", "alice"), come("192.0.2.1", "bob"), come("192.0.2.2", "eve")];
     let codes = asked(&mut clients, 5);
-    // With their connects.
+    // Two of six were their connects.
     let served = codes[..2].concat().iter().filter(|&&code| code == 108).count();
-    assert!((4..=5).contains(&served), "{codes:?}");
+    assert!((4..=at_most(4, begun)).contains(&served), "{codes:?}");
     assert_eq!(codes[2], [108; 5], "another one is another's");
     // What is refused is not counted: others there may be patient.
     std::thread::sleep(Duration::from_millis(1100));
@@ -271,18 +277,24 @@ fn in_a_namespace_there_is_a_rate_for_each_user_and_one_for_all() {
         });
         served.collect()
     };
+    let begun = Instant::now();
     let slow = publish("slow:a", 4);
-    assert!((3..=4).contains(&(slow[0] + slow[1])) && (3..=4).contains(&slow[2]), "{slow:?}");
+    let of_user = 3..=at_most(3, begun);
+    assert!(of_user.contains(&(slow[0] + slow[1])) && of_user.contains(&slow[2]), "{slow:?}");
+    let begun = Instant::now();
     let full: usize = publish("full:a", 4).iter().sum();
-    assert!((4..=5).contains(&full), "{full}");
+    assert!((4..=at_most(4, begun)).contains(&full), "{full}");
     assert_eq!(publish("open:a", 9), [9; 3]);
-    let codes: Vec<_> = (0..4)
-        .map(|number| {
-            let reply = clients[2].ask("subscribe", json!({"channel": format!("slow:{number}")}));
-            reply["error"]["code"].as_u64()
-        })
-        .collect();
-    assert_eq!((codes[..2].to_vec(), codes[3]), (vec![None, None], Some(111)), "{codes:?}");
+    let begun = Instant::now();
+    let mut subscribed = 0;
+    eventually("who subscribes faster is refused", || {
+        let reply = clients[2].ask("subscribe", json!({"channel": format!("slow:{subscribed}")}));
+        let code = reply["error"]["code"].as_u64();
+        assert!(matches!(code, None | Some(111)), "{reply}");
+        subscribed += usize::from(code.is_none());
+        code.is_some()
+    });
+    assert!((2..=at_most(2, begun)).contains(&subscribed), "{subscribed}");
 }
 
 #[test]
@@ -386,8 +398,8 @@ fn what_is_begun_and_not_ended_is_not_waited_for() {
     });
     for (what, until, thread) in all {
         let (heard, after) = thread.join().unwrap();
-        let (least, most) = if what == "headers" { (4, 8) } else { (9, 13) };
-        assert!((least..most).contains(&after.as_secs()), "{what}: {after:?} {heard:?}");
+        let least = Duration::from_secs(if what == "headers" { 4 } else { 9 });
+        assert!((least..PATIENCE).contains(&after), "{what}: {after:?} {heard:?}");
         assert_eq!(heard.contains(until), what != "headers", "{what}: {heard:?}");
     }
     // Who is merely silent stays.
@@ -415,6 +427,7 @@ fn clients_go_one_after_the_other_while_the_rest_is_served() {
     let drain = Duration::from_secs(2);
     let one = harbour.gateway_with("one", |options| {
         options.drain = drain;
+        options.grace = PATIENCE;
         options.metrics = serde_json::from_value::<metrics::Settings>(json!({"address": "127.0.0.1:0"}))
             .unwrap()
             .try_into()
@@ -429,16 +442,17 @@ fn clients_go_one_after_the_other_while_the_rest_is_served() {
         .into_iter()
         .map(|mut client| {
             std::thread::spawn(move || {
-                let mut answered = 0;
+                let mut served = Duration::ZERO;
                 loop {
+                    let asked = begun.elapsed();
                     let id = client.command("rpc", json!({"method": "unread", "data": {}}));
                     match client.try_next() {
                         Ok(reply) => {
                             assert_eq!(reply["id"], id);
-                            answered += 1;
+                            served = asked;
                             std::thread::sleep(Duration::from_millis(5));
                         }
-                        Err(ended) => return (begun.elapsed(), answered, ended),
+                        Err(ended) => return (begun.elapsed(), served, ended),
                     }
                 }
             })
@@ -453,10 +467,10 @@ fn clients_go_one_after_the_other_while_the_rest_is_served() {
     gone.sort();
     assert!(gone.iter().all(|(_, _, ended)| *ended == Some((3001, "shutdown".into()))), "{gone:?}");
     // Two cores, ten clients each, every 200 ms.
-    assert!(gone[4].0 < drain * 3 / 4, "{gone:?}");
-    assert!(gone[19].0 >= drain * 3 / 4 && gone[19].1 > gone[0].1, "{gone:?}");
+    assert!(gone.iter().any(|(_, served, _)| *served > gone[4].0), "{gone:?}");
+    assert!(gone[19].0 >= drain * 3 / 4, "{gone:?}");
     stopping.join().unwrap();
-    assert!(begun.elapsed() < drain + Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < PATIENCE, "the grace is not waited for: {:?}", begun.elapsed());
 }
 
 #[test]

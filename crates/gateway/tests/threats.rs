@@ -260,7 +260,7 @@ fn connection() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Time for the server to answer something.
-const WHILE_THERE: Duration = Duration::from_millis(10);
+const WHILE_THERE: Duration = Duration::from_millis(50);
 
 /// All that the server answers, up to its end.
 fn answered_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
@@ -299,7 +299,7 @@ fn whatever_comes_on_a_connection_ends_that_at_most() {
     for witness in &mut witnesses {
         witness.subscribe("public:witnesses");
     }
-    let mut runner = TestRunner::default();
+    let mut runner = TestRunner::deterministic();
     let (strategy, mut upgraded) = (connection(), 0);
     for _ in 0..200 {
         let bytes = strategy.new_tree(&mut runner).unwrap().current();

@@ -1,6 +1,6 @@
 //! What servers know of each other, and what becomes of it without a broker.
 
-use std::{io::Write, net::TcpStream, time::Duration};
+use std::{io::Write, net::TcpStream};
 
 use serde_json::{Value, json};
 
@@ -49,9 +49,7 @@ fn what_all_servers_hold_is_added_up() {
     let mut stranger = TcpStream::connect(harbour.address).unwrap();
     stranger.write_all(b"SUBSCRIBE naru:control\r\n").unwrap();
     eventually("the stranger listens", || harbour.listeners("naru:control") == 2);
-    let begun = std::time::Instant::now();
     assert_eq!(counts(), all[..1]);
-    assert!(begun.elapsed() < Duration::from_secs(4));
     one.stop();
 }
 

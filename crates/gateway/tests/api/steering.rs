@@ -125,16 +125,13 @@ fn who_is_still_connecting_is_steered_as_well() {
     let strait = Strait::to(harbour.address);
     let one = gateway_with("one", &strait.address, |options| options.cores = 1);
     let api = one.api_address();
-    // Whatever the broker is asked is not answered.
+    let [mut alice, mut trent, mut mallory] = [(); 3].map(|()| Client::open(one.address()));
+    // Whatever the broker is asked is not answered; what follows has the time of one connect command.
     strait.becalm(true);
-    let connecting = |user: &str| {
-        let mut client = Client::open(one.address());
-        let id = client.command("connect", json!({"token": token(user)}));
-        (client, id)
-    };
-    let (mut alice, id) = connecting("alice");
-    let mut trent = connecting("trent").0;
-    let mut mallory = connecting("mallory").0;
+    let connect = |client: &mut Client, user: &str| client.command("connect", json!({"token": token(user)}));
+    let id = connect(&mut alice, "alice");
+    connect(&mut trent, "trent");
+    connect(&mut mallory, "mallory");
     let is_gone = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -130,7 +130,7 @@ fn whoever_is_not_let_in_is_told_why() {
     let one = harbour.gateway_with(
         "one",
         with(json!({"client": {"proxy": {"connect": {
-            "enabled": true, "endpoint": application.at("/connect"), "timeout": "300ms",
+            "enabled": true, "endpoint": application.at("/connect"), "timeout": "2s",
             "http": {"status_to_code_transforms":
                 [{"status_code": 404, "to_error": {"code": 404, "message": "who?"}}]},
         }}}})),
@@ -210,7 +210,7 @@ fn namespaces_ask_their_own_hooks_who_subscribes() {
     let one = harbour.gateway_with(
         "one",
         with(json!({
-            "proxies": [{"name": "billing", "endpoint": application.at("/billing"), "timeout": "300ms"}],
+            "proxies": [{"name": "billing", "endpoint": application.at("/billing"), "timeout": "2s"}],
             "channel": {
                 "proxy": {"subscribe": {"endpoint": application.at("/subscribe")}},
                 "namespaces": [
@@ -306,7 +306,7 @@ fn methods_that_are_not_ours_are_the_applications() {
         with(json!({
             "proxies": [{"name": "billing", "endpoint": application.at("/billing")}],
             "rpc": {
-                "proxy": {"endpoint": application.at("/rpc"), "timeout": "300ms"},
+                "proxy": {"endpoint": application.at("/rpc"), "timeout": "2s"},
                 "without_namespace": {"proxy_enabled": true},
                 "namespaces": [{"name": "bills", "proxy_enabled": true, "proxy_name": "billing"}],
             },
