@@ -7,7 +7,7 @@ use naru_ledger::{
     ClientId, User,
     channel::{
         Answer, Channel, Enter, History, Keep, Leave, Once, Op, Page, Present, Publish, Published, Refused,
-        Stats,
+        Stats, Version,
     },
 };
 use naru_resp::{Command, ReplyWriter};
@@ -43,9 +43,9 @@ handlers!(
 );
 
 fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
-    const OPTIONS: &str = "SIZE, TTL, META or ONCE";
+    const OPTIONS: &str = "SIZE, TTL, META, ONCE or VERSION";
     let (channel, payload) = (channel(words)?, words.bytes("the payload")?);
-    let (mut size, mut ttl, mut meta_ttl, mut only) = (None, None, None, None);
+    let (mut size, mut ttl, mut meta_ttl, mut only, mut version) = (None, None, None, None, None);
     while words.left() > 0 {
         if words.takes("SIZE") {
             once("SIZE", &mut size, words.number("SIZE")?)?;
@@ -56,6 +56,10 @@ fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
         } else if words.takes("ONCE") {
             let key = words.text("the key of ONCE")?.to_owned();
             once("ONCE", &mut only, Once { key, window: time(words, "the time of ONCE")? })?;
+        } else if words.takes("VERSION") {
+            let number = words.number("VERSION")?;
+            let epoch = words.text("the epoch of VERSION")?.to_owned();
+            once("VERSION", &mut version, Version { number, epoch })?;
         } else {
             return Err(words.unknown(OPTIONS));
         }
@@ -65,7 +69,8 @@ fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
     };
     // More than there can be is refused for its size.
     let size = u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(Op::Publish(Publish { channel, payload, keep: Keep { size, ttl, meta_ttl }, once: only }))
+    let keep = Keep { size, ttl, meta_ttl };
+    Ok(Op::Publish(Publish { channel, payload, keep, once: only, version }))
 }
 
 fn read_history(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {

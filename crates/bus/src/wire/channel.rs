@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naru_ledger::channel::{
     Answer, Enter, History, Leave, Once, Op, Page, Present, Publish, Published, Stats, StreamPosition,
+    Version,
 };
 use naru_ledger::{Epoch, User};
 use redis::Value;
@@ -15,12 +16,16 @@ use crate::reply::{self, Fields};
 /// What to ask for an operation. What a command may leave out is left out.
 pub fn request(op: &Op) -> Request {
     match op {
-        Op::Publish(Publish { channel, payload, keep, once }) => {
+        Op::Publish(Publish { channel, payload, keep, once, version }) => {
             let request = Request::new("NARU.CHANNEL.PUBLISH").word(channel.as_str()).bytes(payload);
             let request = time(request.word("SIZE").number(keep.size), "TTL", keep.ttl);
             let request = time(request, "META", keep.meta_ttl);
-            match once {
+            let request = match once {
                 Some(Once { key, window }) => request.word("ONCE").word(key).number(window.as_millis()),
+                None => request,
+            };
+            match version {
+                Some(Version { number, epoch }) => request.word("VERSION").number(*number).word(epoch),
                 None => request,
             }
         }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use naru_bus::{BusError, Event, Keep, Kept, Line, Once, Present, PresentStats, Read, StreamPosition};
+use naru_bus::{
+    BusError, Event, Keep, Kept, Line, Once, Present, PresentStats, Read, StreamPosition, Version,
+};
 use naru_ledger::channel::{Answer, Bounds, Channel, Enter, History, Leave, Model, Op, Publish};
 use naru_ledger::op::{Run, ServerIs};
 use naru_ledger::testing::channels::operation;
@@ -292,6 +294,65 @@ fn a_repeat_is_heard_by_nobody_and_has_the_first_position() {
         gateway.ask(async |bus| bus.remove_stream("room").await.unwrap());
         let page = gateway.ask(async |bus| bus.stream("room", ALL).await.unwrap());
         assert_eq!((page.top.offset, page.publications.len()), (2, 0));
+    });
+}
+
+#[test]
+fn what_is_not_newer_is_heard_by_nobody_also_after_a_crash() {
+    each(|mut broker| {
+        let gateway = Gateway::up("s1", broker.target());
+        gateway.ask(async |bus| bus.subscribe("room").await.unwrap());
+        let publish = |number: u64, epoch: &str| {
+            let version = Some(Version { number, epoch: epoch.to_owned() });
+            let payload = Bytes::from(format!("{number}{epoch}"));
+            let publish =
+                gateway.ask(async |bus| bus.publish_version("room", payload, KEEP, None, version).await);
+            publish.unwrap()
+        };
+        // Two that are the same as numbers of a script.
+        let high = (1 << 60) + 1;
+        let mut top = None;
+        for (number, epoch, is_new) in [
+            (9, "", true),
+            (9, "", false),
+            (10, "", true),
+            (9, "", false),
+            (high, "", true),
+            (high - 1, "", false),
+            (high + 1, "", true),
+            (1, "a", true),
+            (1, "a", false),
+            (1, "", false),
+            (1, "b", true),
+            (2, "", true),
+            (3, "b", true),
+        ] {
+            let Kept { position, repeat, receivers } = publish(number, epoch);
+            assert_eq!((repeat, receivers), (!is_new, u64::from(is_new)), "{number} of {epoch:?}");
+            if is_new {
+                assert_eq!(
+                    positioned(&gateway),
+                    (position.clone().unwrap(), format!("{number}{epoch}").into())
+                );
+                top = position;
+            } else {
+                assert_eq!(position, top);
+            }
+        }
+        // Without a version it is as new as it comes, and neither that nor a removal has the last one forgotten.
+        assert!(!kept(&gateway, "room", KEEP, None).repeat);
+        gateway.ask(async |bus| bus.remove_stream("room").await.unwrap());
+        assert!(publish(3, "b").repeat);
+
+        broker.end();
+        gateway.goes_down();
+        broker.come_back();
+        assert!(gateway.comes_up());
+        let again = publish(3, "b");
+        let is_remembered = again.position.unwrap().epoch == top.unwrap().epoch;
+        assert_eq!(again.repeat, is_remembered);
+        // A master that comes back is another one for who cannot see what it has lost.
+        assert!(is_remembered || matches!(broker, Broker::Other(_)));
     });
 }
 
