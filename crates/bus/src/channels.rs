@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use naru_ledger::channel::{
-    Answer, Channel, History, Keep, Once, Op, Page, Present, Publish, Published, Refused, Stats, Version,
+    Answer, Channel, History, Keep, Most, Once, Op, Page, Present, Publish, Published, Refused, Stats,
+    Version,
 };
 use naru_ledger::{ClientId, NameError, User};
 
@@ -99,9 +100,9 @@ impl Bus {
         self.wants_absent(channel, client).await
     }
 
-    /// Who is present in a channel, on all servers.
-    pub async fn present(&self, channel: &str) -> Result<Vec<Present>, BusError> {
-        expect!(self.ask_channel_safely(Op::Presence { channel: named(channel)? }).await?, Present)
+    /// Who is present in a channel, on all servers; refused with `TOOMANY` if more are.
+    pub async fn present(&self, channel: &str, most: Most) -> Result<Vec<Present>, BusError> {
+        expect!(self.ask_channel_safely(Op::Presence { channel: named(channel)?, most }).await?, Present)
     }
 
     /// How many are, and how many users they are of.

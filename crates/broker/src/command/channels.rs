@@ -6,8 +6,8 @@ use std::time::Duration;
 use naru_ledger::{
     ClientId, User,
     channel::{
-        Answer, Channel, Enter, History, Keep, Leave, Once, Op, Page, Present, Publish, Published, Refused,
-        Stats, Version,
+        Answer, Channel, Enter, History, Keep, Leave, Most, Once, Op, Page, Present, Publish, Published,
+        Refused, Stats, Version,
     },
 };
 use naru_resp::{Command, ReplyWriter};
@@ -113,7 +113,18 @@ fn read_leave(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
 }
 
 fn read_presence(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
-    Ok(Op::Presence { channel: channel(words)? })
+    let channel = channel(words)?;
+    let (mut clients, mut bytes) = (None, None);
+    while words.left() > 0 {
+        if words.takes("CLIENTS") {
+            once("CLIENTS", &mut clients, words.number("CLIENTS")?)?;
+        } else if words.takes("BYTES") {
+            once("BYTES", &mut bytes, words.number("BYTES")?)?;
+        } else {
+            return Err(words.unknown("CLIENTS or BYTES"));
+        }
+    }
+    Ok(Op::Presence { channel, most: Most { clients, bytes } })
 }
 
 fn read_stats(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {

@@ -625,7 +625,11 @@ pub(super) static MANUAL: &[Usage] = &[
         "`user` may be empty. It ends with the server's run, which `NARU.SERVER` tells of. Again: as it is said now.",
     ),
     ours("naru.channel.leave", "server epoch channel client", ""),
-    ours("naru.channel.presence", "channel", "Answers an array of [client, user, info]."),
+    ours(
+        "naru.channel.presence",
+        "channel [CLIENTS count] [BYTES count]",
+        "Answers an array of [client, user, info]. Where there are more clients, or `info` has more bytes, than is said, the error is `TOOMANY`.",
+    ),
     ours("naru.channel.stats", "channel", "Answers an array of 2: clients, users."),
     ours(
         "naru.backup",

@@ -53,7 +53,15 @@ pub fn request(op: &Op) -> Request {
             let request = Request::new("NARU.CHANNEL.LEAVE").run(run).word(channel.as_str());
             request.word(client.as_str())
         }
-        Op::Presence { channel } => Request::new("NARU.CHANNEL.PRESENCE").word(channel.as_str()),
+        Op::Presence { channel, most } => {
+            let mut request = Request::new("NARU.CHANNEL.PRESENCE").word(channel.as_str());
+            for (word, most) in [("CLIENTS", most.clients), ("BYTES", most.bytes)] {
+                if let Some(most) = most {
+                    request = request.word(word).number(most);
+                }
+            }
+            request
+        }
         Op::Stats { channel } => Request::new("NARU.CHANNEL.STATS").word(channel.as_str()),
     }
 }
@@ -98,7 +106,7 @@ fn position(offset: u64, epoch: &str) -> Result<StreamPosition, BusError> {
 }
 
 /// A client that is present, in the fields that come first.
-pub(crate) fn present(fields: &mut Fields) -> Result<Present, BusError> {
+fn present(fields: &mut Fields) -> Result<Present, BusError> {
     let (client, user, info) = (fields.name()?, fields.text()?, fields.bytes()?);
     let user = (!user.is_empty()).then(|| User::parse(&user)).transpose();
     let user = user.map_err(|error| reply::wrong(&error.to_string()))?;

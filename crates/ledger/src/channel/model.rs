@@ -86,7 +86,11 @@ impl Model {
                 }
                 Answer::Ok
             }
-            Op::Presence { channel } => Answer::Present(self.present(channel, now).collect()),
+            Op::Presence { channel, most } => {
+                let mut most = *most;
+                let told = self.present(channel, now).map(|one| most.take(one.info.len()).map(|()| one));
+                Answer::Present(told.collect::<Result<_, _>>()?)
+            }
             Op::Stats { channel } => {
                 let users: BTreeSet<Option<User>> = self.present(channel, now).map(|one| one.user).collect();
                 let (clients, users) = (self.present(channel, now).count() as u64, users.len() as u64);

@@ -27,10 +27,12 @@ pub enum Op {
     Enter(Enter),
     /// `NARU.CHANNEL.LEAVE server epoch channel client`
     Leave(Leave),
-    /// `NARU.CHANNEL.PRESENCE channel`: who is present.
+    /// `NARU.CHANNEL.PRESENCE channel [CLIENTS n] [BYTES n]`: who is present, if no more are.
     Presence {
         /// Where.
         channel: Channel,
+        /// How many may be told.
+        most: Most,
     },
     /// `NARU.CHANNEL.STATS channel`: how many are.
     Stats {
@@ -135,6 +137,27 @@ pub struct Leave {
     pub client: ClientId,
 }
 
+/// How much may be told of who is present; none: whatever there is. Of more nothing is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Clients.
+    pub clients: Option<u64>,
+    /// Bytes of what is said of them.
+    pub bytes: Option<u64>,
+}
+
+impl Most {
+    /// Counts another one, of whom so many bytes are said.
+    pub fn take(&mut self, info_bytes: usize) -> Result<(), Refused> {
+        let less = |left: &mut Option<u64>, by: u64| match left {
+            Some(room) => room.checked_sub(by).map(|rest| *room = rest),
+            None => Some(()),
+        };
+        let fits = less(&mut self.clients, 1).and_then(|()| less(&mut self.bytes, info_bytes as u64));
+        fits.ok_or(Refused::TooMany)
+    }
+}
+
 impl Op {
     /// The channel it is about.
     pub fn channel(&self) -> &Channel {
@@ -144,7 +167,7 @@ impl Op {
             | Op::Remove { channel }
             | Op::Enter(Enter { channel, .. })
             | Op::Leave(Leave { channel, .. })
-            | Op::Presence { channel }
+            | Op::Presence { channel, .. }
             | Op::Stats { channel } => channel,
         }
     }

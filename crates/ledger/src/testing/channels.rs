@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::channel::{Channel, Enter, History, Keep, Leave, Once, Op, Publish, Version};
+use crate::channel::{Channel, Enter, History, Keep, Leave, Most, Once, Op, Publish, Version};
 use crate::op::{Run, ServerIs};
 use crate::{ClientId, Epoch, Server, User};
 
@@ -79,7 +79,9 @@ pub fn operation(times: Vec<Duration>) -> impl Strategy<Value = Op> {
         1 => channel().prop_map(|channel| Op::Remove { channel }),
         3 => enter,
         1 => leave,
-        2 => channel().prop_map(|channel| Op::Presence { channel }),
+        2 => (channel(), proptest::option::of(0_u64..4), proptest::option::of(0_u64..12)).prop_map(
+            |(channel, clients, bytes)| Op::Presence { channel, most: Most { clients, bytes } },
+        ),
         1 => channel().prop_map(|channel| Op::Stats { channel }),
     ]
 }

@@ -108,7 +108,9 @@ impl Twins {
                 self.present.leave(leave);
                 return Ok(Answer::Ok);
             }
-            Op::Presence { channel } => return Ok(Answer::Present(self.present.all(channel, counts))),
+            Op::Presence { channel, most } => {
+                return self.present.all(channel, *most, counts).map(Answer::Present);
+            }
             Op::Stats { channel } => return Ok(Answer::Stats(self.present.stats(channel, counts))),
             Op::Publish(_) | Op::History(_) | Op::Remove { .. } => {}
         }
