@@ -128,14 +128,14 @@ impl Api {
             (None, Some(once)) => Keep { size: 0, ttl: once.window, meta_ttl: once.window },
             (None, None) => {
                 self.bus.publish(channel, payload).await?;
-                namespace.published.add(outgoing.data.bytes().len());
+                namespace.counted.published(outgoing.data.bytes().len());
                 return Ok(PublishResult::default());
             }
         };
         let (once, version) = (outgoing.once.clone(), outgoing.version.clone());
         let kept = self.bus.publish_version(channel, payload, keep, once, version).await?;
         if !kept.repeat {
-            namespace.published.add(outgoing.data.bytes().len());
+            namespace.counted.published(outgoing.data.bytes().len());
         }
         Ok(kept.position.map_or_else(PublishResult::default, |position| PublishResult {
             offset: position.offset,
