@@ -256,8 +256,13 @@ pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 /// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
 pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-/// Tokens that are called back and remembered: as many as a channel keeps. Some 2 MiB in each server.
-pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize;
+/// Tokens that are called back and remembered: half of what a channel keeps, so that those said last among what it keeps are not all
+/// of them. Some 1 MiB in each server.
+pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize / 2;
+
+/// Behind how many that were said since it is said again what still counts. The rest of what the channel keeps is for what is said
+/// meanwhile, and for those that are too long for all to fit into its bytes.
+pub const REVOCATIONS_BEHIND_MAX: u64 = naru_ledger::channel::SIZE_MAX as u64 / 4 * 3;
 
 /// Those read at once.
 pub const REVOCATIONS_PAGE: u32 = 512;
