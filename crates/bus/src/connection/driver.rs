@@ -109,9 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Moving<S> {
                 // Who answers what was not asked is not to be trusted with the next answer either.
                 reply => {
                     let asked = self.awaited.pop_front().ok_or(Over)?;
-                    if let Some(more) = asked.replied(reply) {
-                        self.awaited.push_front(more);
-                    }
+                    self.left(asked.replied(reply));
                 }
             }
         }
@@ -120,12 +118,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Moving<S> {
 
     fn pushed(&mut self, values: Vec<Value>) {
         let kind = values.first().and_then(Value::as_bytes).unwrap_or_default();
-        if let Some(asked) = self.awaited.pop_front()
-            && let Some(asked) = asked.pushed(kind)
-        {
-            self.awaited.push_front(asked);
+        if let Some(asked) = self.awaited.pop_front() {
+            self.left(asked.pushed(kind));
         }
         self.events.pushed(values);
+    }
+
+    /// What of the first call is still awaited.
+    fn left(&mut self, awaited: Option<Awaited>) {
+        match awaited {
+            Some(awaited) => self.awaited.push_front(awaited),
+            None => self.shared.room.add_permits(1),
+        }
     }
 
     fn write(&mut self, context: &mut Context<'_>) -> Poll<Over> {

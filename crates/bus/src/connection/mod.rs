@@ -175,7 +175,8 @@ impl Connection {
         awaited: impl FnOnce(oneshot::Sender<T>) -> Awaited,
     ) -> Result<T, BusError> {
         let Handle(shared) = &*self.0;
-        let _room = shared.room.acquire().await.map_err(|_| BusError::Unreachable)?;
+        // It is given back with the answer, also when whoever asked has given up.
+        shared.room.acquire().await.map_err(|_| BusError::Unreachable)?.forget();
         let (answer, answered) = oneshot::channel();
         let is_first = {
             let mut outgoing = shared.outgoing();

@@ -104,6 +104,25 @@ async fn whoever_gives_up_leaves_the_answers_of_the_others_in_their_places() {
 }
 
 #[tokio::test]
+async fn only_so_many_wait_for_the_broker_also_of_those_who_have_given_up() {
+    let (connection, mut broker) = played::connection(&silent()).await;
+    for _ in 0..CALLS_MAX {
+        asked(get(&connection, "a")).await.abort();
+    }
+    let next = asked(get(&connection, "b")).await;
+    let mut asked = String::new();
+    while asked.len() < CALLS_MAX * "GET a ".len() - 1 {
+        asked += &hears(&mut broker).await;
+        asked += " ";
+    }
+    assert!(!asked.contains('b'));
+    says(&mut broker, ":1\r\n").await;
+    heard(&mut broker, "GET b").await;
+    says(&mut broker, &":1\r\n".repeat(CALLS_MAX)).await;
+    assert_eq!(next.await.unwrap(), Ok(Value::Int(1)));
+}
+
+#[tokio::test]
 async fn a_lost_connection_answers_everybody_and_takes_no_more_calls() {
     for last in ["", "$5\r\nab", "what is this\r\n", ":1\r\n:2\r\n"] {
         let (connection, mut broker) = played::connection(&silent()).await;
