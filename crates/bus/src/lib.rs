@@ -74,7 +74,8 @@ pub use latency::Latency;
 pub use life::Life;
 pub use line::Line;
 pub use naru_ledger::channel::{
-    Keep, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,
+    Keep, Most, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,
+    Version,
 };
 pub use naru_ledger::json::To as Told;
 pub use partition::Partition;

@@ -49,6 +49,15 @@ fn a_token_that_is_called_back_counts_nowhere_any_more() {
     assert_eq!(kept.closed(), Some((3005, "expired".into())));
     assert!(comes(one.address(), &other).is_ok());
 
+    // Who has gone on with another one is found by that, and not by the one they came with.
+    let mut moved = comes(two.address(), &token_with("alice", json!({"jti": "first"}))).unwrap();
+    let reply = moved.ask("refresh", json!({"token": token_with("alice", json!({"jti": "second"}))}));
+    assert!(reply["error"].is_null(), "{reply}");
+    done(two.api_address(), "revoke_token", json!({"uid": "first"}));
+    assert!(moved.ask("rpc", json!({"method": "nothing"}))["error"]["code"].is_u64(), "they stay");
+    done(two.api_address(), "revoke_token", json!({"uid": "second"}));
+    assert_eq!(moved.closed(), Some((3005, "expired".into())));
+
     // A subscription's token likewise.
     let pass = token_with("alice", json!({"jti": "pass", "channel": "$public:a"}));
     let mut alice = comes(one.address(), &other).unwrap();
