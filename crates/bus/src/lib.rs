@@ -37,6 +37,7 @@ mod backoff;
 mod bus;
 mod calls;
 mod channels;
+mod connection;
 mod current;
 mod desired;
 mod dialect;

@@ -6,11 +6,11 @@ use naru_ledger::channel::{Answer, Channel, Op};
 use naru_ledger::op::Run;
 use naru_ledger::{Epoch, Server};
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use super::Scripts;
 use super::call::Call;
 use super::library::CHANNEL_RUNS;
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::line::new_epoch;
 use crate::partition::Partition;
@@ -21,11 +21,7 @@ use crate::wire::{Request, channel_request};
 impl Scripts {
     /// Takes an operation on a channel. Who is present is put together of two steps: which runs may be believed is in their
     /// servers' partitions.
-    pub(crate) async fn ask_channel(
-        &self,
-        connection: &mut MultiplexedConnection,
-        op: &Op,
-    ) -> Result<Answer, BusError> {
+    pub(crate) async fn ask_channel(&self, connection: &Connection, op: &Op) -> Result<Answer, BusError> {
         op.check()?;
         match op {
             Op::Publish(_) | Op::History(_) | Op::Remove { .. } | Op::Enter(_) | Op::Leave(_) => {
@@ -48,7 +44,7 @@ impl Scripts {
     /// Which of these runs may be believed. What was said by those that are over for good is forgotten.
     async fn believed_of(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         channel: &Channel,
         runs: &BTreeSet<Run>,
     ) -> Result<BTreeSet<Run>, BusError> {
@@ -69,7 +65,7 @@ impl Scripts {
 
     async fn run_in(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         channel: &Channel,
         request: Request,
     ) -> Result<Value, BusError> {

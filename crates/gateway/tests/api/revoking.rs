@@ -20,9 +20,11 @@ fn token_with(user: &str, claims: Value) -> String {
     support::key().sign_claims(all.as_object().unwrap().clone(), None)
 }
 
+/// Whether a client with this token is let in; or the code with which it is refused, or closed if it is called back just then.
 fn comes(address: SocketAddr, token: &str) -> Result<Client, Value> {
     let mut client = Client::open(address);
-    let reply = client.ask("connect", json!({"token": token}));
+    client.command("connect", json!({"token": token}));
+    let reply = client.try_next().map_err(|closed| json!(closed.map(|(code, _)| code)))?;
     if reply["error"].is_null() { Ok(client) } else { Err(reply["error"]["code"].clone()) }
 }
 
