@@ -68,6 +68,9 @@ pub const DECODER_BYTES: usize = 256;
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.
 pub const LIVE_BYTES_MAX: usize = 1 << 20;
 
+/// The least that may be set for what waits for all clients together.
+pub const WAITING_BYTES_MIN: usize = 4 * LIVE_BYTES_MAX;
+
 /// Bytes that may wait for a client before its commands are no longer read, and its inbox no longer pushed. What a
 /// stalled reader costs beside its three numbers.
 pub const PAUSE_BYTES: usize = 64 << 10;

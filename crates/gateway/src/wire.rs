@@ -26,6 +26,7 @@ use crate::{
     publication::{Publication, Run},
     session::Session,
     tops::Tops,
+    waiting::{self, Waiting},
 };
 
 /// Sessions of clients on the cores.
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) router: axum::Router,
     pub(crate) limits: Arc<Limits>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) waiting: Waiting,
     pub(crate) draining: Arc<Draining>,
     pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
@@ -92,6 +94,7 @@ impl Wire for Gate {
     }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
+        waiting::watch(core);
         http::serve(core.clone(), incoming);
     }
 

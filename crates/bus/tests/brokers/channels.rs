@@ -175,6 +175,7 @@ fn what_is_over_is_over_on_every_broker() {
         let once = || kept(&gateway, "once", Keep { size: 0, ..KEEP }, Some(window.clone()));
         let before = [publish("short", keep(short, HOUR)), publish("forgotten", keep(HOUR, short))];
         assert!(!once().repeat);
+        // The broker's clock is what counts.
         std::thread::sleep(4 * short);
         assert!(!once().repeat);
         let page = gateway.ask(async |bus| bus.stream("short", ALL).await.unwrap());

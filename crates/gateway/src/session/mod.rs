@@ -410,6 +410,11 @@ impl Session {
         }
     }
 
+    /// Too much waits for all clients together, and most for this one.
+    pub(crate) fn cut_off(&self) {
+        self.end(Ending::Slow);
+    }
+
     fn ended_if(&self, written: Result<(), Slow>) {
         if let Err(Slow) = written {
             self.end(Ending::Slow);
