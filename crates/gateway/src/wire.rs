@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::Admission,
-    auth::{Auth, Revocation},
+    auth::{Auth, Revocation, Revoke},
     channels::RoomRules,
     draining::Draining,
     epoch::SharedEpoch,
@@ -21,7 +21,7 @@ use crate::{
     limits::{ARRIVAL_STEPS, Limits},
     metrics::Metrics,
     namespaces::Namespaces,
-    nodes::{Census, Emulate, Index, Nodes, Steer},
+    nodes::{Census, Emulate, Index, Nodes, Steer, Whom},
     proxy::Backend,
     publication::{Publication, Run},
     session::Session,
@@ -103,7 +103,18 @@ impl Wire for Gate {
                 core.shared().tops.forget();
                 core.each_peer(|session| session.compare_heads());
             }
-            Mail::Revoke(revocation) => core.each_peer(|session| session.revoke(&revocation.what)),
+            Mail::Revoke(revocation) => {
+                let found = match &revocation.what {
+                    Revoke::Token(id) => core.local().with_token(core.shared().auth.revoked().id(id)),
+                    Revoke::User { user, .. } => {
+                        core.local().find(&Whom { user: user.clone(), ..Whom::default() })
+                    }
+                };
+                found
+                    .into_iter()
+                    .filter_map(|peer| core.peer(peer))
+                    .for_each(|session| session.revoke(&revocation.what));
+            }
             Mail::Steer(steer) => {
                 core.local().note(&steer);
                 let found = core.local().find(steer.whom());

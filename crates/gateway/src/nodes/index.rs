@@ -25,6 +25,8 @@ struct Maps {
     clients: HashMap<Uuid, PeerId, RandomState>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
+    /// By the hashes of their tokens' `jti`, where there is one.
+    tokens: BTreeSet<(u64, PeerId)>,
     /// Who is about to show who they are, and what was wanted of anybody meanwhile.
     coming: HashMap<PeerId, Missed, RandomState>,
 }
@@ -90,6 +92,16 @@ impl Index {
         if let Some(session) = &place.session {
             maps.sessions.insert(session.clone(), peer);
         }
+        maps.tokens.extend(place.mark.get().id().map(|id| (id, peer)));
+    }
+
+    /// It goes on with another token.
+    pub(crate) fn remark(&self, peer: PeerId, place: &Place, mark: Mark) {
+        let mut maps = self.0.borrow_mut();
+        if let Some(id) = place.mark.replace(mark).id() {
+            maps.tokens.remove(&(id, peer));
+        }
+        maps.tokens.extend(mark.id().map(|id| (id, peer)));
     }
 
     pub(crate) fn leave(&self, peer: PeerId, place: &Place) {
@@ -98,6 +110,9 @@ impl Index {
         maps.clients.remove(&place.client);
         if let Some(session) = &place.session {
             maps.sessions.remove(session);
+        }
+        if let Some(id) = place.mark.get().id() {
+            maps.tokens.remove(&(id, peer));
         }
     }
 
@@ -120,6 +135,13 @@ impl Index {
             (Some(peer), None) | (None, Some(peer)) => peer.into_iter().collect(),
             (Some(one), Some(other)) => one.filter(|_| one == other).into_iter().collect(),
         }
+    }
+
+    /// The connections with a token whose `jti` has this hash.
+    pub(crate) fn with_token(&self, id: u64) -> Vec<PeerId> {
+        let maps = self.0.borrow();
+        let with = maps.tokens.range((id, PeerId(0))..=(id, PeerId(u64::MAX)));
+        with.map(|(_, peer)| *peer).collect()
     }
 
     /// The connection with this secret.
@@ -213,6 +235,26 @@ mod tests {
         assert_eq!(index.by_session("s3"), Some(PeerId(3)));
         index.leave(PeerId(3), &place("b", 3, Some("s3")));
         assert_eq!(index.by_session("s3"), None);
+    }
+
+    #[test]
+    fn a_token_has_the_connections_that_came_or_go_on_with_it() {
+        let index = Index::default();
+        let places = [Some(1), Some(2), Some(1), None]
+            .map(|id| Place { mark: Mark::of(id).into(), ..place("a", 1, None) });
+        for (peer, place) in (0..).zip(&places) {
+            index.enter(PeerId(peer), place);
+        }
+        let found = |id| index.with_token(id).iter().map(|peer| peer.0).collect::<Vec<_>>();
+        assert_eq!((found(1), found(2), found(3)), (vec![0, 2], vec![1], vec![]));
+        index.remark(PeerId(0), &places[0], Mark::of(Some(2)));
+        index.remark(PeerId(3), &places[3], Mark::of(Some(3)));
+        assert_eq!((found(1), found(2), found(3)), (vec![2], vec![0, 1], vec![3]));
+        index.remark(PeerId(1), &places[1], Mark::of(None));
+        for (peer, place) in (0..).zip(&places) {
+            index.leave(PeerId(peer), place);
+        }
+        assert!(index.0.borrow().tokens.is_empty());
     }
 
     #[test]

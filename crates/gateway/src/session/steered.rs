@@ -78,7 +78,7 @@ impl Session {
     /// It goes on with another token.
     pub(super) fn remark(&self, mark: Mark) {
         if let Some(place) = self.steered.place.get() {
-            place.mark.set(mark);
+            self.index().remark(self.id, place, mark);
         }
     }
 
