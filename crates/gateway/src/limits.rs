@@ -7,7 +7,7 @@ mod settings;
 
 use std::time::Duration;
 
-use naru_fanout::OutboxLimit;
+use naru_fanout::{OutboxLimit, StepsASecond};
 
 pub(crate) use bucket::{Bucket, BurstOfNothing, Rate, Spent};
 pub(crate) use buckets::{Buckets, Doing, Whose};
@@ -157,6 +157,9 @@ pub const CALLS_MAX: usize = 1024;
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile.
 pub const ARRIVALS_MAX: usize = 32;
+
+/// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
+pub const ARRIVAL_STEPS: StepsASecond = StepsASecond(6_000);
 
 /// Requests with commands for sessions on other servers that wait for the broker. Whoever can reach this server can make them: so
 /// they have a number of their own, and take nothing from those who have signed in.

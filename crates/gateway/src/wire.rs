@@ -5,7 +5,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use naru_bus::Bus;
-use naru_fanout::{Core, CoreId, Incoming, Wire};
+use naru_fanout::{Core, CoreId, Incoming, StepsASecond, Wire};
 use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -18,7 +18,7 @@ use crate::{
     heads::Heads,
     http,
     interests::Interests,
-    limits::Limits,
+    limits::{ARRIVAL_STEPS, Limits},
     metrics::Metrics,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Nodes, Steer, Whom},
@@ -88,6 +88,8 @@ impl Wire for Gate {
     type Publication = Publication;
     type Frame<'a> = Run<'a>;
     type Mail = Mail;
+
+    const PACE: Option<StepsASecond> = Some(ARRIVAL_STEPS);
 
     fn local(_: CoreId, _: &Arc<Shared>) -> Index {
         Index::default()
