@@ -1,9 +1,8 @@
 //! The sessions of one core, by what others know them by.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeSet, HashMap},
-    rc::Rc,
     sync::{Arc, OnceLock},
 };
 
@@ -12,7 +11,7 @@ use naru_fanout::PeerId;
 use uuid::Uuid;
 
 use super::{Census, Steer, Whom};
-use crate::{auth::Mark, limits::STEERS_MAX};
+use crate::limits::STEERS_MAX;
 
 /// Who is on a core: sessions that have connected, or are about to and have shown who they are.
 #[derive(Default)]
@@ -21,7 +20,7 @@ pub(crate) struct Index(RefCell<Maps>);
 #[derive(Default)]
 struct Maps {
     /// Ordered, so that one of ten thousand anonymous connections can leave without a search.
-    users: BTreeSet<(Rc<str>, PeerId)>,
+    users: BTreeSet<(Arc<str>, PeerId)>,
     clients: HashMap<Uuid, PeerId, RandomState>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
@@ -57,12 +56,10 @@ impl Drop for Coming<'_> {
 }
 
 /// What a session is known by.
-pub(crate) struct Place {
-    pub(crate) user: Rc<str>,
+pub(crate) struct Place<'a> {
+    pub(crate) user: &'a Arc<str>,
     pub(crate) client: Uuid,
-    pub(crate) session: Option<Box<str>>,
-    /// By which its token is known if it is called back.
-    pub(crate) mark: Cell<Mark>,
+    pub(crate) session: Option<&'a str>,
 }
 
 impl Index {
@@ -83,20 +80,20 @@ impl Index {
         }
     }
 
-    pub(crate) fn enter(&self, peer: PeerId, place: &Place) {
+    pub(crate) fn enter(&self, peer: PeerId, place: &Place<'_>) {
         let mut maps = self.0.borrow_mut();
         maps.users.insert((place.user.clone(), peer));
         maps.clients.insert(place.client, peer);
-        if let Some(session) = &place.session {
-            maps.sessions.insert(session.clone(), peer);
+        if let Some(session) = place.session {
+            maps.sessions.insert(session.into(), peer);
         }
     }
 
-    pub(crate) fn leave(&self, peer: PeerId, place: &Place) {
+    pub(crate) fn leave(&self, peer: PeerId, place: &Place<'_>) {
         let mut maps = self.0.borrow_mut();
         maps.users.remove(&(place.user.clone(), peer));
         maps.clients.remove(&place.client);
-        if let Some(session) = &place.session {
+        if let Some(session) = place.session {
             maps.sessions.remove(session);
         }
     }
@@ -104,7 +101,7 @@ impl Index {
     /// The connections that are meant.
     pub(crate) fn find(&self, whom: &Whom) -> Vec<PeerId> {
         let maps = self.0.borrow();
-        let user: Rc<str> = whom.user.as_str().into();
+        let user: Arc<str> = whom.user.as_str().into();
         let has = |peer: PeerId| maps.users.contains(&(user.clone(), peer));
         let narrowed = |peer: Option<PeerId>| peer.filter(|&peer| has(peer));
         let by_client = whom.client.as_deref().filter(|client| !client.is_empty()).map(|client| {
@@ -143,13 +140,23 @@ mod tests {
     use super::*;
     use crate::nodes::Refresh;
 
-    fn place(user: &str, client: u128, session: Option<&str>) -> Place {
-        Place {
-            user: user.into(),
-            client: Uuid::from_u128(client),
-            session: session.map(Into::into),
-            mark: Cell::default(),
+    /// As [`Place`], of names that are not kept.
+    #[derive(Clone, Copy)]
+    struct Named<'a>(&'a str, u128, Option<&'a str>);
+
+    impl Named<'_> {
+        fn place<T>(self, then: impl FnOnce(&Place<'_>) -> T) -> T {
+            let Named(user, client, session) = self;
+            then(&Place { user: &user.into(), client: Uuid::from_u128(client), session })
         }
+    }
+
+    fn enter(index: &Index, peer: u64, named: Named<'_>) {
+        named.place(|place| index.enter(PeerId(peer), place));
+    }
+
+    fn leave(index: &Index, peer: u64, named: Named<'_>) {
+        named.place(|place| index.leave(PeerId(peer), place));
     }
 
     fn whom(user: &str, client: Option<u128>, session: Option<&str>) -> Whom {
@@ -164,7 +171,7 @@ mod tests {
     fn a_user_has_all_their_connections_and_nobody_elses() {
         let index = Index::default();
         for (peer, user) in [(1, "a"), (2, "b"), (3, "a"), (4, ""), (5, "ab"), (6, "")] {
-            index.enter(PeerId(peer), &place(user, peer.into(), None));
+            enter(&index, peer, Named(user, peer.into(), None));
         }
         let found =
             |user: &str| index.find(&whom(user, None, None)).iter().map(|peer| peer.0).collect::<Vec<_>>();
@@ -172,16 +179,16 @@ mod tests {
         assert_eq!(found(""), [4, 6], "who is anonymous, and not everybody");
         assert!(found("c").is_empty());
         assert_eq!((index.count().clients, index.count().users.len()), (6, 4));
-        index.leave(PeerId(1), &place("a", 1, None));
+        leave(&index, 1, Named("a", 1, None));
         assert_eq!(found("a"), [3]);
     }
 
     #[test]
     fn a_client_or_session_narrows_a_users_connections_and_opens_nobody_elses() {
         let index = Index::default();
-        index.enter(PeerId(1), &place("a", 1, Some("s1")));
-        index.enter(PeerId(2), &place("a", 2, None));
-        index.enter(PeerId(3), &place("b", 3, Some("s3")));
+        enter(&index, 1, Named("a", 1, Some("s1")));
+        enter(&index, 2, Named("a", 2, None));
+        enter(&index, 3, Named("b", 3, Some("s3")));
         let found = |user, client, session| index.find(&whom(user, client, session)).len();
         assert_eq!(
             (found("a", Some(1), None), found("a", Some(3), None), found("a", Some(9), None)),
@@ -207,11 +214,12 @@ mod tests {
         ] {
             let whom = whom(user, client, session);
             let is_found = index.find(&whom).contains(&PeerId(1));
-            assert_eq!(whom.has(&place("a", 1, Some("s1"))), is_found, "{whom:?}");
+            let has = Named("a", 1, Some("s1")).place(|place| whom.has(place));
+            assert_eq!(has, is_found, "{whom:?}");
         }
-        assert!(!strange.has(&place("a", 1, Some("s1"))));
+        assert!(!Named("a", 1, Some("s1")).place(|place| strange.has(place)));
         assert_eq!(index.by_session("s3"), Some(PeerId(3)));
-        index.leave(PeerId(3), &place("b", 3, Some("s3")));
+        leave(&index, 3, Named("b", 3, Some("s3")));
         assert_eq!(index.by_session("s3"), None);
     }
 
