@@ -9,12 +9,13 @@ use std::task::Poll;
 use bytes::Bytes;
 use naru_ledger::json::room_channel;
 use naru_ledger::{Conversation, Server, User};
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ask::ask;
+use crate::connection::Command;
 use crate::current::Current;
 use crate::desired::{Change, Changes, Step, Wanted};
 use crate::error::BusError;
@@ -137,8 +138,7 @@ impl Bus {
     /// Publishes on a live channel; answers how many subscribers the broker passed it to. Never repeated: after
     /// [`BusError::Unreachable`] it may have been heard.
     pub async fn publish(&self, channel: &str, payload: Bytes) -> Result<u64, BusError> {
-        let mut command = redis::cmd("PUBLISH");
-        command.arg(channel).arg(&payload[..]);
+        let command: [&[u8]; 3] = [b"PUBLISH", channel.as_bytes(), &payload];
         reply::number(self.call(&command).await?)
     }
 
@@ -189,9 +189,9 @@ impl Bus {
         self.end.wait();
     }
 
-    pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, BusError> {
+    pub(crate) async fn call(&self, command: &impl Command) -> Result<Value, BusError> {
         let line = self.current_line().ok_or(BusError::Unreachable)?;
-        self.timed(ask(&mut line.connection(), command)).await
+        self.timed(ask(&line.connection(), command)).await
     }
 
     pub(crate) fn current_line(&self) -> Option<Arc<Line>> {

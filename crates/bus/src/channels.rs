@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use naru_ledger::channel::{
-    Answer, Channel, History, Keep, Once, Op, Page, Present, Publish, Published, Refused, Stats,
+    Answer, Channel, History, Keep, Most, Once, Op, Page, Present, Publish, Published, Refused, Stats,
+    Version,
 };
 use naru_ledger::{ClientId, NameError, User};
 
@@ -51,8 +52,20 @@ impl Bus {
         keep: Keep,
         once: Option<Once>,
     ) -> Result<Published, BusError> {
+        self.publish_version(channel, payload, keep, once, None).await
+    }
+
+    /// The same, unless something of this version or a newer one was published before.
+    pub async fn publish_version(
+        &self,
+        channel: &str,
+        payload: Bytes,
+        keep: Keep,
+        once: Option<Once>,
+        version: Option<Version>,
+    ) -> Result<Published, BusError> {
         let is_safe = once.is_some();
-        let op = checked(Op::Publish(Publish { channel: named(channel)?, payload, keep, once }))?;
+        let op = checked(Op::Publish(Publish { channel: named(channel)?, payload, keep, once, version }))?;
         if is_safe {
             return expect!(self.ask_channel_safely(op).await?, Published);
         }
@@ -87,9 +100,9 @@ impl Bus {
         self.wants_absent(channel, client).await
     }
 
-    /// Who is present in a channel, on all servers.
-    pub async fn present(&self, channel: &str) -> Result<Vec<Present>, BusError> {
-        expect!(self.ask_channel_safely(Op::Presence { channel: named(channel)? }).await?, Present)
+    /// Who is present in a channel, on all servers; refused with `TOOMANY` if more are.
+    pub async fn present(&self, channel: &str, most: Most) -> Result<Vec<Present>, BusError> {
+        expect!(self.ask_channel_safely(Op::Presence { channel: named(channel)?, most }).await?, Present)
     }
 
     /// How many are, and how many users they are of.

@@ -352,8 +352,8 @@ async fn tell(step: Step, wishes: &[Wish], registered: &Registered) -> Result<()
     let names = || -> Vec<&str> { wishes.iter().map(|wish| &*wish.name).collect() };
     let users = || wishes.iter().filter_map(|wish| User::parse(&wish.name).ok()).collect();
     let op = match step {
-        Step::Subscribe => return in_time(line.connection().subscribe(names())).await,
-        Step::Unsubscribe => return in_time(line.connection().unsubscribe(names())).await,
+        Step::Subscribe => return in_time(line.connection().subscribe(&names())).await,
+        Step::Unsubscribe => return in_time(line.connection().unsubscribe(&names())).await,
         Step::Enter => {
             let here = wishes.iter().filter_map(|wish| wish.here.as_ref());
             return each(line, here.map(|here| here.enter(run))).await;
@@ -375,10 +375,10 @@ async fn each(line: &Line, ops: impl Iterator<Item = channel::Op>) -> Result<(),
 #[cfg(test)]
 mod tests {
     use naru_ledger::{Epoch, Server};
-    use redis::aio::MultiplexedConnection;
     use tokio::join;
 
     use super::*;
+    use crate::connection::Connection;
     use crate::event::Events;
     use crate::played::{self, hears, says};
 
@@ -390,7 +390,7 @@ mod tests {
         Arc::new(Events::new(&Server::parse("s1").unwrap(), Box::new(|_| ())))
     }
 
-    fn registered(connection: MultiplexedConnection) -> Registered {
+    fn registered(connection: Connection) -> Registered {
         let run = Run { server: Server::parse("s1").unwrap(), epoch: Epoch::parse("r1").unwrap() };
         Registered { line: Line::native(connection), run }
     }

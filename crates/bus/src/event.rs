@@ -8,7 +8,7 @@ use naru_ledger::answer::{Entry, PointerKind};
 use naru_ledger::channel::{StreamPosition, split_position};
 use naru_ledger::json::{Heard, JsonError, To, server_channel};
 use naru_ledger::{Conversation, Seq, Server};
-use redis::{PushInfo, PushKind, Value};
+use naru_resp::Value;
 
 /// What happened on a link, in order.
 #[derive(Debug, Clone)]
@@ -127,20 +127,22 @@ impl Events {
 
     /// Takes what the broker pushed. Confirmations of subscriptions answer calls and are no events; the end of
     /// the connection is noticed by the driver's end.
-    pub(crate) fn pushed(&self, push: PushInfo) {
+    pub(crate) fn pushed(&self, push: Vec<Value>) {
         self.heard.store(true, Ordering::Relaxed);
-        if push.kind != PushKind::Message {
+        let mut push = push.into_iter();
+        if push.next().as_ref().and_then(Value::as_bytes) != Some(b"message") {
             return;
         }
-        match self.read(push.data) {
+        match self.read(push) {
             Ok(event) => self.tell(event),
             // Positions repair it: the next entry of that user shows the gap.
             Err(fault) => tracing::error!(fault, "the broker pushed what is not understood"),
         }
     }
 
-    fn read(&self, data: Vec<Value>) -> Result<Event, String> {
-        let Ok([Value::BulkString(channel), Value::BulkString(payload)]) = <[Value; 2]>::try_from(data)
+    fn read(&self, mut message: impl Iterator<Item = Value>) -> Result<Event, String> {
+        let (Some(Value::Bulk(channel)), Some(Value::Bulk(payload)), None) =
+            (message.next(), message.next(), message.next())
         else {
             return Err("a message is a channel and a payload".to_owned());
         };
@@ -170,15 +172,14 @@ mod tests {
         (Events::new(&server, Box::new(move |event| sender.send(event).unwrap())), receiver)
     }
 
-    fn push(kind: PushKind, channel: &str, payload: &str) -> PushInfo {
-        let data = [channel, payload].map(|text| Value::BulkString(text.into()));
-        PushInfo { kind, data: data.into() }
+    fn push(kind: &str, channel: &str, payload: &str) -> Vec<Value> {
+        [kind, channel, payload].map(|text| Value::Bulk(text.into())).into()
     }
 
     #[test]
     fn a_message_on_a_live_channel_is_passed_on_as_it_is() {
         let (events, heard) = events();
-        events.pushed(push(PushKind::Message, "public:room", "{any"));
+        events.pushed(push("message", "public:room", "{any"));
         let Event::Published { channel, position, payload } = heard.try_recv().unwrap() else { panic!() };
         assert_eq!((channel.as_str(), position, &payload[..]), ("public:room", None, &b"{any"[..]));
     }
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn what_is_kept_comes_with_its_position_and_without_what_says_it() {
         let (events, heard) = events();
-        events.pushed(push(PushKind::Message, "public:room", "naru:12:e1\n{any"));
+        events.pushed(push("message", "public:room", "naru:12:e1\n{any"));
         let Event::Published { position, payload, .. } = heard.try_recv().unwrap() else { panic!() };
         let epoch = naru_ledger::Epoch::parse("e1").unwrap();
         assert_eq!(position, Some(StreamPosition { offset: 12, epoch }));
@@ -197,12 +198,12 @@ mod tests {
     fn a_message_on_the_servers_own_channel_or_a_rooms_is_a_delivery() {
         let (events, heard) = events();
         let json = r#"{"conversation":"room:a","seq":3,"kind":"leave","to":[["bob",3,2]]}"#;
-        events.pushed(push(PushKind::Message, "naru:server:s1", json));
+        events.pushed(push("message", "naru:server:s1", json));
         let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
         assert_eq!((delivery.conversation.as_str(), delivery.seq.0), ("room:a", 3));
         assert_eq!((delivery.to[0].user.as_str(), delivery.to[0].useq.0), ("bob", 3));
         let json = r#"{"conversation":"room:a","seq":3,"kind":"message","to":[]}"#;
-        events.pushed(push(PushKind::Message, "naru:room:room:a", json));
+        events.pushed(push("message", "naru:room:room:a", json));
         let Event::Delivered(delivery) = heard.try_recv().unwrap() else { panic!() };
         assert!(delivery.to.is_empty());
     }
@@ -211,9 +212,9 @@ mod tests {
     fn what_is_no_delivery_and_what_answers_a_call_is_no_event_but_a_sign_of_life() {
         let (events, heard) = events();
         assert!(!events.heard());
-        events.pushed(push(PushKind::Message, "naru:server:s1", "{}"));
-        events.pushed(PushInfo { kind: PushKind::Message, data: vec![Value::Int(1)] });
-        events.pushed(push(PushKind::Subscribe, "public:room", "1"));
+        events.pushed(push("message", "naru:server:s1", "{}"));
+        events.pushed(vec![Value::Simple("message".into()), Value::Integer(1)]);
+        events.pushed(push("subscribe", "public:room", "1"));
         assert!(events.heard());
         assert!(heard.try_recv().is_err());
     }

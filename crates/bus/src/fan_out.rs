@@ -128,7 +128,7 @@ impl Line {
                 _ => Err(other_answer()),
             },
             Some(scripts) => {
-                let since = scripts.since(&mut self.connection(), deliver).await?;
+                let since = scripts.since(&self.connection(), deliver).await?;
                 let done = scripts.deliver(&self.connection(), deliver, &since, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
                 self.tell(deliver, None, untold).await?;
@@ -159,7 +159,7 @@ impl Line {
             return Ok(Since::new());
         }
         match self.scripts() {
-            Some(scripts) => scripts.part(&mut self.connection(), &entry.conversation, &mentioned).await,
+            Some(scripts) => scripts.part(&self.connection(), &entry.conversation, &mentioned).await,
             None => {
                 let mut members = self.all_members(&entry.conversation).await?;
                 members.retain(|user, _| mentioned.contains(user));

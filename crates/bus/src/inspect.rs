@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use crate::ask::ask;
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::reply;
 use crate::target::Place;
@@ -57,10 +57,7 @@ const OLDEST: (u64, u64) = (7, 0);
 const WITH_WAITAOF: (u64, u64) = (7, 2);
 
 /// Looks at a server. Refused with the reason if it can keep no ledger.
-pub(crate) async fn inspect(
-    connection: &mut MultiplexedConnection,
-    place: &str,
-) -> Result<Inspection, BusError> {
+pub(crate) async fn inspect(connection: &Connection, place: &str) -> Result<Inspection, BusError> {
     let info = ask(connection, redis::cmd("INFO").arg("everything")).await.and_then(reply::text);
     let info = info.map_err(|error| {
         BusError::Unusable(format!(
@@ -78,7 +75,7 @@ pub(crate) async fn inspect(
 }
 
 /// The replication id of a master; none if it is none any more.
-pub(crate) async fn succession(connection: &mut MultiplexedConnection) -> Result<Option<String>, BusError> {
+pub(crate) async fn succession(connection: &Connection) -> Result<Option<String>, BusError> {
     let info = ask(connection, redis::cmd("INFO").arg("replication")).await.and_then(reply::text)?;
     Ok(master_in(&info).map(str::to_owned))
 }

@@ -2,15 +2,14 @@
 
 use naru_ledger::Level;
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 use tokio::select;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::ask::{ask, in_time};
+use crate::connection::{Connection, Driver};
 use crate::inspect::{Inspection, Persistence, master_in};
 use crate::limits::{LEVEL_WAIT, LEVEL_WAITS_MAX, PROBE_EVERY};
-use crate::link::Driver;
 use crate::reply;
 
 /// A connection on which the server is asked how far what was written has got. Not the one on which it was written: there,
@@ -34,11 +33,7 @@ struct Wait {
 
 impl Levels {
     /// `key` is what is written to.
-    pub(crate) fn new(
-        (connection, driver): (MultiplexedConnection, Driver),
-        key: String,
-        found: &Inspection,
-    ) -> Levels {
+    pub(crate) fn new((connection, driver): (Connection, Driver), key: String, found: &Inspection) -> Levels {
         let (waits, asked) = mpsc::channel(LEVEL_WAITS_MAX);
         let beside = Beside { connection, key, replication_id: found.replication_id.clone() };
         tokio::spawn(async move {
@@ -87,7 +82,7 @@ impl Levels {
 
 /// The connection, and what is asked on it.
 struct Beside {
-    connection: MultiplexedConnection,
+    connection: Connection,
     key: String,
     replication_id: String,
 }
@@ -123,22 +118,18 @@ impl Beside {
         let replica = replica && self.has_replica().await;
         let millis = LEVEL_WAIT.as_millis().to_string();
         let mut pipeline = redis::pipe();
-        let mut commands = 1;
         if fsync || replica {
             pipeline.cmd("INCR").arg(&self.key);
-            commands += 1;
         }
         if replica {
             pipeline.cmd("WAIT").arg(1).arg(&millis);
-            commands += 1;
         }
         if fsync {
             pipeline.cmd("WAITAOF").arg(1).arg(0).arg(&millis);
-            commands += 1;
         }
         // Last: so it is said of who has answered all that.
         pipeline.cmd("INFO").arg("replication");
-        let values = in_time(self.connection.send_packed_commands(&pipeline, 0, commands)).await.ok()?;
+        let values = in_time(self.connection.pipeline(&pipeline)).await.ok()?;
         let mut values = values.into_iter();
         let is_written = (fsync || replica) && matches!(values.next(), Some(Value::Int(_)));
         let on_replica = replica && values.next().is_some_and(|count| is_some(&count));
@@ -154,7 +145,7 @@ impl Beside {
 
     /// Without one, the answer to WAIT would only come late.
     async fn has_replica(&mut self) -> bool {
-        let role = ask(&mut self.connection, &redis::cmd("ROLE")).await.and_then(reply::list);
+        let role = ask(&self.connection, &redis::cmd("ROLE")).await.and_then(reply::list);
         match role.map(|mut role| role.pop()) {
             Ok(Some(replicas)) => reply::list(replicas).is_ok_and(|replicas| !replicas.is_empty()),
             // It may not be asked: then WAIT itself has to tell.

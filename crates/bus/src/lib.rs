@@ -37,6 +37,7 @@ mod backoff;
 mod bus;
 mod calls;
 mod channels;
+mod connection;
 mod current;
 mod desired;
 mod dialect;
@@ -73,7 +74,8 @@ pub use latency::Latency;
 pub use life::Life;
 pub use line::Line;
 pub use naru_ledger::channel::{
-    Keep, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,
+    Keep, Most, Once, Page as StreamPage, Present, Published as Kept, Stats as PresentStats, StreamPosition,
+    Version,
 };
 pub use naru_ledger::json::To as Told;
 pub use partition::Partition;

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use naru_ledger::answer::Open;
 use naru_ledger::op::Sweep;
 use naru_ledger::{Answer, Epoch, Level, Op, Server, channel};
-use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 
 use crate::ask::ask;
+use crate::connection::{Connection, Driver};
 use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::Events;
 use crate::inspect::{Inspection, inspect};
 use crate::levels::Levels;
 use crate::limits::CONNECT_TIMEOUT;
-use crate::link::{Driver, connect, who};
+use crate::link::{connect, who};
 use crate::partition::Partition;
 use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Reach, Scripts};
@@ -31,7 +31,7 @@ use crate::wire::{self, answer, request};
 /// It is not made again when it breaks, and carries no subscriptions: that is a [`Bus`](crate::Bus).
 #[derive(Clone)]
 pub struct Line {
-    connection: MultiplexedConnection,
+    connection: Connection,
     spoken: Spoken,
 }
 
@@ -57,15 +57,15 @@ impl Line {
 
     /// Makes a connection a line: learns what the broker speaks, and what it is like.
     pub(crate) async fn open(
-        mut connection: MultiplexedConnection,
+        connection: Connection,
         place: &Place,
         keeping: &Keeping,
     ) -> Result<Line, BusError> {
-        let (name, version) = who(ask(&mut connection, redis::cmd("HELLO").arg(3)).await?);
+        let (name, version) = who(ask(&connection, redis::cmd("HELLO").arg(3)).await?);
         let spoken = match Dialect::of(&name) {
             Some(Dialect::Native) => Spoken::Native,
             Some(Dialect::Scripts) => {
-                let (scripts, found) = scripts(&mut connection, place, keeping).await?;
+                let (scripts, found) = scripts(&connection, place, keeping).await?;
                 Spoken::Scripts { scripts, found: Arc::new(found) }
             }
             None => {
@@ -79,7 +79,7 @@ impl Line {
 
     /// A line to a broker of ours that a test plays.
     #[cfg(test)]
-    pub(crate) fn native(connection: MultiplexedConnection) -> Line {
+    pub(crate) fn native(connection: Connection) -> Line {
         Line { connection, spoken: Spoken::Native }
     }
 
@@ -127,7 +127,7 @@ impl Line {
     pub async fn clear(&self) -> Result<(), BusError> {
         match &self.spoken {
             Spoken::Native => Err(BusError::Unusable("Naru's broker is not cleared".to_owned())),
-            Spoken::Scripts { scripts, .. } => scripts.clear(&mut self.connection()).await,
+            Spoken::Scripts { scripts, .. } => scripts.clear(&self.connection()).await,
         }
     }
 
@@ -147,10 +147,10 @@ impl Line {
     pub async fn ask_channel(&self, op: &channel::Op) -> Result<channel::Answer, BusError> {
         match &self.spoken {
             Spoken::Native => {
-                let value = ask(&mut self.connection(), &wire::channel_request(op).command()).await;
+                let value = ask(&self.connection(), &wire::channel_request(op)).await;
                 wire::channel_answer(op, value.map_err(BusError::of_channels)?)
             }
-            Spoken::Scripts { scripts, .. } => scripts.ask_channel(&mut self.connection(), op).await,
+            Spoken::Scripts { scripts, .. } => scripts.ask_channel(&self.connection(), op).await,
         }
     }
 
@@ -162,9 +162,7 @@ impl Line {
     ) -> Result<Vec<Open>, BusError> {
         let answer = match &self.spoken {
             Spoken::Native => self.step(&Op::Sweep(sweep.clone())).await?,
-            Spoken::Scripts { scripts, .. } => {
-                scripts.sweep(&mut self.connection(), sweep, partitions).await?
-            }
+            Spoken::Scripts { scripts, .. } => scripts.sweep(&self.connection(), sweep, partitions).await?,
         };
         match answer {
             Answer::Open(open) => Ok(open),
@@ -198,7 +196,7 @@ impl Line {
         if level <= most { Ok(()) } else { Err(BusError::out_of_reach(level, most)) }
     }
 
-    pub(crate) fn connection(&self) -> MultiplexedConnection {
+    pub(crate) fn connection(&self) -> Connection {
         self.connection.clone()
     }
 
@@ -217,15 +215,15 @@ impl Line {
 
     /// What is one step, on the wire: a command, or scripts.
     pub(crate) async fn step(&self, op: &Op) -> Result<Answer, BusError> {
-        let mut connection = self.connection();
+        let connection = self.connection();
         match &self.spoken {
-            Spoken::Native => answer(op, ask(&mut connection, &request(op).command()).await?),
-            Spoken::Scripts { scripts, .. } => scripts.ask(&mut connection, op).await,
+            Spoken::Native => answer(op, ask(&connection, &request(op)).await?),
+            Spoken::Scripts { scripts, .. } => scripts.ask(&connection, op).await,
         }
     }
 }
 
-async fn connection(place: &Place) -> Result<(MultiplexedConnection, Driver), BusError> {
+async fn connection(place: &Place) -> Result<(Connection, Driver), BusError> {
     let name = Server::parse("line").expect("a short word is a name");
     let events = Arc::new(Events::new(&name, Box::new(|_| {})));
     let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
@@ -236,7 +234,7 @@ async fn connection(place: &Place) -> Result<(MultiplexedConnection, Driver), Bu
 
 /// Looks at a Redis or Valkey, and prepares to keep a ledger there.
 async fn scripts(
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     place: &Place,
     keeping: &Keeping,
 ) -> Result<(Scripts, Inspection), BusError> {

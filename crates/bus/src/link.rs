@@ -1,42 +1,37 @@
 //! The life of the link: connect, register, restore, serve, watch; and all over again.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::ready;
 use std::thread;
 use std::time::Instant;
 
 use naru_ledger::op::Run;
 use naru_ledger::{Epoch, Server};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, Value};
+use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::select;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::ask::in_time;
 use crate::backoff::Backoff;
 use crate::bus::Terms;
+use crate::connection::{Connection, Driver};
 use crate::current::Current;
 use crate::desired::{Changes, Desired, Registered};
 use crate::dialect::Dialect;
 use crate::error::BusError;
 use crate::event::{Event, Events};
 use crate::inspect::Inspection;
-use crate::limits::{BEHIND_PAUSE, CALLS_MAX, CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
+use crate::limits::{CONNECT_TIMEOUT, PAUSE_MAX, PROBE_EVERY, PROBE_TIMEOUT};
 use crate::line::{Line, new_epoch};
 use crate::target::{Address, Place};
 use crate::{reply, sweeper, tending};
-
-/// Reads and writes the connection's stream. Nothing moves on it unless this is polled.
-pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Everything a link owns where it lives.
 pub(crate) struct Link {
@@ -129,11 +124,7 @@ impl Link {
         }
     }
 
-    async fn hold(
-        &mut self,
-        connection: MultiplexedConnection,
-        stopped: &mut watch::Receiver<bool>,
-    ) -> Ended {
+    async fn hold(&mut self, connection: Connection, stopped: &mut watch::Receiver<bool>) -> Ended {
         let opened = select! {
             biased;
             () = stop(stopped) => return Ended::Stopped,
@@ -168,7 +159,7 @@ impl Link {
     }
 
     /// Makes a new connection this server's, and asks for everything that is wanted.
-    async fn open(&mut self, connection: MultiplexedConnection) -> Result<Registered, String> {
+    async fn open(&mut self, connection: Connection) -> Result<Registered, String> {
         let line = Line::open(connection, &self.place, &self.terms.keeping).await;
         let line = line.map_err(|error| match error {
             BusError::Unusable(reason) => reason,
@@ -191,7 +182,7 @@ impl Link {
     async fn register(&mut self, registered: &Registered) -> Result<(), BusError> {
         let Registered { line, run } = registered;
         tending::register(line, run).await?;
-        in_time(line.connection().subscribe(self.events.inbox_channel())).await?;
+        in_time(line.connection().subscribe(&[self.events.inbox_channel()])).await?;
         self.desired.restore(registered).await
     }
 
@@ -218,10 +209,7 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
 }
 
 /// A stream to the broker with the protocol set up on it, or why there is none.
-pub(crate) async fn connect(
-    place: &Place,
-    events: &Arc<Events>,
-) -> Result<(MultiplexedConnection, Driver), String> {
+pub(crate) async fn connect(place: &Place, events: &Arc<Events>) -> Result<(Connection, Driver), String> {
     match &place.address {
         Address::Tcp { host, port } => set_up(place, events, open(place, host, *port).await?).await,
         Address::Tls { host, port, name, terms } => {
@@ -265,46 +253,16 @@ pub(crate) async fn set_up<S>(
     place: &Place,
     events: &Arc<Events>,
     stream: S,
-) -> Result<(MultiplexedConnection, Driver), String>
+) -> Result<(Connection, Driver), String>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (events, ears) = (Arc::clone(events), Arc::clone(events));
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_concurrency_limit(CALLS_MAX)
-        // Calls enter the queue in the order they were first polled only while it has room.
-        .set_pipeline_buffer_size(CALLS_MAX)
-        .set_push_sender(move |push: PushInfo| {
-            events.pushed(push);
-            Ok::<(), Infallible>(())
-        });
-    let (connection, driver) =
-        MultiplexedConnection::new_with_config(&place.login, stream, config).await.map_err(|error| {
-            format!(
-                "the broker {place} does not let this server in ({}); check the user and \
-                 password in its address",
-                fault(error.into())
-            )
-        })?;
-    Ok((connection, Box::pin(paced(driver, ears))))
-}
-
-/// Reads no more while whoever hears it is behind.
-async fn paced(driver: impl Future<Output = ()>, events: Arc<Events>) {
-    let (mut driver, mut pause) = (pin!(driver), pin!(None));
-    poll_fn(|context| {
-        loop {
-            if let Some(pause) = pause.as_mut().as_pin_mut() {
-                ready!(Sleep::poll(pause, context));
-            }
-            pause.set(events.are_behind().then(|| sleep(BEHIND_PAUSE)));
-            if pause.is_none() {
-                return driver.as_mut().poll(context);
-            }
-        }
+    Connection::open(stream, &place.login, Arc::clone(events)).await.map_err(|error| {
+        format!(
+            "the broker {place} does not let this server in ({}); check the user and password in its address",
+            fault(error)
+        )
     })
-    .await;
 }
 
 /// On a thread of its own: the one that ends a link must not wait for a name that is still looked up.
@@ -344,11 +302,11 @@ async fn refuse(changes: &mut Changes, desired: &mut Desired) -> Infallible {
 }
 
 /// Asks the broker for a sign of life every so often; ends when there is none.
-async fn watch_over(mut connection: MultiplexedConnection, events: &Events) {
+async fn watch_over(connection: Connection, events: &Events) {
     loop {
         sleep(PROBE_EVERY).await;
         events.forget();
-        let answer = timeout(PROBE_TIMEOUT, connection.send_packed_command(&redis::cmd("PING"))).await;
+        let answer = timeout(PROBE_TIMEOUT, connection.call(&redis::cmd("PING"))).await;
         match answer {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return,
@@ -395,7 +353,7 @@ mod tests {
     use super::*;
     use crate::played;
 
-    async fn played_link() -> (MultiplexedConnection, DuplexStream, Arc<Events>, Receiver<Event>) {
+    async fn played_link() -> (Connection, DuplexStream, Arc<Events>, Receiver<Event>) {
         let (heard, events) = sync_channel(64);
         let server = Server::parse("s1").unwrap();
         let handler = Events::new(&server, Box::new(move |event| heard.send(event).unwrap()));

@@ -3,22 +3,26 @@
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::join;
 
+use crate::connection::Connection;
 use crate::event::Events;
 use crate::link::set_up;
 use crate::target::{Place, Target};
 
 /// A connection, driven in the background, and the broker's end of it.
-pub(crate) async fn connection(events: &Arc<Events>) -> (MultiplexedConnection, DuplexStream) {
+pub(crate) async fn connection(events: &Arc<Events>) -> (Connection, DuplexStream) {
     let (ours, mut broker) = duplex(64 * 1024);
     let nowhere = Target::Embedded(Arc::new(|| UnixStream::pair().map(|(end, _)| end)));
     let place = Place::parse(nowhere).unwrap();
-    says(&mut broker, "%1\r\n$6\r\nserver\r\n$4\r\nnaru\r\n+OK\r\n+OK\r\n").await;
-    let (connection, driver) = set_up(&place, events, ours).await.unwrap();
+    let welcome = async {
+        assert!(hears(&mut broker).await.starts_with("HELLO 3 "));
+        says(&mut broker, "%1\r\n$6\r\nserver\r\n$4\r\nnaru\r\n+OK\r\n+OK\r\n").await;
+    };
+    let (opened, ()) = join!(set_up(&place, events, ours), welcome);
+    let (connection, driver) = opened.unwrap();
     tokio::spawn(driver);
-    assert!(hears(&mut broker).await.starts_with("HELLO 3 "));
     (connection, broker)
 }
 

@@ -84,8 +84,8 @@ impl Line {
         for (channel, payload) in publications {
             pipeline.cmd("PUBLISH").arg(channel).arg(payload);
         }
-        let mut connection = self.connection();
-        for value in in_time(connection.send_packed_commands(&pipeline, 0, publications.len())).await? {
+        let connection = self.connection();
+        for value in in_time(connection.pipeline(&pipeline)).await? {
             value.extract_error()?;
         }
         Ok(())

@@ -61,7 +61,7 @@ pub(crate) async fn until_succeeded(line: &Line) {
     let Some(found) = line.inspection() else { return pending().await };
     loop {
         sleep(SUCCESSION_EVERY).await;
-        match succession(&mut line.connection()).await {
+        match succession(&line.connection()).await {
             Ok(Some(id)) if id == found.replication_id => {}
             Ok(_) => return,
             // Whether it answers at all is looked at elsewhere.

@@ -23,8 +23,8 @@ impl Line {
 
     /// How long it may take is up to who asks.
     async fn send_at_once(&self, append: &Append) -> Result<Appended, BusError> {
-        let command = wire::sending(append).command();
-        let reply = self.connection().send_packed_command(&command).await?;
+        let command = wire::sending(append);
+        let reply = self.connection().call(&command).await?;
         wire::sent(reply.extract_error()?)
     }
 
@@ -95,7 +95,7 @@ impl Line {
         let Signed { conversation, sender, client_id, level } = signed;
         let written = match self.scripts() {
             None => appended(self.step(op).await?)?,
-            Some(scripts) => appended(scripts.write(&mut self.connection(), op).await?)?,
+            Some(scripts) => appended(scripts.write(&self.connection(), op).await?)?,
         };
         let fan_out = async {
             if written.repeat {

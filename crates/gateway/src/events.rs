@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use naru_bus::{Delivery, Event, Hears, StreamPosition};
 use naru_fanout::{CoreId, Directory};
@@ -17,6 +18,7 @@ use crate::{
     channels::inbox_of,
     crossing,
     heads::Heads,
+    namespaces::Namespaces,
     nodes::Nodes,
     protocol::{data::EntryData, json},
     publication, sabotage,
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// Who hears of it, there once the cores have started; what came before had nobody to hear it.
-pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>)>>;
+pub(crate) type Ears = Arc<OnceLock<(Arc<Directory<Gate>>, Arc<Heads>, Arc<ArcSwap<Namespaces>>)>>;
 
 /// What the bus tells what happens.
 pub(crate) struct Handler {
@@ -48,12 +50,12 @@ impl Hears for Handler {
             }
             Event::Published { .. } | Event::Delivered(_) => {}
         }
-        let Some((directory, heads)) = ears.get() else { return };
+        let Some((directory, heads, namespaces)) = ears.get() else { return };
         match event {
             Event::Published { channel, payload, .. }
                 if nodes.get().is_some_and(|nodes| nodes.heard(&channel, &payload)) => {}
             Event::Published { channel, position, payload } => {
-                published(directory, channel, position, payload)
+                published(directory, namespaces, channel, position, payload)
             }
             Event::Delivered(delivery) if delivery.to.is_empty() => in_room(directory, heads, &delivery),
             Event::Delivered(delivery) => delivered(directory, server, &delivery),
@@ -74,19 +76,28 @@ impl Hears for Handler {
     }
 
     fn is_behind(&self) -> bool {
-        self.ears.get().is_some_and(|(directory, _)| directory.is_congested())
+        self.ears.get().is_some_and(|(directory, ..)| directory.is_congested())
     }
 }
 
 /// A payload that is too large for any client is dropped, for all of them alike: they get the next one.
-fn published(directory: &Directory<Gate>, channel: String, position: Option<StreamPosition>, payload: Bytes) {
+fn published(
+    directory: &Directory<Gate>,
+    namespaces: &ArcSwap<Namespaces>,
+    channel: String,
+    position: Option<StreamPosition>,
+    payload: Bytes,
+) {
     if directory.subscribers(channel.as_bytes()) == 0 {
         return;
     }
     let bytes = payload.len();
     match publication::live(&channel, position, payload) {
         Ok(publication) => {
-            directory.publish(channel.as_bytes(), || publication);
+            let receivers = directory.publish(channel.as_bytes(), || publication);
+            if let Ok(found) = namespaces.load().find_granted(&channel) {
+                found.namespace().counted.delivered(receivers);
+            }
         }
         Err(error) => {
             tracing::warn!(channel, bytes, %error, "a publication was dropped");

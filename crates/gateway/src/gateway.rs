@@ -215,7 +215,7 @@ impl Gateway {
         };
         let cores = Cores::start_with(cores, "naru-gateway", drain + grace, |made| {
             counted.found(made.clone());
-            ears.get_or_init(|| (made.clone(), heads));
+            ears.get_or_init(|| (made.clone(), heads, namespaces.clone()));
             Arc::new(shared)
         })
         .inspect_err(|_| bus.stop())?;

@@ -191,6 +191,10 @@ pub const API_COMMANDS_MAX: usize = 128;
 /// Those of a batch that may be under way at the same time: each may be answered with all that a channel keeps, 16 MiB.
 pub const API_COMMANDS_AT_ONCE: usize = 16;
 
+/// Bytes of the publications that one answer about a history has, of which the first may have more: what a channel of Naru's broker
+/// keeps unless set otherwise.
+pub const API_HISTORY_BYTES_MAX: u64 = 16 << 20;
+
 /// Bytes of the answers in one request, after which no other command of it is begun: twice what one channel keeps.
 pub const API_ANSWERS_BYTES_MAX: usize = 32 << 20;
 

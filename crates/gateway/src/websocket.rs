@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use naru_fanout::{Core, Link};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, error::Elapsed, timeout};
 use tungstenite::{
     Error, Message,
     error::ProtocolError,
@@ -59,6 +59,21 @@ impl Unfinished {
         let seconds = self.bytes.saturating_sub(MESSAGE_BYTES_FREE) / MESSAGE_BYTES_A_SECOND;
         (MESSAGE_PATIENCE + Duration::from_secs(seconds as u64)).saturating_sub(self.waited)
     }
+
+    /// Waits for more, as long as there is patience. The wait counts also where it is given up for something else.
+    async fn wait<T>(&mut self, more: impl Future<Output = T>) -> Result<T, Elapsed> {
+        struct Counted<'a>(&'a mut Duration, Instant);
+
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                *self.0 += self.1.elapsed();
+            }
+        }
+
+        let patience = self.patience();
+        let _counted = Counted(&mut self.waited, Instant::now());
+        timeout(patience, more).await
+    }
 }
 
 impl WebSocket {
@@ -104,10 +119,7 @@ impl WebSocket {
 
     /// Waits for more of a message that has begun, but not for ever.
     async fn rest(&mut self) -> Result<(), Ending> {
-        let begun = Instant::now();
-        let readable = timeout(self.unfinished.patience(), self.link.socket().readable()).await;
-        self.unfinished.waited += begun.elapsed();
-        match readable {
+        match self.unfinished.wait(self.link.socket().readable()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Ending::Gone),
             Err(_) => Err(Disconnect::ConnectionClosed.into()),
@@ -255,5 +267,28 @@ impl Write for Pipe<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_waited_for_a_message_counts_whatever_else_is_seen_to_meanwhile() {
+        let begun = Instant::now();
+        let mut unfinished = Unfinished::default();
+        // Answers to what was said before come now and then.
+        let pause = MESSAGE_PATIENCE * 2 / 5;
+        for _ in 0..2 {
+            assert!(
+                timeout(pause, unfinished.wait(pending::<()>())).await.is_err(),
+                "something else comes first"
+            );
+        }
+        // A byte that comes does not begin it anew either.
+        unfinished.wait(async {}).await.unwrap();
+        assert!(unfinished.wait(pending::<()>()).await.is_err());
+        assert!(begun.elapsed().abs_diff(MESSAGE_PATIENCE) < Duration::from_millis(10));
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::Admission,
-    auth::{Auth, Revocation},
+    auth::{Auth, Revocation, Revoke},
     channels::RoomRules,
     draining::Draining,
     epoch::SharedEpoch,
@@ -21,7 +21,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     namespaces::Namespaces,
-    nodes::{Census, Emulate, Index, Nodes, Steer},
+    nodes::{Census, Emulate, Index, Nodes, Steer, Whom},
     proxy::Backend,
     publication::{Publication, Run},
     session::{Alarms, Session},
@@ -108,7 +108,18 @@ impl Wire for Gate {
                 core.shared().tops.forget();
                 core.each_peer(|session| session.compare_heads());
             }
-            Mail::Revoke(revocation) => core.each_peer(|session| session.revoke(&revocation.what)),
+            Mail::Revoke(revocation) => {
+                let found = match &revocation.what {
+                    Revoke::Token(id) => core.local().index.with_token(core.shared().auth.revoked().id(id)),
+                    Revoke::User { user, .. } => {
+                        core.local().index.find(&Whom { user: user.clone(), ..Whom::default() })
+                    }
+                };
+                found
+                    .into_iter()
+                    .filter_map(|peer| core.peer(peer))
+                    .for_each(|session| session.revoke(&revocation.what));
+            }
             Mail::Steer(steer) => {
                 core.local().index.note(&steer);
                 let found = core.local().index.find(steer.whom());

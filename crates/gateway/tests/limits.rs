@@ -522,6 +522,7 @@ fn metrics_are_shown_where_and_to_whom_they_are_to_be_and_are_those_of_the_docum
         "naru_deliveries_total 1",
         "naru_publications_total{namespace=\"public\"} 1",
         "naru_published_bytes_total{namespace=\"public\"} 17",
+        "naru_channel_deliveries_total{namespace=\"public\"} 1",
         "naru_proxy_calls_total{hook=\"connect\",outcome=\"result\"} 0",
         "naru_bus_up 1",
     ];

@@ -5,13 +5,14 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::{
@@ -20,14 +21,14 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use naru_gateway::{Options, Tokens, auth::Settings};
+use naru_gateway::{Options, Tokens, auth::Settings, metrics};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Harbour, eventually, key};
 
 fn signed(claims: Value) -> String {
     let Value::Object(claims) = claims else { panic!("claims are an object") };
-    key().sign_claims(claims, Some(std::time::Duration::from_secs(600)))
+    key().sign_claims(claims, Some(Duration::from_secs(600)))
 }
 
 /// The key of the tests, which the probe comes with, and more settings.
@@ -227,6 +228,12 @@ fn tokens_of_published_keys_sign_in_and_keys_that_cannot_be_looked_for_are_no_ve
 
 #[test]
 fn who_waits_for_a_key_is_steered_by_the_name_it_turns_out_to_have() {
+    // A key is waited for 3 s: a machine that was busy for longer meanwhile says nothing.
+    assert!((0..10).any(|_| is_steered_while_it_waits_for_a_key()), "the machine is too slow for it");
+}
+
+/// Whether it was in time.
+fn is_steered_while_it_waits_for_a_key() -> bool {
     let publisher = Publisher::start();
     let sign = publisher.publish("first");
     publisher.is_awake.store(false, Ordering::SeqCst);
@@ -234,43 +241,56 @@ fn who_waits_for_a_key_is_steered_by_the_name_it_turns_out_to_have() {
     let keys = with(json!({"jwks_public_endpoint": publisher.url}));
     let one = harbour.gateway_with("one", |options| {
         keys(options);
-        options.cores = 1;
+        let settings = json!({"on_clients_port": true, "token": "t"});
+        options.metrics = serde_json::from_value::<metrics::Settings>(settings).unwrap().try_into().unwrap();
     });
-    let api = one.api_address();
-    let coming = |user: &str| {
-        let mut client = Client::open(one.address());
-        let token = sign(json!({"sub": user, "channels": ["news"]}));
-        let id = client.command("connect", json!({"token": token}));
-        (client, id)
-    };
-    let ((mut alice, id), (mut bob, of_bob), mut mallory) =
-        (coming("alice"), coming("bob"), coming("mallory").0);
-    // Their commands are there: what is asked on the same core later is behind them.
-    Client::connect(one.address(), "probe");
-    let ask = |method: &str, params: Value| {
-        let mut stream = std::net::TcpStream::connect(api).unwrap();
-        let body = params.to_string();
-        write!(
-            stream,
-            "POST /api/{method} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
-            support::API_KEY,
-            body.len()
-        )
-        .unwrap();
+    let ask = |address, request: String| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let scrape = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer t\r\n\r\n";
+    let connects = || {
+        let page = ask(one.address(), scrape.to_owned());
+        let count = page.lines().find_map(|it| it.strip_prefix("naru_commands_total{command=\"connect\"} "));
+        count.unwrap().parse::<u64>().unwrap()
+    };
+    let steer = |method: &str, params: Value| {
+        let (key, body) = (support::API_KEY, params.to_string());
+        let head = format!("POST /api/{method} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: {key}");
+        let answer =
+            ask(one.api_address(), format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
         assert!(answer.ends_with(r#"{"result":{}}"#), "{answer}");
     };
-    ask("disconnect", json!({"user": "mallory"}));
-    ask("unsubscribe", json!({"user": "alice", "channel": "news"}));
-    ask("subscribe", json!({"user": "alice", "channel": "public:a"}));
+    let (before, names) = (connects(), ["alice", "bob", "mallory"]);
+    let mut clients = names.map(|_| Client::open(one.address()));
+    let begun = Instant::now();
+    let mut ids = [0; 3];
+    for (at, name) in names.iter().enumerate() {
+        let token = sign(json!({"sub": name, "channels": ["news"]}));
+        ids[at] = clients[at].command("connect", json!({"token": token}));
+    }
+    // Whose command has begun is found before anything else happens on its core.
+    eventually("their commands have begun", || connects() == before + 3);
+    steer("disconnect", json!({"user": "mallory"}));
+    steer("unsubscribe", json!({"user": "alice", "channel": "news"}));
+    steer("subscribe", json!({"user": "alice", "channel": "public:a"}));
     publisher.is_awake.store(true, Ordering::SeqCst);
+    let [mut alice, mut bob, mut mallory] = clients;
+    let reply = alice.reply(ids[0]);
+    if begun.elapsed() > Duration::from_secs(2) {
+        one.stop();
+        return false;
+    }
     assert_eq!(mallory.closed(), Some((3503, "force disconnect".into())));
     let ended = json!({"channel": "news", "unsubscribe": {"code": 2000, "reason": "server unsubscribe"}});
-    assert_eq!(alice.reply(id)["connect"]["subs"]["news"], json!({}));
+    assert_eq!(reply["connect"]["subs"]["news"], json!({}), "{reply}");
     assert_eq!(alice.pushed(|_| true), ended);
     assert_eq!(alice.pushed(|_| true), json!({"channel": "public:a", "subscribe": {}}));
-    assert_eq!(bob.reply(of_bob)["connect"]["subs"]["news"], json!({}));
+    assert_eq!(bob.reply(ids[1])["connect"]["subs"]["news"], json!({}));
     bob.assert_quiet();
     one.stop();
+    true
 }

@@ -1,4 +1,4 @@
-use naru_ledger::channel::Channel;
+use naru_ledger::channel::{Channel, Version};
 
 use super::{ChannelChange, Channels, Kept, kept::Stream};
 use crate::{
@@ -117,6 +117,9 @@ fn make_in(stream: &mut Stream, change: ChannelChange, record: u64, gone: &mut d
                 stream.bytes = stream.bytes - u64::from(place.bytes) + u64::from(moved.bytes);
                 gone(std::mem::replace(place, moved));
             }
+        }
+        ChannelChange::Versioned { number, epoch } => {
+            stream.version = Some(Box::new(Version { number, epoch: epoch.into_string() }));
         }
         ChannelChange::Cleared { through } => stream.cut_before(through.saturating_add(1), gone),
         // The others are about more than that, or without a record.

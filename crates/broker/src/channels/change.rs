@@ -20,6 +20,8 @@ pub(crate) enum ChannelChange {
     Cleared { through: u64 },
     /// It is this late: what was to last no longer than that is over.
     Passed { at: u64 },
+    /// The last publication with a version has this one.
+    Versioned { number: u64, epoch: Box<str> },
 }
 
 /// The first answer to what is published once.
@@ -46,7 +48,8 @@ impl ChannelChange {
             | ChannelChange::Used { .. }
             | ChannelChange::Noted { .. }
             | ChannelChange::Cleared { .. }
-            | ChannelChange::Passed { .. } => {}
+            | ChannelChange::Passed { .. }
+            | ChannelChange::Versioned { .. } => {}
         }
     }
 }

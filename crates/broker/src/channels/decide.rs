@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use naru_ledger::channel::{
-    Channel, History, Once, Op, Publish, Refused, StreamPosition, read_meta_ttl, remembered_for,
+    Channel, History, Once, Op, Publish, Refused, StreamPosition, Version, read_meta_ttl, remembered_for,
 };
 
 use super::{Bounds, ChannelChange, Channels, EpochNumber, First, Kept, kept::Stream};
@@ -67,7 +67,7 @@ impl Channels {
     }
 
     fn publish(&self, publish: &Publish, moment: Moment) -> Result<Decided, Refused> {
-        let Publish { channel, payload, keep, once } = publish;
+        let Publish { channel, payload, keep, once, version } = publish;
         let mut at = self.now(channel, moment);
         if let Some(first) = once.as_ref().and_then(|once| at.first(&once.key)) {
             let position = first.position.map(|(offset, epoch)| epoch.position(offset));
@@ -75,6 +75,11 @@ impl Channels {
         }
         if keep.size == 0 && once.is_none() {
             return Ok(Decided { changes: Vec::new(), outcome: Outcome::Publish(None) });
+        }
+        if keep.size > 0 && version.as_ref().is_some_and(|version| at.is_behind(version)) {
+            let (top, epoch) = at.begin();
+            let position = Some(epoch.position(top));
+            return Ok(Decided { changes: at.only_used(keep.meta_ttl), outcome: Outcome::Repeat(position) });
         }
         self.make_room(&at, once.as_ref())?;
         let mut position = None;
@@ -100,6 +105,10 @@ impl Channels {
                 kept_until: after(moment.now, keep.ttl),
                 remembered_until: at.remembered_until(keep.meta_ttl),
             });
+            if let Some(Version { number, epoch }) = version {
+                let epoch = epoch.as_str().into();
+                at.changes.push(ChannelChange::Versioned { number: *number, epoch });
+            }
             position = Some((offset, epoch));
         }
         if let Some(Once { key, window }) = once {
@@ -115,13 +124,6 @@ impl Channels {
         let mut at = self.now(channel, moment);
         self.make_room(&at, None)?;
         let (top, epoch) = at.begin();
-        let remembered_until = at.remembered_until(read_meta_ttl(*meta_ttl, top));
-        if at.stream.is_none_or(|stream| stream.remembered_until != remembered_until) {
-            at.changes.push(ChannelChange::Used { remembered_until });
-        } else {
-            // Nothing is written for who only reads.
-            at.changes.clear();
-        }
         let limit = limit.map_or(usize::MAX, |limit| limit as usize);
         let bytes_max = bytes.unwrap_or(u64::MAX);
         let publications: Vec<(u64, Place)> = if *reverse {
@@ -133,7 +135,8 @@ impl Channels {
             within(at.publications(from).take(limit), bytes_max).collect()
         };
         let top = epoch.position(top);
-        Ok(Decided { changes: at.changes, outcome: Outcome::Page { top, publications } })
+        let changes = at.only_used(read_meta_ttl(*meta_ttl, top.offset));
+        Ok(Decided { changes, outcome: Outcome::Page { top, publications } })
     }
 
     fn now(&self, channel: &Channel, moment: Moment) -> Now<'_> {
@@ -185,6 +188,23 @@ impl Now<'_> {
         let known = self.stream.map_or(0, |stream| stream.remembered_until);
         let now = self.moment.now;
         if known < after(now, meta_ttl) { after(now, remembered_for(meta_ttl)) } else { known }
+    }
+
+    /// Whether something as new as this was the last with a version.
+    fn is_behind(&self, version: &Version) -> bool {
+        let last = self.stream.and_then(|stream| stream.version.as_deref());
+        last.is_some_and(|last| version.is_behind(last))
+    }
+
+    /// What changes when nothing but that is that it is used now.
+    fn only_used(mut self, meta_ttl: Duration) -> Vec<ChannelChange> {
+        let remembered_until = self.remembered_until(meta_ttl);
+        if self.stream.is_some_and(|stream| stream.remembered_until == remembered_until) {
+            // Nothing is written for who only reads.
+            return Vec::new();
+        }
+        self.changes.push(ChannelChange::Used { remembered_until });
+        self.changes
     }
 
     /// What is kept from this offset on.

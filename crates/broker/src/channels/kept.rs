@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use naru_ledger::{
     Epoch,
-    channel::{Channel, StreamPosition},
+    channel::{Channel, StreamPosition, Version},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,31 @@ pub(super) struct Stream {
     pub(super) kept_until: u64,
     /// Where the last ones are, up to the top.
     pub(super) kept: VecDeque<Place>,
-    /// Of those.
+    /// That of the last publication with one.
+    pub(super) version: Option<Box<Version>>,
+    /// Of those that are kept.
     #[serde(skip)]
     pub(super) bytes: u64,
+}
+
+/// A channel as builds wrote it whose publications had no versions.
+#[derive(Deserialize)]
+pub(crate) struct Unversioned {
+    name: Channel,
+    stream: Option<(EpochNumber, u32, u64, u64, u64, VecDeque<Place>)>,
+    once: BTreeMap<Box<str>, First>,
+}
+
+impl From<Unversioned> for Kept {
+    fn from(Unversioned { name, stream, once }: Unversioned) -> Kept {
+        let stream = stream.map(|(epoch, generation, top, remembered_until, kept_until, kept)| Stream {
+            remembered_until,
+            kept_until,
+            kept,
+            ..Stream::new(epoch, generation, top)
+        });
+        Kept { stream, once, ..Kept::new(name) }
+    }
 }
 
 /// The epoch of a channel, which is written as sixteen hexadecimal digits.
@@ -75,7 +97,16 @@ impl Size {
 impl Stream {
     pub(super) fn new(epoch: EpochNumber, generation: u32, top: u64) -> Stream {
         let (remembered_until, kept_until) = (0, 0);
-        Stream { epoch, generation, top, remembered_until, kept_until, kept: VecDeque::new(), bytes: 0 }
+        Stream {
+            epoch,
+            generation,
+            top,
+            remembered_until,
+            kept_until,
+            kept: VecDeque::new(),
+            version: None,
+            bytes: 0,
+        }
     }
 
     /// The offset of the first that is kept; behind the top if none is.
@@ -123,6 +154,11 @@ impl Kept {
     /// Where it stands, if that is remembered: offset, epoch and the generation it began in.
     pub(crate) fn standing(&self) -> Option<(u64, EpochNumber, u32)> {
         self.stream.as_ref().map(|stream| (stream.top, stream.epoch, stream.generation))
+    }
+
+    /// The version of the last publication with one.
+    pub(crate) fn version(&self) -> Option<&Version> {
+        self.stream.as_ref()?.version.as_deref()
     }
 
     /// Up to when it is remembered where it stands, and up to when it keeps what it keeps.

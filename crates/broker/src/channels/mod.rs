@@ -23,7 +23,7 @@ pub(crate) use apply::Misfit;
 pub(crate) use bounds::{Bounds, ChannelBounds};
 pub(crate) use change::{ChannelChange, First};
 pub(crate) use decide::{Decided, Moment, Outcome};
-pub(crate) use kept::{EpochNumber, Kept};
+pub(crate) use kept::{EpochNumber, Kept, Unversioned};
 pub(crate) use present::Present;
 pub(crate) use publication::Publication;
 

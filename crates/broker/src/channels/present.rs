@@ -9,7 +9,7 @@ use ahash::RandomState;
 use bytes::Bytes;
 use naru_ledger::{
     ClientId, Millis, User,
-    channel::{self, Channel, Enter, Leave, Refused, Stats},
+    channel::{self, Channel, Enter, Leave, Most, Refused, Stats},
     op::Run,
 };
 
@@ -108,14 +108,18 @@ impl Present {
         over.iter().for_each(|run| self.over(run));
     }
 
-    /// Who is present by runs that count, in byte order.
-    pub(crate) fn all(&self, channel: &Channel, counts: impl Fn(&Run) -> bool) -> Vec<channel::Present> {
+    /// Who is present by runs that count, in byte order, if no more are.
+    pub(crate) fn all(
+        &self,
+        channel: &Channel,
+        mut most: Most,
+        counts: impl Fn(&Run) -> bool,
+    ) -> Result<Vec<channel::Present>, Refused> {
         let there = self.channels.get(channel).into_iter().flatten();
         let there = there.filter(|(_, said)| counts(&said.run));
-        let present = there.map(|(client, Said { user, info, .. })| channel::Present {
-            client: client.clone(),
-            user: user.clone(),
-            info: info.clone(),
+        let present = there.map(|(client, Said { user, info, .. })| {
+            most.take(info.len())?;
+            Ok(channel::Present { client: client.clone(), user: user.clone(), info: info.clone() })
         });
         present.collect()
     }

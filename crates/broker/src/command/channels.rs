@@ -6,8 +6,8 @@ use std::time::Duration;
 use naru_ledger::{
     ClientId, User,
     channel::{
-        Answer, Channel, Enter, History, Keep, Leave, Once, Op, Page, Present, Publish, Published, Refused,
-        Stats,
+        Answer, Channel, Enter, History, Keep, Leave, Most, Once, Op, Page, Present, Publish, Published,
+        Refused, Stats, Version,
     },
 };
 use naru_resp::{Command, ReplyWriter};
@@ -43,9 +43,9 @@ handlers!(
 );
 
 fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
-    const OPTIONS: &str = "SIZE, TTL, META or ONCE";
+    const OPTIONS: &str = "SIZE, TTL, META, ONCE or VERSION";
     let (channel, payload) = (channel(words)?, words.bytes("the payload")?);
-    let (mut size, mut ttl, mut meta_ttl, mut only) = (None, None, None, None);
+    let (mut size, mut ttl, mut meta_ttl, mut only, mut version) = (None, None, None, None, None);
     while words.left() > 0 {
         if words.takes("SIZE") {
             once("SIZE", &mut size, words.number("SIZE")?)?;
@@ -56,6 +56,10 @@ fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
         } else if words.takes("ONCE") {
             let key = words.text("the key of ONCE")?.to_owned();
             once("ONCE", &mut only, Once { key, window: time(words, "the time of ONCE")? })?;
+        } else if words.takes("VERSION") {
+            let number = words.number("VERSION")?;
+            let epoch = words.text("the epoch of VERSION")?.to_owned();
+            once("VERSION", &mut version, Version { number, epoch })?;
         } else {
             return Err(words.unknown(OPTIONS));
         }
@@ -65,7 +69,8 @@ fn read_publish(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
     };
     // More than there can be is refused for its size.
     let size = u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(Op::Publish(Publish { channel, payload, keep: Keep { size, ttl, meta_ttl }, once: only }))
+    let keep = Keep { size, ttl, meta_ttl };
+    Ok(Op::Publish(Publish { channel, payload, keep, once: only, version }))
 }
 
 fn read_history(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
@@ -108,7 +113,18 @@ fn read_leave(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
 }
 
 fn read_presence(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {
-    Ok(Op::Presence { channel: channel(words)? })
+    let channel = channel(words)?;
+    let (mut clients, mut bytes) = (None, None);
+    while words.left() > 0 {
+        if words.takes("CLIENTS") {
+            once("CLIENTS", &mut clients, words.number("CLIENTS")?)?;
+        } else if words.takes("BYTES") {
+            once("BYTES", &mut bytes, words.number("BYTES")?)?;
+        } else {
+            return Err(words.unknown("CLIENTS or BYTES"));
+        }
+    }
+    Ok(Op::Presence { channel, most: Most { clients, bytes } })
 }
 
 fn read_stats(words: &mut Words<'_, '_>) -> Result<Op, Refusal> {

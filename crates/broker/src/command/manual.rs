@@ -610,8 +610,8 @@ pub(super) static MANUAL: &[Usage] = &[
     ),
     ours(
         "naru.channel.publish",
-        "channel payload SIZE count TTL ms META ms [ONCE key ms]",
-        "Answers an array of 4: receivers, offset, epoch, 1 if it had been published before. The channel keeps the last `count` publications, until it is `TTL` since the last; with 0 this one is not kept, and has offset 0 and no epoch. Offset and epoch are remembered for `META` since they were last used, or an eighth longer. What subscribers hear begins with `naru:<offset>:<epoch>` and a line feed. The same `ONCE key` within its time publishes nothing, and has the position of the first.",
+        "channel payload SIZE count TTL ms META ms [ONCE key ms] [VERSION number version-epoch]",
+        "Answers an array of 4: receivers, offset, epoch, 1 if nothing was published. The channel keeps the last `count` publications, until it is `TTL` since the last; with 0 this one is not kept, and has offset 0 and no epoch. Offset and epoch are remembered for `META` since they were last used, or an eighth longer. What subscribers hear begins with `naru:<offset>:<epoch>` and a line feed. The same `ONCE key` within its time publishes nothing, and has the position of the first. Nor does a `VERSION` that is not higher than the last one of the channel, which has the position of the last publication; versions of different `version-epoch`s are not compared, an empty one is with any. A version says nothing where this one is not kept, and is remembered as long as the epoch.",
     ),
     ours(
         "naru.channel.history",
@@ -625,7 +625,11 @@ pub(super) static MANUAL: &[Usage] = &[
         "`user` may be empty. It ends with the server's run, which `NARU.SERVER` tells of. Again: as it is said now.",
     ),
     ours("naru.channel.leave", "server epoch channel client", ""),
-    ours("naru.channel.presence", "channel", "Answers an array of [client, user, info]."),
+    ours(
+        "naru.channel.presence",
+        "channel [CLIENTS count] [BYTES count]",
+        "Answers an array of [client, user, info]. Where there are more clients, or `info` has more bytes, than is said, the error is `TOOMANY`.",
+    ),
     ours("naru.channel.stats", "channel", "Answers an array of 2: clients, users."),
     ours(
         "naru.backup",

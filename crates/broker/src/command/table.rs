@@ -1196,7 +1196,7 @@ pub(crate) static TABLE: &[Entry] = &numbered([
     entry("naru.channel.remove", Exactly(2), "naru-channel", &["write"], channels::remove, "Forgets what a channel keeps; it stands where it stood."),
     entry("naru.channel.enter", Exactly(7), "naru-channel", &["fast"], channels::enter, "Says that a client of a chat server is present in a channel."),
     entry("naru.channel.leave", Exactly(5), "naru-channel", &["fast"], channels::leave, "Says that it is not present any more."),
-    entry("naru.channel.presence", Exactly(2), "naru-channel", &["readonly"], channels::presence, "Lists who is present in a channel."),
+    entry("naru.channel.presence", AtLeast(2), "naru-channel", &["readonly"], channels::presence, "Lists who is present in a channel."),
     entry("naru.channel.stats", Exactly(2), "naru-channel", &["readonly"], channels::stats, "Counts who is present in a channel."),
     entry(
         "naru.backup",

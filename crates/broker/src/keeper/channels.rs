@@ -64,7 +64,9 @@ pub(super) fn ask(store: &mut Store, op: &Op) -> Result<Said, NotDone> {
             store.present.leave(leave);
             Answer::Ok
         }
-        Op::Presence { channel } => Answer::Present(store.present.all(channel, counts(store))),
+        Op::Presence { channel, most } => {
+            Answer::Present(store.present.all(channel, *most, counts(store))?)
+        }
         Op::Stats { channel } => Answer::Stats(store.present.stats(channel, counts(store))),
     };
     Ok(Said::Answer(answer))

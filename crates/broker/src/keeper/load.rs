@@ -10,7 +10,7 @@ use super::{
     journal::{CHECK_BYTES, RECORD_BYTES_MAX, changes_of},
 };
 use crate::{
-    channels::{self, ChannelChange, Channels},
+    channels::{self, ChannelChange, Channels, Kept},
     config::Config,
     keyspace::{Body, KeyChange, Keyspace, Value, WrongType},
     ledger::{Head, IdKey, Ledger, LedgerChange, Misfit, Subject},
@@ -146,16 +146,22 @@ impl Loading {
                     self.known.note(number, Lsn::new(lsn));
                 }
             }
-            Piece::Channels(lsn, channels) => {
-                for kept in channels {
-                    if !kept.is_sound() {
-                        return Err(LoadError::Impossible("a channel whose parts do not fit together"));
-                    }
-                    let number = self.channels.restore(kept);
-                    self.known_channels.note(number, Lsn::new(lsn));
-                }
+            Piece::Unversioned(lsn, channels) => {
+                self.take_channels(Lsn::new(lsn), channels.into_iter().map(Kept::from))?;
             }
+            Piece::Channels(lsn, channels) => self.take_channels(Lsn::new(lsn), channels.into_iter())?,
             Piece::Part { .. } => return Err(LoadError::Impossible("a part of a part")),
+        }
+        Ok(())
+    }
+
+    fn take_channels(&mut self, lsn: Lsn, channels: impl Iterator<Item = Kept>) -> Result<(), LoadError> {
+        for kept in channels {
+            if !kept.is_sound() {
+                return Err(LoadError::Impossible("a channel whose parts do not fit together"));
+            }
+            let number = self.channels.restore(kept);
+            self.known_channels.note(number, lsn);
         }
         Ok(())
     }

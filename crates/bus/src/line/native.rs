@@ -44,7 +44,7 @@ impl Line {
 
     async fn of_native(&self, command: &Cmd) -> Result<Value, BusError> {
         match self.spoken {
-            Spoken::Native => ask(&mut self.connection.clone(), command).await,
+            Spoken::Native => ask(&self.connection.clone(), command).await,
             Spoken::Scripts { .. } => Err(BusError::Unusable("this is no broker of Naru's".to_owned())),
         }
     }

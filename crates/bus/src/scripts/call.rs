@@ -1,10 +1,10 @@
 //! Running scripts.
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use super::library::{Library, Script};
 use crate::ask::in_time;
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::wire::Request;
 
@@ -23,7 +23,7 @@ pub(super) struct Call {
 /// Their answers, in the same order; the first refusal ends it, though the others may have been done.
 pub(super) async fn run(
     library: &Library,
-    connection: &mut MultiplexedConnection,
+    connection: &Connection,
     calls: &[Call],
 ) -> Result<Vec<Value>, BusError> {
     if calls.is_empty() {
@@ -33,14 +33,14 @@ pub(super) async fn run(
     for call in calls {
         add(&mut pipeline, "EVALSHA", &script(library, call)?.sha, call);
     }
-    let mut values = in_time(connection.send_packed_commands(&pipeline, 0, calls.len())).await?;
+    let mut values = in_time(connection.pipeline(&pipeline)).await?;
     let unknown: Vec<usize> = (0..values.len()).filter(|i| is_unknown(&values[*i])).collect();
     if !unknown.is_empty() {
         let mut pipeline = redis::pipe();
         for i in &unknown {
             add(&mut pipeline, "EVAL", &script(library, &calls[*i])?.text, &calls[*i]);
         }
-        let given = in_time(connection.send_packed_commands(&pipeline, 0, unknown.len())).await?;
+        let given = in_time(connection.pipeline(&pipeline)).await?;
         for (i, value) in unknown.into_iter().zip(given) {
             values[i] = value;
         }

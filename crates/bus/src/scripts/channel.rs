@@ -2,67 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use naru_ledger::channel::{Answer, Channel, Op, Present};
+use naru_ledger::channel::{Answer, Channel, Op};
 use naru_ledger::op::Run;
 use naru_ledger::{Epoch, Server};
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use super::Scripts;
 use super::call::Call;
 use super::library::CHANNEL_RUNS;
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::line::new_epoch;
 use crate::partition::Partition;
 use crate::reply::{self, Fields};
 use crate::wire::channel_answer as answer;
-use crate::wire::{Request, channel_present, channel_request};
+use crate::wire::{Request, channel_request};
 
 impl Scripts {
     /// Takes an operation on a channel. Who is present is put together of two steps: which runs may be believed is in their
     /// servers' partitions.
-    pub(crate) async fn ask_channel(
-        &self,
-        connection: &mut MultiplexedConnection,
-        op: &Op,
-    ) -> Result<Answer, BusError> {
+    pub(crate) async fn ask_channel(&self, connection: &Connection, op: &Op) -> Result<Answer, BusError> {
         op.check()?;
         match op {
             Op::Publish(_) | Op::History(_) | Op::Remove { .. } | Op::Enter(_) | Op::Leave(_) => {
                 answer(op, self.run_in(connection, op.channel(), channel_request(op)).await?)
             }
-            Op::Presence { channel } => Ok(Answer::Present(self.present(connection, channel).await?)),
-            Op::Stats { channel } => {
+            Op::Presence { channel, .. } | Op::Stats { channel } => {
                 let runs = self.run_in(connection, channel, runs_of(channel)).await?;
                 let runs = reply::each(runs, |mut fields| run(&mut fields))?.into_iter().collect();
                 let believed = self.believed_of(connection, channel, &runs).await?;
-                let request = with_runs(channel_request(op), believed.iter());
-                answer(op, self.run_in(connection, channel, request).await?)
+                let request = with_runs(channel_request(op).word("OF"), believed.iter());
+                let mut answer = answer(op, self.run_in(connection, channel, request).await?)?;
+                if let Answer::Present(present) = &mut answer {
+                    present.sort_unstable_by(|one, other| one.client.cmp(&other.client));
+                }
+                Ok(answer)
             }
         }
-    }
-
-    async fn present(
-        &self,
-        connection: &mut MultiplexedConnection,
-        channel: &Channel,
-    ) -> Result<Vec<Present>, BusError> {
-        let request = channel_request(&Op::Presence { channel: channel.clone() });
-        let said = self.run_in(connection, channel, request).await?;
-        let said: Vec<(Present, Run)> =
-            reply::each(said, |mut fields| Ok((channel_present(&mut fields)?, run(&mut fields)?)))?;
-        let runs = said.iter().map(|(_, run)| run.clone()).collect();
-        let believed = self.believed_of(connection, channel, &runs).await?;
-        let present = said.into_iter().filter(|(_, run)| believed.contains(run));
-        let mut present: Vec<Present> = present.map(|(present, _)| present).collect();
-        present.sort_unstable_by(|one, other| one.client.cmp(&other.client));
-        Ok(present)
     }
 
     /// Which of these runs may be believed. What was said by those that are over for good is forgotten.
     async fn believed_of(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         channel: &Channel,
         runs: &BTreeSet<Run>,
     ) -> Result<BTreeSet<Run>, BusError> {
@@ -83,7 +65,7 @@ impl Scripts {
 
     async fn run_in(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         channel: &Channel,
         request: Request,
     ) -> Result<Value, BusError> {

@@ -1,5 +1,5 @@
--- NARU.CHANNEL.STATS channel (server epoch) …: how many are present by these runs, and how many users they are of.
-local believed, i = {}, 2
+-- NARU.CHANNEL.STATS channel OF (server epoch) …: how many are present by these runs, and how many users they are of.
+local believed, i = {}, 3
 while argument(i) do
   believed[argument(i) .. '\0' .. argument(i + 1)] = true
   i = i + 2

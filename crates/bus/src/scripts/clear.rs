@@ -1,9 +1,8 @@
 //! Taking a ledger away.
 
-use redis::aio::MultiplexedConnection;
-
 use super::Scripts;
 use crate::ask::{ask, in_time};
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::reply::{self, Fields};
 
@@ -12,7 +11,7 @@ const KEYS_AT_ONCE: u32 = 1000;
 
 impl Scripts {
     /// Removes every key under the prefix, which is looked for among all keys there are.
-    pub(crate) async fn clear(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+    pub(crate) async fn clear(&self, connection: &Connection) -> Result<(), BusError> {
         let special = ['*', '?', '[', ']', '\\'];
         let prefix = self.prefix.chars().fold(String::new(), |mut prefix, char| {
             if special.contains(&char) {
@@ -33,7 +32,7 @@ impl Scripts {
                 unlink.cmd("UNLINK").arg(key);
             }
             if !keys.is_empty() {
-                in_time(connection.send_packed_commands(&unlink, 0, keys.len())).await?;
+                in_time(connection.pipeline(&unlink)).await?;
             }
             if cursor == "0" {
                 return Ok(());

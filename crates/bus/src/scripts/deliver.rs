@@ -4,10 +4,10 @@ use futures_util::future::try_join_all;
 use naru_ledger::answer::Delivered;
 use naru_ledger::op::{Deliver, Recipient};
 use naru_ledger::{Conversation, Seq, User};
-use redis::aio::MultiplexedConnection;
 
 use super::spread::Piece;
 use super::{Scripts, Since, may_hear_of, spread};
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::partition::Partition;
 use crate::reply;
@@ -36,7 +36,7 @@ impl Scripts {
     /// is left to the caller to tell each server once. `since` is when its recipients joined.
     pub(crate) async fn deliver(
         &self,
-        connection: &MultiplexedConnection,
+        connection: &Connection,
         deliver: &Deliver,
         since: &Since,
         tell: Option<&[u8]>,
@@ -56,11 +56,7 @@ impl Scripts {
     }
 
     /// Since when its recipients take part in what is delivered.
-    pub(crate) async fn since(
-        &self,
-        connection: &mut MultiplexedConnection,
-        deliver: &Deliver,
-    ) -> Result<Since, BusError> {
+    pub(crate) async fn since(&self, connection: &Connection, deliver: &Deliver) -> Result<Since, BusError> {
         if matches!(deliver.conversation, Conversation::Direct(_)) || deliver.to.is_empty() {
             return Ok(Since::new());
         }
@@ -71,7 +67,7 @@ impl Scripts {
     /// Those of some pieces, each with the place of its recipient.
     async fn deliver_to(
         &self,
-        mut connection: MultiplexedConnection,
+        connection: Connection,
         deliver: &Deliver,
         known: Known<'_>,
         pieces: &[Piece],
@@ -93,7 +89,7 @@ impl Scripts {
         };
         let calls: Vec<_> = pieces.iter().map(call).collect();
         let mut all = Vec::new();
-        for (piece, value) in pieces.iter().zip(self.run(&mut connection, &calls).await?) {
+        for (piece, value) in pieces.iter().zip(self.run(&connection, &calls).await?) {
             // The answers are in the order of the recipients; who has it already is not among them.
             let mut places = piece.places.iter().copied();
             for delivered in reply::each(value, delivered)? {

@@ -61,7 +61,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.PRESENCE", lua!("begin", "presence")),
     ("NARU.TRACE", lua!("begin", "now", "json", "log", "read_log", "trace")),
     ("NARU.STANDING", lua!("begin", "epoch", "less", "inbox", "stand", "routes", "standing")),
-    ("NARU.CHANNEL.PUBLISH", lua!("begin", "channel", "channel_publish")),
+    ("NARU.CHANNEL.PUBLISH", lua!("begin", "less", "channel", "channel_publish")),
     ("NARU.CHANNEL.HISTORY", lua!("begin", "channel", "channel_history")),
     ("NARU.CHANNEL.REMOVE", lua!("begin", "channel_remove")),
     ("NARU.CHANNEL.ENTER", lua!("begin", "channel_enter")),

@@ -19,9 +19,9 @@ use naru_ledger::answer::{Appended, Refused};
 use naru_ledger::op::{Append, Delete, Edit, Read, Sweep};
 use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Seq, User};
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use crate::ask::in_time;
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::levels::Levels;
 use crate::partition::Partition;
@@ -101,7 +101,7 @@ impl Scripts {
 
     /// The generation of a master by its replication id, and whether it is met for the first time, so that it is the next one.
     pub(crate) async fn generation(
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         keeping: &Keeping,
         replication_id: &str,
     ) -> Result<(Generation, bool), BusError> {
@@ -120,14 +120,12 @@ impl Scripts {
 
     /// Has the server know all scripts, if it may: it is then asked for them by name alone, so that calls that are on their way at
     /// once are run in their order. One that is not known is given, behind what was asked meanwhile.
-    pub(crate) async fn load(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+    pub(crate) async fn load(&self, connection: &Connection) -> Result<(), BusError> {
         let mut pipeline = redis::pipe();
-        let mut scripts = 0;
         for script in self.library.all() {
             pipeline.cmd("SCRIPT").arg("LOAD").arg(&script.text);
-            scripts += 1;
         }
-        in_time(connection.send_packed_commands(&pipeline, 0, scripts)).await.map(drop)
+        in_time(connection.pipeline(&pipeline)).await.map(drop)
     }
 
     /// The same, with what a test says.
@@ -141,16 +139,12 @@ impl Scripts {
     }
 
     /// Takes an operation. What concerns several users, or several steps, is no longer one atomic step.
-    pub(crate) async fn ask(
-        &self,
-        connection: &mut MultiplexedConnection,
-        op: &Op,
-    ) -> Result<Answer, BusError> {
+    pub(crate) async fn ask(&self, connection: &Connection, op: &Op) -> Result<Answer, BusError> {
         match op {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
             Op::Deliver(deliver) => {
                 let since = self.since(connection, deliver).await?;
-                let done = self.deliver(&*connection, deliver, &since, None).await?;
+                let done = self.deliver(connection, deliver, &since, None).await?;
                 Ok(Answer::Delivered(done.delivered))
             }
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
@@ -180,18 +174,14 @@ impl Scripts {
     }
 
     /// Appends, edits or deletes, and does not wait until it is safe.
-    pub(crate) async fn write(
-        &self,
-        connection: &mut MultiplexedConnection,
-        op: &Op,
-    ) -> Result<Answer, BusError> {
+    pub(crate) async fn write(&self, connection: &Connection, op: &Op) -> Result<Answer, BusError> {
         self.one(connection, op).await
     }
 
     /// Since which entry these users take part in a conversation; those who do not are left out.
     pub(crate) async fn part(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         conversation: &Conversation,
         users: &[User],
     ) -> Result<Since, BusError> {
@@ -225,7 +215,7 @@ impl Scripts {
     }
 
     /// Asks the script of the operation's own name, whose first argument says where it belongs.
-    async fn one(&self, connection: &mut MultiplexedConnection, op: &Op) -> Result<Answer, BusError> {
+    async fn one(&self, connection: &Connection, op: &Op) -> Result<Answer, BusError> {
         let request = request(op);
         let name = request.arguments().next().unwrap_or_default();
         let partition = Partition::of(std::str::from_utf8(name).unwrap_or_default());
@@ -237,7 +227,7 @@ impl Scripts {
     /// Looks for open entries in these partitions, one after the other, until there are as many conversations as were asked for.
     pub(crate) async fn sweep(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         sweep: &Sweep,
         partitions: impl Iterator<Item = Partition>,
     ) -> Result<Answer, BusError> {
@@ -264,14 +254,14 @@ impl Scripts {
     /// In which of these partitions anything is open. Hardly ever in any: a plain command is a tenth of a script's work.
     async fn waiting(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         partitions: &[Partition],
     ) -> Result<Vec<Partition>, BusError> {
         let mut pipeline = redis::pipe();
         for partition in partitions {
             pipeline.cmd("EXISTS").arg(format!("{}:pend", self.key(*partition)));
         }
-        let counts = in_time(connection.send_packed_commands(&pipeline, 0, partitions.len())).await?;
+        let counts = in_time(connection.pipeline(&pipeline)).await?;
         let mut waiting = Vec::new();
         for (partition, count) in partitions.iter().zip(counts) {
             if reply::number(count.extract_error()?)? > 0 {
@@ -296,11 +286,7 @@ impl Scripts {
         format!("{}:{{{}}}", self.prefix, partition.tag())
     }
 
-    async fn run(
-        &self,
-        connection: &mut MultiplexedConnection,
-        calls: &[Call],
-    ) -> Result<Vec<Value>, BusError> {
+    async fn run(&self, connection: &Connection, calls: &[Call]) -> Result<Vec<Value>, BusError> {
         call::run(&self.library, connection, calls).await
     }
 }

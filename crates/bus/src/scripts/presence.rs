@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use naru_ledger::answer::Present;
 use naru_ledger::op::Run;
 use naru_ledger::{Answer, Epoch, Op, Server, User};
-use redis::aio::MultiplexedConnection;
 
 use super::library::ALIVE;
 use super::{Scripts, spread};
+use crate::connection::Connection;
 use crate::error::BusError;
 use crate::partition::Partition;
 use crate::reply::{self, Fields};
@@ -19,7 +19,7 @@ impl Scripts {
     /// Routes or unroutes users, by partition.
     pub(super) async fn route(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         users: &[User],
         op: impl Fn(Vec<User>) -> Op,
     ) -> Result<Answer, BusError> {
@@ -28,11 +28,7 @@ impl Scripts {
     }
 
     /// Which of these are connected: by the last run of a server, while its lease is not over.
-    pub(super) async fn presence(
-        &self,
-        connection: &mut MultiplexedConnection,
-        users: &[User],
-    ) -> Result<Answer, BusError> {
+    pub(super) async fn presence(&self, connection: &Connection, users: &[User]) -> Result<Answer, BusError> {
         let parts = spread::users(users);
         let call = |(partition, users): &(Partition, Vec<User>)| {
             self.call(*partition, request(&Op::Presence { users: users.clone() }))
@@ -56,7 +52,7 @@ impl Scripts {
     /// The runs of these servers that may be believed.
     pub(super) async fn believed(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         servers: &[Server],
     ) -> Result<BTreeSet<Run>, BusError> {
         let call = |server: &Server| {
@@ -74,7 +70,7 @@ impl Scripts {
 
     async fn by_partition(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &Connection,
         users: &[User],
         op: impl Fn(Vec<User>) -> Op,
     ) -> Result<Vec<Answer>, BusError> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naru_ledger::channel::{
     Answer, Enter, History, Leave, Once, Op, Page, Present, Publish, Published, Stats, StreamPosition,
+    Version,
 };
 use naru_ledger::{Epoch, User};
 use redis::Value;
@@ -15,12 +16,16 @@ use crate::reply::{self, Fields};
 /// What to ask for an operation. What a command may leave out is left out.
 pub fn request(op: &Op) -> Request {
     match op {
-        Op::Publish(Publish { channel, payload, keep, once }) => {
+        Op::Publish(Publish { channel, payload, keep, once, version }) => {
             let request = Request::new("NARU.CHANNEL.PUBLISH").word(channel.as_str()).bytes(payload);
             let request = time(request.word("SIZE").number(keep.size), "TTL", keep.ttl);
             let request = time(request, "META", keep.meta_ttl);
-            match once {
+            let request = match once {
                 Some(Once { key, window }) => request.word("ONCE").word(key).number(window.as_millis()),
+                None => request,
+            };
+            match version {
+                Some(Version { number, epoch }) => request.word("VERSION").number(*number).word(epoch),
                 None => request,
             }
         }
@@ -48,7 +53,15 @@ pub fn request(op: &Op) -> Request {
             let request = Request::new("NARU.CHANNEL.LEAVE").run(run).word(channel.as_str());
             request.word(client.as_str())
         }
-        Op::Presence { channel } => Request::new("NARU.CHANNEL.PRESENCE").word(channel.as_str()),
+        Op::Presence { channel, most } => {
+            let mut request = Request::new("NARU.CHANNEL.PRESENCE").word(channel.as_str());
+            for (word, most) in [("CLIENTS", most.clients), ("BYTES", most.bytes)] {
+                if let Some(most) = most {
+                    request = request.word(word).number(most);
+                }
+            }
+            request
+        }
         Op::Stats { channel } => Request::new("NARU.CHANNEL.STATS").word(channel.as_str()),
     }
 }
@@ -93,7 +106,7 @@ fn position(offset: u64, epoch: &str) -> Result<StreamPosition, BusError> {
 }
 
 /// A client that is present, in the fields that come first.
-pub(crate) fn present(fields: &mut Fields) -> Result<Present, BusError> {
+fn present(fields: &mut Fields) -> Result<Present, BusError> {
     let (client, user, info) = (fields.name()?, fields.text()?, fields.bytes()?);
     let user = (!user.is_empty()).then(|| User::parse(&user)).transpose();
     let user = user.map_err(|error| reply::wrong(&error.to_string()))?;

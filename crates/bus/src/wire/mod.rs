@@ -11,7 +11,6 @@ mod tests;
 
 pub use answer::answer;
 pub(crate) use answer::{delivered, sent};
-pub(crate) use channel::present as channel_present;
 pub use channel::{answer as channel_answer, request as channel_request};
 pub use request::{Request, request};
 pub(crate) use request::{delivery, sending};

@@ -5,6 +5,9 @@ use naru_ledger::op::{
     Said, ServerIs, Sweep, What,
 };
 use naru_ledger::{Kind, Level, Mode, Op, Seq, Useq, User};
+use naru_resp::encode_request;
+
+use crate::connection::Command;
 
 /// Most commands need no more room for their words: a message has five or seven.
 const WORDS_USUAL: usize = 8;
@@ -32,14 +35,11 @@ impl Request {
         starts.zip(&self.ends).map(|(start, end)| &self.words[start..*end])
     }
 
-    /// As a command.
-    pub(crate) fn command(&self) -> redis::Cmd {
-        let mut command = redis::Cmd::with_capacity(self.ends.len() + 1, self.words.len() + self.name.len());
-        command.arg(self.name);
-        for argument in self.arguments() {
-            command.arg(argument);
-        }
-        command
+    /// The command's name, which is the first, or one of its arguments.
+    fn word_at(&self, index: usize) -> &[u8] {
+        let Some(argument) = index.checked_sub(1) else { return self.name.as_bytes() };
+        let begin = argument.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.words[begin..self.ends[argument]]
     }
 
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Request {
@@ -75,6 +75,12 @@ impl Request {
 
     pub(crate) fn run(self, run: &Run) -> Request {
         self.word(run.server.as_str()).word(run.epoch.as_str())
+    }
+}
+
+impl Command for Request {
+    fn write(&self, out: &mut Vec<u8>) {
+        encode_request((0..self.ends.len() + 1).map(|index| self.word_at(index)), out);
     }
 }
 

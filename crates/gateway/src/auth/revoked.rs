@@ -45,6 +45,18 @@ pub(crate) struct Mark {
     is_there: bool,
 }
 
+impl Mark {
+    /// The hash of the token's `jti`, if it has one.
+    pub(crate) fn id(self) -> Option<u64> {
+        self.has_id.then_some(self.id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(id: Option<u64>) -> Mark {
+        Mark { id: id.unwrap_or_default(), issued_at: 0, has_id: id.is_some(), is_there: true }
+    }
+}
+
 /// There are as many as may be remembered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooMany;
@@ -79,7 +91,7 @@ struct Cut {
 impl Revoked {
     /// What is to be remembered of a token.
     pub(super) fn mark(&self, registered: &Registered) -> Mark {
-        let id = registered.jti.as_deref().map(|id| self.hash(id));
+        let id = registered.jti.as_deref().map(|id| self.id(id));
         let issued_at = registered.iat.as_ref().map_or(0, |iat| iat.0);
         Mark {
             id: id.unwrap_or_default(),
@@ -105,7 +117,7 @@ impl Revoked {
     pub(crate) fn is_of(&self, revoke: &Revoke, user: &str, mark: Mark) -> bool {
         mark.is_there
             && match revoke {
-                Revoke::Token(id) => mark.has_id && mark.id == self.hash(id),
+                Revoke::Token(id) => mark.has_id && mark.id == self.id(id),
                 Revoke::User { user: of, issued_before } => {
                     user == of && u64::from(mark.issued_at) < *issued_before
                 }
@@ -133,7 +145,7 @@ impl Revoked {
         }
         let mut list = self.list.write();
         let is_known = match what {
-            Revoke::Token(id) => list.tokens.contains_key(&self.hash(id)),
+            Revoke::Token(id) => list.tokens.contains_key(&self.id(id)),
             Revoke::User { user, .. } => list.users.contains_key(user.as_str()),
         };
         if !is_known && list.len() >= REVOCATIONS_MAX {
@@ -147,7 +159,7 @@ impl Revoked {
         Ok(match what {
             Revoke::Token(id) => {
                 let new = || CalledBack { id: id.as_str().into(), until: 0 };
-                let known = list.tokens.entry(self.hash(id)).or_insert_with(new);
+                let known = list.tokens.entry(self.id(id)).or_insert_with(new);
                 let is_new = known.until < *until;
                 known.until = known.until.max(*until);
                 is_new
@@ -165,7 +177,8 @@ impl Revoked {
         })
     }
 
-    fn hash(&self, id: &str) -> u64 {
+    /// The hash of a `jti`, as marks have it.
+    pub(crate) fn id(&self, id: &str) -> u64 {
         self.keys.hash_one(id)
     }
 }

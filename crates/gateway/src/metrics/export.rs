@@ -17,7 +17,7 @@ use super::{
     meter::{COMMANDS, ERRORS},
     process::{self, Process},
 };
-use crate::{limits::CALLS_MAX, namespaces::Published, protocol::flavour::Flavour};
+use crate::{limits::CALLS_MAX, namespaces::Counted, protocol::flavour::Flavour};
 
 /// What is sent.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -124,19 +124,20 @@ fn commands(page: &mut Page<'_>, metrics: &Metrics) -> Written {
     })
 }
 
-/// What is published in channels, by namespaces: the configuration has named those.
+/// What is published in channels, and to how many, by namespaces: the configuration has named those.
 fn publications(page: &mut Page<'_>, metrics: &Metrics) -> Written {
     let namespaces = metrics.namespaces.load();
     let counted: Vec<_> = namespaces.counted().collect();
-    let mut each = |name: &str, help: &str, of: fn(&Published) -> u64| {
+    let mut each = |name: &str, help: &str, of: fn(&Counted) -> u64| {
         page.family(name, help, MetricType::Counter, |family| {
             counted.iter().try_for_each(|(namespace, counted)| {
                 counter(&mut family.encode_family(&[("namespace", *namespace)])?, of(counted))
             })
         })
     };
-    each("naru_publications", "Publications by clients and the server API", Published::count)?;
-    each("naru_published_bytes", "Bytes of what was published", Published::bytes)
+    each("naru_publications", "Publications by clients and the server API", Counted::publications)?;
+    each("naru_published_bytes", "Bytes of what was published", Counted::published_bytes)?;
+    each("naru_channel_deliveries", "Publications in channels, to each subscriber", Counted::deliveries)
 }
 
 /// What the application was asked.

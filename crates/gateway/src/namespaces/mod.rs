@@ -24,7 +24,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use counted::Published;
+pub(crate) use counted::Counted;
 pub use data::DataFormat;
 pub(crate) use grant::{Asked, Granted, Overrides};
 
@@ -76,11 +76,11 @@ impl From<Settings> for Namespaces {
 }
 
 impl Namespaces {
-    /// What was published in each, by its name: empty for channels without one.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = (&str, &Published)> {
-        let mut named: Vec<_> = self.named.iter().map(|(name, it)| (&**name, &it.published)).collect();
+    /// What there was in each, by its name: empty for channels without one.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&str, &Counted)> {
+        let mut named: Vec<_> = self.named.iter().map(|(name, it)| (&**name, &it.counted)).collect();
         named.sort_unstable_by_key(|(name, _)| *name);
-        [("", &self.nameless.published)].into_iter().chain(named)
+        [("", &self.nameless.counted)].into_iter().chain(named)
     }
 
     /// Counts on from where others have come that these are there instead of.

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
-    DataFormat, Published,
+    Counted, DataFormat,
     name::{Name, is_namespace},
 };
 use crate::{
@@ -51,7 +51,7 @@ pub struct PersonalChannel {
 pub struct Namespace {
     pub(crate) name: String,
     #[serde(skip)]
-    pub(crate) published: Published,
+    pub(crate) counted: Counted,
     pub(crate) presence: bool,
     pub(crate) join_leave: bool,
     pub(crate) force_push_join_leave: bool,
@@ -150,7 +150,7 @@ impl Default for Settings {
 impl Default for Namespace {
     fn default() -> Namespace {
         Namespace {
-            published: Published::default(),
+            counted: Counted::default(),
             name: String::new(),
             presence: false,
             join_leave: false,

@@ -1,7 +1,7 @@
 //! The sessions of one core, by what others know them by.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     sync::{Arc, OnceLock},
 };
@@ -11,7 +11,7 @@ use naru_fanout::PeerId;
 use uuid::Uuid;
 
 use super::{Census, Steer, Whom};
-use crate::limits::STEERS_MAX;
+use crate::{auth::Mark, limits::STEERS_MAX};
 
 /// Who is on a core: sessions that have connected, or are about to and have shown who they are.
 #[derive(Default)]
@@ -24,6 +24,8 @@ struct Maps {
     clients: HashMap<Uuid, PeerId, RandomState>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
+    /// By the hashes of their tokens' `jti`, where there is one.
+    tokens: BTreeSet<(u64, PeerId)>,
     /// Who is about to show who they are, and what was wanted of anybody meanwhile.
     coming: HashMap<PeerId, Missed, RandomState>,
 }
@@ -60,6 +62,8 @@ pub(crate) struct Place<'a> {
     pub(crate) user: &'a Arc<str>,
     pub(crate) client: Uuid,
     pub(crate) session: Option<&'a str>,
+    /// By which its token is known if it is called back.
+    pub(crate) mark: &'a Cell<Mark>,
 }
 
 impl Index {
@@ -87,6 +91,16 @@ impl Index {
         if let Some(session) = place.session {
             maps.sessions.insert(session.into(), peer);
         }
+        maps.tokens.extend(place.mark.get().id().map(|id| (id, peer)));
+    }
+
+    /// It goes on with another token.
+    pub(crate) fn remark(&self, peer: PeerId, place: &Place<'_>, mark: Mark) {
+        let mut maps = self.0.borrow_mut();
+        if let Some(id) = place.mark.replace(mark).id() {
+            maps.tokens.remove(&(id, peer));
+        }
+        maps.tokens.extend(mark.id().map(|id| (id, peer)));
     }
 
     pub(crate) fn leave(&self, peer: PeerId, place: &Place<'_>) {
@@ -95,6 +109,9 @@ impl Index {
         maps.clients.remove(&place.client);
         if let Some(session) = place.session {
             maps.sessions.remove(session);
+        }
+        if let Some(id) = place.mark.get().id() {
+            maps.tokens.remove(&(id, peer));
         }
     }
 
@@ -117,6 +134,13 @@ impl Index {
             (Some(peer), None) | (None, Some(peer)) => peer.into_iter().collect(),
             (Some(one), Some(other)) => one.filter(|_| one == other).into_iter().collect(),
         }
+    }
+
+    /// The connections with a token whose `jti` has this hash.
+    pub(crate) fn with_token(&self, id: u64) -> Vec<PeerId> {
+        let maps = self.0.borrow();
+        let with = maps.tokens.range((id, PeerId(0))..=(id, PeerId(u64::MAX)));
+        with.map(|(_, peer)| *peer).collect()
     }
 
     /// The connection with this secret.
@@ -145,18 +169,18 @@ mod tests {
     struct Named<'a>(&'a str, u128, Option<&'a str>);
 
     impl Named<'_> {
-        fn place<T>(self, then: impl FnOnce(&Place<'_>) -> T) -> T {
+        fn place<T>(self, mark: &Cell<Mark>, then: impl FnOnce(&Place<'_>) -> T) -> T {
             let Named(user, client, session) = self;
-            then(&Place { user: &user.into(), client: Uuid::from_u128(client), session })
+            then(&Place { user: &user.into(), client: Uuid::from_u128(client), session, mark })
         }
     }
 
     fn enter(index: &Index, peer: u64, named: Named<'_>) {
-        named.place(|place| index.enter(PeerId(peer), place));
+        named.place(&Cell::default(), |place| index.enter(PeerId(peer), place));
     }
 
     fn leave(index: &Index, peer: u64, named: Named<'_>) {
-        named.place(|place| index.leave(PeerId(peer), place));
+        named.place(&Cell::default(), |place| index.leave(PeerId(peer), place));
     }
 
     fn whom(user: &str, client: Option<u128>, session: Option<&str>) -> Whom {
@@ -214,13 +238,36 @@ mod tests {
         ] {
             let whom = whom(user, client, session);
             let is_found = index.find(&whom).contains(&PeerId(1));
-            let has = Named("a", 1, Some("s1")).place(|place| whom.has(place));
+            let has = Named("a", 1, Some("s1")).place(&Cell::default(), |place| whom.has(place));
             assert_eq!(has, is_found, "{whom:?}");
         }
-        assert!(!Named("a", 1, Some("s1")).place(|place| strange.has(place)));
+        assert!(!Named("a", 1, Some("s1")).place(&Cell::default(), |place| strange.has(place)));
         assert_eq!(index.by_session("s3"), Some(PeerId(3)));
         leave(&index, 3, Named("b", 3, Some("s3")));
         assert_eq!(index.by_session("s3"), None);
+    }
+
+    #[test]
+    fn a_token_has_the_connections_that_came_or_go_on_with_it() {
+        let index = Index::default();
+        let named = Named("a", 1, None);
+        let marks = [Some(1), Some(2), Some(1), None].map(|id| Cell::new(Mark::of(id)));
+        for (peer, mark) in (0..).zip(&marks) {
+            named.place(mark, |place| index.enter(PeerId(peer), place));
+        }
+        let found = |id| index.with_token(id).iter().map(|peer| peer.0).collect::<Vec<_>>();
+        let remark = |peer: usize, id| {
+            named.place(&marks[peer], |place| index.remark(PeerId(peer as u64), place, Mark::of(id)));
+        };
+        assert_eq!((found(1), found(2), found(3)), (vec![0, 2], vec![1], vec![]));
+        remark(0, Some(2));
+        remark(3, Some(3));
+        assert_eq!((found(1), found(2), found(3)), (vec![2], vec![0, 1], vec![3]));
+        remark(1, None);
+        for (peer, mark) in (0..).zip(&marks) {
+            named.place(mark, |place| index.leave(PeerId(peer), place));
+        }
+        assert!(index.0.borrow().tokens.is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     future::{poll_fn, ready},
     pin::{Pin, pin},
     rc::Rc,
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -36,12 +36,27 @@ use crate::{
 /// The outcome of a command, once the broker has answered.
 pub(crate) type Later = Pin<Box<dyn Future<Output = Result<Outcome, Failure>>>>;
 
-/// What comes of a command, with its id.
-type Answering = Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>>;
-
 /// Commands whose outcomes are awaited, in their order. While there are none, no room is kept for them.
 #[derive(Default)]
-struct InHand(Option<Box<FuturesOrdered<Answering>>>);
+struct InHand(Option<Box<FuturesOrdered<Call>>>);
+
+/// What comes of a command, with its id.
+struct Call {
+    id: u32,
+    outcome: Later,
+    /// Its turn at the broker, which ends with the answer.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Future for Call {
+    type Output = (u32, Result<Outcome, Failure>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.outcome.as_mut().poll(context));
+        self.turn = None;
+        Poll::Ready((self.id, outcome))
+    }
+}
 
 impl InHand {
     fn len(&self) -> usize {
@@ -52,8 +67,8 @@ impl InHand {
         self.0.is_none()
     }
 
-    fn push_back(&mut self, answering: Answering) {
-        self.0.get_or_insert_default().push_back(answering);
+    fn push_back(&mut self, call: Call) {
+        self.0.get_or_insert_default().push_back(call);
     }
 
     /// The first of them, once it is there. Dropping the future loses nothing.
@@ -132,7 +147,7 @@ impl Session {
             }
             // A client that does not read its answers is not read either.
             if self.link.queued() > PAUSE_BYTES {
-                self.link.flushed().await;
+                Box::pin(self.answer_until_flushed(in_hand)).await?;
             }
             if self.is_finishing.get() {
                 return Err(Disconnect::Shutdown.into());
@@ -201,10 +216,12 @@ impl Session {
         };
         match later {
             // The broker is not held up by an application that takes its time.
-            Ok(later) if asks_application => in_hand.push_back(started(id, later, None).await),
-            Ok(later) => {
-                let turn = self.call_turn(in_hand).await?;
-                in_hand.push_back(started(id, later, Some(turn)).await);
+            Ok(later) if asks_application => {
+                in_hand.push_back(Call { id, outcome: apart(later), turn: None }.started().await);
+            }
+            Ok(outcome) => {
+                let turn = Some(self.call_turn(in_hand).await?);
+                in_hand.push_back(Call { id, outcome, turn }.started().await);
             }
             Err(failure) => return self.refuse(id, failure, in_hand),
         }
@@ -216,7 +233,7 @@ impl Session {
         if in_hand.is_empty() {
             return self.answer(id, Err(failure));
         }
-        in_hand.push_back(Box::pin(ready((id, Err(failure)))));
+        in_hand.push_back(Call { id, outcome: Box::pin(ready(Err(failure))), turn: None });
         Ok(())
     }
 
@@ -280,23 +297,22 @@ impl Session {
     }
 }
 
-/// Starts a call, so that commands reach the broker in order whatever the order in which they are awaited. It goes on
-/// in a task of its own: its turn ends with the broker's answer, also when this client does not read.
-async fn started(
-    id: u32,
-    later: Later,
-    turn: Option<OwnedSemaphorePermit>,
-) -> Pin<Box<dyn Future<Output = (u32, Result<Outcome, Failure>)>>> {
-    // A task that has spent its budget would not start it, hence without one.
-    let mut outcome = Box::pin(unconstrained(later));
-    match poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))).await {
-        Poll::Ready(outcome) => Box::pin(ready((id, outcome))),
-        Poll::Pending => {
-            let answered = spawn_local(async move {
-                let _turn = turn;
-                outcome.await
-            });
-            Box::pin(async move { (id, answered.await.expect("a call neither panics nor is aborted")) })
+impl Call {
+    /// Starts it, so that commands reach the broker in order whatever the order in which they are awaited. What is asked of the
+    /// broker is asked then, whatever becomes of the client.
+    async fn started(mut self) -> Call {
+        // A task that has spent its budget would not start it, hence without one.
+        let first = poll_fn(|context| Poll::Ready(self.outcome.as_mut().poll(context)));
+        if let Poll::Ready(outcome) = unconstrained(first).await {
+            self.outcome = Box::pin(ready(outcome));
+            self.turn = None;
         }
+        self
     }
+}
+
+/// Goes on in a task of its own: what the application has agreed to is done, also when the client has gone meanwhile.
+fn apart(later: Later) -> Later {
+    let done = spawn_local(later);
+    Box::pin(async move { done.await.expect("a call neither panics nor is aborted") })
 }

@@ -124,7 +124,7 @@ impl Session {
             None => (bus.publish(channel, payload).await?, true),
         };
         if is_new {
-            namespace.published.add(bytes);
+            namespace.counted.published(bytes);
         }
         crossing::publish(&self.shared().server, self.user_name(), channel, receivers);
         Ok(receivers)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use bytes::Bytes;
-use naru_bus::{Bus, BusError, Present, Read, StreamPage};
+use naru_bus::{Bus, BusError, Most, Present, Read, StreamPage};
 use naru_ledger::User;
 
 use super::{Later, Session};
@@ -135,14 +135,9 @@ impl Session {
 
 /// Who is present in a channel, if they are not too many to be told.
 pub(crate) async fn present(bus: &Bus, channel: &str) -> Result<Vec<Present>, Refused> {
-    // How many there are costs little to know.
-    if bus.present_stats(channel).await?.clients > PRESENT_CLIENTS_MAX {
-        return Err(Code::LimitExceeded.into());
-    }
-    let present = bus.present(channel).await?;
-    let bytes: usize = present.iter().map(|one| one.info.len()).sum();
-    if present.len() as u64 > PRESENT_CLIENTS_MAX || bytes > PRESENT_BYTES_MAX {
-        return Err(Code::LimitExceeded.into());
-    }
-    Ok(present)
+    let most = Most { clients: Some(PRESENT_CLIENTS_MAX), bytes: Some(PRESENT_BYTES_MAX as u64) };
+    bus.present(channel, most).await.map_err(|error| match error {
+        BusError::Refused { code, .. } if code == "TOOMANY" => Code::LimitExceeded.into(),
+        error => error.into(),
+    })
 }

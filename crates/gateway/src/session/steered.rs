@@ -62,7 +62,8 @@ impl Session {
     /// Where it is found, if it is.
     fn place(&self) -> Option<Place<'_>> {
         let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret());
-        Some(Place { user: self.steered.user.get()?, client: self.client, session })
+        let Steered { user, mark, .. } = &self.steered;
+        Some(Place { user: user.get()?, client: self.client, session, mark })
     }
 
     /// From here on the connection is found by others; `user` is the name it will have. What was wanted of it before that is done.
@@ -88,7 +89,9 @@ impl Session {
 
     /// It goes on with another token.
     pub(super) fn remark(&self, mark: Mark) {
-        self.steered.mark.set(mark);
+        if let Some(place) = self.place() {
+            self.index().remark(self.id, &place, mark);
+        }
     }
 
     /// Ends the session if its token is one of those that were called back. The client comes back, and gets a new one if the

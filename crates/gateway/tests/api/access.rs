@@ -109,12 +109,12 @@ fn a_refusal_may_be_a_status() {
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
     let headers = format!("X-API-Key: {API_KEY}\r\nX-Centrifugo-Error-Mode: transport\r\n");
-    for (params, status, code) in [
-        (json!({"channel": "nowhere:a", "data": 1}), 404, 102),
-        (json!({"channel": "", "data": 1}), 400, 107),
-        (json!({"channel": "public:a", "data": 1, "version": 3}), 400, 108),
+    for (request, params, status, code) in [
+        ("POST /api/publish", json!({"channel": "nowhere:a", "data": 1}), 404, 102),
+        ("POST /api/publish", json!({"channel": "", "data": 1}), 400, 107),
+        ("POST /api/history", json!({"channel": "public:a"}), 400, 108),
     ] {
-        let answer = ask(one.address(), "POST /api/publish", &headers, &params.to_string());
+        let answer = ask(one.address(), request, &headers, &params.to_string());
         assert_eq!(answer.0, status);
         let error: Value = serde_json::from_str(&answer.1).unwrap();
         assert_eq!(error["code"], code);

@@ -35,6 +35,21 @@ fn more_who_are_present_than_can_be_told_is_said_clearly() {
     assert!(!answer.contains("-ERR"), "{}", &answer[..300.min(answer.len())]);
     assert_eq!(present(&mut alice)["error"]["code"], 106);
     assert_eq!(code(one.api_address(), "presence", json!({"channel": "crowd:a"})), 106);
+    // So are few of whom much is said.
+    let info = format!("\"{}\"", "x".repeat(63 << 10));
+    let mut commands = Vec::new();
+    for number in 0..80 {
+        let (client, length) = (format!("d{number:02}"), info.len());
+        commands.extend_from_slice(
+            b"*7\r\n$18\r\nNARU.CHANNEL.ENTER\r\n$5\r\nother\r\n$1\r\ne\r\n$7\r\ncrowd:b\r\n",
+        );
+        commands
+            .extend_from_slice(format!("$3\r\n{client}\r\n$1\r\nu\r\n${length}\r\n{info}\r\n").as_bytes());
+    }
+    commands.extend_from_slice(b"*1\r\n$4\r\nQUIT\r\n");
+    let answer = harbour.redis_text(&commands);
+    assert!(!answer.contains("-ERR"), "{}", &answer[..300.min(answer.len())]);
+    assert_eq!(code(one.api_address(), "presence", json!({"channel": "crowd:b"})), 106);
     let stats = alice.ask("presence_stats", json!({"channel": "crowd:a"}));
     assert_eq!(stats["presence_stats"]["num_clients"], 10_001, "{stats}");
 }

@@ -58,6 +58,52 @@ fn a_broadcast_says_of_each_channel_what_became_of_it() {
 }
 
 #[test]
+fn what_is_not_newer_than_the_last_version_is_published_nowhere() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway_with("one", |options| {
+        let prices = json!({"namespaces": [
+            {"name": "prices", "allow_subscribe_for_client": true, "history_size": 1, "history_ttl": "1h"},
+            {"name": "live", "allow_subscribe_for_client": true},
+        ]});
+        options.namespaces = serde_json::from_value::<namespaces::Settings>(prices).unwrap().into();
+    });
+    let api = one.api_address();
+    let mut alice = Client::connect(one.address(), "alice");
+    for channel in ["prices:a", "prices:b", "live:a"] {
+        alice.subscribe(channel);
+    }
+    let publish = |version: serde_json::Value| {
+        let mut publish = json!({"channel": "prices:a", "data": version});
+        publish.as_object_mut().unwrap().extend(version.as_object().unwrap().clone());
+        done(api, "publish", publish)
+    };
+    let first = publish(json!({"version": 2}));
+    assert_eq!(first["offset"], 1);
+    for old in [json!({"version": 2}), json!({"version": 1}), json!({"version": 1, "version_epoch": ""})] {
+        assert_eq!(publish(old), first);
+    }
+    // Of another epoch nothing is known; 0 is none.
+    assert_eq!(publish(json!({"version": 1, "version_epoch": "e"}))["offset"], 2);
+    assert_eq!(publish(json!({"version": 0}))["offset"], 3);
+    assert_eq!(publish(json!({"version": 2, "version_epoch": "e"}))["offset"], 4);
+    for offset in 1..=4 {
+        assert_eq!(alice.publication().1["offset"], offset);
+    }
+    // A broadcast asks each channel.
+    let broadcast = json!({"channels": ["prices:a", "prices:b", "live:a"], "data": 5,
+        "version": 2, "version_epoch": "e"});
+    let answers = done(api, "broadcast", broadcast)["responses"].clone();
+    assert_eq!((&answers[0]["result"]["offset"], &answers[1]["result"]["offset"]), (&json!(4), &json!(1)));
+    assert_eq!(answers[2], json!({"result": {}}));
+    let heard = [alice.publication(), alice.publication()].map(|(channel, _)| channel);
+    assert!(heard.contains(&"prices:b".to_owned()) && heard.contains(&"live:a".to_owned()), "{heard:?}");
+    let long = json!({"channel": "prices:a", "data": 1, "version": 9, "version_epoch": "e".repeat(129)});
+    assert_eq!(code(api, "publish", long), 107);
+    alice.assert_quiet();
+    one.stop();
+}
+
+#[test]
 fn a_publication_that_grows_in_json_is_no_reason_to_cut_its_clients_off() {
     let harbour = Harbour::open();
     let one = harbour.gateway_with("one", |options| {

@@ -20,9 +20,11 @@ fn token_with(user: &str, claims: Value) -> String {
     support::key().sign_claims(all.as_object().unwrap().clone(), None)
 }
 
+/// Whether a client with this token is let in; or the code with which it is refused, or closed if it is called back just then.
 fn comes(address: SocketAddr, token: &str) -> Result<Client, Value> {
     let mut client = Client::open(address);
-    let reply = client.ask("connect", json!({"token": token}));
+    client.command("connect", json!({"token": token}));
+    let reply = client.try_next().map_err(|closed| json!(closed.map(|(code, _)| code)))?;
     if reply["error"].is_null() { Ok(client) } else { Err(reply["error"]["code"].clone()) }
 }
 
@@ -46,6 +48,15 @@ fn a_token_that_is_called_back_counts_nowhere_any_more() {
     kept.command("refresh", json!({"token": stolen}));
     assert_eq!(kept.closed(), Some((3005, "expired".into())));
     assert!(comes(one.address(), &other).is_ok());
+
+    // Who has gone on with another one is found by that, and not by the one they came with.
+    let mut moved = comes(two.address(), &token_with("alice", json!({"jti": "first"}))).unwrap();
+    let reply = moved.ask("refresh", json!({"token": token_with("alice", json!({"jti": "second"}))}));
+    assert!(reply["error"].is_null(), "{reply}");
+    done(two.api_address(), "revoke_token", json!({"uid": "first"}));
+    assert!(moved.ask("rpc", json!({"method": "nothing"}))["error"]["code"].is_u64(), "they stay");
+    done(two.api_address(), "revoke_token", json!({"uid": "second"}));
+    assert_eq!(moved.closed(), Some((3005, "expired".into())));
 
     // A subscription's token likewise.
     let pass = token_with("alice", json!({"jti": "pass", "channel": "$public:a"}));

@@ -25,9 +25,9 @@ pub enum Answer {
 pub struct Published {
     /// How many subscribers it was passed to; of a repeat none.
     pub receivers: u64,
-    /// Its position, if it is kept.
+    /// Its position, if it is kept; where something newer was there, that of the top.
     pub position: Option<StreamPosition>,
-    /// It had been published before.
+    /// Nothing was published: it had been before, or something newer had.
     pub repeat: bool,
 }
 

@@ -21,7 +21,7 @@ pub use limits::{
     remembered_for,
 };
 pub use model::{Bounds, Model};
-pub use op::{Enter, History, Keep, Leave, Once, Op, Publish, check_info};
+pub use op::{Enter, History, Keep, Leave, Most, Once, Op, Publish, Version, check_info};
 pub use position::{StreamPosition, positioned, split_position};
 pub use refused::Refused;
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::limits::{read_meta_ttl, remembered_for};
 use super::{
     Answer, Channel, Enter, History, Leave, Op, Page, Present, Publish, Published, Refused, Stats,
-    StreamPosition,
+    StreamPosition, Version,
 };
 use crate::op::{Run, ServerIs};
 use crate::{ClientId, Epoch, Generation, Millis, Server, User};
@@ -50,6 +50,7 @@ struct Meta {
     remembered_until: Millis,
     publications: Vec<(u64, Bytes)>,
     kept_until: Millis,
+    version: Option<Version>,
 }
 
 impl Model {
@@ -85,7 +86,11 @@ impl Model {
                 }
                 Answer::Ok
             }
-            Op::Presence { channel } => Answer::Present(self.present(channel, now).collect()),
+            Op::Presence { channel, most } => {
+                let mut most = *most;
+                let told = self.present(channel, now).map(|one| most.take(one.info.len()).map(|()| one));
+                Answer::Present(told.collect::<Result<_, _>>()?)
+            }
             Op::Stats { channel } => {
                 let users: BTreeSet<Option<User>> = self.present(channel, now).map(|one| one.user).collect();
                 let (clients, users) = (self.present(channel, now).count() as u64, users.len() as u64);
@@ -118,7 +123,7 @@ impl Model {
     }
 
     fn publish(&mut self, publish: &Publish, bounds: Bounds, begin: Begin<'_>) -> Published {
-        let Publish { channel, payload, keep, once } = publish;
+        let Publish { channel, payload, keep, once, version } = publish;
         let kept = self.channel(channel, begin);
         if let Some((_, position)) = once.as_ref().and_then(|once| kept.once.get(&once.key)) {
             return Published { receivers: 0, position: position.clone(), repeat: true };
@@ -126,6 +131,12 @@ impl Model {
         let mut position = None;
         if keep.size > 0 {
             let meta = kept.used(keep.meta_ttl, begin);
+            if let Some(version) = version {
+                if meta.version.as_ref().is_some_and(|last| version.is_behind(last)) {
+                    return Published { receivers: 0, position: Some(meta.top.clone()), repeat: true };
+                }
+                meta.version = Some(version.clone());
+            }
             meta.top.offset += 1;
             meta.publications.push((meta.top.offset, payload.clone()));
             meta.kept_until = begin.now.after(keep.ttl);
@@ -211,6 +222,7 @@ impl Kept {
             remembered_until: Millis(0),
             publications: Vec::new(),
             kept_until: Millis(0),
+            version: None,
         });
         if meta.remembered_until < now.after(meta_ttl) {
             meta.remembered_until = now.after(remembered_for(meta_ttl));

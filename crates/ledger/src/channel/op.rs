@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::limits::{INFO_BYTES_MAX, ONCE_WINDOW_MAX, PAYLOAD_BYTES_MAX, SIZE_MAX, TTL_MAX};
 use super::{Channel, Refused};
@@ -13,7 +14,7 @@ use crate::{ClientId, User};
 /// One operation on a channel: one atomic step. As a command its words are as documented at each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// `NARU.CHANNEL.PUBLISH channel payload SIZE n TTL ms META ms [ONCE key ms]`
+    /// `NARU.CHANNEL.PUBLISH channel payload SIZE n TTL ms META ms [ONCE key ms] [VERSION n epoch]`
     Publish(Publish),
     /// `NARU.CHANNEL.HISTORY channel META ms [SINCE offset] [LIMIT n] [BYTES n] [REVERSE]`
     History(History),
@@ -26,10 +27,12 @@ pub enum Op {
     Enter(Enter),
     /// `NARU.CHANNEL.LEAVE server epoch channel client`
     Leave(Leave),
-    /// `NARU.CHANNEL.PRESENCE channel`: who is present.
+    /// `NARU.CHANNEL.PRESENCE channel [CLIENTS n] [BYTES n]`: who is present, if no more are.
     Presence {
         /// Where.
         channel: Channel,
+        /// How many may be told.
+        most: Most,
     },
     /// `NARU.CHANNEL.STATS channel`: how many are.
     Stats {
@@ -49,6 +52,8 @@ pub struct Publish {
     pub keep: Keep,
     /// How a repeat is recognised.
     pub once: Option<Once>,
+    /// How it is recognised that something newer was there before. Says nothing of what is not kept.
+    pub version: Option<Version>,
 }
 
 /// What a channel keeps, as of the publication that says so.
@@ -69,6 +74,24 @@ pub struct Once {
     pub key: String,
     /// For how long it is recognised.
     pub window: Duration,
+}
+
+/// Of publications with a version only those count that are newer than the last one: of another nothing is published, and the
+/// position of the top is answered. What has none is as new as it comes. It is remembered as long as offset and epoch are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The newer, the higher.
+    pub number: u64,
+    /// Only numbers of the same one are compared; empty: with whatever the last one is of. Up to 128 bytes of UTF-8 without control
+    /// characters.
+    pub epoch: String,
+}
+
+impl Version {
+    /// Whether a publication of this one is left out where this was the last.
+    pub fn is_behind(&self, last: &Version) -> bool {
+        (self.epoch.is_empty() || self.epoch == last.epoch) && self.number <= last.number
+    }
 }
 
 /// Reads what is kept. A channel that has no epoch gets one, at offset 0.
@@ -114,6 +137,27 @@ pub struct Leave {
     pub client: ClientId,
 }
 
+/// How much may be told of who is present; none: whatever there is. Of more nothing is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Clients.
+    pub clients: Option<u64>,
+    /// Bytes of what is said of them.
+    pub bytes: Option<u64>,
+}
+
+impl Most {
+    /// Counts another one, of whom so many bytes are said.
+    pub fn take(&mut self, info_bytes: usize) -> Result<(), Refused> {
+        let less = |left: &mut Option<u64>, by: u64| match left {
+            Some(room) => room.checked_sub(by).map(|rest| *room = rest),
+            None => Some(()),
+        };
+        let fits = less(&mut self.clients, 1).and_then(|()| less(&mut self.bytes, info_bytes as u64));
+        fits.ok_or(Refused::TooMany)
+    }
+}
+
 impl Op {
     /// The channel it is about.
     pub fn channel(&self) -> &Channel {
@@ -123,7 +167,7 @@ impl Op {
             | Op::Remove { channel }
             | Op::Enter(Enter { channel, .. })
             | Op::Leave(Leave { channel, .. })
-            | Op::Presence { channel }
+            | Op::Presence { channel, .. }
             | Op::Stats { channel } => channel,
         }
     }
@@ -152,6 +196,10 @@ impl Publish {
         if let Some(Once { key, window }) = &self.once {
             crate::names::check("a key of ONCE", NAME_BYTES_MAX, key).map_err(Refused::Key)?;
             check_time("ONCE", *window, ONCE_WINDOW_MAX)?;
+        }
+        if let Some(Version { epoch, .. }) = self.version.as_ref().filter(|version| !version.epoch.is_empty())
+        {
+            crate::names::check("an epoch of VERSION", NAME_BYTES_MAX, epoch).map_err(Refused::Key)?;
         }
         Ok(())
     }

@@ -32,6 +32,9 @@ pub enum Refused {
     /// The client's fault.
     #[error("{0}")]
     Key(NameError),
+    /// Nobody's: what is there is more than may be told.
+    #[error("more clients are present, or more is said of them, than may be told")]
+    TooMany,
     /// Nobody's: there is no room until something is forgotten.
     #[error("no more than {most} {what} are kept: raise {parameter}, or have some be forgotten earlier")]
     Full {
@@ -50,6 +53,7 @@ impl Refused {
         match self {
             Refused::TooLarge { .. } => "TOOBIG",
             Refused::Size { .. } | Refused::Time { .. } | Refused::Key(_) => "INVALID",
+            Refused::TooMany => "TOOMANY",
             Refused::Full { .. } => "OOM",
         }
     }

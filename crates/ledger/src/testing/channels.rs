@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::channel::{Channel, Enter, History, Keep, Leave, Once, Op, Publish};
+use crate::channel::{Channel, Enter, History, Keep, Leave, Most, Once, Op, Publish, Version};
 use crate::op::{Run, ServerIs};
 use crate::{ClientId, Epoch, Server, User};
 
@@ -51,8 +51,15 @@ pub fn operation(times: Vec<Duration>) -> impl Strategy<Value = Op> {
     let key = select(vec!["k", "1:k", "나루"]).prop_map(str::to_owned);
     let once = proptest::option::weighted(0.3, (key, time()));
     let once = once.prop_map(|once| once.map(|(key, window)| Once { key, window }));
-    let publish = (channel(), payload, keep, once)
-        .prop_map(|(channel, payload, keep, once)| Op::Publish(Publish { channel, payload, keep, once }));
+    // Numbers that a double cannot tell apart, and of several lengths.
+    let number = select(vec![0, 1, 2, 9, 10, (1 << 53) + 1, (1 << 53) + 2, u64::MAX]);
+    let version = (number, select(vec!["", "e", "나루"]))
+        .prop_map(|(number, epoch)| Version { number, epoch: epoch.to_owned() });
+    let publish = (channel(), payload, keep, once, proptest::option::weighted(0.4, version)).prop_map(
+        |(channel, payload, keep, once, version)| {
+            Op::Publish(Publish { channel, payload, keep, once, version })
+        },
+    );
     let since = prop_oneof![Just(None), (0_u64..12).prop_map(Some), Just(Some(u64::MAX >> 12))];
     let limit = prop_oneof![Just(None), (0_u32..4).prop_map(Some)];
     let bytes = prop_oneof![2 => Just(None), 1 => (0_u64..40).prop_map(Some)];
@@ -72,7 +79,9 @@ pub fn operation(times: Vec<Duration>) -> impl Strategy<Value = Op> {
         1 => channel().prop_map(|channel| Op::Remove { channel }),
         3 => enter,
         1 => leave,
-        2 => channel().prop_map(|channel| Op::Presence { channel }),
+        2 => (channel(), proptest::option::of(0_u64..4), proptest::option::of(0_u64..12)).prop_map(
+            |(channel, clients, bytes)| Op::Presence { channel, most: Most { clients, bytes } },
+        ),
         1 => channel().prop_map(|channel| Op::Stats { channel }),
     ]
 }

@@ -108,7 +108,9 @@ impl Twins {
                 self.present.leave(leave);
                 return Ok(Answer::Ok);
             }
-            Op::Presence { channel } => return Ok(Answer::Present(self.present.all(channel, counts))),
+            Op::Presence { channel, most } => {
+                return self.present.all(channel, *most, counts).map(Answer::Present);
+            }
             Op::Stats { channel } => return Ok(Answer::Stats(self.present.stats(channel, counts))),
             Op::Publish(_) | Op::History(_) | Op::Remove { .. } => {}
         }
@@ -227,7 +229,28 @@ fn publish(name: &str, size: u32, once: Option<&str>) -> Op {
         payload: Bytes::from_static(b"payload"),
         keep: channel::Keep { size, ttl: hour, meta_ttl: hour },
         once: once.map(|key| channel::Once { key: key.to_owned(), window: hour }),
+        version: None,
     })
+}
+
+#[test]
+fn what_was_written_before_there_were_versions_is_read() {
+    let mut twins = Twins::new(Bounds::default());
+    for name in ["a", "b"] {
+        twins.ask(&publish(name, 1, Some("k")), EpochNumber(1)).unwrap();
+    }
+    twins.ask(&publish("c", 0, Some("k")), EpochNumber(1)).unwrap();
+    for kept in twins.channels.iter() {
+        let of_stream = |stream: &kept::Stream| {
+            let kept::Stream { epoch, generation, top, remembered_until, kept_until, kept, .. } =
+                stream.clone();
+            (epoch, generation, top, remembered_until, kept_until, kept)
+        };
+        let row = (kept.channel(), kept.stream.as_ref().map(of_stream), &kept.once);
+        let read: Unversioned = postcard::from_bytes(&postcard::to_stdvec(&row).unwrap()).unwrap();
+        let read = postcard::to_stdvec(&Kept::from(read)).unwrap();
+        assert_eq!(read, postcard::to_stdvec(kept).unwrap());
+    }
 }
 
 #[test]

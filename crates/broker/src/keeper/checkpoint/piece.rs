@@ -8,7 +8,7 @@ use postcard::{ser_flavors::Flavor, serialize_with_flavor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    channels::Kept,
+    channels::{Kept, Unversioned},
     keyspace::Key,
     ledger::{Conversation, Head, Person},
     numbered::Number,
@@ -33,6 +33,8 @@ pub(in crate::keeper) enum Piece {
     Conversations(u64, Vec<(Number, Conversation)>),
     /// People that were.
     People(u64, Vec<(Number, Person)>),
+    /// Channels that were, from a build whose publications had no versions.
+    Unversioned(u64, Vec<Unversioned>),
     /// Channels that were.
     Channels(u64, Vec<Kept>),
 }
@@ -43,7 +45,7 @@ pub(super) enum Table {
     Keys = 1,
     Conversations = 3,
     People = 4,
-    Channels = 5,
+    Channels = 6,
 }
 
 impl Table {

@@ -204,7 +204,8 @@ fn use_channels(channels: &mut Channels) {
     for name in names.iter().take(MANY) {
         let keep = channel::Keep { size: 2, ttl: hour, meta_ttl: hour };
         let (channel, payload, once) = (name.clone(), Bytes::from_static(b"x"), None);
-        let publish = channel::Publish { channel: channel.clone(), payload, keep, once };
+        let version = Some(channel::Version { number: 1, epoch: String::new() });
+        let publish = channel::Publish { channel: channel.clone(), payload, keep, once, version };
         let (since, bytes) = (Some(1), Some(1));
         let history = channel::History { channel, meta_ttl: hour, since, limit: None, bytes, reverse: true };
         for op in [channel::Op::Publish(publish), channel::Op::History(history)] {

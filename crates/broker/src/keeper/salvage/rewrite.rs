@@ -3,7 +3,7 @@
 use std::thread;
 
 use bytes::Bytes;
-use naru_ledger::Seq;
+use naru_ledger::{Seq, channel::Version};
 use naru_store::Salvage;
 
 use super::{SalvageError, bodies::LostBodies, body::read, report::Report};
@@ -139,6 +139,10 @@ impl<'a> Rewrite<'a> {
                 let published =
                     ChannelChange::Published { offset, body, first, kept_until, remembered_until };
                 write(published, bytes)?;
+            }
+            if let Some(Version { number, epoch }) = kept.version() {
+                let versioned = ChannelChange::Versioned { number: *number, epoch: epoch.as_str().into() };
+                write(versioned, epoch.len())?;
             }
         }
         for (key, first) in kept.once() {

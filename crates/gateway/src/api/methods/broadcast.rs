@@ -35,8 +35,10 @@ pub(crate) struct Broadcast {
     idempotency_key: Option<String>,
     /// Subscribers may be sent what has changed against the publication before, instead of all.
     delta: Option<bool>,
-    /// Not available.
+    /// In a channel with history nothing is published if this is not higher than the version of its last publication with one. 0: none.
     version: Option<u64>,
+    /// Versions of different ones are not compared; without one, with the last whatever it is of. Up to 128 bytes.
+    version_epoch: Option<String>,
 }
 
 /// What became of it in each channel, in the order of the channels.
@@ -70,7 +72,8 @@ impl Method for Broadcast {
             return Err(Refusal::bad("a broadcast names channels"));
         }
         let data = given::payload("data", self.data, self.b64data.as_deref())?;
-        let outgoing = Outgoing::new(data, self.tags, self.version)?
+        let outgoing = Outgoing::new(data, self.tags)?
+            .version(self.version, self.version_epoch)
             .skips_history(self.skip_history)
             .wants_delta(self.delta)
             .once(self.idempotency_key);

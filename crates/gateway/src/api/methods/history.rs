@@ -16,6 +16,7 @@ use super::{
     subscribe::StreamPosition,
 };
 use crate::{
+    limits::API_HISTORY_BYTES_MAX,
     namespaces,
     publication::{Envelope, Payload, Said},
 };
@@ -27,7 +28,7 @@ pub(crate) struct History {
     /// The channel.
     #[serde(default)]
     channel: String,
-    /// How many publications at most; 0 or absent for the position alone, negative for all.
+    /// How many publications at most; 0 or absent for the position alone, negative for all. No more than have 16 MiB are told at once.
     limit: Option<i64>,
     /// Only what came after this, or with `reverse` before.
     since: Option<StreamPosition>,
@@ -114,8 +115,8 @@ impl Method for History {
             limit => Some(u32::try_from(limit).unwrap_or(u32::MAX)),
         };
         let since = self.since.as_ref().map(|since| since.offset);
-        let page =
-            api.bus.stream(&self.channel, Read { since, limit, bytes: None, reverse, meta_ttl }).await?;
+        let read = Read { since, limit, bytes: Some(API_HISTORY_BYTES_MAX), reverse, meta_ttl };
+        let page = api.bus.stream(&self.channel, read).await?;
         let epoch = page.top.epoch.as_str();
         if self.since.is_some_and(|since| !since.epoch.is_empty() && since.epoch != epoch) {
             return Err(Refusal::unrecoverable_position());

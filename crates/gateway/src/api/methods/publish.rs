@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use naru_bus::{Keep, Once};
+use naru_bus::{Keep, Once, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -39,8 +39,10 @@ pub(crate) struct Publish {
     idempotency_key: Option<String>,
     /// Subscribers may be sent what has changed against the publication before, instead of all.
     delta: Option<bool>,
-    /// Not available.
+    /// In a channel with history nothing is published if this is not higher than the version of the last publication with one. 0: none.
     version: Option<u64>,
+    /// Versions of different ones are not compared; without one, with the last whatever it is of. Up to 128 bytes.
+    version_epoch: Option<String>,
 }
 
 /// Where a publication stands. Both are left out in a channel that keeps nothing.
@@ -65,17 +67,14 @@ pub(super) struct Outgoing {
     skip_history: bool,
     wants_delta: bool,
     once: Option<Once>,
+    version: Option<Version>,
 }
 
 impl Outgoing {
     pub(super) fn new(
         data: Option<Payload>,
         tags: Option<HashMap<String, String>>,
-        version: Option<u64>,
     ) -> Result<Outgoing, Refusal> {
-        if version.is_some_and(|version| version > 0) {
-            return Err(Refusal::not_available());
-        }
         // Whether there has to be something is the namespace's to say.
         let data = data.unwrap_or_else(|| Payload::Binary(Bytes::new()));
         let published = Published { tags: tags.unwrap_or_default(), ..Published::from(data.clone()) };
@@ -83,7 +82,15 @@ impl Outgoing {
         let delta = written(Published { delta: true, ..published.clone() });
         Api::check_size(delta.len())?;
         let whole = written(published);
-        Ok(Outgoing { whole, delta, data, skip_history: false, wants_delta: false, once: None })
+        Ok(Outgoing {
+            whole,
+            delta,
+            data,
+            skip_history: false,
+            wants_delta: false,
+            once: None,
+            version: None,
+        })
     }
 
     pub(super) fn skips_history(self, skip_history: Option<bool>) -> Outgoing {
@@ -92,6 +99,12 @@ impl Outgoing {
 
     pub(super) fn wants_delta(self, delta: Option<bool>) -> Outgoing {
         Outgoing { wants_delta: delta.unwrap_or_default(), ..self }
+    }
+
+    pub(super) fn version(self, number: Option<u64>, epoch: Option<String>) -> Outgoing {
+        let number = number.filter(|number| *number > 0);
+        let version = number.map(|number| Version { number, epoch: epoch.unwrap_or_default() });
+        Outgoing { version, ..self }
     }
 
     pub(super) fn once(self, key: Option<String>) -> Outgoing {
@@ -115,13 +128,14 @@ impl Api {
             (None, Some(once)) => Keep { size: 0, ttl: once.window, meta_ttl: once.window },
             (None, None) => {
                 self.bus.publish(channel, payload).await?;
-                namespace.published.add(outgoing.data.bytes().len());
+                namespace.counted.published(outgoing.data.bytes().len());
                 return Ok(PublishResult::default());
             }
         };
-        let kept = self.bus.publish_kept(channel, payload, keep, outgoing.once.clone()).await?;
+        let (once, version) = (outgoing.once.clone(), outgoing.version.clone());
+        let kept = self.bus.publish_version(channel, payload, keep, once, version).await?;
         if !kept.repeat {
-            namespace.published.add(outgoing.data.bytes().len());
+            namespace.counted.published(outgoing.data.bytes().len());
         }
         Ok(kept.position.map_or_else(PublishResult::default, |position| PublishResult {
             offset: position.offset,
@@ -143,7 +157,8 @@ impl Method for Publish {
 
     async fn call(self, api: &Api, _: &Scope) -> Result<PublishResult, Refusal> {
         let data = given::payload("data", self.data, self.b64data.as_deref())?;
-        let outgoing = Outgoing::new(data, self.tags, self.version)?
+        let outgoing = Outgoing::new(data, self.tags)?
+            .version(self.version, self.version_epoch)
             .skips_history(self.skip_history)
             .wants_delta(self.delta)
             .once(self.idempotency_key);

@@ -47,7 +47,13 @@ impl Chance<'_> {
                 self.published += 1;
                 let size = self.random.one_of(&[0, 1, 2, 3, 20, 20, 20]);
                 let once = self.random.once_in(3).then(|| self.random.below(KEYS));
-                Asked::Publish { at, number: self.published, bytes: self.random.below(12), size, once }
+                let version = self.random.once_in(3).then(|| {
+                    // Numbers that a script's cannot tell apart, and of several lengths.
+                    let number = self.random.one_of(&[0, 8, 9, 10, 11, (1 << 53) + 1, (1 << 53) + 2]);
+                    (number, self.random.one_of(&["", "", "e", "f"]))
+                });
+                let (number, bytes) = (self.published, self.random.below(12));
+                Asked::Publish { at, number, bytes, size, once, version }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use naru_bus::{BusError, Dialect, Line};
-use naru_ledger::channel::{Answer, Bounds, Channel, History, Keep, Model, Once, Op, Publish};
+use naru_ledger::channel::{Answer, Bounds, Channel, History, Keep, Model, Once, Op, Publish, Version};
 use naru_ledger::{Epoch, Generation, Millis};
 use tokio::time::sleep;
 
@@ -149,11 +149,12 @@ impl<'a> World<'a> {
         };
         let meta_ttl = lasts(Brief::Remembered);
         match *asked {
-            Asked::Publish { at, number, bytes, size, once } => {
+            Asked::Publish { at, number, bytes, size, once, version } => {
                 let payload = format!("{number:0>bytes$}").into();
                 let keep = Keep { size, ttl: lasts(Brief::Kept), meta_ttl };
                 let once = once.map(|key| Once { key: format!("k{key}"), window: lasts(Brief::Once) });
-                Op::Publish(Publish { channel: named(at), payload, keep, once })
+                let version = version.map(|(number, epoch)| Version { number, epoch: epoch.to_owned() });
+                Op::Publish(Publish { channel: named(at), payload, keep, once, version })
             }
             Asked::History { at, since, limit, bytes, reverse } => {
                 Op::History(History { channel: named(at), meta_ttl, since, limit, bytes, reverse })

@@ -35,6 +35,8 @@ pub(in crate::verify) enum Asked {
         size: u32,
         /// Which of a few keys.
         once: Option<usize>,
+        /// Its number, and which of a few it is of.
+        version: Option<(u64, &'static str)>,
     },
     History {
         at: usize,
