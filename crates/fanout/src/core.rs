@@ -120,6 +120,14 @@ impl<W: Wire> Core<W> {
         peers.iter().for_each(&mut visit);
     }
 
+    /// The peers for whom something waits that the kernel has refused; where there are none, none is looked at.
+    pub fn held_up(&self) -> Vec<Rc<W::Peer>> {
+        if !self.flusher.holds_up_any() {
+            return Vec::new();
+        }
+        self.peers.borrow().values().filter(|peer| peer.link().is_held_up()).cloned().collect()
+    }
+
     /// Ends a peer: its link is closed, it leaves `topics`, its id is forgotten.
     pub fn remove(self: &Rc<Self>, peer: &Rc<W::Peer>, topics: impl IntoIterator<Item = Topic>) {
         peer.link().close();

@@ -52,6 +52,8 @@ pub(crate) struct Flusher {
     deliveries: RefCell<VecDeque<Rc<Link>>>,
     round: Cell<Round>,
     asleep: RefCell<Vec<Waker>>,
+    /// How many outboxes wait for their sockets.
+    held_up: Cell<usize>,
     spares: RefCell<Spares>,
     /// Bytes handed to the kernel; only this core adds to it.
     written: Arc<AtomicU64>,
@@ -90,6 +92,11 @@ impl Flusher {
 
     pub(crate) fn wake_with(&self, waker: &Waker) {
         *self.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Whether an outbox waits for its socket.
+    pub(crate) fn holds_up_any(&self) -> bool {
+        self.held_up.get() > 0
     }
 
     /// Whether no round is under way: what is delivered now begins one.
@@ -231,6 +238,12 @@ impl Link {
         self.outbox.borrow().queued()
     }
 
+    /// Whether the kernel has refused what waits: the peer does not read, or not fast enough. What is only to leave in its turn, or at
+    /// the end of this one, holds nobody up.
+    pub fn is_held_up(&self) -> bool {
+        self.due.get() == Due::WhenPossible && !self.closed.get()
+    }
+
     /// Appends with `write`; it leaves at the end of the core's turn. After [`Slow`] the caller ends the connection.
     /// Writing to a closed link does nothing.
     pub fn write(self: &Rc<Self>, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
@@ -301,6 +314,7 @@ impl Link {
             Ok(()) => self.due.set(Due::Never),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.due.set(Due::WhenPossible);
+                self.flusher.held_up.set(self.flusher.held_up.get() + 1);
                 tokio::task::spawn_local(self.clone().write_when_possible());
             }
             Err(_) => self.close(),
@@ -308,14 +322,20 @@ impl Link {
     }
 
     async fn write_when_possible(self: Rc<Self>) {
+        let written = self.write_to_the_end().await;
+        self.flusher.held_up.set(self.flusher.held_up.get() - 1);
+        match written {
+            Ok(()) => self.due.set(Due::Never),
+            Err(_) => self.close(),
+        }
+    }
+
+    async fn write_to_the_end(&self) -> io::Result<()> {
         loop {
-            if self.socket.writable().await.is_err() {
-                return self.close();
-            }
+            self.socket.writable().await?;
             match self.write_out() {
-                Ok(()) => return self.due.set(Due::Never),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(_) => return self.close(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return written,
             }
         }
     }
@@ -468,5 +488,42 @@ mod tests {
         let (written, waiting) = subscribers.split_at_mut(FLUSH_SENDS_MIN);
         assert!(written.iter_mut().all(|(_, far)| heard(far) == "b"));
         assert!(waiting.iter_mut().all(|(_, far)| heard(far).is_empty()));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_peer_is_held_up_once_the_kernel_refuses_what_waits_and_until_it_has_read_that() {
+        let here = tokio::task::LocalSet::new();
+        let _guard = here.enter();
+        let flusher = Flusher::new(Arc::default());
+        let ((link, mut far), (quick, mut quick_far)) = (linked(&flusher), linked(&flusher));
+        // The runtime has to have seen a socket once.
+        let _ = tokio::join!(link.socket.writable(), quick.socket.writable());
+        link.deliver(|writer| writer.copy(&vec![0; 4 << 20])).unwrap();
+        quick.deliver(|writer| writer.copy(&[0; 64])).unwrap();
+        // Its turn has not come.
+        assert!(link.queued() > 0 && !link.is_held_up() && !flusher.holds_up_any());
+        flusher.flush();
+        assert!(link.queued() > 0 && link.is_held_up() && flusher.holds_up_any());
+        quick.deliver(|writer| writer.copy(&[0; 64])).unwrap();
+        assert!(quick.queued() > 0 && !quick.is_held_up());
+        flusher.flush();
+        heard(&mut quick_far);
+
+        let mut bytes = vec![0; 1 << 20];
+        let read_all = async {
+            while link.is_held_up() {
+                let _ = far.read(&mut bytes);
+                tokio::task::yield_now().await;
+            }
+        };
+        here.run_until(read_all).await;
+        assert!(link.queued() == 0 && !flusher.holds_up_any());
+
+        // Nor is it when it is closed.
+        link.deliver(|writer| writer.copy(&vec![0; 4 << 20])).unwrap();
+        flusher.flush();
+        assert!(link.is_held_up());
+        link.close();
+        assert!(!link.is_held_up());
     }
 }

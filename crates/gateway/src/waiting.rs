@@ -1,5 +1,5 @@
-//! What waits for all clients of a server together: where it has a bound (`limits.waiting_size_limit`), the clients for whom most
-//! waits are cut off until it fits. What one client may have waiting is bounded in any case.
+//! What waits for all clients of a server together because they do not read: where it has a bound (`limits.waiting_size_limit`), those
+//! for whom most waits are cut off until it fits. What one client may have waiting is bounded in any case.
 
 use std::{
     rc::Rc,
@@ -67,14 +67,10 @@ pub(crate) fn watch(core: &Rc<Core<Gate>>) {
 }
 
 fn look(core: &Rc<Core<Gate>>, most: usize) {
-    let (mut bytes, mut behind): (usize, Vec<(usize, Rc<Session>)>) = (0, Vec::new());
-    core.each_peer(|session| {
-        let queued = session.link().queued();
-        if queued > 0 {
-            bytes += queued;
-            behind.push((queued, session.clone()));
-        }
-    });
+    // What has been appended to the outboxes of all and leaves in its turn is no sign that somebody does not read.
+    let mut behind: Vec<(usize, Rc<Session>)> =
+        core.held_up().into_iter().map(|session| (session.link().queued(), session)).collect();
+    let mut bytes: usize = behind.iter().map(|(queued, _)| queued).sum();
     behind.sort_unstable_by_key(|(queued, _)| *queued);
     let waiting = &core.shared().waiting;
     let mut cut_off = 0_u32;
@@ -85,9 +81,8 @@ fn look(core: &Rc<Core<Gate>>, most: usize) {
         }
         match behind.pop() {
             Some((queued, session)) if waiting.is_largest(core.id(), queued) => {
-                session.cut_off();
+                cut_off += u32::from(session.cut_off());
                 bytes -= queued;
-                cut_off += 1;
             }
             // It is for another core to go on.
             _ => break,

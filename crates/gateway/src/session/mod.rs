@@ -454,9 +454,15 @@ impl Session {
         }
     }
 
-    /// Too much waits for all clients together, and most for this one.
-    pub(crate) fn cut_off(&self) {
+    /// Too much waits for all clients together, and most for this one; whether that is new. If it is ending already, what waits is
+    /// dropped.
+    pub(crate) fn cut_off(&self) -> bool {
+        if self.ended.borrow().is_some() {
+            self.link.close();
+            return false;
+        }
         self.end(Ending::Slow);
+        true
     }
 
     fn ended_if(&self, written: Result<(), Slow>) {
