@@ -266,8 +266,8 @@ pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 /// of them. Some 1 MiB in each server.
 pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize / 2;
 
-/// Behind how many that were said since it is said again what still counts. The rest of what the channel keeps is for what is said
-/// meanwhile, and for those that are too long for all to fit into its bytes.
+/// Behind how many that were said since it is said again what still counts, whatever the channel still keeps. The rest of what it
+/// keeps is for what is said meanwhile.
 pub const REVOCATIONS_BEHIND_MAX: u64 = naru_ledger::channel::SIZE_MAX as u64 / 4 * 3;
 
 /// Those read at once.
@@ -278,6 +278,10 @@ pub const REVOCATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Bytes of a token's `jti` that can be called back.
 pub const TOKEN_ID_BYTES_MAX: usize = 1 << 10;
+
+/// A longer `jti` is said to the other servers, and kept, as its hash, which has as many: as many as may be called back then fit into
+/// what Naru's broker keeps of a channel.
+pub const TOKEN_ID_SAID_MAX: usize = 64;
 
 /// Who is present in a channel is told up to so many clients and bytes of what is said of them; how many there are, always.
 pub const PRESENT_CLIENTS_MAX: u64 = 10_000;

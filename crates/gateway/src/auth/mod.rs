@@ -42,7 +42,7 @@ pub(crate) use capability::Capabilities;
 pub(crate) use fault::{BadToken, Fault};
 pub(crate) use identity::{Granted, Identity, Pass, payload};
 pub use key::BadKey;
-pub(crate) use revoked::{Mark, Revocation, Revoke, Revoked, TooMany};
+pub(crate) use revoked::{Mark, Revocation, Revoke, Revoked, TooMany, hex_digest};
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};
 

@@ -4,16 +4,19 @@
 //! for all who are connected when something new is in it.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
+    ops::Range,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use ahash::RandomState;
+use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use super::claims::Registered;
-use crate::limits::REVOCATIONS_MAX;
+use crate::limits::{REVOCATIONS_MAX, TOKEN_ID_SAID_MAX};
 
 /// What is called back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +93,23 @@ struct Cut {
     said_at: u64,
 }
 
+impl Revoke {
+    /// The token with this `jti`.
+    pub(crate) fn token(id: &str) -> Revoke {
+        Revoke::Token(short(id).into_owned())
+    }
+}
+
+/// How a `jti` is said and remembered: a long one as its hash, so that all that may be called back fit where they are kept.
+fn short(id: &str) -> Cow<'_, str> {
+    if id.len() <= TOKEN_ID_SAID_MAX { id.into() } else { hex_digest(id.as_bytes()).into() }
+}
+
+/// SHA-256, in hexadecimal.
+pub(crate) fn hex_digest(words: &[u8]) -> String {
+    digest(&SHA256, words).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Revoked {
     /// What is to be remembered of a token.
     pub(super) fn mark(&self, registered: &Registered) -> Mark {
@@ -128,13 +148,14 @@ impl Revoked {
 
     /// All that still counts.
     pub(crate) fn in_force(&self, now: u64) -> Vec<Revocation> {
-        self.said_before(u64::MAX, now).into_iter().map(|(revocation, _)| revocation).collect()
+        self.said(0..u64::MAX, now).into_iter().map(|(revocation, _)| revocation).collect()
     }
 
-    /// What still counts and was last said before this place, with the place where that was.
-    pub(crate) fn said_before(&self, place: u64, now: u64) -> Vec<(Revocation, u64)> {
+    /// What still counts and was last said at these places, the first of them first, with its place. What has not been said yet, or
+    /// nobody knows where, has 0.
+    pub(crate) fn said(&self, places: Range<u64>, now: u64) -> Vec<(Revocation, u64)> {
         let list = self.list.read();
-        let is_meant = |until: u64, said_at: u64| until > now && said_at < place;
+        let is_meant = |until: u64, said_at: u64| until > now && places.contains(&said_at);
         let tokens = list.tokens.values().filter(|it| is_meant(it.until, it.said_at));
         let tokens = tokens.map(|CalledBack { id, until, said_at }| {
             (Revocation { what: Revoke::Token((**id).into()), until: *until }, *said_at)
@@ -143,11 +164,13 @@ impl Revoked {
         let users = users.map(|(user, &Cut { issued_before, until, said_at })| {
             (Revocation { what: Revoke::User { user: (**user).into(), issued_before }, until }, said_at)
         });
-        tokens.chain(users).collect()
+        let mut all: Vec<_> = tokens.chain(users).collect();
+        all.sort_unstable_by_key(|(_, said_at)| *said_at);
+        all
     }
 
     /// Notes where something that was added was said. What says less than is known does not stand for it.
-    pub(crate) fn said(&self, Revocation { what, until }: &Revocation, at: u64) {
+    pub(crate) fn note(&self, Revocation { what, until }: &Revocation, at: u64) {
         let mut list = self.list.write();
         let (is_all, said_at) = match what {
             Revoke::Token(id) => match list.tokens.get_mut(&self.id(id)) {
@@ -214,7 +237,7 @@ impl Revoked {
 
     /// The hash of a `jti`, as marks have it.
     pub(crate) fn id(&self, id: &str) -> u64 {
-        self.keys.hash_one(id)
+        self.keys.hash_one(&*short(id))
     }
 }
 
@@ -300,18 +323,30 @@ mod tests {
     }
 
     #[test]
+    fn a_long_id_is_said_by_its_hash() {
+        let revoked = Revoked::default();
+        let id = "x".repeat(TOKEN_ID_SAID_MAX + 1);
+        let mark = mark(&revoked, json!({"jti": id}));
+        let what = Revoke::token(&id);
+        assert!(serde_json::to_string(&what).unwrap().len() < 90);
+        assert!(revoked.is_of(&what, "alice", mark));
+        revoked.add(&Revocation { what, until: NOW + 60 }, NOW).unwrap();
+        assert!(revoked.has("alice", mark, NOW));
+        assert_eq!(Revoke::token("short"), Revoke::Token("short".into()));
+    }
+
+    #[test]
     fn what_counts_and_was_said_long_ago_is_known() {
         let revoked = Revoked::default();
         let before = |place, now| {
-            let mut all: Vec<_> = revoked.said_before(place, now).into_iter().map(|(_, at)| at).collect();
-            all.sort_unstable();
+            let all: Vec<_> = revoked.said(0..place, now).into_iter().map(|(_, at)| at).collect();
             all
         };
         for (place, revocation) in
             [(3, token("1", NOW + 60)), (4, token("2", NOW + 600)), (5, user("alice", NOW, NOW + 600))]
         {
             revoked.add(&revocation, NOW).unwrap();
-            revoked.said(&revocation, place);
+            revoked.note(&revocation, place);
         }
         assert_eq!(
             (before(4, NOW), before(6, NOW), before(6, NOW + 60)),
@@ -320,10 +355,10 @@ mod tests {
         // Said again; and said again as less than it is.
         for (place, revocation) in [(8, token("2", NOW + 600)), (9, user("alice", NOW - 1, NOW + 600))] {
             revoked.add(&revocation, NOW).unwrap();
-            revoked.said(&revocation, place);
+            revoked.note(&revocation, place);
         }
         assert_eq!(before(10, NOW), [3, 5, 8]);
-        revoked.said(&token("of nobody", NOW + 60), 9);
+        revoked.note(&token("of nobody", NOW + 60), 9);
         revoked.forget_places();
         assert_eq!(before(1, NOW), [0, 0, 0]);
     }

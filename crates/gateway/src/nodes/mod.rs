@@ -28,7 +28,7 @@ mod survey;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -87,6 +87,8 @@ pub(crate) struct Nodes {
     returned: Notify,
     /// The tokens that are called back.
     revoked: Arc<Revoked>,
+    /// What of them is soon pushed out of their channel is being said again.
+    is_saying_again: AtomicBool,
 }
 
 impl Nodes {
@@ -105,6 +107,7 @@ impl Nodes {
             up: Notify::new(),
             returned: Notify::new(),
             revoked,
+            is_saying_again: AtomicBool::new(false),
         })
     }
 

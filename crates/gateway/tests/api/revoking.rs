@@ -147,3 +147,70 @@ fn a_store_that_has_forgotten_it_is_told_again_by_servers_that_run() {
         eventually("the other one has been told", || comes(two.address(), &token).err() == Some(json!(109)));
     }
 }
+
+/// Has the channel of what is called back hear so many other things, of so many bytes.
+fn say_other_things(harbour: &Harbour, times: usize, bytes: usize) {
+    let thing = "x".repeat(bytes);
+    let command = format!("NARU.CHANNEL.PUBLISH naru:revoked {thing} SIZE 65536 TTL 600000 META 600000\r\n");
+    for begun in (0..times).step_by(500) {
+        let now = command.repeat((times - begun).min(500));
+        let answer = harbour.redis_text(format!("{now}QUIT\r\n").as_bytes());
+        assert!(answer.ends_with("+OK\r\n") && !answer.contains("\n-"), "{answer}");
+    }
+}
+
+/// Whether what was called back long ago is known to a server that starts.
+fn is_known_to_a_newcomer(harbour: &Harbour, tokens: &[&str]) {
+    let newcomer = harbour.gateway("newcomer");
+    for token in tokens {
+        eventually("it knows", || comes(newcomer.address(), token).err() == Some(json!(109)));
+    }
+    newcomer.stop();
+}
+
+#[test]
+fn what_is_soon_pushed_out_or_was_by_its_bytes_is_said_again() {
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return; // There is no bound of bytes.
+    }
+    let harbour = Harbour::open();
+    assert_eq!(harbour.redis(&[b"CONFIG", b"SET", b"channel-bytes-max", b"64kb"]), "+OK");
+    let one = harbour.gateway("one");
+    let long = "j".repeat(1000);
+    let [lost, soon_lost] = [&*long, "soon lost"].map(|id| token_with("alice", json!({"jti": id})));
+    done(one.api_address(), "revoke_token", json!({"uid": long}));
+    say_other_things(&harbour, 30, 300);
+    done(one.api_address(), "revoke_token", json!({"uid": "soon lost"}));
+    say_other_things(&harbour, 190, 300);
+    // The first is not kept any more, the second among the oldest.
+    done(one.api_address(), "revoke_token", json!({"uid": "another"}));
+    let is_said_again = || {
+        let page =
+            harbour.redis_text(b"NARU.CHANNEL.HISTORY naru:revoked META 600000 REVERSE LIMIT 2\r\nQUIT\r\n");
+        page.contains("soon lost")
+    };
+    eventually("they are said again", is_said_again);
+    say_other_things(&harbour, 60, 300);
+    is_known_to_a_newcomer(&harbour, &[&lost, &soon_lost]);
+}
+
+#[test]
+fn what_was_called_back_very_many_ago_is_said_again() {
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return; // It has other commands.
+    }
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let old = token_with("alice", json!({"jti": "old"}));
+    done(one.api_address(), "revoke_token", json!({"uid": "old"}));
+    say_other_things(&harbour, 49_200, 2);
+    done(one.api_address(), "revoke_token", json!({"uid": "another"}));
+    let is_said_again = || {
+        let page =
+            harbour.redis_text(b"NARU.CHANNEL.HISTORY naru:revoked META 600000 REVERSE LIMIT 1\r\nQUIT\r\n");
+        page.contains("\"old\"")
+    };
+    eventually("it is said again", is_said_again);
+    say_other_things(&harbour, 20_000, 2);
+    is_known_to_a_newcomer(&harbour, &[&old]);
+}

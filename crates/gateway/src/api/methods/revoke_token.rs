@@ -35,6 +35,6 @@ impl Method for RevokeToken {
                 "uid is the jti of a token, of at most {TOKEN_ID_BYTES_MAX} bytes"
             )));
         }
-        api.revoke(Revoke::Token(self.uid), self.expire_at).await
+        api.revoke(Revoke::token(&self.uid), self.expire_at).await
     }
 }
