@@ -96,9 +96,10 @@ impl Nodes {
     }
 
     /// Has a store that does not know what is known here keep it. Whoever else does so says the same under the same keys.
-    async fn keep_all(&self) -> Result<(), BusError> {
+    async fn keep_all(&self, epoch: &Epoch) -> Result<(), BusError> {
         for revocation in self.revoked.in_force(unix_seconds()) {
-            let key = digest_of(&revocation);
+            // What was said once in an epoch before this one is not in the channel any more.
+            let key = format!("{epoch}:{}", digest_of(&revocation));
             self.keep(revocation, key).await?;
         }
         Ok(())
@@ -160,8 +161,9 @@ impl Nodes {
             if known.as_ref().is_some_and(is_another) {
                 // It is another store, or an older copy of this one.
                 self.revoked.forget_places();
-                self.keep_all().await?;
-                *known = None;
+                self.keep_all(&page.top.epoch).await?;
+                // It is read from its beginning; and if there is yet another one by now, that is told as well.
+                *known = Some(StreamPosition { offset: 0, epoch: page.top.epoch });
                 continue;
             }
             let is_all = page.publications.len() < REVOCATIONS_PAGE as usize;

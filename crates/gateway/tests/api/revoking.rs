@@ -214,3 +214,22 @@ fn what_was_called_back_very_many_ago_is_said_again() {
     say_other_things(&harbour, 20_000, 2);
     is_known_to_a_newcomer(&harbour, &[&old]);
 }
+
+#[test]
+fn a_store_that_forgets_it_twice_in_a_row_is_told_twice() {
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return; // It has other commands.
+    }
+    let mut harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let stolen = token_with("alice", json!({"jti": "stolen"}));
+    done(one.api_address(), "revoke_token", json!({"uid": "stolen"}));
+    for _ in 0..2 {
+        // A new epoch in the same store, which still has the keys of what was said once.
+        harbour.redis(&[b"NARU.GENERATION"]);
+        harbour.stop();
+        harbour.start();
+        is_known_to_a_newcomer(&harbour, &[&stolen]);
+    }
+    one.stop();
+}
