@@ -19,10 +19,12 @@
 //!
 //! Start at [`Core`], then [`Directory`].
 
+mod arrivals;
 mod congestion;
 mod core;
 mod cores;
 mod directory;
+mod few;
 pub mod limits;
 mod link;
 mod listener;
@@ -42,6 +44,7 @@ mod topic;
 mod unix_listener;
 mod wire;
 
+pub use arrivals::StepsASecond;
 pub use core::Core;
 pub use cores::Cores;
 pub use directory::Directory;

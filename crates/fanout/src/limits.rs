@@ -34,6 +34,9 @@ pub const LETTER_BYTES: usize = 128;
 /// are there are served between them.
 pub const ARRIVALS_A_TURN: usize = 16;
 
+/// For how long a publication has those who come let in at a pace.
+pub const LIVE_TIME: Duration = Duration::from_secs(1);
+
 /// Bytes a read may return at once; the buffer is the core's, not the connection's.
 pub const READ_BYTES_MAX: usize = 64 << 10;
 
@@ -56,6 +59,9 @@ pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of output buffers that a core keeps for reuse, so that an idle connection holds none. Bounded in bytes: a turn
 /// that writes a little to thousands needs as many.
 pub const SPARE_BYTES_MAX: usize = 4 << 20;
+
+/// Outboxes that a core keeps for reuse beside their buffers, for the same reason. Each is a hundred bytes.
+pub const SPARE_OUTBOXES_MAX: usize = 1024;
 
 /// A buffer that grew beyond this is freed instead of kept for reuse.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;

@@ -347,6 +347,7 @@ fn what_is_not_newer_is_heard_by_nobody_also_after_a_crash() {
         }
         // Without a version it is as new as it comes, and neither that nor a removal has the last one forgotten.
         assert!(!kept(&gateway, "room", KEEP, None).repeat);
+        positioned(&gateway);
         gateway.ask(async |bus| bus.remove_stream("room").await.unwrap());
         assert!(publish(3, "b").repeat);
 
