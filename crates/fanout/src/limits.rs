@@ -60,6 +60,9 @@ pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// that writes a little to thousands needs as many.
 pub const SPARE_BYTES_MAX: usize = 4 << 20;
 
+/// Outboxes that a core keeps for reuse beside their buffers, for the same reason. Each is a hundred bytes.
+pub const SPARE_OUTBOXES_MAX: usize = 1024;
+
 /// A buffer that grew beyond this is freed instead of kept for reuse.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 

@@ -68,6 +68,9 @@ pub const DECODER_BYTES: usize = 256;
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.
 pub const LIVE_BYTES_MAX: usize = 1 << 20;
 
+/// The least that may be set for what waits for all clients together.
+pub const WAITING_BYTES_MIN: usize = 4 * LIVE_BYTES_MAX;
+
 /// Bytes that may wait for a client before its commands are no longer read, and its inbox no longer pushed. What a
 /// stalled reader costs beside its three numbers.
 pub const PAUSE_BYTES: usize = 64 << 10;
@@ -261,8 +264,13 @@ pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 /// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
 pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-/// Tokens that are called back and remembered: as many as a channel keeps. Some 2 MiB in each server.
-pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize;
+/// Tokens that are called back and remembered: half of what a channel keeps, so that those said last among what it keeps are not all
+/// of them. Some 1 MiB in each server.
+pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize / 2;
+
+/// Behind how many that were said since it is said again what still counts. The rest of what the channel keeps is for what is said
+/// meanwhile, and for those that are too long for all to fit into its bytes.
+pub const REVOCATIONS_BEHIND_MAX: u64 = naru_ledger::channel::SIZE_MAX as u64 / 4 * 3;
 
 /// Those read at once.
 pub const REVOCATIONS_PAGE: u32 = 512;

@@ -19,7 +19,7 @@ use tokio::{
     task::{spawn_local, unconstrained},
 };
 
-use super::{Ending, Session, Source};
+use super::{Chore, Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
@@ -104,17 +104,19 @@ impl Session {
                 Box::pin(self.answer_until_flushed(in_hand)).await?;
                 continue;
             }
-            let message = select! {
-                biased;
-                () = self.finishing() => return Err(Disconnect::Shutdown.into()),
-                Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => {
-                    self.answer(id, outcome)?;
-                    continue;
+            let Some(message) = source.take() else {
+                self.bells.set_busy(Chore::Commands, !in_hand.is_empty() || !source.is_silent());
+                select! {
+                    biased;
+                    () = self.finishing() => return Err(Disconnect::Shutdown.into()),
+                    Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => self.answer(id, outcome)?,
+                    come = source.come() => come?,
                 }
-                message = source.next() => message?,
+                continue;
             };
+            self.bells.set_busy(Chore::Commands, true);
             // Apart: what taking needs is not kept for a connection that is silent.
-            Box::pin(self.take(&message, source, in_hand)).await?;
+            Box::pin(self.take(&message?, source, in_hand)).await?;
         }
     }
 
