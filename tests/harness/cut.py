@@ -28,6 +28,11 @@ class Way(Listening):
             self.is_cut = True
             self._end()
 
+    def break_off(self):
+        """Ends all links; new ones get through."""
+        with self.guard:
+            self._end()
+
     def mend(self):
         with self.guard:
             self.is_cut = False

@@ -124,9 +124,27 @@ def test_a_bad_file_is_refused_with_the_place_and_what_to_write(naru, written, t
 
 
 def test_a_file_that_cannot_be_read(naru, tmp_path):
-    for path in (tmp_path / "missing.toml", tmp_path):
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    for name, what_to_do in (("missing.toml", "naru serve --print-config"), ("", "name the file"), ("binary.toml", "TOML")):
+        path = tmp_path / name
         done = naru.run("serve", "--config", path)
-        assert done.returncode == 1 and f"{path} cannot be read" in done.stderr
+        assert done.returncode == 1 and f"{path} cannot be read: " in done.stderr and what_to_do in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ('[broker]\nurl = "http://:hush@broker"', "--broker, or broker.url: a broker's address has the form redis://"),
+        ('[broker]\nurl = "rediss://broker"\ntls_ca_cert_file = "no.pem"', "no.pem: it cannot be read; name a file in PEM"),
+        (
+            '[token]\njwks_public_endpoint = "https://keys"\n[outbound]\ntls_ca_cert_file = "no.pem"',
+            "[outbound]: no.pem: it cannot be read; name a file in PEM",
+        ),
+    ],
+)
+def test_a_check_finds_what_would_end_a_start(naru, written, text, said):
+    done = naru.run("serve", "--config", written(text), "--check-config")
+    assert done.returncode == 1 and said in done.stderr and "hush" not in done.stderr
 
 
 def test_a_file_that_others_may_write_is_refused(naru, written):

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.raw_stream import RawStream
-from harness.strait import Strait
+from harness.cut import Way
 from harness.waiting import eventually
 
 HOWS = {
@@ -19,10 +19,10 @@ def how(request):
 
 
 @pytest.fixture
-def strait(servers):
-    strait = Strait(servers[0])
-    yield strait
-    strait.close()
+def way(servers):
+    way = Way(servers[0].port)
+    yield way
+    way.close()
 
 
 def test_people_talk_on_one_server(servers, people, how):
@@ -56,11 +56,11 @@ def test_what_is_posted_to_another_server_arrives(servers, people, how):
     assert not alice.seen("connecting")[1:] and not bob.seen("connecting")[1:]
 
 
-def test_after_a_cut_nothing_is_missing_and_nothing_comes_twice(servers, people, strait, how):
-    bob, alice = people("bob", strait, **how), people("alice", servers[1])
+def test_after_a_cut_nothing_is_missing_and_nothing_comes_twice(servers, people, way, how):
+    bob, alice = people("bob", way, **how), people("alice", servers[1])
     for turn in range(3):
         alice.send_all("bob", range(turn * 100, turn * 100 + 50))
-        strait.cut()
+        way.break_off()
         alice.send_all("bob", range(turn * 100 + 50, turn * 100 + 100))
         bob.wait("connected", turn + 2)
     assert bob.texts("bob", 300) == alice.texts("alice", 300)

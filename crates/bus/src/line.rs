@@ -18,7 +18,7 @@ use crate::event::Events;
 use crate::inspect::{Inspection, inspect};
 use crate::levels::Levels;
 use crate::limits::CONNECT_TIMEOUT;
-use crate::link::{connect, who};
+use crate::link::{connect, silent, who};
 use crate::partition::Partition;
 use crate::reply::other_answer;
 use crate::scripts::{Keeping, Pinned, Reach, Scripts};
@@ -227,9 +227,7 @@ async fn connection(place: &Place) -> Result<(Connection, Driver), BusError> {
     let name = Server::parse("line").expect("a short word is a name");
     let events = Arc::new(Events::new(&name, Box::new(|_| {})));
     let connected = timeout(CONNECT_TIMEOUT, connect(place, &events)).await;
-    connected
-        .map_err(|_| BusError::Unusable(format!("the broker {place} does not answer")))?
-        .map_err(BusError::Unusable)
+    connected.map_err(|_| BusError::Unusable(silent(place)))?.map_err(BusError::Unusable)
 }
 
 /// Looks at a Redis or Valkey, and prepares to keep a ledger there.

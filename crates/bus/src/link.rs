@@ -112,7 +112,7 @@ impl Link {
         let (connection, driver) = match connected {
             Ok(Ok(connected)) => connected,
             Ok(Err(reason)) => return Ended::Lost(reason),
-            Err(_) => return Ended::Lost(format!("the broker {} does not answer", self.place)),
+            Err(_) => return Ended::Lost(silent(&self.place)),
         };
         let mut driver = pin!(driver);
         let lost = format!("the connection to the broker {} was closed", self.place);
@@ -233,6 +233,14 @@ pub(crate) async fn connect(place: &Place, events: &Arc<Events>) -> Result<(Conn
             set_up(place, events, stream).await
         }
     }
+}
+
+/// Something listens there, and says nothing.
+pub(crate) fn silent(place: &Place) -> String {
+    format!(
+        "the broker {place} does not answer; see that it is a Naru, Redis or Valkey that listens there, and whether it \
+         wants TLS (rediss://) or none"
+    )
 }
 
 async fn open(place: &Place, host: &str, port: u16) -> Result<TcpStream, String> {

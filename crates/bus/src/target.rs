@@ -29,6 +29,17 @@ pub enum Target {
     Embedded(Connect),
 }
 
+impl Target {
+    /// Whether the address can be understood. Nothing is connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::BadTarget`] when it is none.
+    pub fn check(&self) -> Result<(), BusError> {
+        Place::parse(self.clone()).map(drop)
+    }
+}
+
 /// A target that was understood. As text it says where, `at host:port` or `in this process`, without the password.
 pub(crate) struct Place {
     pub(crate) address: Address,

@@ -11,10 +11,11 @@ use std::{
 use ahash::RandomState;
 
 use crate::{
-    CoreId, Directory, Incoming, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
+    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
+    arrivals::{Arrival, Arrivals},
     limits::{
-        ARRIVALS_A_TURN, COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX,
-        SHARED_BYTES_MIN, TURN_BYTES_MAX,
+        COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX, SHARED_BYTES_MIN,
+        TURN_BYTES_MAX,
     },
     link::Flusher,
     mailbox::Letter,
@@ -31,8 +32,7 @@ pub struct Core<W: Wire> {
     subscribers: RefCell<Subscribers<W>>,
     /// Letters taken from the mailbox and not yet handled.
     letters: RefCell<VecDeque<Letter<W>>>,
-    /// Connections that were given to this core and are not taken up yet.
-    arrivals: RefCell<VecDeque<Incoming>>,
+    arrivals: Arrivals,
     /// Publications of one channel that are handled together; empty in between, and kept for its room.
     run: RefCell<Vec<W::Publication>>,
     /// Letters are being handled further up this stack.
@@ -55,7 +55,7 @@ impl<W: Wire> Core<W> {
             peers: RefCell::default(),
             subscribers: RefCell::new(Subscribers::new()),
             letters: RefCell::default(),
-            arrivals: RefCell::default(),
+            arrivals: Arrivals::new(W::PACE),
             run: RefCell::default(),
             handling: Cell::new(false),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
@@ -176,6 +176,7 @@ impl<W: Wire> Core<W> {
         let mut gathered = 0;
         let mut room = ROUND_BYTES_MAX;
         loop {
+            let pause = self.arrivals.pause();
             let turn = poll_fn(|context| {
                 // Both wakers, always: either side may wake the core.
                 self.flusher.wake_with(context.waker());
@@ -183,7 +184,7 @@ impl<W: Wire> Core<W> {
                 // A command may have come upon the letter that stops this core, in its own turn.
                 let just_stopped = self.stopping.get() && deadline.is_none();
                 let has_letters = letters || !self.letters.borrow().is_empty();
-                let has_arrivals = !self.arrivals.borrow().is_empty();
+                let has_arrivals = pause.is_none() && !self.arrivals.is_empty();
                 if just_stopped
                     || has_letters
                     || has_arrivals
@@ -195,10 +196,11 @@ impl<W: Wire> Core<W> {
                     Poll::Pending
                 }
             });
-            match deadline {
-                None => turn.await,
+            match (deadline, pause) {
+                (None, None) => turn.await,
+                (None, Some(until)) => drop(tokio::time::timeout_at(until, turn).await),
                 // While stopping, look again now and then: peers end without a letter.
-                Some(_) => drop(tokio::time::timeout(Duration::from_millis(10), turn).await),
+                (Some(_), _) => drop(tokio::time::timeout(Duration::from_millis(10), turn).await),
             }
             // What comes while a round is under way joins what has not left yet.
             if self.flusher.is_between_rounds() {
@@ -222,16 +224,22 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// Takes up some of the new connections; none any more while stopping.
+    /// Lets in some of those who come; none any more while stopping.
     fn take_up(self: &Rc<Self>) {
-        for _ in 0..ARRIVALS_A_TURN {
-            let next = self.arrivals.borrow_mut().pop_front();
-            match next {
-                Some(_) if self.stopping.get() => self.released(),
-                Some(incoming) => W::accept(self, incoming),
-                None => return,
-            }
-        }
+        self.arrivals.turn(|arrival| match arrival {
+            Arrival::New(_) if self.stopping.get() => self.released(),
+            Arrival::New(incoming) => W::accept(self, incoming),
+            // It has gone meanwhile, or goes on.
+            Arrival::Further(turn) => drop(turn.send(())),
+        });
+    }
+
+    /// Waits for the turn to take another step in letting somebody in: see [`Wire::PACE`]. Dropping the future gives it up.
+    pub async fn step(&self) {
+        let turn = self.arrivals.go_further();
+        self.flusher.wake();
+        // A core that has ended gives none, and nobody goes on there.
+        let _ = turn.await;
     }
 
     /// Whether to leave the letters for one more turn, since more are coming in than one: then each subscriber gets
@@ -285,7 +293,7 @@ impl<W: Wire> Core<W> {
                     peer.unsubscribed(&topic);
                 }
             }
-            Letter::Accept(incoming) => self.arrivals.borrow_mut().push_back(incoming),
+            Letter::Accept(incoming) => self.arrivals.come(incoming),
             Letter::Mail(mail) => W::receive(self, mail),
             Letter::Stop => {
                 self.stopping.set(true);
@@ -324,8 +332,137 @@ impl<W: Wire> Core<W> {
             }
         }
         drop(letters);
+        self.arrivals.published();
         self.subscribers.borrow().deliver(space, &run);
         run.clear();
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use bytes::Bytes;
+    use parking_lot::Mutex;
+    use tokio::{
+        task::{LocalSet, spawn_local},
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+    use crate::{
+        Incoming, StepsASecond,
+        limits::{ARRIVALS_A_TURN, LIVE_TIME},
+    };
+
+    /// Whom a core lets in, and when.
+    enum Hall {}
+
+    enum Nobody {}
+
+    #[derive(Clone)]
+    struct Word;
+
+    const STEPS: u32 = 1_000;
+
+    impl Publication for Word {
+        fn channel(&self) -> &[u8] {
+            b"hall"
+        }
+
+        fn bytes(&self) -> usize {
+            1
+        }
+    }
+
+    impl Wire for Hall {
+        type Shared = Mutex<Vec<Instant>>;
+        type Local = ();
+        type Peer = Nobody;
+        type Publication = Word;
+        type Frame<'a> = ();
+        type Mail = ();
+
+        const PACE: Option<StepsASecond> = Some(StepsASecond(STEPS));
+
+        fn local(_: CoreId, _: &Arc<Self::Shared>) {}
+
+        /// A second step comes behind the first one.
+        fn accept(core: &Rc<Core<Self>>, _: Incoming) {
+            let core = core.clone();
+            spawn_local(async move {
+                core.step().await;
+                core.shared().lock().push(Instant::now());
+            });
+        }
+
+        fn receive(_: &Rc<Core<Self>>, (): ()) {}
+        fn frame(_: &[Word], _: Option<&Bytes>) {}
+    }
+
+    impl Peer<Hall> for Nobody {
+        fn id(&self) -> PeerId {
+            match *self {}
+        }
+
+        fn link(&self) -> &Rc<Link> {
+            match *self {}
+        }
+
+        fn deliver(&self, (): &()) {
+            match *self {}
+        }
+
+        fn subscribed(&self, _: &Topic) {
+            match *self {}
+        }
+
+        fn unsubscribed(&self, _: &Topic) {
+            match *self {}
+        }
+    }
+
+    /// Has `count` come to a core, beside a publication every so often if there are any; how long it took until all were in.
+    /// No publication waited.
+    async fn crowd(count: usize, publications: bool) -> Duration {
+        let directory = Arc::new(Directory::<Hall>::new(1));
+        let core = Core::new(CoreId(0), directory.clone(), Arc::default());
+        spawn_local(core.clone().run(Duration::ZERO));
+        // Nobody has that number, so a letter is all that comes of a publication.
+        directory.join(CoreId(0), PeerId(1), Topic::Channel(Bytes::from_static(b"hall")));
+        let speak = async || {
+            if publications {
+                directory.publish(b"hall", || Word);
+                let said = Instant::now();
+                while directory.mailbox(CoreId(0)).bytes() > 0 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(Instant::now(), said, "it waited for those who come");
+            }
+        };
+        speak().await;
+        let begun = Instant::now();
+        for _ in 0..count {
+            directory.adopt(Incoming::Unix(UnixStream::pair().unwrap().0));
+        }
+        while core.shared().lock().len() < count {
+            sleep(LIVE_TIME / 50).await;
+            speak().await;
+        }
+        let last = core.shared().lock()[count - 1] - begun;
+        directory.stop();
+        last
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_is_let_in_at_its_pace_beside_publications_and_at_once_without() {
+        let count = 300;
+        let (at_once, paced) =
+            LocalSet::new().run_until(async { (crowd(count, false).await, crowd(count, true).await) }).await;
+        assert_eq!(at_once, Duration::ZERO);
+        let steps = 2 * count as u32;
+        let least = Duration::from_secs(1) * (steps - ARRIVALS_A_TURN as u32) / STEPS;
+        assert!(least <= paced && paced <= least * 11 / 10, "{paced:?}, {least:?}");
     }
 }

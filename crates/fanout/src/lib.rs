@@ -19,6 +19,7 @@
 //!
 //! Start at [`Core`], then [`Directory`].
 
+mod arrivals;
 mod congestion;
 mod core;
 mod cores;
@@ -43,6 +44,7 @@ mod topic;
 mod unix_listener;
 mod wire;
 
+pub use arrivals::StepsASecond;
 pub use core::Core;
 pub use cores::Cores;
 pub use directory::Directory;

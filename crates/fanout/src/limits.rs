@@ -34,6 +34,9 @@ pub const LETTER_BYTES: usize = 128;
 /// are there are served between them.
 pub const ARRIVALS_A_TURN: usize = 16;
 
+/// For how long a publication has those who come let in at a pace.
+pub const LIVE_TIME: Duration = Duration::from_secs(1);
+
 /// Bytes a read may return at once; the buffer is the core's, not the connection's.
 pub const READ_BYTES_MAX: usize = 64 << 10;
 

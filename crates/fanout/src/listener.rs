@@ -6,7 +6,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::coop::consume_budget};
 
 use crate::{Directory, Incoming, TlsTerms, Wire, congestion::Congestion};
 
@@ -72,11 +72,23 @@ impl Listener {
         directory: Arc<Directory<W>>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
+        let more = self.inner.try_clone()?;
         let listener = tokio::net::TcpListener::from_std(self.inner)?;
         hand_out(directory, stop, async || {
-            let (stream, peer) = listener.accept().await?;
+            let (stream, peer) = match more.accept() {
+                // Tokio would register it with this thread, only to be registered with its core.
+                Ok((stream, peer)) => {
+                    consume_budget().await;
+                    stream.set_nonblocking(true)?;
+                    (stream, peer)
+                }
+                // It fails again, or there is none and Tokio waits for the next.
+                Err(_) => {
+                    let (stream, peer) = listener.accept().await?;
+                    (stream.into_std()?, peer)
+                }
+            };
             stream.set_nodelay(true)?;
-            let stream = stream.into_std()?;
             self.congestion.accepted(&stream, peer);
             Ok(match &self.tls {
                 None => Incoming::Tcp(stream),

@@ -2,7 +2,7 @@ use std::{fmt, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Core, Incoming, Link, Topic};
+use crate::{Core, Incoming, Link, StepsASecond, Topic};
 
 /// Which core of a set, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,9 @@ pub trait Wire: Sized + 'static {
     type Frame<'a>;
     /// Anything else that is sent to a core.
     type Mail: Send + 'static;
+
+    /// How fast those who come are let in beside publications; `None` if it costs too little to matter.
+    const PACE: Option<StepsASecond> = None;
 
     /// Makes what `core` owns.
     fn local(core: CoreId, shared: &Arc<Self::Shared>) -> Self::Local;

@@ -52,8 +52,10 @@ impl Hears for Handler {
         }
         let Some((directory, heads, namespaces)) = ears.get() else { return };
         match event {
-            Event::Published { channel, payload, .. }
-                if nodes.get().is_some_and(|nodes| nodes.heard(&channel, &payload)) => {}
+            Event::Published { channel, position, payload }
+                if nodes.get().is_some_and(|nodes| {
+                    nodes.heard(&channel, position.as_ref().map(|it| it.offset), &payload)
+                }) => {}
             Event::Published { channel, position, payload } => {
                 published(directory, namespaces, channel, position, payload)
             }

@@ -35,6 +35,7 @@ use crate::{
     outbound::Outbound,
     proxy::{Backend, BadSettings, Proxies},
     tops::Tops,
+    waiting::Waiting,
     wire::{Gate, Shared},
 };
 
@@ -205,6 +206,7 @@ impl Gateway {
             origins,
             router,
             admission: Admission::new(limits.clone()),
+            waiting: Waiting::new(limits.waiting_bytes_max, cores),
             limits,
             draining: draining.clone(),
             metrics: counted.clone(),

@@ -7,7 +7,7 @@ mod settings;
 
 use std::time::Duration;
 
-use naru_fanout::OutboxLimit;
+use naru_fanout::{OutboxLimit, StepsASecond};
 
 pub(crate) use bucket::{Bucket, BurstOfNothing, Rate, Spent};
 pub(crate) use buckets::{Buckets, Doing, Whose};
@@ -67,6 +67,9 @@ pub const DECODER_BYTES: usize = 256;
 
 /// Bytes of live publications that may wait for one client; over it the client is cut off as slow.
 pub const LIVE_BYTES_MAX: usize = 1 << 20;
+
+/// The least that may be set for what waits for all clients together.
+pub const WAITING_BYTES_MIN: usize = 4 * LIVE_BYTES_MAX;
 
 /// Bytes that may wait for a client before its commands are no longer read, and its inbox no longer pushed. What a
 /// stalled reader costs beside its three numbers.
@@ -154,6 +157,9 @@ pub const CALLS_MAX: usize = 1024;
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile.
 pub const ARRIVALS_MAX: usize = 32;
+
+/// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
+pub const ARRIVAL_STEPS: StepsASecond = StepsASecond(6_000);
 
 /// Requests with commands for sessions on other servers that wait for the broker. Whoever can reach this server can make them: so
 /// they have a number of their own, and take nothing from those who have signed in.
@@ -256,8 +262,13 @@ pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 /// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
 pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-/// Tokens that are called back and remembered: as many as a channel keeps. Some 2 MiB in each server.
-pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize;
+/// Tokens that are called back and remembered: half of what a channel keeps, so that those said last among what it keeps are not all
+/// of them. Some 1 MiB in each server.
+pub const REVOCATIONS_MAX: usize = naru_ledger::channel::SIZE_MAX as usize / 2;
+
+/// Behind how many that were said since it is said again what still counts. The rest of what the channel keeps is for what is said
+/// meanwhile, and for those that are too long for all to fit into its bytes.
+pub const REVOCATIONS_BEHIND_MAX: u64 = naru_ledger::channel::SIZE_MAX as u64 / 4 * 3;
 
 /// Those read at once.
 pub const REVOCATIONS_PAGE: u32 = 512;

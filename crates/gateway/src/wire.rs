@@ -5,7 +5,7 @@ use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use naru_bus::Bus;
-use naru_fanout::{Core, CoreId, Incoming, Wire};
+use naru_fanout::{Core, CoreId, Incoming, StepsASecond, Wire};
 use naru_ledger::Server;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -18,7 +18,7 @@ use crate::{
     heads::Heads,
     http,
     interests::Interests,
-    limits::Limits,
+    limits::{ARRIVAL_STEPS, Limits},
     metrics::Metrics,
     namespaces::Namespaces,
     nodes::{Census, Emulate, Index, Nodes, Steer, Whom},
@@ -26,6 +26,7 @@ use crate::{
     publication::{Publication, Run},
     session::{Alarms, Session},
     tops::Tops,
+    waiting::{self, Waiting},
 };
 
 /// Sessions of clients on the cores.
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) router: axum::Router,
     pub(crate) limits: Arc<Limits>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) waiting: Waiting,
     pub(crate) draining: Arc<Draining>,
     pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
@@ -94,11 +96,14 @@ impl Wire for Gate {
     type Frame<'a> = Run<'a>;
     type Mail = Mail;
 
+    const PACE: Option<StepsASecond> = Some(ARRIVAL_STEPS);
+
     fn local(_: CoreId, _: &Arc<Shared>) -> Local {
         Local::default()
     }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
+        waiting::watch(core);
         http::serve(core.clone(), incoming);
     }
 

@@ -4,7 +4,10 @@
 
 mod support;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use naru_gateway::{Gateway, namespaces::Namespaces};
 use serde_json::{Value, json};
@@ -94,6 +97,11 @@ fn who_comes_back_gets_what_it_missed_and_then_what_comes() {
         missed.iter().map(|publication| (&publication["offset"], &publication["data"])).collect();
     assert_eq!(offsets, [(&json!(3), &json!(3)), (&json!(4), &json!(4))]);
     assert_eq!(missed[0]["info"]["user"], "publisher");
+    // When it was published is told live and afterwards.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    for publication in [&second, &missed[0]] {
+        assert!((0..60_000).contains(&(now - publication["time"].as_i64().unwrap())), "{publication}");
+    }
     publish_many(one.address(), "kept:a", [json!(5)]);
     assert_eq!(hears(&mut bob, "kept:a", 4, 1), [json!(5)]);
     assert_eq!(bob.refused("subscribe", back), (105, "already subscribed".into()));

@@ -28,6 +28,7 @@ mod tls_client;
 mod token;
 mod trace;
 mod verify;
+mod wanted;
 
 use std::process::ExitCode;
 
@@ -72,7 +73,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let CommandLine { logging, command } = CommandLine::parse();
+    let CommandLine { logging, command } =
+        CommandLine::try_parse().unwrap_or_else(|error| wanted::on_the_line(error).exit());
     let outcome = match command {
         Command::Broker(options) => broker::run(options, &logging),
         Command::Serve(options) => serve::run(&options, &logging),

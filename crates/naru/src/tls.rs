@@ -105,14 +105,23 @@ impl Files {
                 config.with_client_cert_verifier(verifier(roots, *whether, provider)?)
             }
         };
-        config.with_single_cert(certificates, key).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => anyhow!(
-                "the key in {} is not the one of the certificate in {}",
-                self.key.display(),
-                self.certificate.display()
-            ),
-            error => anyhow!("{} with {}: {error}", self.certificate.display(), self.key.display()),
-        })
+        config
+            .with_single_cert(certificates, key)
+            .map_err(|error| not_together(&error, &self.certificate, &self.key))
+    }
+}
+
+/// A file that cannot be opened, before why.
+const UNREADABLE: &str = "it cannot be read; name a file in PEM form that this user may read";
+
+/// Why a certificate and a key are of no use, as they are.
+pub(crate) fn not_together(error: &rustls::Error, certificate: &Path, key: &Path) -> anyhow::Error {
+    let (certificate, key) = (certificate.display(), key.display());
+    match error {
+        rustls::Error::InconsistentKeys(_) => anyhow!(
+            "the key in {key} is not the one of the certificate in {certificate}: give two that were made together"
+        ),
+        error => anyhow!("{certificate} with {key}: {error}"),
     }
 }
 
@@ -127,7 +136,7 @@ fn verifier(
 }
 
 pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let text = fs::read(file)?;
+    let text = fs::read(file).context(UNREADABLE)?;
     let found = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| anyhow!("the PEM text is broken: {error}"))?;
@@ -138,7 +147,7 @@ pub(crate) fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'st
 }
 
 pub(crate) fn key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    let text = fs::read(file)?;
+    let text = fs::read(file).context(UNREADABLE)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         if text.windows(9).any(|word| word == b"ENCRYPTED") {
             anyhow!("the key is encrypted with a passphrase; write it without: openssl pkey -in OLD -out NEW")

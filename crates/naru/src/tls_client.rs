@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::tls::{certificates, key, roots};
+use crate::tls::{certificates, key, not_together, roots};
 
 /// Whose certificates are believed.
 pub(crate) enum Trust<'a> {
@@ -49,7 +49,7 @@ pub(crate) fn terms(trust: &Trust<'_>, shown: Option<(&Path, &Path)>) -> anyhow:
     let key = key(key_file).with_context(|| key_file.display().to_string())?;
     config
         .with_client_auth_cert(certificate, key)
-        .map_err(|error| anyhow!("{} with {}: {error}", certificate_file.display(), key_file.display()))
+        .map_err(|error| not_together(&error, certificate_file, key_file))
 }
 
 fn system_roots() -> anyhow::Result<RootCertStore> {

@@ -86,18 +86,8 @@ impl Channels {
         if keep.size > 0 {
             let (top, epoch) = at.begin();
             let (offset, bytes) = (top + 1, payload.len() as u64);
-            let kept = at.publications(0);
-            let is_alone = bytes > moment.bounds.bytes_max;
-            let mut left = if is_alone { 0 } else { u64::from(keep.size) - 1 };
-            let mut room = moment.bounds.bytes_max.saturating_sub(bytes);
-            // The oldest make room.
-            let fitting = kept.rev().take_while(|(_, place)| {
-                let fits = left > 0 && u64::from(place.bytes) <= room;
-                left = left.saturating_sub(1);
-                room = room.saturating_sub(u64::from(place.bytes));
-                fits
-            });
-            let first = offset - fitting.count() as u64;
+            let bytes_max = moment.bounds.bytes_max;
+            let first = at.first_beside(u64::from(keep.size) - 1, bytes_max.checked_sub(bytes));
             at.changes.push(ChannelChange::Published {
                 offset,
                 body: payload.clone().into(),
@@ -205,6 +195,25 @@ impl Now<'_> {
         }
         self.changes.push(ChannelChange::Used { remembered_until });
         self.changes
+    }
+
+    /// From which offset on what is kept stays beside one that comes, where it is so many and has so many bytes at most; none: it
+    /// is alone. The oldest make room, and no others are looked at.
+    fn first_beside(&self, count_max: u64, bytes_max: Option<u64>) -> u64 {
+        let now = self.moment.now;
+        let Some(stream) = self.stream else { return 1 };
+        let behind = stream.top + 1;
+        let (Some(bytes_max), true) = (bytes_max, now < stream.kept_until) else { return behind };
+        let mut left = stream.bytes;
+        let mut first = stream.first();
+        for place in &stream.kept {
+            if behind - first <= count_max && left <= bytes_max {
+                break;
+            }
+            left -= u64::from(place.bytes);
+            first += 1;
+        }
+        first
     }
 
     /// What is kept from this offset on.

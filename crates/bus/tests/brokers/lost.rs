@@ -67,6 +67,7 @@ fn what_is_sent_while_the_broker_is_killed_and_restarted_is_there_once() {
             })
             .collect();
         for _ in 0..2 {
+            // In the midst of what is sent, which takes longer: each waits between two.
             thread::sleep(Duration::from_millis(60));
             broker.end();
             broker.come_back();
@@ -97,6 +98,7 @@ fn a_call_does_not_wait_longer_than_a_call_may() {
                 n += 1;
             }
         });
+        // It asks without a pause, so whenever that is, something is under way.
         thread::sleep(Duration::from_millis(50));
         broker.end();
         let (error, took) = asking.join().unwrap();

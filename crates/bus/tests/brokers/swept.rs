@@ -33,7 +33,7 @@ fn who_dies_between_append_and_deliver_keeps_nobody_waiting() {
         println!("after {took:?}");
         assert!(took < IN_TIME, "{took:?}");
         assert!(took > Duration::from_millis(500), "it is left to its server for a while");
-        // It is done, by one of them, so it is not open any more.
+        // It is done, by one of them, so it is not open any more: after another look of theirs nothing has come.
         std::thread::sleep(Duration::from_millis(1200));
         assert!(servers[1].events.try_recv().is_err());
     });

@@ -75,7 +75,10 @@ async fn many(State(api): State<Arc<Api>>, request: Request) -> Response {
     };
     match lines::call(&api, &scope, &body).await {
         Ok(answers) => ([(header::CONTENT_TYPE, "application/json")], answers).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => {
+            let hint = format!("each command is a JSON object with a method and its params: {error}\n");
+            (StatusCode::BAD_REQUEST, hint).into_response()
+        }
     }
 }
 

@@ -24,7 +24,8 @@ impl SecretKey {
 impl<'de> Deserialize<'de> for SecretKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SecretKey, D::Error> {
         let key = String::deserialize(deserializer)?;
-        SecretKey::new(&key).ok_or_else(|| D::Error::custom("a key is not empty"))
+        SecretKey::new(&key)
+            .ok_or_else(|| D::Error::custom("a key is not empty: give 32 random characters or more"))
     }
 }
 

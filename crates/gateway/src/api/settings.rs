@@ -52,7 +52,7 @@ pub struct Options {
 pub enum BadSettings {
     /// Anybody who reaches the port could do everything.
     #[error(
-        "http_api.insecure = true needs http_api.address: without a key, clients' port would let everybody in"
+        "http_api.insecure = true needs http_api.address: without a key the clients' port would let everybody in"
     )]
     Open,
     /// One could not tell them apart.

@@ -317,6 +317,12 @@ fn said(bad: BadToken, command: &'static str) -> BadToken {
     bad
 }
 
+/// Milliseconds since 1970.
+pub(crate) fn unix_millis() -> i64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())

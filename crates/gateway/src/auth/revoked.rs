@@ -80,12 +80,14 @@ struct List {
 struct CalledBack {
     id: Box<str>,
     until: u64,
+    said_at: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Cut {
     issued_before: u64,
     until: u64,
+    said_at: u64,
 }
 
 impl Revoked {
@@ -126,15 +128,49 @@ impl Revoked {
 
     /// All that still counts.
     pub(crate) fn in_force(&self, now: u64) -> Vec<Revocation> {
+        self.said_before(u64::MAX, now).into_iter().map(|(revocation, _)| revocation).collect()
+    }
+
+    /// What still counts and was last said before this place, with the place where that was.
+    pub(crate) fn said_before(&self, place: u64, now: u64) -> Vec<(Revocation, u64)> {
         let list = self.list.read();
-        let tokens =
-            list.tokens.values().map(|CalledBack { id, until }| (Revoke::Token((**id).into()), *until));
-        let users = list.users.iter().map(|(user, cut)| {
-            let Cut { issued_before, until } = *cut;
-            (Revoke::User { user: (**user).into(), issued_before }, until)
+        let is_meant = |until: u64, said_at: u64| until > now && said_at < place;
+        let tokens = list.tokens.values().filter(|it| is_meant(it.until, it.said_at));
+        let tokens = tokens.map(|CalledBack { id, until, said_at }| {
+            (Revocation { what: Revoke::Token((**id).into()), until: *until }, *said_at)
         });
-        let all = tokens.chain(users).filter(|(_, until)| *until > now);
-        all.map(|(what, until)| Revocation { what, until }).collect()
+        let users = list.users.iter().filter(|(_, it)| is_meant(it.until, it.said_at));
+        let users = users.map(|(user, &Cut { issued_before, until, said_at })| {
+            (Revocation { what: Revoke::User { user: (**user).into(), issued_before }, until }, said_at)
+        });
+        tokens.chain(users).collect()
+    }
+
+    /// Notes where something that was added was said. What says less than is known does not stand for it.
+    pub(crate) fn said(&self, Revocation { what, until }: &Revocation, at: u64) {
+        let mut list = self.list.write();
+        let (is_all, said_at) = match what {
+            Revoke::Token(id) => match list.tokens.get_mut(&self.id(id)) {
+                Some(known) => (*until >= known.until, &mut known.said_at),
+                None => return,
+            },
+            Revoke::User { user, issued_before } => match list.users.get_mut(user.as_str()) {
+                Some(known) => {
+                    (*until >= known.until && *issued_before >= known.issued_before, &mut known.said_at)
+                }
+                None => return,
+            },
+        };
+        if is_all || *said_at == 0 {
+            *said_at = at.max(*said_at);
+        }
+    }
+
+    /// Where everything was said is no place any more.
+    pub(crate) fn forget_places(&self) {
+        let mut list = self.list.write();
+        list.tokens.values_mut().for_each(|it| it.said_at = 0);
+        list.users.values_mut().for_each(|it| it.said_at = 0);
     }
 
     /// Remembers it; whether it is new.
@@ -158,20 +194,19 @@ impl Revoked {
         self.has_any.store(true, Relaxed);
         Ok(match what {
             Revoke::Token(id) => {
-                let new = || CalledBack { id: id.as_str().into(), until: 0 };
+                let new = || CalledBack { id: id.as_str().into(), until: 0, said_at: 0 };
                 let known = list.tokens.entry(self.id(id)).or_insert_with(new);
                 let is_new = known.until < *until;
                 known.until = known.until.max(*until);
                 is_new
             }
             Revoke::User { user, issued_before } => {
-                let cut = Cut { issued_before: *issued_before, until: *until };
-                let known =
-                    list.users.entry(user.as_str().into()).or_insert(Cut { issued_before: 0, until: 0 });
-                let is_new = known.issued_before < cut.issued_before || known.until < cut.until;
+                let none = Cut { issued_before: 0, until: 0, said_at: 0 };
+                let known = list.users.entry(user.as_str().into()).or_insert(none);
+                let is_new = known.issued_before < *issued_before || known.until < *until;
                 // Both of two together: rather too much than too little.
-                known.issued_before = known.issued_before.max(cut.issued_before);
-                known.until = known.until.max(cut.until);
+                known.issued_before = known.issued_before.max(*issued_before);
+                known.until = known.until.max(*until);
                 is_new
             }
         })
@@ -262,5 +297,34 @@ mod tests {
         assert_eq!(revoked.add(&token("1", NOW + 50), NOW), Ok(false), "what is there already needs no room");
         assert_eq!(revoked.add(&token("more", NOW + 600), NOW + 60), Ok(true));
         assert_eq!(revoked.list.read().len(), 1);
+    }
+
+    #[test]
+    fn what_counts_and_was_said_long_ago_is_known() {
+        let revoked = Revoked::default();
+        let before = |place, now| {
+            let mut all: Vec<_> = revoked.said_before(place, now).into_iter().map(|(_, at)| at).collect();
+            all.sort_unstable();
+            all
+        };
+        for (place, revocation) in
+            [(3, token("1", NOW + 60)), (4, token("2", NOW + 600)), (5, user("alice", NOW, NOW + 600))]
+        {
+            revoked.add(&revocation, NOW).unwrap();
+            revoked.said(&revocation, place);
+        }
+        assert_eq!(
+            (before(4, NOW), before(6, NOW), before(6, NOW + 60)),
+            (vec![3], vec![3, 4, 5], vec![4, 5])
+        );
+        // Said again; and said again as less than it is.
+        for (place, revocation) in [(8, token("2", NOW + 600)), (9, user("alice", NOW - 1, NOW + 600))] {
+            revoked.add(&revocation, NOW).unwrap();
+            revoked.said(&revocation, place);
+        }
+        assert_eq!(before(10, NOW), [3, 5, 8]);
+        revoked.said(&token("of nobody", NOW + 60), 9);
+        revoked.forget_places();
+        assert_eq!(before(1, NOW), [0, 0, 0]);
     }
 }

@@ -99,7 +99,7 @@ pub enum BadSettings {
     #[error("jwks_public_endpoint: {0}")]
     Endpoint(#[from] BadEndpoint),
     /// A time out of its bounds.
-    #[error("{name} is between {least:?} and {most:?}")]
+    #[error("{name} is from {} to {}", duration::written(*least), duration::written(*most))]
     Time {
         /// Which setting.
         name: &'static str,

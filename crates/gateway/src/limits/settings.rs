@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
-    MESSAGE_BYTES_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
+    MESSAGE_BYTES_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE, WAITING_BYTES_MIN,
 };
 use crate::duration;
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub address_connection_rate_limit: u32,
     /// Bad tokens from there in a minute [default: 5].
     pub address_refusal_limit: u32,
+    /// Bytes that may wait for all clients together; those for whom most waits are cut off.
+    pub waiting_size_limit: usize,
     /// Who is believed about whom it passes on: addresses or networks of the proxies in front.
     pub trusted_proxies: Vec<String>,
 }
@@ -74,6 +76,7 @@ impl Default for Settings {
             address_connection_limit: ADDRESS_CONNECTIONS_MAX,
             address_connection_rate_limit: ADDRESS_CONNECTIONS,
             address_refusal_limit: ADDRESS_REFUSALS,
+            waiting_size_limit: 0,
             trusted_proxies: Vec::new(),
         }
     }
@@ -101,11 +104,14 @@ pub enum BadSettings {
     #[error("stale_close_delay is from 1s to 10m")]
     Stale,
     /// A burst of nothing.
-    #[error("{0}_burst is without {0}_limit")]
+    #[error("{0}_burst is without {0}_limit: set both")]
     Burst(&'static str),
     /// Of no number there is no share.
-    #[error("stranger_limit is without connection_limit, or larger")]
+    #[error("stranger_limit is without connection_limit, or larger: set both, and connection_limit to more")]
     Strangers,
+    /// Less than what one client may have waiting: the quick would be cut off with the slow.
+    #[error("waiting_size_limit is 4 MiB (4194304) at least: what waits for a few clients fits into that")]
+    Waiting,
     /// No address.
     #[error("trusted_proxies has what is no address and no network: write \"10.0.0.7\" or \"10.0.0.0/8\"")]
     Proxies,
@@ -129,6 +135,7 @@ pub struct Limits {
     pub(crate) address_connections_max: Option<u32>,
     pub(crate) address_connection_rate: Option<Rate>,
     pub(crate) address_refusal_rate: Option<Rate>,
+    pub(crate) waiting_bytes_max: Option<usize>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// From when on time is counted for rates and clocks.
     began: Instant,
@@ -160,6 +167,9 @@ impl TryFrom<Settings> for Limits {
         const MINUTE: Duration = Duration::from_secs(60);
         if !(1024..=16 << 20).contains(&settings.message_size_limit) {
             return Err(BadSettings::MessageSize);
+        }
+        if (1..WAITING_BYTES_MIN).contains(&settings.waiting_size_limit) {
+            return Err(BadSettings::Waiting);
         }
         if !(1..=100_000).contains(&settings.channel_limit) {
             return Err(BadSettings::Channels);
@@ -201,6 +211,7 @@ impl TryFrom<Settings> for Limits {
                 .map(|count| Rate::new(count, SECOND, count)),
             address_refusal_rate: some(settings.address_refusal_limit)
                 .map(|count| Rate::new(count, MINUTE, count)),
+            waiting_bytes_max: Some(settings.waiting_size_limit).filter(|&max| max > 0),
             trusted_proxies: proxies.collect::<Result<_, ()>>().map_err(|()| BadSettings::Proxies)?,
             began: Instant::now(),
         })
@@ -226,7 +237,7 @@ mod tests {
         assert_eq!((limits.command_rate, limits.error_rate, limits.connection_rate), (None, None, None));
         assert_eq!((limits.user_command_rate, limits.address_command_rate), (None, None));
         assert_eq!((limits.user_connections_max, limits.connections_max), (None, None));
-        assert_eq!(limits.strangers_max, None);
+        assert_eq!((limits.strangers_max, limits.waiting_bytes_max), (None, None));
     }
 
     #[test]
@@ -261,6 +272,7 @@ mod tests {
             (json!({"user_command_rate_burst": 5}), "user_command_rate_burst is without"),
             (json!({"address_command_rate_burst": 5}), "address_command_rate_burst is without"),
             (json!({"stranger_limit": 5}), "stranger_limit is without"),
+            (json!({"waiting_size_limit": 4_194_303}), "waiting_size_limit is 4 MiB"),
             (json!({"trusted_proxies": ["a.example"]}), "trusted_proxies has"),
             (json!({"command_rate": 5}), "unknown field"),
             (json!({"command_rate_limit": -1}), "invalid value"),

@@ -30,10 +30,12 @@ pub struct Options {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSettings {
     /// Everybody could read them.
-    #[error("on the clients' port, and on an address that is not loopback, metrics need a token")]
+    #[error(
+        "on the clients' port, and on an address that is not loopback, metrics need a token: set one of 32 random characters or more"
+    )]
     Open,
     /// It lets everybody in.
-    #[error("token is empty")]
+    #[error("token is empty: give 32 random characters or more")]
     EmptyToken,
 }
 

@@ -44,7 +44,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Revoked, TooMany},
+    auth::Revoked,
     interests::{Hold, Interest, Interests},
     limits::{QUESTIONS_MAX, SURVEY_PATIENCE},
     wire::{Gate, Mail},
@@ -159,7 +159,7 @@ impl Nodes {
     }
 
     /// Takes what came over the bus, on its thread; whether it was for us.
-    pub(crate) fn heard(&self, channel: &str, payload: &[u8]) -> bool {
+    pub(crate) fn heard(&self, channel: &str, place: Option<u64>, payload: &[u8]) -> bool {
         if channel != ALL && channel != self.own && channel != REVOKED {
             return false;
         }
@@ -171,6 +171,7 @@ impl Nodes {
                 }
             }
             Ok(Heard::Ours(_) | Heard::OfAnotherCluster) => {}
+            Ok(Heard::From(_, Control::Revoke(revocation))) => self.take_revocation(revocation, place),
             Ok(Heard::From(from, control)) => self.take(from, control),
             Err(error) => {
                 tracing::warn!(%error, bytes = payload.len(), "what another server says is not understood");
@@ -183,13 +184,7 @@ impl Nodes {
         match control {
             Control::Steer(steer) => self.steer_here(steer),
             Control::Emulate(emulate) => self.emulate_here(emulate),
-            Control::Revoke(revocation) => {
-                if let Err(TooMany) = self.revoke_here(revocation) {
-                    tracing::error!(
-                        "more tokens are called back than can be remembered: some still count here"
-                    );
-                }
-            }
+            Control::Revoke(revocation) => self.take_revocation(revocation, None),
             Control::Ask { id, question } => {
                 if self.questions.try_send(Asked { id, from, question }).is_err() {
                     tracing::warn!("other servers ask faster than this one answers; a question was dropped");

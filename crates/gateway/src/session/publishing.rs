@@ -7,6 +7,7 @@ use naru_bus::{Keep, Once};
 
 use super::{Later, Session};
 use crate::{
+    auth::unix_millis,
     codes::{Disconnect, Failure, Refused},
     crossing,
     limits::{Doing, IDEMPOTENCY_WINDOW},
@@ -105,9 +106,11 @@ impl Session {
         let sender = Sender { chan_info: self.chan_info(channel), ..self.info() };
         let delta = wants_delta || namespace.delta_publish;
         let bytes = data.bytes().len();
-        let published = Published { tags, delta, ..Published::from(data) };
-        let payload = Envelope { sender: Some(sender), what: Said::Published(published) }.write();
         let history = namespace.history().filter(|_| !skips_history);
+        // Of what is live it is now.
+        let time = if history.is_some() { unix_millis() } else { 0 };
+        let published = Published { tags, delta, time, ..Published::from(data) };
+        let payload = Envelope { sender: Some(sender), what: Said::Published(published) }.write();
         let once = key.map(|key| Once { key, window: IDEMPOTENCY_WINDOW });
         let keep = match (history, &once) {
             (Some(History { size, ttl, meta_ttl }), _) => Some(Keep { size, ttl, meta_ttl }),

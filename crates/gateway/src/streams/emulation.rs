@@ -9,7 +9,10 @@ use naru_fanout::Core;
 use naru_ledger::Server;
 use tokio::time::timeout;
 
-use super::request::{admit, answer, body, encoding, not_allowed};
+use super::{
+    refusal::Takes,
+    request::{admit, body, encoding},
+};
 use crate::{
     limits::{ADMIT_PATIENCE, EMULATION_BYTES_MAX, MESSAGE_BYTES_MAX, SECRET_BYTES_MAX},
     nodes::{Base64, Emulate},
@@ -17,19 +20,22 @@ use crate::{
     wire::Gate,
 };
 
-const METHODS: &str = "POST, OPTIONS";
+const TAKES: Takes = Takes {
+    methods: "POST, OPTIONS",
+    what: "{\"node\", \"session\", \"data\"}: the two as the answer to connect has them, and commands as text",
+};
 
 /// Passes the commands of a request on. Whether there is such a session is not said: that its stream has ended is seen by
 /// whoever had it.
 pub(crate) async fn emulate(core: &Core<Gate>, request: Request<RequestBody>) -> Response<Body> {
-    let headers = match admit(&request, METHODS, &core.shared().origins) {
+    let headers = match admit(&request, TAKES.methods, &core.shared().origins) {
         Ok(headers) => headers,
-        Err((status, headers)) => return answer(status, headers),
+        Err((status, headers)) => return TAKES.answer(status, headers),
     };
     if request.method() != Method::POST {
-        return not_allowed(METHODS, headers);
+        return TAKES.not_allowed(headers);
     }
-    answer(passed_on(core, request).await.unwrap_or_else(|status| status), headers)
+    TAKES.answer(passed_on(core, request).await.unwrap_or_else(|status| status), headers)
 }
 
 /// Whether there is such a server.

@@ -14,6 +14,7 @@ mod cors;
 mod downstream;
 mod emulation;
 mod mailbox;
+mod refusal;
 mod request;
 mod secret;
 mod taking;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, EXPIRES, HeaderName, PRAGMA, TRANSFER_ENCODING,
+        CACHE_CONTROL, CONNECTION, CONTENT_TYPE, DATE, EXPIRES, HeaderName, PRAGMA, TRANSFER_ENCODING,
         X_CONTENT_TYPE_OPTIONS,
     },
 };
@@ -16,7 +16,7 @@ use hyper::body::{Body as HttpBody, Incoming as RequestBody};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{EVENTS_PATH, cors, mailbox::Mailbox, secret};
+use super::{EVENTS_PATH, cors, mailbox::Mailbox, refusal::Takes, secret};
 use crate::{
     admission::Pass,
     limits::{BODY_PATIENCE, MESSAGE_BYTES_MAX},
@@ -27,6 +27,13 @@ use crate::{
 
 /// The type of what is Protobuf.
 const PROTOBUF: &str = "application/octet-stream";
+
+const EVENTS: Takes = Takes {
+    methods: "GET, POST, OPTIONS",
+    what: "the first commands in JSON, which begin with connect, as cf_connect in the query or as the body",
+};
+const STREAM: Takes =
+    Takes { methods: "POST, OPTIONS", what: "the first commands, which begin with connect, as the body" };
 
 /// What nginx, and those that do as it does, are told so that they pass on what comes at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -58,9 +65,9 @@ pub(crate) async fn read(
     pass: Pass,
 ) -> Result<Opening, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
-    let methods = if is_events { "GET, POST, OPTIONS" } else { "POST, OPTIONS" };
-    let headers =
-        admit(&request, methods, &shared.origins).map_err(|(status, headers)| answer(status, headers))?;
+    let takes = if is_events { EVENTS } else { STREAM };
+    let headers = admit(&request, takes.methods, &shared.origins)
+        .map_err(|(status, headers)| takes.answer(status, headers))?;
     let heard = shared.backend.hear(request.headers());
     let is_bare = request.version() < Version::HTTP_11;
     let flavour = match encoding(request.headers()) {
@@ -73,12 +80,12 @@ pub(crate) async fn read(
         Method::POST => {
             body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX)).await
         }
-        _ => return Err(not_allowed(methods, headers)),
+        _ => return Err(takes.not_allowed(headers)),
     };
-    let first = read.map_err(|status| answer(status, headers.clone()))?;
+    let first = read.map_err(|status| takes.answer(status, headers.clone()))?;
     let secret = secret::new().map_err(|error| {
         tracing::error!(%error, "there is no randomness for a connection's secret");
-        answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
+        takes.answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
     })?;
     let head = head(flavour, is_bare, headers);
     Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
@@ -105,19 +112,6 @@ pub(super) fn admit(
         return Err((StatusCode::NO_CONTENT, headers));
     }
     Ok(headers)
-}
-
-/// An answer that ends here.
-pub(super) fn answer(status: StatusCode, headers: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-pub(super) fn not_allowed(methods: &'static str, mut headers: HeaderMap) -> Response<Body> {
-    headers.insert(ALLOW, HeaderValue::from_static(methods));
-    answer(StatusCode::METHOD_NOT_ALLOWED, headers)
 }
 
 /// What a body is written in.

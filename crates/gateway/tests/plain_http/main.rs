@@ -2,21 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
-mod far_end;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::{
     io::{BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::TcpStream,
     thread,
 };
 
-use far_end::{Answer, By, FarEnd, connect, post};
-use prost::Message;
+use prost::Message as _;
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
-use support::{Client, Harbour, PATIENCE, eventually, token};
+use support::{
+    Client, Harbour, PATIENCE, eventually,
+    far_end::{Answer, By, FarEnd, connect, narrow, narrow_subscriber, post},
+    protobuf::{self, Command, Connected, Emulation, Nothing},
+    token,
+};
 
 const BOTH: [By; 2] = [By::Stream, By::Events];
 
@@ -122,6 +124,15 @@ fn what_is_no_request_of_a_session_is_said_to_be_none() {
         assert_eq!(emulated(body), 400, "{body}");
     }
     assert_eq!(status(&post("/emulation", "application/octet-stream", b"\x0a\xff")), 400);
+    // And why, for who tries it by hand.
+    for (path, takes) in
+        [("/connection/sse", "cf_connect"), ("/emulation", "{\"node\", \"session\", \"data\"}")]
+    {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let (text, _) = Answer::to(gateway.address(), request.as_bytes()).body();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("this takes ") && text.contains(takes), "{text}");
+    }
     let to = |node: &str| emulated(&json!({"node": node, "session": "nobody's", "data": "{}"}).to_string());
     assert_eq!((to("elsewhere"), to("")), (404, 404));
     // Whose stream has ended sees that it has.
@@ -209,76 +220,25 @@ fn a_secret_is_nobody_elses_and_long() {
     assert_eq!(ann.ask(gateway.address(), "ping", json!({}))["id"], 2);
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Emulation {
-    #[prost(string, tag = "1")]
-    node: String,
-    #[prost(string, tag = "2")]
-    session: String,
-    #[prost(bytes = "vec", tag = "3")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Reply {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-    #[prost(message, optional, tag = "2")]
-    error: Option<Fault>,
-    #[prost(message, optional, tag = "5")]
-    connect: Option<Connected>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Fault {
-    #[prost(uint32, tag = "1")]
-    code: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Connected {
-    #[prost(string, tag = "9")]
-    session: String,
-    #[prost(string, tag = "10")]
-    node: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Command {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-    #[prost(message, optional, tag = "4")]
-    connect: Option<Token>,
-    #[prost(message, optional, tag = "11")]
-    ping: Option<Nothing>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Token {
-    #[prost(string, tag = "1")]
-    token: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Nothing {}
-
 #[test]
 fn protobuf_is_spoken_both_ways_when_the_type_says_so() {
     const TYPE: &str = "application/octet-stream";
     let harbour = Harbour::open();
     let gateway = harbour.gateway("a");
-    let command = Command { id: 1, connect: Some(Token { token: token("ann") }), ping: None };
+    let token = protobuf::Connect { token: token("ann"), ..Default::default() };
+    let command = Command { id: 1, connect: Some(token), ..Default::default() };
     let request = post("/connection/http_stream", TYPE, &command.encode_length_delimited_to_vec());
     let mut answer = Answer::to(gateway.address(), &request);
     assert_eq!(answer.header("content-type"), Some(TYPE));
-    let reply = Reply::decode_length_delimited(answer.chunk().unwrap().as_slice()).unwrap();
-    let Connected { session, node } = reply.connect.unwrap();
-    let data = [2, 3]
-        .map(|id| Command { id, connect: None, ping: Some(Nothing {}) }.encode_length_delimited_to_vec());
+    let reply = protobuf::Reply::decode_length_delimited(answer.chunk().unwrap().as_slice()).unwrap();
+    let Connected { session, node, .. } = reply.connect.unwrap();
+    let data = [2, 3].map(|id| {
+        Command { id, ping: Some(Nothing {}), ..Default::default() }.encode_length_delimited_to_vec()
+    });
     let body = Emulation { node, session, data: data.concat() }.encode_to_vec();
     assert_eq!(Answer::to(gateway.address(), &post("/emulation", TYPE, &body)).status, 204);
     for id in [2, 3] {
-        let reply = Reply::decode_length_delimited(answer.chunk().unwrap().as_slice()).unwrap();
+        let reply = protobuf::Reply::decode_length_delimited(answer.chunk().unwrap().as_slice()).unwrap();
         assert_eq!((reply.id, reply.error.unwrap().code), (id, 108));
     }
 }
@@ -368,25 +328,6 @@ fn a_client_that_waits_to_be_told_to_go_on_is_told() {
         answer = Answer::of(answer.into_reader());
     }
     FarEnd::connected(By::Stream, answer);
-}
-
-/// A connection into which little fits that is not read.
-fn narrow(address: SocketAddr, receive_bytes: usize) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(receive_bytes).unwrap();
-    socket.connect(&address.into()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.into()
-}
-
-fn narrow_subscriber(address: SocketAddr, channel: &str) -> FarEnd {
-    let mut stream = narrow(address, 4 << 10);
-    stream
-        .write_all(&post("/connection/http_stream", "application/json", connect("ann").as_bytes()))
-        .unwrap();
-    let mut ann = FarEnd::connected(By::Stream, Answer::of(BufReader::with_capacity(512, stream)));
-    ann.ask(address, "subscribe", json!({"channel": channel}));
-    ann
 }
 
 #[test]

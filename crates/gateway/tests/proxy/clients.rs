@@ -1,18 +1,18 @@
 //! Clients of every kind, what is passed on of theirs, and what each hears when the application fails.
 
-use std::net::TcpStream;
-
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use naru_gateway::{Gateway, metrics};
-use prost::Message as _;
 use serde_json::{Value, json};
-use tungstenite::{ClientRequestBuilder, Message, WebSocket};
 
 use crate::{
     application::{Application, Reply},
-    far_end::{Answer, By, FarEnd, post},
-    support::{Client, Harbour, PATIENCE, eventually, token},
+    support::{
+        Client, Harbour, eventually,
+        far_end::{Answer, By, FarEnd, post},
+        protobuf::{Command, Connect, Publish, Rpc, Speaker, Subscribe},
+        token,
+    },
     with,
 };
 
@@ -105,158 +105,6 @@ fn who_is_not_let_in_by_plain_http_is_told_the_same() {
     one.stop();
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-struct Command {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-    #[prost(message, optional, tag = "4")]
-    connect: Option<Connect>,
-    #[prost(message, optional, tag = "5")]
-    subscribe: Option<Subscribe>,
-    #[prost(message, optional, tag = "7")]
-    publish: Option<Publish>,
-    #[prost(message, optional, tag = "13")]
-    rpc: Option<Rpc>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Connect {
-    #[prost(bytes = "vec", tag = "2")]
-    data: Vec<u8>,
-    #[prost(map = "string, string", tag = "6")]
-    headers: std::collections::HashMap<String, String>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Subscribe {
-    #[prost(string, tag = "1")]
-    channel: String,
-    #[prost(bytes = "vec", tag = "8")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Publish {
-    #[prost(string, tag = "1")]
-    channel: String,
-    #[prost(bytes = "vec", tag = "2")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Rpc {
-    #[prost(bytes = "vec", tag = "1")]
-    data: Vec<u8>,
-    #[prost(string, tag = "2")]
-    method: String,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Answered {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-    #[prost(message, optional, tag = "2")]
-    error: Option<Fault>,
-    #[prost(message, optional, tag = "4")]
-    push: Option<Push>,
-    #[prost(message, optional, tag = "5")]
-    connect: Option<Data>,
-    #[prost(message, optional, tag = "6")]
-    subscribe: Option<Subscribed>,
-    #[prost(message, optional, tag = "13")]
-    rpc: Option<Said>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Fault {
-    #[prost(uint32, tag = "1")]
-    code: u32,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Push {
-    #[prost(message, optional, tag = "4")]
-    publication: Option<Publication>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Publication {
-    #[prost(bytes = "vec", tag = "4")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Data {
-    #[prost(bytes = "vec", tag = "5")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Subscribed {
-    #[prost(bytes = "vec", tag = "11")]
-    data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Said {
-    #[prost(bytes = "vec", tag = "1")]
-    data: Vec<u8>,
-}
-
-/// A client that speaks Protobuf, with one command under way.
-struct Binary {
-    socket: WebSocket<TcpStream>,
-    waiting: std::collections::VecDeque<Answered>,
-    pushes: Vec<Push>,
-}
-
-impl Binary {
-    fn open(gateway: &Gateway) -> Binary {
-        let address = gateway.address();
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request =
-            ClientRequestBuilder::new(format!("ws://{address}/connection/websocket").parse().unwrap())
-                .with_sub_protocol("centrifuge-protobuf");
-        let (socket, _) = tungstenite::client(request, stream).unwrap();
-        Binary { socket, waiting: [].into(), pushes: Vec::new() }
-    }
-
-    fn next(&mut self) -> Answered {
-        while self.waiting.is_empty() {
-            let Message::Binary(frame) = self.socket.read().unwrap() else { continue };
-            let mut rest = &frame[..];
-            while !rest.is_empty() {
-                self.waiting.push_back(Answered::decode_length_delimited(&mut rest).unwrap());
-            }
-        }
-        self.waiting.pop_front().unwrap()
-    }
-
-    fn ask(&mut self, command: Command) -> Answered {
-        let command = Command { id: 1, ..command };
-        self.socket.send(Message::binary(command.encode_length_delimited_to_vec())).unwrap();
-        loop {
-            let answered = self.next();
-            match answered.push {
-                Some(push) => self.pushes.push(push),
-                None if answered.id == 1 => return answered,
-                None => {}
-            }
-        }
-    }
-
-    fn publication(&mut self) -> Vec<u8> {
-        loop {
-            if let Some(publication) = self.pushes.pop().and_then(|push| push.publication) {
-                return publication.data;
-            }
-            let next = self.next();
-            self.pushes.extend(next.push);
-        }
-    }
-}
-
 #[test]
 fn bytes_of_protobuf_clients_go_to_the_application_and_come_back() {
     const BYTES: [u8; 4] = [0, 255, b'"', 7];
@@ -270,10 +118,10 @@ fn bytes_of_protobuf_clients_go_to_the_application_and_come_back() {
         application.answer("/subscribe", json!({"result": {"b64data": base64}}));
         application.answer("/publish", json!({"result": {"b64data": base64}}));
         application.answer("/rpc", json!({"result": {"b64data": base64}}));
-        let mut ada = Binary::open(&one);
+        let mut ada = Speaker::open(&one);
 
         let headers = [("X-A".to_owned(), "a".to_owned())].into();
-        let connect = Some(Connect { data: BYTES.into(), headers });
+        let connect = Some(Connect { data: BYTES.into(), headers, ..Default::default() });
         let reply = ada.ask(Command { connect, ..Default::default() });
         assert_eq!(reply.connect.unwrap_or_else(|| panic!("{:?}", reply.error)).data, BYTES);
         let asked = application.asked("/connect");
@@ -295,7 +143,7 @@ fn bytes_of_protobuf_clients_go_to_the_application_and_come_back() {
         assert_eq!(ada.ask(Command { rpc, ..Default::default() }).rpc.unwrap().data, BYTES);
         let publish = Some(Publish { channel: "chat:a".into(), data: vec![1, 2] });
         assert_eq!(ada.ask(Command { publish, ..Default::default() }).error, None);
-        assert_eq!(ada.publication(), BYTES);
+        assert_eq!(ada.publication().1.data, BYTES);
         assert_eq!(application.asked("/publish").body["b64data"], STANDARD.encode([1, 2]));
         for path in ["/connect", "/rpc"] {
             let body = application.asked(path).body;

@@ -4,9 +4,6 @@
 
 mod application;
 mod clients;
-#[path = "../plain_http/far_end.rs"]
-#[allow(dead_code, reason = "others use the rest")]
-mod far_end;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,6 +1,9 @@
 //! A broker, gateways at it, and clients of theirs, in this process.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod far_end;
+pub(crate) mod protobuf;
+
 use std::{
     cell::Cell,
     collections::VecDeque,

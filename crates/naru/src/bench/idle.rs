@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write as _},
+    io,
     net::TcpStream,
     thread,
     time::{Duration, Instant},
@@ -10,10 +10,17 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    connect::Connector, files, frame::shown, live::Live, nats, options::seconds, process::Process,
-    protocol::Protocol, target::Target,
+    connect::Connector,
+    files,
+    frame::shown,
+    live::Live,
+    nats,
+    options::seconds,
+    process::Process,
+    protocol::Protocol,
+    table::{self, Table},
+    target::Target,
 };
-use crate::printed::Printed;
 
 /// How often progress is shown, in connections.
 const SHOWN_EVERY: u32 = 500;
@@ -111,17 +118,14 @@ fn check(connection: &TcpStream, protocol: Protocol) -> anyhow::Result<()> {
     }
 }
 
-impl Report {
-    pub(super) fn print_table(&self) -> io::Result<()> {
-        let mut out = Printed;
-        writeln!(out, "{}: {} connections, idle for {:.1} s", self.server, self.connections, self.seconds)?;
-        let mut row = |name: &str, value: String| writeln!(out, "  {name:<26}{value:>14}");
-        let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
-        row("connects", format!("{:.0} /s", self.connects_per_second))?;
-        row("server memory, at first", mebibytes(self.start_resident_bytes))?;
-        row("server memory, with them", mebibytes(self.resident_bytes))?;
-        row("memory per connection", format!("{:.0} bytes", self.resident_bytes_per_connection))?;
-        row("server CPU, idle", format!("{:.3} cores", self.idle_cores))
+impl table::Report for Report {
+    fn table(&self) -> Table {
+        let Report { server, connections, seconds, .. } = self;
+        let mut table = Table::new(format!("{server}: {connections} connections, idle for {seconds:.1} s"));
+        table.row("connects", format!("{:.0} /s", self.connects_per_second));
+        let resident = [self.start_resident_bytes, self.resident_bytes];
+        table.held(resident, self.resident_bytes_per_connection, self.idle_cores);
+        table
     }
 }
 

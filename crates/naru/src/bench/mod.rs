@@ -27,6 +27,7 @@ mod queue;
 mod redis;
 mod report;
 mod run;
+mod server_use;
 mod subscriber;
 mod table;
 mod target;
@@ -68,17 +69,11 @@ enum Load {
 /// a queue is not what was acknowledged.
 pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.load {
-        Load::Pubsub(options) => {
-            let report = run::pubsub(&options)?;
-            if options.json { report::print_json(&report)? } else { report.print_table()? }
-        }
+        Load::Pubsub(options) => table::show(&run::pubsub(&options)?, options.json)?,
         Load::Queue(options) => queue::run(&options)?,
         Load::Gateway(options) => gateway::run(&options)?,
         Load::Ledger(options) => ledger::run(&options)?,
-        Load::Idle(options) => {
-            let report = idle::measure(&options)?;
-            if options.json { report::print_json(&report)? } else { report.print_table()? }
-        }
+        Load::Idle(options) => table::show(&idle::measure(&options)?, options.json)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -66,8 +66,7 @@ impl Pubsub {
 
     /// See the option of the same name.
     pub(super) fn lag_max(&self) -> u32 {
-        let in_flight = self.publishers.saturating_mul(self.in_flight);
-        self.lag_max.unwrap_or(if in_flight == 1 { 1 } else { in_flight.saturating_mul(4) })
+        self.lag_max.unwrap_or_else(|| lag_max(self.publishers, self.in_flight))
     }
 
     /// Of all publishers.
@@ -92,8 +91,19 @@ impl Pubsub {
 
     /// How many subscribers follow `channel`.
     pub(super) fn fan_out(&self, channel: u32) -> u32 {
-        (self.subscribers - channel).div_ceil(self.channels)
+        fan_out(self.subscribers, self.channels, channel)
     }
+}
+
+/// How far subscribers may lag if nothing is said: with one publish in flight in all it waits for its deliveries.
+pub(super) fn lag_max(publishers: u32, in_flight: u32) -> u32 {
+    let in_flight = publishers.saturating_mul(in_flight);
+    if in_flight == 1 { 1 } else { in_flight.saturating_mul(4) }
+}
+
+/// How many of the subscribers follow one of the channels that they are spread over, one after the other.
+pub(super) fn fan_out(subscribers: u32, channels: u32, channel: u32) -> u32 {
+    (subscribers - channel).div_ceil(channels)
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {

@@ -6,11 +6,13 @@ use std::{
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::{options::Pubsub, process::CpuTime};
+use super::{
+    options::Pubsub,
+    process::CpuTime,
+    server_use::{Done, Resident, ServerUse, cores},
+    table::{self, Table},
+};
 use crate::printed::Printed;
-
-/// Of a rate asked for, how much counts as all of it: a window begins and ends somewhere between two messages.
-pub(super) const RATE_KEPT: f64 = 0.99;
 
 /// What was measured. The names are those of the JSON output; units are in the names.
 #[derive(Debug, Serialize)]
@@ -69,20 +71,6 @@ impl Latency {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct ServerUse {
-    user_us_per_delivery: f64,
-    system_us_per_delivery: f64,
-    cpu_us_per_delivery: f64,
-    cpu_us_per_publish: f64,
-    /// CPU seconds a second.
-    cores: f64,
-    /// Before the first connection.
-    start_resident_bytes: u64,
-    /// Since the process began.
-    peak_resident_bytes: u64,
-}
-
 /// One JSON object, on a line of its own.
 pub(super) fn print_json(report: &impl Serialize) -> io::Result<()> {
     let mut out = Printed;
@@ -111,8 +99,6 @@ pub(super) struct Used {
 impl Report {
     pub(super) fn new(options: &Pubsub, window: &Window, latency: &Histogram<u64>) -> Self {
         let seconds = window.length.as_secs_f64();
-        let cores = |time: CpuTime| (time.user + time.system).as_secs_f64() / seconds;
-        let per_delivery = |time: Duration| time.as_secs_f64() * 1e6 / window.delivered as f64;
         Report {
             server: format!("{}:{}", options.target.host, options.target.port()),
             protocol: options.target.protocol.name(),
@@ -131,25 +117,18 @@ impl Report {
             deliveries_per_second: window.delivered as f64 / seconds,
             latency: Latency::new(latency),
             server_use: window.server.as_ref().map(|&Used { time, resident_before, resident_peak }| {
-                ServerUse {
-                    user_us_per_delivery: per_delivery(time.user),
-                    system_us_per_delivery: per_delivery(time.system),
-                    cpu_us_per_delivery: per_delivery(time.user + time.system),
-                    cpu_us_per_publish: (time.user + time.system).as_secs_f64() * 1e6
-                        / window.answered.max(1) as f64,
-                    cores: cores(time),
-                    start_resident_bytes: resident_before,
-                    peak_resident_bytes: resident_peak,
-                }
+                let done = Done { delivered: window.delivered, answered: window.answered };
+                let resident = Resident { start: resident_before, peak: resident_peak };
+                ServerUse::new(time, window.length, &done, &resident)
             }),
-            generator_cores: cores(window.generator),
+            generator_cores: cores(window.generator, window.length),
         }
     }
+}
 
-    pub(super) fn print_table(&self) -> io::Result<()> {
-        let mut out = Printed;
-        writeln!(
-            out,
+impl table::Report for Report {
+    fn table(&self) -> Table {
+        let mut table = Table::new(format!(
             "{}: subscribers {}, channels {}, publishers {} x {} in flight, patterns {}, payload {} bytes, {:.1} s",
             self.server,
             self.subscribers,
@@ -159,27 +138,13 @@ impl Report {
             self.patterns,
             self.payload_bytes,
             self.seconds,
-        )?;
-        let mut row = |name: &str, value: String| writeln!(out, "  {name:<26}{value:>14}");
-        row("publishes", format!("{:.0} /s", self.publishes_per_second))?;
-        if let Some(rate) = self.rate {
-            let kept = self.publishes_per_second >= f64::from(rate) * RATE_KEPT;
-            row("  asked for", format!("{rate} /s{}", if kept { "" } else { ": not reached" }))?;
+        ));
+        table.rates(self.publishes_per_second, self.rate, self.deliveries_per_second);
+        table.latency("latency", &self.latency);
+        if let Some(server_use) = &self.server_use {
+            server_use.show(&mut table);
         }
-        row("deliveries", format!("{:.0} /s", self.deliveries_per_second))?;
-        for (name, latency_us) in self.latency.named() {
-            row(&format!("latency {name}"), format!("{latency_us:.0} µs"))?;
-        }
-        if let Some(server) = &self.server_use {
-            row("server CPU per delivery", format!("{:.3} µs", server.cpu_us_per_delivery))?;
-            row("  of it user", format!("{:.3} µs", server.user_us_per_delivery))?;
-            row("  of it system", format!("{:.3} µs", server.system_us_per_delivery))?;
-            row("server CPU per publish", format!("{:.3} µs", server.cpu_us_per_publish))?;
-            row("server CPU", format!("{:.2} cores", server.cores))?;
-            let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
-            row("server memory, at first", mebibytes(server.start_resident_bytes))?;
-            row("server memory, peak", mebibytes(server.peak_resident_bytes))?;
-        }
-        row("load generator CPU", format!("{:.2} cores", self.generator_cores))
+        table.row("load generator CPU", format!("{:.2} cores", self.generator_cores));
+        table
     }
 }

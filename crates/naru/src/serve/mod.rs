@@ -98,7 +98,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "IP:PORT")]
     api_address: Option<SocketAddr>,
     /// A web site whose pages may connect, beside the server's own, such as https://app.example.com; * for all.
-    #[arg(long = "origin", value_name = "ORIGIN")]
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
     origins: Vec<String>,
     /// Rooms that every signed-in user may make, who then owns them and lets others in: a pattern of their names, as
     /// KEYS takes it, such as 'team-*'; to be given several times [default: none].
@@ -116,6 +116,9 @@ pub(crate) struct Options {
     drain: Option<Duration>,
 }
 
+/// Bytes of a secret for HMAC that nobody finds out by trying, as the standard for HS256 wants it.
+const SECRET_BYTES_WANTED: usize = 32;
+
 /// The most time for clients to be sent away in.
 const DRAIN_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -123,6 +126,22 @@ fn drain_time(text: &str) -> Result<Duration, &'static str> {
     let time = humantime::parse_duration(text)
         .map_err(|_| "it is no time: write it as \"5s\", \"1h30m\" or \"250ms\"")?;
     if time <= DRAIN_MAX { Ok(time) } else { Err("it is an hour at most") }
+}
+
+/// One that no browser would ever say lets nobody in, and nobody would see why.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let is_one = text.split_once("://").is_some_and(|(scheme, host)| {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let ends_or_is_odd = |byte: u8| b"/?#*@\\".contains(&byte) || !byte.is_ascii_graphic();
+        !scheme.is_empty() && scheme.bytes().all(is_name) && !host.bytes().any(ends_or_is_odd)
+    });
+    if is_one || text == "*" || text == "null" {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "it takes origins as browsers say them, such as \"https://app.example.com\", without a path or a pattern, or \"*\" \
+         for all",
+    )
 }
 
 pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Result<ExitCode> {
@@ -153,6 +172,10 @@ struct Checked {
     made: Option<String>,
     terms: Terms,
     parameters: Parameters,
+    /// What keys and hooks are asked with, if any of them is reached by TLS.
+    outbound_tls: Option<Arc<rustls::ClientConfig>>,
+    /// The broker, if it is elsewhere.
+    target: Option<Target>,
 }
 
 impl Checked {
@@ -170,12 +193,20 @@ impl Checked {
         };
         let tokens = Tokens::new(token, settings.subscription_token.clone());
         let proxies = Proxies::new(&settings.client, &settings.rpc, &settings.proxies, &settings.channel)?;
+        let tokens = tokens.context("--token-secret, or [token] and [subscription_token]")?;
+        let outbound_tls = if tokens.want_tls() || proxies.want_tls() {
+            let authorities = settings.outbound_authorities.as_deref();
+            let trust = authorities.map_or(Trust::System, Trust::SystemAnd);
+            Some(Arc::new(tls_client::terms(&trust, None).context("[outbound]")?))
+        } else {
+            None
+        };
         // Nobody needs it to be let in.
         let made = made.filter(|_| !proxies.admit());
         Ok(Checked {
             name,
             cluster: cluster.context("--cluster, or server.cluster")?.unwrap_or_default(),
-            tokens: tokens.context("--token-secret, or [token] and [subscription_token]")?,
+            tokens,
             proxies,
             api: settings.api.clone().try_into().context("[http_api]")?,
             limits: settings.limits.clone().try_into().context("[limits]")?,
@@ -183,12 +214,14 @@ impl Checked {
             made,
             terms: terms(settings)?,
             parameters: parameters(settings)?,
+            outbound_tls,
+            target: remote_broker(&settings.broker)?,
         })
     }
 }
 
 /// Why a chat server has not started, and what to do about it.
-fn not_started(error: StartError, broker: String) -> anyhow::Error {
+fn not_started(error: StartError) -> anyhow::Error {
     match error {
         StartError::Api(address, error) => {
             listen::explain_other("the server API", address, "--api-address, or http_api.address", &error)
@@ -196,36 +229,33 @@ fn not_started(error: StartError, broker: String) -> anyhow::Error {
         StartError::Metrics(address, error) => {
             listen::explain_other("metrics", address, "metrics.address", &error)
         }
-        StartError::Bus(error) if !broker.is_empty() => anyhow::Error::new(error).context(broker),
         error => error.into(),
     }
 }
 
 fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Result<ExitCode> {
+    let secret = settings.token.hmac_secret_key.as_ref();
+    if secret.is_some_and(|secret| secret.expose().len() < SECRET_BYTES_WANTED) {
+        tracing::warn!(
+            "the secret of tokens has fewer than {SECRET_BYTES_WANTED} bytes: who finds it out by trying signs in as \
+             anybody; give that many random characters, or more"
+        );
+    }
     let listener = listen::bind(settings.bind, settings.port, "--port")?;
     let address = listener.address();
     let server = match checked.name {
         Some(name) => name,
         None => Server::parse(&format!("server-{}-{}", address.port(), secret::suffix()?))?,
     };
-    let Checked { cluster, tokens, proxies, made, api, limits, metrics, .. } = checked;
-    let outbound_tls = if tokens.want_tls() || proxies.want_tls() {
-        let authorities = settings.outbound_authorities.as_deref();
-        let trust = authorities.map_or(Trust::System, Trust::SystemAnd);
-        Some(Arc::new(tls_client::terms(&trust, None).context("[outbound]")?))
-    } else {
-        None
-    };
+    let Checked { cluster, tokens, proxies, made, api, limits, metrics, outbound_tls, .. } = checked;
     let cores = settings.cores;
-    let (mut broker, target, place) = match &settings.broker {
-        At::Inside { data, resp_port } => {
+    let (mut broker, target) = match (&settings.broker, checked.target) {
+        (At::Inside { data, resp_port }, _) => {
             let broker = embedded_broker(data, *resp_port, checked.parameters, cores)?;
             let target = Target::Embedded(Arc::new(broker.connector()));
-            (Some(broker), target, String::new())
+            (Some(broker), target)
         }
-        At::Url { url, authorities, shown } => {
-            (None, remote_broker(url, authorities.as_deref(), shown.as_ref())?, format!("--broker {url}"))
-        }
+        (At::Url { .. }, target) => (None, target.expect("one elsewhere was understood before")),
     };
     let about = pages::About { server: server.as_str().into(), demo: false, peers: Vec::new() };
     let gateway = Gateway::start_on(
@@ -252,7 +282,7 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         },
         target,
     )
-    .map_err(|error| not_started(error, place))?;
+    .map_err(not_started)?;
     let api = gateway.api_address();
     if let Some(address) = gateway.metrics_address() {
         tracing::info!(%address, "metrics are served");
@@ -301,13 +331,14 @@ async fn renew_at_hangups(file: Option<&Path>, gateway: &Gateway) -> io::Result<
     .await
 }
 
-fn remote_broker(
-    url: &str,
-    authorities: Option<&Path>,
-    shown: Option<&(PathBuf, PathBuf)>,
-) -> anyhow::Result<Target> {
-    let shown = shown.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-    remote::target(url, authorities, shown)
+/// The broker, if it is elsewhere, as far as it can be known without going there.
+fn remote_broker(at: &At) -> anyhow::Result<Option<Target>> {
+    let At::Url { url, authorities, shown } = at else { return Ok(None) };
+    let shown = shown.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    let target = remote::target(url, authorities.as_deref(), shown)?;
+    // It is not repeated: it may hold a password.
+    target.check().context("--broker, or broker.url")?;
+    Ok(Some(target))
 }
 
 /// What a Redis or Valkey has to be told of the ledger that it is to keep. Naru's broker has that from who started it.

@@ -63,7 +63,9 @@ impl Settings {
         let set = file.broker.set.iter().map(|(name, value)| (name.clone(), value.0.clone()));
         let mut api = file.http_api;
         if let Some(key) = &options.api_key {
-            api.key = Some(api::SecretKey::new(key).context("--api-key is empty")?);
+            api.key = Some(api::SecretKey::new(key).context(
+                "--api-key is empty: give 32 random characters or more, or leave it out to have no server API",
+            )?);
         }
         api.address = options.api_address.or(api.address);
         let mut token = file.token;
@@ -141,12 +143,12 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_and_that_over_the_defaults() {
-        let file = "[server]\nport = 1\nname = \"file\"\norigins = [\"a\", \"b\"]\n[rooms]\nnew = [\"x\"]\n\
+        let file = "[server]\nport = 1\nname = \"file\"\norigins = [\"https://a\", \"https://b\"]\n[rooms]\nnew = [\"x\"]\n\
                     [broker.set]\nledger-members-max = 7\n[token]\nhmac_secret_key = \"file\"";
-        let line = "--port 2 --origin c --set ledger-members-max=8";
+        let line = "--port 2 --origin https://c --set ledger-members-max=8";
         let both = settings(line, file);
         assert_eq!((both.port, both.name.as_deref()), (2, Some("file")));
-        assert_eq!((both.origins, both.rooms.made), (vec!["c".to_owned()], vec!["x".to_owned()]));
+        assert_eq!((both.origins, both.rooms.made), (vec!["https://c".to_owned()], vec!["x".to_owned()]));
         assert_eq!(both.set.last().unwrap(), &("ledger-members-max".to_owned(), "8".to_owned()));
         let by_file = settings("", file);
         assert_eq!((by_file.port, by_file.origins.len()), (1, 2));

@@ -13,6 +13,7 @@ use super::{
     PUBLISHING, is_zero,
 };
 use crate::{
+    auth::unix_millis,
     limits::IDEMPOTENCY_WINDOW,
     namespaces::History,
     publication::{Envelope, Payload, Published, Said},
@@ -77,7 +78,8 @@ impl Outgoing {
     ) -> Result<Outgoing, Refusal> {
         // Whether there has to be something is the namespace's to say.
         let data = data.unwrap_or_else(|| Payload::Binary(Bytes::new()));
-        let published = Published { tags: tags.unwrap_or_default(), ..Published::from(data.clone()) };
+        let tags = tags.unwrap_or_default();
+        let published = Published { tags, time: unix_millis(), ..Published::from(data.clone()) };
         let written = |published| Envelope { sender: None, what: Said::Published(published) }.write();
         let delta = written(Published { delta: true, ..published.clone() });
         Api::check_size(delta.len())?;

@@ -27,7 +27,7 @@ use crate::bench::{
     files,
     live::Live,
     options::seconds,
-    table::{self, Table, mebibytes},
+    table::{self, Table},
 };
 
 /// How often progress is shown, in connections.
@@ -207,10 +207,8 @@ impl table::Report for Report {
             self.server, self.protocol, self.connections, self.seconds
         ));
         table.row("connects", format!("{:.0} /s, {} at once", self.connects_per_second, self.at_once));
-        table.row("server memory, at first", mebibytes(self.start_resident_bytes));
-        table.row("server memory, with them", mebibytes(self.resident_bytes));
-        table.row("memory per connection", format!("{:.0} bytes", self.resident_bytes_per_connection));
-        table.row("server CPU, idle", format!("{:.3} cores", self.idle_cores));
+        let resident = [self.start_resident_bytes, self.resident_bytes];
+        table.held(resident, self.resident_bytes_per_connection, self.idle_cores);
         table
     }
 }

@@ -1,10 +1,8 @@
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::bench::{
     process::{CpuTime, Process},
-    table::{Table, mebibytes},
+    server_use::{Done, Resident, ServerUse, cores},
 };
 
 /// Reads what the servers, if they run here, and the load generator use.
@@ -25,21 +23,6 @@ pub(super) struct Between {
     pub(super) length: Duration,
     servers: Option<CpuTime>,
     generator: CpuTime,
-}
-
-/// Of all servers. The names are those of the JSON output; units are in the names.
-#[derive(Debug, Serialize)]
-pub(super) struct ServerUse {
-    user_us_per_delivery: f64,
-    system_us_per_delivery: f64,
-    cpu_us_per_delivery: f64,
-    cpu_us_per_publish: f64,
-    /// CPU seconds a second.
-    cores: f64,
-    /// Before the first connection.
-    start_resident_bytes: u64,
-    /// Since the processes began.
-    peak_resident_bytes: u64,
 }
 
 impl Meter {
@@ -86,16 +69,9 @@ impl Meter {
         answered: u64,
     ) -> anyhow::Result<Option<ServerUse>> {
         let Some(time) = between.servers else { return Ok(None) };
-        let each = |time: Duration, count: u64| time.as_secs_f64() * 1e6 / count.max(1) as f64;
-        Ok(Some(ServerUse {
-            user_us_per_delivery: each(time.user, delivered),
-            system_us_per_delivery: each(time.system, delivered),
-            cpu_us_per_delivery: each(time.user + time.system, delivered),
-            cpu_us_per_publish: each(time.user + time.system, answered),
-            cores: cores(time, between.length),
-            start_resident_bytes: self.start_resident_bytes,
-            peak_resident_bytes: sum(&self.servers, Process::peak_resident_bytes)?,
-        }))
+        let peak = sum(&self.servers, Process::peak_resident_bytes)?;
+        let resident = Resident { start: self.start_resident_bytes, peak };
+        Ok(Some(ServerUse::new(time, between.length, &Done { delivered, answered }, &resident)))
     }
 }
 
@@ -111,22 +87,6 @@ impl Between {
     }
 }
 
-impl ServerUse {
-    pub(super) fn show(&self, table: &mut Table) {
-        table.row("server CPU per delivery", format!("{:.3} µs", self.cpu_us_per_delivery));
-        table.row("  of it user", format!("{:.3} µs", self.user_us_per_delivery));
-        table.row("  of it system", format!("{:.3} µs", self.system_us_per_delivery));
-        table.row("server CPU per publish", format!("{:.3} µs", self.cpu_us_per_publish));
-        table.row("server CPU", format!("{:.2} cores", self.cores));
-        table.row("server memory, at first", mebibytes(self.start_resident_bytes));
-        table.row("server memory, peak", mebibytes(self.peak_resident_bytes));
-    }
-}
-
 fn sum(processes: &[Process], of: fn(Process) -> anyhow::Result<u64>) -> anyhow::Result<u64> {
     processes.iter().map(|process| of(*process)).sum()
-}
-
-fn cores(time: CpuTime, length: Duration) -> f64 {
-    (time.user + time.system).as_secs_f64() / length.as_secs_f64().max(1e-3)
 }

@@ -9,7 +9,7 @@ use super::{
     server::Servers,
     tongue::Tongue,
 };
-use crate::bench::options::seconds;
+use crate::bench::options::{fan_out, lag_max, seconds};
 
 /// The namespace of channels, unless another is given: Naru has it open.
 pub(super) const NAMESPACE: &str = "public";
@@ -96,8 +96,7 @@ impl Load {
     /// See the option of the same name. Those of a place are what counts: of one message to each of many there are as
     /// many under way as are in flight.
     pub(super) fn lag_max(&self) -> u32 {
-        let in_flight = self.publishers.saturating_mul(self.in_flight);
-        self.lag_max.unwrap_or(if in_flight == 1 { 1 } else { in_flight.saturating_mul(4) })
+        self.lag_max.unwrap_or_else(|| lag_max(self.publishers, self.in_flight))
     }
 
     pub(super) fn places(&self) -> Vec<Place> {
@@ -113,7 +112,7 @@ impl Load {
 
     /// How many subscribers hear what is sent to a place.
     pub(super) fn fan_out(&self, channel: u32) -> u32 {
-        (self.subscribers - channel).div_ceil(self.channels())
+        fan_out(self.subscribers, self.channels(), channel)
     }
 
     /// Files that the load generator needs: connections, and what the event loops of its threads need.

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{
-    meter::{Between, Meter, ServerUse},
+    meter::{Between, Meter},
     options::Load,
     payload::Payload,
     place::Place,
@@ -18,8 +18,9 @@ use crate::bench::{
     files,
     live::Live,
     progress::{Phase, Progress},
-    report::{Latency, RATE_KEPT},
+    report::Latency,
     run::Threads,
+    server_use::ServerUse,
     table::{self, Table},
 };
 
@@ -191,12 +192,7 @@ impl table::Report for Report {
             self.payload_bytes,
             self.seconds,
         ));
-        table.row("publishes", format!("{:.0} /s", self.publishes_per_second));
-        if let Some(rate) = self.rate {
-            let kept = self.publishes_per_second >= f64::from(rate) * RATE_KEPT;
-            table.row("  asked for", format!("{rate} /s{}", if kept { "" } else { ": not reached" }));
-        }
-        table.row("deliveries", format!("{:.0} /s", self.deliveries_per_second));
+        table.rates(self.publishes_per_second, self.rate, self.deliveries_per_second);
         table.latency("latency", &self.latency);
         if let Some(server_use) = &self.server_use {
             server_use.show(&mut table);

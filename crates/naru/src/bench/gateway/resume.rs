@@ -1,8 +1,12 @@
 //! Many connections that are cut off, miss something, and all come back at once, beside traffic that goes on.
 
 use std::{
+    convert::Infallible,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender, TryRecvError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +18,7 @@ use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
-    sync::Semaphore,
+    sync::{Semaphore, oneshot},
     task::{JoinSet, LocalSet},
     time::timeout,
 };
@@ -124,16 +128,23 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Report> {
     meanwhile.progress.enter(Phase::Measure);
     live.write("all come back");
     let began = Instant::now();
+    let (tell, told) = mpsc::sync_channel(1);
+    let (stay, go) = oneshot::channel();
     let come_back =
-        thread::Builder::new().name("returning".to_owned()).spawn(move || returning.come_back())?;
-    while !come_back.is_finished() {
-        meanwhile.threads.watch(Duration::from_millis(1))?;
-    }
+        thread::Builder::new().name("returning".to_owned()).spawn(move || returning.come_back(&tell, go))?;
+    let resume = loop {
+        match told.try_recv() {
+            Ok(resume) => break Some(resume),
+            Err(TryRecvError::Empty) => meanwhile.threads.watch(Duration::from_millis(1))?,
+            Err(TryRecvError::Disconnected) => break None,
+        }
+    };
     let resumed = began.elapsed();
-    let resume =
-        come_back.join().map_err(|_| anyhow::anyhow!("the thread of those who come back failed"))??;
     let cpu = crate::bench::process::Process::own().cpu_time()?.since(cpu_before);
     let meanwhile = meanwhile.finish()?;
+    drop(stay);
+    come_back.join().map_err(|_| anyhow::anyhow!("the thread of those who come back failed"))??;
+    let resume = resume.context("nobody has come back")?;
     live.show_count("came back", u64::from(options.connections));
     Ok(Report {
         server: load.servers.names(),
@@ -196,8 +207,12 @@ impl Returning {
         Ok(Returning { doors: doors.clone(), at_once: options.at_once, missed: options.missed, payload, all })
     }
 
-    /// How long each takes to be back.
-    fn come_back(self) -> anyhow::Result<Histogram<u64>> {
+    /// Tells how long each takes to be back, and holds all until it may `go`: that so many leave at once is not measured.
+    fn come_back(
+        self,
+        tell: &SyncSender<Histogram<u64>>,
+        go: oneshot::Receiver<Infallible>,
+    ) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let turns = Arc::new(Semaphore::new(self.at_once as usize));
         let (doors, missed, payload) = (Rc::new(self.doors), self.missed, Rc::new(self.payload));
@@ -210,7 +225,6 @@ impl Returning {
                     let began = Instant::now();
                     let user = absent.user.clone();
                     let back = timeout(RETURN_TIME_MAX, absent.come_back(&doors, missed, &payload)).await;
-                    // Held until the end of the run.
                     let stream = back.context("it took too long").flatten().context(user)?;
                     Ok::<_, anyhow::Error>((stream, began.elapsed()))
                 });
@@ -221,7 +235,11 @@ impl Returning {
                 latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
                 there.push(stream);
             }
-            Ok(latency)
+            // Nobody listens any longer if the traffic beside has failed.
+            let _ = tell.send(latency);
+            // Nothing is ever said: it ends.
+            let _ = go.await;
+            Ok(())
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::de::{Error, Expected, Unexpected};
 
 use super::tree::Place;
-use crate::nearest;
+use crate::{nearest, wanted};
 
 /// Something wrong. Values are not repeated: one may be a secret.
 #[derive(Debug)]
@@ -75,7 +75,8 @@ impl std::error::Error for Fault {}
 
 impl Error for Fault {
     fn custom<T: Display>(what: T) -> Fault {
-        Fault::new(what)
+        let what = what.to_string();
+        Fault::new(wanted::instead_of(&what).unwrap_or(&what))
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Fault {

@@ -35,6 +35,7 @@ pub(in crate::serve) struct Server {
     pub(in crate::serve) port: Option<u16>,
     #[serde(deserialize_with = "cores")]
     pub(in crate::serve) cores: Option<u16>,
+    #[serde(deserialize_with = "origins")]
     pub(in crate::serve) origins: Vec<String>,
     #[serde(deserialize_with = "drain")]
     pub(in crate::serve) drain: Option<Duration>,
@@ -153,6 +154,11 @@ fn cores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::E
         cores @ 1..=256 => Ok(Some(cores)),
         _ => Err(D::Error::custom("it takes a whole number from 1 to 256")),
     }
+}
+
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let all = Vec::<String>::deserialize(deserializer)?;
+    all.iter().map(|one| crate::serve::origin(one)).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

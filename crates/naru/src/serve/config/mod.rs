@@ -4,7 +4,7 @@
 //! which is what its part can be set to. The reader (`reader.rs`) knows where everything stands, so a fault names the line,
 //! the key, and what is wanted there.
 
-use std::{env, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{env, fs, io, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{anyhow, ensure};
 use serde::Deserialize;
@@ -37,8 +37,8 @@ pub(super) fn load(file: Option<&Path>) -> anyhow::Result<File> {
         return read("", "", variables).map_err(|fault| anyhow!(fault));
     };
     let shown = file.display().to_string();
-    let text =
-        fs::read_to_string(file).map_err(|error| anyhow!("--config: {shown} cannot be read: {error}"))?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| anyhow!("--config: {shown} cannot be read: {}", unreadable(&error)))?;
     let mode =
         fs::metadata(file).map_err(|error| anyhow!("--config: {shown}: {error}"))?.permissions().mode();
     ensure!(
@@ -49,6 +49,21 @@ pub(super) fn load(file: Option<&Path>) -> anyhow::Result<File> {
         eprintln!("naru: {shown} has secrets in it, and others may read it: chmod go-r {shown}");
     }
     read(&text, &shown, variables).map_err(|fault| anyhow!("--config: {fault}"))
+}
+
+/// What is wrong with a file, and what to do about it.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such file; naru serve --print-config > naru.toml writes one".into()
+        }
+        io::ErrorKind::IsADirectory => "it is a folder; name the file in it".into(),
+        io::ErrorKind::PermissionDenied => {
+            "this user may not; make it the user's own (chown), for nobody else to read (chmod 600)".into()
+        }
+        io::ErrorKind::InvalidData => "it is no text in UTF-8; name a file in TOML".into(),
+        _ => error.to_string(),
+    }
 }
 
 /// Reads the text of a file, and what the environment says.

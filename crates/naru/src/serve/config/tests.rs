@@ -73,7 +73,19 @@ fn a_fault_names_file_line_key_and_what_to_write() {
             "[server]\norigins = [1]",
             "naru.toml:2: server.origins[1]: it takes a text in quotes, not a number",
         ),
-        ("[server]\nbind = \"nowhere\"", "naru.toml:2: server.bind: invalid IP address syntax"),
+        (
+            "[server]\nbind = \"nowhere\"",
+            "naru.toml:2: server.bind: it takes an IP address, such as \"127.0.0.1\"",
+        ),
+        (
+            "[metrics]\naddress = \"here\"",
+            "naru.toml:2: metrics.address: it takes an IP address and a port, such as \"127.0.0.1:9100\"",
+        ),
+        (
+            "[server]\norigins = [\"*\", \"app.example\"]",
+            "naru.toml:2: server.origins: it takes origins as browsers say them, such as \"https://app.example.com\", \
+             without a path or a pattern, or \"*\" for all",
+        ),
         ("server = 1", "naru.toml:1: server: it takes a table, not a number"),
         (
             "[token]\nhmac_secret_key = 7",

@@ -6,8 +6,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
-use crate::support::{PATIENCE, token};
+use super::{PATIENCE, token};
 
 /// An answer of which the head has been read.
 pub(crate) struct Answer {
@@ -193,4 +194,24 @@ impl FarEnd {
     pub(crate) fn cut(self) {
         self.answer.stream().shutdown(Shutdown::Both).unwrap();
     }
+}
+
+/// A connection into which little fits that is not read.
+pub(crate) fn narrow(address: SocketAddr, receive_bytes: usize) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(receive_bytes).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// One that follows a channel, and reads nothing of it unless it is asked to.
+pub(crate) fn narrow_subscriber(address: SocketAddr, channel: &str) -> FarEnd {
+    let mut stream = narrow(address, 4 << 10);
+    stream
+        .write_all(&post("/connection/http_stream", "application/json", connect("ann").as_bytes()))
+        .unwrap();
+    let mut ann = FarEnd::connected(By::Stream, Answer::of(BufReader::with_capacity(512, stream)));
+    ann.ask(address, "subscribe", json!({"channel": channel}));
+    ann
 }

@@ -1,0 +1,117 @@
+//! What waits for all clients of a server together: where it has a bound (`limits.waiting_size_limit`), the clients for whom most
+//! waits are cut off until it fits. What one client may have waiting is bounded in any case.
+
+use std::{
+    rc::Rc,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use naru_fanout::{Core, CoreId, Peer};
+use tokio::time::sleep;
+
+use crate::{session::Session, wire::Gate};
+
+/// How often a core adds up. What comes in between is not seen: the bound is exceeded by as much as that.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What waits on each core, in bytes. A frame that many wait for is counted for each of them.
+pub(crate) struct Waiting {
+    most: Option<usize>,
+    cores: Box<[OfCore]>,
+}
+
+#[derive(Default)]
+struct OfCore {
+    is_watched: AtomicBool,
+    bytes: AtomicUsize,
+    /// Of the client for whom most waits.
+    largest: AtomicUsize,
+}
+
+impl Waiting {
+    pub(crate) fn new(most: Option<usize>, cores: usize) -> Waiting {
+        Waiting { most, cores: (0..cores).map(|_| OfCore::default()).collect() }
+    }
+
+    fn note(&self, core: CoreId, bytes: usize, largest: usize) {
+        self.cores[core.0].bytes.store(bytes, Ordering::Relaxed);
+        self.cores[core.0].largest.store(largest, Ordering::Relaxed);
+    }
+
+    fn total(&self) -> usize {
+        self.cores.iter().map(|core| core.bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether for no client on another core more waits than this.
+    fn is_largest(&self, core: CoreId, bytes: usize) -> bool {
+        let others = self.cores.iter().enumerate().filter(|(other, _)| *other != core.0);
+        others.map(|(_, core)| core.largest.load(Ordering::Relaxed)).all(|largest| largest <= bytes)
+    }
+}
+
+/// Begins to see to the bound, if there is one: with the first client of a core, for as long as that runs.
+pub(crate) fn watch(core: &Rc<Core<Gate>>) {
+    let waiting = &core.shared().waiting;
+    let Some(most) = waiting.most else { return };
+    if waiting.cores[core.id().0].is_watched.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let core = core.clone();
+    tokio::task::spawn_local(async move {
+        loop {
+            sleep(LOOK_EVERY).await;
+            look(&core, most);
+        }
+    });
+}
+
+fn look(core: &Rc<Core<Gate>>, most: usize) {
+    let (mut bytes, mut behind): (usize, Vec<(usize, Rc<Session>)>) = (0, Vec::new());
+    core.each_peer(|session| {
+        let queued = session.link().queued();
+        if queued > 0 {
+            bytes += queued;
+            behind.push((queued, session.clone()));
+        }
+    });
+    behind.sort_unstable_by_key(|(queued, _)| *queued);
+    let waiting = &core.shared().waiting;
+    let mut cut_off = 0_u32;
+    loop {
+        waiting.note(core.id(), bytes, behind.last().map_or(0, |(queued, _)| *queued));
+        if waiting.total() <= most {
+            break;
+        }
+        match behind.pop() {
+            Some((queued, session)) if waiting.is_largest(core.id(), queued) => {
+                session.cut_off();
+                bytes -= queued;
+                cut_off += 1;
+            }
+            // It is for another core to go on.
+            _ => break,
+        }
+    }
+    if cut_off > 0 {
+        tracing::warn!(
+            clients = cut_off,
+            "cut off: more than limits.waiting_size_limit waits for all clients together, and most for these"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_core_that_has_the_client_furthest_behind_cuts_off() {
+        let waiting = Waiting::new(Some(1), 2);
+        waiting.note(CoreId(0), 100, 60);
+        waiting.note(CoreId(1), 70, 70);
+        assert_eq!(waiting.total(), 170);
+        assert!(!waiting.is_largest(CoreId(0), 60));
+        assert!(waiting.is_largest(CoreId(1), 70));
+    }
+}
