@@ -32,7 +32,7 @@ impl From<&Conversation> for ConversationKey {
 /// has acknowledged. A memory of bounded size: what is forgotten is pushed again, which falls to (conversation, seq).
 #[derive(Default)]
 pub(crate) struct Reached(
-    #[expect(clippy::box_collection, reason = "every session has room for it, and most have nothing in it")]
+    #[expect(clippy::box_collection, reason = "every session has one, and most of them nothing in it")]
     Option<Box<HashMap<ConversationKey, Seq, Keyed>>>,
 );
 
