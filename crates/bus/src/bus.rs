@@ -170,12 +170,12 @@ impl Bus {
     /// Says that this server holds a connection of the user, so that the broker sends it what comes into the
     /// user's inbox. Wanted, and restored, as a subscription is.
     pub async fn route(&self, user: &User) -> Result<(), BusError> {
-        self.add(Change::new(Step::Route, user.as_str())).await
+        self.add(Change::new(Step::Route, user.shared())).await
     }
 
     /// Says that this server holds no connection of the user any more.
     pub async fn unroute(&self, user: &User) -> Result<(), BusError> {
-        self.remove(Change::new(Step::Unroute, user.as_str())).await
+        self.remove(Change::new(Step::Unroute, user.shared())).await
     }
 
     /// Ends the link, soon. Calls that wait for an answer fail, as do all later ones.

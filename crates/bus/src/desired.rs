@@ -47,7 +47,7 @@ pub(crate) struct Change {
 pub(crate) type Wanted = (Change, oneshot::Receiver<Result<(), BusError>>);
 
 impl Change {
-    pub(crate) fn new(step: Step, name: &str) -> Wanted {
+    pub(crate) fn new(step: Step, name: impl Into<Arc<str>>) -> Wanted {
         Change::of(step, Wish { name: name.into(), here: None })
     }
 

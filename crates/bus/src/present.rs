@@ -61,6 +61,6 @@ impl Bus {
     }
 
     pub(crate) async fn wants_absent(&self, channel: Channel, client: ClientId) -> Result<(), BusError> {
-        self.remove(Change::new(Step::Leave, &Here::name(&channel, &client))).await
+        self.remove(Change::new(Step::Leave, Here::name(&channel, &client))).await
     }
 }

@@ -281,10 +281,10 @@ impl<W: Wire> Core<W> {
     fn handle(self: &Rc<Self>, letter: Letter<W>, room: usize) -> usize {
         match letter {
             Letter::Publish { space, publication } => return self.deliver(space, publication, room),
-            Letter::Join { peer, topic } => {
+            Letter::Join { peer, topic, name } => {
                 if let Some(peer) = self.peer(peer) {
                     peer.subscribed(&topic);
-                    self.subscribers.borrow_mut().join(peer, &topic);
+                    self.subscribers.borrow_mut().join(peer, &topic, name);
                 }
             }
             Letter::Leave { peer, topic } => {

@@ -17,23 +17,61 @@ use crate::{
     matches,
     patterns::Patterns,
     sync::{AtomicUsize, Mutex, MutexGuard, RwLock},
+    topic::Name,
 };
 
 /// Subscribers of one topic, counted by core.
-struct Counts(Box<[u32]>);
+enum Counts {
+    /// One, as of most: each user has an inbox. Which core it is on.
+    One(u32),
+    Many(Box<[u32]>),
+}
 
 impl Counts {
-    fn new(cores: usize) -> Self {
-        Counts(vec![0; cores].into())
+    fn none() -> Self {
+        Counts::Many(Box::default())
     }
 
     fn total(&self) -> usize {
-        self.0.iter().map(|&count| count as usize).sum()
+        match self {
+            Counts::One(_) => 1,
+            Counts::Many(counts) => counts.iter().map(|&count| count as usize).sum(),
+        }
+    }
+
+    fn has(&self, core: usize) -> bool {
+        match self {
+            Counts::One(one) => *one as usize == core,
+            Counts::Many(counts) => counts.get(core).is_some_and(|&count| count > 0),
+        }
+    }
+
+    fn add(&mut self, core: CoreId, cores: usize) {
+        match self {
+            Counts::Many(counts) if !counts.is_empty() => counts[core.0] += 1,
+            Counts::Many(_) => *self = Counts::One(u32::try_from(core.0).expect("cores are few")),
+            Counts::One(one) => {
+                let mut counts: Box<[u32]> = vec![0; cores].into();
+                counts[*one as usize] = 1;
+                counts[core.0] += 1;
+                *self = Counts::Many(counts);
+            }
+        }
+    }
+
+    fn remove(&mut self, core: CoreId) {
+        match self {
+            Counts::One(one) => {
+                assert_eq!(*one as usize, core.0, "who leaves has joined");
+                *self = Counts::none();
+            }
+            Counts::Many(counts) => counts[core.0] -= 1,
+        }
     }
 }
 
 /// The channels of one lock.
-type Shard = HashMap<Bytes, Counts, RandomState>;
+type Shard = HashMap<Name, Counts, RandomState>;
 
 /// Which cores have subscribers of which channel and pattern: what all cores share, and the only way from one to
 /// another. See the crate's invariants for what its locks order.
@@ -74,18 +112,19 @@ impl Shards {
         self.shards.iter().map(Mutex::lock).collect()
     }
 
-    /// Whether this is the channel's first subscriber.
-    fn join(shard: &mut Shard, core: CoreId, cores: usize, channel: &Bytes) -> bool {
-        let counts = shard.entry(channel.clone()).or_insert_with(|| Counts::new(cores));
+    /// Whether this is the channel's first subscriber; and its name, as it is kept.
+    fn join(shard: &mut Shard, core: CoreId, cores: usize, channel: &[u8]) -> (bool, Name) {
+        let name = shard.get_key_value(channel).map_or_else(|| channel.into(), |(name, _)| name.clone());
+        let counts = shard.entry(name.clone()).or_insert_with(Counts::none);
         let first = counts.total() == 0;
-        counts.0[core.0] += 1;
-        first
+        counts.add(core, cores);
+        (first, name)
     }
 
     /// Whether this was the channel's last subscriber.
-    fn leave(shard: &mut Shard, core: CoreId, channel: &Bytes) -> bool {
+    fn leave(shard: &mut Shard, core: CoreId, channel: &[u8]) -> bool {
         let counts = shard.get_mut(channel).expect("who leaves a channel has joined it");
-        counts.0[core.0] -= 1;
+        counts.remove(core);
         let last = counts.total() == 0;
         if last {
             shard.remove(channel);
@@ -163,8 +202,8 @@ impl<W: Wire> Directory<W> {
         };
         let mut last = None;
         for core in 0..self.mailboxes.len() {
-            let here = subscribers.is_some_and(|counts| counts.0[core] > 0)
-                || matching.iter().any(|counts| counts.0[core] > 0);
+            let here = subscribers.is_some_and(|counts| counts.has(core))
+                || matching.iter().any(|counts| counts.has(core));
             if here && let Some(before) = last.replace(core) {
                 put(before, publication.clone());
             }
@@ -181,18 +220,18 @@ impl<W: Wire> Directory<W> {
         match &topic {
             Topic::Channel(channel) | Topic::ShardChannel(channel) => {
                 let mut shard = self.shards(topic.space()).of(channel).lock();
-                let first = Shards::join(&mut shard, core, self.mailboxes.len(), channel);
-                mailbox.push(Letter::Join { peer, topic });
+                let (first, name) = Shards::join(&mut shard, core, self.mailboxes.len(), channel);
+                mailbox.push(Letter::Join { peer, topic, name });
                 first
             }
             Topic::Pattern(glob) => {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
-                let counts = patterns.entry(glob, || Counts::new(self.mailboxes.len()));
+                let counts = patterns.entry(glob, Counts::none);
                 let first = counts.total() == 0;
-                counts.0[core.0] += 1;
+                counts.add(core, self.mailboxes.len());
                 self.pattern_count.store(patterns.len(), Ordering::Release);
-                mailbox.push(Letter::Join { peer, topic });
+                mailbox.push(Letter::Join { peer, topic, name: Name::default() });
                 first
             }
         }
@@ -212,7 +251,7 @@ impl<W: Wire> Directory<W> {
                 let _publishers_wait = self.channels.lock_all();
                 let mut patterns = self.patterns.write();
                 let last = patterns.remove_if(glob, |counts| {
-                    counts.0[core.0] -= 1;
+                    counts.remove(core);
                     counts.total() == 0
                 });
                 self.pattern_count.store(patterns.len(), Ordering::Release);
@@ -242,7 +281,8 @@ impl<W: Wire> Directory<W> {
         let mut found = Vec::new();
         for shard in &self.shards(space).shards {
             let shard = shard.lock();
-            found.extend(shard.keys().filter(|name| glob.is_none_or(|glob| matches(glob, name))).cloned());
+            let names = shard.keys().filter(|name| glob.is_none_or(|glob| matches(glob, name)));
+            found.extend(names.map(|name| Bytes::copy_from_slice(name)));
         }
         found
     }

@@ -25,6 +25,7 @@ mod congestion;
 mod core;
 mod cores;
 mod directory;
+mod few;
 pub mod limits;
 mod link;
 mod listener;

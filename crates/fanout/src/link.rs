@@ -1,5 +1,5 @@
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     io::{self, IoSlice},
     net::Shutdown,
@@ -198,7 +198,8 @@ pub struct Link {
     over_soft_since: Cell<Option<Instant>>,
     due: Cell<Due>,
     closed: Cell<bool>,
-    emptied: Notify,
+    /// Made when somebody waits for it.
+    emptied: OnceCell<Box<Notify>>,
 }
 
 impl Link {
@@ -211,7 +212,7 @@ impl Link {
             over_soft_since: Cell::new(None),
             due: Cell::new(Due::Never),
             closed: Cell::new(false),
-            emptied: Notify::new(),
+            emptied: OnceCell::new(),
         })
     }
 
@@ -326,7 +327,7 @@ impl Link {
             let written = self.write_some(&outbox)?;
             self.flusher.sent(&mut outbox, written, &mut spares);
         }
-        self.emptied.notify_waiters();
+        self.notify_emptied();
         Ok(())
     }
 
@@ -344,10 +345,20 @@ impl Link {
         }
     }
 
+    fn emptied(&self) -> &Notify {
+        self.emptied.get_or_init(Box::default)
+    }
+
+    fn notify_emptied(&self) {
+        if let Some(emptied) = self.emptied.get() {
+            emptied.notify_waiters();
+        }
+    }
+
     /// Waits until all that was written has been handed to the kernel, or the link is closed.
     pub async fn flushed(&self) {
         loop {
-            let emptied = self.emptied.notified();
+            let emptied = self.emptied().notified();
             if self.closed.get() || self.outbox.borrow().is_empty() {
                 return;
             }
@@ -370,7 +381,7 @@ impl Link {
         if !self.closed.replace(true) {
             self.socket.shutdown(Shutdown::Both);
             self.outbox.borrow_mut().clear(&mut self.flusher.spares.borrow_mut());
-            self.emptied.notify_waiters();
+            self.notify_emptied();
         }
     }
 
@@ -378,7 +389,7 @@ impl Link {
     pub async fn closed(&self) {
         loop {
             // Closing empties the outbox, too.
-            let emptied = self.emptied.notified();
+            let emptied = self.emptied().notified();
             if self.closed.get() {
                 return;
             }

@@ -4,13 +4,25 @@ use crate::{
     Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::{LETTER_BYTES, MAILBOX_BYTES_MAX},
     sync::{AtomicUsize, Mutex, Notify},
+    topic::Name,
 };
 
 /// What can be sent to a core.
 pub(crate) enum Letter<W: Wire> {
-    Publish { space: Space, publication: W::Publication },
-    Join { peer: PeerId, topic: Topic },
-    Leave { peer: PeerId, topic: Topic },
+    Publish {
+        space: Space,
+        publication: W::Publication,
+    },
+    /// With the channel's name as it is kept; an empty one with a pattern.
+    Join {
+        peer: PeerId,
+        topic: Topic,
+        name: Name,
+    },
+    Leave {
+        peer: PeerId,
+        topic: Topic,
+    },
     Accept(Incoming),
     Mail(W::Mail),
     Stop,

@@ -3,16 +3,18 @@ use std::{collections::VecDeque, io::IoSlice, ops::Range, rc::Rc};
 use bytes::Bytes;
 
 use crate::{
-    limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX},
+    limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX, SPARE_OUTBOXES_MAX},
     pages::{Pages, SharedBytes},
 };
 
-/// Buffers of a core that no outbox needs right now.
+/// What outboxes of a core do not need right now.
 #[derive(Default)]
 pub(crate) struct Spares {
     buffers: Vec<Vec<u8>>,
     /// The sum of their capacities.
     bytes: usize,
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    waiting: Vec<Box<Waiting>>,
 }
 
 impl Spares {
@@ -28,6 +30,16 @@ impl Spares {
             buffer.clear();
             self.buffers.push(buffer);
             self.bytes += bytes;
+        }
+    }
+
+    fn take_waiting(&mut self) -> Box<Waiting> {
+        self.waiting.pop().unwrap_or_default()
+    }
+
+    fn put_waiting(&mut self, waiting: Box<Waiting>) {
+        if self.waiting.len() < SPARE_OUTBOXES_MAX {
+            self.waiting.push(waiting);
         }
     }
 }
@@ -95,10 +107,14 @@ impl Chunks {
     }
 }
 
-/// Bytes waiting for one peer. Small writes are copied into one contiguous buffer, large ones are shared. `queued` is
-/// the sum of what is in `chunks` less `written`, the bytes of the front chunk that have left already.
+/// Bytes waiting for one peer. Small writes are copied into one contiguous buffer, large ones are shared. While there are none, as
+/// nearly always, it takes no more than a pointer.
 #[derive(Default)]
-pub struct Outbox {
+pub struct Outbox(Option<Box<Waiting>>);
+
+/// `queued` is the sum of what is in `chunks` less `written`, the bytes of the front chunk that have left already.
+#[derive(Default)]
+struct Waiting {
     chunks: Chunks,
     written: usize,
     queued: usize,
@@ -107,23 +123,33 @@ pub struct Outbox {
 impl Outbox {
     /// Bytes that wait.
     pub fn queued(&self) -> usize {
-        self.queued
+        self.0.as_ref().map_or(0, |waiting| waiting.queued)
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queued == 0
+        self.queued() == 0
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.0.iter().flat_map(|waiting| waiting.chunks.iter())
+    }
+
+    /// What of the first chunk has left.
+    fn written(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.written)
     }
 
     /// `takes_pages`: of the socket that all this is for.
     pub(crate) fn writer<'a>(&'a mut self, spares: &'a mut Spares, takes_pages: bool) -> Writer<'a> {
-        Writer { outbox: self, spares, takes_pages }
+        let waiting = self.0.get_or_insert_with(|| spares.take_waiting());
+        Writer { waiting, spares, takes_pages }
     }
 
     /// What to write next up to pages, as one slice or several; how many.
     pub(crate) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
-        let (mut skip, mut count) = (self.written, 0);
-        for (slot, slice) in into.iter_mut().zip(self.chunks.iter().map_while(Chunk::as_slice)) {
+        let (mut skip, mut count) = (self.written(), 0);
+        for (slot, slice) in into.iter_mut().zip(self.chunks().map_while(Chunk::as_slice)) {
             *slot = IoSlice::new(&slice[skip..]);
             (skip, count) = (0, count + 1);
         }
@@ -132,52 +158,55 @@ impl Outbox {
 
     /// Whether behind so many slices there are pages.
     pub(crate) fn pages_follow(&self, count: usize) -> bool {
-        matches!(self.chunks.iter().nth(count), Some(Chunk::Paged(_)))
+        matches!(self.chunks().nth(count), Some(Chunk::Paged(_)))
     }
 
     /// What to write next, if it is of pages: these, and which of their bytes.
     pub(crate) fn front_pages(&self) -> Option<(&Pages, Range<usize>)> {
-        match self.chunks.first()? {
-            Chunk::Paged(pages) => Some((pages, self.written..pages.len())),
+        match self.chunks().next()? {
+            Chunk::Paged(pages) => Some((pages, self.written()..pages.len())),
             Chunk::Copied(_) | Chunk::Shared(_) => None,
         }
     }
 
     /// What to write next, as one slice; none if there is nothing, or it is of pages.
     pub(crate) fn front(&self) -> Option<&[u8]> {
-        self.chunks.first().and_then(Chunk::as_slice).map(|slice| &slice[self.written..])
+        self.chunks().next().and_then(Chunk::as_slice).map(|slice| &slice[self.written()..])
     }
 
     pub(crate) fn is_single(&self) -> bool {
-        self.chunks.len() == 1
+        self.0.as_ref().is_some_and(|waiting| waiting.chunks.len() == 1)
     }
 
     /// Forgets the first `count` bytes: they have been written.
     pub(crate) fn advance(&mut self, count: usize, spares: &mut Spares) {
-        debug_assert!(count <= self.queued);
-        self.queued -= count;
-        self.written += count;
-        while let Some(front) = self.chunks.first() {
+        debug_assert!(count <= self.queued());
+        let Some(mut waiting) = self.0.take() else { return };
+        waiting.queued -= count;
+        waiting.written += count;
+        while let Some(front) = waiting.chunks.first() {
             let len = front.len();
-            if self.written < len {
-                break;
+            if waiting.written < len {
+                self.0 = Some(waiting);
+                return;
             }
-            self.written -= len;
-            if let Some(Chunk::Copied(buffer)) = self.chunks.pop() {
+            waiting.written -= len;
+            if let Some(Chunk::Copied(buffer)) = waiting.chunks.pop() {
                 spares.put(buffer);
             }
         }
+        spares.put_waiting(waiting);
     }
 
     pub(crate) fn clear(&mut self, spares: &mut Spares) {
-        let queued = self.queued;
+        let queued = self.queued();
         self.advance(queued, spares);
     }
 }
 
 /// Appends to an [`Outbox`].
 pub struct Writer<'a> {
-    outbox: &'a mut Outbox,
+    waiting: &'a mut Waiting,
     spares: &'a mut Spares,
     takes_pages: bool,
 }
@@ -190,13 +219,13 @@ impl Writer<'_> {
 
     /// Lets `encode` append to the contiguous buffer at the end. It must not touch what is there already.
     pub fn encode(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        if !matches!(self.outbox.chunks.last_mut(), Some(Chunk::Copied(_))) {
-            self.outbox.chunks.push(Chunk::Copied(self.spares.take()));
+        if !matches!(self.waiting.chunks.last_mut(), Some(Chunk::Copied(_))) {
+            self.waiting.chunks.push(Chunk::Copied(self.spares.take()));
         }
-        let Some(Chunk::Copied(buffer)) = self.outbox.chunks.last_mut() else { return };
+        let Some(Chunk::Copied(buffer)) = self.waiting.chunks.last_mut() else { return };
         let before = buffer.len();
         encode(buffer);
-        self.outbox.queued += buffer.len() - before;
+        self.waiting.queued += buffer.len() - before;
     }
 
     /// Adds `bytes` without copying them if they are many.
@@ -204,21 +233,21 @@ impl Writer<'_> {
         if bytes.len() < SHARED_BYTES_MIN {
             return self.copy(bytes);
         }
-        self.outbox.chunks.push(Chunk::Shared(bytes.clone()));
-        self.outbox.queued += bytes.len();
+        self.waiting.chunks.push(Chunk::Shared(bytes.clone()));
+        self.waiting.queued += bytes.len();
     }
 
     /// As [`Self::share`], for what goes to many.
     pub fn share_with_many(&mut self, shared: &SharedBytes) {
         let pages = if self.takes_pages { shared.pages() } else { None };
         let Some(pages) = pages else { return self.share(shared.bytes()) };
-        self.outbox.queued += pages.len();
-        self.outbox.chunks.push(Chunk::Paged(pages));
+        self.waiting.queued += pages.len();
+        self.waiting.chunks.push(Chunk::Paged(pages));
     }
 
     /// Bytes that wait, with those just added.
     pub fn queued(&self) -> usize {
-        self.outbox.queued
+        self.waiting.queued
     }
 }
 
@@ -263,10 +292,10 @@ mod tests {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
         outbox.writer(&mut spares, false).copy(b"hello");
         outbox.clear(&mut spares);
-        assert_eq!(outbox.chunks.len(), 0);
-        assert_eq!(spares.buffers.len(), 1);
+        assert!(outbox.0.is_none());
+        assert_eq!((spares.buffers.len(), spares.waiting.len()), (1, 1));
         outbox.writer(&mut spares, false).copy(b"again");
-        assert!(spares.buffers.is_empty() && spares.bytes == 0);
+        assert!(spares.buffers.is_empty() && spares.bytes == 0 && spares.waiting.is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     net::Shutdown,
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use tokio::{
@@ -71,7 +72,12 @@ impl Socket {
     /// Waits until reading may succeed. Dropping the future loses nothing. Only one task may wait at a time, and its
     /// future is small: it is what an idle connection is at.
     pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| each!(self, stream => stream.poll_read_ready(context))).await
+        poll_fn(|context| self.poll_readable(context)).await
+    }
+
+    /// The same, for who waits by hand.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_read_ready(context))
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {

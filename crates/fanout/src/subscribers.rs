@@ -1,12 +1,17 @@
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    rc::Rc,
+};
 
 use ahash::RandomState;
-use bytes::Bytes;
 
-use crate::{Peer, PeerId, Publication, Space, Topic, Wire, limits::TURN_BYTES_MAX, patterns::Patterns};
+use crate::{
+    Peer, PeerId, Publication, Space, Topic, Wire, few::Few, limits::TURN_BYTES_MAX, patterns::Patterns,
+    topic::Name,
+};
 
 /// Subscribers by channel.
-type Peers<W> = HashMap<Bytes, Vec<Rc<<W as Wire>::Peer>>, RandomState>;
+type Peers<W> = HashMap<Name, Few<Rc<<W as Wire>::Peer>>, RandomState>;
 
 /// The subscribers that live on one core, by topic.
 pub(crate) struct Subscribers<W: Wire> {
@@ -24,35 +29,26 @@ impl<W: Wire> Subscribers<W> {
         }
     }
 
-    pub(crate) fn join(&mut self, peer: Rc<W::Peer>, topic: &Topic) {
-        // Most have one on a core: each user an inbox.
-        let one = || Vec::with_capacity(1);
+    /// `name` is the topic's, as it is kept of channels.
+    pub(crate) fn join(&mut self, peer: Rc<W::Peer>, topic: &Topic, name: Name) {
         match topic {
-            Topic::Channel(name) => self.channels.entry(name.clone()).or_insert_with(one).push(peer),
-            Topic::ShardChannel(name) => {
-                self.shard_channels.entry(name.clone()).or_insert_with(one).push(peer)
-            }
+            Topic::Channel(_) => join::<W>(&mut self.channels, name, peer),
+            Topic::ShardChannel(_) => join::<W>(&mut self.shard_channels, name, peer),
             Topic::Pattern(glob) => self.patterns.entry(glob, Vec::new).push(peer),
         }
     }
 
     pub(crate) fn leave(&mut self, peer: PeerId, topic: &Topic) {
-        let without = |peers: &mut Vec<Rc<W::Peer>>| {
-            if let Some(at) = peers.iter().position(|known| known.id() == peer) {
-                peers.swap_remove(at);
-            }
-            peers.is_empty()
-        };
-        let leave = |channels: &mut Peers<W>, name: &Bytes| {
-            if channels.get_mut(name).is_some_and(without) {
-                channels.remove(name);
-            }
-        };
         match topic {
-            Topic::Channel(name) => leave(&mut self.channels, name),
-            Topic::ShardChannel(name) => leave(&mut self.shard_channels, name),
+            Topic::Channel(name) => leave::<W>(&mut self.channels, name, peer),
+            Topic::ShardChannel(name) => leave::<W>(&mut self.shard_channels, name, peer),
             Topic::Pattern(glob) => {
-                self.patterns.remove_if(glob, without);
+                self.patterns.remove_if(glob, |peers| {
+                    if let Some(at) = peers.iter().position(|known| known.id() == peer) {
+                        peers.swap_remove(at);
+                    }
+                    peers.is_empty()
+                });
             }
         }
     }
@@ -65,7 +61,7 @@ impl<W: Wire> Subscribers<W> {
             Space::Channels => &self.channels,
             Space::ShardChannels => &self.shard_channels,
         };
-        let peers = channels.get(channel);
+        let peers = channels.get(channel).map(Few::as_slice);
         let patterns: Vec<_> = match space {
             Space::Channels => self.patterns.matching(channel).collect(),
             Space::ShardChannels => Vec::new(),
@@ -84,5 +80,18 @@ impl<W: Wire> Subscribers<W> {
                 peers.iter().for_each(|peer| peer.deliver(&frame));
             }
         }
+    }
+}
+
+fn join<W: Wire>(channels: &mut Peers<W>, name: Name, peer: Rc<W::Peer>) {
+    match channels.entry(name) {
+        Entry::Occupied(mut peers) => peers.get_mut().push(peer),
+        Entry::Vacant(none) => drop(none.insert(Few::One(peer))),
+    }
+}
+
+fn leave<W: Wire>(channels: &mut Peers<W>, name: &[u8], peer: PeerId) {
+    if channels.get_mut(name).is_some_and(|peers| peers.take(|known| known.id() == peer)) {
+        channels.remove(name);
     }
 }

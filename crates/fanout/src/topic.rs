@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// A name space of channels: the same name in two of them is two channels.
@@ -8,6 +10,9 @@ pub enum Space {
     /// Shard channels (`SSUBSCRIBE`).
     ShardChannels,
 }
+
+/// A channel's name as it is kept, once for the directory and all cores.
+pub(crate) type Name = Arc<[u8]>;
 
 /// What one can subscribe to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

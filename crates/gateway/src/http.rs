@@ -33,7 +33,7 @@ pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
         Ok(Socket::Tcp(stream)) if core.shared().admission.wants_addresses() => stream.peer_addr().ok(),
         _ => None,
     };
-    let seat = Rc::new(Seat(core, from.map(|address| address.ip())));
+    let seat = Rc::new(Seat::new(core, from.map(|address| address.ip())));
     match socket {
         Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
         Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
@@ -59,7 +59,7 @@ where
                             tokio::select! {
                                 biased;
                                 () = turned_out => Err(unavailable(Full::All)),
-                                read = streams::read(request, seat.0.shared(), pass) => read,
+                                read = streams::read(request, seat.core.shared(), pass) => read,
                             }
                         }
                         Err(refused) => Err(refused),
@@ -69,7 +69,7 @@ where
                         Err(refused) => refused,
                     }
                 }
-                EMULATION_PATH => streams::emulate(&seat.0, request).await,
+                EMULATION_PATH => streams::emulate(&seat.core, request).await,
                 _ => route(&seat, request).await,
             })
         }
@@ -84,16 +84,14 @@ where
         Ok(None) => {}
         // In a task of its own, so that it does not keep room for hyper.
         Ok(Some((stream, opening))) => {
-            tokio::task::spawn_local(
-                async move { Session::run_apart(&seat.0, socket(stream), opening).await },
-            );
+            tokio::task::spawn_local(Session::run_apart(seat.pass_on(), socket(stream), opening));
         }
         Err(error) => tracing::debug!(%error, "an HTTP connection failed"),
     }
 }
 
 async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
-    let answered = seat.0.shared().router.clone().call(request).await;
+    let answered = seat.core.shared().router.clone().call(request).await;
     answered.unwrap_or_else(|never| match never {})
 }
 
@@ -103,7 +101,7 @@ fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<B
     if request.method() == Method::OPTIONS {
         return Ok(Pass::default());
     }
-    let entered = seat.0.shared().admission.enter(seat.1, request.headers());
+    let entered = seat.core.shared().admission.enter(seat.from, request.headers());
     entered.map_err(unavailable)
 }
 
@@ -118,7 +116,7 @@ fn upgrade<S>(seat: Rc<Seat>, mut request: Request<RequestBody>, socket: fn(S) -
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if !origin::is_allowed(request.headers(), &seat.0.shared().origins) {
+    if !origin::is_allowed(request.headers(), &seat.core.shared().origins) {
         return refused(
             StatusCode::FORBIDDEN,
             "this page's origin may not connect here: start the server with --origin and that origin",
@@ -144,7 +142,7 @@ where
     if let Some(subprotocol) = offered.subprotocol {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
-    let heard = seat.0.shared().backend.hear(request.headers());
+    let heard = seat.core.shared().backend.hear(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::task::spawn_local(async move {
         let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
@@ -152,7 +150,9 @@ where
             Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
             Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
         };
-        Session::run(&seat.0, socket(io.into_inner()), offered.flavour, (heard, pass), read).await;
+        let socket = socket(io.into_inner());
+        // In a task of its own, so that it does not keep room for the handshake.
+        tokio::task::spawn_local(Session::run(seat.pass_on(), socket, offered.flavour, (heard, pass), read));
     });
     response
 }

@@ -31,18 +31,19 @@ impl From<&Conversation> for ConversationKey {
 /// Up to where a client has been pushed each conversation, so that reading by conversations begins there and not where its device
 /// has acknowledged. A memory of bounded size: what is forgotten is pushed again, which falls to (conversation, seq).
 #[derive(Default)]
-pub(crate) struct Reached(HashMap<ConversationKey, Seq, Keyed>);
+pub(crate) struct Reached(Option<Box<HashMap<ConversationKey, Seq, Keyed>>>);
 
 impl Reached {
     pub(crate) fn get(&self, conversation: ConversationKey) -> Seq {
-        self.0.get(&conversation).copied().unwrap_or_default()
+        self.0.as_ref().and_then(|all| all.get(&conversation)).copied().unwrap_or_default()
     }
 
     pub(crate) fn note(&mut self, conversation: ConversationKey, seq: Seq) {
-        if self.0.len() >= REACHED_MAX && !self.0.contains_key(&conversation) {
-            self.0.clear();
+        let all = self.0.get_or_insert_default();
+        if all.len() >= REACHED_MAX && !all.contains_key(&conversation) {
+            all.clear();
         }
-        let reached = self.0.entry(conversation).or_default();
+        let reached = all.entry(conversation).or_default();
         *reached = seq.max(*reached);
     }
 }
@@ -63,6 +64,6 @@ mod tests {
         assert_eq!((reached.get(key(7)), reached.get(key(8))), (Seq(9), Seq(9)));
         assert_eq!(reached.get(key(REACHED_MAX)), Seq::ZERO);
         reached.note(key(REACHED_MAX), Seq(1));
-        assert_eq!((reached.0.len(), reached.get(key(7))), (1, Seq::ZERO));
+        assert_eq!((reached.0.as_ref().unwrap().len(), reached.get(key(7))), (1, Seq::ZERO));
     }
 }

@@ -94,25 +94,27 @@ impl WebSocket {
         socket
     }
 
-    /// The next message. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Result<Bytes, Ending> {
-        loop {
-            if let Some(message) = self.waiting.pop_front() {
-                return Ok(message);
-            }
-            if let Some(ended) = &self.ended {
-                return Err(ended.clone());
-            }
-            // While it is silent, no room is kept for what it may say.
-            self.waiting = VecDeque::new();
-            if self.context.is_some() {
-                // Apart: who is silent has no room kept for a timer.
-                Box::pin(self.rest()).await?;
-            } else if self.link.socket().readable().await.is_err() {
-                return Err(Ending::Gone);
-            }
-            self.read();
+    /// The next message, if it has come.
+    pub(crate) fn take(&mut self) -> Option<Result<Bytes, Ending>> {
+        let message = self.waiting.pop_front().map(Ok);
+        message.or_else(|| self.ended.clone().map(Err))
+    }
+
+    /// Whether nothing has come that is not taken. Then there is nothing in this that a new one would not have.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.waiting.is_empty() && self.ended.is_none() && self.context.is_none()
+    }
+
+    /// Waits until something comes: it may be a message. Dropping the future loses nothing.
+    pub(crate) async fn come(&mut self) -> Result<(), Ending> {
+        if self.context.is_some() {
+            // Apart: who is silent has no room kept for a timer.
+            Box::pin(self.rest()).await?;
+        } else if self.link.socket().readable().await.is_err() {
+            return Err(Ending::Gone);
         }
+        self.read();
+        Ok(())
     }
 
     /// Waits for more of a message that has begun, but not for ever.

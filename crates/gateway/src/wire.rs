@@ -1,6 +1,6 @@
 //! The gateway as a protocol on top of the fan-out.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use crate::{
     nodes::{Census, Emulate, Index, Nodes, Steer, Whom},
     proxy::Backend,
     publication::{Publication, Run},
-    session::Session,
+    session::{Alarms, Session},
     tops::Tops,
     waiting::{self, Waiting},
 };
@@ -67,6 +67,13 @@ pub(crate) struct Shared {
     pub(crate) replays: Semaphore,
 }
 
+/// What a core owns.
+#[derive(Default)]
+pub(crate) struct Local {
+    pub(crate) index: Index,
+    pub(crate) alarms: Alarms,
+}
+
 /// What is sent to a core beside publications.
 pub(crate) enum Mail {
     /// The bus was down: every session compares its inbox with the broker's.
@@ -83,7 +90,7 @@ pub(crate) enum Mail {
 
 impl Wire for Gate {
     type Shared = Shared;
-    type Local = Index;
+    type Local = Local;
     type Peer = Session;
     type Publication = Publication;
     type Frame<'a> = Run<'a>;
@@ -91,8 +98,8 @@ impl Wire for Gate {
 
     const PACE: Option<StepsASecond> = Some(ARRIVAL_STEPS);
 
-    fn local(_: CoreId, _: &Arc<Shared>) -> Index {
-        Index::default()
+    fn local(_: CoreId, _: &Arc<Shared>) -> Local {
+        Local::default()
     }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
@@ -108,9 +115,9 @@ impl Wire for Gate {
             }
             Mail::Revoke(revocation) => {
                 let found = match &revocation.what {
-                    Revoke::Token(id) => core.local().with_token(core.shared().auth.revoked().id(id)),
+                    Revoke::Token(id) => core.local().index.with_token(core.shared().auth.revoked().id(id)),
                     Revoke::User { user, .. } => {
-                        core.local().find(&Whom { user: user.clone(), ..Whom::default() })
+                        core.local().index.find(&Whom { user: user.clone(), ..Whom::default() })
                     }
                 };
                 found
@@ -119,21 +126,22 @@ impl Wire for Gate {
                     .for_each(|session| session.revoke(&revocation.what));
             }
             Mail::Steer(steer) => {
-                core.local().note(&steer);
-                let found = core.local().find(steer.whom());
+                core.local().index.note(&steer);
+                let found = core.local().index.find(steer.whom());
                 found
                     .into_iter()
                     .filter_map(|peer| core.peer(peer))
                     .for_each(|session| session.steer(&steer));
             }
             Mail::Emulate(emulate) => {
-                if let Some(session) = core.local().by_session(&emulate.session).and_then(|id| core.peer(id))
+                if let Some(session) =
+                    core.local().index.by_session(&emulate.session).and_then(|id| core.peer(id))
                 {
                     session.emulate(&emulate.data.0);
                 }
             }
             // Whoever asked may have given up.
-            Mail::Count(sender) => drop(sender.try_send(core.local().count())),
+            Mail::Count(sender) => drop(sender.try_send(core.local().index.count())),
         }
     }
 
@@ -147,10 +155,28 @@ impl Wire for Gate {
 }
 
 /// A connection's place on its core, given back when its last part is dropped; and where it comes from, if that matters.
-pub(crate) struct Seat(pub(crate) Rc<Core<Gate>>, pub(crate) Option<IpAddr>);
+pub(crate) struct Seat {
+    pub(crate) core: Rc<Core<Gate>>,
+    pub(crate) from: Option<IpAddr>,
+    is_passed_on: Cell<bool>,
+}
+
+impl Seat {
+    pub(crate) fn new(core: Rc<Core<Gate>>, from: Option<IpAddr>) -> Seat {
+        Seat { core, from, is_passed_on: Cell::new(false) }
+    }
+
+    /// The place is somebody else's from here on, who gives it back.
+    pub(crate) fn pass_on(&self) -> Rc<Core<Gate>> {
+        self.is_passed_on.set(true);
+        self.core.clone()
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.released();
+        if !self.is_passed_on.get() {
+            self.core.released();
+        }
     }
 }

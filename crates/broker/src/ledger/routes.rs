@@ -1,5 +1,7 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
+    slice,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,23 +21,39 @@ pub(super) struct Routes {
     users: HashMap<User, Runs, RandomState>,
 }
 
-/// The runs that hold a connection of somebody, in byte order. There is one, nearly always, and as many of these as users are
-/// connected.
-#[derive(Default)]
-struct Runs(Vec<Run>);
+/// The runs that hold a connection of somebody. There is one, nearly always, and as many of these as users are connected.
+enum Runs {
+    One(Arc<Run>),
+    /// At least two, in byte order.
+    Many(Box<[Arc<Run>]>),
+}
 
 impl Runs {
-    fn insert(&mut self, run: Run) {
-        if let Err(at) = self.0.binary_search(&run) {
-            self.0.reserve_exact(1);
-            self.0.insert(at, run);
+    fn as_slice(&self) -> &[Arc<Run>] {
+        match self {
+            Runs::One(run) => slice::from_ref(run),
+            Runs::Many(runs) => runs,
         }
     }
 
-    fn remove(&mut self, run: &Run) {
-        if let Ok(at) = self.0.binary_search(run) {
-            self.0.remove(at);
+    fn insert(&mut self, run: Arc<Run>) {
+        let runs = self.as_slice();
+        if let Err(at) = runs.binary_search(&run) {
+            let (before, behind) = runs.split_at(at);
+            let runs = before.iter().chain([&run]).chain(behind).cloned();
+            *self = Runs::Many(runs.collect());
         }
+    }
+
+    /// Whether there is none any more.
+    fn remove(&mut self, run: &Run) -> bool {
+        let left: Box<[_]> = self.as_slice().iter().filter(|one| ***one != *run).cloned().collect();
+        match &*left {
+            [] => return true,
+            [one] => *self = Runs::One(one.clone()),
+            _ => *self = Runs::Many(left),
+        }
+        false
     }
 }
 
@@ -45,9 +63,15 @@ struct Known {
     /// The run it has told of last, and up to when that may be believed; none until it says something else.
     told: Option<(Epoch, Option<Millis>)>,
     /// Whom its runs hold. There is more than one run only while an old one's routes are still on their way.
-    held: HashMap<Epoch, HashSet<User, RandomState>>,
+    held: HashMap<Epoch, Held>,
     /// Since when it has had routes that do not count.
     idle_since: Option<Millis>,
+}
+
+/// A run, kept once for all whom it holds, and these.
+struct Held {
+    run: Arc<Run>,
+    users: HashSet<User, RandomState>,
 }
 
 /// How long routes are kept that do not count: until whoever they are of has had the time to tell of its run.
@@ -69,17 +93,17 @@ impl Routes {
         let known = self.servers.entry(run.server.clone()).or_default();
         known.told = Some((run.epoch.clone(), lease.map(|lease| now.after(lease))));
         let others = known.held.extract_if(|epoch, _| *epoch != run.epoch);
-        for (epoch, users) in others.collect::<Vec<_>>() {
-            let gone = Run { server: run.server.clone(), epoch };
-            users.iter().for_each(|user| drop_route(&mut self.users, user, &gone));
+        for (_, gone) in others.collect::<Vec<_>>() {
+            gone.users.iter().for_each(|user| drop_route(&mut self.users, user, &gone.run));
         }
     }
 
     /// A run is over: its routes are gone.
     pub(super) fn over(&mut self, run: &Run) {
         let Some(known) = self.servers.get_mut(&run.server) else { return };
-        let users = known.held.remove(&run.epoch).unwrap_or_default();
-        users.iter().for_each(|user| drop_route(&mut self.users, user, run));
+        if let Some(gone) = known.held.remove(&run.epoch) {
+            gone.users.iter().for_each(|user| drop_route(&mut self.users, user, run));
+        }
         if known.told.as_ref().is_some_and(|(epoch, _)| *epoch == run.epoch) {
             known.told = None;
         }
@@ -90,19 +114,20 @@ impl Routes {
 
     pub(super) fn insert(&mut self, user: &User, run: &Run) {
         let known = self.servers.entry(run.server.clone()).or_default();
-        known.held.entry(run.epoch.clone()).or_default().insert(user.clone());
-        // The names that are kept already, and not once more for each user.
-        let Some((server, known)) = self.servers.get_key_value(&run.server) else { return };
-        let Some((epoch, _)) = known.held.get_key_value(&run.epoch) else { return };
-        let run = Run { server: server.clone(), epoch: epoch.clone() };
-        self.users.entry(user.clone()).or_default().insert(run);
+        let held = known.held.entry(run.epoch.clone());
+        let held = held.or_insert_with(|| Held { run: Arc::new(run.clone()), users: HashSet::default() });
+        held.users.insert(user.clone());
+        match self.users.entry(user.clone()) {
+            Entry::Occupied(mut runs) => runs.get_mut().insert(held.run.clone()),
+            Entry::Vacant(none) => drop(none.insert(Runs::One(held.run.clone()))),
+        }
     }
 
     pub(super) fn remove(&mut self, user: &User, run: &Run) {
         let Some(known) = self.servers.get_mut(&run.server) else { return };
-        let Some(users) = known.held.get_mut(&run.epoch) else { return };
-        users.remove(user);
-        if users.is_empty() {
+        let Some(held) = known.held.get_mut(&run.epoch) else { return };
+        held.users.remove(user);
+        if held.users.is_empty() {
             known.held.remove(&run.epoch);
         }
         drop_route(&mut self.users, user, run);
@@ -110,7 +135,7 @@ impl Routes {
 
     /// The servers that hold a connection of this user, in byte order.
     pub(super) fn servers(&self, user: &User, now: Millis) -> Vec<Server> {
-        let mine = self.users.get(user).into_iter().flat_map(|runs| &runs.0);
+        let mine = self.users.get(user).into_iter().flat_map(Runs::as_slice);
         mine.filter(|run| self.counts(run, now)).map(|run| run.server.clone()).collect()
     }
 
@@ -122,7 +147,7 @@ impl Routes {
     pub(super) fn tidy(&mut self, now: Millis) {
         let Routes { servers, users } = self;
         let mut left = DROPPED_AT_ONCE_MAX;
-        servers.retain(|server, known| {
+        servers.retain(|_, known| {
             let is_idle = |known: &Known, epoch: &Epoch| !known.counts(epoch, now);
             let idle = known.held.keys().find(|epoch| is_idle(known, epoch)).cloned();
             let is_told = known.told.as_ref().is_some_and(|(epoch, _)| known.counts(epoch, now));
@@ -135,16 +160,15 @@ impl Routes {
                 return true;
             }
             let Some(epoch) = idle else { return false };
-            let held = known.held.entry(epoch.clone()).or_default();
-            let some: Vec<User> = held.iter().take(left).cloned().collect();
+            let Some(held) = known.held.get_mut(&epoch) else { return true };
+            let some: Vec<User> = held.users.iter().take(left).cloned().collect();
             left -= some.len();
-            let run = Run { server: server.clone(), epoch };
             for user in some {
-                held.remove(&user);
-                drop_route(users, &user, &run);
+                held.users.remove(&user);
+                drop_route(users, &user, &held.run);
             }
-            if held.is_empty() {
-                known.held.remove(&run.epoch);
+            if held.users.is_empty() {
+                known.held.remove(&epoch);
             }
             true
         });
@@ -157,11 +181,8 @@ impl Routes {
 }
 
 fn drop_route(users: &mut HashMap<User, Runs, RandomState>, user: &User, run: &Run) {
-    if let Some(runs) = users.get_mut(user) {
-        runs.remove(run);
-        if runs.0.is_empty() {
-            users.remove(user);
-        }
+    if users.get_mut(user).is_some_and(|runs| runs.remove(run)) {
+        users.remove(user);
     }
 }
 

@@ -67,6 +67,10 @@ impl Capabilities {
         claimed.into_iter().map(Capability::read).collect::<Result<_, _>>().map(Capabilities)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether one of them gives this right in this channel. Whoever asks has seen that the channel is one that clients
     /// may have at all.
     pub(super) fn allow(&self, channel: &str, right: Right) -> bool {
@@ -75,7 +79,7 @@ impl Capabilities {
 
     /// What they give in this channel.
     pub(crate) fn in_channel(&self, channel: &str) -> Caps {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return Caps::default();
         }
         Caps {

@@ -137,14 +137,19 @@ pub struct Limits {
     pub(crate) address_refusal_rate: Option<Rate>,
     pub(crate) waiting_bytes_max: Option<usize>,
     pub(crate) trusted_proxies: Vec<Network>,
-    /// From when on time is counted for rates.
+    /// From when on time is counted for rates and clocks.
     began: Instant,
 }
 
 impl Limits {
-    /// The time, as buckets want it.
+    /// The time, as buckets and clocks want it.
     pub(crate) fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// When that time is, or was.
+    pub(crate) fn instant(&self, now: Duration) -> Instant {
+        self.began + now
     }
 }
 

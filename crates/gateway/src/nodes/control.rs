@@ -46,13 +46,13 @@ pub(crate) struct Whom {
 
 impl Whom {
     /// Whether this connection is meant.
-    pub(crate) fn has(&self, place: &Place) -> bool {
+    pub(crate) fn has(&self, place: &Place<'_>) -> bool {
         let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
-        *self.user == *place.user
+        *self.user == **place.user
             && named(&self.client).is_none_or(|client| {
                 uuid::Uuid::parse_str(&client).is_ok_and(|client| client == place.client)
             })
-            && named(&self.session).is_none_or(|session| place.session.as_deref() == Some(&*session))
+            && named(&self.session).is_none_or(|session| place.session == Some(&*session))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
-    rc::Rc,
     sync::{Arc, OnceLock},
 };
 
@@ -21,7 +20,7 @@ pub(crate) struct Index(RefCell<Maps>);
 #[derive(Default)]
 struct Maps {
     /// Ordered, so that one of ten thousand anonymous connections can leave without a search.
-    users: BTreeSet<(Rc<str>, PeerId)>,
+    users: BTreeSet<(Arc<str>, PeerId)>,
     clients: HashMap<Uuid, PeerId, RandomState>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
@@ -59,12 +58,12 @@ impl Drop for Coming<'_> {
 }
 
 /// What a session is known by.
-pub(crate) struct Place {
-    pub(crate) user: Rc<str>,
+pub(crate) struct Place<'a> {
+    pub(crate) user: &'a Arc<str>,
     pub(crate) client: Uuid,
-    pub(crate) session: Option<Box<str>>,
+    pub(crate) session: Option<&'a str>,
     /// By which its token is known if it is called back.
-    pub(crate) mark: Cell<Mark>,
+    pub(crate) mark: &'a Cell<Mark>,
 }
 
 impl Index {
@@ -85,18 +84,18 @@ impl Index {
         }
     }
 
-    pub(crate) fn enter(&self, peer: PeerId, place: &Place) {
+    pub(crate) fn enter(&self, peer: PeerId, place: &Place<'_>) {
         let mut maps = self.0.borrow_mut();
         maps.users.insert((place.user.clone(), peer));
         maps.clients.insert(place.client, peer);
-        if let Some(session) = &place.session {
-            maps.sessions.insert(session.clone(), peer);
+        if let Some(session) = place.session {
+            maps.sessions.insert(session.into(), peer);
         }
         maps.tokens.extend(place.mark.get().id().map(|id| (id, peer)));
     }
 
     /// It goes on with another token.
-    pub(crate) fn remark(&self, peer: PeerId, place: &Place, mark: Mark) {
+    pub(crate) fn remark(&self, peer: PeerId, place: &Place<'_>, mark: Mark) {
         let mut maps = self.0.borrow_mut();
         if let Some(id) = place.mark.replace(mark).id() {
             maps.tokens.remove(&(id, peer));
@@ -104,11 +103,11 @@ impl Index {
         maps.tokens.extend(mark.id().map(|id| (id, peer)));
     }
 
-    pub(crate) fn leave(&self, peer: PeerId, place: &Place) {
+    pub(crate) fn leave(&self, peer: PeerId, place: &Place<'_>) {
         let mut maps = self.0.borrow_mut();
         maps.users.remove(&(place.user.clone(), peer));
         maps.clients.remove(&place.client);
-        if let Some(session) = &place.session {
+        if let Some(session) = place.session {
             maps.sessions.remove(session);
         }
         if let Some(id) = place.mark.get().id() {
@@ -119,7 +118,7 @@ impl Index {
     /// The connections that are meant.
     pub(crate) fn find(&self, whom: &Whom) -> Vec<PeerId> {
         let maps = self.0.borrow();
-        let user: Rc<str> = whom.user.as_str().into();
+        let user: Arc<str> = whom.user.as_str().into();
         let has = |peer: PeerId| maps.users.contains(&(user.clone(), peer));
         let narrowed = |peer: Option<PeerId>| peer.filter(|&peer| has(peer));
         let by_client = whom.client.as_deref().filter(|client| !client.is_empty()).map(|client| {
@@ -165,13 +164,23 @@ mod tests {
     use super::*;
     use crate::nodes::Refresh;
 
-    fn place(user: &str, client: u128, session: Option<&str>) -> Place {
-        Place {
-            user: user.into(),
-            client: Uuid::from_u128(client),
-            session: session.map(Into::into),
-            mark: Cell::default(),
+    /// As [`Place`], of names that are not kept.
+    #[derive(Clone, Copy)]
+    struct Named<'a>(&'a str, u128, Option<&'a str>);
+
+    impl Named<'_> {
+        fn place<T>(self, mark: &Cell<Mark>, then: impl FnOnce(&Place<'_>) -> T) -> T {
+            let Named(user, client, session) = self;
+            then(&Place { user: &user.into(), client: Uuid::from_u128(client), session, mark })
         }
+    }
+
+    fn enter(index: &Index, peer: u64, named: Named<'_>) {
+        named.place(&Cell::default(), |place| index.enter(PeerId(peer), place));
+    }
+
+    fn leave(index: &Index, peer: u64, named: Named<'_>) {
+        named.place(&Cell::default(), |place| index.leave(PeerId(peer), place));
     }
 
     fn whom(user: &str, client: Option<u128>, session: Option<&str>) -> Whom {
@@ -186,7 +195,7 @@ mod tests {
     fn a_user_has_all_their_connections_and_nobody_elses() {
         let index = Index::default();
         for (peer, user) in [(1, "a"), (2, "b"), (3, "a"), (4, ""), (5, "ab"), (6, "")] {
-            index.enter(PeerId(peer), &place(user, peer.into(), None));
+            enter(&index, peer, Named(user, peer.into(), None));
         }
         let found =
             |user: &str| index.find(&whom(user, None, None)).iter().map(|peer| peer.0).collect::<Vec<_>>();
@@ -194,16 +203,16 @@ mod tests {
         assert_eq!(found(""), [4, 6], "who is anonymous, and not everybody");
         assert!(found("c").is_empty());
         assert_eq!((index.count().clients, index.count().users.len()), (6, 4));
-        index.leave(PeerId(1), &place("a", 1, None));
+        leave(&index, 1, Named("a", 1, None));
         assert_eq!(found("a"), [3]);
     }
 
     #[test]
     fn a_client_or_session_narrows_a_users_connections_and_opens_nobody_elses() {
         let index = Index::default();
-        index.enter(PeerId(1), &place("a", 1, Some("s1")));
-        index.enter(PeerId(2), &place("a", 2, None));
-        index.enter(PeerId(3), &place("b", 3, Some("s3")));
+        enter(&index, 1, Named("a", 1, Some("s1")));
+        enter(&index, 2, Named("a", 2, None));
+        enter(&index, 3, Named("b", 3, Some("s3")));
         let found = |user, client, session| index.find(&whom(user, client, session)).len();
         assert_eq!(
             (found("a", Some(1), None), found("a", Some(3), None), found("a", Some(9), None)),
@@ -229,30 +238,34 @@ mod tests {
         ] {
             let whom = whom(user, client, session);
             let is_found = index.find(&whom).contains(&PeerId(1));
-            assert_eq!(whom.has(&place("a", 1, Some("s1"))), is_found, "{whom:?}");
+            let has = Named("a", 1, Some("s1")).place(&Cell::default(), |place| whom.has(place));
+            assert_eq!(has, is_found, "{whom:?}");
         }
-        assert!(!strange.has(&place("a", 1, Some("s1"))));
+        assert!(!Named("a", 1, Some("s1")).place(&Cell::default(), |place| strange.has(place)));
         assert_eq!(index.by_session("s3"), Some(PeerId(3)));
-        index.leave(PeerId(3), &place("b", 3, Some("s3")));
+        leave(&index, 3, Named("b", 3, Some("s3")));
         assert_eq!(index.by_session("s3"), None);
     }
 
     #[test]
     fn a_token_has_the_connections_that_came_or_go_on_with_it() {
         let index = Index::default();
-        let places = [Some(1), Some(2), Some(1), None]
-            .map(|id| Place { mark: Mark::of(id).into(), ..place("a", 1, None) });
-        for (peer, place) in (0..).zip(&places) {
-            index.enter(PeerId(peer), place);
+        let named = Named("a", 1, None);
+        let marks = [Some(1), Some(2), Some(1), None].map(|id| Cell::new(Mark::of(id)));
+        for (peer, mark) in (0..).zip(&marks) {
+            named.place(mark, |place| index.enter(PeerId(peer), place));
         }
         let found = |id| index.with_token(id).iter().map(|peer| peer.0).collect::<Vec<_>>();
+        let remark = |peer: usize, id| {
+            named.place(&marks[peer], |place| index.remark(PeerId(peer as u64), place, Mark::of(id)));
+        };
         assert_eq!((found(1), found(2), found(3)), (vec![0, 2], vec![1], vec![]));
-        index.remark(PeerId(0), &places[0], Mark::of(Some(2)));
-        index.remark(PeerId(3), &places[3], Mark::of(Some(3)));
+        remark(0, Some(2));
+        remark(3, Some(3));
         assert_eq!((found(1), found(2), found(3)), (vec![2], vec![0, 1], vec![3]));
-        index.remark(PeerId(1), &places[1], Mark::of(None));
-        for (peer, place) in (0..).zip(&places) {
-            index.leave(PeerId(peer), place);
+        remark(1, None);
+        for (peer, mark) in (0..).zip(&marks) {
+            named.place(mark, |place| index.leave(PeerId(peer), place));
         }
         assert!(index.0.borrow().tokens.is_empty());
     }

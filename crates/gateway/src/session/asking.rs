@@ -42,7 +42,7 @@ impl Session {
 
     /// What the application wants kept beside the connection.
     pub(super) fn meta(&self) -> Option<Rc<RawValue>> {
-        self.connected.get()?.meta.borrow().clone()
+        self.connected.get()?.claims.meta()
     }
 
     /// Whether the application is asked before the broker. Connecting and subscribing have the session to themselves anyway.

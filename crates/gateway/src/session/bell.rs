@@ -42,13 +42,15 @@ pub(super) enum Chore {
     Steered = 2,
     Renewal = 4,
     Subscriptions = 8,
+    Commands = 16,
 }
 
-/// The bell of a session, and which of its loops are to look.
+/// The bell of a session, which of its loops are to look, and which are at something.
 #[derive(Default)]
 pub(super) struct Bells {
     bell: Bell,
     rung: Cell<u8>,
+    busy: Cell<u8>,
 }
 
 impl Bells {
@@ -58,17 +60,41 @@ impl Bells {
         self.bell.ring();
     }
 
-    /// Waits until there is something to do, or returns if there has been since the last time.
+    /// Waits until there is something to do, or returns if there has been since the last time. Whoever waits for this has nothing
+    /// else to do, and is at it from then on until they wait again.
     pub(super) fn rung(&self, chore: Chore) -> impl Future<Output = ()> {
         self.bell.until(move || {
-            let rung = self.rung.get();
-            (rung & chore as u8 != 0).then(|| self.rung.set(rung & !(chore as u8)))
+            let is_rung = self.take(chore);
+            self.set_busy(chore, is_rung);
+            is_rung.then_some(())
         })
+    }
+
+    /// The same, for who is at it already.
+    pub(super) fn rung_again(&self, chore: Chore) -> impl Future<Output = ()> {
+        self.bell.until(move || self.take(chore).then_some(()))
+    }
+
+    fn take(&self, chore: Chore) -> bool {
+        let rung = self.rung.get();
+        self.rung.set(rung & !(chore as u8));
+        rung & chore as u8 != 0
     }
 
     /// Waits until there is something to do for one of these, which is left to be done.
     pub(super) fn rung_for_any(&self, chores: &'static [Chore]) -> impl Future<Output = ()> {
         self.bell.until(move || chores.iter().any(|chore| self.rung.get() & *chore as u8 != 0).then_some(()))
+    }
+
+    /// Whether one is at something that is not to be dropped.
+    pub(super) fn set_busy(&self, chore: Chore, is_busy: bool) {
+        let others = self.busy.get() & !(chore as u8);
+        self.busy.set(if is_busy { others | chore as u8 } else { others });
+    }
+
+    /// Whether nobody is at anything, and nothing is to be done.
+    pub(super) fn are_silent(&self) -> bool {
+        self.busy.get() == 0 && self.rung.get() == 0
     }
 
     /// Something has changed that one waits for with [`Self::until`].
@@ -78,6 +104,11 @@ impl Bells {
 
     pub(super) fn until<T>(&self, look: impl FnMut() -> Option<T>) -> impl Future<Output = T> {
         self.bell.until(look)
+    }
+
+    /// Has a task look again when something has changed.
+    pub(super) fn listen(&self, context: &Context<'_>) {
+        self.bell.listen(context);
     }
 }
 

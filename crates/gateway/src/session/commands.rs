@@ -14,12 +14,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use tokio::{
+    runtime::Handle,
     select,
     sync::OwnedSemaphorePermit,
     task::{spawn_local, unconstrained},
 };
 
-use super::{Ending, Session, Source};
+use super::{Chore, Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
     limits::{IN_HAND_MAX, PAUSE_BYTES},
@@ -84,6 +85,18 @@ impl InHand {
     }
 }
 
+impl Drop for InHand {
+    /// What is under way goes on to its end and keeps its turn, also when its client has gone.
+    fn drop(&mut self) {
+        // At the end of a core there is nowhere to go on.
+        if let Some(mut all) = self.0.take()
+            && Handle::try_current().is_ok()
+        {
+            spawn_local(async move { while all.next().await.is_some() {} });
+        }
+    }
+}
+
 impl Session {
     /// Takes commands until the client goes, is sent away, or the server stops.
     pub(super) async fn take_commands(self: &Rc<Self>, source: &mut Source) -> Ending {
@@ -104,17 +117,19 @@ impl Session {
                 Box::pin(self.answer_until_flushed(in_hand)).await?;
                 continue;
             }
-            let message = select! {
-                biased;
-                () = self.finishing() => return Err(Disconnect::Shutdown.into()),
-                Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => {
-                    self.answer(id, outcome)?;
-                    continue;
+            let Some(message) = source.take() else {
+                self.bells.set_busy(Chore::Commands, !in_hand.is_empty() || !source.is_silent());
+                select! {
+                    biased;
+                    () = self.finishing() => return Err(Disconnect::Shutdown.into()),
+                    Some((id, outcome)) = in_hand.next(), if !in_hand.is_empty() => self.answer(id, outcome)?,
+                    come = source.come() => come?,
                 }
-                message = source.next() => message?,
+                continue;
             };
+            self.bells.set_busy(Chore::Commands, true);
             // Apart: what taking needs is not kept for a connection that is silent.
-            Box::pin(self.take(&message, source, in_hand)).await?;
+            Box::pin(self.take(&message?, source, in_hand)).await?;
         }
     }
 
@@ -213,12 +228,9 @@ impl Session {
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
-            // The broker is not held up by an application that takes its time.
-            Ok(later) if asks_application => {
-                in_hand.push_back(Call { id, outcome: apart(later), turn: None }.started().await);
-            }
             Ok(outcome) => {
-                let turn = Some(self.call_turn(in_hand).await?);
+                // The broker is not held up by an application that takes its time.
+                let turn = if asks_application { None } else { Some(self.call_turn(in_hand).await?) };
                 in_hand.push_back(Call { id, outcome, turn }.started().await);
             }
             Err(failure) => return self.refuse(id, failure, in_hand),
@@ -296,8 +308,7 @@ impl Session {
 }
 
 impl Call {
-    /// Starts it, so that commands reach the broker in order whatever the order in which they are awaited. What is asked of the
-    /// broker is asked then, whatever becomes of the client.
+    /// Starts it, so that commands reach the broker in order whatever the order in which they are awaited.
     async fn started(mut self) -> Call {
         // A task that has spent its budget would not start it, hence without one.
         let first = poll_fn(|context| Poll::Ready(self.outcome.as_mut().poll(context)));
@@ -307,10 +318,4 @@ impl Call {
         }
         self
     }
-}
-
-/// Goes on in a task of its own: what the application has agreed to is done, also when the client has gone meanwhile.
-fn apart(later: Later) -> Later {
-    let done = spawn_local(later);
-    Box::pin(async move { done.await.expect("a call neither panics nor is aborted") })
 }

@@ -1,7 +1,6 @@
 //! Who is there: connect and refresh.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap},
     rc::Rc,
 };
@@ -19,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Connected, Ending, Member, Person, Session, Source, Terms, VERSION, Wanted, rooms::Held,
+    Connected, Ending, Member, Person, Session, Source, Terms, VERSION, Wanted, claims::Said, rooms::Held,
     subscriptions::Joined,
 };
 use crate::{
@@ -82,7 +81,7 @@ impl Session {
             self.answer(id, Err(failure))?;
             self.is_refused.set(true);
             self.leave_index();
-            self.clock.refused();
+            self.clock.refused(self.now());
         }
         Ok(())
     }
@@ -130,7 +129,7 @@ impl Session {
         };
         self.pass.signed_in();
         // What follows waits for the broker: whoever is steered meanwhile is steered.
-        self.enter_index(&sender.user, mark, missed)?;
+        self.enter_index(user.as_ref(), mark, missed)?;
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
@@ -170,13 +169,13 @@ impl Session {
                 (named_only.map_or(Person::Nobody, |(user, _place)| Person::Named { user, _place }), None)
             }
         };
-        let connected = Connected {
-            person,
-            info: RefCell::new(sender.conn_info.map(Box::new)),
+        let said = Said {
+            info: sender.conn_info,
             granted: named.into_keys().collect(),
-            capabilities: RefCell::new(capabilities),
-            meta: RefCell::new(meta.filter(|_| self.shared().backend.wants_meta()).map(Rc::from)),
+            capabilities,
+            meta: meta.filter(|_| self.shared().backend.wants_meta()).map(Rc::from),
         };
+        let connected = Connected { person, claims: said.into() };
         self.shared().backend.forget(&self.heard);
         if self.connected.set(connected).is_err() {
             unreachable!("a second connect is refused before it gets here");
@@ -188,7 +187,7 @@ impl Session {
             self.enter_rooms(rooms);
             self.begin_inbox(resumed);
         }
-        self.clock.connected();
+        self.clock.connected(self.now());
         self.begin_steered();
         Ok(())
     }
@@ -275,11 +274,11 @@ impl Session {
         }
         let identity = self.shared().auth.refresh(&refresh.token, self.user_name()).await?;
         let connected = self.connected();
-        if !identity.subs.keys().eq(&connected.granted) {
+        if !connected.claims.grant_only(identity.subs.keys()) {
             // The client comes back and is subscribed to the new ones.
             return Err(Disconnect::InsufficientState.into());
         }
-        connected.capabilities.replace(identity.capabilities);
+        connected.claims.change(|said| said.capabilities = identity.capabilities);
         self.remark(identity.mark);
         let Expiry { expires, ttl } = self.expires(identity.expires_at);
         let (client, version) = (self.client(), VERSION.to_owned());

@@ -14,10 +14,10 @@ use naru_ledger::{Epoch, Useq, answer::Resumed};
 use serde::Serialize;
 use tokio::{
     select,
-    time::{Duration, Instant, sleep},
+    time::{Duration, sleep},
 };
 
-use super::{Chore, Ending, Session, replay::Far, topic};
+use super::{Chore, Ending, Moment, Session, replay::Far, topic};
 use crate::{
     channels::inbox_of,
     limits::{COMPARE_EVERY, COMPARE_PAUSE, PAUSE_BYTES},
@@ -55,7 +55,7 @@ pub(super) struct Inbox {
     /// A number was heard that had been pushed. Often it comes late; but it may be of another store.
     is_in_doubt: Cell<bool>,
     /// When the broker was asked last.
-    compared: Cell<Option<Instant>>,
+    compared: Cell<Moment>,
 }
 
 /// Why catching up stopped.
@@ -176,18 +176,21 @@ impl Session {
     pub(super) async fn keep_inbox(self: &Rc<Self>) -> Ending {
         let mut far: Option<Box<Far>> = None;
         loop {
-            let inbox = &self.inbox;
-            inbox.is_reading.set(true);
-            // Apart, as it takes much more memory than waiting for the next time.
-            let caught_up = Box::pin(self.catch_up(&mut far)).await;
-            inbox.is_reading.set(false);
-            match caught_up {
-                Ok(()) if inbox.is_in_doubt.get() => Box::pin(self.rest_in_doubt()).await,
-                Ok(()) => self.bells.rung(Chore::Inbox).await,
-                Err(Trouble::Ending(ending)) => return ending,
-                Err(Trouble::Bus(error)) => {
-                    tracing::debug!(%error, "an inbox could not be read");
-                    Box::pin(self.rest_for(RETRY_PAUSE)).await;
+            self.bells.rung(Chore::Inbox).await;
+            loop {
+                let inbox = &self.inbox;
+                inbox.is_reading.set(true);
+                // Apart, as it takes much more memory than waiting for the next time.
+                let caught_up = Box::pin(self.catch_up(&mut far)).await;
+                inbox.is_reading.set(false);
+                match caught_up {
+                    Ok(()) if inbox.is_in_doubt.get() => Box::pin(self.rest_in_doubt()).await,
+                    Ok(()) => break,
+                    Err(Trouble::Ending(ending)) => return ending,
+                    Err(Trouble::Bus(error)) => {
+                        tracing::debug!(%error, "an inbox could not be read");
+                        Box::pin(self.rest_for(RETRY_PAUSE)).await;
+                    }
                 }
             }
         }
@@ -195,7 +198,7 @@ impl Session {
 
     /// What is in doubt is looked into at once, but not again and again.
     async fn rest_in_doubt(&self) {
-        let since = self.inbox.compared.get().map_or(COMPARE_PAUSE, |compared| compared.elapsed());
+        let since = self.now().since_start().saturating_sub(self.inbox.compared.get().since_start());
         if self.rest_for(COMPARE_PAUSE.saturating_sub(since)).await {
             self.compare_in_time();
         }
@@ -204,7 +207,7 @@ impl Session {
     /// Whether it was left alone for so long.
     async fn rest_for(&self, pause: Duration) -> bool {
         select! {
-            () = self.bells.rung(Chore::Inbox) => false,
+            () = self.bells.rung_again(Chore::Inbox) => false,
             () = sleep(pause) => true,
         }
     }
@@ -217,9 +220,9 @@ impl Session {
 
     /// The broker is asked.
     fn compared(&self) {
-        let now = Instant::now();
+        let now = self.now();
         let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-        self.inbox.compared.set(Some(now));
+        self.inbox.compared.set(now);
         self.clock.look_at(now + COMPARE_EVERY.mul_f64(0.5 + random / 2.0));
     }
 

@@ -1,24 +1,25 @@
 //! A gateway client: one task on one core, from the WebSocket handshake or what stands for it to its end.
 //!
-//! Three loops run in it side by side: `commands.rs` reads and answers, `clock.rs` pings and lets expire, `inbox.rs`
-//! pushes what the inbox holds, which `replay/` reads. The first that ends, ends the session. Live publications are written by the core
-//! itself, through [`Peer::deliver`].
+//! While there is something to do, loops run in it side by side: `commands.rs` reads and answers, `inbox.rs` pushes what the inbox
+//! holds, which `replay/` reads. The first that ends, ends the session. While there is nothing, there are none (`life.rs`). Pings, and
+//! what ends by itself, are the core's to see to (`clock.rs`, `alarms.rs`), and live publications are written by the core itself,
+//! through [`Peer::deliver`].
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    future::{pending, poll_fn},
     rc::Rc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use naru_fanout::{Core, Link, Peer, PeerId, Slow, Socket, Topic};
 use naru_ledger::{Device, User};
-use serde_json::value::RawValue;
 use tokio::{join, select};
 use uuid::Uuid;
 
 use crate::{
     admission::{OfUser, Pass},
-    auth::Capabilities,
     codes::Disconnect,
     crossing,
     interests::Hold,
@@ -32,17 +33,19 @@ use crate::{
     },
     proxy::Heard,
     publication::{Kind, Payload, Run, Sender},
-    streams::{Downstream, Full, Mailbox, Opening},
-    websocket::WebSocket,
+    streams::{Full, Mailbox, Opening},
     wire::{Gate, Shared},
 };
 
+mod alarms;
 mod asking;
 mod bell;
+mod claims;
 mod clock;
 mod commands;
 mod connect;
 mod inbox;
+mod life;
 mod publishing;
 mod rates;
 mod reading;
@@ -53,8 +56,12 @@ mod source;
 mod steered;
 mod subscriptions;
 
+pub(crate) use alarms::Alarms;
+use alarms::Moment;
 use bell::{Bells, Chore};
+use claims::Claims;
 pub(crate) use commands::Later;
+use life::{Life, Turn};
 pub(crate) use reading::present;
 use source::Source;
 pub(crate) use subscriptions::{Terms, Wanted};
@@ -81,7 +88,9 @@ pub(crate) struct Session {
     is_refused: Cell<bool>,
     clock: clock::Clock,
     subscriptions: subscriptions::Subscriptions,
-    inbox: inbox::Inbox,
+    /// Apart, for a room that is left between two things of tokio's of which each connection has one: those stand in multiples of
+    /// 128 bytes.
+    inbox: Box<inbox::Inbox>,
     rooms: rooms::Rooms,
     steered: steered::Steered,
     renewal: renewal::Renewal,
@@ -93,20 +102,14 @@ pub(crate) struct Session {
     rates: rates::Rates,
     /// It ends when what it has in hand is done.
     is_finishing: Cell<bool>,
-    ended: RefCell<Option<Ending>>,
+    ended: RefCell<Option<Box<Ending>>>,
     bells: Bells,
 }
 
 /// What a connected client is and may do.
 struct Connected {
     person: Person,
-    info: RefCell<Option<Box<Payload>>>,
-    /// The channels its token names, in order, to see whether a new token names others.
-    granted: Box<[String]>,
-    /// Of its newest token.
-    capabilities: RefCell<Capabilities>,
-    /// What the application wants kept beside the connection, if some hook is told.
-    meta: RefCell<Option<Rc<RawValue>>>,
+    claims: Claims,
 }
 
 /// Whose connection it is.
@@ -163,57 +166,51 @@ impl From<Disconnect> for Ending {
 
 impl Session {
     /// Serves a connection after the handshake, to its end. `read` is what has come behind the handshake.
-    ///
-    /// While the client is silent, the future is what its connection costs: what is awaited otherwise is boxed.
     pub(crate) fn run(
-        core: &Rc<Core<Gate>>,
+        core: Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
         came: (Heard, Pass),
         read: Bytes,
-    ) -> impl Future<Output = ()> + use<> {
+    ) -> Life {
         let session = Session::enter(core, socket, flavour, came, false, None);
-        let mut source = Source::WebSocket(WebSocket::new(core.clone(), session.link.clone(), &read));
-        // It is the front of a buffer of 8 KiB.
-        drop(read);
-        async move { session.live(&mut source).await }
+        let source = Source::of(&session, &read);
+        Life::new(session, source)
     }
 
     /// Serves a connection whose commands come apart from it, to its end.
-    pub(crate) fn run_apart(
-        core: &Rc<Core<Gate>>,
-        socket: Socket,
-        opening: Opening,
-    ) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn run_apart(core: Rc<Core<Gate>>, socket: Socket, opening: Opening) -> Life {
         let Opening { flavour, mailbox, is_bare, heard, head, pass } = opening;
-        let mailbox = Rc::new(mailbox);
-        let session = Session::enter(core, socket, flavour, (heard, pass), is_bare, Some(mailbox.clone()));
+        let mailbox = Some(Rc::new(mailbox));
+        let session = Session::enter(core, socket, flavour, (heard, pass), is_bare, mailbox);
         session.ended_if(session.link.write(|writer| writer.share(&head)));
-        let mut source = Source::Apart(Downstream::new(core.clone(), session.link.clone(), mailbox));
-        async move { session.live(&mut source).await }
+        let source = Source::of(&session, &[]);
+        Life::new(session, source)
     }
 
     fn enter(
-        core: &Rc<Core<Gate>>,
+        core: Rc<Core<Gate>>,
         socket: Socket,
         flavour: Flavour,
         (heard, pass): (Heard, Pass),
         is_bare: bool,
         mailbox: Option<Rc<Mailbox>>,
     ) -> Rc<Session> {
+        let limits = &core.shared().limits;
+        let due = Moment::from(limits.now()) + limits.connect_patience;
         let session = Rc::new(Session {
             id: core.next_peer(),
-            core: core.clone(),
             link: core.link(socket, OUTBOX_LIMIT),
+            core,
             flavour,
             is_bare,
             mailbox,
             client: Uuid::new_v4(),
             connected: OnceCell::new(),
             is_refused: Cell::new(false),
-            clock: clock::Clock::default(),
+            clock: clock::Clock::new(due),
             subscriptions: subscriptions::Subscriptions::default(),
-            inbox: inbox::Inbox::default(),
+            inbox: Box::default(),
             rooms: rooms::Rooms::default(),
             steered: steered::Steered::default(),
             renewal: renewal::Renewal::default(),
@@ -225,31 +222,75 @@ impl Session {
             ended: RefCell::default(),
             bells: Bells::default(),
         });
-        core.insert(session.clone());
+        session.core.insert(session.clone());
         session.meter().began(flavour);
-        if core.is_stopping() {
+        if let Some(at) = session.look_at_clock() {
+            Alarms::set(&session.core, session.id, at);
+        }
+        if session.core.is_stopping() {
             session.finish();
         }
         session
     }
 
-    async fn live(self: &Rc<Self>, source: &mut Source) {
+    /// Does what there is to do, until there is nothing or the connection has ended.
+    async fn wake(self: Rc<Self>, mut source: Source) -> Turn {
+        let source = &mut source;
         let ending = select! {
             biased;
             ending = self.ended() => ending,
-            ending = self.keep_time() => ending.into(),
+            ending = self.turned_out() => ending,
             ending = self.keep_inbox() => ending,
             ending = self.keep_the_rest() => ending,
             ending = self.take_commands(source) => ending,
+            // The last, when all those have looked whether there is something: each can be dropped while it waits for that.
+            () = self.silence() => return Turn::Rest,
         };
         Box::pin(self.leave(source, ending)).await;
+        Turn::End
     }
 
-    /// Pings, and looks now and then whether something was missed.
-    fn keep_time(&self) -> impl Future<Output = Disconnect> {
-        let patience = self.shared().limits.connect_patience;
+    /// Returns when nothing is under way.
+    fn silence(&self) -> impl Future<Output = ()> {
+        let is_silent = || self.connected.get().is_some() && self.bells.are_silent();
+        poll_fn(move |_| if is_silent() { Poll::Ready(()) } else { Poll::Pending })
+    }
+
+    /// Whether there is something to do for who is silent.
+    fn poll_called(&self, context: &mut Context<'_>) -> Poll<()> {
+        let is_called = !self.bells.are_silent()
+            || self.is_finishing.get()
+            || self.ended.borrow().is_some()
+            || self.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_empty());
+        if is_called {
+            return Poll::Ready(());
+        }
+        self.bells.listen(context);
+        // Who cannot be read any more is called, too.
+        self.link.socket().poll_readable(context).map(drop)
+    }
+
+    /// Returns if the client has to make room before it has connected.
+    async fn turned_out(&self) -> Ending {
+        if self.connected.get().is_none() {
+            Box::pin(self.pass.turned_out()).await;
+            return Disconnect::TooManyRequests.into();
+        }
+        pending().await
+    }
+
+    fn now(&self) -> Moment {
+        self.shared().limits.now().into()
+    }
+
+    /// Pings and ends what is due. When to look again, unless the session ends.
+    fn look_at_clock(&self) -> Option<Moment> {
+        if self.ended.borrow().is_some() {
+            return None;
+        }
         let ping = || self.send_frame(&self.flavour.ping());
-        self.clock.run(patience, self.pass.turned_out(), ping, || self.compare_in_time())
+        let looked = self.clock.look(self.now(), ping, || self.compare_in_time());
+        looked.map_err(|disconnect| self.end(disconnect)).ok()
     }
 
     /// Sees to what most sessions never have: they keep no room for it.
@@ -267,6 +308,8 @@ impl Session {
     }
 
     async fn leave(self: &Rc<Self>, source: &mut Source, ending: Ending) {
+        // From here on its clock is not looked at.
+        self.end(ending.clone());
         // No publication behind the close frame, and nobody else waits for this client any longer.
         let departed = self.take_all_away();
         self.leave_rooms();
@@ -308,6 +351,7 @@ impl Session {
         {
             self.end(Disconnect::TooManyRequests);
         }
+        self.bells.changed();
     }
 
     /// What others know this connection by, as text.
@@ -355,7 +399,7 @@ impl Session {
         Sender {
             user: self.user_name().to_owned(),
             client: self.client(),
-            conn_info: self.connected().info.borrow().as_deref().cloned(),
+            conn_info: self.connected().claims.info(),
             chan_info: None,
         }
     }
@@ -372,13 +416,13 @@ impl Session {
     fn end(&self, ending: impl Into<Ending>) {
         let mut ended = self.ended.borrow_mut();
         if ended.is_none() {
-            *ended = Some(ending.into());
+            *ended = Some(Box::new(ending.into()));
             self.bells.changed();
         }
     }
 
     fn ended(&self) -> impl Future<Output = Ending> {
-        self.bells.until(|| self.ended.borrow().clone())
+        self.bells.until(|| self.ended.borrow().as_deref().cloned())
     }
 
     /// Lets the session finish the commands it has in hand, and then end because the server stops.
@@ -468,28 +512,10 @@ impl Peer<Gate> for Session {
 mod tests {
     use super::*;
 
-    fn future_bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    /// What the futures of a connection take, over WebSocket and apart from it.
-    fn bytes() -> [usize; 2] {
-        type Arguments = (&'static Rc<Core<Gate>>, Socket, Bytes);
-        let run = |(core, socket, read): Arguments| {
-            Session::run(core, socket, Flavour::WebSocketJson, Default::default(), read)
-        };
-        type Apart = (&'static Rc<Core<Gate>>, Socket, Opening);
-        let run_apart = |(core, socket, opening): Apart| Session::run_apart(core, socket, opening);
-        [future_bytes(run), future_bytes(run_apart)]
-    }
-
     #[test]
-    fn a_silent_connection_waits_in_a_small_future() {
-        let [websocket, apart] = bytes();
-        let session = size_of::<Session>();
-        assert!(
-            websocket <= 1088 && apart <= 1088 && session <= 704,
-            "{websocket} or {apart} bytes, and {session} of the session"
-        );
+    fn a_silent_connection_takes_little() {
+        let (life, session) = (size_of::<Life>(), size_of::<Session>());
+        // What tokio adds to a task of that size makes it 128 bytes, and to a larger one twice as many.
+        assert!(life <= 24 && session <= 368, "{life} bytes, and {session} of the session");
     }
 }

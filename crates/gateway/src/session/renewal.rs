@@ -28,7 +28,7 @@ impl Session {
     /// not its business.
     pub(super) fn expires(&self, expires_at: Option<u64>) -> Expiry {
         if !self.shared().backend.refreshes() {
-            return self.clock.expire_at(expires_at);
+            return self.clock.expire_at(expires_at, self.now());
         }
         self.renewal.connection_at.set(clock::end(expires_at));
         self.bells.ring(Chore::Renewal);
@@ -66,7 +66,7 @@ impl Session {
                 return Ok(());
             };
             select! {
-                () = self.bells.rung(Chore::Renewal) => {}
+                () = self.bells.rung_again(Chore::Renewal) => {}
                 () = sleep_until(next) => {}
             }
         }
@@ -75,15 +75,13 @@ impl Session {
     async fn renew_connection(&self) -> Result<(), Ending> {
         let meta = self.meta();
         let asked = self.shared().backend.refresh(self.caller(meta.as_deref())).await;
-        let connected = self.connected();
         let next = match verdict(asked, Disconnect::Expired)? {
             Some(Renewed { expires_at, info, meta }) => {
-                if let Some(info) = info {
-                    connected.info.replace(Some(Box::new(info)));
-                }
-                if let Some(meta) = meta.filter(|_| self.shared().backend.wants_meta()) {
-                    connected.meta.replace(Some(meta.into()));
-                }
+                let meta = meta.filter(|_| self.shared().backend.wants_meta());
+                self.connected().claims.change(|said| {
+                    said.info = info.or(said.info.take());
+                    said.meta = meta.map(Rc::from).or(said.meta.take());
+                });
                 clock::end(expires_at)
             }
             None => Some(soon()),

@@ -1,13 +1,9 @@
 use bytes::Bytes;
 
-use super::Ending;
+use super::{Ending, Session};
 use crate::{streams::Downstream, websocket::WebSocket};
 
 /// Where a session's commands come from, and how its connection is seen to end.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly all are WebSockets, and an allocation less each is something"
-)]
 pub(super) enum Source {
     WebSocket(WebSocket),
     /// They come apart from the connection.
@@ -15,12 +11,36 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// The next frame of commands. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Bytes, Ending> {
+    /// Of a session of which nothing has come that is not taken; `read` is what has been read before.
+    pub(super) fn of(session: &Session, read: &[u8]) -> Source {
+        let (core, link) = (session.core.clone(), session.link.clone());
+        match &session.mailbox {
+            None => Source::WebSocket(WebSocket::new(core, link, read)),
+            Some(mailbox) => Source::Apart(Downstream::new(core, link, mailbox.clone())),
+        }
+    }
+
+    /// The next frame of commands, if it has come.
+    pub(super) fn take(&mut self) -> Option<Result<Bytes, Ending>> {
         match self {
-            Source::WebSocket(socket) => socket.next().await,
-            // Apart: they are few, and all would keep room for it.
-            Source::Apart(downstream) => Box::pin(downstream.next()).await.map_err(|_| Ending::Gone),
+            Source::WebSocket(socket) => socket.take(),
+            Source::Apart(downstream) => downstream.take().map(Ok),
+        }
+    }
+
+    /// Whether nothing has come that is not taken. Then it can be dropped, and made again.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Source::WebSocket(socket) => socket.is_silent(),
+            Source::Apart(downstream) => downstream.is_silent(),
+        }
+    }
+
+    /// Waits until something comes. Dropping the future loses nothing.
+    pub(super) async fn come(&mut self) -> Result<(), Ending> {
+        match self {
+            Source::WebSocket(socket) => socket.come().await,
+            Source::Apart(downstream) => downstream.come().await.map_err(|_| Ending::Gone),
         }
     }
 

@@ -5,12 +5,13 @@
 //! and what comes after it must not overtake it.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
+use naru_ledger::User;
 use tokio::time::{Duration, sleep};
 
 use super::{
@@ -33,21 +34,24 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// What is to be done, and where the connection is found for it.
 #[derive(Default)]
 pub(super) struct Steered {
-    place: OnceCell<Place>,
-    /// At most [`STEERS_MAX`].
-    waiting: RefCell<VecDeque<Arc<Steer>>>,
+    /// The name under which it is found, from when on it is.
+    user: OnceCell<Arc<str>>,
+    /// By which its token is known if it is called back.
+    mark: Cell<Mark>,
+    /// At most [`STEERS_MAX`]. There if there are any.
+    waiting: RefCell<Option<Box<VecDeque<Arc<Steer>>>>>,
 }
 
 impl Steered {
     /// The name under which the connection is found; empty before it is.
     pub(super) fn user(&self) -> &str {
-        self.place.get().map_or("", |place| &place.user)
+        self.user.get().map_or("", |user| user)
     }
 }
 
 impl Session {
     fn index(&self) -> &Index {
-        self.core.local()
+        &self.core.local().index
     }
 
     /// What is wanted of anybody is noted for this connection, until it is known whose it is.
@@ -55,21 +59,29 @@ impl Session {
         self.index().coming(self.id)
     }
 
+    /// Where it is found, if it is.
+    fn place(&self) -> Option<Place<'_>> {
+        let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret());
+        let Steered { user, mark, .. } = &self.steered;
+        Some(Place { user: user.get()?, client: self.client, session, mark })
+    }
+
     /// From here on the connection is found by others; `user` is the name it will have. What was wanted of it before that is done.
-    pub(super) fn enter_index(&self, user: &str, mark: Mark, missed: Missed) -> Result<(), Refused> {
-        let user = user.into();
-        let client = self.client;
-        let session = self.mailbox.as_ref().map(|mailbox| mailbox.secret().into());
-        let place = self.steered.place.get_or_init(|| Place { user, client, session, mark: mark.into() });
-        self.index().enter(self.id, place);
+    pub(super) fn enter_index(&self, user: Option<&User>, mark: Mark, missed: Missed) -> Result<(), Refused> {
+        static NOBODY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        let user = user.map_or_else(|| NOBODY.clone(), User::shared);
+        self.steered.mark.set(mark);
+        self.steered.user.get_or_init(|| user);
+        let place = self.place().expect("it has its name");
+        self.index().enter(self.id, &place);
         // What was called back since the token was opened was told to those who could be found.
-        if self.shared().auth.revoked().has(&place.user, mark, unix_seconds()) {
+        if self.shared().auth.revoked().has(place.user, mark, unix_seconds()) {
             return Err(Code::TokenExpired.into());
         }
         if missed.is_overrun {
             return Err(Refused::later());
         }
-        for steer in missed.steers.iter().filter(|steer| steer.whom().has(place)) {
+        for steer in missed.steers.iter().filter(|steer| steer.whom().has(&place)) {
             self.steer(steer);
         }
         Ok(())
@@ -77,24 +89,24 @@ impl Session {
 
     /// It goes on with another token.
     pub(super) fn remark(&self, mark: Mark) {
-        if let Some(place) = self.steered.place.get() {
-            self.index().remark(self.id, place, mark);
+        if let Some(place) = self.place() {
+            self.index().remark(self.id, &place, mark);
         }
     }
 
     /// Ends the session if its token is one of those that were called back. The client comes back, and gets a new one if the
     /// application gives it one.
     pub(crate) fn revoke(&self, revoke: &Revoke) {
-        if let Some(place) = self.steered.place.get()
-            && self.shared().auth.revoked().is_of(revoke, &place.user, place.mark.get())
+        if let Some(user) = self.steered.user.get()
+            && self.shared().auth.revoked().is_of(revoke, user, self.steered.mark.get())
         {
             self.end(Disconnect::Expired);
         }
     }
 
     pub(super) fn leave_index(&self) {
-        if let Some(place) = self.steered.place.get() {
-            self.index().leave(self.id, place);
+        if let Some(place) = self.place() {
+            self.index().leave(self.id, &place);
         }
     }
 
@@ -110,6 +122,7 @@ impl Session {
             Steer::Refresh(refresh) if self.connected.get().is_some() => self.refreshed(refresh),
             Steer::Refresh(_) | Steer::Subscribe(_) | Steer::Unsubscribe(_) => {
                 let mut waiting = self.steered.waiting.borrow_mut();
+                let waiting = waiting.get_or_insert_default();
                 if waiting.len() >= STEERS_MAX {
                     return self.end(Disconnect::InsufficientState);
                 }
@@ -122,9 +135,7 @@ impl Session {
     /// It has connected: what has waited for that is done.
     pub(super) fn begin_steered(&self) {
         let mut waiting = self.steered.waiting.borrow_mut();
-        if waiting.is_empty() {
-            return;
-        }
+        let Some(waiting) = &mut *waiting else { return };
         // At once, as those are that come from here on; otherwise an older one would be done after a newer one.
         waiting.retain(|steer| match &**steer {
             Steer::Refresh(refresh) => {
@@ -139,21 +150,26 @@ impl Session {
     /// The next to be done; none before it has connected.
     fn next_steer(&self) -> Option<Arc<Steer>> {
         self.connected.get()?;
-        self.steered.waiting.borrow_mut().pop_front()
+        let mut waiting = self.steered.waiting.borrow_mut();
+        let next = waiting.as_mut()?.pop_front();
+        waiting.take_if(|waiting| waiting.is_empty());
+        next
     }
 
     /// Does what waits, one after the other, for as long as the session lasts.
     pub(super) async fn be_steered(self: &Rc<Self>) -> Ending {
         loop {
-            let next = self.next_steer();
-            match next.as_deref() {
-                // Apart, so that a session that is never steered does not keep room for it.
-                Some(Steer::Subscribe(subscribe)) => Box::pin(self.subscribe_steered(subscribe)).await,
-                Some(Steer::Unsubscribe(unsubscribe)) => {
-                    Box::pin(self.unsubscribe_by_server(&unsubscribe.channel, Unsubscribed::Server)).await;
+            self.bells.rung(Chore::Steered).await;
+            while let Some(steer) = self.next_steer() {
+                match &*steer {
+                    // Apart, so that a session that is never steered does not keep room for it.
+                    Steer::Subscribe(subscribe) => Box::pin(self.subscribe_steered(subscribe)).await,
+                    Steer::Unsubscribe(unsubscribe) => {
+                        Box::pin(self.unsubscribe_by_server(&unsubscribe.channel, Unsubscribed::Server))
+                            .await;
+                    }
+                    Steer::Disconnect(_) | Steer::Refresh(_) => {}
                 }
-                Some(Steer::Disconnect(_) | Steer::Refresh(_)) => {}
-                None => self.bells.rung(Chore::Steered).await,
             }
         }
     }
@@ -199,7 +215,7 @@ impl Session {
             return self.end(Disconnect::Expired);
         }
         if let Some(info) = &refresh.info {
-            self.connected().info.replace(Some(Box::new(info.clone())));
+            self.connected().claims.change(|said| said.info = Some(info.clone()));
         }
         let expiry = self.expires(refresh.expire_at);
         self.send(&Push::refresh(expiry).into());

@@ -2,6 +2,7 @@
 
 use std::{io, rc::Rc};
 
+use bytes::Bytes;
 use naru_fanout::{Core, Link};
 use tokio::{select, time::timeout};
 
@@ -27,17 +28,22 @@ impl Downstream {
         Downstream { core, link, mailbox }
     }
 
-    /// The next frame of commands. Dropping the future loses nothing.
-    pub(crate) async fn next(&self) -> Result<bytes::Bytes, Gone> {
-        loop {
-            if let Some(frame) = self.mailbox.take() {
-                return Ok(frame);
-            }
-            select! {
-                biased;
-                () = self.mailbox.filled() => {}
-                gone = self.gone() => return Err(gone),
-            }
+    /// The next frame of commands, if it has come.
+    pub(crate) fn take(&self) -> Option<Bytes> {
+        self.mailbox.take()
+    }
+
+    /// Whether nothing has come that is not taken.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.mailbox.is_empty()
+    }
+
+    /// Waits until something comes. Dropping the future loses nothing.
+    pub(crate) async fn come(&self) -> Result<(), Gone> {
+        select! {
+            biased;
+            () = self.mailbox.filled() => Ok(()),
+            gone = self.gone() => Err(gone),
         }
     }
 

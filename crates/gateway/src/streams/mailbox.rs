@@ -46,6 +46,10 @@ impl Mailbox {
         Ok(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.borrow().is_empty()
+    }
+
     pub(super) fn take(&self) -> Option<Bytes> {
         let mut frames = self.frames.borrow_mut();
         let frame = frames.pop_front()?;
@@ -59,7 +63,7 @@ impl Mailbox {
 
     /// Waits until there may be something to take. Dropping the future loses nothing.
     pub(super) async fn filled(&self) {
-        while self.frames.borrow().is_empty() {
+        while self.is_empty() {
             self.came.notified().await;
         }
     }

@@ -147,3 +147,41 @@ fn a_store_that_has_forgotten_it_is_told_again_by_servers_that_run() {
         eventually("the other one has been told", || comes(two.address(), &token).err() == Some(json!(109)));
     }
 }
+
+#[test]
+fn what_still_counts_is_known_to_servers_that_start_however_much_was_called_back_since() {
+    let harbour = Harbour::open();
+    if std::env::var_os("NARU_TESTS_ON").is_some() {
+        return;
+    }
+    // The channel keeps 65,536, and three quarters of them are how far behind what counts may be.
+    let fill = |count: usize| {
+        for begin in (0..count).step_by(4_000) {
+            let mut commands = String::new();
+            for _ in begin..count.min(begin + 4_000) {
+                let told = r#"{"cluster":"another","from":"s","run":"r","say":{}}"#;
+                let keep = "$4\r\nSIZE\r\n$5\r\n65536\r\n$3\r\nTTL\r\n$8\r\n36000000\r\n$4\r\nMETA\r\n$8\r\n36000000\r\n";
+                let length = told.len();
+                commands.push_str("*9\r\n$20\r\nNARU.CHANNEL.PUBLISH\r\n$12\r\nnaru:revoked\r\n");
+                commands.push_str(&format!("${length}\r\n{told}\r\n{keep}"));
+            }
+            commands.push_str("*1\r\n$4\r\nQUIT\r\n");
+            let answer = harbour.redis_text(commands.as_bytes());
+            assert!(
+                !answer.contains("\n-") && !answer.starts_with('-'),
+                "{}",
+                &answer[..200.min(answer.len())]
+            );
+        }
+    };
+    let stolen = token_with("alice", json!({"jti": "stolen"}));
+    let one = harbour.gateway("one");
+    done(one.api_address(), "revoke_token", json!({"uid": "stolen"}));
+    fill(49_153);
+    done(one.api_address(), "revoke_token", json!({"uid": "other"}));
+    one.stop();
+    fill(16_384);
+    let two = harbour.gateway("two");
+    eventually("it knows", || comes(two.address(), &stolen).err() == Some(json!(109)));
+    two.stop();
+}

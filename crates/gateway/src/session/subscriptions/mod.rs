@@ -9,7 +9,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     rc::Rc,
     sync::Arc,
 };
@@ -22,7 +21,6 @@ use crate::{
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused, Unsubscribed},
     interests::Hold,
-    keyed::Keyed,
     limits::{Doing, HISTORY_BYTES_MAX},
     namespaces::{Asked, By, Caps, DeltaType, Overrides, Who},
     protocol::{
@@ -35,12 +33,14 @@ use crate::{
     session::clock,
 };
 
+mod all;
 mod delivery;
 mod departing;
 mod joining;
 mod position;
 mod upkeep;
 
+use all::All;
 use departing::Departure;
 pub(super) use joining::Joined;
 pub(crate) use joining::Terms;
@@ -50,9 +50,9 @@ pub(crate) use position::Wanted;
 /// The subscriptions of a session, by name; server-side ones among them, the inbox and rooms not.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    all: RefCell<HashMap<Arc<str>, Subscription, Keyed>>,
+    all: RefCell<All>,
     /// How many of them look at all that comes, not only at what has a position: those that are joining or over, or get differences.
-    pub(super) attentive: Cell<usize>,
+    pub(super) attentive: Cell<u32>,
     /// The number of the newest.
     newest: Cell<u64>,
 }
@@ -136,7 +136,7 @@ impl Subscriptions {
     }
 
     /// One more looks at all that comes, or one less.
-    fn attend(&self, change: isize) {
+    fn attend(&self, change: i32) {
         let attentive = self.attentive.get().checked_add_signed(change);
         self.attentive.set(attentive.expect("only who has begun to look ends it"));
     }
@@ -273,7 +273,7 @@ impl Session {
         Who {
             user: self.user_name(),
             is_subscribed: self.subscriptions.has(channel),
-            caps: self.connected().capabilities.borrow().in_channel(channel),
+            caps: self.connected().claims.in_channel(channel),
         }
     }
 

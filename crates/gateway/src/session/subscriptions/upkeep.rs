@@ -62,7 +62,7 @@ impl Session {
             }
             let now = Instant::now();
             select! {
-                () = self.bells.rung(Chore::Subscriptions) => {}
+                () = self.bells.rung_again(Chore::Subscriptions) => {}
                 () = sleep_until(deadline.unwrap_or(now)), if deadline.is_some() => {}
                 () = self.link.flushed(), if waits_for_client => {}
             }
@@ -82,12 +82,13 @@ impl Session {
 
     fn next_deadline(&self) -> Option<Instant> {
         let all = self.subscriptions.all.borrow();
-        all.values().filter_map(Subscription::deadline).min()
+        all.iter().filter_map(|(_, subscription)| subscription.deadline()).min()
     }
 
     fn is_behind(&self) -> bool {
         let all = self.subscriptions.all.borrow();
-        all.values().any(|it| it.stream().is_some_and(|stream| matches!(stream.phase, Phase::Behind { .. })))
+        all.iter()
+            .any(|(_, it)| it.stream().is_some_and(|stream| matches!(stream.phase, Phase::Behind { .. })))
     }
 
     async fn perform(
