@@ -17,8 +17,10 @@ pub(crate) async fn connection(events: &Arc<Events>) -> (Connection, DuplexStrea
     let nowhere = Target::Embedded(Arc::new(|| UnixStream::pair().map(|(end, _)| end)));
     let place = Place::parse(nowhere).unwrap();
     let welcome = async {
-        assert!(hears(&mut broker).await.starts_with("HELLO 3 "));
-        says(&mut broker, "%1\r\n$6\r\nserver\r\n$4\r\nnaru\r\n+OK\r\n+OK\r\n").await;
+        assert_eq!(hears(&mut broker).await, "HELLO 3");
+        says(&mut broker, "%1\r\n$6\r\nserver\r\n$4\r\nnaru\r\n").await;
+        assert!(hears(&mut broker).await.starts_with("CLIENT SETINFO LIB-NAME naru-bus "));
+        says(&mut broker, "+OK\r\n+OK\r\n").await;
     };
     let (opened, ()) = join!(set_up(&place, events, ours), welcome);
     let (connection, driver) = opened.unwrap();

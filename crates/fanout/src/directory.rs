@@ -11,7 +11,7 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 use crate::{
-    CoreId, Incoming, PeerId, Publication, Space, Topic, Wire,
+    Asleep, CoreId, Incoming, PeerId, Publication, Space, Topic, Wire,
     limits::DIRECTORY_SHARDS,
     mailbox::{Letter, Mailbox},
     matches,
@@ -164,6 +164,16 @@ impl<W: Wire> Directory<W> {
         self.publish_quietly(space, channel, make, Waker::wake)
     }
 
+    /// As [`Self::publish`], for who has more to say: cores that slept are left to be woken.
+    pub fn publish_beside(
+        &self,
+        channel: &[u8],
+        make: impl FnOnce() -> W::Publication,
+        asleep: &mut Asleep,
+    ) -> usize {
+        self.publish_quietly(Space::Channels, channel, make, |waker| asleep.add(waker))
+    }
+
     /// As [`Self::publish_in`]; each core that slept is `wake`'s to wake.
     pub(crate) fn publish_quietly(
         &self,
@@ -312,6 +322,13 @@ impl<W: Wire> Directory<W> {
     /// Sends `mail` to a core, after everything this thread sent it before.
     pub fn send(&self, core: CoreId, mail: W::Mail) {
         self.mailboxes[core.0].push(Letter::Mail(mail));
+    }
+
+    /// As [`Self::send`], for who has more to say: a core that slept is left to be woken.
+    pub fn send_beside(&self, core: CoreId, mail: W::Mail, asleep: &mut Asleep) {
+        if let Some(waker) = self.mailboxes[core.0].put(Letter::Mail(mail)) {
+            asleep.add(waker);
+        }
     }
 
     /// Waits while some mailbox holds more than its bound. Call it before executing what publishes.

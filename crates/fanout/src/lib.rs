@@ -20,6 +20,7 @@
 //! Start at [`Core`], then [`Directory`].
 
 mod arrivals;
+mod asleep;
 mod congestion;
 mod core;
 mod cores;
@@ -45,6 +46,7 @@ mod unix_listener;
 mod wire;
 
 pub use arrivals::StepsASecond;
+pub use asleep::Asleep;
 pub use core::Core;
 pub use cores::Cores;
 pub use directory::Directory;

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use socket2::SockRef;
@@ -26,7 +26,7 @@ use crate::{
 const SLICES_MAX: usize = 16;
 
 /// How much may wait for a peer before it counts as slow: Redis's `client-output-buffer-limit`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxLimit {
     /// Over this it is slow at once.
     pub hard_bytes: usize,
@@ -59,6 +59,8 @@ pub(crate) struct Flusher {
     written: Arc<AtomicU64>,
     waker: RefCell<Option<Waker>>,
     ring: RefCell<Option<Ring>>,
+    /// Of the link that was made last.
+    limit: RefCell<Option<Rc<OutboxLimit>>>,
     /// Outboxes while the kernel reads from them; empty in between, and kept for its room.
     in_kernel: RefCell<Vec<(Rc<Link>, Outbox)>>,
 }
@@ -66,6 +68,15 @@ pub(crate) struct Flusher {
 impl Flusher {
     pub(crate) fn new(written: Arc<AtomicU64>) -> Rc<Self> {
         Rc::new(Flusher { written, ring: RefCell::new(Ring::new()), ..Flusher::default() })
+    }
+
+    /// The same as the last link's, if that has the same.
+    fn shared(&self, limit: OutboxLimit) -> Rc<OutboxLimit> {
+        let mut last = self.limit.borrow_mut();
+        if last.as_deref() != Some(&limit) {
+            *last = None;
+        }
+        last.get_or_insert_with(|| Rc::new(limit)).clone()
     }
 
     /// Wakes another core, when the turn ends.
@@ -201,8 +212,8 @@ pub struct Link {
     socket: Socket,
     outbox: RefCell<Outbox>,
     flusher: Rc<Flusher>,
-    limit: Cell<OutboxLimit>,
-    over_soft_since: Cell<Option<Instant>>,
+    /// Most links of a core have the same. Always there.
+    limit: Cell<Option<Rc<OutboxLimit>>>,
     due: Cell<Due>,
     closed: Cell<bool>,
     /// Made when somebody waits for it.
@@ -214,9 +225,8 @@ impl Link {
         Rc::new(Link {
             socket,
             outbox: RefCell::default(),
+            limit: Cell::new(Some(flusher.shared(limit))),
             flusher,
-            limit: Cell::new(limit),
-            over_soft_since: Cell::new(None),
             due: Cell::new(Due::Never),
             closed: Cell::new(false),
             emptied: OnceCell::new(),
@@ -230,7 +240,7 @@ impl Link {
 
     /// Changes how much may wait.
     pub fn set_limit(&self, limit: OutboxLimit) {
-        self.limit.set(limit);
+        self.limit.set(Some(self.flusher.shared(limit)));
     }
 
     /// Bytes that wait for the peer.
@@ -259,12 +269,15 @@ impl Link {
         if self.closed.get() {
             return Ok(());
         }
-        let queued = {
+        let kept_up = {
             let mut outbox = self.outbox.borrow_mut();
             let mut spares = self.flusher.spares.borrow_mut();
             let mut writer = outbox.writer(&mut spares, self.socket.takes_pages().is_some());
             write(&mut writer);
-            writer.queued()
+            let limit = self.limit.take();
+            let kept_up = limit.as_deref().map_or(Ok(()), |limit| writer.check(limit));
+            self.limit.set(limit);
+            kept_up
         };
         match (self.due.get(), due) {
             (Due::Never, Due::InTurn) => {
@@ -280,27 +293,7 @@ impl Link {
             }
             _ => {}
         }
-        self.check(queued)
-    }
-
-    fn check(&self, queued: usize) -> Result<(), Slow> {
-        let limit = self.limit.get();
-        if queued <= limit.soft_bytes {
-            self.over_soft_since.set(None);
-            return Ok(());
-        }
-        if queued > limit.hard_bytes {
-            return Err(Slow);
-        }
-        let now = Instant::now();
-        match self.over_soft_since.get() {
-            Some(since) if now.duration_since(since) > limit.soft_time => Err(Slow),
-            Some(_) => Ok(()),
-            None => {
-                self.over_soft_since.set(Some(now));
-                Ok(())
-            }
-        }
+        kept_up
     }
 
     /// Whether all that waits is one piece that can be sent as it is.
@@ -452,6 +445,12 @@ mod tests {
         let mut bytes = [0; 64];
         let count = far.read(&mut bytes).unwrap_or(0);
         String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_link_fits_into_what_the_allocator_leaves_between_what_tokio_has_of_a_connection() {
+        // With the counts of its `Rc`.
+        assert!(size_of::<Link>() + 16 <= 104, "{}", size_of::<Link>());
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,8 +1,9 @@
-use std::{collections::VecDeque, io::IoSlice, ops::Range, rc::Rc};
+use std::{collections::VecDeque, io::IoSlice, ops::Range, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 
 use crate::{
+    OutboxLimit, Slow,
     limits::{SHARED_BYTES_MIN, SPARE_BUFFER_BYTES_MAX, SPARE_BYTES_MAX, SPARE_OUTBOXES_MAX},
     pages::{Pages, SharedBytes},
 };
@@ -37,8 +38,9 @@ impl Spares {
         self.waiting.pop().unwrap_or_default()
     }
 
-    fn put_waiting(&mut self, waiting: Box<Waiting>) {
+    fn put_waiting(&mut self, mut waiting: Box<Waiting>) {
         if self.waiting.len() < SPARE_OUTBOXES_MAX {
+            waiting.over_soft_since = None;
             self.waiting.push(waiting);
         }
     }
@@ -118,6 +120,8 @@ struct Waiting {
     chunks: Chunks,
     written: usize,
     queued: usize,
+    /// See [`OutboxLimit::soft_bytes`].
+    over_soft_since: Option<Instant>,
 }
 
 impl Outbox {
@@ -245,9 +249,18 @@ impl Writer<'_> {
         self.waiting.chunks.push(Chunk::Paged(pages));
     }
 
-    /// Bytes that wait, with those just added.
-    pub fn queued(&self) -> usize {
-        self.waiting.queued
+    /// Whether what waits, with what was just added, is still within its limit.
+    pub(crate) fn check(&mut self, limit: &OutboxLimit) -> Result<(), Slow> {
+        if self.waiting.queued <= limit.soft_bytes {
+            self.waiting.over_soft_since = None;
+            return Ok(());
+        }
+        if self.waiting.queued > limit.hard_bytes {
+            return Err(Slow);
+        }
+        let now = Instant::now();
+        let since = *self.waiting.over_soft_since.get_or_insert(now);
+        if now.duration_since(since) > limit.soft_time { Err(Slow) } else { Ok(()) }
     }
 }
 

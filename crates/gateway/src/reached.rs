@@ -31,7 +31,10 @@ impl From<&Conversation> for ConversationKey {
 /// Up to where a client has been pushed each conversation, so that reading by conversations begins there and not where its device
 /// has acknowledged. A memory of bounded size: what is forgotten is pushed again, which falls to (conversation, seq).
 #[derive(Default)]
-pub(crate) struct Reached(Option<Box<HashMap<ConversationKey, Seq, Keyed>>>);
+pub(crate) struct Reached(
+    #[expect(clippy::box_collection, reason = "every session has one, and most of them nothing in it")]
+    Option<Box<HashMap<ConversationKey, Seq, Keyed>>>,
+);
 
 impl Reached {
     pub(crate) fn get(&self, conversation: ConversationKey) -> Seq {

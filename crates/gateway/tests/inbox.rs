@@ -357,3 +357,22 @@ fn a_connect_that_the_broker_is_slow_to_answer_is_refused_before_its_client_give
     assert_eq!(patient[0].closed(), Some((3000, "connection closed".to_owned())));
     one.stop();
 }
+
+#[test]
+fn what_takes_several_steps_is_done_although_the_client_has_gone() {
+    let harbour = Harbour::open();
+    let one = harbour.gateway("one");
+    let mut alice = Client::connect(one.address(), "alice");
+    let mut bob = Client::connect(one.address(), "bob");
+    for n in 1..=5_u64 {
+        alice.send("bob", &n.to_string(), "hello");
+        bob.inbox();
+        let mut other = Client::connect(one.address(), "bob");
+        other.command("rpc", json!({"method": "read", "data": {"conversation": "dm:alice:bob", "seq": n}}));
+        other.raw(tungstenite::Message::Close(None));
+        eventually("it is read", || {
+            let listed = bob.rpc_among_pushes("conversations", json!({}));
+            listed["conversations"][0]["unread"] == 0
+        });
+    }
+}

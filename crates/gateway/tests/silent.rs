@@ -18,7 +18,7 @@ static MEMORY: naru_measured::Measured = naru_measured::Measured;
 
 /// Bytes that client, server and broker hold for a connection of a user who has signed in and has an inbox; maps that grow by doubling
 /// are not in it.
-const BYTES_MAX: usize = 3072;
+const BYTES_MAX: usize = 1792;
 
 /// Neither number is where such a map doubles, and between them none does. With both ends, there are fewer than 1,024 files.
 const FEW: usize = 230;

@@ -1,7 +1,10 @@
 use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT: &str = "info";
@@ -32,13 +35,26 @@ impl Options {
 
     /// As [`Self::start`], with another default.
     pub(crate) fn start_or(&self, default: &str) -> anyhow::Result<()> {
-        self.start_beside(default, tracing_subscriber::layer::Identity::new())
+        // Alone: beside anything that is no filter, be it nothing, all that is below what is wanted would be made and then dropped.
+        tracing_subscriber::registry().with(self.lines(default)?).init();
+        show_no_traffic();
+        Ok(())
     }
 
     /// As [`Self::start`], with another default, and beside another reader of all events.
     pub(crate) fn start_beside<L>(&self, default: &str, also: L) -> anyhow::Result<()>
     where
-        L: Layer<tracing_subscriber::Registry> + Send + Sync,
+        L: Layer<Registry> + Send + Sync,
+    {
+        tracing_subscriber::registry().with(also).with(self.lines(default)?).init();
+        show_no_traffic();
+        Ok(())
+    }
+
+    /// What is logged, as lines.
+    fn lines<S>(&self, default: &str) -> anyhow::Result<impl Layer<S> + use<S>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let directives = self.log.as_deref().unwrap_or(default);
         let filter = EnvFilter::try_new(directives).map_err(|error| {
@@ -52,9 +68,25 @@ impl Options {
             Format::Text => lines.boxed(),
             Format::Json => lines.json().flatten_event(true).with_target(true).boxed(),
         };
-        tracing_subscriber::registry().with(also).with(lines.with_filter(filter)).init();
-        // Below that libraries show what they read and write: a WebSocket's messages, tokens and bodies among them.
-        log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
-        Ok(())
+        Ok(lines.with_filter(filter))
+    }
+}
+
+/// Below debug, libraries show what they read and write: a WebSocket's messages, tokens and bodies among them.
+fn show_no_traffic() {
+    log::set_max_level(log::max_level().min(log::LevelFilter::Debug));
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn what_is_below_what_is_wanted_is_not_even_looked_at() {
+        let options = Options { log: None, log_format: Format::Text };
+        let logging = tracing_subscriber::registry().with(options.lines(DEFAULT).unwrap());
+        assert_eq!(logging.max_level_hint(), Some(LevelFilter::INFO));
     }
 }

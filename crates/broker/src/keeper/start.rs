@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use naru_fanout::Directory;
+use naru_fanout::{Asleep, Directory};
 use naru_ledger::Epoch;
 use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Recovery, Vfs, WriteError};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -112,6 +112,7 @@ impl Opened {
             jobs: self.jobs.1,
             durable: self.durable,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),
+            asleep: Asleep::default(),
             directory,
             queue: VecDeque::new(),
             blocked: Blocked::default(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_fanout::{CoreId, Directory, PeerId};
+use naru_fanout::{Asleep, CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
 use naru_store::{Lsn, WriteError};
 use tokio::sync::{mpsc, watch};
@@ -79,6 +79,8 @@ pub(super) struct Turns {
     pub(super) held: Held,
     /// Replies to be sent to each core at the end of the turn.
     pub(super) outgoing: Vec<Vec<Answer>>,
+    /// Cores that have letters and sleep, until the end of the turn.
+    pub(super) asleep: Asleep,
 }
 
 impl Turns {
@@ -425,7 +427,13 @@ impl Turns {
     /// Lets go what may leave by now: publishes at once, keeps replies for the end of the turn. What waits for a sync gets one.
     fn release(&mut self) {
         let (counts, synced) = (self.store.journal.durable(), self.store.journal.log().synced());
+        let mut released = 0_usize;
         while let Some(release) = self.held.next(counts, synced) {
+            // Who is to be woken is not kept waiting for all of very many.
+            released += 1;
+            if released.is_multiple_of(JOBS_TOGETHER_MAX) {
+                self.asleep.wake();
+            }
             match release {
                 Release::Answer(core, answer) => self.outgoing[core.0].push(answer),
                 Release::Execution(asker, until, mut execution) => {
@@ -438,13 +446,16 @@ impl Turns {
                     }
                 }
                 Release::Publication(asker, publication) => {
-                    let receivers = self.directory.publish(publication.channel(), || publication.message());
+                    let message = || publication.message();
+                    let receivers =
+                        self.directory.publish_beside(publication.channel(), message, &mut self.asleep);
                     let mut reply = Vec::new();
                     publication.write_answer(receivers, &mut ReplyWriter::new(&mut reply, asker.version));
                     self.answer_now(asker, Reply::Whole(reply));
                 }
                 Release::Publish(Announcement { channel, payload }) => {
-                    self.directory.publish(&channel, || Message::new(&channel, &payload));
+                    let message = || Message::new(&channel, &payload);
+                    self.directory.publish_beside(&channel, message, &mut self.asleep);
                 }
                 Release::Backup(begun) => {
                     // Who asked may be gone.
@@ -461,9 +472,11 @@ impl Turns {
     fn send_outgoing(&mut self) {
         for (core, answers) in self.outgoing.iter_mut().enumerate() {
             if !answers.is_empty() {
-                self.directory.send(CoreId(core), Mail::Answers(std::mem::take(answers)));
+                let answers = Mail::Answers(std::mem::take(answers));
+                self.directory.send_beside(CoreId(core), answers, &mut self.asleep);
             }
         }
+        self.asleep.wake();
     }
 
     /// The log has failed: whoever waits for it is told that nothing is promised.

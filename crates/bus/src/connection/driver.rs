@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BytesMut};
-use naru_resp::{ReplyLimits, ReplyParser, Value};
+use naru_resp::{MalformedReply, ReplyLimits, ReplyParser, Value};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
@@ -20,6 +20,9 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Read at once; what is left of a larger answer is not kept.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Reads in one turn, before what is asked meanwhile is written and others on this thread have theirs.
+const READS_A_TURN: usize = 4;
 
 /// Room that is kept for what is written next.
 const WORDS_KEPT: usize = 256 * 1024;
@@ -70,18 +73,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Moving<S> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        // First, so that answers are taken in before anybody is found late.
-        if let Poll::Ready(Over) = this.read(context) {
+        // First: a server may answer what it has not read, that it takes nobody in.
+        if let Poll::Ready(Over) = this.write(context) {
             return Poll::Ready(());
         }
-        this.write(context).map(|Over| ())
+        match this.read(context) {
+            Poll::Ready(Err(Over)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Moving<S> {
-    /// Reads what there is, while whoever hears it keeps up.
-    fn read(&mut self, context: &mut Context<'_>) -> Poll<Over> {
-        loop {
+    /// Reads what there is, while whoever hears it keeps up. Ready: there may be more.
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        for _ in 0..READS_A_TURN {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
@@ -93,16 +103,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Moving<S> {
             self.input.reserve(READ_BYTES);
             let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(context));
             if !read.is_ok_and(|read| read > 0) || self.take_in().is_err() {
-                return Poll::Ready(Over);
+                return Poll::Ready(Err(Over));
             }
             if self.input.is_empty() && self.input.capacity() > 2 * READ_BYTES {
                 self.input = BytesMut::new();
             }
         }
+        Poll::Ready(Ok(()))
     }
 
     fn take_in(&mut self) -> Result<(), Over> {
-        while let Some((value, len)) = self.parser.next(&self.input).map_err(|_| Over)? {
+        while let Some((value, len)) = self.parser.next(&self.input).map_err(senseless)? {
             self.input.advance(len);
             match value {
                 Value::Push(values) => self.pushed(values),
@@ -152,18 +163,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Moving<S> {
             if !self.words.is_empty() {
                 continue;
             }
-            if !is_held {
-                return Poll::Ready(Over);
-            }
             if self.is_unflushed {
                 if ready!(Pin::new(&mut self.stream).poll_flush(context)).is_err() {
                     return Poll::Ready(Over);
                 }
                 self.is_unflushed = false;
             }
-            return Poll::Pending;
+            return if is_held { Poll::Pending } else { Poll::Ready(Over) };
         }
     }
+}
+
+fn senseless(fault: MalformedReply) -> Over {
+    tracing::error!(%fault, "the broker says what is not understood");
+    Over
 }
 
 impl<S> Drop for Moving<S> {

@@ -1,5 +1,5 @@
-//! One connection to a broker, which many callers share: what they ask goes out in the order in which it was first polled, and answers
-//! come back in that order. What the broker pushes in between is told apart.
+//! One connection to a broker, which many callers share: what they ask goes out in the order in which it was first polled, while there
+//! is room for it, and answers come back in that order. What the broker pushes in between is told apart.
 //!
 //! `driver.rs` reads and writes the stream, `awaited.rs` is what is still to be answered, `value.rs` what answers are read as.
 //! The protocol is RESP3: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
@@ -11,17 +11,18 @@ mod driver;
 mod value;
 
 use std::mem::replace;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use futures_util::future::{Either, select};
 use futures_util::task::AtomicWaker;
 use naru_resp::encode_request;
 use redis::{Cmd, Pipeline, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::select;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::ask::in_time;
+use crate::ask::{ask, in_time};
 use crate::error::BusError;
 use crate::event::Events;
 use crate::limits::CALLS_MAX;
@@ -108,25 +109,29 @@ impl Connection {
         });
         let connection = Connection(Arc::new(Handle(Arc::clone(&shared))));
         let mut driver = driver::drive(shared, stream, events);
-        select! {
-            biased;
-            () = &mut driver => Err(BusError::Unreachable),
-            answer = connection.sign_in(login) => answer.map(|()| (connection, driver)),
-        }
+        let signed_in = match select(pin!(connection.sign_in(login)), &mut driver).await {
+            Either::Left((signed_in, _)) => signed_in,
+            // It may have been said before why.
+            Either::Right(((), sign_in)) => {
+                drop(driver);
+                return Err(sign_in.await.err().unwrap_or(BusError::Unreachable));
+            }
+        };
+        signed_in.map(|()| (connection, driver))
     }
 
     async fn sign_in(&self, login: &RedisConnectionInfo) -> Result<(), BusError> {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("HELLO").arg(3);
+        let mut hello = redis::cmd("HELLO");
+        hello.arg(3);
         if let Some(password) = login.password() {
-            pipeline.arg("AUTH").arg(login.username().unwrap_or("default")).arg(password);
+            hello.arg("AUTH").arg(login.username().unwrap_or("default")).arg(password);
         }
-        pipeline.cmd("CLIENT").arg("SETINFO").arg("LIB-NAME").arg("naru-bus");
-        pipeline.cmd("CLIENT").arg("SETINFO").arg("LIB-VER").arg(env!("CARGO_PKG_VERSION"));
-        // What is older than Redis 7.2 does not know the latter two, and need not.
-        let hello = in_time(self.pipeline(&pipeline)).await?.into_iter().next();
-        hello.unwrap_or(Value::Nil).extract_error()?;
-        Ok(())
+        ask(self, &hello).await?;
+        let mut info = redis::pipe();
+        info.cmd("CLIENT").arg("SETINFO").arg("LIB-NAME").arg("naru-bus");
+        info.cmd("CLIENT").arg("SETINFO").arg("LIB-VER").arg(env!("CARGO_PKG_VERSION"));
+        // What is older than Redis 7.2 does not know them, and need not.
+        in_time(self.pipeline(&info)).await.map(drop)
     }
 
     /// Asks; an error reply is a value.
@@ -144,7 +149,9 @@ impl Connection {
             return Ok(Vec::new());
         }
         let awaited = |answer| Awaited::Several { missing: commands.len(), values: Vec::new(), answer };
-        self.write(|out| out.extend_from_slice(&commands.get_packed_pipeline()), awaited).await
+        // Large ones are packed before others have to wait for it.
+        let words = commands.get_packed_pipeline();
+        self.write(|out| out.extend_from_slice(&words), awaited).await
     }
 
     /// Subscribes, and returns when all is confirmed, or with the first refusal.
@@ -207,6 +214,7 @@ impl Shared {
 
     /// Nobody will be answered any more.
     fn end(&self) {
+        self.room.close();
         let mut outgoing = self.outgoing();
         outgoing.is_over = true;
         // Whoever waits is told by the end of its sender, which wakes it: not under the lock.

@@ -151,24 +151,85 @@ async fn the_last_handle_ends_the_connection_once_all_is_written() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_said_and_a_closed_door_too() {
-    for (answer, error) in [
-        (
-            "-WRONGPASS no\r\n+OK\r\n+OK\r\n",
-            BusError::Refused { code: "WRONGPASS".to_owned(), message: "no".to_owned() },
-        ),
-        ("", BusError::Unreachable),
+async fn why_nobody_is_let_in_is_said_also_if_the_door_is_closed_behind_it() {
+    let refused =
+        |code: &str, message: &str| BusError::Refused { code: code.to_owned(), message: message.to_owned() };
+    for (unasked, answer, error) in [
+        ("", "-WRONGPASS no\r\n", refused("WRONGPASS", "no")),
+        ("-DENIED protected mode\r\n", "", refused("DENIED", "protected mode")),
+        ("", "", BusError::Unreachable),
     ] {
         let (ours, mut broker) = tokio::io::duplex(1024);
+        says(&mut broker, unasked).await;
         let login = RedisConnectionInfo::default();
         let answered = async move {
-            hears(&mut broker).await;
+            if unasked.is_empty() {
+                hears(&mut broker).await;
+            }
             says(&mut broker, answer).await;
-            // Whoever has nothing to say hangs up.
-            (!answer.is_empty()).then_some(broker)
         };
-        let (opened, _broker) = tokio::join!(Connection::open(ours, &login, silent()), answered);
+        let (opened, ()) = tokio::join!(Connection::open(ours, &login, silent()), answered);
         assert_eq!(opened.err(), Some(error));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_room_hears_at_once_that_the_connection_is_lost() {
+    let (connection, broker) = played::connection(&silent()).await;
+    let mut all = Vec::new();
+    for _ in 0..=CALLS_MAX {
+        all.push(asked(get(&connection, "a")).await);
+    }
+    drop(broker);
+    let begun = tokio::time::Instant::now();
+    for call in all {
+        assert_eq!(call.await.unwrap(), Err(BusError::Unreachable));
+    }
+    for _ in 0..=CALLS_MAX {
+        assert_eq!(get(&connection, "a").await, Err(BusError::Unreachable));
+    }
+    assert_eq!(begun.elapsed(), std::time::Duration::ZERO);
+}
+
+#[tokio::test]
+async fn what_is_asked_goes_out_although_there_is_always_more_to_read() {
+    struct Chatty(DuplexStream);
+    impl AsyncRead for Chatty {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            buffer: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            buffer.put_slice(b">1\r\n+pong\r\n");
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+    impl AsyncWrite for Chatty {
+        fn poll_write(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+            bytes: &[u8],
+        ) -> std::task::Poll<std::io::Result<usize>> {
+            std::pin::Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+        fn poll_flush(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+    let (ours, mut broker) = tokio::io::duplex(1024);
+    let login = RedisConnectionInfo::default();
+    tokio::select! {
+        _ = Connection::open(Chatty(ours), &login, silent()) => panic!("nobody has answered"),
+        words = hears(&mut broker) => assert_eq!(words, "HELLO 3"),
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn read(value: Read) -> Value {
 fn refused(text: Vec<u8>) -> Value {
     let line: Vec<u8> = text.into_iter().map(|byte| if byte < b' ' { b' ' } else { byte }).collect();
     let line = format!("-{}\r\n", readable(line));
-    redis::parse_redis_value(line.as_bytes()).unwrap_or(Value::SimpleString(line))
+    // Were it none for the library, it would be nothing, which nobody takes for an answer.
+    redis::parse_redis_value(line.as_bytes()).unwrap_or(Value::Nil)
 }
 
 /// Text for people: what is none in it is replaced.

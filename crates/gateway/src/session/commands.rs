@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use tokio::{
+    runtime::Handle,
     select,
     sync::OwnedSemaphorePermit,
     task::{spawn_local, unconstrained},
@@ -81,6 +82,18 @@ impl InHand {
             }
             Poll::Ready(next)
         })
+    }
+}
+
+impl Drop for InHand {
+    /// What is under way goes on to its end and keeps its turn, also when its client has gone.
+    fn drop(&mut self) {
+        // At the end of a core there is nowhere to go on.
+        if let Some(mut all) = self.0.take()
+            && Handle::try_current().is_ok()
+        {
+            spawn_local(async move { while all.next().await.is_some() {} });
+        }
     }
 }
 
@@ -215,12 +228,9 @@ impl Session {
             Request::Unknown => Err(Code::MethodNotFound.into()),
         };
         match later {
-            // The broker is not held up by an application that takes its time.
-            Ok(later) if asks_application => {
-                in_hand.push_back(Call { id, outcome: apart(later), turn: None }.started().await);
-            }
             Ok(outcome) => {
-                let turn = Some(self.call_turn(in_hand).await?);
+                // The broker is not held up by an application that takes its time.
+                let turn = if asks_application { None } else { Some(self.call_turn(in_hand).await?) };
                 in_hand.push_back(Call { id, outcome, turn }.started().await);
             }
             Err(failure) => return self.refuse(id, failure, in_hand),
@@ -298,8 +308,7 @@ impl Session {
 }
 
 impl Call {
-    /// Starts it, so that commands reach the broker in order whatever the order in which they are awaited. What is asked of the
-    /// broker is asked then, whatever becomes of the client.
+    /// Starts it, so that commands reach the broker in order whatever the order in which they are awaited.
     async fn started(mut self) -> Call {
         // A task that has spent its budget would not start it, hence without one.
         let first = poll_fn(|context| Poll::Ready(self.outcome.as_mut().poll(context)));
@@ -309,10 +318,4 @@ impl Call {
         }
         self
     }
-}
-
-/// Goes on in a task of its own: what the application has agreed to is done, also when the client has gone meanwhile.
-fn apart(later: Later) -> Later {
-    let done = spawn_local(later);
-    Box::pin(async move { done.await.expect("a call neither panics nor is aborted") })
 }

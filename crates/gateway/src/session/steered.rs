@@ -39,6 +39,7 @@ pub(super) struct Steered {
     /// By which its token is known if it is called back.
     mark: Cell<Mark>,
     /// At most [`STEERS_MAX`]. There if there are any.
+    #[expect(clippy::box_collection, reason = "every session has one, and nearly none anything in it")]
     waiting: RefCell<Option<Box<VecDeque<Arc<Steer>>>>>,
 }
 
