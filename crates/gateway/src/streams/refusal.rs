@@ -44,7 +44,7 @@ impl Takes {
             StatusCode::NOT_FOUND => "no server of that name is there any more: connect again\n",
             StatusCode::REQUEST_TIMEOUT => "the body did not come in time: send it at once\n",
             StatusCode::PAYLOAD_TOO_LARGE => {
-                "this is more than limits.message_size_limit lets pass: send less at once\n"
+                "this is more than limits.message_size_limit lets pass, or than 128 KiB: send less at once\n"
             }
             StatusCode::SERVICE_UNAVAILABLE => "the broker is away, or slow: try again\n",
             _ => "",
