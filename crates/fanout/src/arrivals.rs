@@ -40,6 +40,8 @@ pub(crate) struct Arrivals {
     due: Cell<Instant>,
     /// When something was published last.
     published: Cell<Option<Instant>>,
+    /// The core ends: those who wait are told.
+    is_hurried: Cell<bool>,
 }
 
 impl Arrivals {
@@ -51,6 +53,7 @@ impl Arrivals {
             apart,
             due: Cell::new(Instant::now()),
             published: Cell::new(None),
+            is_hurried: Cell::new(false),
         }
     }
 
@@ -111,8 +114,13 @@ impl Arrivals {
         further.map(Arrival::Further).or_else(|| self.new.borrow_mut().pop_front().map(Arrival::New))
     }
 
+    /// From here on nobody waits for the pace.
+    pub(crate) fn hurry(&self) {
+        self.is_hurried.set(true);
+    }
+
     fn is_paced(&self, now: Instant) -> bool {
-        self.published.get().is_some_and(|at| now - at < LIVE_TIME)
+        !self.is_hurried.get() && self.published.get().is_some_and(|at| now - at < LIVE_TIME)
     }
 }
 
@@ -198,6 +206,15 @@ mod tests {
         comes.await.unwrap();
         advance(Duration::from_secs(1) / STEPS).await;
         assert_eq!(turn(&arrivals), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_of_a_core_nobody_waits_for_the_pace() {
+        let arrivals = arrivals(3 * ARRIVALS_A_TURN);
+        arrivals.published();
+        assert_eq!(turn(&arrivals), (1, 0));
+        arrivals.hurry();
+        assert_eq!((arrivals.pause(), turn(&arrivals)), (None, (ARRIVALS_A_TURN, 0)));
     }
 
     #[tokio::test(start_paused = true)]

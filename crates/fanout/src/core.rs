@@ -305,6 +305,7 @@ impl<W: Wire> Core<W> {
             Letter::Mail(mail) => W::receive(self, mail),
             Letter::Stop => {
                 self.stopping.set(true);
+                self.arrivals.hurry();
                 W::stop(self);
             }
         }
@@ -442,11 +443,12 @@ mod tests {
         let speak = async || {
             if publications {
                 directory.publish(b"hall", || Word);
-                let said = Instant::now();
+                let mut turns = 0;
                 while directory.mailbox(CoreId(0)).bytes() > 0 {
+                    assert!(turns < 100, "it waits for those who come");
                     tokio::task::yield_now().await;
+                    turns += 1;
                 }
-                assert_eq!(Instant::now(), said, "it waited for those who come");
             }
         };
         speak().await;

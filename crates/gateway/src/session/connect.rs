@@ -93,6 +93,8 @@ impl Session {
         timeout(ADMIT_PATIENCE, self.core.step()).await.map_err(|_| BusError::Unreachable)?;
         let patience = ADMIT_PATIENCE.saturating_sub(asked.elapsed());
         let (identity, data) = self.identify(&connect).await?;
+        // From here on it makes no room for strangers, however long it waits to be let in.
+        self.pass.signed_in();
         let admitted = timeout(patience, async {
             let _turn = self.shared().arrivals.acquire().await.expect("the semaphore is never closed");
             self.admit(id, connect, (identity, coming.missed()), data).await
@@ -127,7 +129,6 @@ impl Session {
             conn_info: info,
             chan_info: None,
         };
-        self.pass.signed_in();
         // What follows waits for the broker: whoever is steered meanwhile is steered.
         self.enter_index(user.as_ref(), mark, missed)?;
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
