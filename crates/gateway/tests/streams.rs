@@ -79,7 +79,7 @@ fn who_comes_back_gets_what_it_missed_and_then_what_comes() {
         (&first["offset"], &first["epoch"], &first["info"]["user"]),
         (&json!(1), &json!(epoch), &json!("publisher"))
     );
-    let (_, second) = bob.publication();
+    let second = bob.pushed(|push| !push["pub"].is_null())["pub"].clone();
     assert_eq!(
         (&second["offset"], &second["epoch"], &second["data"]),
         (&json!(2), &Value::Null, &json!({"n": 2}))

@@ -114,6 +114,8 @@ impl Session {
         loop {
             // Apart: what it needs is not kept for a connection that reads.
             if self.link.queued() > PAUSE_BYTES {
+                // What has come and is not taken would call it again at once.
+                self.bells.set_busy(Chore::Commands, true);
                 Box::pin(self.answer_until_flushed(in_hand)).await?;
                 continue;
             }

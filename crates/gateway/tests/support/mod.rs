@@ -375,7 +375,7 @@ impl Client {
         }
     }
 
-    /// The next publication: its channel, and what is in it.
+    /// The next publication: its channel, and what is in it but for when it was published.
     pub(crate) fn publication(&mut self) -> (String, Value) {
         let push = match self.pushes.pop_front() {
             Some(push) => push,
@@ -385,7 +385,9 @@ impl Client {
             }
         };
         self.position = push["pub"]["offset"].as_u64().unwrap_or(self.position);
-        (push["channel"].as_str().unwrap().to_owned(), push["pub"].clone())
+        let mut publication = push["pub"].clone();
+        publication.as_object_mut().unwrap().remove("time");
+        (push["channel"].as_str().unwrap().to_owned(), publication)
     }
 
     pub(crate) fn position(&self) -> u64 {
