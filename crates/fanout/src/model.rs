@@ -162,7 +162,7 @@ fn live(directory: &Directory<Numbers>, id: CoreId) -> Heard {
         for letter in batch.drain(..) {
             spent += letter.bytes();
             match letter {
-                Letter::Join { peer, topic } => subscribers.entry(topic).or_default().push(peer),
+                Letter::Join { peer, topic, .. } => subscribers.entry(topic).or_default().push(peer),
                 Letter::Leave { peer, topic } => {
                     let peers = subscribers.get_mut(&topic).expect("who leaves has joined");
                     let at = peers.iter().position(|known| *known == peer).expect("who leaves has joined");
