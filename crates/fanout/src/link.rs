@@ -448,9 +448,9 @@ mod tests {
     }
 
     #[test]
-    fn a_link_fits_into_what_the_allocator_leaves_between_what_tokio_has_of_a_connection() {
-        // With the counts of its `Rc`.
-        assert!(size_of::<Link>() + 16 <= 104, "{}", size_of::<Link>());
+    fn a_link_is_small() {
+        // With the counts of its `Rc`. Where Tokio has many threads, too, a socket is larger by a word.
+        assert!(size_of::<Link>() + 16 <= 112, "{}", size_of::<Link>());
     }
 
     #[tokio::test(flavor = "current_thread")]
