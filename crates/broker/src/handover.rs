@@ -1,4 +1,9 @@
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 use naru_fanout::Core;
 use tokio::sync::mpsc::{
@@ -7,8 +12,8 @@ use tokio::sync::mpsc::{
 };
 
 use crate::{
-    keeper::{Job, Keeping},
-    limits::JOBS_GATHERED_MAX,
+    keeper::{Beside, Job, Keeping},
+    limits::{AT_WORK_MAX, JOBS_GATHERED_MAX},
     wire::{self, Resp, Shared},
 };
 
@@ -20,6 +25,8 @@ pub(crate) struct Handover {
     keeping: Arc<Keeping>,
     /// In order, each with its place in the keeper's queue.
     jobs: RefCell<Vec<(OwnedPermit<Job>, Job)>>,
+    /// Since when somebody else was at work whenever these could have been done.
+    waits_since: Cell<Option<Instant>>,
 }
 
 /// What became of a job.
@@ -33,7 +40,12 @@ pub(crate) enum Put {
 
 impl Handover {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Handover { keeper: shared.keeper.clone(), keeping: shared.keeping.clone(), jobs: RefCell::default() }
+        Handover {
+            keeper: shared.keeper.clone(),
+            keeping: shared.keeping.clone(),
+            jobs: RefCell::default(),
+            waits_since: Cell::default(),
+        }
     }
 
     /// Takes a job that leaves at the end of the turn.
@@ -64,18 +76,33 @@ impl Handover {
         self.keeper.send(job).await
     }
 
-    /// What is here is done, or goes to the keeper.
+    /// What is here is done, stays for the next turn, or goes to the keeper.
     pub(crate) fn end_turn(core: &Rc<Core<Resp>>) {
         let handover = &core.local().handover;
-        let answers = handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut());
-        match answers {
-            Some(answers) => answers.into_iter().for_each(|answer| wire::answered(core, answer)),
-            None => handover.leave(),
+        if handover.jobs.borrow().is_empty() {
+            return;
         }
+        let beside = handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut());
+        match beside {
+            Beside::Done(answers) => {
+                handover.waits_since.set(None);
+                answers.into_iter().for_each(|answer| wire::answered(core, answer));
+            }
+            Beside::Busy if handover.may_wait() => core.end_turn_soon(),
+            Beside::Busy | Beside::Refused => handover.leave(),
+        }
+    }
+
+    /// Whether what is here may wait for another turn. Who blocks is known as such already, and is to be before whoever sees that.
+    fn may_wait(&self) -> bool {
+        let since = self.waits_since.get().unwrap_or_else(Instant::now);
+        self.waits_since.set(Some(since));
+        since.elapsed() < AT_WORK_MAX && !self.jobs.borrow().iter().any(|(_, job)| job.task.blocks())
     }
 
     /// What is here goes to the keeper.
     pub(crate) fn leave(&self) {
+        self.waits_since.set(None);
         self.jobs.borrow_mut().drain(..).for_each(|(place, job)| drop(place.send(job)));
     }
 }

@@ -46,6 +46,9 @@ pub(crate) const SHORT_COUNT_MAX: usize = 64;
 /// Bytes of bodies that such a job may read: a disk has as much in a millisecond or two.
 pub(crate) const SHORT_BYTES_MAX: u32 = 256 << 10;
 
+/// How long a core that has short jobs waits for somebody else to be done with the keeper's work, before it hands them over.
+pub(crate) const AT_WORK_MAX: Duration = Duration::from_micros(100);
+
 /// Jobs the keeper does before it hands on what they changed and lets go what counts, if more are waiting.
 pub(crate) const JOBS_TOGETHER_MAX: usize = 32;
 

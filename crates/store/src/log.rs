@@ -28,7 +28,8 @@ pub use open::Options;
 pub(crate) use open::open_tail;
 
 /// Told from the writer's thread: a record's number when it and all before it count as durable, and again when they are synced
-/// because that was asked for; or once that the log has stopped; not what [`Log::submit_and_wait`] did and says itself. It should only wake the log's owner.
+/// because that was asked for; or once that the log has stopped; not what [`Log::submit_and_wait`] did and says itself. Nothing is
+/// written while it runs, so it does little: wakes the log's owner, or submits what has gathered.
 pub type OnDurable = Box<dyn Fn(Result<Lsn, WriteError>) + Send>;
 
 /// A durable log. Its owner appends to the open batch and submits it; a writer of its own writes and syncs.

@@ -47,7 +47,7 @@ use tokio::sync::oneshot;
 use crate::{profile::Profile, replies::Ticket, transaction::Execution};
 
 pub(crate) use counts::{KeyCounts, LedgerCounts};
-pub(crate) use keeping::Keeping;
+pub(crate) use keeping::{Beside, Keeping};
 pub(crate) use keys::{Condition, Deadline, KeyOp, Scan};
 pub(crate) use lists::{ListOp, NoInteger, Search};
 #[cfg(feature = "laws")]

@@ -9,7 +9,7 @@ use std::{
 use naru_fanout::{Asleep, Directory};
 use naru_ledger::Epoch;
 use naru_store::{Log, Lsn, MemoryFs, Options, RealFs, Recovery, Vfs, WriteError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Job,
@@ -56,7 +56,6 @@ pub(crate) struct Opened {
     store: Store,
     upkeep: Upkeep,
     counts: Arc<KeyCounts>,
-    durable: watch::Receiver<Result<Lsn, WriteError>>,
     keeping: Arc<Keeping>,
     jobs: (mpsc::Sender<Job>, mpsc::Receiver<Job>),
 }
@@ -64,13 +63,12 @@ pub(crate) struct Opened {
 impl Keeper {
     /// Opens what is stored, or begins anew. This reads the newest checkpoint and the log behind it.
     pub(crate) fn open(storage: &Storage, config: Arc<Config>) -> Result<Opened, StartError> {
-        let (ring, durable) = watch::channel(Ok(Lsn::ZERO));
-        let (mut store, upkeep) = open_store(storage, config, ring)?;
+        let keeping: Arc<Keeping> = Arc::default();
+        let (mut store, upkeep) = open_store(storage, config, keeping.clone())?;
         store.log_bytes = store.journal.log().file_bytes();
         let counts = Arc::new(KeyCounts::default());
         counts.note(&store);
-        let keeping = Arc::default();
-        Ok(Opened { store, upkeep, counts, durable, keeping, jobs: mpsc::channel(JOBS_MAX) })
+        Ok(Opened { store, upkeep, counts, keeping, jobs: mpsc::channel(JOBS_MAX) })
     }
 
     /// Waits for its end; jobs that were sent are done first. It ends when no sender is left.
@@ -110,7 +108,6 @@ impl Opened {
             failed: None,
             counts: self.counts,
             jobs: self.jobs.1,
-            durable: self.durable,
             outgoing: (0..directory.cores()).map(|_| Vec::new()).collect(),
             asleep: Asleep::default(),
             directory,
@@ -129,11 +126,11 @@ impl Opened {
     }
 }
 
-/// Opens a log, takes back in what is in it, and has it tell of what is durable by `ring`.
+/// Opens a log, takes back in what is in it, and has it tell `keeping` what counts.
 fn open_store(
     storage: &Storage,
     config: Arc<Config>,
-    ring: watch::Sender<Result<Lsn, WriteError>>,
+    keeping: Arc<Keeping>,
 ) -> Result<(Store, Upkeep), StartError> {
     let (fs, folder, options): (Arc<dyn Vfs>, _, _) = match storage {
         Storage::Folder(folder) => (Arc::new(RealFs), folder.clone(), Options::default()),
@@ -144,7 +141,7 @@ fn open_store(
         Storage::Memory => checkpoint::Pace::never(),
     };
     let mut loading = Loading::new(Ledger::new(new_head()?), config.clone());
-    let on_durable = Box::new(move |durable| drop(ring.send_replace(durable)));
+    let on_durable = Box::new(move |_| keeping.counted());
     let (log, recovery) = Log::open(fs, &folder, options, on_durable, &mut loading)?;
     if let Some((record, error)) = loading.failed {
         return Err(StartError::Misfit { folder, record: record.number(), reason: error.to_string() });

@@ -140,11 +140,12 @@ impl Store {
         if self.journal.is_full() { Err(StoreError::DiskFull) } else { Ok(()) }
     }
 
-    /// Hands what has been recorded to the disk, at the level that is asked for now. May wait for it if there is little
-    /// else to do.
+    /// Hands what has been recorded to the disk, at the level that is asked for now. May wait for its being written if there is
+    /// little else to do; never for a sync, in which others could use what is here.
     pub(super) fn submit(&mut self, may_wait: bool) -> Result<(), WriteError> {
         // If nothing can be noted any more, nothing can be handed over.
         let _ = self.follow_level();
+        let may_wait = may_wait && self.syncs_later();
         let log = self.journal.log();
         if may_wait { log.submit_and_wait() } else { log.submit() }
     }

@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use naru_fanout::{Asleep, CoreId, Directory, PeerId};
 use naru_resp::{ReplyWriter, Version};
-use naru_store::{Lsn, WriteError};
-use tokio::sync::{mpsc, watch};
+use naru_store::WriteError;
+use tokio::sync::mpsc;
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
@@ -70,8 +70,6 @@ pub(super) struct Turns {
     /// How many keys it has, for others to read.
     pub(super) counts: Arc<KeyCounts>,
     pub(super) jobs: mpsc::Receiver<Job>,
-    /// Rung by the log when more is durable, or when it has failed.
-    pub(super) durable: watch::Receiver<Result<Lsn, WriteError>>,
     pub(super) directory: Arc<Directory<Resp>>,
     pub(super) queue: VecDeque<Job>,
     pub(super) blocked: Blocked,
@@ -92,7 +90,7 @@ impl Turns {
 
     /// Whether there is something to do before the keeper's thread would come back by itself.
     pub(super) fn is_wanted_earlier(&mut self) -> bool {
-        let is_stuck = self.failed.is_some();
+        let is_stuck = self.failed.is_some() || (self.waits_for_room() && !self.is_batch_full());
         // Deadlines are given in milliseconds from now on.
         let is_earlier = |at: Instant, until: Instant| at + Duration::from_millis(2) < until;
         let next = self.next_wake();
@@ -149,9 +147,21 @@ impl Turns {
         Ok(())
     }
 
-    /// Whether others may do something now: what was asked for before is done, and no disk is waited for.
+    /// Whether others may do something now: what was asked for before is done, and what goes away by now has gone.
     pub(super) fn can_be_done_beside(&mut self) -> bool {
-        self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty() && self.store.syncs_later()
+        let is_done = self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty();
+        is_done && self.store.next_expiry().is_none_or(|after| !after.is_zero())
+    }
+
+    /// Whether there is something that could not be recorded yet.
+    fn waits_for_room(&self) -> bool {
+        !self.queue.is_empty() || !self.store.ready.is_empty()
+    }
+
+    /// As the end of a turn, by the log's own thread: what counts by now leaves, and what has gathered meanwhile goes to the log.
+    pub(super) fn let_go(&mut self) {
+        self.finish_beside(false);
+        self.send_outgoing();
     }
 
     /// As [`Self::turn`], by the thread of a core that has these jobs, and without what takes long. Answers the answers to
@@ -161,9 +171,7 @@ impl Turns {
         self.do_jobs(usize::MAX);
         // There is something new for upkeep to look at.
         self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
-        if let Err(error) = self.finish(true) {
-            self.failed = Some(error);
-        }
+        self.finish_beside(true);
         let answers = std::mem::take(&mut self.outgoing[core.0]);
         self.send_outgoing();
         answers
@@ -185,6 +193,13 @@ impl Turns {
         done
     }
 
+    /// As [`Self::finish`]; a failure comes to light when the keeper's thread is back.
+    fn finish_beside(&mut self, may_wait: bool) {
+        if let Err(error) = self.finish(may_wait) {
+            self.failed = Some(error);
+        }
+    }
+
     /// Has what was done recorded, and lets go what may leave.
     fn finish(&mut self, may_wait: bool) -> Result<(), WriteError> {
         self.go_on(may_wait).inspect_err(|error| self.give_up(error))
@@ -194,7 +209,6 @@ impl Turns {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        self.durable.borrow_and_update().clone()?;
         self.store.submit(may_wait)?;
         self.counts.note(&self.store);
         self.release();
