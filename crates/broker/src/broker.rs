@@ -53,6 +53,9 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     /// Threads that serve connections, at least 1.
     pub cores: usize,
+    /// Whether a core looks for more while the disk is at work, instead of sleeping: sooner answers, where the machine has
+    /// processors to spare.
+    pub stays_awake: bool,
 }
 
 impl Options {
@@ -67,6 +70,7 @@ impl Options {
             parameters: Parameters::default(),
             config_file: None,
             cores,
+            stays_awake: false,
         }
     }
 }
@@ -165,6 +169,7 @@ impl Broker {
             addresses: Addresses::new(),
             strangers: Strangers::default(),
             client_memory: ClientMemory::new(options.cores),
+            stays_awake: options.stays_awake,
         });
         let weak = Arc::downgrade(&shared);
         let cores = Cores::start(options.cores, "naru-broker", shared, STOP_GRACE)?;

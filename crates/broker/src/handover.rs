@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{
 
 use crate::{
     keeper::{Beside, Job, Keeping},
-    limits::{AT_WORK_MAX, JOBS_GATHERED_MAX},
+    limits::{AT_WORK_MAX, AWAKE_FOR, AWAKE_WAITS_MIN, JOBS_GATHERED_MAX},
     wire::{self, Resp, Shared},
 };
 
@@ -84,9 +84,12 @@ impl Handover {
         }
         let beside = handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut());
         match beside {
-            Beside::Done(answers) => {
+            Beside::Done { answers, wait } => {
                 handover.waits_since.set(None);
                 answers.into_iter().for_each(|answer| wire::answered(core, answer));
+                if core.shared().stays_awake && wait.min(core.peers()) >= AWAKE_WAITS_MIN {
+                    core.stay_awake(Instant::now() + AWAKE_FOR);
+                }
             }
             Beside::Busy if handover.may_wait() => core.end_turn_soon(),
             Beside::Busy | Beside::Refused => handover.leave(),

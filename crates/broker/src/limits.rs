@@ -49,6 +49,14 @@ pub(crate) const SHORT_BYTES_MAX: u32 = 256 << 10;
 /// How long a core that has short jobs waits for somebody else to be done with the keeper's work, before it hands them over.
 pub(crate) const AT_WORK_MAX: Duration = Duration::from_micros(100);
 
+/// How long a core looks for more while what its clients asked for is being written, instead of sleeping: about as long as a
+/// fast disk takes. To be woken takes a processor that slept half as long.
+pub(crate) const AWAKE_FOR: Duration = Duration::from_micros(100);
+
+/// Answers that wait for the disk, and clients of the core, before it does: what fewer ask for next is soon done, and the
+/// processor is of more use to others.
+pub(crate) const AWAKE_WAITS_MIN: usize = 16;
+
 /// Jobs the keeper does before it hands on what they changed and lets go what counts, if more are waiting.
 pub(crate) const JOBS_TOGETHER_MAX: usize = 32;
 

@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) strangers: Strangers,
     pub(crate) client_memory: ClientMemory,
+    /// Cores look for more while the disk is at work.
+    pub(crate) stays_awake: bool,
 }
 
 /// What a core keeps beside its clients.

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ahash::RandomState;
@@ -41,6 +41,8 @@ pub struct Core<W: Wire> {
     read_buffer: RefCell<Box<[u8]>>,
     /// See [`Wire::end_turn`].
     ends_turn: Cell<bool>,
+    /// See [`Core::stay_awake`].
+    awake_until: Cell<Option<Instant>>,
     stopping: Cell<bool>,
 }
 
@@ -60,6 +62,7 @@ impl<W: Wire> Core<W> {
             handling: Cell::new(false),
             read_buffer: RefCell::new(vec![0; READ_BYTES_MAX].into()),
             ends_turn: Cell::new(false),
+            awake_until: Cell::new(None),
             stopping: Cell::new(false),
         })
     }
@@ -114,6 +117,11 @@ impl<W: Wire> Core<W> {
         self.peers.borrow().get(&id).cloned()
     }
 
+    /// How many peers this core has.
+    pub fn peers(&self) -> usize {
+        self.peers.borrow().len()
+    }
+
     /// Calls `visit` with each peer of this core, in no order.
     pub fn each_peer(&self, mut visit: impl FnMut(&Rc<W::Peer>)) {
         let peers: Vec<_> = self.peers.borrow().values().cloned().collect();
@@ -162,6 +170,21 @@ impl<W: Wire> Core<W> {
         }
     }
 
+    /// Has the core look for more until then, instead of sleeping when there is nothing to do: for what is about to come, and
+    /// sooner than the kernel would have woken it.
+    pub fn stay_awake(&self, until: Instant) {
+        self.awake_until.set(Some(until));
+    }
+
+    /// Whether the core is to look for more; that is over for good once the time is.
+    fn is_awake(&self) -> bool {
+        let is_awake = self.awake_until.get().is_some_and(|until| Instant::now() < until);
+        if !is_awake {
+            self.awake_until.set(None);
+        }
+        is_awake
+    }
+
     /// Subscribes a peer that is not subscribed yet; [`Peer::subscribed`] is called at the place in the order of all
     /// publications from where it counts. Whether it is the topic's first subscriber on any core.
     pub fn subscribe(self: &Rc<Self>, peer: PeerId, topic: Topic) -> bool {
@@ -205,6 +228,8 @@ impl<W: Wire> Core<W> {
                 }
             });
             match (deadline, pause) {
+                // Sockets are looked at behind each turn.
+                _ if self.is_awake() => {}
                 (None, None) => turn.await,
                 (None, Some(until)) => drop(tokio::time::timeout_at(until, turn).await),
                 // While stopping, look again now and then: peers end without a letter.

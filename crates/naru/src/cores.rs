@@ -6,3 +6,8 @@ use std::thread::available_parallelism;
 pub(crate) fn default_count() -> usize {
     available_parallelism().map_or(1, |count| count.get().div_ceil(2))
 }
+
+/// Whether so many threads leave a processor to others.
+pub(crate) fn leave_some(cores: usize) -> bool {
+    available_parallelism().is_ok_and(|count| cores < count.get())
+}

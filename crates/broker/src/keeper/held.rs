@@ -75,6 +75,11 @@ impl Held {
         self.synced.get(waits).is_some_and(|(needs, _)| *needs <= counts)
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.counted.len() + self.synced.len()
+    }
+
     /// Everything, durable or not.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Release> {
         self.counted.drain(..).chain(self.synced.drain(..)).map(|(_, release)| release)

@@ -32,8 +32,8 @@ pub(crate) struct Keeping {
 
 /// What became of a core's jobs.
 pub(crate) enum Beside {
-    /// They are done, and these are answers to clients of the core.
-    Done(Vec<Answer>),
+    /// They are done, and these are answers to clients of the core. So many others wait for the disk.
+    Done { answers: Vec<Answer>, wait: usize },
     /// Somebody else is at work, and will soon have done.
     Busy,
     /// They are for the keeper's thread.
@@ -53,8 +53,9 @@ impl Keeping {
             return Beside::Refused;
         }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));
+        let wait = turns.held.len();
         self.leave(guard);
-        Beside::Done(answers)
+        Beside::Done { answers, wait }
     }
 
     /// More counts than before, or nothing will any more: called by the log.

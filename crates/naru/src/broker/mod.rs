@@ -63,6 +63,7 @@ fn serve(settings: &Settings, config_file: Option<PathBuf>) -> anyhow::Result<Ex
         acl: settings.acl.options()?,
         parameters: settings.parameters()?,
         config_file,
+        stays_awake: cores::leave_some(cores),
         ..naru_broker::Options::new(listeners, settings.storage(), cores)
     })?;
     ways.log(cores, !broker.needed_no_password());
