@@ -49,6 +49,8 @@ pub(crate) struct Desk {
 struct Asked {
     frames: VecDeque<Frame>,
     sync: bool,
+    /// A frame has gone before that sync already.
+    sync_has_waited: bool,
     look: bool,
     is_closed: bool,
 }
@@ -76,7 +78,7 @@ impl Desk {
         self.bell.notify_one();
     }
 
-    /// Waits for the next thing to do, frames first, but not beyond `deadline`.
+    /// Waits for the next thing to do, but not beyond `deadline`: a frame first, which a sync then covers, but only one.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
         let mut asked = self.asked.lock();
         loop {
@@ -100,9 +102,13 @@ impl Desk {
 
 impl Asked {
     fn take(&mut self) -> Option<Job> {
-        if let Some(frame) = self.frames.pop_front() {
+        if !self.sync_has_waited
+            && let Some(frame) = self.frames.pop_front()
+        {
+            self.sync_has_waited = self.sync;
             return Some(Job::Frame(frame));
         }
+        self.sync_has_waited = false;
         if std::mem::take(&mut self.sync) {
             return Some(Job::Sync);
         }

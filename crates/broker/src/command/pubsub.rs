@@ -59,6 +59,7 @@ fn publish_in(
         return Ok(Flow::Next);
     }
     context.core.shared().counters.of(context.core.id()).published.add(1);
+    context.core.local().handover.passed();
     let receivers = context.core.publish_in(space, channel, || message(channel, payload));
     context.reply(|writer| writer.integer(receivers as i64))
 }

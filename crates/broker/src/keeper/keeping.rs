@@ -45,11 +45,18 @@ impl Keeping {
         *self.turns.lock() = Some(turns);
     }
 
+    /// There is nobody to do it.
+    pub(super) fn give_up(&self) {
+        let turns = self.turns.lock().take();
+        drop(turns);
+    }
+
     /// Does jobs that have a place in the keeper's queue, if they are short and nobody else is at work.
     pub(crate) fn do_here(&self, core: CoreId, jobs: &mut Vec<(OwnedPermit<Job>, Job)>) -> Beside {
         let Some(mut guard) = self.turns.try_lock() else { return Beside::Busy };
         let Some(turns) = guard.as_mut() else { return Beside::Refused };
         if !turns.can_be_done_beside() || !jobs.iter().all(|(_, job)| turns.store.is_short(&job.task)) {
+            self.leave(guard);
             return Beside::Refused;
         }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));
@@ -80,7 +87,7 @@ impl Keeping {
         }
     }
 
-    /// Ends being at work, for others than the keeper's thread.
+    /// Ends being at work: what began to count meanwhile is let go.
     fn leave(&self, mut guard: MutexGuard<'_, Option<Turns>>) {
         if let Some(turns) = guard.as_mut() {
             self.ring(turns);
@@ -107,6 +114,7 @@ impl Keeping {
             let Some((until, wants_jobs)) = self.turns.lock().as_mut().map(Turns::rest) else {
                 return Ok(());
             };
+            self.let_go();
             tokio::select! {
                 biased;
                 () = self.bell.notified() => {}
@@ -131,6 +139,8 @@ impl Keeping {
 
     /// Whether jobs can still come: ready when some have, or none will.
     fn poll_jobs(&self, context: &mut Context<'_>) -> Poll<bool> {
-        self.turns.lock().as_mut().map_or(Poll::Ready(false), |turns| turns.poll_jobs(context))
+        let polled = self.turns.lock().as_mut().map_or(Poll::Ready(false), |turns| turns.poll_jobs(context));
+        self.let_go();
+        polled
     }
 }

@@ -118,10 +118,12 @@ impl Opened {
         };
         let keeping = self.keeping;
         keeping.begin(turns);
+        let begun = keeping.clone();
         let thread = thread::Builder::new().name("naru-keeper".into()).spawn(move || {
             // Nobody may be waiting for the end.
-            let _ = stopped.send(runtime.block_on(keeping.run()));
-        })?;
+            let _ = stopped.send(runtime.block_on(begun.run()));
+        });
+        let thread = thread.inspect_err(|_| keeping.give_up())?;
         Ok((Keeper { thread }, ended))
     }
 }

@@ -149,7 +149,7 @@ impl Turns {
 
     /// Whether others may do something now: what was asked for before is done, and what goes away by now has gone.
     pub(super) fn can_be_done_beside(&mut self) -> bool {
-        let is_done = self.failed.is_none() && self.queue.is_empty() && self.jobs.is_empty();
+        let is_done = self.failed.is_none() && !self.waits_for_room() && self.jobs.is_empty();
         is_done && self.store.next_expiry().is_none_or(|after| !after.is_zero())
     }
 
@@ -168,9 +168,12 @@ impl Turns {
     /// clients of that core.
     pub(super) fn turn_beside(&mut self, core: CoreId, jobs: impl Iterator<Item = Job>) -> Vec<Answer> {
         self.enqueue(jobs);
+        let before = self.store.journal.last();
         self.do_jobs(usize::MAX);
-        // There is something new for upkeep to look at.
-        self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
+        if self.store.journal.last() > before {
+            // There is something new for upkeep to look at.
+            self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
+        }
         self.finish_beside(true);
         let answers = std::mem::take(&mut self.outgoing[core.0]);
         self.send_outgoing();
