@@ -521,6 +521,7 @@ mod tests {
 
     #[test]
     fn a_silent_connection_takes_little() {
-        assert!(size_of::<Session>() <= 368, "{}", size_of::<Session>());
+        // With the counts of its `Rc` and what the allocator adds, that is 384 bytes.
+        assert!(size_of::<Session>() <= 360, "{}", size_of::<Session>());
     }
 }
