@@ -1,14 +1,12 @@
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
-
-use ahash::RandomState;
 
 use crate::{
     CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
@@ -19,6 +17,7 @@ use crate::{
     },
     link::Flusher,
     mailbox::Letter,
+    peers::Peers,
     subscribers::Subscribers,
 };
 
@@ -28,7 +27,7 @@ pub struct Core<W: Wire> {
     directory: Arc<Directory<W>>,
     shared: Arc<W::Shared>,
     local: W::Local,
-    peers: RefCell<HashMap<PeerId, Rc<W::Peer>, RandomState>>,
+    peers: RefCell<Peers<W>>,
     subscribers: RefCell<Subscribers<W>>,
     /// Letters taken from the mailbox and not yet handled.
     letters: RefCell<VecDeque<Letter<W>>>,
@@ -109,12 +108,12 @@ impl<W: Wire> Core<W> {
 
     /// Makes a peer known, so that it can subscribe and be found by its id.
     pub fn insert(&self, peer: Rc<W::Peer>) {
-        self.peers.borrow_mut().insert(peer.id(), peer);
+        self.peers.borrow_mut().insert(peer);
     }
 
     /// The peer of this core with that id.
     pub fn peer(&self, id: PeerId) -> Option<Rc<W::Peer>> {
-        self.peers.borrow().get(&id).cloned()
+        self.peers.borrow().get(id).cloned()
     }
 
     /// How many peers this core has.
@@ -124,7 +123,7 @@ impl<W: Wire> Core<W> {
 
     /// Calls `visit` with each peer of this core, in no order.
     pub fn each_peer(&self, mut visit: impl FnMut(&Rc<W::Peer>)) {
-        let peers: Vec<_> = self.peers.borrow().values().cloned().collect();
+        let peers: Vec<_> = self.peers.borrow().iter().cloned().collect();
         peers.iter().for_each(&mut visit);
     }
 
@@ -133,7 +132,7 @@ impl<W: Wire> Core<W> {
         if !self.flusher.holds_up_any() {
             return Vec::new();
         }
-        self.peers.borrow().values().filter(|peer| peer.link().is_held_up()).cloned().collect()
+        self.peers.borrow().iter().filter(|peer| peer.link().is_held_up()).cloned().collect()
     }
 
     /// Ends a peer: its link is closed, it leaves `topics`, its id is forgotten.
@@ -143,7 +142,7 @@ impl<W: Wire> Core<W> {
             self.directory.leave(self.id, peer.id(), topic);
         }
         self.handle_letters(usize::MAX);
-        self.peers.borrow_mut().remove(&peer.id());
+        self.peers.borrow_mut().remove(peer.id());
     }
 
     /// To be called once for every connection given to [`Wire::accept`], when it has ended.

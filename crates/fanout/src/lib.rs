@@ -36,6 +36,7 @@ mod outbox;
 mod pages;
 mod pattern;
 mod patterns;
+mod peers;
 mod ring;
 mod socket;
 mod subscribers;

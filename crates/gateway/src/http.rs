@@ -1,10 +1,10 @@
 //! HTTP on a core: the ways to a session, and everything else through the router.
 
-use std::{convert::Infallible, rc::Rc};
+use std::{cell::Cell, convert::Infallible, rc::Rc};
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,10 +12,12 @@ use tower_service::Service;
 
 use crate::{
     admission::{Full, Pass},
+    connection::Connection,
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
     protocol::flavour::Flavour,
-    session::Session,
+    proxy::Heard,
+    session::{Life, Session},
     streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
     wire::{Gate, Seat},
 };
@@ -35,23 +37,24 @@ pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
     };
     let seat = Rc::new(Seat::new(core, from.map(|address| address.ip())));
     match socket {
-        Ok(Socket::Tcp(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Tcp))),
-        Ok(Socket::Unix(stream)) => drop(tokio::task::spawn_local(run(seat, stream, Socket::Unix))),
+        Ok(Socket::Tcp(stream)) => Connection::begin(run(seat, stream, Socket::Tcp)),
+        Ok(Socket::Unix(stream)) => Connection::begin(run(seat, stream, Socket::Unix)),
         Ok(Socket::Tls(_)) => tracing::error!("a chat server's port speaks no TLS of its own"),
         Err(error) => tracing::warn!(%error, "a connection could not be registered"),
     }
 }
 
-async fn run<S>(seat: Rc<Seat>, stream: S, socket: fn(S) -> Socket)
+/// Serves requests, until one has the connection become a session.
+async fn run<S>(seat: Rc<Seat>, stream: S, socket: fn(S) -> Socket) -> Option<Life>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let taken = Taken::default();
+    let (taken, upgraded) = (Taken::default(), Rc::new(Cell::default()));
     let service = service_fn(|request| {
-        let (seat, taken) = (seat.clone(), taken.clone());
+        let (seat, taken, upgraded) = (seat.clone(), taken.clone(), upgraded.clone());
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
-                WEBSOCKET_PATH => upgrade(seat, request, socket),
+                WEBSOCKET_PATH => upgrade(&seat, request, &upgraded),
                 HTTP_STREAM_PATH | EVENTS_PATH => {
                     let opening = match enter(&seat, &request) {
                         Ok(pass) => {
@@ -81,12 +84,23 @@ where
         .max_header_size(HEADERS_BYTES_MAX)
         .max_buf_size(HTTP_BUFFER_BYTES_MAX);
     match streams::serve(&http, stream, taken.clone(), service).await {
-        Ok(None) => {}
-        // In a task of its own, so that it does not keep room for hyper.
-        Ok(Some((stream, opening))) => {
-            tokio::task::spawn_local(Session::run_apart(seat.pass_on(), socket(stream), opening));
+        Ok(None) => {
+            let Upgrade { on, flavour, heard, pass } = upgraded.take()?;
+            let upgraded = on.await.inspect_err(|error| {
+                tracing::debug!(%error, "a WebSocket handshake was not finished");
+            });
+            let Ok(parts) = upgraded.ok()?.downcast::<Watched<S>>() else {
+                tracing::error!("an upgraded connection is not the one that was served");
+                return None;
+            };
+            let socket = socket(parts.io.into_inner());
+            Some(Session::run(seat.pass_on(), socket, flavour, (heard, pass), parts.read_buf))
         }
-        Err(error) => tracing::debug!(%error, "an HTTP connection failed"),
+        Ok(Some((stream, opening))) => Some(Session::run_apart(seat.pass_on(), socket(stream), opening)),
+        Err(error) => {
+            tracing::debug!(%error, "an HTTP connection failed");
+            None
+        }
     }
 }
 
@@ -111,18 +125,29 @@ fn unavailable(full: Full) -> Response<Body> {
     refused(status, full.hint())
 }
 
-/// Answers a request on the WebSocket's path; if it is one, the connection becomes a session.
-fn upgrade<S>(seat: Rc<Seat>, mut request: Request<RequestBody>, socket: fn(S) -> Socket) -> Response<Body>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+/// A WebSocket to be, when its answer has been written.
+struct Upgrade {
+    on: OnUpgrade,
+    flavour: Flavour,
+    /// What hooks are told of its headers.
+    heard: Heard,
+    /// Its place among the server's sessions.
+    pass: Pass,
+}
+
+/// Answers a request on the WebSocket's path; if it is one, puts down what the connection becomes.
+fn upgrade(
+    seat: &Seat,
+    mut request: Request<RequestBody>,
+    upgraded: &Cell<Option<Upgrade>>,
+) -> Response<Body> {
     if !origin::is_allowed(request.headers(), &seat.core.shared().origins) {
         return refused(
             StatusCode::FORBIDDEN,
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
-    let pass = match enter(&seat, &request) {
+    let pass = match enter(seat, &request) {
         Ok(pass) => pass,
         Err(refused) => return refused,
     };
@@ -143,17 +168,8 @@ where
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
     let heard = seat.core.shared().backend.hear(request.headers());
-    let upgrade = hyper::upgrade::on(&mut request);
-    tokio::task::spawn_local(async move {
-        let (io, read) = match upgrade.await.map(|upgraded| upgraded.downcast::<Watched<S>>()) {
-            Ok(Ok(parts)) => (parts.io, parts.read_buf),
-            Ok(Err(_)) => return tracing::error!("an upgraded connection is not the one that was served"),
-            Err(error) => return tracing::debug!(%error, "a WebSocket handshake was not finished"),
-        };
-        let socket = socket(io.into_inner());
-        // In a task of its own, so that it does not keep room for the handshake.
-        tokio::task::spawn_local(Session::run(seat.pass_on(), socket, offered.flavour, (heard, pass), read));
-    });
+    let on = hyper::upgrade::on(&mut request);
+    upgraded.set(Some(Upgrade { on, flavour: offered.flavour, heard, pass }));
     response
 }
 

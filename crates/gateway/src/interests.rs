@@ -36,37 +36,67 @@ enum Said {
     Yes,
 }
 
+/// Locked while the broker is being told, so that telling and withdrawing come one after the other.
+type Saying = Arc<tokio::sync::Mutex<Said>>;
+
+/// How many hold each interest. There are as many as users, so each kind has a map of its own, whose keys are small.
 #[derive(Default)]
-struct Entry {
-    holders: usize,
-    saying: Saying,
+struct Holders {
+    channels: HashMap<Arc<str>, usize, RandomState>,
+    users: HashMap<User, usize, RandomState>,
+    rooms: HashMap<Conversation, usize, RandomState>,
 }
 
-/// How far an interest is.
-enum Saying {
-    /// The broker knows it, and nobody is about to change that. There are as many as users, so each is small.
-    Settled,
-    /// Locked while the broker is being told, so that telling and withdrawing come one after the other.
-    Shared(Arc<tokio::sync::Mutex<Said>>),
-}
+impl Holders {
+    fn of(&self, interest: &Interest) -> Option<usize> {
+        match interest {
+            Interest::Channel(channel) => self.channels.get(channel),
+            Interest::User(user) => self.users.get(user),
+            Interest::Room(room) => self.rooms.get(room),
+        }
+        .copied()
+    }
 
-impl Default for Saying {
-    fn default() -> Saying {
-        Saying::Shared(Arc::default())
+    fn count(&mut self, interest: &Interest) -> &mut usize {
+        match interest {
+            Interest::Channel(channel) => self.channels.entry(channel.clone()).or_default(),
+            Interest::User(user) => self.users.entry(user.clone()).or_default(),
+            Interest::Room(room) => self.rooms.entry(room.clone()).or_default(),
+        }
+    }
+
+    fn forget(&mut self, interest: &Interest) {
+        match interest {
+            Interest::Channel(channel) => self.channels.remove(channel),
+            Interest::User(user) => self.users.remove(user),
+            Interest::Room(room) => self.rooms.remove(room),
+        };
     }
 }
 
-impl Saying {
-    fn is(&self, said: &Arc<tokio::sync::Mutex<Said>>) -> bool {
-        matches!(self, Saying::Shared(shared) if Arc::ptr_eq(shared, said))
+/// What somebody holds, or nobody any more and [`Interests::settle`] has not withdrawn it yet.
+#[derive(Default)]
+struct Known {
+    holders: Holders,
+    /// Of what the broker is to be told something about. It knows all else that has holders.
+    saying: HashMap<Interest, Saying, RandomState>,
+}
+
+impl Known {
+    fn is_left(&self, interest: &Interest) -> bool {
+        self.holders.of(interest) == Some(0)
+    }
+
+    fn is_saying(&self, interest: &Interest, saying: &Saying) -> bool {
+        self.saying.get(interest).is_some_and(|there| Arc::ptr_eq(there, saying))
     }
 }
 
-/// The interests of one gateway. An entry exists while it has holders, or until [`Self::settle`] has withdrawn it.
+/// The interests of one gateway.
 pub(crate) struct Interests {
     bus: Bus,
-    entries: Mutex<HashMap<Interest, Entry, RandomState>>,
-    /// Those without holders, to be withdrawn; at most as many as there are entries.
+    known: Mutex<Known>,
+    /// Those without holders, to be withdrawn; at most as many as there are known.
     left: Mutex<HashSet<Interest, RandomState>>,
     some_left: Notify,
 }
@@ -79,12 +109,7 @@ pub(crate) struct Hold {
 
 impl Interests {
     pub(crate) fn new(bus: Bus) -> Arc<Interests> {
-        Arc::new(Interests {
-            bus,
-            entries: Mutex::default(),
-            left: Mutex::default(),
-            some_left: Notify::new(),
-        })
+        Arc::new(Interests { bus, known: Mutex::default(), left: Mutex::default(), some_left: Notify::new() })
     }
 
     /// Takes a share; returns when the broker has confirmed. Dropping the future gives the share back.
@@ -98,22 +123,21 @@ impl Interests {
         interest: Interest,
         most: Option<usize>,
     ) -> Result<Option<Hold>, BusError> {
-        let said = {
-            let mut entries = self.entries.lock();
-            let holders = entries.get(&interest).map_or(0, |entry| entry.holders);
-            if most.is_some_and(|most| holders >= most) {
+        let saying = {
+            let mut known = self.known.lock();
+            let holders = known.holders.of(&interest);
+            if most.is_some_and(|most| holders.unwrap_or(0) >= most) {
                 return Ok(None);
             }
-            let entry = entries.entry(interest.clone()).or_default();
-            entry.holders += 1;
-            match &entry.saying {
-                Saying::Settled => None,
-                Saying::Shared(said) => Some(said.clone()),
+            *known.holders.count(&interest) += 1;
+            match holders {
+                None => Some(known.saying.entry(interest.clone()).or_default().clone()),
+                Some(_) => known.saying.get(&interest).cloned(),
             }
         };
         // From here on an error or the end of this future gives the share back.
         let hold = Hold { interests: self.clone(), interest };
-        let Some(saying) = said else { return Ok(Some(hold)) };
+        let Some(saying) = saying else { return Ok(Some(hold)) };
         let mut said = saying.lock().await;
         if *said != Said::Yes {
             *said = Said::Perhaps;
@@ -128,10 +152,9 @@ impl Interests {
         Ok(Some(hold))
     }
 
-    /// How many users have connections. It looks at all entries.
+    /// How many users have connections. It looks at all there are.
     pub(crate) fn users(&self) -> usize {
-        let entries = self.entries.lock();
-        entries.iter().filter(|(what, entry)| matches!(what, Interest::User(_)) && entry.holders > 0).count()
+        self.known.lock().holders.users.values().filter(|&&holders| holders > 0).count()
     }
 
     /// Withdraws what nobody holds any more, for ever. One such task serves all cores.
@@ -150,7 +173,8 @@ impl Interests {
         let Some(saying) = self.unsettle(&interest) else { return };
         let mut said = saying.lock().await;
         // Whoever has settled it meanwhile and left again has it looked at again.
-        if !self.is_left(&interest, &saying) {
+        let is_still_left = |known: &Known| known.is_left(&interest) && known.is_saying(&interest, &saying);
+        if !is_still_left(&self.known.lock()) {
             return;
         }
         if *said != Said::No {
@@ -165,45 +189,36 @@ impl Interests {
             }
             *said = Said::No;
         }
-        let mut entries = self.entries.lock();
-        if entries.get(&interest).is_some_and(|entry| entry.holders == 0) {
-            entries.remove(&interest);
+        let mut known = self.known.lock();
+        if known.is_left(&interest) {
+            known.holders.forget(&interest);
+            known.saying.remove(&interest);
         }
     }
 
     /// The broker knows it; `saying` is locked.
-    fn settled(&self, interest: &Interest, saying: &Arc<tokio::sync::Mutex<Said>>) {
-        if let Some(entry) = self.entries.lock().get_mut(interest)
-            && entry.saying.is(saying)
-        {
-            entry.saying = Saying::Settled;
+    fn settled(&self, interest: &Interest, saying: &Saying) {
+        let mut known = self.known.lock();
+        if known.is_saying(interest, saying) {
+            known.saying.remove(interest);
         }
     }
 
     /// Has those who come wait from now on, if nobody holds it.
-    fn unsettle(&self, interest: &Interest) -> Option<Arc<tokio::sync::Mutex<Said>>> {
-        let mut entries = self.entries.lock();
-        let entry = entries.get_mut(interest).filter(|entry| entry.holders == 0)?;
-        if let Saying::Shared(saying) = &entry.saying {
-            return Some(saying.clone());
-        }
-        let saying = Arc::new(tokio::sync::Mutex::new(Said::Yes));
-        entry.saying = Saying::Shared(saying.clone());
-        Some(saying)
-    }
-
-    fn is_left(&self, interest: &Interest, saying: &Arc<tokio::sync::Mutex<Said>>) -> bool {
-        self.entries.lock().get(interest).is_some_and(|entry| entry.holders == 0 && entry.saying.is(saying))
+    fn unsettle(&self, interest: &Interest) -> Option<Saying> {
+        let mut known = self.known.lock();
+        let settled = || Arc::new(tokio::sync::Mutex::new(Said::Yes));
+        known.is_left(interest).then(|| known.saying.entry(interest.clone()).or_insert_with(settled).clone())
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         let left = {
-            let mut entries = self.interests.entries.lock();
-            let entry = entries.get_mut(&self.interest).expect("an entry stays while it has holders");
-            entry.holders -= 1;
-            entry.holders == 0
+            let mut known = self.interests.known.lock();
+            let holders = known.holders.count(&self.interest);
+            *holders -= 1;
+            *holders == 0
         };
         if left {
             self.interests.left.lock().insert(self.interest.clone());

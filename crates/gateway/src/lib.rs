@@ -30,6 +30,7 @@ pub mod api;
 pub mod auth;
 mod channels;
 mod codes;
+mod connection;
 mod crossing;
 mod delta;
 mod draining;

@@ -117,7 +117,8 @@ impl Wire for Gate {
                 let found = match &revocation.what {
                     Revoke::Token(id) => core.local().index.with_token(core.shared().auth.revoked().id(id)),
                     Revoke::User { user, .. } => {
-                        core.local().index.find(&Whom { user: user.clone(), ..Whom::default() })
+                        let whom = Whom { user: user.clone(), ..Whom::default() };
+                        core.local().index.find(&whom, Session::client_of(core))
                     }
                 };
                 found
@@ -127,7 +128,7 @@ impl Wire for Gate {
             }
             Mail::Steer(steer) => {
                 core.local().index.note(&steer);
-                let found = core.local().index.find(steer.whom());
+                let found = core.local().index.find(steer.whom(), Session::client_of(core));
                 found
                     .into_iter()
                     .filter_map(|peer| core.peer(peer))

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ahash::RandomState;
+use hashbrown::HashTable;
 use naru_fanout::PeerId;
 use uuid::Uuid;
 
@@ -21,7 +22,8 @@ pub(crate) struct Index(RefCell<Maps>);
 struct Maps {
     /// Ordered, so that one of ten thousand anonymous connections can leave without a search.
     users: BTreeSet<(Arc<str>, PeerId)>,
-    clients: HashMap<Uuid, PeerId, RandomState>,
+    /// By what clients know their connections by, which the connections have themselves.
+    clients: HashTable<PeerId>,
     /// Of those who send their commands apart.
     sessions: HashMap<Box<str>, PeerId, RandomState>,
     /// By the hashes of their tokens' `jti`, where there is one.
@@ -84,10 +86,12 @@ impl Index {
         }
     }
 
-    pub(crate) fn enter(&self, peer: PeerId, place: &Place<'_>) {
+    /// `client_of` says what a connection is known by that has entered.
+    pub(crate) fn enter(&self, peer: PeerId, place: &Place<'_>, client_of: impl Fn(PeerId) -> Option<Uuid>) {
         let mut maps = self.0.borrow_mut();
         maps.users.insert((place.user.clone(), peer));
-        maps.clients.insert(place.client, peer);
+        let hash_of = |&peer: &PeerId| client_of(peer).map_or(0, hash);
+        maps.clients.insert_unique(hash(place.client), peer, hash_of);
         if let Some(session) = place.session {
             maps.sessions.insert(session.into(), peer);
         }
@@ -106,7 +110,9 @@ impl Index {
     pub(crate) fn leave(&self, peer: PeerId, place: &Place<'_>) {
         let mut maps = self.0.borrow_mut();
         maps.users.remove(&(place.user.clone(), peer));
-        maps.clients.remove(&place.client);
+        if let Ok(client) = maps.clients.find_entry(hash(place.client), |&other| other == peer) {
+            client.remove();
+        }
         if let Some(session) = place.session {
             maps.sessions.remove(session);
         }
@@ -115,14 +121,16 @@ impl Index {
         }
     }
 
-    /// The connections that are meant.
-    pub(crate) fn find(&self, whom: &Whom) -> Vec<PeerId> {
+    /// The connections that are meant; `client_of` as in [`Self::enter`].
+    pub(crate) fn find(&self, whom: &Whom, client_of: impl Fn(PeerId) -> Option<Uuid>) -> Vec<PeerId> {
         let maps = self.0.borrow();
         let user: Arc<str> = whom.user.as_str().into();
         let has = |peer: PeerId| maps.users.contains(&(user.clone(), peer));
         let narrowed = |peer: Option<PeerId>| peer.filter(|&peer| has(peer));
         let by_client = whom.client.as_deref().filter(|client| !client.is_empty()).map(|client| {
-            narrowed(Uuid::parse_str(client).ok().and_then(|client| maps.clients.get(&client).copied()))
+            let client = Uuid::parse_str(client).ok();
+            let is_it = |&peer: &PeerId| client_of(peer) == client;
+            narrowed(client.and_then(|client| maps.clients.find(hash(client), is_it).copied()))
         });
         let by_session = whom.session.as_deref().filter(|session| !session.is_empty());
         let by_session = by_session.map(|session| narrowed(maps.sessions.get(session).copied()));
@@ -159,6 +167,12 @@ impl Index {
     }
 }
 
+/// It is random already, and chosen by nobody else.
+fn hash(client: Uuid) -> u64 {
+    let (one, other) = client.as_u64_pair();
+    one ^ other
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,8 +189,13 @@ mod tests {
         }
     }
 
+    /// Whose client is called by the same number.
+    fn client_of(PeerId(peer): PeerId) -> Option<Uuid> {
+        Some(Uuid::from_u128(peer.into()))
+    }
+
     fn enter(index: &Index, peer: u64, named: Named<'_>) {
-        named.place(&Cell::default(), |place| index.enter(PeerId(peer), place));
+        named.place(&Cell::default(), |place| index.enter(PeerId(peer), place, client_of));
     }
 
     fn leave(index: &Index, peer: u64, named: Named<'_>) {
@@ -197,8 +216,9 @@ mod tests {
         for (peer, user) in [(1, "a"), (2, "b"), (3, "a"), (4, ""), (5, "ab"), (6, "")] {
             enter(&index, peer, Named(user, peer.into(), None));
         }
-        let found =
-            |user: &str| index.find(&whom(user, None, None)).iter().map(|peer| peer.0).collect::<Vec<_>>();
+        let found = |user: &str| {
+            index.find(&whom(user, None, None), client_of).iter().map(|peer| peer.0).collect::<Vec<_>>()
+        };
         assert_eq!((found("a"), found("b"), found("ab")), (vec![1, 3], vec![2], vec![5]));
         assert_eq!(found(""), [4, 6], "who is anonymous, and not everybody");
         assert!(found("c").is_empty());
@@ -213,7 +233,7 @@ mod tests {
         enter(&index, 1, Named("a", 1, Some("s1")));
         enter(&index, 2, Named("a", 2, None));
         enter(&index, 3, Named("b", 3, Some("s3")));
-        let found = |user, client, session| index.find(&whom(user, client, session)).len();
+        let found = |user, client, session| index.find(&whom(user, client, session), client_of).len();
         assert_eq!(
             (found("a", Some(1), None), found("a", Some(3), None), found("a", Some(9), None)),
             (1, 0, 0)
@@ -222,7 +242,7 @@ mod tests {
         assert_eq!((found("a", Some(1), Some("s1")), found("a", Some(2), Some("s1"))), (1, 0));
         assert_eq!(found("a", None, Some("")), 2, "an empty one narrows nothing, as if it were not there");
         let strange = Whom { client: Some("nobody".into()), ..whom("a", None, None) };
-        assert!(index.find(&strange).is_empty());
+        assert!(index.find(&strange, client_of).is_empty());
         // Who is still coming is found by the same words.
         for (user, client, session) in [
             ("a", None, None),
@@ -237,7 +257,7 @@ mod tests {
             ("", None, None),
         ] {
             let whom = whom(user, client, session);
-            let is_found = index.find(&whom).contains(&PeerId(1));
+            let is_found = index.find(&whom, client_of).contains(&PeerId(1));
             let has = Named("a", 1, Some("s1")).place(&Cell::default(), |place| whom.has(place));
             assert_eq!(has, is_found, "{whom:?}");
         }
@@ -253,7 +273,7 @@ mod tests {
         let named = Named("a", 1, None);
         let marks = [Some(1), Some(2), Some(1), None].map(|id| Cell::new(Mark::of(id)));
         for (peer, mark) in (0..).zip(&marks) {
-            named.place(mark, |place| index.enter(PeerId(peer), place));
+            named.place(mark, |place| index.enter(PeerId(peer), place, |_| Some(Uuid::from_u128(1))));
         }
         let found = |id| index.with_token(id).iter().map(|peer| peer.0).collect::<Vec<_>>();
         let remark = |peer: usize, id| {

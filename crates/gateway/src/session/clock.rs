@@ -167,9 +167,14 @@ fn patience(expires_at: Option<u64>) -> (Expiry, Option<Duration>) {
     (Expiry { expires: true, ttl: u32::try_from(ttl).expect("a year is not that long") }, Some(patience))
 }
 
-/// The moment of an end in seconds since 1970, for what does not leave it to the client to be refreshed.
+/// When an end in seconds since 1970 is, for what does not leave it to the client to be refreshed.
 pub(super) fn end(expires_at: Option<u64>) -> Option<Instant> {
-    expires_at.map(|expires_at| Instant::now() + Duration::from_secs(left(expires_at)))
+    time_left(expires_at).map(|time| Instant::now() + time)
+}
+
+/// The same, as the time until then.
+pub(super) fn time_left(expires_at: Option<u64>) -> Option<Duration> {
+    expires_at.map(|expires_at| Duration::from_secs(left(expires_at)))
 }
 
 /// Seconds. At least one: a token within the leeway of its end still counts, and a ttl of 0 means never.

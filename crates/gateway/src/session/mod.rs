@@ -61,7 +61,8 @@ use alarms::Moment;
 use bell::{Bells, Chore};
 use claims::Claims;
 pub(crate) use commands::Later;
-use life::{Life, Turn};
+pub(crate) use life::Life;
+use life::Turn;
 pub(crate) use reading::present;
 use source::Source;
 pub(crate) use subscriptions::{Terms, Wanted};
@@ -520,8 +521,7 @@ mod tests {
 
     #[test]
     fn a_silent_connection_takes_little() {
-        let (life, session) = (size_of::<Life>(), size_of::<Session>());
-        // What tokio adds to a task of that size makes it 128 bytes, and to a larger one twice as many.
-        assert!(life <= 24 && session <= 368, "{life} bytes, and {session} of the session");
+        // With the counts of its `Rc` and what the allocator adds, that is 384 bytes.
+        assert!(size_of::<Session>() <= 360, "{}", size_of::<Session>());
     }
 }

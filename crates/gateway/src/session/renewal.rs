@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Chore, Ending, Session, clock};
+use super::{Chore, Ending, Moment, Session, clock};
 use crate::{
     codes::{Disconnect, Failure},
     limits::RENEWAL_RETRY,
@@ -18,9 +18,14 @@ use crate::{
 };
 
 /// When the application is asked next.
-#[derive(Default)]
 pub(super) struct Renewal {
-    connection_at: Cell<Option<Instant>>,
+    connection_at: Cell<Moment>,
+}
+
+impl Default for Renewal {
+    fn default() -> Renewal {
+        Renewal { connection_at: Cell::new(Moment::NEVER) }
+    }
 }
 
 impl Session {
@@ -30,9 +35,13 @@ impl Session {
         if !self.shared().backend.refreshes() {
             return self.clock.expire_at(expires_at, self.now());
         }
-        self.renewal.connection_at.set(clock::end(expires_at));
+        self.renew_connection_in(clock::time_left(expires_at));
         self.bells.ring(Chore::Renewal);
         Expiry::default()
+    }
+
+    fn renew_connection_in(&self, time: Option<Duration>) {
+        self.renewal.connection_at.set(time.map_or(Moment::NEVER, |time| self.now() + time));
     }
 
     /// Asks about what is about to end, for as long as the session lasts.
@@ -49,19 +58,20 @@ impl Session {
     /// Goes on until there is nothing that ends.
     async fn renew_in_time(self: &Rc<Self>) -> Result<(), Ending> {
         loop {
-            let now = Instant::now();
             let connection_at = self.renewal.connection_at.get();
-            if connection_at.is_some_and(|at| at <= now) {
+            if connection_at <= self.now() {
                 self.renew_connection().await?;
                 continue;
             }
             let subscription = self.next_renewal();
             if let Some((channel, at)) = &subscription
-                && *at <= now
+                && *at <= Instant::now()
             {
                 self.renew_subscription(channel).await?;
                 continue;
             }
+            let connection_at = (connection_at != Moment::NEVER)
+                .then(|| self.shared().limits.instant(connection_at.since_start()));
             let Some(next) = connection_at.into_iter().chain(subscription.map(|(_, at)| at)).min() else {
                 return Ok(());
             };
@@ -82,11 +92,11 @@ impl Session {
                     said.info = info.or(said.info.take());
                     said.meta = meta.map(Rc::from).or(said.meta.take());
                 });
-                clock::end(expires_at)
+                clock::time_left(expires_at)
             }
-            None => Some(soon()),
+            None => Some(retry_pause()),
         };
-        self.renewal.connection_at.set(next);
+        self.renew_connection_in(next);
         Ok(())
     }
 
@@ -103,7 +113,7 @@ impl Session {
         let asked = self.shared().backend.sub_refresh(name, caller, channel).await;
         match verdict(asked, Disconnect::SubscriptionExpired) {
             Ok(Some(Renewed { expires_at, info, .. })) => self.renewed(channel, clock::end(expires_at), info),
-            Ok(None) => self.renewed(channel, Some(soon()), None),
+            Ok(None) => self.renewed(channel, Some(Instant::now() + retry_pause()), None),
             Err(Ending::Close(Disconnect::SubscriptionExpired)) => return self.expire(channel).await,
             Err(ending) => return Err(ending),
         }
@@ -121,8 +131,8 @@ fn verdict(asked: Result<Renewed, Failure>, over: Disconnect) -> Result<Option<R
     }
 }
 
-/// When to ask again: not all at once that have ended together.
-fn soon() -> Instant {
+/// How long not to ask again: not all at once that have ended together.
+fn retry_pause() -> Duration {
     let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-    Instant::now() + Duration::from_secs_f64(RENEWAL_RETRY.as_secs_f64() * (0.75 + random / 4.0))
+    RENEWAL_RETRY.mul_f64(0.75 + random / 4.0)
 }

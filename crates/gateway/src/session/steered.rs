@@ -11,8 +11,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use naru_fanout::{Core, PeerId};
 use naru_ledger::User;
 use tokio::time::{Duration, sleep};
+use uuid::Uuid;
 
 use super::{
     Chore, Ending, Session,
@@ -26,6 +28,7 @@ use crate::{
     nodes::{self, Coming, Index, Missed, Place, Steer},
     protocol::push::Push,
     publication::Sender,
+    wire::Gate,
 };
 
 /// How long to leave the broker alone after it did not answer.
@@ -51,6 +54,11 @@ impl Steered {
 }
 
 impl Session {
+    /// What the connections of a core are known by.
+    pub(crate) fn client_of(core: &Core<Gate>) -> impl Fn(PeerId) -> Option<Uuid> {
+        |peer| Some(core.peer(peer)?.client)
+    }
+
     fn index(&self) -> &Index {
         &self.core.local().index
     }
@@ -74,7 +82,7 @@ impl Session {
         self.steered.mark.set(mark);
         self.steered.user.get_or_init(|| user);
         let place = self.place().expect("it has its name");
-        self.index().enter(self.id, &place);
+        self.index().enter(self.id, &place, Session::client_of(&self.core));
         // What was called back since the token was opened was told to those who could be found.
         if self.shared().auth.revoked().has(place.user, mark, unix_seconds()) {
             return Err(Code::TokenExpired.into());
