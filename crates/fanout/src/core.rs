@@ -183,6 +183,7 @@ impl<W: Wire> Core<W> {
         let mut deadline = None;
         let mut gathered = 0;
         let mut room = ROUND_BYTES_MAX;
+        W::begin(&self);
         loop {
             let pause = self.arrivals.pause();
             let turn = poll_fn(|context| {

@@ -102,8 +102,11 @@ impl Wire for Gate {
         Local::default()
     }
 
-    fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
+    fn begin(core: &Rc<Core<Gate>>) {
         waiting::watch(core);
+    }
+
+    fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
         http::serve(core.clone(), incoming);
     }
 
