@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
-use naru_fanout::{Core, Incoming, Socket};
+use naru_fanout::{Core, Incoming, Socket, Step};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
@@ -51,9 +51,9 @@ where
         let (seat, taken) = (seat.clone(), taken.clone());
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
-                WEBSOCKET_PATH => upgrade(seat, request, socket),
+                WEBSOCKET_PATH => upgrade(seat, request, socket).await,
                 HTTP_STREAM_PATH | EVENTS_PATH => {
-                    let opening = match enter(&seat, &request) {
+                    let opening = match enter(&seat, &request).await {
                         Ok(pass) => {
                             let turned_out = pass.turned_out();
                             tokio::select! {
@@ -95,12 +95,13 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
     answered.unwrap_or_else(|never| match never {})
 }
 
-/// Takes a place for the session that is asked for, or answers that there is none. What a browser asks before needs none.
-#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
-fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
+/// Takes a place for the session that is asked for, when its turn has come, or answers that there is none. What a browser asks
+/// before needs none.
+async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
     if request.method() == Method::OPTIONS {
         return Ok(Pass::default());
     }
+    seat.core.step(Step::First).await;
     let entered = seat.core.shared().admission.enter(seat.from, request.headers());
     entered.map_err(unavailable)
 }
@@ -112,7 +113,11 @@ fn unavailable(full: Full) -> Response<Body> {
 }
 
 /// Answers a request on the WebSocket's path; if it is one, the connection becomes a session.
-fn upgrade<S>(seat: Rc<Seat>, mut request: Request<RequestBody>, socket: fn(S) -> Socket) -> Response<Body>
+async fn upgrade<S>(
+    seat: Rc<Seat>,
+    mut request: Request<RequestBody>,
+    socket: fn(S) -> Socket,
+) -> Response<Body>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -122,7 +127,7 @@ where
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
-    let pass = match enter(&seat, &request) {
+    let pass = match enter(&seat, &request).await {
         Ok(pass) => pass,
         Err(refused) => return refused,
     };

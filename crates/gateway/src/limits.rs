@@ -155,7 +155,8 @@ pub const FOLLOWS_AT_ONCE: usize = 32;
 pub const CALLS_MAX: usize = 1024;
 
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
-/// who is there is served meanwhile.
+/// who is there is served meanwhile. Nobody new is let in while so many are, as far as the broker is there: who is asked to come
+/// again has cost as much as who is let in.
 pub const ARRIVALS_MAX: usize = 32;
 
 /// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use naru_bus::BusError;
+use naru_fanout::Step;
 use naru_ledger::{
     Device, Epoch, Position, Useq, User,
     answer::{How, Resumed},
@@ -90,7 +91,8 @@ impl Session {
         let coming = self.coming();
         let asked = Instant::now();
         // Looking at tokens, when all come at once, is what holds up everybody else.
-        timeout(ADMIT_PATIENCE, self.core.step()).await.map_err(|_| BusError::Unreachable)?;
+        let step = timeout(ADMIT_PATIENCE, self.core.step(Step::Further));
+        step.await.map_err(|_| BusError::Unreachable)?;
         let patience = ADMIT_PATIENCE.saturating_sub(asked.elapsed());
         let (identity, data) = self.identify(&connect).await?;
         // From here on it makes no room for strangers, however long it waits to be let in.

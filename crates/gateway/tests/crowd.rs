@@ -1,0 +1,79 @@
+//! More come than can be let in: who waits where, what they are told, and who does not wait with them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use naru_gateway::limits::ARRIVALS_MAX;
+use serde_json::json;
+use support::{
+    Client, Harbour, PATIENCE, Strait, eventually,
+    far_end::{Answer, By, FarEnd},
+    gateway, token,
+};
+
+/// How long somebody is watched who gets no answer.
+const WATCHED: Duration = Duration::from_millis(300);
+
+/// As many as are let in at once, and some; the broker does not answer them.
+fn fill(address: SocketAddr, strait: &Strait) -> Vec<Client> {
+    let mut clients: Vec<_> = (0..ARRIVALS_MAX + 8).map(|_| Client::open(address)).collect();
+    strait.becalm(true);
+    for (nth, client) in clients.iter_mut().enumerate() {
+        client.command("connect", json!({"token": token(&format!("user{nth}"))}));
+    }
+    clients
+}
+
+/// Asks for a session.
+fn knock(address: SocketAddr, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET /connection/websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// The status it is answered with in that time, if it is.
+fn answered(stream: &TcpStream, within: Duration) -> Option<String> {
+    let mut line = [0; 12];
+    stream.set_read_timeout(Some(within)).unwrap();
+    let (mut stream, line_of) = (stream, |line: &[u8]| String::from_utf8(line[9..].to_vec()).unwrap());
+    stream.read_exact(&mut line).is_ok().then(|| line_of(&line))
+}
+
+/// Until somebody who asks for a session is not answered.
+fn wait_until_full(address: SocketAddr) {
+    eventually("nobody new is let in", || answered(&knock(address, ""), WATCHED).is_none());
+}
+
+#[test]
+fn while_as_many_are_let_in_as_may_be_who_comes_waits_and_nobody_else_does() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway("one", &strait.address);
+    let there = FarEnd::connect(By::Stream, one.address(), "there");
+    let _filling = fill(one.address(), &strait);
+    wait_until_full(one.address());
+    let new: Vec<_> = (0..50).map(|_| knock(one.address(), "")).collect();
+    for path in ["/health", "/nowhere"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!([200, 404].contains(&Answer::to(one.address(), request.as_bytes()).status));
+    }
+    assert_eq!(there.post(one.address(), "{}"), 204);
+    assert_eq!(answered(&new[0], WATCHED), None);
+
+    strait.becalm(false);
+    for stream in &new {
+        assert_eq!(answered(stream, PATIENCE).as_deref(), Some("101"));
+    }
+    one.stop();
+}
