@@ -77,3 +77,24 @@ fn while_as_many_are_let_in_as_may_be_who_comes_waits_and_nobody_else_does() {
     }
     one.stop();
 }
+
+#[test]
+fn whose_turn_to_be_let_in_does_not_come_is_told_that_many_come_and_not_that_the_broker_is_away() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway("one", &strait.address);
+    let mut told: Vec<_> = fill(one.address(), &strait)
+        .iter_mut()
+        .map(|client| {
+            let error = client.next()["error"].clone();
+            assert_eq!(error["temporary"], json!(true), "{error}");
+            (error["code"].as_u64().unwrap(), error["message"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    told.sort();
+    let (asked, waited) = told.split_at(ARRIVALS_MAX);
+    assert!(asked.iter().all(|it| *it == (100, "broker unreachable, try again".into())), "{asked:?}");
+    assert!(waited.iter().all(|it| *it == (111, "too many come at once, try again".into())), "{waited:?}");
+    strait.becalm(false);
+    one.stop();
+}
