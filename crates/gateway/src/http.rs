@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket, Step};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tower_service::Service;
 
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
     protocol::flavour::Flavour,
     session::Session,
     streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
-    wire::{Gate, Seat},
+    wire::{Gate, Seat, Shared},
 };
 
 const WEBSOCKET_PATH: &str = "/connection/websocket";
@@ -101,9 +104,18 @@ async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Resp
     if request.method() == Method::OPTIONS {
         return Ok(Pass::default());
     }
-    seat.core.step(Step::First).await;
-    let entered = seat.core.shared().admission.enter(seat.from, request.headers());
-    entered.map_err(unavailable)
+    let Seat { core, from, .. } = seat;
+    let Shared { admission, limits, .. } = &**core.shared();
+    let entered = async {
+        let pass = admission.knock(*from, request.headers())?;
+        if core.waiting(Step::First) >= limits.newcomers_max {
+            return Err(Full::Rate);
+        }
+        // hyper sees who goes meanwhile, and drops this.
+        timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
+        pass.enter()
+    };
+    entered.await.map_err(unavailable)
 }
 
 fn unavailable(full: Full) -> Response<Body> {

@@ -5,17 +5,17 @@
 mod support;
 
 use std::{
-    io::{Read, Write},
+    io::{BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use naru_gateway::limits::ARRIVALS_MAX;
+use naru_gateway::limits::{ARRIVALS_MAX, Settings};
 use serde_json::json;
 use support::{
     Client, Harbour, PATIENCE, Strait, eventually,
     far_end::{Answer, By, FarEnd},
-    gateway, token,
+    gateway, gateway_with, token,
 };
 
 /// How long somebody is watched who gets no answer.
@@ -95,6 +95,50 @@ fn whose_turn_to_be_let_in_does_not_come_is_told_that_many_come_and_not_that_the
     let (asked, waited) = told.split_at(ARRIVALS_MAX);
     assert!(asked.iter().all(|it| *it == (100, "broker unreachable, try again".into())), "{asked:?}");
     assert!(waited.iter().all(|it| *it == (111, "too many come at once, try again".into())), "{waited:?}");
+    strait.becalm(false);
+    one.stop();
+}
+
+#[test]
+fn so_many_wait_for_so_long_and_then_they_are_told_to_come_again() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway_with("one", &strait.address, |options| {
+        options.limits.newcomers_max = 5;
+        options.limits.newcomer_patience = Duration::from_secs(2);
+        options.cores = 1;
+    });
+    let _filling = fill(one.address(), &strait);
+    wait_until_full(one.address());
+    let waiting: Vec<_> = (0..5).map(|_| knock(one.address(), "")).collect();
+    let next = Answer::of(BufReader::new(knock(one.address(), "")));
+    assert_eq!((next.status, next.header("retry-after")), (503, Some("1")));
+    assert_eq!(answered(&waiting[0], WATCHED), None);
+    waiting[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    let later = Answer::of(BufReader::new(waiting[0].try_clone().unwrap()));
+    assert_eq!((later.status, later.header("retry-after")), (503, Some("1")));
+    strait.becalm(false);
+    one.stop();
+}
+
+#[test]
+fn an_address_has_no_more_places_in_the_line_and_who_goes_gives_theirs_back() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let limits = Settings {
+        address_connection_limit: 1,
+        trusted_proxies: vec!["127.0.0.1".into()],
+        ..Settings::default()
+    };
+    let one = gateway_with("one", &strait.address, |options| options.limits = limits.try_into().unwrap());
+    let _filling = fill(one.address(), &strait);
+    wait_until_full(one.address());
+    let come = || knock(one.address(), "X-Forwarded-For: 192.0.2.1\r\n");
+    let first = come();
+    assert_eq!(answered(&first, WATCHED), None);
+    assert_eq!(answered(&come(), PATIENCE).as_deref(), Some("503"));
+    drop(first);
+    eventually("the place of who has gone is free", || answered(&come(), WATCHED).is_none());
     strait.becalm(false);
     one.stop();
 }
