@@ -162,10 +162,13 @@ impl Wire for Resp {
         }
     }
 
-    fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
-        core.shared().counters.of(core.id()).connections.add(1);
+    fn begin(core: &Rc<Core<Self>>) {
         idle::watch(core);
         eviction::watch(core);
+    }
+
+    fn accept(core: &Rc<Core<Self>>, incoming: Incoming) {
+        core.shared().counters.of(core.id()).connections.add(1);
         tokio::task::spawn_local(connection::serve(core.clone(), incoming));
     }
 

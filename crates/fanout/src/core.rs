@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Topic, Wire,
-    arrivals::{Arrival, Arrivals},
+    CoreId, Directory, Link, OutboxLimit, Peer, PeerId, Publication, Socket, Space, Step, Topic, Wire,
+    arrivals::Arrivals,
     limits::{
         COALESCE_BYTES_MAX, COALESCE_STEP_BYTES, READ_BYTES_MAX, ROUND_BYTES_MAX, SHARED_BYTES_MIN,
         TURN_BYTES_MAX,
@@ -205,8 +205,9 @@ impl<W: Wire> Core<W> {
         let mut deadline = None;
         let mut gathered = 0;
         let mut room = ROUND_BYTES_MAX;
+        W::begin(&self);
         loop {
-            let pause = self.arrivals.pause();
+            let pause = self.arrivals.pause(|| W::has_room(&self));
             let turn = poll_fn(|context| {
                 // Both wakers, always: either side may wake the core.
                 self.flusher.wake_with(context.waker());
@@ -214,7 +215,9 @@ impl<W: Wire> Core<W> {
                 // A command may have come upon the letter that stops this core, in its own turn.
                 let just_stopped = self.stopping.get() && deadline.is_none();
                 let has_letters = letters || !self.letters.borrow().is_empty();
-                let has_arrivals = pause.is_none() && !self.arrivals.is_empty();
+                let is_pause_over =
+                    || pause.is_none() || self.arrivals.pause(|| W::has_room(&self)).is_none();
+                let has_arrivals = !self.arrivals.is_empty() && is_pause_over();
                 if just_stopped
                     || has_letters
                     || has_arrivals
@@ -256,22 +259,25 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// Lets in some of those who come; none any more while stopping.
+    /// Takes up some of those who come, none any more while stopping, and lets others go on.
     fn take_up(self: &Rc<Self>) {
-        self.arrivals.turn(|arrival| match arrival {
-            Arrival::New(_) if self.stopping.get() => self.released(),
-            Arrival::New(incoming) => W::accept(self, incoming),
-            // It has gone meanwhile, or goes on.
-            Arrival::Further(turn) => drop(turn.send(())),
-        });
+        let take_up = |incoming| match self.stopping.get() {
+            true => self.released(),
+            false => W::accept(self, incoming),
+        };
+        self.arrivals.turn(|| W::has_room(self), take_up);
     }
 
-    /// Waits for the turn to take another step in letting somebody in: see [`Wire::PACE`]. Dropping the future gives it up.
-    pub async fn step(&self) {
-        let turn = self.arrivals.go_further();
+    /// Waits for the turn to take a step in letting somebody in: see [`Wire::PACE`]. Dropping the future gives it up.
+    pub async fn step(&self, step: Step) {
+        let turn = self.arrivals.line_up(step);
         self.flusher.wake();
-        // A core that has ended gives none, and nobody goes on there.
-        let _ = turn.await;
+        turn.comes().await;
+    }
+
+    /// How many wait for such a step.
+    pub fn waiting(&self, step: Step) -> usize {
+        self.arrivals.waiting(step)
     }
 
     /// Whether to leave the letters for one more turn, since more are coming in than one: then each subscriber gets
@@ -387,12 +393,11 @@ mod tests {
     use crate::{
         Incoming, StepsASecond,
         limits::{ARRIVALS_A_TURN, LIVE_TIME},
+        nobody::Nobody,
     };
 
     /// Whom a core lets in, and when.
     enum Hall {}
-
-    enum Nobody {}
 
     #[derive(Clone)]
     struct Word;
@@ -421,39 +426,17 @@ mod tests {
 
         fn local(_: CoreId, _: &Arc<Self::Shared>) {}
 
-        /// A second step comes behind the first one.
         fn accept(core: &Rc<Core<Self>>, _: Incoming) {
             let core = core.clone();
             spawn_local(async move {
-                core.step().await;
+                core.step(Step::First).await;
+                core.step(Step::Further).await;
                 core.shared().lock().push(Instant::now());
             });
         }
 
         fn receive(_: &Rc<Core<Self>>, (): ()) {}
         fn frame(_: &[Word], _: Option<&Bytes>) {}
-    }
-
-    impl Peer<Hall> for Nobody {
-        fn id(&self) -> PeerId {
-            match *self {}
-        }
-
-        fn link(&self) -> &Rc<Link> {
-            match *self {}
-        }
-
-        fn deliver(&self, (): &()) {
-            match *self {}
-        }
-
-        fn subscribed(&self, _: &Topic) {
-            match *self {}
-        }
-
-        fn unsubscribed(&self, _: &Topic) {
-            match *self {}
-        }
     }
 
     /// Has `count` come to a core, beside a publication every so often if there are any; how long it took until all were in.

@@ -46,7 +46,7 @@ mod topic;
 mod unix_listener;
 mod wire;
 
-pub use arrivals::StepsASecond;
+pub use arrivals::{Step, StepsASecond};
 pub use asleep::Asleep;
 pub use core::Core;
 pub use cores::Cores;

@@ -30,9 +30,12 @@ pub const COALESCE_BYTES_MAX: usize = 64 << 10;
 /// What one letter counts towards the two bounds above, beside its payload.
 pub const LETTER_BYTES: usize = 128;
 
-/// Steps of those who come that a core takes in a turn. At some 50 us each, those who are there are served again within a
-/// millisecond; one run each with 2 and with 4 was no better.
+/// Connections that a core takes up in a turn, and steps that it gives. At some 50 us each, those who are there are served again
+/// within a millisecond or two; one run each with 2 and with 4 was no better.
 pub const ARRIVALS_A_TURN: usize = 16;
+
+/// The most time until it is seen that there is room again for somebody new: no more than others take to come.
+pub const ROOM_PAUSE: Duration = Duration::from_millis(1);
 
 /// For how long a publication has those who come let in at a pace.
 pub const LIVE_TIME: Duration = Duration::from_secs(1);

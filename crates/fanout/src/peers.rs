@@ -18,6 +18,10 @@ impl<W: Wire> Default for Peers<W> {
 }
 
 impl<W: Wire> Peers<W> {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }

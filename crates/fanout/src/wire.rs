@@ -39,6 +39,14 @@ pub trait Wire: Sized + 'static {
     /// Makes what `core` owns.
     fn local(core: CoreId, shared: &Arc<Self::Shared>) -> Self::Local;
 
+    /// Called once on each core when it begins, before anything else comes to it.
+    fn begin(_core: &Rc<Core<Self>>) {}
+
+    /// Whether somebody new may be let in now: see [`Step::First`](crate::Step::First).
+    fn has_room(_core: &Core<Self>) -> bool {
+        true
+    }
+
     /// Takes a new connection over; called on the core it will live on.
     fn accept(core: &Rc<Core<Self>>, incoming: Incoming);
 

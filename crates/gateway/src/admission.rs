@@ -55,8 +55,17 @@ pub(crate) struct Pass(Option<Box<Place>>);
 struct Place {
     admission: Arc<Admission>,
     address: Option<Ipv6Addr>,
-    /// While it is a stranger's.
-    stranger: RefCell<Option<Stranger>>,
+    standing: RefCell<Standing>,
+}
+
+/// How far a place's holder has come.
+enum Standing {
+    /// It counts for its address alone.
+    Outside,
+    /// It counts among all, until it makes room.
+    Stranger(Stranger),
+    /// It counts among all.
+    Inside,
 }
 
 /// One of a user's connections, given back when dropped.
@@ -123,28 +132,34 @@ impl Admission {
             || address_command_rate.is_some()
     }
 
-    /// Takes a place for whoever asks with these headers from there.
-    pub(crate) fn enter(self: &Arc<Self>, from: Option<IpAddr>, headers: &HeaderMap) -> Result<Pass, Full> {
+    /// Takes a place for whoever asks with these headers from there: at first among those of its address, see [`Pass::enter`].
+    pub(crate) fn knock(self: &Arc<Self>, from: Option<IpAddr>, headers: &HeaderMap) -> Result<Pass, Full> {
         let Limits { connections_max, connection_rate, .. } = &*self.limits;
         let address = from.filter(|_| self.wants_addresses()).and_then(|from| self.origin(from, headers));
         if connections_max.is_none() && connection_rate.is_none() && address.is_none() {
             return Ok(Pass::default());
         }
-        let stranger = self.take(address).inspect_err(|full| self.warn(*full))?;
-        Ok(Pass(Some(Box::new(Place { admission: self.clone(), address, stranger: RefCell::new(stranger) }))))
+        if let Some(address) = address {
+            self.take_of(address).inspect_err(|full| self.warn(*full))?;
+        }
+        let standing = RefCell::new(Standing::Outside);
+        Ok(Pass(Some(Box::new(Place { admission: self.clone(), address, standing }))))
     }
 
-    fn take(&self, address: Option<Ipv6Addr>) -> Result<Option<Stranger>, Full> {
-        let Limits { connections_max, strangers_max, connection_rate, address_connections_max, .. } =
-            *self.limits;
+    fn take_of(&self, address: Ipv6Addr) -> Result<(), Full> {
         let mut taken = self.taken.lock();
-        if let Some(address) = address {
-            let of_address = taken.by_address.get(&address).copied().unwrap_or(0);
-            if address_connections_max.is_some_and(|max| of_address >= max) {
-                return Err(Full::Address);
-            }
-            self.spend(address)?;
+        let count = taken.by_address.get(&address).copied().unwrap_or(0);
+        if self.limits.address_connections_max.is_some_and(|max| count >= max) {
+            return Err(Full::Address);
         }
+        self.spend(address)?;
+        taken.by_address.insert(address, count + 1);
+        Ok(())
+    }
+
+    fn take(&self) -> Result<Standing, Full> {
+        let Limits { connections_max, strangers_max, connection_rate, .. } = *self.limits;
+        let mut taken = self.taken.lock();
         let strangers_max = strangers_max.unwrap_or(usize::MAX);
         let is_full = connections_max.is_some_and(|max| taken.all >= max);
         if is_full && taken.strangers.is_empty() {
@@ -157,10 +172,7 @@ impl Admission {
             taken.turn_out_the_first();
         }
         taken.all += 1;
-        if let Some(address) = address {
-            *taken.by_address.entry(address).or_default() += 1;
-        }
-        Ok(connections_max.is_some().then(|| taken.stranger()))
+        Ok(connections_max.map_or(Standing::Inside, |_| Standing::Stranger(taken.stranger())))
     }
 
     /// Takes one of a user's connections, if that is limited.
@@ -249,6 +261,14 @@ impl Taken {
 }
 
 impl Pass {
+    /// Takes its place among all.
+    pub(crate) fn enter(self) -> Result<Pass, Full> {
+        if let Some(place) = &self.0 {
+            *place.standing.borrow_mut() = place.admission.take()?;
+        }
+        Ok(self)
+    }
+
     /// Where its holder comes from, if that is counted.
     pub(crate) fn address(&self) -> Option<Ipv6Addr> {
         self.0.as_ref()?.address
@@ -256,10 +276,10 @@ impl Pass {
 
     /// Returns when the holder has to make room. Not once they have signed in.
     pub(crate) fn turned_out(&self) -> impl Future<Output = ()> + use<> {
-        let stranger = self
-            .0
-            .as_ref()
-            .and_then(|place| place.stranger.borrow().as_ref().map(|stranger| stranger.turned_out.clone()));
+        let stranger = self.0.as_ref().and_then(|place| match &*place.standing.borrow() {
+            Standing::Stranger(stranger) => Some(stranger.turned_out.clone()),
+            Standing::Outside | Standing::Inside => None,
+        });
         async move {
             match stranger {
                 Some(turned_out) => turned_out.notified().await,
@@ -278,9 +298,12 @@ impl Pass {
     /// Whether its holder has to make room, and nobody has to wait for it.
     pub(crate) fn is_turned_out(&self) -> bool {
         let Some(place) = &self.0 else { return false };
-        let stranger = place.stranger.borrow();
-        let number = stranger.as_ref().map(|stranger| stranger.number);
-        number.is_some_and(|number| !place.admission.taken.lock().strangers.contains_key(&number))
+        match &*place.standing.borrow() {
+            Standing::Stranger(stranger) => {
+                !place.admission.taken.lock().strangers.contains_key(&stranger.number)
+            }
+            Standing::Outside | Standing::Inside => false,
+        }
     }
 
     /// The holder has come with a bad token.
@@ -295,16 +318,16 @@ impl Pass {
 }
 
 impl Place {
-    /// Whether it counts: it does not once it was a stranger's who had to make room.
+    /// Whether it counts among all: it does not once it was a stranger's who had to make room.
     fn leave_strangers(&self, taken: &mut Taken) -> bool {
-        let mut stranger = self.stranger.borrow_mut();
-        match &*stranger {
-            None => true,
-            Some(Stranger { number, .. }) if taken.strangers.remove(number).is_some() => {
-                *stranger = None;
+        let mut standing = self.standing.borrow_mut();
+        match &*standing {
+            Standing::Inside => true,
+            Standing::Stranger(Stranger { number, .. }) if taken.strangers.remove(number).is_some() => {
+                *standing = Standing::Inside;
                 true
             }
-            Some(_) => false,
+            Standing::Outside | Standing::Stranger(_) => false,
         }
     }
 }
@@ -348,7 +371,7 @@ mod tests {
         if !forwarded.is_empty() {
             headers.insert("x-forwarded-for", forwarded.parse().unwrap());
         }
-        admission.enter(Some(from.parse().unwrap()), &headers)
+        admission.knock(Some(from.parse().unwrap()), &headers)?.enter()
     }
 
     fn is_turned_out(pass: &Pass) -> bool {

@@ -76,6 +76,11 @@ impl Refused {
         self.code == Code::Internal && self.message == UNREACHABLE
     }
 
+    /// So many come that its turn has not come.
+    pub(crate) fn crowd() -> Refused {
+        Refused { code: Code::TooManyRequests, message: "too many come at once, try again".into() }
+    }
+
     /// Something that it takes cannot be had right now.
     pub(crate) fn later() -> Refused {
         Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }

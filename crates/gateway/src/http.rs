@@ -6,8 +6,11 @@ use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::TokioTimer;
-use naru_fanout::{Core, Incoming, Socket};
-use tokio::io::{AsyncRead, AsyncWrite};
+use naru_fanout::{Core, Incoming, Socket, Step};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tower_service::Service;
 
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
     proxy::Heard,
     session::{Life, Session},
     streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
-    wire::{Gate, Seat},
+    wire::{Gate, Seat, Shared},
 };
 
 const WEBSOCKET_PATH: &str = "/connection/websocket";
@@ -54,9 +57,9 @@ where
         let (seat, taken, upgraded) = (seat.clone(), taken.clone(), upgraded.clone());
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
-                WEBSOCKET_PATH => upgrade(&seat, request, &upgraded),
+                WEBSOCKET_PATH => upgrade(&seat, request, &upgraded).await,
                 HTTP_STREAM_PATH | EVENTS_PATH => {
-                    let opening = match enter(&seat, &request) {
+                    let opening = match enter(&seat, &request).await {
                         Ok(pass) => {
                             let turned_out = pass.turned_out();
                             tokio::select! {
@@ -109,14 +112,24 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
     answered.unwrap_or_else(|never| match never {})
 }
 
-/// Takes a place for the session that is asked for, or answers that there is none. What a browser asks before needs none.
-#[expect(clippy::result_large_err, reason = "an answer is large, and goes on at once")]
-fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
+/// Takes a place for the session that is asked for, when its turn has come, or answers that there is none. What a browser asks
+/// before needs none.
+async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
     if request.method() == Method::OPTIONS {
         return Ok(Pass::default());
     }
-    let entered = seat.core.shared().admission.enter(seat.from, request.headers());
-    entered.map_err(unavailable)
+    let Seat { core, from, .. } = seat;
+    let Shared { admission, limits, .. } = &**core.shared();
+    let entered = async {
+        let pass = admission.knock(*from, request.headers())?;
+        if core.waiting(Step::First) >= limits.newcomers_max {
+            return Err(Full::Rate);
+        }
+        // hyper sees who goes meanwhile, and drops this.
+        timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
+        pass.enter()
+    };
+    entered.await.map_err(unavailable)
 }
 
 fn unavailable(full: Full) -> Response<Body> {
@@ -136,7 +149,7 @@ struct Upgrade {
 }
 
 /// Answers a request on the WebSocket's path; if it is one, puts down what the connection becomes.
-fn upgrade(
+async fn upgrade(
     seat: &Seat,
     mut request: Request<RequestBody>,
     upgraded: &Cell<Option<Upgrade>>,
@@ -147,7 +160,7 @@ fn upgrade(
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
-    let pass = match enter(seat, &request) {
+    let pass = match enter(seat, &request).await {
         Ok(pass) => pass,
         Err(refused) => return refused,
     };

@@ -155,13 +155,23 @@ pub const FOLLOWS_AT_ONCE: usize = 32;
 pub const CALLS_MAX: usize = 1024;
 
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
-/// who is there is served meanwhile.
+/// who is there is served meanwhile. Nobody new is let in while so many are, as far as the broker is there: who is asked to come
+/// again has cost as much as who is let in.
 pub const ARRIVALS_MAX: usize = 32;
 
 /// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
 /// 10,000 are then back in 3.4 s, which leaves two thirds of a core to those who are there; at 45 us a step, half the speed would
 /// take as long as clients are patient.
 pub const ARRIVAL_STEPS: StepsASecond = StepsASecond(6_000);
+
+/// Requests for a session that wait on a core for their turn; the next one is answered with 503, as by nginx's `limit_req` behind
+/// its `burst` and by Centrifugo over its rate. Some 5 s at [`ARRIVAL_STEPS`]: who came behind them would wait in vain. Some 10 KB
+/// each.
+pub const NEWCOMERS_MAX: usize = 16 << 10;
+
+/// Time that such a request waits at most; then it is answered with 503. The longest that an SDK waits for a WebSocket to open, in
+/// Python; at half the speed of [`ARRIVAL_STEPS`] it has come to [`NEWCOMERS_MAX`].
+pub const NEWCOMER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Requests with commands for sessions on other servers that wait for the broker. Whoever can reach this server can make them: so
 /// they have a number of their own, and take nothing from those who have signed in.

@@ -3,7 +3,7 @@
 
 use std::{
     rc::Rc,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -23,7 +23,6 @@ pub(crate) struct Waiting {
 
 #[derive(Default)]
 struct OfCore {
-    is_watched: AtomicBool,
     bytes: AtomicUsize,
     /// Of the client for whom most waits.
     largest: AtomicUsize,
@@ -50,13 +49,9 @@ impl Waiting {
     }
 }
 
-/// Begins to see to the bound, if there is one: with the first client of a core, for as long as that runs.
+/// Sees to the bound, if there is one, for as long as the core runs.
 pub(crate) fn watch(core: &Rc<Core<Gate>>) {
-    let waiting = &core.shared().waiting;
-    let Some(most) = waiting.most else { return };
-    if waiting.cores[core.id().0].is_watched.swap(true, Ordering::Relaxed) {
-        return;
-    }
+    let Some(most) = core.shared().waiting.most else { return };
     let core = core.clone();
     tokio::task::spawn_local(async move {
         loop {

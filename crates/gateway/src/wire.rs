@@ -102,8 +102,17 @@ impl Wire for Gate {
         Local::default()
     }
 
-    fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
+    fn begin(core: &Rc<Core<Gate>>) {
         waiting::watch(core);
+    }
+
+    /// While the broker is away those who come are told so.
+    fn has_room(core: &Core<Gate>) -> bool {
+        let Shared { arrivals, bus, .. } = &**core.shared();
+        arrivals.available_permits() > 0 || !bus.is_up()
+    }
+
+    fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {
         http::serve(core.clone(), incoming);
     }
 

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
-    MESSAGE_BYTES_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE, WAITING_BYTES_MIN,
+    MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
+    WAITING_BYTES_MIN,
 };
 use crate::duration;
 
@@ -137,6 +138,10 @@ pub struct Limits {
     pub(crate) address_refusal_rate: Option<Rate>,
     pub(crate) waiting_bytes_max: Option<usize>,
     pub(crate) trusted_proxies: Vec<Network>,
+    /// [`NEWCOMERS_MAX`], and no setting: less in tests, which fill it.
+    pub newcomers_max: usize,
+    /// [`NEWCOMER_PATIENCE`], likewise.
+    pub newcomer_patience: Duration,
     /// From when on time is counted for rates and clocks.
     began: Instant,
 }
@@ -213,6 +218,8 @@ impl TryFrom<Settings> for Limits {
                 .map(|count| Rate::new(count, MINUTE, count)),
             waiting_bytes_max: Some(settings.waiting_size_limit).filter(|&max| max > 0),
             trusted_proxies: proxies.collect::<Result<_, ()>>().map_err(|()| BadSettings::Proxies)?,
+            newcomers_max: NEWCOMERS_MAX,
+            newcomer_patience: NEWCOMER_PATIENCE,
             began: Instant::now(),
         })
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use naru_bus::BusError;
+use naru_fanout::Step;
 use naru_ledger::{
     Device, Epoch, Position, Useq, User,
     answer::{How, Resumed},
@@ -14,7 +15,7 @@ use naru_ledger::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     select,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -36,6 +37,7 @@ use crate::{
     },
     proxy::Caller,
     publication::{Payload, Sender},
+    wire::Shared,
 };
 
 /// What we read of the data a client connects with.
@@ -90,17 +92,26 @@ impl Session {
         let coming = self.coming();
         let asked = Instant::now();
         // Looking at tokens, when all come at once, is what holds up everybody else.
-        timeout(ADMIT_PATIENCE, self.core.step()).await.map_err(|_| BusError::Unreachable)?;
+        let step = timeout(ADMIT_PATIENCE, self.core.step(Step::Further));
+        step.await.map_err(|_| Refused::crowd())?;
         let patience = ADMIT_PATIENCE.saturating_sub(asked.elapsed());
         let (identity, data) = self.identify(&connect).await?;
         // From here on it makes no room for strangers, however long it waits to be let in.
         self.pass.signed_in();
-        let admitted = timeout(patience, async {
-            let _turn = self.shared().arrivals.acquire().await.expect("the semaphore is never closed");
+        let Shared { arrivals, bus, .. } = self.shared();
+        let until = Instant::now() + patience;
+        let mut turn = until;
+        let admitted = timeout_at(until, async {
+            let _turn = arrivals.acquire().await.expect("the semaphore is never closed");
+            turn = Instant::now();
             self.admit(id, connect, (identity, coming.missed()), data).await
         })
         .await;
-        admitted.unwrap_or_else(|_| Err(BusError::Unreachable.into()))
+        admitted.unwrap_or_else(|_| {
+            // While the broker is away, those whose turn it is wait for that.
+            let is_crowd = bus.is_up() && until - turn < ADMIT_PATIENCE / 2;
+            Err(if is_crowd { Refused::crowd() } else { BusError::Unreachable.into() }.into())
+        })
     }
 
     /// Who connects, and what the application sends it.
