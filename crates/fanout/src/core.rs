@@ -363,12 +363,11 @@ mod tests {
     use crate::{
         Incoming, StepsASecond,
         limits::{ARRIVALS_A_TURN, LIVE_TIME},
+        nobody::Nobody,
     };
 
     /// Whom a core lets in, and when.
     enum Hall {}
-
-    enum Nobody {}
 
     #[derive(Clone)]
     struct Word;
@@ -408,28 +407,6 @@ mod tests {
 
         fn receive(_: &Rc<Core<Self>>, (): ()) {}
         fn frame(_: &[Word], _: Option<&Bytes>) {}
-    }
-
-    impl Peer<Hall> for Nobody {
-        fn id(&self) -> PeerId {
-            match *self {}
-        }
-
-        fn link(&self) -> &Rc<Link> {
-            match *self {}
-        }
-
-        fn deliver(&self, (): &()) {
-            match *self {}
-        }
-
-        fn subscribed(&self, _: &Topic) {
-            match *self {}
-        }
-
-        fn unsubscribed(&self, _: &Topic) {
-            match *self {}
-        }
     }
 
     /// Has `count` come to a core, beside a publication every so often if there are any; how long it took until all were in.
