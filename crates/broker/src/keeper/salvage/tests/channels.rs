@@ -5,6 +5,9 @@ use naru_ledger::channel::{self, Answer as Answered, Channel, Page, Publish, Str
 use super::*;
 use crate::keeper::channels::{Said as Come, ask};
 
+/// Where a channel stands, and what it keeps.
+type Kept = (StreamPosition, Vec<(u64, String)>);
+
 impl Desk {
     fn ask_channel(&mut self, op: &channel::Op) -> Come {
         let come = ask(&mut self.store, op).unwrap();
@@ -29,8 +32,7 @@ impl Desk {
         }
     }
 
-    /// Where a channel stands, and what it keeps.
-    fn page(&mut self, channel: &str) -> (StreamPosition, Vec<(u64, String)>) {
+    fn page(&mut self, channel: &str) -> Kept {
         let history = channel::Op::History(channel::History {
             channel: Channel::parse(channel).unwrap(),
             meta_ttl: Duration::from_secs(3600),
@@ -48,7 +50,7 @@ impl Desk {
 }
 
 /// A channel whose publications have versions of an epoch, and one whose versions have none; the log was closed.
-fn versioned(has_checkpoint: bool) -> (Disk, [(StreamPosition, Vec<(u64, String)>); 2]) {
+fn versioned(has_checkpoint: bool) -> (Disk, [Kept; 2]) {
     let disk = Disk::new(1);
     let mut desk = Desk::open(&disk, DATA).unwrap();
     desk.begin();
