@@ -32,6 +32,8 @@ mod listener;
 mod mailbox;
 #[cfg(all(test, feature = "model"))]
 mod model;
+#[cfg(test)]
+mod nobody;
 mod outbox;
 mod pages;
 mod pattern;

@@ -19,14 +19,12 @@ use shuttle::{
 };
 
 use crate::{
-    Core, CoreId, Directory, Incoming, Link, Peer, PeerId, Publication, Space, Topic, Wire,
-    limits::MAILBOX_BYTES_MAX, mailbox::Letter,
+    Core, CoreId, Directory, Incoming, PeerId, Publication, Space, Topic, Wire, limits::MAILBOX_BYTES_MAX,
+    mailbox::Letter, nobody::Nobody,
 };
 
 /// A wire whose messages are numbers, and whose peers are not there.
 enum Numbers {}
-
-enum Nobody {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Number {
@@ -58,28 +56,6 @@ impl Wire for Numbers {
     fn accept(_: &Rc<Core<Self>>, _: Incoming) {}
     fn receive(_: &Rc<Core<Self>>, (): ()) {}
     fn frame(_: &[Number], _: Option<&Bytes>) {}
-}
-
-impl Peer<Numbers> for Nobody {
-    fn id(&self) -> PeerId {
-        match *self {}
-    }
-
-    fn link(&self) -> &Rc<Link> {
-        match *self {}
-    }
-
-    fn deliver(&self, (): &()) {
-        match *self {}
-    }
-
-    fn subscribed(&self, _: &Topic) {
-        match *self {}
-    }
-
-    fn unsubscribed(&self, _: &Topic) {
-        match *self {}
-    }
 }
 
 /// A directory, and its cores at work.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use naru_bus::BusError;
 
-use crate::{protocol::message::Error, proxy::Told};
+use crate::{protocol::message::Error, proxy::Told, trouble};
 
 /// Why a command was refused: those of the protocol that we say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,10 @@ impl Code {
 const UNCERTAIN: &str =
     "uncertain: it may be done, or be less safe than was asked for; sending the same again is safe";
 
+/// The step for which there was no space was not done; one before it may have been.
+const NO_SPACE: &str =
+    "the broker has no space left: it is not done, or not to its end; sending the same again is safe";
+
 /// Nothing was done, and will be once the broker is back.
 const UNREACHABLE: &str = "broker unreachable, try again";
 
@@ -98,8 +102,9 @@ impl From<BusError> for Refused {
         match error {
             BusError::Unreachable => Refused { code: Code::Internal, message: UNREACHABLE.into() },
             BusError::Uncertain { code, message } => {
-                tracing::warn!(code, message, "the broker is in trouble");
-                Refused { code: Code::Internal, message: UNCERTAIN.into() }
+                trouble::say(&code, &message);
+                let text = if code == trouble::NO_SPACE { NO_SPACE } else { UNCERTAIN };
+                Refused { code: Code::Internal, message: text.into() }
             }
             BusError::Refused { code, message } => match code.as_str() {
                 "FORBIDDEN" => Code::PermissionDenied.into(),
@@ -310,5 +315,7 @@ mod tests {
             uncertain.contains("uncertain: ") && uncertain.ends_with(r#""temporary":true}"#),
             "{uncertain}"
         );
+        let full = json(BusError::Uncertain { code: "DISKFULL".into(), message: "x".into() });
+        assert!(full.contains("no space left: ") && full.ends_with(r#""temporary":true}"#), "{full}");
     }
 }

@@ -64,6 +64,7 @@ mod secret;
 mod session;
 mod streams;
 mod tops;
+mod trouble;
 mod waiting;
 mod websocket;
 mod wire;

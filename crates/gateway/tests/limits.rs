@@ -586,10 +586,11 @@ fn for_whom_most_waits_makes_room_where_too_much_waits_for_all() {
     // The kernel takes some; then what waits is not more for any of them than may wait for one, and for all together more than 4 MiB.
     eventually("somebody makes room", || {
         quick.ask("publish", json!({"channel": "public:all", "data": data}));
+        // Nothing tells that the server has looked, which it does every 100 ms: with more in between more would be cut off.
         std::thread::sleep(Duration::from_millis(60));
         cut_off() > 0
     });
-    // Some more looks.
+    // Some more looks, which find nothing more to do.
     std::thread::sleep(Duration::from_millis(500));
     assert!(cut_off() <= 13, "what fits stays, and {} were cut off", cut_off());
     eventually("the first is for whom most waits", || harbour.listeners("public:more") == 0);

@@ -7,10 +7,10 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 /// For a fault that is no more than that.
 pub(crate) fn instead_of(fault: &str) -> Option<&'static str> {
     match fault {
-        "invalid IP address syntax" => Some("it takes an IP address, such as \"127.0.0.1\""),
-        "invalid socket address syntax" => {
-            Some("it takes an IP address and a port, such as \"127.0.0.1:9100\"")
-        }
+        "invalid IP address syntax" => Some("it takes an IP address, such as \"127.0.0.1\" or \"::1\""),
+        "invalid socket address syntax" => Some(
+            "it takes an IP address and a port up to 65535, such as \"127.0.0.1:9100\" or \"[::1]:9100\"",
+        ),
         _ => None,
     }
 }
@@ -63,8 +63,11 @@ mod tests {
         for (name, value, wanted) in [
             ("--port", "many", "it takes a whole number"),
             ("--port", "99999", "99999 is not in 0..=65535"),
-            ("--bind", "here", "such as \"127.0.0.1\""),
-            ("--at", "127.0.0.1", "such as \"127.0.0.1:9100\""),
+            ("--bind", "here", "such as \"127.0.0.1\" or \"::1\""),
+            ("--bind", "[::1]", "such as \"127.0.0.1\" or \"::1\""),
+            ("--at", "127.0.0.1", "such as \"127.0.0.1:9100\" or \"[::1]:9100\""),
+            ("--at", "::1", "such as \"127.0.0.1:9100\" or \"[::1]:9100\""),
+            ("--at", "127.0.0.1:70000", "a port up to 65535"),
         ] {
             let told = on_the_line(Line::try_parse_from(["x", name, value]).unwrap_err()).to_string();
             let begin = format!("error: invalid value '{value}' for '{name} <");

@@ -15,13 +15,15 @@ pub(super) struct Upkeep {
     reclaim: Reclaim,
     /// When the log was last looked at, and where it ended then.
     looked: (Instant, u64),
+    /// No space was left when the log was last looked at.
+    was_full: bool,
     /// The next conversation that may have something to forget.
     forgets_at: usize,
 }
 
 impl Upkeep {
     pub(super) fn new(checkpoints: Checkpoints, reclaim: Reclaim) -> Upkeep {
-        Upkeep { checkpoints, reclaim, looked: (Instant::now(), 0), forgets_at: 0 }
+        Upkeep { checkpoints, reclaim, looked: (Instant::now(), 0), was_full: false, forgets_at: 0 }
     }
 
     /// Does a little; when to come again at the latest.
@@ -31,6 +33,7 @@ impl Upkeep {
         let counts_more = store.journal.count_gone();
         if at.elapsed() >= LOOKS_EVERY {
             self.looked = (Instant::now(), end);
+            self.look_for_space(store);
             self.forget(store);
             store.log_bytes = store.journal.log().file_bytes();
             let now = store.ledger_now();
@@ -47,6 +50,21 @@ impl Upkeep {
         let look = (end != seen || store.journal.is_full()).then_some(LOOKS_EVERY);
         let count = counts_more.then_some(Duration::ZERO);
         next.into_iter().chain([look, count]).flatten().min()
+    }
+
+    /// Says when no space is left, and when there is again.
+    fn look_for_space(&mut self, store: &Store) {
+        let is_full = store.journal.is_full();
+        match (std::mem::replace(&mut self.was_full, is_full), is_full) {
+            (false, true) => tracing::warn!(
+                "no space is left for the log's next file: what makes it grow is refused with DISKFULL until there is. Free some, or \
+                 trim streams"
+            ),
+            (true, false) => {
+                tracing::info!("there is space for the log again, and nothing is refused for it")
+            }
+            _ => {}
+        }
     }
 
     /// Has some conversations forget what they recognise repeats by, where that is over: round and round.

@@ -7,7 +7,7 @@ use naru_bus::BusError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::codes::Refused;
+use crate::{codes::Refused, trouble};
 
 /// Why a method was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -83,7 +83,14 @@ impl From<BusError> for Refusal {
         match error {
             BusError::Unreachable => Refusal::new(100, "broker unreachable, try again"),
             BusError::Uncertain { code, message } => {
-                tracing::warn!(code, message, "the broker is in trouble");
+                trouble::say(&code, &message);
+                // All that is asked here is one step.
+                if code == trouble::NO_SPACE {
+                    return Refusal::new(
+                        100,
+                        "the broker has no space left: nothing was done, try again later",
+                    );
+                }
                 Refusal::new(100, "uncertain: it may be done, or be less safe than was asked for")
             }
             BusError::Refused { code, message } => match code.as_str() {

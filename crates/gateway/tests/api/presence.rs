@@ -5,15 +5,15 @@ use serde_json::json;
 
 use crate::{
     code,
-    support::{Client, Harbour},
+    support::{Client, Harbour, is_skipped_elsewhere},
 };
 
 #[test]
 fn more_who_are_present_than_can_be_told_is_said_clearly() {
-    let harbour = Harbour::open();
-    if std::env::var_os("NARU_TESTS_ON").is_some() {
+    if is_skipped_elsewhere("it has other commands") {
         return;
     }
+    let harbour = Harbour::open();
     let one = harbour.gateway_with("one", |options| {
         let crowd = json!({"namespaces": [{
             "name": "crowd", "presence": true, "allow_subscribe_for_client": true, "allow_presence_for_client": true,
@@ -56,10 +56,10 @@ fn more_who_are_present_than_can_be_told_is_said_clearly() {
 
 #[test]
 fn as_many_are_present_as_the_broker_has_room_for_and_who_is_more_is_told_so() {
-    let harbour = Harbour::open();
-    if std::env::var_os("NARU_TESTS_ON").is_some() {
+    if is_skipped_elsewhere("it has no such bound") {
         return;
     }
+    let harbour = Harbour::open();
     let one = harbour.gateway_with("one", |options| {
         let crowd =
             json!({"namespaces": [{"name": "crowd", "presence": true, "allow_subscribe_for_client": true}]});

@@ -5,11 +5,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use naru_gateway::Gateway;
 use serde_json::{Value, json};
 
 use crate::{
     code, done,
-    support::{self, Client, Harbour, Strait, eventually, gateway, token},
+    support::{self, Client, Harbour, Strait, eventually, gateway, is_skipped_elsewhere, token},
 };
 
 /// A token of this user with more claims; `iat` is now, unless they say otherwise.
@@ -159,6 +160,14 @@ fn say_other_things(harbour: &Harbour, times: usize, bytes: usize) {
     }
 }
 
+/// Calls another token back, whereupon this one is said again: it is among so many that were said last.
+fn is_said_again_with_another(harbour: &Harbour, gateway: &Gateway, id: &str, last: usize) {
+    done(gateway.api_address(), "revoke_token", json!({"uid": "another"}));
+    let command = format!("NARU.CHANNEL.HISTORY naru:revoked META 600000 REVERSE LIMIT {last}\r\nQUIT\r\n");
+    let said = format!("\"{id}\"");
+    eventually("it is said again", || harbour.redis_text(command.as_bytes()).contains(&said));
+}
+
 /// Whether what was called back long ago is known to a server that starts.
 fn is_known_to_a_newcomer(harbour: &Harbour, tokens: &[&str]) {
     let newcomer = harbour.gateway("newcomer");
@@ -170,8 +179,8 @@ fn is_known_to_a_newcomer(harbour: &Harbour, tokens: &[&str]) {
 
 #[test]
 fn what_is_soon_pushed_out_or_was_by_its_bytes_is_said_again() {
-    if std::env::var_os("NARU_TESTS_ON").is_some() {
-        return; // There is no bound of bytes.
+    if is_skipped_elsewhere("there is no bound of bytes") {
+        return;
     }
     let harbour = Harbour::open();
     assert_eq!(harbour.redis(&[b"CONFIG", b"SET", b"channel-bytes-max", b"64kb"]), "+OK");
@@ -183,42 +192,30 @@ fn what_is_soon_pushed_out_or_was_by_its_bytes_is_said_again() {
     done(one.api_address(), "revoke_token", json!({"uid": "soon lost"}));
     say_other_things(&harbour, 190, 300);
     // The first is not kept any more, the second among the oldest.
-    done(one.api_address(), "revoke_token", json!({"uid": "another"}));
-    let is_said_again = || {
-        let page =
-            harbour.redis_text(b"NARU.CHANNEL.HISTORY naru:revoked META 600000 REVERSE LIMIT 2\r\nQUIT\r\n");
-        page.contains("soon lost")
-    };
-    eventually("they are said again", is_said_again);
+    is_said_again_with_another(&harbour, &one, "soon lost", 2);
     say_other_things(&harbour, 60, 300);
     is_known_to_a_newcomer(&harbour, &[&lost, &soon_lost]);
 }
 
 #[test]
 fn what_was_called_back_very_many_ago_is_said_again() {
-    if std::env::var_os("NARU_TESTS_ON").is_some() {
-        return; // It has other commands.
+    if is_skipped_elsewhere("it has other commands") {
+        return;
     }
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
     let old = token_with("alice", json!({"jti": "old"}));
     done(one.api_address(), "revoke_token", json!({"uid": "old"}));
     say_other_things(&harbour, 49_200, 2);
-    done(one.api_address(), "revoke_token", json!({"uid": "another"}));
-    let is_said_again = || {
-        let page =
-            harbour.redis_text(b"NARU.CHANNEL.HISTORY naru:revoked META 600000 REVERSE LIMIT 1\r\nQUIT\r\n");
-        page.contains("\"old\"")
-    };
-    eventually("it is said again", is_said_again);
+    is_said_again_with_another(&harbour, &one, "old", 1);
     say_other_things(&harbour, 20_000, 2);
     is_known_to_a_newcomer(&harbour, &[&old]);
 }
 
 #[test]
 fn a_store_that_forgets_it_twice_in_a_row_is_told_twice() {
-    if std::env::var_os("NARU_TESTS_ON").is_some() {
-        return; // It has other commands.
+    if is_skipped_elsewhere("it has other commands") {
+        return;
     }
     let mut harbour = Harbour::open();
     let one = harbour.gateway("one");

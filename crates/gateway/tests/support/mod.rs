@@ -59,6 +59,16 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Whether the store is another than Naru's broker, with which a test cannot do; then it says so, also where tests' output is kept.
+pub(crate) fn is_skipped_elsewhere(why: &str) -> bool {
+    let is_skipped = std::env::var_os("NARU_TESTS_ON").is_some();
+    if is_skipped {
+        let thread = thread::current();
+        let _ = writeln!(std::io::stderr(), "{} is skipped: {why}", thread.name().unwrap_or_default());
+    }
+    is_skipped
+}
+
 /// A broker on a folder, which can be stopped and started again at the same port. It is Naru's; or, if `NARU_TESTS_ON` names
 /// a redis-server or valkey-server, one of those.
 pub(crate) struct Harbour {

@@ -31,6 +31,7 @@ mod server_use;
 mod subscriber;
 mod table;
 mod target;
+mod traffic;
 mod worker;
 
 #[cfg(test)]

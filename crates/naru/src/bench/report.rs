@@ -11,6 +11,7 @@ use super::{
     process::CpuTime,
     server_use::{Done, Resident, ServerUse, cores},
     table::{self, Table},
+    traffic::Traffic,
 };
 use crate::printed::Printed;
 
@@ -29,15 +30,8 @@ pub(super) struct Report {
     /// Publishes a second that were asked for; `None` in a closed loop.
     rate: Option<u32>,
     threads: u16,
-    seconds: f64,
-    publishes_per_second: f64,
-    deliveries: u64,
-    deliveries_per_second: f64,
-    latency: Latency,
-    /// `None` without `--pid`.
-    server_use: Option<ServerUse>,
-    /// Of the load generator; near its number of threads, it is what limits the rate.
-    generator_cores: f64,
+    #[serde(flatten)]
+    traffic: Traffic,
 }
 
 /// Of a publish: from just before it is written, or from when it was due at a fixed rate, to its arrival in the load
@@ -98,7 +92,12 @@ pub(super) struct Used {
 
 impl Report {
     pub(super) fn new(options: &Pubsub, window: &Window, latency: &Histogram<u64>) -> Self {
-        let seconds = window.length.as_secs_f64();
+        let done = Done { delivered: window.delivered, answered: window.answered };
+        let server_use = window.server.as_ref().map(|&Used { time, resident_before, resident_peak }| {
+            let resident = Resident { start: resident_before, peak: resident_peak };
+            ServerUse::new(time, window.length, &done, &resident)
+        });
+        let generator_cores = cores(window.generator, window.length);
         Report {
             server: format!("{}:{}", options.target.host, options.target.port()),
             protocol: options.target.protocol.name(),
@@ -111,17 +110,7 @@ impl Report {
             lag_max: options.lag_max(),
             rate: options.rate,
             threads: options.threads,
-            seconds,
-            publishes_per_second: window.answered as f64 / seconds,
-            deliveries: window.delivered,
-            deliveries_per_second: window.delivered as f64 / seconds,
-            latency: Latency::new(latency),
-            server_use: window.server.as_ref().map(|&Used { time, resident_before, resident_peak }| {
-                let done = Done { delivered: window.delivered, answered: window.answered };
-                let resident = Resident { start: resident_before, peak: resident_peak };
-                ServerUse::new(time, window.length, &done, &resident)
-            }),
-            generator_cores: cores(window.generator, window.length),
+            traffic: Traffic::new(window.length, &done, latency, server_use, generator_cores),
         }
     }
 }
@@ -137,14 +126,9 @@ impl table::Report for Report {
             self.in_flight,
             self.patterns,
             self.payload_bytes,
-            self.seconds,
+            self.traffic.seconds,
         ));
-        table.rates(self.publishes_per_second, self.rate, self.deliveries_per_second);
-        table.latency("latency", &self.latency);
-        if let Some(server_use) = &self.server_use {
-            server_use.show(&mut table);
-        }
-        table.row("load generator CPU", format!("{:.2} cores", self.generator_cores));
+        self.traffic.show(self.rate, &mut table);
         table
     }
 }

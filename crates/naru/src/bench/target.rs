@@ -4,15 +4,16 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::protocol::Protocol;
+use crate::host;
 
 /// The server to load.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Target {
     /// Server to load.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = host::alone)]
     pub(super) host: String,
     /// Its port for clients [default: 6379, with --protocol nats 4222].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// What it speaks.
     #[arg(long, value_enum, default_value_t = Protocol::Resp)]

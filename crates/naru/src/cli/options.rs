@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 
 use super::connection::{Endpoint, Tls};
 use super::format::Style;
+use crate::host;
 use crate::tls_client::{self, Trust};
 
 /// A prompt in the manner of redis-cli: type commands, see replies.
@@ -45,11 +46,11 @@ pub(crate) struct Options {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
     /// Where the broker is.
-    #[arg(short = 'h', long, value_name = "HOST", default_value = "127.0.0.1")]
+    #[arg(short = 'h', long, value_name = "HOST", default_value = "127.0.0.1", value_parser = host::alone)]
     host: String,
 
     /// The broker's port.
-    #[arg(short = 'p', long, value_name = "PORT", default_value_t = 6379)]
+    #[arg(short = 'p', long, value_name = "PORT", default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
     /// Password to sign in with. Others on this machine can see it here: REDISCLI_AUTH in the environment
@@ -166,6 +167,11 @@ mod tests {
         assert_eq!(options.endpoint().unwrap().to_string(), "example.org:7000");
         assert!(options.resp3 && !options.raw);
         assert_eq!(options.command().len(), 7);
+        assert_eq!(parse("-h [::1] PING").unwrap().endpoint().unwrap().to_string(), "[::1]:6379");
+        for wrong in ["-h redis://example.org PING", "-h example.org:7000 PING", "-p 0 PING", "-p 70000 PING"]
+        {
+            assert_eq!(parse(wrong).unwrap_err().kind(), clap::error::ErrorKind::ValueValidation, "{wrong}");
+        }
         assert_eq!(parse("--help").unwrap_err().kind(), clap::error::ErrorKind::DisplayHelp);
     }
 

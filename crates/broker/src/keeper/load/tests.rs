@@ -12,11 +12,12 @@ use naru_ledger::{
 
 use super::*;
 use crate::{
+    channels::{EpochNumber, First},
     keeper::{
         ledger::cast::{START, deeds},
         store::Store,
     },
-    keyspace::Spot,
+    keyspace::{Place, Spot},
     ledger::{Part, Reached},
     lists::{End, ListChange},
     numbered::Number,
@@ -88,6 +89,59 @@ fn parts_of_parts_are_refused_before_the_stack_ends() {
     let mut loading = loading();
     loading.piece(&piece);
     assert!(loading.failed.is_some());
+}
+
+/// When all of it is over, in the bytes below, but for the last digit; and its epoch.
+const WRITTEN_UNTIL: u64 = 1_700_000_000_000;
+const WRITTEN_EPOCH: EpochNumber = EpochNumber(0x0123_4567_89ab_cdef);
+
+/// A piece of a checkpoint with two channels, as it was written before publications had versions: byte by byte what that format says.
+const UNVERSIONED_PIECE: &[&[u8]] = &[
+    b"\x05\x09\x02", // the variant, the record it is true at, two rows
+    b"\x04news\x01", // there is a stream:
+    b"\xef\x9b\xaf\xcd\xf8\xac\xd1\x91\x01\x02\x06", // epoch, generation, top,
+    b"\x83\xd0\x95\xff\xbc\x31\x81\xd0\x95\xff\xbc\x31", // remembered until, kept until,
+    b"\x02\x6c\x05\x75\x06", // two publications and where they are,
+    b"\x01\x01k\x80\xd0\x95\xff\xbc\x31\x01\x05\xef\x9b\xaf\xcd\xf8\xac\xd1\x91\x01", // and one that is recognised
+    b"\x04live\x00",                                                                  // there is none
+    b"\x01\x01l\x80\xd0\x95\xff\xbc\x31\x00",
+];
+
+/// The record that has made them.
+const UNVERSIONED_RECORD: &[&[u8]] = &[
+    b"\x13\x00\x00\x00\x50\xa1\x3e\x8afirst\x28\x94\xfd\x7asecond", // bodies, each behind its checksum
+    b"\x06",                                                        // six changes, each of a channel:
+    b"\x06\x04news\x00\xef\x9b\xaf\xcd\xf8\xac\xd1\x91\x01\x02\x04", // begun: epoch, generation, top
+    b"\x06\x04news\x01\x05\x00\x08\x05\x05\x81\xd0\x95\xff\xbc\x31\x82\xd0\x95\xff\xbc\x31", // published: offset, body, first, kept until, remembered until
+    b"\x06\x04news\x03\x01k\x80\xd0\x95\xff\xbc\x31\x01\x05\xef\x9b\xaf\xcd\xf8\xac\xd1\x91\x01", // noted: key, until, position
+    b"\x06\x04news\x01\x06\x00\x11\x06\x05\x81\xd0\x95\xff\xbc\x31\x82\xd0\x95\xff\xbc\x31",
+    b"\x06\x04news\x02\x83\xd0\x95\xff\xbc\x31", // used: remembered until
+    b"\x06\x04live\x03\x01l\x80\xd0\x95\xff\xbc\x31\x00",
+];
+
+#[test]
+fn channels_that_were_written_before_there_were_versions_are_taken_in() {
+    let (mut from_piece, mut from_record) = (loading(), loading());
+    from_piece.piece(&UNVERSIONED_PIECE.concat());
+    from_record.record(Lsn::new(1), Address::new(100), &UNVERSIONED_RECORD.concat());
+    for loading in [&mut from_piece, &mut from_record] {
+        assert!(loading.failed.is_none(), "{:?}", loading.failed);
+        let news = loading.channels.get(b"news").unwrap();
+        assert_eq!(news.standing(), Some((6, WRITTEN_EPOCH, 2)));
+        assert_eq!(news.times(), (WRITTEN_UNTIL + 3, WRITTEN_UNTIL + 1));
+        let publications: Vec<_> =
+            news.publications(0).map(|(offset, Place { address, bytes })| (offset, address, bytes)).collect();
+        assert_eq!(publications, [(5, 108, 5), (6, 117, 6)]);
+        assert_eq!(news.version(), None);
+        let first = |position| First { until: WRITTEN_UNTIL, position };
+        assert_eq!(news.once().collect::<Vec<_>>(), [("k", first(Some((5, WRITTEN_EPOCH))))]);
+        let live = loading.channels.get(b"live").unwrap();
+        assert_eq!((live.standing(), live.once().collect::<Vec<_>>()), (None, vec![("l", first(None))]));
+    }
+    // What the piece knows the record does not make again.
+    from_piece.record(Lsn::new(1), Address::new(100), &UNVERSIONED_RECORD.concat());
+    assert!(from_piece.failed.is_none(), "{:?}", from_piece.failed);
+    assert_eq!(from_piece.channels.totals(), from_record.channels.totals());
 }
 
 fn change() -> impl Strategy<Value = Change> {

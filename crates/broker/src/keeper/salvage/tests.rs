@@ -1,5 +1,7 @@
 //! Whatever is damaged, the new folder is whole and opens, has everything that is not lost, and nothing that never was.
 
+mod channels;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},

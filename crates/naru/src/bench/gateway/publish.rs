@@ -6,22 +6,15 @@ use anyhow::ensure;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::{
-    meter::{Between, Meter},
-    options::Load,
-    payload::Payload,
-    place::Place,
-    server::Doors,
-    worker::Worker,
-};
+use super::{meter::Meter, options::Load, payload::Payload, place::Place, server::Doors, worker::Worker};
 use crate::bench::{
     files,
     live::Live,
     progress::{Phase, Progress},
-    report::Latency,
     run::Threads,
-    server_use::ServerUse,
+    server_use::Done,
     table::{self, Table},
+    traffic::Traffic,
 };
 
 /// What was measured. The names are those of the JSON output; units are in the names.
@@ -39,15 +32,8 @@ pub(super) struct Report {
     /// Messages a second that were asked for; `None` in a closed loop.
     rate: Option<u32>,
     threads: u16,
-    seconds: f64,
-    publishes_per_second: f64,
-    deliveries: u64,
-    deliveries_per_second: f64,
-    /// From just before a message is written, or from when it was due, to its arrival, over all deliveries.
-    latency: Latency,
-    /// `None` without `--pid`.
-    server_use: Option<ServerUse>,
-    generator_cores: f64,
+    #[serde(flatten)]
+    traffic: Traffic,
 }
 
 /// Connects, warms up, measures, waits for what is on its way, and checks that all of it came.
@@ -71,7 +57,9 @@ pub(super) fn measure(load: &Load) -> anyhow::Result<Report> {
     let (answered, delivered) = (after.answered - before.answered, after.delivered - before.delivered);
     ensure!(delivered > 0, "nothing was delivered within {:?}", load.seconds);
     let server_use = meter.server_use(&between, delivered, answered)?;
-    Ok(Report::new(load, &between, (answered, delivered), &latency, server_use))
+    let done = Done { delivered, answered };
+    let traffic = Traffic::new(between.length, &done, &latency, server_use, between.generator_cores());
+    Ok(Report::new(load, traffic))
 }
 
 /// A load under way.
@@ -147,14 +135,7 @@ fn workers(load: &Load, doors: &Doors, progress: &Arc<Progress>) -> anyhow::Resu
 }
 
 impl Report {
-    fn new(
-        load: &Load,
-        between: &Between,
-        (answered, delivered): (u64, u64),
-        latency: &Histogram<u64>,
-        server_use: Option<ServerUse>,
-    ) -> Self {
-        let seconds = between.length.as_secs_f64();
+    fn new(load: &Load, traffic: Traffic) -> Self {
         Report {
             server: load.servers.names(),
             protocol: load.servers.tongue().name(),
@@ -167,13 +148,7 @@ impl Report {
             lag_max: load.lag_max(),
             rate: load.rate,
             threads: load.threads,
-            seconds,
-            publishes_per_second: answered as f64 / seconds,
-            deliveries: delivered,
-            deliveries_per_second: delivered as f64 / seconds,
-            latency: Latency::new(latency),
-            server_use,
-            generator_cores: between.generator_cores(),
+            traffic,
         }
     }
 }
@@ -190,14 +165,9 @@ impl table::Report for Report {
             self.publishers,
             self.in_flight,
             self.payload_bytes,
-            self.seconds,
+            self.traffic.seconds,
         ));
-        table.rates(self.publishes_per_second, self.rate, self.deliveries_per_second);
-        table.latency("latency", &self.latency);
-        if let Some(server_use) = &self.server_use {
-            server_use.show(&mut table);
-        }
-        table.row("load generator CPU", format!("{:.2} cores", self.generator_cores));
+        self.traffic.show(self.rate, &mut table);
         table
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use naru_gateway::TokenKey;
 use naru_ledger::User;
@@ -15,7 +15,10 @@ use super::{
     frame::{self, Frames, Sent},
     tongue::{Dialect, Encoding, Granted, Heard, Position, Tongue},
 };
-use crate::bench::{frame::shown, process::Process, target};
+use crate::{
+    bench::{frame::shown, process::Process, target},
+    host,
+};
 
 /// How long a token is good for: no run takes longer.
 const TOKEN_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -94,14 +97,14 @@ struct Server {
 
 impl Server {
     fn parse(url: &str, tongue: Tongue) -> anyhow::Result<Self> {
-        let form = || format!("--server is ws://host:port or ws://host:port/path, and not {url}");
-        let rest = url.strip_prefix("ws://").with_context(form)?;
+        let form = "--server is ws://host:port or ws://host:port/path";
+        let rest = url.strip_prefix("ws://").with_context(|| format!("{form}, and not {url}"))?;
         let (host, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, tongue.path()),
         };
-        let (name, port) = host.rsplit_once(':').with_context(form)?;
-        let address = target::resolve(name, port.parse().with_context(form)?)?;
+        let (name, port) = host::with_port(host).map_err(|fault| anyhow!("{form}, and of {url} {fault}"))?;
+        let address = target::resolve(&name, port)?;
         Ok(Server { address, host: host.to_owned(), path: path.to_owned() })
     }
 }
@@ -284,8 +287,17 @@ mod tests {
         assert_eq!((server.address.port(), &*server.path), (7000, "/connection/websocket"));
         let server = Server::parse("ws://127.0.0.1:7000/there?a=b", Tongue::Plain).unwrap();
         assert_eq!((&*server.host, &*server.path), ("127.0.0.1:7000", "/there?a=b"));
-        for url in ["127.0.0.1:7000", "ws://127.0.0.1", "wss://127.0.0.1:7000", "ws://127.0.0.1:x"] {
-            assert!(Server::parse(url, Tongue::Json).is_err(), "{url}");
+        let server = Server::parse("ws://[::1]:7000", Tongue::Json).unwrap();
+        assert_eq!((server.address.to_string().as_str(), &*server.host), ("[::1]:7000", "[::1]:7000"));
+        for (url, why) in [
+            ("127.0.0.1:7000", "and not 127.0.0.1:7000"),
+            ("wss://127.0.0.1:7000", "and not wss://127.0.0.1:7000"),
+            ("ws://127.0.0.1", "of ws://127.0.0.1 the port is missing"),
+            ("ws://127.0.0.1:x", "of ws://127.0.0.1:x the port is no number"),
+            ("ws://127.0.0.1:70000", "the port is no number from 1 to 65535"),
+        ] {
+            let Err(error) = Server::parse(url, Tongue::Json) else { panic!("{url}") };
+            assert!(error.to_string().contains(why), "{error}");
         }
     }
 

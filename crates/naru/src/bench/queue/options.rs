@@ -8,18 +8,22 @@ use super::{
     folder::{Disk, Folder},
     meter::Meter,
 };
-use crate::bench::{
-    connect::Connector, dialog::Dialog, files, options::seconds, process::Process, protocol::Protocol, target,
+use crate::{
+    bench::{
+        connect::Connector, dialog::Dialog, files, options::seconds, process::Process, protocol::Protocol,
+        target,
+    },
+    host,
 };
 
 /// The server to load, and how to report.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Server {
     /// Server to load.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, default_value = "127.0.0.1", value_parser = host::alone)]
     host: String,
     /// Its port for clients.
-    #[arg(long, default_value_t = Protocol::Resp.default_port())]
+    #[arg(long, default_value_t = Protocol::Resp.default_port(), value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Process id of the server, if it runs here: report its CPU time and its memory.
     #[arg(long)]

@@ -75,11 +75,11 @@ fn a_fault_names_file_line_key_and_what_to_write() {
         ),
         (
             "[server]\nbind = \"nowhere\"",
-            "naru.toml:2: server.bind: it takes an IP address, such as \"127.0.0.1\"",
+            "naru.toml:2: server.bind: it takes an IP address, such as \"127.0.0.1\" or \"::1\"",
         ),
         (
             "[metrics]\naddress = \"here\"",
-            "naru.toml:2: metrics.address: it takes an IP address and a port, such as \"127.0.0.1:9100\"",
+            "naru.toml:2: metrics.address: it takes an IP address and a port up to 65535, such as \"127.0.0.1:9100\" or \"[::1]:9100\"",
         ),
         (
             "[server]\norigins = [\"*\", \"app.example\"]",

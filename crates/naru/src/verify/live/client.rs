@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
+
+use crate::host;
 
 /// How long a server may take to let a connection be opened.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,16 +48,19 @@ impl Place {
             Some((address, _)) => (address, PATH.to_owned()),
             None => (rest, PATH.to_owned()),
         };
-        let (host, port) =
-            address.rsplit_once(':').with_context(|| format!("{url} has no port, as ws://host:port"))?;
-        let port = port.parse().with_context(|| format!("{url}: {port:?} is no port"))?;
-        Ok(Place { host: host.trim_matches(['[', ']']).to_owned(), port, path })
+        let (host, port) = host::with_port(address)
+            .map_err(|fault| anyhow!("{url} is no chat server's address, as ws://host:port: {fault}"))?;
+        Ok(Place { host, port, path })
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -191,10 +196,12 @@ mod tests {
         assert_eq!(Place::parse("ws://chat.example:8000").unwrap(), place("chat.example", 8000, PATH));
         assert_eq!(Place::parse("http://127.0.0.1:1/").unwrap(), place("127.0.0.1", 1, PATH));
         assert_eq!(Place::parse("ws://[::1]:8000/a/b").unwrap(), place("::1", 8000, "/a/b"));
+        assert_eq!(Place::parse("ws://[::1]:8000").unwrap().to_string(), "[::1]:8000");
         for (url, why) in [
             ("127.0.0.1:8000", "ws://host:port"),
-            ("ws://127.0.0.1", "no port"),
-            ("ws://a:port", "no port"),
+            ("ws://127.0.0.1", "port is missing"),
+            ("ws://a:port", "from 1 to 65535"),
+            ("ws://::1:8000", "in brackets"),
             ("wss://a:1", "TLS"),
         ] {
             let said = Place::parse(url).unwrap_err().to_string();
