@@ -27,8 +27,6 @@ pub(crate) struct Handover {
     jobs: RefCell<Vec<(OwnedPermit<Job>, Job)>>,
     /// Since when somebody else was at work whenever these could have been done.
     waits_since: Cell<Option<Instant>>,
-    /// Something is published that was asked for behind them.
-    are_passed: Cell<bool>,
 }
 
 /// What became of a job.
@@ -47,7 +45,6 @@ impl Handover {
             keeping: shared.keeping.clone(),
             jobs: RefCell::default(),
             waits_since: Cell::default(),
-            are_passed: Cell::default(),
         }
     }
 
@@ -88,7 +85,7 @@ impl Handover {
         let beside = handover.keeping.do_here(core.id(), &mut handover.jobs.borrow_mut());
         match beside {
             Beside::Done { answers, wait } => {
-                handover.all_left();
+                handover.waits_since.set(None);
                 answers.into_iter().for_each(|answer| wire::answered(core, answer));
                 if core.shared().stays_awake && wait.min(core.peers()) >= AWAKE_WAITS_MIN {
                     core.stay_awake(Instant::now() + AWAKE_FOR);
@@ -99,29 +96,22 @@ impl Handover {
         }
     }
 
-    /// What is published goes out at the end of this turn, and who hears it is to find done what was asked for before.
-    pub(crate) fn passed(&self) {
-        self.are_passed.set(!self.jobs.borrow().is_empty());
-    }
-
     /// Whether what is here may wait for another turn. Who blocks is known as such already, and is to be before whoever sees that.
     fn may_wait(&self) -> bool {
-        if self.are_passed.get() {
-            return false;
-        }
         let since = self.waits_since.get().unwrap_or_else(Instant::now);
         self.waits_since.set(Some(since));
         since.elapsed() < AT_WORK_MAX && !self.jobs.borrow().iter().any(|(_, job)| job.task.blocks())
     }
 
-    /// What is here goes to the keeper.
+    /// What is here goes to the keeper: who asks for something from here on finds it done.
     pub(crate) fn leave(&self) {
-        self.all_left();
+        self.waits_since.set(None);
         self.jobs.borrow_mut().drain(..).for_each(|(place, job)| drop(place.send(job)));
     }
+}
 
-    fn all_left(&self) {
-        self.waits_since.set(None);
-        self.are_passed.set(false);
+impl Drop for Handover {
+    fn drop(&mut self) {
+        self.leave();
     }
 }

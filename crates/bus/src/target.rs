@@ -132,7 +132,8 @@ fn check_address(rest: &str) -> Result<(), &'static str> {
     if ip.is_some_and(|ip| ip.is_unspecified()) {
         return Err(WILDCARD);
     }
-    if port.is_some_and(|port| port.parse::<NonZeroU16>().is_err()) {
+    let is_port = |port: &str| !port.starts_with('+') && port.parse::<NonZeroU16>().is_ok();
+    if port.is_some_and(|port| !is_port(port)) {
         return Err(NO_PORT);
     }
     match behind.split(['?', '#']).next() {

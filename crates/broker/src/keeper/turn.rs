@@ -22,7 +22,7 @@ use super::{
     lists,
     store::{Store, StoreError},
     streams, strings,
-    upkeep::{LOOKS_EVERY, Upkeep},
+    upkeep::{LOOKS_AT_LEAST_EVERY, LOOKS_EVERY, Upkeep},
     usage,
 };
 use crate::{
@@ -170,10 +170,9 @@ impl Turns {
         self.enqueue(jobs);
         let before = self.store.journal.last();
         self.do_jobs(usize::MAX);
-        if self.store.journal.last() > before {
-            // There is something new for upkeep to look at.
-            self.comes_again.get_or_insert_with(|| Instant::now() + LOOKS_EVERY);
-        }
+        let is_more = self.store.journal.last() > before || self.store.journal.is_full();
+        let after = if is_more { LOOKS_EVERY } else { LOOKS_AT_LEAST_EVERY };
+        self.comes_again.get_or_insert_with(|| Instant::now() + after);
         self.finish_beside(true);
         let answers = std::mem::take(&mut self.outgoing[core.0]);
         self.send_outgoing();
@@ -183,6 +182,8 @@ impl Turns {
     /// Does what was asked for, at most so much and as far as there is room; how much that was.
     fn do_jobs(&mut self, jobs_max: usize) -> usize {
         self.store.follow_limits();
+        // Who waited while there was no room goes before who comes now.
+        self.wake();
         let mut done = 0;
         while done < jobs_max && !self.is_batch_full() {
             let Some(job) = self.queue.pop_front() else { break };

@@ -6,6 +6,9 @@ use crate::numbered::Number;
 /// How often the log is looked at.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
+/// How often it is while things are asked for that do not make it longer.
+pub(super) const LOOKS_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
 /// Conversations of which it is seen whether repeats are recognised for nothing, each time the log is looked at.
 const CONVERSATIONS_A_LOOK: usize = 2000;
 
@@ -47,7 +50,7 @@ impl Upkeep {
         }
         let next = [self.checkpoints.go_on(store), self.reclaim.go_on(store)];
         // On a full disk also for space, which others may give back.
-        let look = (end != seen || store.journal.is_full()).then_some(LOOKS_EVERY);
+        let look = (end != seen || store.journal.is_full() || self.was_full).then_some(LOOKS_EVERY);
         let count = counts_more.then_some(Duration::ZERO);
         next.into_iter().chain([look, count]).flatten().min()
     }
