@@ -121,12 +121,15 @@ async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Resp
     let Seat { core, from, .. } = seat;
     let Shared { admission, limits, .. } = &**core.shared();
     let entered = async {
-        let pass = admission.knock(*from, request.headers())?;
         if core.waiting(Step::First) >= limits.newcomers_max {
             return Err(Full::Rate);
         }
-        // hyper sees who goes meanwhile, and drops this.
+        let pass = admission.knock(*from, request.headers())?;
+        // hyper sees who goes meanwhile, and drops this; unless they have sent more than the request.
         timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
+        if core.is_stopping() {
+            return Err(Full::Ending);
+        }
         pass.enter()
     };
     entered.await.map_err(unavailable)
@@ -160,10 +163,6 @@ async fn upgrade(
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
-    let pass = match enter(seat, &request).await {
-        Ok(pass) => pass,
-        Err(refused) => return refused,
-    };
     let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
     let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
     {
@@ -176,6 +175,10 @@ async fn upgrade(
                 ),
             );
         }
+    };
+    let pass = match enter(seat, &request).await {
+        Ok(pass) => pass,
+        Err(refused) => return refused,
     };
     if let Some(subprotocol) = offered.subprotocol {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));

@@ -156,7 +156,7 @@ pub const CALLS_MAX: usize = 1024;
 
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile. Nobody new is let in while so many are, as far as the broker is there: who is asked to come
-/// again has cost as much as who is let in.
+/// again has cost as much as who is let in. Those who have just been let in and not asked yet are not counted.
 pub const ARRIVALS_MAX: usize = 32;
 
 /// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
