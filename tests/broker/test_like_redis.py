@@ -35,7 +35,10 @@ def pair(tmp_path_factory, request):
 def is_quiet(port):
     """Whether nobody is subscribed to anything any more."""
     with Wire(port) as wire:
-        return wire.call("PUBSUB", "CHANNELS") == [] and wire.call("PUBSUB", "NUMPAT") == 0
+        is_quiet = wire.call("PUBSUB", "CHANNELS") == [] and wire.call("PUBSUB", "NUMPAT") == 0
+        # Nor is this one there when the case begins.
+        wire.call("QUIT")
+        return wire.is_at_end() and is_quiet
 
 
 @pytest.mark.parametrize("case, resp", CASES)

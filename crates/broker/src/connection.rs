@@ -478,8 +478,10 @@ impl Conversation {
         }
     }
 
-    /// Waits as `wait` does, and counts as blocked meanwhile.
+    /// Waits as `wait` does, and counts as blocked meanwhile; not before its command has left, with the core's turn, so that who
+    /// sees that it waits is behind it.
     async fn blocked(&mut self, wait: impl AsyncFnOnce(&mut Self) -> bool) -> bool {
+        tokio::task::yield_now().await;
         self.client.profile().is_blocked.store(true, Ordering::Relaxed);
         let goes_on = wait(self).await;
         self.client.profile().is_blocked.store(false, Ordering::Relaxed);
