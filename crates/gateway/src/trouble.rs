@@ -17,15 +17,15 @@ static SAID: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 pub(crate) const NO_SPACE: &str = "DISKFULL";
 
 /// Says that the broker refuses what it could do otherwise, and why.
-pub(crate) fn say(code: &str, message: &str) {
+pub(crate) fn say(code: &str, reason: &str) {
     if is_due(&mut SAID.lock(), code, Instant::now()) {
         tracing::warn!(
             code,
-            message,
+            reason,
             "the broker is in trouble; what is refused for it is said once a minute"
         );
     } else {
-        tracing::debug!(code, message, "the broker is in trouble");
+        tracing::debug!(code, reason, "the broker is in trouble");
     }
 }
 

@@ -101,17 +101,20 @@ impl Session {
         let Shared { arrivals, bus, .. } = self.shared();
         let until = Instant::now() + patience;
         let mut turn = until;
+        let was_up = bus.is_up();
         let admitted = timeout_at(until, async {
             let _turn = arrivals.acquire().await.expect("the semaphore is never closed");
             turn = Instant::now();
             self.admit(id, connect, (identity, coming.missed()), data).await
         })
         .await;
-        admitted.unwrap_or_else(|_| {
-            // While the broker is away, those whose turn it is wait for that.
-            let is_crowd = bus.is_up() && until - turn < ADMIT_PATIENCE / 2;
-            Err(if is_crowd { Refused::crowd() } else { BusError::Unreachable.into() }.into())
-        })
+        let unreachable = || Failure::from(Refused::from(BusError::Unreachable));
+        // While the broker is away, those whose turn it is wait for that.
+        let is_crowd = was_up && until - turn < ADMIT_PATIENCE / 2;
+        match admitted.unwrap_or_else(|_| Err(unreachable())) {
+            Err(failure) if is_crowd && failure == unreachable() => Err(Refused::crowd().into()),
+            admitted => admitted,
+        }
     }
 
     /// Who connects, and what the application sends it.
