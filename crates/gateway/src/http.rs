@@ -64,7 +64,7 @@ where
                             let turned_out = pass.turned_out();
                             tokio::select! {
                                 biased;
-                                () = turned_out => Err(unavailable(Full::All)),
+                                () = turned_out => Err(unavailable(&seat, Full::All)),
                                 read = streams::read(request, seat.core.shared(), pass) => read,
                             }
                         }
@@ -132,10 +132,12 @@ async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Resp
         }
         pass.enter()
     };
-    entered.await.map_err(unavailable)
+    entered.await.map_err(|full| unavailable(seat, full))
 }
 
-fn unavailable(full: Full) -> Response<Body> {
+fn unavailable(seat: &Seat, full: Full) -> Response<Body> {
+    let Seat { core, .. } = seat;
+    core.shared().metrics.core(core.id()).turned_away(full);
     let status =
         if full.is_theirs() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
     refused(status, full.hint())

@@ -34,6 +34,14 @@ fn get(address: SocketAddr, path: &str, headers: &str) -> String {
     answer
 }
 
+/// Metrics on a port of their own.
+fn metrics_apart() -> metrics::Options {
+    serde_json::from_value::<metrics::Settings>(json!({"address": "127.0.0.1:0"}))
+        .unwrap()
+        .try_into()
+        .unwrap()
+}
+
 /// What a WebSocket is answered: the status.
 fn upgraded(address: SocketAddr, headers: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -154,7 +162,10 @@ fn has_so_many_connections(one: &Gateway) {
 #[test]
 fn a_server_has_so_many_connections_and_says_so_before_it_is_one() {
     let harbour = Harbour::open();
-    let one = limited(&harbour, |settings| settings.connection_limit = 2);
+    let one = harbour.gateway_with("one", |options| {
+        options.limits = Settings { connection_limit: 2, ..Settings::default() }.try_into().unwrap();
+        options.metrics = metrics_apart();
+    });
     eventually("the one that has looked is gone", || get(one.address(), "/health", "").ends_with("{}"));
     let mut open = Vec::new();
     eventually("two are in", || {
@@ -164,6 +175,8 @@ fn a_server_has_so_many_connections_and_says_so_before_it_is_one() {
     let (_, answer) = upgraded(one.address(), "");
     assert_eq!(status(&answer), "503", "{answer}");
     assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+    let page = get(one.metrics_address().unwrap(), "/metrics", "");
+    assert!(page.contains("naru_sessions_refused_total{reason=\"connections\"} 1\n"), "{page}");
     // Everything else is served as ever.
     assert_eq!(status(&get(one.address(), "/ready", "")), "200");
     open.pop();
@@ -432,10 +445,7 @@ fn clients_go_one_after_the_other_while_the_rest_is_served() {
     let one = harbour.gateway_with("one", |options| {
         options.drain = drain;
         options.grace = PATIENCE;
-        options.metrics = serde_json::from_value::<metrics::Settings>(json!({"address": "127.0.0.1:0"}))
-            .unwrap()
-            .try_into()
-            .unwrap();
+        options.metrics = metrics_apart();
     });
     let (address, apart) = (one.address(), one.metrics_address().unwrap());
     assert_eq!(status(&get(apart, "/ready", "")), "200");

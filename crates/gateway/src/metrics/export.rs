@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use super::{
     Figure, Meter, Metrics, Value,
-    meter::{COMMANDS, ERRORS},
+    meter::{COMMANDS, ERRORS, REFUSALS},
     process::{self, Process},
 };
 use crate::{limits::CALLS_MAX, namespaces::Counted, protocol::flavour::Flavour};
@@ -89,6 +89,13 @@ fn sessions(page: &mut Page<'_>, metrics: &Metrics) -> Written {
             })
         },
     )?;
+    let help = "Sessions that were refused before they began";
+    page.family("naru_sessions_refused", help, MetricType::Counter, |family| {
+        REFUSALS.iter().enumerate().try_for_each(|(place, (_, reason))| {
+            let count = metrics.sum(|meter| meter.refusals(place));
+            counter(&mut family.encode_family(&[("reason", *reason)])?, count)
+        })
+    })?;
     let disconnects = metrics.disconnects.lock().clone();
     page.family("naru_disconnects", "Sessions that have ended", MetricType::Counter, |family| {
         disconnects

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::{
+    admission::Full,
     codes::Code,
     protocol::{command::Request, flavour::Flavour},
 };
@@ -56,12 +57,23 @@ pub(super) const ERRORS: [(Code, &str); 13] = [
     (Code::LastOwner, "400"),
 ];
 
+/// Why clients get no session.
+pub(super) const REFUSALS: [(Full, &str); 6] = [
+    (Full::All, "connections"),
+    (Full::Rate, "rate"),
+    (Full::Ending, "ending"),
+    (Full::Address, "address"),
+    (Full::AddressRate, "address_rate"),
+    (Full::Refusals, "bad_tokens"),
+];
+
 /// The counters of one core, on cache lines of their own.
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct Meter {
     began: [Own; Flavour::COUNT],
     ended: [Own; Flavour::COUNT],
+    turned_away: [Own; REFUSALS.len()],
     subscribed: Own,
     unsubscribed: Own,
     commands: [Own; COMMANDS.len()],
@@ -78,6 +90,12 @@ impl Meter {
 
     pub(crate) fn ended(&self, flavour: Flavour) {
         self.ended[flavour as usize].add(1);
+    }
+
+    pub(crate) fn turned_away(&self, full: Full) {
+        if let Some(place) = REFUSALS.iter().position(|(known, _)| *known == full) {
+            self.turned_away[place].add(1);
+        }
     }
 
     pub(crate) fn subscribed(&self) {
@@ -120,6 +138,10 @@ impl Meter {
 
     pub(crate) fn told(&self) {
         self.told.add(1);
+    }
+
+    pub(super) fn refusals(&self, place: usize) -> u64 {
+        self.turned_away[place].get()
     }
 
     pub(super) fn errors_told(&self) -> u64 {
