@@ -84,8 +84,6 @@ struct Stranger {
 pub(crate) enum Full {
     All,
     Rate,
-    /// The server is about to stop.
-    Ending,
     Address,
     AddressRate,
     Refusals,
@@ -96,7 +94,6 @@ impl Full {
         match self {
             Full::All => "there are as many connections as there may be: try again",
             Full::Rate => "too many connections come at once: try again",
-            Full::Ending => "this server is about to stop: try again",
             Full::Address => "there are as many connections from this address as there may be",
             Full::AddressRate => "too many connections come from this address at once: try again",
             Full::Refusals => "too many bad tokens came from this address: try again later",

@@ -127,9 +127,6 @@ async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Resp
         let pass = admission.knock(*from, request.headers())?;
         // hyper sees who goes meanwhile, and drops this; unless they have sent more than the request.
         timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
-        if core.is_stopping() {
-            return Err(Full::Ending);
-        }
         pass.enter()
     };
     entered.await.map_err(|full| unavailable(seat, full))

@@ -58,10 +58,9 @@ pub(super) const ERRORS: [(Code, &str); 13] = [
 ];
 
 /// Why clients get no session.
-pub(super) const REFUSALS: [(Full, &str); 6] = [
+pub(super) const REFUSALS: [(Full, &str); 5] = [
     (Full::All, "connections"),
     (Full::Rate, "rate"),
-    (Full::Ending, "ending"),
     (Full::Address, "address"),
     (Full::AddressRate, "address_rate"),
     (Full::Refusals, "bad_tokens"),
