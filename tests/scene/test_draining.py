@@ -82,6 +82,12 @@ def status(server, path):
 
 
 @pytest.fixture
+def bounds():
+    """A ring that has all that is sent: who acknowledges nothing, and is away for longer than it goes back, gets things twice."""
+    return {"ring-max": COUNT}
+
+
+@pytest.fixture
 def arguments(tmp_path, brokers):
     path = tmp_path / "naru.toml"
     path.write_text(FEED)

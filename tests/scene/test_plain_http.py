@@ -19,6 +19,12 @@ def how(request):
 
 
 @pytest.fixture
+def bounds():
+    """A ring that has all that is sent: who acknowledges nothing, and is away for longer than it goes back, gets things twice."""
+    return {"ring-max": 300}
+
+
+@pytest.fixture
 def way(servers):
     way = Way(servers[0].port)
     yield way

@@ -84,6 +84,35 @@ def test_a_long_replay_that_is_cut_starts_again_on_another_server_and_ends(serve
     assert bob.rpc("ack", {"offset": last}) == {"offset": last}
 
 
+def test_a_long_absence_brings_again_only_what_has_changed_and_a_cut_loses_nothing(servers, people):
+    for name in ("alice", "carol"):
+        people(name, servers[0]).send_all("bob", range(1, 101))
+    bob = people("bob", servers[1], servers[0])
+    eventually(lambda: marks(bob, "bob", "read"), "not all has come")
+    position = eventually(lambda: marks(bob, "bob", "read")[-1].get("offset"), "it does not come to an end")
+    bob.disconnect()
+    before = len(bob.seen("publication"))
+    for name in ("carol", "dave"):
+        people(name, servers[0]).send_all("bob", range(101, 301))
+    # It has never acknowledged anything, and names its position.
+    bob.connect()
+    again = lambda: [it for it in bob.seen("publication")[before:] if it["data"]["kind"] == "message"]
+    with bob.sdk.changed:
+        assert bob.sdk.changed.wait_for(lambda: len(again()) > 100, 20)
+    servers[1].program.kill()
+    bob.wait("connected", 3)
+    last = head(bob)
+    eventually(lambda: marks(bob, "bob", "read")[-1].get("offset") == last, "it does not come to an end")
+    assert {it["data"]["conversation"] for it in again()} == {"dm:bob:carol", "dm:bob:dave"}
+    assert {it["offset"] for it in again()} == {position}, "until all is there its position is the one it named"
+    assert had(bob, "bob") == {
+        "dm:alice:bob": list(range(1, 101)),
+        "dm:bob:carol": list(range(1, 301)),
+        "dm:bob:dave": list(range(1, 201)),
+    }
+    assert all(it["recovered"] for it in bob.seen("server subscribed", channel="inbox:bob")[1:])
+
+
 def test_a_long_replay_goes_on_where_the_client_says_it_is(servers, people):
     for name in ("alice", "carol"):
         people(name, servers[0]).send_all("bob", range(1, 101))

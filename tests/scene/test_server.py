@@ -4,11 +4,20 @@ import http.client
 import json
 import socket
 
+import pytest
+
 from harness.naru import SECRET, logged
 from harness.resp import Wire
 from harness.retrying import Sending
 
 TERM_SECONDS = 5
+COUNT = 200
+
+
+@pytest.fixture
+def bounds():
+    """A ring that has all that is sent: who acknowledges nothing, and is away for longer than it goes back, gets things twice."""
+    return {"ring-max": COUNT}
 
 
 def request(server, method, path, headers=None, body=None):
@@ -21,22 +30,22 @@ def request(server, method, path, headers=None, body=None):
 def test_sigterm_tells_clients_to_go_elsewhere_and_ends_in_time(servers, people):
     alice = people("alice", servers[0])
     bob = people("bob", servers[1], servers[0])
-    sending = Sending(alice, "bob", 200)
+    sending = Sending(alice, "bob", COUNT)
     sending.reach(50)
     assert servers[1].program.terminate(TERM_SECONDS) == 0
     assert bob.wait("connecting", 2)["code"] == 3001
     bob.wait("connected", 2)
     sending.finish()
-    assert bob.texts("bob", 200) == sending.texts()
+    assert bob.texts("bob", COUNT) == sending.texts()
 
 
 def test_sigterm_with_sends_in_hand_answers_them_or_lets_them_be_repeated(servers, people):
     alice, bob = people("alice", servers[0], servers[1]), people("bob", servers[1])
-    sending = Sending(alice, "bob", 200)
+    sending = Sending(alice, "bob", COUNT)
     sending.reach(50)
     assert servers[0].program.terminate(TERM_SECONDS) == 0
-    assert [answer["seq"] for answer in sending.finish()] == list(range(1, 201))
-    assert bob.texts("bob", 200) == sending.texts()
+    assert [answer["seq"] for answer in sending.finish()] == list(range(1, COUNT + 1))
+    assert bob.texts("bob", COUNT) == sending.texts()
 
 
 def test_sigterm_with_clients_that_say_nothing(naru, broker):

@@ -10,6 +10,14 @@ from harness.waiting import eventually
 # One that has the broker in it is killed with it in test_broker_killed.py.
 pytestmark = pytest.mark.brokers(*EVERY)
 
+COUNT = 300
+
+
+@pytest.fixture
+def bounds():
+    """A ring that has all that is sent: who acknowledges nothing, and is away for longer than it goes back, gets things twice."""
+    return {"ring-max": COUNT}
+
 
 @pytest.fixture
 def servers(servers_apart):
@@ -19,25 +27,25 @@ def servers(servers_apart):
 def test_the_recipients_server_is_killed(servers, people):
     alice, bob = people("alice", servers[0]), people("bob", servers[1], servers[0])
     assert bob.wait("connected")["data"] == {"server": servers[1].name}
-    sending = Sending(alice, "bob", 300)
+    sending = Sending(alice, "bob", COUNT)
     sending.reach(100)
     servers[1].program.kill()
     bob.wait("connected", 2)
     assert bob.seen("connected")[-1]["data"] == {"server": servers[0].name}
     sending.finish()
-    assert bob.texts("bob", 300) == sending.texts()
+    assert bob.texts("bob", COUNT) == sending.texts()
     assert not sending.refusals, "the sender noticed nothing"
 
 
 def test_the_senders_server_is_killed(servers, people):
     alice, bob = people("alice", servers[0], servers[1]), people("bob", servers[1])
-    sending = Sending(alice, "bob", 300)
+    sending = Sending(alice, "bob", COUNT)
     sending.reach(100)
     servers[0].program.kill()
     answers = sending.finish()
     assert alice.seen("connected")[-1]["data"] == {"server": servers[1].name}
-    assert [answer["seq"] for answer in answers] == list(range(1, 301))
-    assert bob.texts("bob", 300) == sending.texts()
+    assert [answer["seq"] for answer in answers] == list(range(1, COUNT + 1))
+    assert bob.texts("bob", COUNT) == sending.texts()
 
 
 def test_who_does_not_come_back_is_waited_for(broker, servers, people):

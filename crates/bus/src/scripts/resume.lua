@@ -10,11 +10,8 @@ local is_foreign = given ~= '' and given ~= epoch
 local position = given ~= '' and not is_foreign and tonumber(argument(4))
 local start = device.cursor
 if position and position <= person.head then
-  if position >= person.floor then
-    start = position
-  elseif device.cursor >= person.floor then
-    start = person.floor
-  end
+  -- Of what has left the ring it does not get again what it has acknowledged.
+  start = math.max(position, math.min(device.cursor, person.floor))
 end
 local how = is_foreign and 'reset' or start >= person.floor and 'ring' or 'index'
 local pointers, more = {}, 0

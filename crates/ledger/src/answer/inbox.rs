@@ -14,8 +14,9 @@ pub struct Resumed {
     pub cursor: Useq,
     /// The user's last number.
     pub head: Useq,
-    /// What is new to the device is what came after this: the position it gave, if the ring has what follows; if not, and the
-    /// device has acknowledged more, the ring's oldest; else its cursor.
+    /// What is new to the device is what came after this: the position it gave, or its cursor if it gave none. It is further
+    /// on than the position if the device has acknowledged what has left the ring: at its cursor, or where the ring begins if
+    /// that is in it.
     pub start: Useq,
     /// How the device gets it.
     pub how: How,

@@ -61,6 +61,11 @@ impl Client {
             if self.position.is_none() {
                 assert!(resumed.start >= resumed.cursor, "I7");
             }
+            if let Some(from) = &self.position
+                && resumed.how == How::Index
+            {
+                assert!(resumed.start >= *from || *from > resumed.head, "what it has is not begun again");
+            }
             let taken = match resumed.how {
                 How::Ring => self.take_ring(world, truth, user, &resumed, &mut budget),
                 How::Index => self.take_index(world, truth, (user, device), &resumed, (&mut budget, acks)),
@@ -101,7 +106,7 @@ impl Client {
         Ok(())
     }
 
-    /// Its position stays where it was until all is there; where it is cut, it says how far it has got.
+    /// Its position stays where that begins until all is there; where it is cut, it says how far it has got.
     fn take_index(
         &mut self,
         world: &mut World,
@@ -110,7 +115,7 @@ impl Client {
         resumed: &Resumed,
         (budget, acks): (&mut usize, bool),
     ) -> Result<(), Cut> {
-        self.position = None;
+        self.position = Some(resumed.start);
         let mut after = resumed.start;
         loop {
             let op = Op::Changed { user: user.clone(), device: device.clone(), after, limit: 2 };

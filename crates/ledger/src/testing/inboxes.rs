@@ -70,6 +70,30 @@ fn a_long_absence_is_read_from_the_index_each_conversation_from_where_the_device
 }
 
 #[test]
+fn a_position_that_left_the_ring_is_where_the_index_is_read_from() {
+    let mut world = inbox(4);
+    world.resume("bob", "d", None);
+    for n in 10..20 {
+        world.send(message(DM, "alice", &n.to_string(), &[]));
+    }
+    let back = world.resume("bob", "d", Some(("first", 3)));
+    assert_eq!((back.how, back.cursor, back.start), (How::Index, Useq(0), Useq(3)));
+    assert_eq!(world.changed("bob", "d", 0).len(), 2);
+    let rows = world.changed("bob", "d", 3);
+    let from: Vec<_> = rows.iter().map(|row| (row.conversation.as_str(), row.from.0, row.head.0)).collect();
+    assert_eq!(from, [(DM, 0, 13)], "carol's it has; of what changed, all that is not acknowledged");
+
+    // Cut in the middle, it names it again; what it acknowledges meanwhile is no more than that.
+    assert_eq!(world.ack_within("bob", "d", 3, Some((DM, 7))), 3);
+    let again = world.resume("bob", "d", Some(("first", 3)));
+    assert_eq!((again.how, again.start, world.changed("bob", "d", 3)[0].from), (How::Index, Useq(3), Seq(7)));
+
+    assert_eq!(world.ack("bob", "d", 5), 5);
+    let behind = world.resume("bob", "d", Some(("first", 4)));
+    assert_eq!((behind.how, behind.start), (How::Index, Useq(5)), "it has acknowledged more");
+}
+
+#[test]
 fn what_came_before_there_was_a_device_waits_for_the_first() {
     let mut world = inbox(20);
     let first = world.resume("bob", "first", None);

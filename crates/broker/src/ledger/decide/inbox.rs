@@ -34,11 +34,8 @@ impl<B: Bodies> Deciding<'_, B> {
 
         let is_foreign = from.as_ref().is_some_and(|from| from.epoch != *epoch);
         let position = from.as_ref().map(|from| from.useq).filter(|useq| *useq <= head && !is_foreign);
-        let start = match position {
-            Some(position) if position >= floor => position,
-            Some(_) if cursor >= floor => floor,
-            _ => cursor,
-        };
+        // Of what has left the ring it does not get again what it has acknowledged.
+        let start = position.map_or(cursor, |position| position.max(cursor.min(floor)));
         let how = match start >= floor {
             _ if is_foreign => How::Reset,
             true => How::Ring,

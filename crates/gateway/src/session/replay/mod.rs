@@ -68,11 +68,11 @@ impl Session {
             self.must_compare();
             return Err(error.into());
         }
+        // The client itself may have acknowledged more than it was pushed.
+        self.advance(resumed.start);
         match resumed.how {
             How::Index => Ok(Some(Far(self.position()))),
             How::Ring | How::Reset => {
-                // The client itself may have acknowledged more than it was pushed.
-                self.advance(resumed.start);
                 if sabotage::is_due("forget-missed") {
                     self.advance(resumed.head);
                     return Ok(None);
