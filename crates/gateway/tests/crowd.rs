@@ -79,6 +79,31 @@ fn while_as_many_are_let_in_as_may_be_who_comes_waits_and_nobody_else_does() {
 }
 
 #[test]
+fn a_session_that_nobody_can_have_is_refused_at_once() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway("one", &strait.address);
+    let _filling = fill(one.address(), &strait);
+    wait_until_full(one.address());
+    let evil = "Origin: https://evil.example\r\n";
+    assert_eq!(answered(&knock(one.address(), evil), PATIENCE).as_deref(), Some("403"));
+    let asked = |line: &str, headers: &str| {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n");
+        Answer::to(one.address(), request.as_bytes()).status
+    };
+    for path in ["/connection/http_stream", "/connection/sse"] {
+        assert_eq!(asked(&format!("POST {path}"), evil), 403, "{path}");
+        assert_eq!(asked(&format!("DELETE {path}"), ""), 405, "{path}");
+        assert_eq!(asked(&format!("OPTIONS {path}"), ""), 204, "{path}");
+    }
+    assert_eq!(asked("GET /connection/http_stream", ""), 405);
+    assert_eq!(asked("GET /connection/sse", ""), 400);
+    assert!(answered(&knock(one.address(), ""), WATCHED).is_none(), "others still wait");
+    strait.becalm(false);
+    one.stop();
+}
+
+#[test]
 fn whose_turn_to_be_let_in_does_not_come_is_told_that_many_come_and_not_that_the_broker_is_away() {
     let harbour = Harbour::open();
     let strait = Strait::to(harbour.address);
