@@ -102,14 +102,15 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
 /// Takes a place for the session that is asked for with these headers, when its turn has come, or answers that there is none.
 async fn enter(seat: &Seat, headers: &HeaderMap) -> Result<Pass, Response<Body>> {
     let Seat { core, from, .. } = seat;
-    let Shared { admission, limits, .. } = &**core.shared();
+    let Shared { admission, limits, metrics, .. } = &**core.shared();
     let entered = async {
         if core.waiting(Step::First) >= limits.newcomers_max {
             return Err(Full::Rate);
         }
         let pass = admission.knock(*from, headers)?;
         // hyper sees who goes meanwhile, and drops this; unless they have sent more than the request.
-        timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
+        let turn = metrics.core(core.id()).in_line(core.step(Step::First));
+        timeout(limits.newcomer_patience, turn).await.map_err(|_| Full::Rate)?;
         pass.enter()
     };
     entered.await.map_err(|full| unavailable(seat, full))
