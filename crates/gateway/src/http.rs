@@ -108,7 +108,8 @@ async fn enter(seat: &Seat, headers: &HeaderMap) -> Result<Pass, Response<Body>>
             return Err(Full::Rate);
         }
         let pass = admission.knock(*from, headers)?;
-        // hyper sees who goes meanwhile, and drops this; unless they have sent more than the request.
+        // hyper sees who goes meanwhile, and drops this; unless they have sent more than it takes up of the request: it reads no
+        // further then, and tokio does not wait for an end that something unread is before.
         let turn = metrics.core(core.id()).in_line(core.step(Step::First));
         timeout(limits.newcomer_patience, turn).await.map_err(|_| Full::Rate)?;
         pass.enter()
