@@ -102,7 +102,7 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
 /// Takes a place for the session that is asked for with these headers, when its turn has come, or answers that there is none.
 async fn enter(seat: &Seat, headers: &HeaderMap) -> Result<Pass, Response<Body>> {
     let Seat { core, from, .. } = seat;
-    let Shared { admission, limits, metrics, .. } = &**core.shared();
+    let Shared { admission, arrivals, limits, metrics, .. } = &**core.shared();
     let entered = async {
         if core.waiting(Step::First) >= limits.newcomers_max {
             return Err(Full::Rate);
@@ -112,7 +112,9 @@ async fn enter(seat: &Seat, headers: &HeaderMap) -> Result<Pass, Response<Body>>
         // further then, and tokio does not wait for an end that something unread is before.
         let turn = metrics.core(core.id()).in_line(core.step(Step::First));
         timeout(limits.newcomer_patience, turn).await.map_err(|_| Full::Rate)?;
-        pass.enter()
+        let pass = pass.enter()?;
+        arrivals.let_in();
+        Ok(pass)
     };
     entered.await.map_err(|full| unavailable(seat, full))
 }
