@@ -156,8 +156,17 @@ pub const CALLS_MAX: usize = 1024;
 
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile. Nobody new is let in while so many are, as far as the broker is there: who is asked to come
-/// again has cost as much as who is let in. Those who have just been let in and not asked yet are not counted.
+/// again has cost as much as who is let in.
 pub const ARRIVALS_MAX: usize = 32;
+
+/// Clients that have been let in and have not asked yet, over all cores, with whom nobody new is let in either: a broker that serves
+/// 256 in a second has served them in [`ADMIT_PATIENCE`]. Far more than [`ARRIVALS_MAX`], for each takes the network's time there
+/// and back: with as few, 100 ms away, 320 would come in a second.
+pub const EXPECTED_MAX: usize = 1024;
+
+/// For how long such a client is expected to ask. Who never does makes others wait meanwhile: so many of them let in others at 4,096
+/// in a second, which is more than [`ARRIVAL_STEPS`] does on a core.
+pub const EXPECTED_FOR: Duration = Duration::from_millis(250);
 
 /// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
 /// 10,000 are then back in 3.4 s, which leaves two thirds of a core to those who are there; at 45 us a step, half the speed would

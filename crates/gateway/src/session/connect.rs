@@ -103,7 +103,7 @@ impl Session {
         let mut turn = until;
         let was_up = bus.is_up();
         let admitted = timeout_at(until, async {
-            let _turn = arrivals.acquire().await.expect("the semaphore is never closed");
+            let _turn = arrivals.turn().await;
             turn = Instant::now();
             self.admit(id, connect, (identity, coming.missed()), data).await
         })
