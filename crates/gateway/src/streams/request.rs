@@ -69,6 +69,7 @@ pub(crate) struct Asked {
 }
 
 /// Looks at what a session begins with before anything is done for it; or answers why there is none.
+#[expect(clippy::result_large_err, reason = "an answer goes on as it is, as in what awaits")]
 pub(crate) fn look(request: Request<RequestBody>, shared: &Shared) -> Result<Asked, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let takes = if is_events { EVENTS } else { STREAM };
