@@ -110,7 +110,9 @@ impl Ids {
 
     /// Takes what the other has, which is older.
     fn take_over(&mut self, other: &mut Ids) {
-        other.0.drain().for_each(|given| drop(self.entry(given.id).or_insert(given)));
+        for given in other.0.drain() {
+            self.entry(given.id).or_insert(given);
+        }
     }
 
     fn are_sound(&self, head: Seq) -> bool {
