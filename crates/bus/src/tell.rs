@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naru_ledger::answer::{Delivered, Entry, PointerKind, Present};
-use naru_ledger::json::{ENTRY_BYTES_MAX, To, room_channel, server_channel};
+use naru_ledger::json::{ENTRY_BYTES_MAX, To, server_channel};
 use naru_ledger::op::Deliver;
-use naru_ledger::{Answer, Body, Mode, Op, Server, Told, Useq, User};
+use naru_ledger::{Answer, Body, Op, Server, Told, Useq, User};
 
 use crate::ask::in_time;
 use crate::error::BusError;
@@ -14,23 +14,21 @@ use crate::line::Line;
 use crate::reply::other_answer;
 
 impl Line {
-    /// Tells every server that holds one of these, once; and those that follow the room, if it is followed by its channel.
+    /// Tells every server that holds one of these, once. Those that follow a room by its channel have been told by the script that
+    /// wrote the entry.
     pub(crate) async fn tell(
         &self,
         deliver: &Deliver,
         entry: Option<&Body>,
         delivered: &[Delivered],
     ) -> Result<(), BusError> {
-        let Deliver { conversation, seq, kind, mode, .. } = deliver;
+        let Deliver { conversation, seq, kind, .. } = deliver;
         let mut by_server: BTreeMap<&Server, Vec<To>> = BTreeMap::new();
         for Delivered { user, useq, after, servers } in delivered {
             for server in servers {
                 let to = To { user: user.clone(), useq: *useq, after: *after };
                 by_server.entry(server).or_default().push(to);
             }
-        }
-        if by_server.is_empty() && *mode != Mode::Broadcast {
-            return Ok(());
         }
         let mut told = Told {
             conversation: conversation.clone(),
@@ -43,10 +41,6 @@ impl Line {
         for (server, to) in by_server {
             told.to = to;
             publications.push((server_channel(server), written(&told)));
-        }
-        if *mode == Mode::Broadcast {
-            told.to = Vec::new();
-            publications.push((room_channel(conversation), written(&told)));
         }
         self.publish(&publications).await
     }

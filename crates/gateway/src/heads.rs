@@ -17,7 +17,7 @@ use futures_util::{
 };
 use naru_bus::{Bus, BusError};
 use naru_ledger::{
-    Conversation, Seq,
+    Conversation, Seq, User,
     answer::Entry,
     op::{From, History},
 };
@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    departed::{Departed, Turn},
     interests::{Hold, Interest, Interests},
     limits::{COMPARE_EVERY, HEADS_AT_ONCE},
 };
@@ -48,6 +49,7 @@ pub(crate) struct Head {
     conversation: Conversation,
     _hold: Hold,
     known: Known,
+    departed: Mutex<Departed>,
 }
 
 /// How far a log has come.
@@ -93,6 +95,7 @@ impl Heads {
             conversation: conversation.clone(),
             _hold: hold,
             known: Known::default(),
+            departed: Mutex::default(),
         });
         let followed = {
             let mut rooms = self.rooms.lock();
@@ -113,12 +116,17 @@ impl Heads {
     pub(crate) fn heard(&self, conversation: &Conversation, seq: Seq, entry: Option<&Entry>) {
         if let Some(head) = self.followed(conversation) {
             head.known.heard(seq, entry.map(Newest::from));
+            if let Some(turn) = entry.and_then(Turn::of) {
+                head.departed.lock().note(turn);
+            }
         }
     }
 
     /// The link to the broker is there again. Noted before any session is told.
     pub(crate) fn returned(&self) {
         *self.returned.lock() = Instant::now();
+        let heads: Vec<Arc<Head>> = self.rooms.lock().values().filter_map(Weak::upgrade).collect();
+        heads.iter().for_each(|head| head.departed.lock().forget());
     }
 
     /// What has been read since this is good for whoever listens meanwhile.
@@ -136,6 +144,11 @@ impl Head {
     /// How far the room is, by a look at its log that is not older than this and by what was heard after it.
     pub(crate) async fn newest(&self, since: Instant) -> Result<Newest, BusError> {
         self.known.newest(since, || self.look().boxed()).await
+    }
+
+    /// Whether a user is known to have left it, and not to have come back.
+    pub(crate) fn has_departed(&self, user: &User) -> bool {
+        self.departed.lock().has(user)
     }
 
     fn look(&self) -> impl Future<Output = Result<Newest, BusError>> + Send + 'static {

@@ -34,6 +34,7 @@ mod codes;
 mod connection;
 mod crossing;
 mod delta;
+mod departed;
 mod draining;
 mod duration;
 mod epoch;

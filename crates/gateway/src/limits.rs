@@ -141,6 +141,10 @@ pub const REPLAY_BYTES_MAX: usize = 32 << 10;
 /// Conversations of which a session remembers how far it has pushed them: some 100 KB. As many as a user has.
 pub const REACHED_MAX: usize = 2_000;
 
+/// Those who have left a room of many and are remembered while a server follows it. They are needed for as long as it takes until their
+/// inboxes say that they have left.
+pub const DEPARTED_MAX: usize = 256;
+
 /// The least time between two looks into whether the broker has lost what it had.
 pub const COMPARE_PAUSE: Duration = Duration::from_secs(1);
 

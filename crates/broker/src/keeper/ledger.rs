@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use naru_fanout::PeerId;
 use naru_ledger::{
-    Answer, Generation, Mode, Op, Server,
-    answer::{Delivered, Entry, PointerKind},
+    Answer, Generation, Op, Server,
+    answer::{Delivered, Entry},
     json::{ENTRY_BYTES_MAX, To, Told, room_channel, server_channel},
     op::ServerIs,
 };
@@ -103,9 +103,9 @@ fn note_server(servers: &mut Servers, client: PeerId, ServerIs { run, lease }: S
     }
 }
 
-/// What is published of what has come into inboxes: to each server once, and in broadcast mode on the room's own channel.
+/// What is published of what was written or has come into inboxes: to each server once, and on the room's own channel.
 fn said(news: News) -> Vec<Announcement> {
-    let News { conversation, seq, kind, mode, to, entry } = news;
+    let News { conversation, seq, kind, in_room, to, entry } = news;
     let mut of_servers: BTreeMap<Server, Vec<To>> = BTreeMap::new();
     for Delivered { user, useq, after, servers } in to {
         crossing::queued(&user, &conversation, seq, useq, entry.as_ref(), &servers);
@@ -113,11 +113,10 @@ fn said(news: News) -> Vec<Announcement> {
             of_servers.entry(server).or_default().push(To { user: user.clone(), useq, after });
         }
     }
-    let is_broadcast = mode == Mode::Broadcast && matches!(kind, PointerKind::Entry(_));
-    if of_servers.is_empty() && !is_broadcast {
+    if of_servers.is_empty() && !in_room {
         return Vec::new();
     }
-    let room = is_broadcast.then(|| room_channel(&conversation));
+    let room = in_room.then(|| room_channel(&conversation));
     let entry = entry.as_ref().and_then(short_json);
     let mut told = Told { conversation, seq, kind, to: Vec::new(), entry };
     let mut said = Vec::new();

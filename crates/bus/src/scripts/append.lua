@@ -42,5 +42,9 @@ elseif mentions then
   more = { 'mn', mentions }
 end
 local written = push(log, moment, sender, client_id, kind, more, body)
-keep(log, written.seq, 'S' .. body)
+local text = 'S' .. body
+keep(log, written.seq, text)
+if log.switched then
+  speaking()(log, written, text)
+end
 return answer(log, written, 0, mode(log))

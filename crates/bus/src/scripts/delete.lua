@@ -14,4 +14,7 @@ elseif by ~= sender and role ~= 'owner' and role ~= 'moderator' then
 end
 local written = push(log, moment, sender, client_id, 'delete', { 'tg', target })
 keep(log, target, 'D' .. int(written.seq))
+if log.switched then
+  speaking()(log, written)
+end
 return answer(log, written, 0, mode(log))

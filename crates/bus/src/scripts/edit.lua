@@ -17,5 +17,9 @@ elseif by ~= sender then
   return redis.error_reply(NOT_ALLOWED)
 end
 local written = push(log, moment, sender, client_id, 'edit', { 'tg', target }, body)
-keep(log, target, 'E' .. int(written.seq) .. ':' .. body)
+local text = 'E' .. int(written.seq) .. ':' .. body
+keep(log, target, text)
+if log.switched then
+  speaking()(log, written, text)
+end
 return answer(log, written, 0, mode(log))

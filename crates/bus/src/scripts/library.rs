@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use naru_ledger::Limits;
+use naru_ledger::json::ENTRY_BYTES_MAX;
 use sha1::{Digest, Sha1};
 
 /// A script, and the name under which a server that has seen it knows it.
@@ -34,12 +35,26 @@ macro_rules! seldom {
     };
 }
 
+/// What only writing in a room of many needs.
+macro_rules! speaking {
+    () => {
+        concat!("local function speaking()\n", lua!("json", "read_log", "speak"), "return speak\nend\n")
+    };
+}
+
+/// A change of who is in a room.
+macro_rules! member {
+    () => {
+        concat!(lua!("begin", "now", "log", "write"), speaking!(), lua!("member"))
+    };
+}
+
 /// Each begins with what `begin.lua` says; what several have in common stands in front of them, if they ask for it: every function
 /// that stands in a script is made anew each time it is run. What is hardly ever needed is therefore made by a function.
 const TEXTS: &[(&str, &str)] = &[
-    ("NARU.APPEND", lua!("begin", "now", "log", "write", "say", "append")),
-    ("NARU.EDIT", lua!("begin", "now", "log", "write", "say", "edit")),
-    ("NARU.DELETE", lua!("begin", "now", "log", "write", "say", "delete")),
+    ("NARU.APPEND", concat!(lua!("begin", "now", "log", "write", "say"), speaking!(), lua!("append"))),
+    ("NARU.EDIT", concat!(lua!("begin", "now", "log", "write", "say"), speaking!(), lua!("edit"))),
+    ("NARU.DELETE", concat!(lua!("begin", "now", "log", "write", "say"), speaking!(), lua!("delete"))),
     ("NARU.DELIVER", concat!(lua!("begin", "less", "inbox"), seldom!(), lua!("change", "routes", "deliver"))),
     ("NARU.DONE", lua!("begin", "log", "write", "done")),
     ("NARU.SWEEP", lua!("begin", "now", "page", "log", "sweep")),
@@ -50,10 +65,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.READ", concat!(lua!("begin", "less", "inbox"), seldom!(), lua!("change", "routes", "read"))),
     ("NARU.MARK", lua!("begin", "log", "mark")),
     ("NARU.HISTORY", lua!("begin", "page", "json", "log", "read_log", "history")),
-    ("NARU.MAKE", concat!("local CHANGE = 'make'\n", lua!("begin", "now", "log", "write", "member"))),
-    ("NARU.JOIN", concat!("local CHANGE = 'join'\n", lua!("begin", "now", "log", "write", "member"))),
-    ("NARU.LEAVE", concat!("local CHANGE = 'leave'\n", lua!("begin", "now", "log", "write", "member"))),
-    ("NARU.ROLE", concat!("local CHANGE = 'role'\n", lua!("begin", "now", "log", "write", "member"))),
+    ("NARU.MAKE", concat!("local CHANGE = 'make'\n", member!())),
+    ("NARU.JOIN", concat!("local CHANGE = 'join'\n", member!())),
+    ("NARU.LEAVE", concat!("local CHANGE = 'leave'\n", member!())),
+    ("NARU.ROLE", concat!("local CHANGE = 'role'\n", member!())),
     ("NARU.MEMBERS", lua!("begin", "page", "less", "log", "members")),
     ("NARU.SERVER", lua!("begin", "now", "server")),
     ("NARU.ROUTE", lua!("begin", "now", "less", "routes", "route")),
@@ -148,6 +163,7 @@ fn limits_table(limits: &Limits, text: &str) -> String {
         ("members", *members_max as u128),
         ("page_entries", *page_entries_max as u128),
         ("page_bytes", *page_bytes_max as u128),
+        ("entry_told_bytes", ENTRY_BYTES_MAX as u128),
     ];
     let asked = fields.iter().filter(|(name, _)| text.contains(&format!("LIMITS.{name}")));
     let fields: Vec<String> = asked.map(|(name, limit)| format!("{name} = {limit}")).collect();

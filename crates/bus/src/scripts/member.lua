@@ -51,4 +51,7 @@ if not log.switched and redis.call('HLEN', members) > LIMITS.members then
   redis.call('DEL', P .. ':rd:' .. log.id)
 end
 keep(log)
+if mode_of(log, written.seq) == 'broadcast' then
+  speaking()(log, written)
+end
 return { log.version, written.seq, 1, written.at, written.prev, written.count, mode(log), switched }

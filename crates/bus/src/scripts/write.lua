@@ -73,7 +73,7 @@ local function push(log, moment, sender, client_id, kind, more, body)
   redis.call('ZADD', P .. ':f:' .. log.id, spelled, spelled .. ':' .. int(at))
   redis.call('ZADD', P .. ':pend', 'NX', int(at), log.id)
   trim(log)
-  return { seq = seq, at = at, prev = prev, count = log.count }
+  return { seq = seq, at = at, prev = prev, count = log.count, entry = entry }
 end
 
 -- Keeps how the log stands, and what an entry reads as, if it is still there: the one that changes it may have been the one

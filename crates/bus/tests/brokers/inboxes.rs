@@ -226,6 +226,40 @@ fn a_room_with_too_many_for_an_inbox_each_is_followed_by_its_channel() {
         assert_eq!((id(&one), id(&other), other.to.len()), ("c2", "c2", 0));
         let reached: Vec<(&str, u64)> = to(&one).into_iter().map(|(name, _, after)| (name, after)).collect();
         assert_eq!(reached, [("u7", sent.seq.0 - 1)], "the mention alone is for the inbox");
+
+        // Whatever is written is said there by the step that writes it; who delivers it says nothing there.
+        let (sender, level) = (user("u1"), Level::Fsync);
+        let named = |id: &str| (conversation.clone(), sender.clone(), ClientId::parse(id).unwrap());
+        let member = |i: u32, change| {
+            Op::Membership(Membership { room: room.clone(), user: user(&format!("u{i}")), change })
+        };
+        let edit = {
+            let ((conversation, sender, client_id), body) = (named("e1"), Body::from(b"2".as_slice()));
+            Op::Edit(Edit { conversation, sender, client_id, target: sent.seq, body, level })
+        };
+        let delete = {
+            let (conversation, sender, client_id) = named("d1");
+            Op::Delete(Delete { conversation, sender, client_id, target: Seq(sent.seq.0 - 1), level })
+        };
+        let steps = [
+            Op::Append(message(conversation.clone(), "u1", "a1")),
+            member(2, Change::Leave),
+            edit,
+            member(3, Change::Role(Role::Moderator)),
+            delete,
+            member(2, Change::Join(Role::Reader)),
+        ];
+        for step in &steps {
+            first.ask(async |bus| bus.ask(step).await).unwrap();
+        }
+        first.ask(async |bus| bus.membership(&join(501)).await).unwrap();
+        let heard = (0..=steps.len()).map(|_| second.delivered());
+        let heard: Vec<_> = heard.map(|delivery| (delivery.to.len(), delivery.entry.unwrap())).collect();
+        let (conversation, from) = (conversation.clone(), From::After(sent.seq));
+        let history =
+            History { conversation: conversation.clone(), reader: None, from, limit: 9, bytes: None };
+        let page = first.ask(async |bus| bus.history(history).await).unwrap();
+        assert_eq!(heard, page.entries.into_iter().map(|entry| (0, entry)).collect::<Vec<_>>());
         second.ask(async |bus| bus.unfollow(&conversation).await.unwrap());
         said("c3", &[]);
         assert!(second.events.try_recv().is_err());

@@ -8,6 +8,7 @@ use naru_bus::{Delivery, StreamPosition};
 use naru_ledger::{Seq, Useq, answer::PointerKind, json::To};
 
 use crate::{
+    departed::Turn,
     limits::LIVE_BYTES_MAX,
     protocol::{
         data,
@@ -41,7 +42,7 @@ pub(crate) struct Publication {
     pub(crate) kind: Kind,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Kind {
     /// Said in a channel.
     Live,
@@ -51,8 +52,9 @@ pub(crate) enum Kind {
     Presence,
     /// Of an inbox.
     Inbox(Change),
-    /// Of a room that is followed by its channel: the entry with this number. Without a content it is to be looked at in the log.
-    Room(Seq),
+    /// Of a room that is followed by its channel: the entry with this number, and who comes or goes with it. Without a content it is
+    /// to be looked at in the log.
+    Room(Seq, Option<Turn>),
 }
 
 /// What has come into an inbox.
@@ -305,7 +307,8 @@ pub(crate) fn inbox(
 pub(crate) fn room(delivery: &Delivery, data: Option<Bytes>) -> Publication {
     let channel = delivery.conversation.as_str();
     let content = data.map(|data| said(channel, data, 0));
-    Publication::new(channel, content, Kind::Room(delivery.seq))
+    let turn = delivery.entry.as_ref().and_then(Turn::of);
+    Publication::new(channel, content, Kind::Room(delivery.seq, turn))
 }
 
 /// What Naru itself says, in JSON to all.

@@ -40,9 +40,9 @@ fn join(publications: &[Publication], flavour: Flavour) -> Option<Bytes> {
 }
 
 fn frame(publication: &Publication, flavour: Flavour) -> Option<&Bytes> {
-    match publication.kind {
+    match &publication.kind {
         Kind::Live => publication.frame(flavour),
-        Kind::Kept | Kind::Presence | Kind::Inbox(_) | Kind::Room(_) => None,
+        Kind::Kept | Kind::Presence | Kind::Inbox(_) | Kind::Room(..) => None,
     }
 }
 

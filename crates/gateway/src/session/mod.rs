@@ -497,10 +497,10 @@ impl Peer<Gate> for Session {
             return self.spread(frames);
         }
         for publication in run.publications() {
-            match publication.kind {
+            match &publication.kind {
                 Kind::Live | Kind::Kept | Kind::Presence => self.deliver_live(publication),
-                Kind::Inbox(change) => self.deliver_inbox(change, publication),
-                Kind::Room(seq) => self.deliver_room(seq, publication),
+                Kind::Inbox(change) => self.deliver_inbox(*change, publication),
+                Kind::Room(seq, turn) => self.deliver_room(*seq, turn.as_ref(), publication),
             }
         }
     }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::{Session, topic};
 use crate::{
     codes::Unsubscribed,
+    departed::Turn,
     heads::Head,
     keyed::Keyed,
     limits::{FOLLOWS_AT_ONCE, PAUSE_BYTES},
@@ -54,11 +55,34 @@ struct Room {
     told: Cell<Option<Seq>>,
     /// It may have come further than the client has been told: a look that is not older than this says so.
     behind: Cell<Option<Instant>>,
+    part: Cell<Part>,
+}
+
+/// Whether the user takes part in a room, by what was heard there.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Takes,
+    /// They have left: the client gets nothing more of it, also while their inbox does not say so yet.
+    Left,
+    /// The same; but the link to the broker was lost since, so they may have come back: their inbox says so.
+    MayBeBack,
 }
 
 impl Room {
     fn tell(&self, seq: Seq) {
         self.told.set(self.told.get().max(Some(seq)));
+    }
+
+    fn is_heard(&self) -> bool {
+        self.part.get() == Part::Takes
+    }
+
+    /// The user comes or goes; whether the client is to hear that.
+    fn turn(&self, leaves: bool) -> bool {
+        let was_heard = self.is_heard();
+        self.part.set(if leaves { Part::Left } else { Part::Takes });
+        was_heard || self.is_heard()
     }
 }
 
@@ -67,6 +91,9 @@ impl Rooms {
     pub(super) fn all_behind(&self, since: Instant) {
         let Some(rooms) = self.0.get() else { return };
         for (name, room) in &*rooms.all.borrow() {
+            if !room.is_heard() {
+                room.part.set(Part::MayBeBack);
+            }
             rooms.is_behind(name, room, since);
         }
     }
@@ -176,11 +203,21 @@ impl Session {
     /// Subscribes the client to them.
     pub(super) fn enter_rooms(self: &Rc<Self>, held: Held) {
         for (conversation, (head, read)) in held {
-            self.core.subscribe(self.id, topic(conversation.as_str()));
-            let room = Room { head, read: Cell::new(read), told: Cell::default(), behind: Cell::default() };
+            let room = Room {
+                head: head.clone(),
+                read: Cell::new(read),
+                told: Cell::default(),
+                behind: Cell::default(),
+                part: Cell::default(),
+            };
             let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
             self.rooms.is_behind(&name, &room, self.shared().heads.since());
-            self.rooms.insert(name, room);
+            self.rooms.insert(name.clone(), room);
+            self.core.subscribe(self.id, topic(conversation.as_str()));
+            // Between what said that they follow it, and this.
+            if head.has_departed(&self.member().user) {
+                self.rooms.with(&name, |_, room| room.part.set(Part::Left));
+            }
         }
     }
 
@@ -193,7 +230,12 @@ impl Session {
         let now: HashMap<&Conversation, u64, RandomState> =
             followed.iter().map(|one| (&one.conversation, one.read)).collect();
         self.rooms.each(|room| match now.get(room.head.conversation()) {
-            Some(read) => room.read.set(*read),
+            Some(read) => {
+                room.read.set(*read);
+                if room.part.get() == Part::MayBeBack {
+                    room.part.set(Part::Takes);
+                }
+            }
             None => left.push(room.head.conversation().clone()),
         });
         let held = self.hold_rooms(followed).await?;
@@ -230,8 +272,17 @@ impl Session {
         self.rooms.one_behind(self.shared().heads.since());
     }
 
-    /// Something that has just been said in a room; without a frame it is too large for that.
-    pub(super) fn deliver_room(&self, seq: Seq, publication: &Publication) {
+    /// Something that has just been said in a room; without a frame it is too large for that. Who leaves with it hears nothing after
+    /// that: what is said in a room is heard in the order of its log.
+    pub(super) fn deliver_room(&self, seq: Seq, turn: Option<&Turn>, publication: &Publication) {
+        let own = turn.filter(|turn| self.signed_in().is_some_and(|member| member.user == turn.user));
+        let mut is_heard = false;
+        self.rooms.with(publication.channel(), |_, room| {
+            is_heard = own.map_or_else(|| room.is_heard(), |turn| room.turn(turn.leaves));
+        });
+        if !is_heard {
+            return;
+        }
         if self.link.queued() <= PAUSE_BYTES
             && let Some(frame) = publication.frame(self.flavour)
         {
@@ -257,6 +308,9 @@ impl Session {
         })?;
         let mut news = None;
         self.rooms.with(&name, |_, room| {
+            if !room.is_heard() {
+                return;
+            }
             // A newer one may have been pushed meanwhile, and then this would take back what is unread.
             if room.told.get().is_none_or(|told| told < newest.seq) {
                 news = Some(room.read.get());

@@ -4,7 +4,9 @@ use naru_ledger::{
     Body, ClientId, Conversation as Name, Generation, Kind, Level, Millis, Mode, Seq, User, Version,
 };
 
-use super::{About, Bodies, Content, Deciding, Decision, LedgerChange, Reads, Undecided, readable, role};
+use super::{
+    About, Bodies, Content, Deciding, Decision, LedgerChange, Reads, Undecided, entry, readable, role,
+};
 use crate::{
     keyspace,
     ledger::{Conversation, Id},
@@ -58,19 +60,34 @@ impl<B: Bodies> Deciding<'_, B> {
     pub(super) fn append(&mut self, append: &Append) -> Decision<Appended, B> {
         let Append { conversation, sender, client_id, said, level } = append;
         let signed = Signed { conversation, sender, client_id, level: *level };
-        Ok(self.write(signed, &Draft::Said(said), true)?.appended)
+        self.write_open(signed, &Draft::Said(said))
     }
 
     pub(super) fn edit(&mut self, edit: &Edit) -> Decision<Appended, B> {
         let Edit { conversation, sender, client_id, target, body, level } = edit;
         let signed = Signed { conversation, sender, client_id, level: *level };
-        Ok(self.write(signed, &Draft::Edit { target: *target, body }, true)?.appended)
+        self.write_open(signed, &Draft::Edit { target: *target, body })
     }
 
     pub(super) fn delete(&mut self, delete: &Delete) -> Decision<Appended, B> {
         let Delete { conversation, sender, client_id, target, level } = delete;
         let signed = Signed { conversation, sender, client_id, level: *level };
-        Ok(self.write(signed, &Draft::Delete { target: *target }, true)?.appended)
+        self.write_open(signed, &Draft::Delete { target: *target })
+    }
+
+    /// What is left to be delivered. Who follows the room by its channel is told at once.
+    fn write_open(&mut self, signed: Signed<'_>, draft: &Draft<'_>) -> Decision<Appended, B> {
+        let name = signed.conversation;
+        let Outcome { appended, content, .. } = self.write(signed, draft, true)?;
+        let edited = match draft {
+            Draft::Edit { body, .. } => Some(Body::clone(body)),
+            Draft::Said(_) | Draft::Delete { .. } => None,
+        };
+        if let Some(content) = content {
+            let at = (appended.seq, appended.prev, appended.count);
+            self.say_in_room(appended.mode, || entry(name, at, content, edited));
+        }
+        Ok(appended)
     }
 
     /// A send's part of it: what is new is delivered with it, and not left open.

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use naru_ledger::answer::{Appended, Delivered, Open, PointerKind, Refused};
+use naru_ledger::answer::{Appended, Delivered, Entry, Open, PointerKind, Refused};
 use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
@@ -46,10 +46,12 @@ impl<B: Bodies> Deciding<'_, B> {
         if appended.repeat {
             self.changes.push(LedgerChange::Done { conversation: number, seq });
         }
-        if is_to_be_told(mode, &to) {
+        // What is a repeat was said there when it was written.
+        let in_room = mode == Mode::Broadcast && !appended.repeat;
+        if in_room || is_to_be_told(&to) {
             let entry = entry(name, (seq, appended.prev, count), content, None);
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
-            self.news = Some(News { conversation, seq, kind, mode, to, entry: Some(entry) });
+            self.news = Some(News { conversation, seq, kind, in_room, to, entry: Some(entry) });
         }
         Ok(appended)
     }
@@ -82,12 +84,23 @@ impl<B: Bodies> Deciding<'_, B> {
         // Whoever is there twice is reached once: the second time nothing changes.
         let to = to.iter().filter(|recipient| is_rising || once.insert(&recipient.user));
         let delivered = self.reach(&fresh, to.map(|recipient| (&recipient.user, part(recipient))));
-        if is_to_be_told(mode, &delivered) {
+        if is_to_be_told(&delivered) {
             let entry = readable(self.entry(name, conversation, seq))?.flatten();
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
-            self.news = Some(News { conversation, seq, kind, mode, to: delivered.clone(), entry });
+            let to = delivered.clone();
+            self.news = Some(News { conversation, seq, kind, in_room: false, to, entry });
         }
         Ok(delivered)
+    }
+
+    /// Who follows a room of this mode by its channel is told of what is written there.
+    pub(super) fn say_in_room(&mut self, mode: Mode, entry: impl FnOnce() -> Entry) {
+        if mode == Mode::Broadcast {
+            let entry = entry();
+            let (conversation, kind) = (entry.conversation.clone(), PointerKind::Entry(entry.kind()));
+            let (seq, to, entry) = (entry.seq, Vec::new(), Some(entry));
+            self.news = Some(News { conversation, seq, kind, in_room: true, to, entry });
+        }
     }
 
     /// Sees to it that an entry has come into inboxes. Nobody is there twice.
@@ -172,8 +185,8 @@ fn check_part(name: &Name, user: &User) -> Result<(), Refused> {
 }
 
 /// Whether any server has to hear of it.
-fn is_to_be_told(mode: Mode, to: &[Delivered]) -> bool {
-    mode == Mode::Broadcast || to.iter().any(|delivered| !delivered.servers.is_empty())
+fn is_to_be_told(to: &[Delivered]) -> bool {
+    to.iter().any(|delivered| !delivered.servers.is_empty())
 }
 
 /// All whom an entry is for, in byte order: of a room's, those of its members who had joined by then.

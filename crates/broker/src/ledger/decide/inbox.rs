@@ -5,7 +5,7 @@ use naru_ledger::answer::{
     Unread,
 };
 use naru_ledger::op::{Ack, Read, Resume};
-use naru_ledger::{Conversation as Name, Device, Mode, Seq, Useq, User};
+use naru_ledger::{Conversation as Name, Device, Seq, Useq, User};
 
 use super::{Bodies, Deciding, Decision, LedgerChange, News, Person, page_of};
 use crate::ledger::person::{Record, With};
@@ -112,8 +112,8 @@ impl<B: Bodies> Deciding<'_, B> {
         let servers = self.ledger.routes.servers(user, self.now);
         if !servers.is_empty() {
             let to = vec![Delivered { user: user.clone(), useq, after: seq, servers }];
-            let (kind, mode) = (PointerKind::Read, Mode::FanOut);
-            self.news = Some(News { conversation: name.clone(), seq, kind, mode, to, entry: None });
+            let kind = PointerKind::Read;
+            self.news = Some(News { conversation: name.clone(), seq, kind, in_room: false, to, entry: None });
         }
         Ok(unread(&after, conversation))
     }

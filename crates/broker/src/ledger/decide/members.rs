@@ -2,7 +2,7 @@ use naru_ledger::answer::{Changed, Member, Members, Refused, Written};
 use naru_ledger::op::{Change, Membership};
 use naru_ledger::{Conversation as Name, Millis, Mode, Role, Seq, User, Version};
 
-use super::{About, Bodies, Content, Conversation, Deciding, Decision, LedgerChange, page_of, role};
+use super::{About, Bodies, Content, Conversation, Deciding, Decision, LedgerChange, entry, page_of, role};
 
 impl<B: Bodies> Deciding<'_, B> {
     pub(super) fn membership(&mut self, membership: &Membership) -> Decision<Changed, B> {
@@ -39,7 +39,8 @@ impl<B: Bodies> Deciding<'_, B> {
             |about| Content { at: Millis(0), sender: user.clone(), client_id: None, about, body: None };
         let mut end = self.end(&name);
         let (number, version) = (end.number, version.next());
-        let (next, _) = self.push(&name, &mut end, content(said), None, true);
+        let (next, said) = self.push(&name, &mut end, content(said), None, true);
+        self.say_in_room(mode, || entry(&name, (next.seq, next.prev, next.count), said, None));
         let (user, role, seq) = (user.clone(), change.role(), next.seq);
         self.changes.push(LedgerChange::Member { conversation: number, version, user, role, seq });
         let mut written = Written { seq, at: next.at, prev: next.prev, count: next.count, switched: None };

@@ -9,7 +9,7 @@ mod retention;
 
 use bytes::Bytes;
 use naru_ledger::answer::{self, Answer, Delivered, Entry, PointerKind, Refused, Text};
-use naru_ledger::{Conversation as Name, Limits, Millis, Mode, Op, Role, Seq, User};
+use naru_ledger::{Conversation as Name, Limits, Millis, Op, Role, Seq, User};
 
 use super::{About, Bounds, Content, Conversation, Ledger, LedgerChange, NUMBER_MAX, Person, Reads};
 use crate::{keyspace::Place, numbered::Number};
@@ -33,13 +33,15 @@ pub(crate) struct Decided {
     pub(crate) news: Option<News>,
 }
 
-/// What servers are to be told: each of those of a recipient once, and in broadcast mode the room's channel.
+/// What servers are to be told: each of those of a recipient once, and who follows the room, on its channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct News {
     pub(crate) conversation: Name,
     pub(crate) seq: Seq,
     pub(crate) kind: PointerKind,
-    pub(crate) mode: Mode,
+    /// Whether it is said on the room's channel. In broadcast mode that is with its writing and at no other time: so what is said
+    /// there is in the order of the log.
+    pub(crate) in_room: bool,
     /// Those for whom something has changed, with their servers.
     pub(crate) to: Vec<Delivered>,
     /// There unless it is about a read, no server is to be told, or it cannot be read.

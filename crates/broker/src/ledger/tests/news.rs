@@ -1,6 +1,6 @@
 use naru_ledger::answer::{Content, Delivered, Entry, PointerKind};
-use naru_ledger::op::{Deliver, From, History, Read, Recipient};
-use naru_ledger::{Answer, Kind, Limits, Mode, Op, Seq, Server};
+use naru_ledger::op::{Change, Delete, Deliver, Edit, From, History, Membership, Read, Recipient};
+use naru_ledger::{Answer, ClientId, Kind, Level, Limits, Mode, Op, Role, Room, Seq, Server};
 
 use super::super::News;
 use super::world::{World, message, name, user};
@@ -80,7 +80,66 @@ fn a_room_in_broadcast_mode_is_told_whoever_is_connected() {
     world.join("room:r", "alice");
     world.join("room:r", "bob");
     let news = world.run(&Op::Send(message("room:r", "alice", "1", 4, &["bob", "carol"]))).news.unwrap();
-    assert_eq!(news.mode, Mode::Broadcast);
+    assert!(news.in_room);
     assert_eq!(told(&news), [("alice", 1, 3, vec![]), ("bob", 1, 3, vec![])]);
     assert_eq!(body(news.entry.as_ref()), 4);
+}
+
+#[test]
+fn whatever_is_written_in_a_room_in_broadcast_mode_is_said_there_with_its_writing_and_only_then() {
+    let mut world = World::new(Limits { members_max: 1, ..Limits::default() });
+    let room = Room::parse("room:r").unwrap();
+    let member =
+        |name: &str, change| Op::Membership(Membership { room: room.clone(), user: user(name), change });
+    let sign = |id: &str| (name("room:r"), user("alice"), ClientId::parse(id).unwrap());
+    let edit = |id: &str| {
+        let (conversation, sender, client_id) = sign(id);
+        let (target, body, level) = (Seq(4), "\"b\"".as_bytes().into(), Level::Fsync);
+        Op::Edit(Edit { conversation, sender, client_id, target, body, level })
+    };
+    let delete = |id: &str| {
+        let (conversation, sender, client_id) = sign(id);
+        Op::Delete(Delete { conversation, sender, client_id, target: Seq(4), level: Level::Fsync })
+    };
+    assert_eq!(world.run(&member("alice", Change::Make)).news, None);
+    assert_eq!(world.run(&member("bob", Change::Join(Role::Member))).news, None, "with it the mode changes");
+    let deeds = [
+        Op::Send(message("room:r", "alice", "1", 4, &[])),
+        member("carol", Change::Join(Role::Member)),
+        member("carol", Change::Role(Role::Reader)),
+        edit("2"),
+        Op::Append(message("room:r", "alice", "3", 4, &[])),
+        member("carol", Change::Leave),
+        delete("4"),
+    ];
+    let mut said = Vec::new();
+    for deed in &deeds {
+        let news = world.run(deed).news.unwrap();
+        assert!(news.in_room, "{deed:?}");
+        said.push(news.entry.unwrap());
+        assert!(
+            world.run(deed).news.is_none_or(|news| !news.in_room),
+            "a repeat is not said again: {deed:?}"
+        );
+    }
+    let first = said[0].seq.0;
+    assert!(said.iter().enumerate().all(|(n, entry)| entry.seq.0 == first + n as u64), "{said:?}");
+    assert_eq!(said[3].body().map(|body| body.as_bytes().to_vec()), Some(b"\"b\"".to_vec()));
+
+    // What comes into inboxes later is told there.
+    world.hold("one", &["carol"]);
+    let left = &said[5];
+    let to = vec![Recipient { user: user("carol"), mentioned: false }];
+    let deliver = Deliver {
+        conversation: name("room:r"),
+        seq: left.seq,
+        count: left.count,
+        sender: user("carol"),
+        kind: Kind::Leave,
+        mode: Mode::Broadcast,
+        to,
+    };
+    let news = world.run(&Op::Deliver(deliver)).news.unwrap();
+    assert!(!news.in_room);
+    assert_eq!(told(&news), [("carol", 1, left.seq.0 - 1, vec!["one"])]);
 }

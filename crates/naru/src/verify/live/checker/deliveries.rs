@@ -11,7 +11,8 @@
 //!   first left the ring before the device had acknowledged it. If that is the very offset the entry came with before on the
 //!   same connection, a mark has to show that it was such a replay.
 //!
-//! Any other repeat is a fault, and so is an offset that goes back within a connection.
+//! Any other repeat is a fault, and so is an offset that goes back within a connection. What is heard in the channel of a room of many
+//! rises within a connection; not all of it has to be heard there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -62,6 +63,8 @@ struct Link<'a> {
     had: HashMap<Key<'a>, Option<u64>>,
     /// Repeats at the last offset, which a replay may explain.
     doubts: Vec<Fault>,
+    /// The last that was heard in each room of many.
+    heard: HashMap<&'a str, u64>,
 }
 
 struct Sweep<'a, 'l> {
@@ -114,7 +117,10 @@ impl<'a> Sweep<'a, '_> {
                 device.acked = device.acked.max(*offset);
             }
             What::Pushed { device, offset, entry, .. } => self.pushed(*device, *offset, entry),
-            What::Heard { device, entry, .. } if entry.is_logged() => self.has(*device, entry),
+            What::Heard { device, link, entry } if entry.is_logged() => {
+                self.heard(*device, *link, entry);
+                self.has(*device, entry);
+            }
             What::Ok { device, answer: super::super::history::Answer::Page { entries }, .. } => {
                 entries.iter().for_each(|entry| self.has(*device, entry));
             }
@@ -138,6 +144,21 @@ impl<'a> Sweep<'a, '_> {
 
     fn fault(&mut self, verdict: Verdict, about: About, text: String) {
         self.faults.push(Fault { verdict, text, about });
+    }
+
+    /// In the channel of a room of many.
+    fn heard(&mut self, number: usize, link: u64, entry: &'a Entry) {
+        let Entry { conversation, seq, from, id, .. } = entry;
+        let it = &mut self.devices[number].link;
+        if it.number != link {
+            return;
+        }
+        let before = it.heard.insert(conversation, *seq).unwrap_or_default();
+        if *seq <= before {
+            let text = format!("{} heard {before} of {conversation} before {seq}", self.name(number));
+            let about = About::of(conversation, [*seq, before]).and_sent(from, id).and_device(number);
+            self.fault(Verdict::Order, about, text);
+        }
     }
 
     /// An entry came in another way than by the inbox, as in rooms of many.

@@ -541,3 +541,16 @@ fn a_room_of_many_is_not_heard_to_its_end() {
     let found: Vec<_> = check(&story.ended_as_broadcast()).faults.iter().map(|fault| fault.verdict).collect();
     assert_eq!(found, [Verdict::Undelivered]);
 }
+
+#[test]
+fn a_room_of_many_is_heard_out_of_order() {
+    let mut story = Story::begin();
+    for seq in [story.says_unheard("a1"), story.says_unheard("a2")] {
+        story.gets(ALICE, seq);
+        story.hears(BOB, seq);
+    }
+    story.hears(LAPTOP, 2);
+    story.hears(LAPTOP, 1);
+    let found: Vec<_> = check(&story.ended_as_broadcast()).faults.iter().map(|fault| fault.verdict).collect();
+    assert_eq!(found, [Verdict::Order]);
+}
