@@ -8,7 +8,9 @@ use naru_resp::{Command, ReplyWriter, parse_integer};
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{integer, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    arguments::{
+        integer, repeating, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number,
+    },
     kill::kill,
 };
 use crate::{
@@ -185,15 +187,14 @@ fn set_info(client: &Client, attribute: &[u8], value: &[u8]) -> Result<(), Refus
     match shown.as_str() {
         "lib-name" => labels.lib_name = value?,
         "lib-ver" => labels.lib_version = value?,
-        _ => return Err(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(attribute)).into()),
+        _ => return Err(repeating("ERR Unrecognized option '", attribute, "'")),
     }
     Ok(())
 }
 
 /// The class of clients called so.
 pub(super) fn class(name: &[u8]) -> Result<Class, Refusal> {
-    let unknown = || format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name));
-    Class::named(name).ok_or_else(|| unknown().into())
+    Class::named(name).ok_or_else(|| repeating("ERR Unknown client type '", name, "'"))
 }
 
 /// `CLIENT REPLY ON|OFF|SKIP`; only `ON` is answered.
