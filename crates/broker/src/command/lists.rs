@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, wrong_number},
+    arguments::{Arguments, integer, integer_within, syntax_error, wrong_number},
     real::real,
 };
 use crate::{
@@ -178,7 +178,7 @@ pub(super) fn lpos(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             return Err(syntax_error());
         }
         if arguments.takes("rank") {
-            search.rank = arguments.next_integer()?;
+            search.rank = integer_within(arguments.next()?, -i64::MAX..=i64::MAX)?;
             if search.rank == 0 {
                 return Err("ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use \
                             negative to start from the end of the list"
