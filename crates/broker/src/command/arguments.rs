@@ -1,4 +1,7 @@
-use std::ops::RangeInclusive;
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use naru_resp::{Command, parse_integer};
 
@@ -70,6 +73,24 @@ pub(crate) fn database(argument: &[u8]) -> Result<(), Refusal> {
         0 => Ok(()),
         _ => Err("ERR DB index is out of range".into()),
     }
+}
+
+/// How long to wait, in milliseconds.
+pub(crate) fn timeout(argument: &[u8]) -> Result<Duration, Refusal> {
+    let millis = parse_integer(argument)
+        .ok_or_else(|| Refusal::from("ERR timeout is not an integer or out of range"))?;
+    timeout_of(millis)
+}
+
+/// So long, if that ends before the clock's numbers do.
+pub(crate) fn timeout_of(millis: i64) -> Result<Duration, Refusal> {
+    let timeout = u64::try_from(millis).map_err(|_| Refusal::from("ERR timeout is negative"))?;
+    let timeout = Duration::from_millis(timeout);
+    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(timeout);
+    if i64::try_from(end.as_millis()).is_err() {
+        return Err("ERR timeout is out of range".into());
+    }
+    Ok(timeout)
 }
 
 /// Reads arguments one after the other.

@@ -1,15 +1,12 @@
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use naru_fanout::{Peer, PeerId};
-use naru_resp::{Command, ReplyWriter, parse_integer};
+use naru_resp::{Command, ReplyWriter};
 
 use super::{
     Context, Flow, Outcome, Refusal,
     arguments::{
-        integer, repeating, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number,
+        integer, repeating, syntax_error, timeout, unknown_or_wrong_number, unknown_subcommand, wrong_number,
     },
     kill::kill,
 };
@@ -229,10 +226,7 @@ fn pause(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         Some(b"write") => Paused::Writes,
         Some(_) => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
     };
-    let milliseconds = parse_integer(command.arg(2))
-        .ok_or_else(|| Refusal::from("ERR timeout is not an integer or out of range"))?;
-    let milliseconds = u64::try_from(milliseconds).map_err(|_| Refusal::from("ERR timeout is negative"))?;
-    context.core.shared().pause.begin(what, Duration::from_millis(milliseconds));
+    context.core.shared().pause.begin(what, timeout(command.arg(2))?);
     context.reply(|writer| writer.simple("OK"))
 }
 

@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, Refusal,
-    arguments::{Arguments, integer, integer_within, syntax_error, wrong_number},
+    arguments::{Arguments, integer, integer_within, syntax_error, timeout_of, wrong_number},
     real::real,
 };
 use crate::{
@@ -231,9 +231,9 @@ fn timeout(argument: &[u8]) -> Result<Option<Duration>, Refusal> {
     let seconds =
         real(argument).ok_or_else(|| Refusal::from("ERR timeout is not a float or out of range"))?;
     let millis = (seconds * 1000.0).ceil();
-    // What is more than a number holds is negative to Redis.
-    if millis < 0.0 || millis >= i64::MAX as f64 {
-        return Err("ERR timeout is negative".into());
+    if millis >= i64::MAX as f64 {
+        return Err("ERR timeout is out of range".into());
     }
-    Ok((millis > 0.0).then(|| Duration::from_millis(millis as u64)))
+    let timeout = timeout_of(millis as i64)?;
+    Ok((!timeout.is_zero()).then_some(timeout))
 }

@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, wrong_number},
+    arguments::{Arguments, syntax_error, timeout, wrong_number},
 };
 use crate::{
     keeper::{After, BadArgument, Op, ReadGroup, SetId, StreamOp},
@@ -194,7 +194,7 @@ impl ReadOptions {
                 let count = arguments.next_integer()?;
                 options.count = usize::try_from(count).ok().filter(|count| *count > 0);
             } else if arguments.takes_before_value("block") {
-                options.block = Some(timeout(arguments.next()?)?);
+                options.block = Some(Some(timeout(arguments.next()?)?).filter(|timeout| !timeout.is_zero()));
             } else if arguments.takes_before_value("streams") {
                 options.streams = Some(ReadStreams::of(command, arguments.left(), for_group)?);
                 break;
@@ -234,13 +234,6 @@ impl ReadStreams {
         let ReadStreams { first, count } = self;
         (first..first + count).map(move |at| (command.arg(at), command.arg(at + count)))
     }
-}
-
-fn timeout(argument: &[u8]) -> Result<Option<Duration>, Refusal> {
-    let millis =
-        integer(argument).map_err(|_| Refusal::from("ERR timeout is not an integer or out of range"))?;
-    let millis = u64::try_from(millis).map_err(|_| Refusal::from("ERR timeout is negative"))?;
-    Ok((millis > 0).then(|| Duration::from_millis(millis)))
 }
 
 /// From where XREADGROUP reads; none for what is new.
