@@ -19,6 +19,8 @@ FAR = ["1000", "2000", "100000"]
 
 def command(rng):
     key, number, value = (lambda: rng.choice(KEYS)), (lambda: rng.choice(NUMBERS)), (lambda: rng.choice(VALUES))
+    # Since 7.2 the least is none.
+    rank = lambda: rng.choice(NUMBERS[:10])
     side = lambda: rng.choice(["LEFT", "RIGHT"])
     values = lambda: [value() for _ in range(rng.randint(1, 5))]
     some = lambda *options: rng.choice([[], [], *options])
@@ -37,7 +39,7 @@ def command(rng):
             lambda: ["LLEN", key()],
             lambda: ["LRANGE", key(), number(), number()],
             lambda: ["LINDEX", key(), number()],
-            lambda: ["LPOS", key(), value(), *some(["RANK", number()]), *some(["COUNT", number()]), *some(["MAXLEN", number()])],
+            lambda: ["LPOS", key(), value(), *some(["RANK", rank()]), *some(["COUNT", number()]), *some(["MAXLEN", number()])],
             lambda: ["LREM", key(), number(), value()],
             lambda: ["LTRIM", key(), rng.choice(["0", "1", "-5"]), rng.choice(["-1", "-2", "8"])],
             lambda: ["LINSERT", key(), rng.choice(["BEFORE", "AFTER"]), value(), value()],

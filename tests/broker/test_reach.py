@@ -195,9 +195,15 @@ def test_an_address_that_may_be_missing_is_not_missed(naru, tmp_path):
     refused(naru.run("broker", "--config", tmp_path / "naru.conf"), "192.0.2.1", "--bind")
 
 
-def test_a_slip_in_a_name_is_pointed_out_and_a_broken_line_refused(naru, tmp_path):
-    program, _ = configured(naru, tmp_path, f"port {free_port()}\nappendonly no\nrequire-pass x\n")
-    assert "naru.conf:3: require-pass is no parameter, of Redis or of Naru: did you mean requirepass?" in program.log()
+@pytest.mark.parametrize("slip, meant", [("requirepas", "requirepass"), ("protected-mod", "protected-mode")])
+def test_a_slip_in_a_name_keeps_the_broker_from_starting_open(naru, tmp_path, slip, meant):
+    (tmp_path / "naru.conf").write_text(f"port {free_port()}\nappendonly no\n{slip} secret\n")
+    done = naru.run("broker", "--config", tmp_path / "naru.conf")
+    refused(done, f"naru.conf:3: {slip} is no parameter, of Redis or of Naru: did you mean {meant}?")
+    assert "secret" not in done.stderr
+
+
+def test_a_broken_line_is_refused(naru, tmp_path):
     (tmp_path / "naru.conf").write_text('port 1\nrequirepass "secret\n')
     done = naru.run("broker", "--config", tmp_path / "naru.conf")
     refused(done, "naru.conf:2", "quotes")

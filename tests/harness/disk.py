@@ -1,8 +1,9 @@
-"""A disk that can be filled up."""
+"""Disks that fail: one that can be filled up, and one that cannot write what it took."""
 
 import os
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,19 @@ def small_disk(folder):
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+class FailingSync:
+    """What has one sync of a program fail, which is started with this environment."""
+
+    def __init__(self, folder):
+        library, self.wish = folder / "failing_sync.so", folder / "fail-sync"
+        source = Path(__file__).with_name("failing_sync.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        self.env = {"LD_PRELOAD": str(library), "FAIL_SYNC": str(self.wish)}
+
+    def fail_next(self):
+        self.wish.touch()
+
+    def has_failed(self):
+        return not self.wish.exists()

@@ -88,11 +88,11 @@ class Naru:
     def start(self, name, *arguments, **options):
         return self.programs.start(name, [BINARY, "--log-format", "json", *arguments], **options)
 
-    def broker(self, *arguments, port=0, data=None):
+    def broker(self, *arguments, port=0, data=None, env=None):
         """A broker that stores in `data`, or else in memory."""
         storage = ["--memory"] if data is None else ["--data", data]
         arguments = [*storage, *on_two_cores(arguments), *arguments]
-        program = self.start("broker", "broker", "--port", port, *arguments)
+        program = self.start("broker", "broker", "--port", port, *arguments, env=env)
         ready = program.wait_for(lambda it: logged(it, "the broker is ready"), "no word of being ready")
         return Broker(program, ready["address"], arguments)
 

@@ -37,6 +37,22 @@ class RawStream:
         """So many bytes, and no more."""
         return self.socket.recv(count)
 
+    def chunks(self):
+        """What each chunk holds that comes whole from here on; the last one ends the answer, and the connection."""
+        data = b""
+        while more := self.socket.recv(1 << 16):
+            data += more
+        # What was read so far ends in the midst of one.
+        data, chunks = data[data.index(b"\n\r\n") + 3 :], []
+        while True:
+            length, data = data.split(b"\r\n", 1)
+            held, end, data = data[: int(length, 16)], data[int(length, 16) :][:2], data[int(length, 16) + 2 :]
+            assert end == b"\r\n", "a chunk is cut"
+            if not held:
+                assert data == b""
+                return chunks
+            chunks.append(held)
+
     def read_all(self):
         """How many bytes come until the server ends the connection."""
         count = 0

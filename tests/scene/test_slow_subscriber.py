@@ -1,17 +1,33 @@
 """Subscribers that do not read for a while, of channels that keep what is published and of those that do not."""
 
+import json
 import re
+import signal
+import time
+import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
+from harness import sdks
 from harness.raw_client import RawClient
+from harness.raw_stream import RawStream
 from harness.resp import Wire
 from harness.sdks import token_of
+from harness.waiting import eventually
 
 LARGE = "x" * 50_000
 COUNT = 200
 
-NAMESPACES = """
+METRICS_TOKEN = "token of the metrics"
+
+NAMESPACES = (
+    f"""
+[metrics]
+on_clients_port = true
+token = "{METRICS_TOKEN}"
+"""
+    """
 [channel.without_namespace]
 allow_subscribe_for_client = true
 allow_publish_for_client = true
@@ -32,6 +48,7 @@ history_size = 10
 history_ttl = "1h"
 force_recovery = true
 """
+)
 
 pytestmark = pytest.mark.brokers("naru", "redis")
 
@@ -49,8 +66,8 @@ def slow(server):
     """Connects somebody who does not read, with these channels."""
     here = []
 
-    def connect(*channels, user="slow"):
-        client = RawClient(server.port, token_of(user))
+    def connect(*channels, user="slow", **how):
+        client = RawClient(server.port, token_of(user), **how)
         here.append(client)
         for channel in channels:
             client.command("subscribe", {"channel": channel})
@@ -73,6 +90,40 @@ def publisher(server, people):
         assert len(alice.heard(channel, count)) == count
 
     return publish
+
+
+@pytest.fixture
+def measured(server):
+    """A number of the server's metrics."""
+
+    def read(name):
+        headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers=headers)
+        with urllib.request.urlopen(request) as page:
+            found = re.search(rf"^{re.escape(name)} (\d+)", page.read().decode(), re.M)
+        # There is none before the first.
+        return int(found[1]) if found else 0
+
+    return read
+
+
+@pytest.fixture
+def flood(server, people, measured):
+    """Publishes in a channel until the server gives somebody up."""
+
+    def publish(channel):
+        alice = people("flooder", server)
+        before = measured(SLOW)
+        for n in range(1, 1000):
+            alice.call("publish", channel=channel, data=[n, LARGE])
+            if measured(SLOW) > before:
+                return
+        raise AssertionError("nobody is too slow")
+
+    return publish
+
+
+SLOW = 'naru_disconnects_total{code="3008"}'
 
 
 def pushed(messages, channel):
@@ -106,10 +157,10 @@ def test_one_who_is_farther_behind_than_is_kept_is_told_so(slow, publisher):
     assert offsets == list(range(1, len(offsets) + 1)) and len(offsets) < COUNT
 
 
-def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher):
-    reader = slow("kept:a", "plain")
+def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher, flood):
+    reader = slow("kept:a", "plain", receive_buffer_bytes=ROOMY)
     publisher("kept:a", 3, data=lambda n: n)
-    publisher("plain", 400)
+    flood("plain")
     stands, end = None, {}
     for message in reader.messages():
         end = message
@@ -118,13 +169,83 @@ def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher):
         elif message.get("push", {}).get("channel") == "kept:a":
             stands["offset"] += 1
             assert message["push"]["pub"]["offset"] == stands["offset"]
-    # The close frame is the last that comes, if there is room for it.
-    assert end.get("close") in (None, 3008), end
+    assert end == {"close": 3008, "reason": "slow"}
     again = slow()
     again.command("subscribe", {"channel": "kept:a", "recover": True, **stands})
     sub = next(it["subscribe"] for it in again.messages() if "subscribe" in it)
     assert sub["recovered"]
     assert [it["data"] for it in sub.get("publications", [])] == list(range(stands["offset"] + 1, 4))
+
+
+# Read from within the second that the server gives, what is ahead of the last words comes in time.
+ROOMY = 1 << 16
+
+
+def test_one_who_reads_on_in_time_is_told_so_behind_whole_frames(slow, flood):
+    reader = slow("plain", receive_buffer_bytes=ROOMY)
+    flood("plain")
+    messages = list(reader.messages())
+    numbers = [it["pub"]["data"][0] for it in pushed(messages, "plain")]
+    assert numbers == list(range(1, len(numbers) + 1)) and numbers
+    assert messages[-1] == {"close": 3008, "reason": "slow"}
+
+
+@pytest.mark.parametrize("transport", ["http_stream", "sse"])
+def test_one_over_plain_http_is_told_so_behind_whole_messages(server, flood, transport):
+    reader = RawStream(transport, server.port, token_of("slow"), ["plain"], receive_buffer_bytes=ROOMY)
+    flood("plain")
+    messages = [json.loads(it.removeprefix(b"data: ")) for it in reader.chunks()]
+    reader.close()
+    numbers = [it["pub"]["data"][0] for it in pushed(messages, "plain")]
+    assert numbers == list(range(1, len(numbers) + 1)) and numbers
+    assert messages[-1]["push"]["disconnect"] == {"code": 3008, "reason": "slow"}
+
+
+def test_those_who_never_read_are_gone_soon(server, slow, flood, measured, people):
+    people("flooder", server)
+    before = measured("process_open_fds")
+    readers = [slow("plain"), RawStream("http_stream", server.port, token_of("slow"), ["plain"])]
+    assert measured("process_open_fds") >= before + len(readers)
+    began = time.monotonic()
+    flood("plain")
+    eventually(lambda: measured(SLOW) == len(readers), "not all are given up")
+    # One connection more is the flooder's.
+    eventually(lambda: measured("process_open_fds") <= before + 1, "connections are left")
+    assert time.monotonic() - began < 10
+    readers[1].close()
+
+
+@contextmanager
+def stopped(program):
+    program.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        program.process.send_signal(signal.SIGCONT)
+
+
+def test_a_library_is_told_so_and_comes_back_to_all_that_is_kept(server, programs, people, flood):
+    library = sdks.js(programs)
+    client = library.open(server.url, token=token_of("slow"))
+    client.wait("connected")
+    for channel in ("kept:a", "plain"):
+        client.subscribe(channel)
+    alice = people("alice", server)
+
+    def say(first, end):
+        for n in range(first, end):
+            alice.call("publish", channel="kept:a", data=n)
+
+    say(1, 4)
+    client.heard("kept:a", 3)
+    with stopped(library.program):
+        say(4, 6)
+        flood("plain")
+        say(6, 8)
+    client.wait("connecting", code=3008, reason="slow")
+    client.wait("connected", 2)
+    assert client.heard("kept:a", 7) == list(range(1, 8))
+    client.call("disconnect")
 
 
 def read_from(broker):

@@ -73,10 +73,10 @@ def test_a_connection_is_renewed_when_its_token_runs_out(naru, server, sdk):
 
 
 def test_a_token_can_grant_channels(naru, broker, server, sdk, people):
-    token = jwt.signed({"sub": "alice", "channels": ["private:room"]}, SECRET)
+    token = jwt.signed({"sub": "alice", "channels": ["private-room"]}, SECRET)
     client = sdk.client(server.url, token=token)
     client.wait("connected")
-    client.wait("server subscribed", channel="private:room")
+    client.wait("server subscribed", channel="private-room")
     other = jwt.signed({"sub": "mallory", "channels": ["inbox:alice"]}, SECRET)
     refused = sdk.client(server.url, token=other)
     eventually(lambda: refused.seen("error") or refused.seen("disconnected"), "an inbox was granted")

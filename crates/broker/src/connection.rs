@@ -392,7 +392,8 @@ impl Conversation {
                 Ok(Some(next)) => next,
                 Ok(None) => break Pause::Hungry,
                 Err(malformed) => {
-                    Context { core: &self.core, client: &self.client }.refuse(&format!("ERR {malformed}"));
+                    Context { core: &self.core, client: &self.client }
+                        .refuse(format!("ERR {malformed}").as_bytes());
                     consumed = input.len();
                     break Pause::Ended;
                 }

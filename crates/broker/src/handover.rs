@@ -59,7 +59,7 @@ impl Handover {
         if count < JOBS_GATHERED_MAX {
             core.end_turn_soon();
         } else {
-            handover.leave();
+            handover.hand_over();
         }
         Put::Taken
     }
@@ -72,7 +72,7 @@ impl Handover {
 
     /// Sends a job at once, behind those that are here, and waits for a place if there is none.
     pub(crate) async fn send(&self, job: Job) -> Result<(), SendError<Job>> {
-        self.leave();
+        self.hand_over();
         self.keeper.send(job).await
     }
 
@@ -92,7 +92,7 @@ impl Handover {
                 }
             }
             Beside::Busy if handover.may_wait() => core.end_turn_soon(),
-            Beside::Busy | Beside::Refused => handover.leave(),
+            Beside::Busy | Beside::Refused => handover.hand_over(),
         }
     }
 
@@ -104,7 +104,7 @@ impl Handover {
     }
 
     /// What is here goes to the keeper: who asks for something from here on finds it done.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn hand_over(&self) {
         self.waits_since.set(None);
         self.jobs.borrow_mut().drain(..).for_each(|(place, job)| drop(place.send(job)));
     }
@@ -112,6 +112,6 @@ impl Handover {
 
 impl Drop for Handover {
     fn drop(&mut self) {
-        self.leave();
+        self.hand_over();
     }
 }

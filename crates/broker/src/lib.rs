@@ -17,6 +17,7 @@
 mod acl;
 mod addresses;
 mod broker;
+mod c_string;
 mod channels;
 mod class;
 mod client;

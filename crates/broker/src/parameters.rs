@@ -1,4 +1,4 @@
-use crate::config::{Config, NotSet, find};
+use crate::config::{Config, NotSet, PARAMETERS, find};
 
 /// Parameters to start a broker with, under Redis's names, as `CONFIG SET` takes them.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,11 @@ impl Parameters {
     /// Whether `CONFIG SET` can change a parameter of that name, in any case.
     pub fn has(name: &str) -> bool {
         find(name.as_bytes()).is_some_and(|parameter| !parameter.is_fact())
+    }
+
+    /// The names of all that there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PARAMETERS.iter().filter(|parameter| !parameter.is_fact()).map(|parameter| parameter.name)
     }
 
     /// Sets one that [exists](Self::has); of two values for one parameter the later holds.

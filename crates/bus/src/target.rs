@@ -98,11 +98,12 @@ fn parse_url(scheme: &str, url: &str) -> Result<(String, u16, RedisConnectionInf
 }
 
 const NO_HOST: &str = "this one names no host";
+const NO_NAME: &str = "this one's host is no name: one has letters, digits, -, . and _";
 const NO_PORT: &str = "this one's port is no number from 1 to 65535";
 const NO_IPV6: &str =
     "an IPv6 address stands in brackets, as in redis://[::1]:6379, and this one's does not, or is none";
 const NO_DATABASE: &str = "this one names a database, which Naru has only one of";
-const NO_URL: &str = "this one's host, user or password has characters that are not taken as they are: they are written as %XX, in UTF-8";
+const NO_URL: &str = "this one's user or password has characters that are not taken as they are: they are written as %XX, in UTF-8";
 const NOT_ESCAPED: &str =
     "this one has a / ? or # before its @: in a user's name or password they are written as %2F, %3F and %23";
 const WILDCARD: &str = "this one's host is a wildcard, which can be listened on: name the address to reach";
@@ -126,8 +127,13 @@ fn check_address(rest: &str) -> Result<(), &'static str> {
         None if host.contains(':') => return Err(NO_IPV6),
         None => host.parse().ok(),
     };
-    if host.is_empty() {
+    // A number alone is meant to be the port.
+    if host.strip_prefix('+').unwrap_or(host).bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NO_HOST);
+    }
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if ip.is_none() && !host.bytes().all(is_of_name) {
+        return Err(NO_NAME);
     }
     if ip.is_some_and(|ip| ip.is_unspecified()) {
         return Err(WILDCARD);
@@ -169,6 +175,7 @@ mod tests {
         for (url, text) in [
             ("redis://127.0.0.1:7000", "127.0.0.1:7000"),
             ("redis://broker.example:6379/", "broker.example:6379"),
+            ("redis://chat_broker-1", "chat_broker-1:6379"),
             ("redis://broker.example", "broker.example:6379"),
             ("redis://[::1]:7000/0", "[::1]:7000"),
             ("redis://[::1]", "[::1]:6379"),
@@ -211,6 +218,13 @@ mod tests {
             ("[::1]:6379", "does not begin with redis://"),
             ("redis://", NO_HOST),
             ("redis://:6379", NO_HOST),
+            ("redis://6379", NO_HOST),
+            ("redis://+6379", NO_HOST),
+            ("redis://:secret@+6379:1", NO_HOST),
+            ("redis://:secret@+host:1", NO_NAME),
+            ("redis://:secret@my host:1", NO_NAME),
+            ("redis://:secret@h%6fst:1", NO_NAME),
+            ("redis://:secret@bröker.example:1", NO_NAME),
             ("redis://:secret@", NO_HOST),
             ("redis://:secret@:1", NO_HOST),
             ("redis://:secret@host:99999", NO_PORT),
@@ -231,7 +245,6 @@ mod tests {
             ("redis://:sec/ret@host:1", NOT_ESCAPED),
             ("redis://:secret#@host:1", NOT_ESCAPED),
             ("redis://ann%ff:secret@host:1", NO_URL),
-            ("redis://:secret@my host:1", NO_URL),
         ] {
             let Err(BusError::BadTarget(text)) = parse(url) else { panic!("{url} was understood") };
             assert!(text.starts_with(FORM) && text.ends_with(fault), "{url}: {text}");

@@ -379,6 +379,15 @@ impl Link {
         }
     }
 
+    /// Drops what waits, except for what is missing of a message of which a part has left, so that last words can follow; whether it
+    /// could. `end` is given messages one behind the other, of which so many bytes have left, and says where the one ends that has
+    /// left in part. Each call of [`Link::write`] and [`Link::deliver`] has to have written whole messages.
+    pub fn drop_waiting(&self, end: impl FnOnce(&[u8], usize) -> Option<usize>) -> bool {
+        // Of what is encrypted already nothing can be taken back.
+        let is_plain = self.socket.plain().is_some();
+        is_plain && self.outbox.borrow_mut().keep_begun(&mut self.flusher.spares.borrow_mut(), end)
+    }
+
     /// Ends reading: the peer's task finds the end of the stream once it has read what had arrived.
     pub fn shutdown_read(&self) {
         self.socket.shutdown(Shutdown::Read);

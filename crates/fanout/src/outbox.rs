@@ -202,6 +202,33 @@ impl Outbox {
         spares.put_waiting(waiting);
     }
 
+    /// Forgets all but what is missing of a message of which a part has left; whether it could. `end` is given the chunk with that
+    /// message, of which so much has left, and says where in it the message ends. Chunks begin with a message.
+    pub(crate) fn keep_begun(
+        &mut self,
+        spares: &mut Spares,
+        end: impl FnOnce(&[u8], usize) -> Option<usize>,
+    ) -> bool {
+        let written = self.written();
+        let rest = match self.chunks().next() {
+            Some(chunk) if written > 0 => chunk.as_slice().and_then(|bytes| {
+                let rest =
+                    written..end(bytes, written).filter(|end| (written..=bytes.len()).contains(end))?;
+                Some(match chunk {
+                    Chunk::Shared(shared) => shared.slice(rest),
+                    Chunk::Copied(_) | Chunk::Paged(_) => Bytes::copy_from_slice(&bytes[rest]),
+                })
+            }),
+            Some(_) | None => Some(Bytes::new()),
+        };
+        let Some(rest) = rest else { return false };
+        self.clear(spares);
+        if !rest.is_empty() {
+            self.writer(spares, false).share(&rest);
+        }
+        true
+    }
+
     pub(crate) fn clear(&mut self, spares: &mut Spares) {
         let queued = self.queued();
         self.advance(queued, spares);
@@ -298,6 +325,36 @@ mod tests {
             assert_eq!(outbox.queued(), expected.len());
             assert_eq!(drained(&mut outbox, &mut spares, step), expected);
         }
+    }
+
+    #[test]
+    fn a_message_of_which_a_part_has_left_is_kept_to_its_end_and_nothing_else_is() {
+        // Messages of ten bytes, copied or shared.
+        let end = |_: &[u8], written: usize| Some(written.next_multiple_of(10));
+        let large = Bytes::from(b"0123456789".repeat(SHARED_BYTES_MIN / 10 + 1));
+        for (written, expected) in
+            [(0, 0), (10, 0), (13, 7), (19, 1), (30, 0), (31, 9), (30 + large.len() - 2, 2)]
+        {
+            let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+            let mut writer = outbox.writer(&mut spares, false);
+            (0..3).for_each(|_| writer.copy(b"0123456789"));
+            writer.share(&large);
+            writer.copy(b"0123456789");
+            outbox.advance(written, &mut spares);
+            assert!(outbox.keep_begun(&mut spares, end));
+            assert_eq!(outbox.queued(), expected, "{written}");
+            assert_eq!(drained(&mut outbox, &mut spares, 3), b"0123456789"[10 - expected..], "{written}");
+        }
+    }
+
+    #[test]
+    fn where_no_end_is_found_everything_is_kept() {
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.writer(&mut spares, false).copy(b"0123456789");
+        outbox.advance(1, &mut spares);
+        assert!(!outbox.keep_begun(&mut spares, |_, _| None));
+        assert!(!outbox.keep_begun(&mut spares, |_, _| Some(11)));
+        assert_eq!(outbox.queued(), 9);
     }
 
     #[test]

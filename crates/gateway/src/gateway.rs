@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     admission::Admission,
     api::{self, Api},
+    arrivals::Arrivals,
     auth::{Auth, Tokens},
     channels::RoomRules,
     draining::Draining,
@@ -28,7 +29,7 @@ use crate::{
     heads::Heads,
     health,
     interests::Interests,
-    limits::{ARRIVALS_MAX, CALLS_MAX, EMULATIONS_MAX, Limits, REPLAYS_MAX},
+    limits::{CALLS_MAX, EMULATIONS_MAX, Limits, REPLAYS_MAX},
     metrics::{self, Metrics},
     namespaces::{self, Namespaces},
     nodes::{Cluster, Nodes},
@@ -211,7 +212,7 @@ impl Gateway {
             draining: draining.clone(),
             metrics: counted.clone(),
             calls,
-            arrivals: Semaphore::new(ARRIVALS_MAX),
+            arrivals: Arrivals::new(),
             emulations: Semaphore::new(EMULATIONS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
         };

@@ -3,7 +3,7 @@
 use std::{cell::Cell, convert::Infallible, rc::Rc};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming as RequestBody, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::TokioTimer;
 use naru_fanout::{Core, Incoming, Socket, Step};
@@ -21,7 +21,7 @@ use crate::{
     protocol::flavour::Flavour,
     proxy::Heard,
     session::{Life, Session},
-    streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Taken, Watched},
+    streams::{self, EMULATION_PATH, EVENTS_PATH, HTTP_STREAM_PATH, Opening, Taken, Watched},
     wire::{Gate, Seat, Shared},
 };
 
@@ -58,23 +58,10 @@ where
         async move {
             Ok::<_, Infallible>(match request.uri().path() {
                 WEBSOCKET_PATH => upgrade(&seat, request, &upgraded).await,
-                HTTP_STREAM_PATH | EVENTS_PATH => {
-                    let opening = match enter(&seat, &request).await {
-                        Ok(pass) => {
-                            let turned_out = pass.turned_out();
-                            tokio::select! {
-                                biased;
-                                () = turned_out => Err(unavailable(&seat, Full::All)),
-                                read = streams::read(request, seat.core.shared(), pass) => read,
-                            }
-                        }
-                        Err(refused) => Err(refused),
-                    };
-                    match opening {
-                        Ok(opening) => taken.put(opening).await,
-                        Err(refused) => refused,
-                    }
-                }
+                HTTP_STREAM_PATH | EVENTS_PATH => match open(&seat, request).await {
+                    Ok(opening) => taken.put(opening).await,
+                    Err(refused) => refused,
+                },
                 EMULATION_PATH => streams::emulate(&seat.core, request).await,
                 _ => route(&seat, request).await,
             })
@@ -112,22 +99,22 @@ async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
     answered.unwrap_or_else(|never| match never {})
 }
 
-/// Takes a place for the session that is asked for, when its turn has come, or answers that there is none. What a browser asks
-/// before needs none.
-async fn enter(seat: &Seat, request: &Request<RequestBody>) -> Result<Pass, Response<Body>> {
-    if request.method() == Method::OPTIONS {
-        return Ok(Pass::default());
-    }
+/// Takes a place for the session that is asked for with these headers, when its turn has come, or answers that there is none.
+async fn enter(seat: &Seat, headers: &HeaderMap) -> Result<Pass, Response<Body>> {
     let Seat { core, from, .. } = seat;
-    let Shared { admission, limits, .. } = &**core.shared();
+    let Shared { admission, arrivals, limits, metrics, .. } = &**core.shared();
     let entered = async {
         if core.waiting(Step::First) >= limits.newcomers_max {
             return Err(Full::Rate);
         }
-        let pass = admission.knock(*from, request.headers())?;
-        // hyper sees who goes meanwhile, and drops this; unless they have sent more than the request.
-        timeout(limits.newcomer_patience, core.step(Step::First)).await.map_err(|_| Full::Rate)?;
-        pass.enter()
+        let pass = admission.knock(*from, headers)?;
+        // hyper sees who goes meanwhile, and drops this; unless they have sent more than it takes up of the request: it reads no
+        // further then, and tokio does not wait for an end that something unread is before.
+        let turn = metrics.core(core.id()).in_line(core.step(Step::First));
+        timeout(limits.newcomer_patience, turn).await.map_err(|_| Full::Rate)?;
+        let pass = pass.enter()?;
+        arrivals.let_in();
+        Ok(pass)
     };
     entered.await.map_err(|full| unavailable(seat, full))
 }
@@ -138,6 +125,19 @@ fn unavailable(seat: &Seat, full: Full) -> Response<Body> {
     let status =
         if full.is_theirs() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
     refused(status, full.hint())
+}
+
+/// Reads what a session over plain HTTP begins with, or answers why there is none.
+async fn open(seat: &Seat, request: Request<RequestBody>) -> Result<Opening, Response<Body>> {
+    let shared = seat.core.shared();
+    let asked = streams::look(request, shared)?;
+    let pass = enter(seat, asked.headers()).await?;
+    let turned_out = pass.turned_out();
+    tokio::select! {
+        biased;
+        () = turned_out => Err(unavailable(seat, Full::All)),
+        read = asked.read(shared, pass) => read,
+    }
 }
 
 /// A WebSocket to be, when its answer has been written.
@@ -175,7 +175,7 @@ async fn upgrade(
             );
         }
     };
-    let pass = match enter(seat, &request).await {
+    let pass = match enter(seat, request.headers()).await {
         Ok(pass) => pass,
         Err(refused) => return refused,
     };

@@ -27,6 +27,7 @@
 
 mod admission;
 pub mod api;
+mod arrivals;
 pub mod auth;
 mod channels;
 mod codes;

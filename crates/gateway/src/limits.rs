@@ -160,8 +160,17 @@ pub const CALLS_MAX: usize = 1024;
 
 /// Clients that are let in at once, over all cores: each asks the broker a few things. When all come back, the others wait, so that
 /// who is there is served meanwhile. Nobody new is let in while so many are, as far as the broker is there: who is asked to come
-/// again has cost as much as who is let in. Those who have just been let in and not asked yet are not counted.
+/// again has cost as much as who is let in.
 pub const ARRIVALS_MAX: usize = 32;
+
+/// Clients that have been let in and have not asked yet, over all cores, with whom nobody new is let in either: a broker that serves
+/// 256 in a second has served them in [`ADMIT_PATIENCE`]. Far more than [`ARRIVALS_MAX`], for each takes the network's time there
+/// and back: with as few, 100 ms away, 320 would come in a second.
+pub const EXPECTED_MAX: usize = 1024;
+
+/// For how long such a client is expected to ask. Who never does makes others wait meanwhile: so many of them let in others at 4,096
+/// in a second, which is more than [`ARRIVAL_STEPS`] does on a core.
+pub const EXPECTED_FOR: Duration = Duration::from_millis(250);
 
 /// Steps that those who come take in a second on a core while somebody there hears something: two each, a handshake and a connect.
 /// 10,000 are then back in 3.4 s, which leaves two thirds of a core to those who are there; at 45 us a step, half the speed would
@@ -367,6 +376,10 @@ pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(2);
 
 /// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same for who reads too slowly, and for what is missing of the message that it has in part. Some of the memory of many such
+/// clients at once is held for as long.
+pub const SLOW_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same for who has to make room for others. As long as that there are a few more connections than there may be.
 pub const TURNED_OUT_PATIENCE: Duration = Duration::from_millis(100);

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::Admission,
+    arrivals::Arrivals,
     auth::{Auth, Revocation, Revoke},
     channels::RoomRules,
     draining::Draining,
@@ -59,8 +60,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Taken while a command waits for the broker; fair, so that commands of one session start in order.
     pub(crate) calls: Arc<Semaphore>,
-    /// Taken while a client is let in.
-    pub(crate) arrivals: Semaphore,
+    /// Clients that are being let in.
+    pub(crate) arrivals: Arrivals,
     /// Taken while commands are passed on to another server.
     pub(crate) emulations: Semaphore,
     /// Taken while an inbox is read.
@@ -109,7 +110,7 @@ impl Wire for Gate {
     /// While the broker is away those who come are told so.
     fn has_room(core: &Core<Gate>) -> bool {
         let Shared { arrivals, bus, .. } = &**core.shared();
-        arrivals.available_permits() > 0 || !bus.is_up()
+        arrivals.has_room() || !bus.is_up()
     }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {

@@ -186,32 +186,40 @@ fn a_token_subscribes_its_bearer_to_the_channels_it_names() {
         let secret = jsonwebtoken::EncodingKey::from_secret(b"a secret of the tests");
         jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &secret).unwrap()
     };
-    let token = signed(json!({"sub": "alice", "channels": ["team:a", "team:b"], "info": {"name": "Alice"}}));
+    let token = signed(json!({"sub": "alice", "channels": ["team-a", "team-b"], "info": {"name": "Alice"}}));
     let mut alice = Client::open(one.address());
     let reply = alice.ask("connect", json!({"token": token}));
-    assert_eq!(reply["connect"]["subs"]["team:a"], json!({}), "{reply}");
+    assert_eq!(reply["connect"]["subs"]["team-a"], json!({}), "{reply}");
     assert_eq!(reply["connect"]["subs"].as_object().unwrap().len(), 3);
-    harbour.redis(&[b"PUBLISH", b"team:b", b"1"]);
-    assert_eq!(alice.publication(), ("team:b".into(), json!({"data": 1})));
-    assert_eq!(alice.refused("subscribe", json!({"channel": "team:a"})).0, 105);
+    harbour.redis(&[b"PUBLISH", b"team-b", b"1"]);
+    assert_eq!(alice.publication(), ("team-b".into(), json!({"data": 1})));
+    assert_eq!(alice.refused("subscribe", json!({"channel": "team-a"})).0, 105);
     // It is the server's to end: this changes nothing.
-    alice.ask("unsubscribe", json!({"channel": "team:b"}));
-    harbour.redis(&[b"PUBLISH", b"team:b", b"2"]);
+    alice.ask("unsubscribe", json!({"channel": "team-b"}));
+    harbour.redis(&[b"PUBLISH", b"team-b", b"2"]);
     assert_eq!(alice.publication().1["data"], 2);
     alice.subscribe("public:a");
     alice.ask("publish", json!({"channel": "public:a", "data": 1}));
     assert_eq!(alice.publication().1["info"]["conn_info"], json!({"name": "Alice"}));
     // Other channels: come back and get them.
-    alice.command("refresh", json!({"token": signed(json!({"sub": "alice", "channels": ["team:a"]}))}));
+    alice.command("refresh", json!({"token": signed(json!({"sub": "alice", "channels": ["team-a"]}))}));
     assert_eq!(alice.closed(), Some((3010, "insufficient state".into())));
 
     let mut greedy = Client::open(one.address());
     let token = signed(json!({"sub": "alice", "channels": ["inbox:bob"]}));
     assert_eq!(greedy.refused("connect", json!({"token": token})).0, 107);
     let mut greedy = Client::open(one.address());
-    let channels: Vec<String> = (0..129).map(|n| format!("team:{n}")).collect();
+    let channels: Vec<String> = (0..129).map(|n| format!("team-{n}")).collect();
     greedy.command("connect", json!({"token": signed(json!({"sub": "alice", "channels": channels}))}));
     assert_eq!(greedy.closed(), Some((3505, "channel limit".into())));
+    // A slip in a name is not to lose what is kept in the channel that was meant.
+    for claims in [json!({"channels": ["team-a", "zz:v"]}), json!({"subs": {"zz:v": {}}})] {
+        let mut claims = claims;
+        claims["sub"] = json!("alice");
+        let mut alice = Client::open(one.address());
+        let refused = alice.refused("connect", json!({"token": signed(claims)}));
+        assert_eq!(refused, (102, "unknown channel".into()));
+    }
     one.stop();
 }
 

@@ -10,12 +10,15 @@ use std::{
     time::Duration,
 };
 
-use naru_gateway::limits::{ARRIVALS_MAX, Settings};
+use naru_gateway::{
+    Gateway,
+    limits::{ARRIVALS_MAX, Settings},
+};
 use serde_json::json;
 use support::{
     Client, Harbour, PATIENCE, Strait, eventually,
     far_end::{Answer, By, FarEnd},
-    gateway, gateway_with, token,
+    gateway, gateway_with, metrics_apart, token,
 };
 
 /// How long somebody is watched who gets no answer.
@@ -55,15 +58,25 @@ fn wait_until_full(address: SocketAddr) {
     eventually("nobody new is let in", || answered(&knock(address, ""), WATCHED).is_none());
 }
 
+/// How many wait for a session, as the metrics say it.
+fn waiting(gateway: &Gateway) -> usize {
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let page = Answer::to(gateway.metrics_address().unwrap(), request).rest();
+    let page = String::from_utf8(page).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix("naru_sessions_waiting ")).unwrap();
+    line.parse().unwrap()
+}
+
 #[test]
 fn while_as_many_are_let_in_as_may_be_who_comes_waits_and_nobody_else_does() {
     let harbour = Harbour::open();
     let strait = Strait::to(harbour.address);
-    let one = gateway("one", &strait.address);
+    let one = gateway_with("one", &strait.address, |options| options.metrics = metrics_apart());
     let there = FarEnd::connect(By::Stream, one.address(), "there");
     let _filling = fill(one.address(), &strait);
     wait_until_full(one.address());
     let new: Vec<_> = (0..50).map(|_| knock(one.address(), "")).collect();
+    eventually("they are counted, and who has looked is not", || waiting(&one) == new.len());
     for path in ["/health", "/nowhere"] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert!([200, 404].contains(&Answer::to(one.address(), request.as_bytes()).status));
@@ -75,6 +88,32 @@ fn while_as_many_are_let_in_as_may_be_who_comes_waits_and_nobody_else_does() {
     for stream in &new {
         assert_eq!(answered(stream, PATIENCE).as_deref(), Some("101"));
     }
+    assert_eq!(waiting(&one), 0);
+    one.stop();
+}
+
+#[test]
+fn a_session_that_nobody_can_have_is_refused_at_once() {
+    let harbour = Harbour::open();
+    let strait = Strait::to(harbour.address);
+    let one = gateway("one", &strait.address);
+    let _filling = fill(one.address(), &strait);
+    wait_until_full(one.address());
+    let evil = "Origin: https://evil.example\r\n";
+    assert_eq!(answered(&knock(one.address(), evil), PATIENCE).as_deref(), Some("403"));
+    let asked = |line: &str, headers: &str| {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n");
+        Answer::to(one.address(), request.as_bytes()).status
+    };
+    for path in ["/connection/http_stream", "/connection/sse"] {
+        assert_eq!(asked(&format!("POST {path}"), evil), 403, "{path}");
+        assert_eq!(asked(&format!("DELETE {path}"), ""), 405, "{path}");
+        assert_eq!(asked(&format!("OPTIONS {path}"), ""), 204, "{path}");
+    }
+    assert_eq!(asked("GET /connection/http_stream", ""), 405);
+    assert_eq!(asked("GET /connection/sse", ""), 400);
+    assert!(answered(&knock(one.address(), ""), WATCHED).is_none(), "others still wait");
+    strait.becalm(false);
     one.stop();
 }
 

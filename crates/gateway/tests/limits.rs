@@ -15,7 +15,7 @@ use serde_json::json;
 use support::{
     Client, Harbour, PATIENCE, eventually,
     far_end::{FarEnd, narrow_subscriber},
-    token,
+    metrics_apart, token,
 };
 
 fn limited(harbour: &Harbour, change: impl FnOnce(&mut Settings)) -> Gateway {
@@ -32,14 +32,6 @@ fn get(address: SocketAddr, path: &str, headers: &str) -> String {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
     answer
-}
-
-/// Metrics on a port of their own.
-fn metrics_apart() -> metrics::Options {
-    serde_json::from_value::<metrics::Settings>(json!({"address": "127.0.0.1:0"}))
-        .unwrap()
-        .try_into()
-        .unwrap()
 }
 
 /// What a WebSocket is answered: the status.

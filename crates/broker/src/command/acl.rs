@@ -6,8 +6,8 @@ use naru_fanout::{CoreId, Peer};
 use naru_resp::{Command, ReplyWriter};
 
 use super::{
-    Category, Context, Flow, Outcome, Refusal,
-    arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    Category, Context, Flow, Outcome,
+    arguments::{integer, repeating, unknown_or_wrong_number, unknown_subcommand, wrong_number},
     beside::beside,
     table::{all_called, find},
 };
@@ -95,10 +95,9 @@ pub(super) fn acl(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         }
         (b"cat", 2) => bulks(context, &Category::all().map(|(_, name)| name).collect::<Vec<_>>()),
         (b"cat", 3) => {
-            let name =
-                || String::from_utf8_lossy(&command.arg(2)[..command.arg(2).len().min(128)]).into_owned();
-            let category = Category::named(command.arg(2))
-                .ok_or_else(|| format!("ERR Unknown category '{}'", name()))?;
+            let name = command.arg(2);
+            let unknown = || repeating("ERR Unknown category '", &name[..name.len().min(128)], "'");
+            let category = Category::named(name).ok_or_else(unknown)?;
             let called = all_called().filter(|called| category.holds(*called));
             bulks(context, &called.map(|called| called.name).collect::<Vec<_>>())
         }
@@ -248,14 +247,12 @@ fn generate_password(context: &Context<'_>, bits: Option<&[u8]>) -> Outcome {
 
 /// `ACL DRYRUN user command [argument …]`
 fn dry_run(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     let user = context.core.shared().acl.user(command.arg(2));
-    let user = user.ok_or_else(|| format!("ERR User '{}' not found", lossy(command.arg(2))))?;
+    let user = user.ok_or_else(|| repeating("ERR User '", command.arg(2), "' not found"))?;
     let tried = command.without_first(3);
     let tried = tried.as_command();
     let found = find(tried.name()).and_then(|entry| Some((entry, entry.called(&tried)?)));
-    let (entry, called) =
-        found.ok_or_else(|| Refusal::from(format!("ERR Command '{}' not found", lossy(tried.name()))))?;
+    let (entry, called) = found.ok_or_else(|| repeating("ERR Command '", tried.name(), "' not found"))?;
     if !entry.arity.accepts(tried.len()) {
         return Err(wrong_number(called.name));
     }

@@ -31,7 +31,7 @@ pub(super) fn beside<T: Send + 'static>(
         match take_up(&context, done) {
             Ok(()) => writer.simple("OK"),
             Err(refusal) => {
-                core.shared().counters.error(refusal.text().as_bytes());
+                core.shared().counters.error(refusal.text());
                 writer.error(refusal.text());
             }
         }

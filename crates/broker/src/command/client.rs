@@ -1,14 +1,13 @@
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use naru_fanout::{Peer, PeerId};
-use naru_resp::{Command, ReplyWriter, parse_integer};
+use naru_resp::{Command, ReplyWriter};
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{integer, syntax_error, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    arguments::{
+        integer, repeating, syntax_error, timeout, unknown_or_wrong_number, unknown_subcommand, wrong_number,
+    },
     kill::kill,
 };
 use crate::{
@@ -185,15 +184,14 @@ fn set_info(client: &Client, attribute: &[u8], value: &[u8]) -> Result<(), Refus
     match shown.as_str() {
         "lib-name" => labels.lib_name = value?,
         "lib-ver" => labels.lib_version = value?,
-        _ => return Err(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(attribute)).into()),
+        _ => return Err(repeating("ERR Unrecognized option '", attribute, "'")),
     }
     Ok(())
 }
 
 /// The class of clients called so.
 pub(super) fn class(name: &[u8]) -> Result<Class, Refusal> {
-    let unknown = || format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name));
-    Class::named(name).ok_or_else(|| unknown().into())
+    Class::named(name).ok_or_else(|| repeating("ERR Unknown client type '", name, "'"))
 }
 
 /// `CLIENT REPLY ON|OFF|SKIP`; only `ON` is answered.
@@ -228,10 +226,7 @@ fn pause(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         Some(b"write") => Paused::Writes,
         Some(_) => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
     };
-    let milliseconds = parse_integer(command.arg(2))
-        .ok_or_else(|| Refusal::from("ERR timeout is not an integer or out of range"))?;
-    let milliseconds = u64::try_from(milliseconds).map_err(|_| Refusal::from("ERR timeout is negative"))?;
-    context.core.shared().pause.begin(what, Duration::from_millis(milliseconds));
+    context.core.shared().pause.begin(what, timeout(command.arg(2))?);
     context.reply(|writer| writer.simple("OK"))
 }
 

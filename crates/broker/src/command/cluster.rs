@@ -1,8 +1,11 @@
 //! What is asked of the node of a cluster, and of who replicates: here is one broker, by itself.
 
-use naru_resp::{Command, parse_integer};
+use naru_resp::Command;
 
-use super::{Context, Outcome, Refusal, arguments::integer};
+use super::{
+    Context, Outcome,
+    arguments::{integer, timeout},
+};
 
 /// Those that ask. Those that would change a cluster do not exist.
 pub(super) const SUBCOMMANDS: &[&str] = &[
@@ -37,10 +40,6 @@ pub(super) fn role(context: &Context<'_>, _: &Command<'_>) -> Outcome {
 /// `WAIT numreplicas timeout`: how many have it, which is none. Redis says so when the time is up.
 pub(super) fn wait(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     integer(command.arg(1))?;
-    let timeout = parse_integer(command.arg(2))
-        .ok_or_else(|| Refusal::from("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err("ERR timeout is negative".into());
-    }
+    timeout(command.arg(2))?;
     context.reply(|writer| writer.integer(0))
 }

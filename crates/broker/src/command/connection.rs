@@ -5,7 +5,7 @@ use naru_resp::{Command, Version};
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, wrong_number},
+    arguments::{Arguments, database, repeating, syntax_error, wrong_number},
     client::{is_name, set_name},
     permission, pubsub, transaction,
 };
@@ -54,8 +54,7 @@ pub(super) fn hello(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         } else if arguments.takes("setname") && arguments.left() >= 1 {
             name = Some(arguments.next()?);
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
+            return Err(repeating("ERR Syntax error in HELLO option '", option, "'"));
         }
     }
     if !context.client.is_signed_in() {
@@ -164,9 +163,7 @@ pub(super) fn auth(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 pub(super) fn select(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    if integer(command.arg(1))? != 0 {
-        return Err("ERR DB index is out of range".into());
-    }
+    database(command.arg(1))?;
     context.reply(|writer| writer.simple("OK"))
 }
 

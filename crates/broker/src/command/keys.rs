@@ -3,7 +3,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, unknown_subcommand},
+    arguments::{Arguments, database, integer, repeating, syntax_error, unknown_subcommand},
 };
 use crate::keeper::{Condition, Deadline, KeyOp, Op, Scan};
 
@@ -85,7 +85,7 @@ fn expire_at(
             b"xx" => &mut condition.goes,
             b"gt" => &mut condition.earlier,
             b"lt" => &mut condition.later,
-            _ => return Err(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)).into()),
+            _ => return Err(repeating("ERR Unsupported option ", option, "")),
         };
         *flag = true;
     }
@@ -141,11 +141,8 @@ pub(super) fn copy(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     while arguments.left() > 0 {
         if arguments.takes("replace") {
             replace = true;
-        } else if arguments.left() > 1 && arguments.takes("db") {
-            // There is one.
-            if arguments.next_integer()? != 0 {
-                return Err("ERR DB index is out of range".into());
-            }
+        } else if arguments.takes_before_value("db") {
+            database(arguments.next()?)?;
         } else {
             return Err(syntax_error());
         }

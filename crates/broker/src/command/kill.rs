@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error},
+    arguments::{Arguments, integer, repeating, syntax_error},
     client::class,
 };
 use crate::{acl::Acl, class::Class, profile::Profile, wire::Mail};
@@ -44,8 +44,7 @@ impl<'a> Filter<'a> {
             } else if arguments.takes("user") {
                 let user = arguments.next()?;
                 let known = acl.user(user);
-                let known =
-                    known.ok_or_else(|| format!("ERR No such user '{}'", String::from_utf8_lossy(user)))?;
+                let known = known.ok_or_else(|| repeating("ERR No such user '", user, "'"))?;
                 filter.user = Some(known.shown_name());
             } else if arguments.takes("skipme") {
                 filter.spares_caller = arguments.takes("yes");

@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, wrong_number},
+    arguments::{Arguments, integer, integer_within, syntax_error, timeout_of, wrong_number},
     real::real,
 };
 use crate::{
@@ -178,7 +178,7 @@ pub(super) fn lpos(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             return Err(syntax_error());
         }
         if arguments.takes("rank") {
-            search.rank = arguments.next_integer()?;
+            search.rank = integer_within(arguments.next()?, -i64::MAX..=i64::MAX)?;
             if search.rank == 0 {
                 return Err("ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use \
                             negative to start from the end of the list"
@@ -231,9 +231,9 @@ fn timeout(argument: &[u8]) -> Result<Option<Duration>, Refusal> {
     let seconds =
         real(argument).ok_or_else(|| Refusal::from("ERR timeout is not a float or out of range"))?;
     let millis = (seconds * 1000.0).ceil();
-    // What is more than a number holds is negative to Redis.
-    if millis < 0.0 || millis >= i64::MAX as f64 {
-        return Err("ERR timeout is negative".into());
+    if millis >= i64::MAX as f64 {
+        return Err("ERR timeout is out of range".into());
     }
-    Ok((millis > 0.0).then(|| Duration::from_millis(millis as u64)))
+    let timeout = timeout_of(millis as i64)?;
+    Ok((!timeout.is_zero()).then_some(timeout))
 }

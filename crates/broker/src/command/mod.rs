@@ -88,12 +88,18 @@ pub(crate) enum Flow {
     End,
 }
 
-/// Why a command was not executed, as the client is told.
+/// Why a command was not executed, as the client is told; names in it may have any bytes.
 #[derive(Debug)]
-pub(crate) struct Refusal(String);
+pub(crate) struct Refusal(Vec<u8>);
 
 impl From<String> for Refusal {
     fn from(text: String) -> Self {
+        Refusal(text.into())
+    }
+}
+
+impl From<Vec<u8>> for Refusal {
+    fn from(text: Vec<u8>) -> Self {
         Refusal(text)
     }
 }
@@ -105,7 +111,7 @@ impl From<&str> for Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.0
     }
 }
@@ -121,8 +127,8 @@ impl Context<'_> {
     }
 
     /// Answers with an error.
-    pub(crate) fn refuse(&self, text: &str) -> Flow {
-        self.core.shared().counters.error(text.as_bytes());
+    pub(crate) fn refuse(&self, text: &[u8]) -> Flow {
+        self.core.shared().counters.error(text);
         self.client.reply(|writer| writer.error(text));
         Flow::Next
     }
@@ -319,5 +325,5 @@ fn end_http(context: &Context<'_>) -> Flow {
 
 /// Redis's text for an unknown command.
 fn refuse_unknown(context: &Context<'_>, command: &Command<'_>) -> Flow {
-    or_error(context, transaction::refuse(context, command, &arguments::unknown_command(command).into()))
+    or_error(context, transaction::refuse(context, command, &arguments::unknown_command(command)))
 }

@@ -60,7 +60,7 @@ fn publish_in(
     }
     context.core.shared().counters.of(context.core.id()).published.add(1);
     // Who hears it is to find done what its publisher asked for before.
-    context.core.local().handover.leave();
+    context.core.local().handover.hand_over();
     let receivers = context.core.publish_in(space, channel, || message(channel, payload));
     context.reply(|writer| writer.integer(receivers as i64))
 }

@@ -5,7 +5,7 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome,
-    arguments::{Arguments, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    arguments::{Arguments, repeating, unknown_or_wrong_number, unknown_subcommand, wrong_number},
 };
 
 pub(super) const FUNCTION_SUBCOMMANDS: &[&str] = &["function|flush", "function|help", "function|list"];
@@ -41,7 +41,7 @@ pub(super) fn function(context: &Context<'_>, command: &Command<'_>) -> Outcome 
                 if arguments.takes("libraryname") {
                     arguments.next().map_err(|_| "ERR library name argument was not given")?;
                 } else if !arguments.takes("withcode") {
-                    return Err(format!("ERR Unknown argument {}", String::from_utf8_lossy(argument)).into());
+                    return Err(repeating("ERR Unknown argument ", argument, ""));
                 }
             }
             context.reply(|writer| writer.array(0))

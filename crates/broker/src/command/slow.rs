@@ -6,7 +6,7 @@ use naru_resp::Command;
 
 use super::{
     Called, Context, Outcome, Refusal,
-    arguments::{integer, unknown_or_wrong_number, unknown_subcommand, wrong_number},
+    arguments::{integer, repeating, unknown_or_wrong_number, unknown_subcommand, wrong_number},
     latency_report,
     redacted::redacted,
     table::{Entry, all_called},
@@ -172,8 +172,7 @@ pub(super) fn latency(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         }
         (b"graph", 3) => {
             let event = command.arg(2);
-            let no_samples =
-                || format!("ERR No samples available for event '{}'", String::from_utf8_lossy(event));
+            let no_samples = || repeating("ERR No samples available for event '", event, "'");
             let graph = latency_report::graph(event, &latencies.of(event)).ok_or_else(no_samples)?;
             context.reply(|writer| writer.verbatim(&graph))
         }

@@ -6,11 +6,11 @@ use naru_resp::Command;
 
 use super::{
     Context, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, unknown_or_wrong_number, unknown_subcommand},
+    arguments::{Arguments, integer, repeating, syntax_error, unknown_or_wrong_number, unknown_subcommand},
     streams::{id_or_edge, interval, interval_start, key},
 };
 use crate::{
-    keeper::{Claim, ClaimNext, Delivered, GroupOp, Op, PendingRange, StreamOp},
+    keeper::{BadArgument, Claim, ClaimNext, Delivered, GroupOp, Op, PendingRange, StreamOp},
     streams::{InvalidId, StreamId},
 };
 
@@ -87,7 +87,7 @@ pub(super) fn xpending(context: &Context<'_>, command: &Command<'_>) -> Outcome 
 /// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE]
 /// [JUSTID] [LASTID lastid]`
 pub(super) fn xclaim(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let claim = claim(command).map_err(|refusal| refusal.text().to_owned());
+    let claim = claim(command).map_err(BadArgument::from);
     let (group, consumer) = (argument(command, 2), argument(command, 3));
     context.keep(Op::Stream(StreamOp::Claim { key: key(command), group, consumer, claim }))
 }
@@ -115,24 +115,22 @@ fn claim(command: &Command<'_>) -> Result<Claim, Refusal> {
         arguments.next()?;
     }
     while arguments.left() > 0 {
-        let has_value = arguments.left() > 1;
         if arguments.takes("force") {
             claim.force = true;
         } else if arguments.takes("justid") {
             claim.just_ids = true;
-        } else if has_value && arguments.takes("idle") {
+        } else if arguments.takes_before_value("idle") {
             claim.delivered = Delivered::Ago(number(arguments.next()?, "IDLE option")?);
-        } else if has_value && arguments.takes("time") {
+        } else if arguments.takes_before_value("time") {
             claim.delivered = Delivered::At(number(arguments.next()?, "TIME option")?);
-        } else if has_value && arguments.takes("retrycount") {
+        } else if arguments.takes_before_value("retrycount") {
             let count = number(arguments.next()?, "RETRYCOUNT option")?;
             // One below 0 counts as none.
             claim.count = (count >= 0).then(|| u32::try_from(count).unwrap_or(u32::MAX));
-        } else if has_value && arguments.takes("lastid") {
+        } else if arguments.takes_before_value("lastid") {
             claim.last = StreamId::parse(arguments.next()?, 0)?;
         } else {
-            let option = String::from_utf8_lossy(arguments.next()?);
-            return Err(format!("ERR Unrecognized XCLAIM option '{option}'").into());
+            return Err(repeating("ERR Unrecognized XCLAIM option '", arguments.next()?, "'"));
         }
     }
     Ok(claim)
@@ -154,7 +152,7 @@ pub(super) fn xautoclaim(context: &Context<'_>, command: &Command<'_>) -> Outcom
         arguments.next()?;
     }
     while arguments.left() > 0 {
-        if arguments.left() > 1 && arguments.takes("count") {
+        if arguments.takes_before_value("count") {
             let count = integer(arguments.next()?).ok().filter(|count| (1..=CLAIM_COUNT_MAX).contains(count));
             claim.count = count.ok_or("ERR COUNT must be > 0")? as usize;
         } else if arguments.takes("justid") {
@@ -212,7 +210,7 @@ impl GroupOptions {
         while arguments.left() > 0 {
             if makes && arguments.takes("mkstream") {
                 options.make_stream = true;
-            } else if arguments.left() > 1 && arguments.takes("entriesread") {
+            } else if arguments.takes_before_value("entriesread") {
                 options.read = match arguments.next_integer()? {
                     -1 => None,
                     read => Some(

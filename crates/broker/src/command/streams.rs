@@ -5,12 +5,18 @@ use naru_resp::Command;
 
 use super::{
     Context, Flow, Outcome, Refusal,
-    arguments::{Arguments, integer, syntax_error, wrong_number},
+    arguments::{Arguments, syntax_error, timeout, wrong_number},
 };
 use crate::{
-    keeper::{After, Op, ReadGroup, SetId, StreamOp},
+    keeper::{After, BadArgument, Op, ReadGroup, SetId, StreamOp},
     streams::{IdRequest, InvalidId, Keep, NoId, StreamId, Trim, encode},
 };
+
+impl From<Refusal> for BadArgument {
+    fn from(refusal: Refusal) -> Self {
+        BadArgument(refusal.0)
+    }
+}
 
 impl From<InvalidId> for Refusal {
     fn from(error: InvalidId) -> Self {
@@ -28,19 +34,19 @@ pub(super) fn xadd(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let key = Bytes::copy_from_slice(arguments.next()?);
     let mut create = true;
     let mut trim = TrimOptions::default();
-    let id = loop {
+    let mut id = None;
+    while id.is_none() && arguments.left() > 0 {
         if arguments.takes("nomkstream") {
             create = false;
         } else if !trim.takes(&mut arguments)? {
-            break IdRequest::parse(arguments.next().map_err(|_| wrong_number("xadd"))?)?;
+            id = Some(IdRequest::parse(arguments.next()?)?);
         }
-    };
+    }
     let trim = trim.finish(context)?;
+    let id = id.filter(|_| arguments.left() > 0 && arguments.left().is_multiple_of(2));
+    let id = id.ok_or_else(|| wrong_number("xadd"))?;
     if id == IdRequest::Exactly(StreamId::MIN) {
         return Err(NoId::Zero.to_string().into());
-    }
-    if arguments.left() == 0 || !arguments.left().is_multiple_of(2) {
-        return Err(wrong_number("xadd"));
     }
     let fields: Vec<&[u8]> = command.iter().skip(command.len() - arguments.left()).collect();
     let body = encode(fields.iter().copied());
@@ -60,6 +66,9 @@ pub(super) fn xtrim(context: &Context<'_>, command: &Command<'_>) -> Outcome {
         if !trim.takes(&mut arguments)? {
             return Err(syntax_error());
         }
+    }
+    if trim.keep.is_none() && !trim.has_limit() {
+        return Err("ERR syntax error, XTRIM must be called with a trimming strategy".into());
     }
     let trim = trim.finish(context)?.ok_or_else(syntax_error)?;
     context.keep(Op::Stream(StreamOp::Trim { key, trim }))
@@ -123,27 +132,19 @@ pub(super) fn id_or_edge(id: &[u8], missing_sequence: u64) -> Result<StreamId, I
 
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
 pub(super) fn xread(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let ReadOptions { count, block, group, noack, streams } = ReadOptions::of(command)?;
-    let not_here = |option| {
-        format!("ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
-    };
-    if group.is_some() {
-        return Err(not_here("GROUP").into());
-    }
-    if noack {
-        return Err(not_here("NOACK").into());
-    }
-    let streams = streams.ok_or_else(syntax_error)?.each(command)?;
-    let streams = streams.map(|(key, id)| Ok((Bytes::copy_from_slice(key), after(id)?)));
-    let streams = streams.collect::<Result<_, Refusal>>()?;
+    let ReadOptions { count, block, streams, .. } = ReadOptions::of(command, false)?;
+    let streams = streams.ok_or_else(syntax_error)?.each(command);
+    let after = |id| after(id).map_err(BadArgument::from);
+    let streams = streams.map(|(key, id)| (Bytes::copy_from_slice(key), after(id))).collect();
     read(context, StreamOp::Read { streams, count, block }, block.is_some())
 }
 
 /// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
 pub(super) fn xreadgroup(context: &Context<'_>, command: &Command<'_>) -> Outcome {
-    let ReadOptions { count, block, group, noack, streams } = ReadOptions::of(command)?;
-    let streams = streams.ok_or_else(syntax_error)?.each(command)?;
+    let ReadOptions { count, block, group, noack, streams } = ReadOptions::of(command, true)?;
+    let streams = streams.ok_or_else(syntax_error)?.each(command);
     let (group, consumer) = group.ok_or("ERR Missing GROUP option for XREADGROUP")?;
+    let new_or_after = |id| new_or_after(id).map_err(BadArgument::from);
     let streams = streams.map(|(key, id)| (Bytes::copy_from_slice(key), new_or_after(id))).collect();
     let read_group = ReadGroup { group, consumer, streams, count, noack };
     read(context, StreamOp::ReadGroup { read: read_group, block }, block.is_some())
@@ -173,32 +174,36 @@ struct ReadOptions {
     streams: Option<ReadStreams>,
 }
 
-/// Where the streams and their ids begin among the arguments, and how many there are of both together.
+/// Where the streams begin among the arguments, and how many there are; their ids are behind them.
 struct ReadStreams {
     first: usize,
     count: usize,
 }
 
 impl ReadOptions {
-    fn of(command: &Command<'_>) -> Result<Self, Refusal> {
+    fn of(command: &Command<'_>, for_group: bool) -> Result<Self, Refusal> {
         let mut arguments = Arguments::of(command);
         let mut options = ReadOptions::default();
+        let only_for_group = |option| {
+            let refusal =
+                format!("ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.");
+            if for_group { Ok(()) } else { Err(Refusal::from(refusal)) }
+        };
         while arguments.left() > 0 {
-            // The last word is no option that has a value.
-            let has_value = arguments.left() > 1;
-            if has_value && arguments.takes("count") {
+            if arguments.takes_before_value("count") {
                 let count = arguments.next_integer()?;
                 options.count = usize::try_from(count).ok().filter(|count| *count > 0);
-            } else if has_value && arguments.takes("block") {
-                options.block = Some(timeout(arguments.next()?)?);
-            } else if has_value && arguments.takes("streams") {
-                let count = arguments.left();
-                options.streams = Some(ReadStreams { first: command.len() - count, count });
+            } else if arguments.takes_before_value("block") {
+                options.block = Some(Some(timeout(arguments.next()?)?).filter(|timeout| !timeout.is_zero()));
+            } else if arguments.takes_before_value("streams") {
+                options.streams = Some(ReadStreams::of(command, arguments.left(), for_group)?);
                 break;
             } else if arguments.left() > 2 && arguments.takes("group") {
+                only_for_group("GROUP")?;
                 let mut name = || arguments.next().map(Bytes::copy_from_slice);
                 options.group = Some((name()?, name()?));
             } else if arguments.takes("noack") {
+                only_for_group("NOACK")?;
                 options.noack = true;
             } else {
                 return Err(syntax_error());
@@ -209,31 +214,30 @@ impl ReadOptions {
 }
 
 impl ReadStreams {
+    /// The last so many arguments.
+    fn of(command: &Command<'_>, arguments: usize, for_group: bool) -> Result<Self, Refusal> {
+        if arguments.is_multiple_of(2) {
+            return Ok(ReadStreams { first: command.len() - arguments, count: arguments / 2 });
+        }
+        let (name, id) = if for_group { ("xreadgroup", '>') } else { ("xread", '$') };
+        Err(format!(
+            "ERR Unbalanced '{name}' list of streams: for each stream key an ID or '{id}' must be specified."
+        )
+        .into())
+    }
+
     /// The keys, each with its id.
     fn each<'c, 'a>(
         self,
         command: &'c Command<'a>,
-    ) -> Result<impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'c, 'a>, Refusal> {
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'c, 'a> {
         let ReadStreams { first, count } = self;
-        if !count.is_multiple_of(2) {
-            return Err(
-                "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
-                    .into(),
-            );
-        }
-        Ok((first..first + count / 2).map(move |at| (command.arg(at), command.arg(at + count / 2))))
+        (first..first + count).map(move |at| (command.arg(at), command.arg(at + count)))
     }
 }
 
-fn timeout(argument: &[u8]) -> Result<Option<Duration>, Refusal> {
-    let millis =
-        integer(argument).map_err(|_| Refusal::from("ERR timeout is not an integer or out of range"))?;
-    let millis = u64::try_from(millis).map_err(|_| Refusal::from("ERR timeout is negative"))?;
-    Ok((millis > 0).then(|| Duration::from_millis(millis)))
-}
-
 /// From where XREADGROUP reads; none for what is new.
-fn new_or_after(id: &[u8]) -> Result<Option<StreamId>, String> {
+fn new_or_after(id: &[u8]) -> Result<Option<StreamId>, Refusal> {
     match id {
         b">" => Ok(None),
         b"$" => Err("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this \
@@ -241,9 +245,7 @@ fn new_or_after(id: &[u8]) -> Result<Option<StreamId>, String> {
                      return an empty result set."
             .into()),
         // As in Redis, which has the greatest id stand for `>`.
-        _ => StreamId::parse(id, 0)
-            .map(|id| (id != StreamId::MAX).then_some(id))
-            .map_err(|invalid| invalid.to_string()),
+        _ => Ok(Some(StreamId::parse(id, 0)?).filter(|id| *id != StreamId::MAX)),
     }
 }
 
@@ -267,11 +269,10 @@ pub(super) fn xsetid(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let last = StreamId::parse(arguments.next()?, 0)?;
     let mut set = SetId { last, added: None, deleted_max: None };
     while arguments.left() > 0 {
-        let has_value = arguments.left() > 1;
-        if has_value && arguments.takes("entriesadded") {
+        if arguments.takes_before_value("entriesadded") {
             let added = u64::try_from(arguments.next_integer()?);
             set.added = Some(added.map_err(|_| "ERR entries_added must be positive")?);
-        } else if has_value && arguments.takes("maxdeletedid") {
+        } else if arguments.takes_before_value("maxdeletedid") {
             let deleted = StreamId::parse(arguments.next()?, 0)?;
             if last < deleted {
                 return Err(
@@ -297,15 +298,15 @@ struct TrimOptions {
 impl TrimOptions {
     /// Takes one option, if the next is one.
     fn takes(&mut self, arguments: &mut Arguments<'_, '_>) -> Result<bool, Refusal> {
-        if arguments.takes("maxlen") {
+        if arguments.takes_before_value("maxlen") {
             self.strategy(arguments)?;
             let count = u64::try_from(arguments.next_integer()?)
                 .map_err(|_| Refusal::from("ERR The MAXLEN argument must be >= 0."))?;
-            self.keep(Keep::Newest(count))?;
-        } else if arguments.takes("minid") {
+            self.keep = Some(Keep::Newest(count));
+        } else if arguments.takes_before_value("minid") {
             self.strategy(arguments)?;
-            self.keep(Keep::From(StreamId::parse(arguments.next()?, 0)?))?;
-        } else if arguments.takes("limit") {
+            self.keep = Some(Keep::From(StreamId::parse(arguments.next()?, 0)?));
+        } else if arguments.takes_before_value("limit") {
             let limit = u64::try_from(arguments.next_integer()?)
                 .map_err(|_| Refusal::from("ERR The LIMIT argument must be >= 0."))?;
             self.limit = Some(limit);
@@ -315,25 +316,26 @@ impl TrimOptions {
         Ok(true)
     }
 
+    /// To Redis 0 is no limit, here.
+    fn has_limit(&self) -> bool {
+        self.limit.is_some_and(|limit| limit > 0)
+    }
+
     fn strategy(&mut self, arguments: &mut Arguments<'_, '_>) -> Result<(), Refusal> {
-        self.by_nodes = arguments.takes("~");
+        if self.keep.is_some() {
+            return Err(
+                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible".into()
+            );
+        }
+        self.by_nodes = arguments.takes_before_value("~");
         if !self.by_nodes {
-            arguments.takes("=");
+            arguments.takes_before_value("=");
         }
         Ok(())
     }
 
-    fn keep(&mut self, keep: Keep) -> Result<(), Refusal> {
-        match self.keep.replace(keep) {
-            None => Ok(()),
-            Some(_) => {
-                Err("ERR syntax error, MAXLEN and MINID options at the same time are not compatible".into())
-            }
-        }
-    }
-
     fn finish(self, context: &Context<'_>) -> Result<Option<Trim>, Refusal> {
-        if self.limit.is_some() && self.keep.is_none() {
+        if self.keep.is_none() && self.has_limit() {
             return Err(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy".into()
             );

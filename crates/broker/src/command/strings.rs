@@ -34,23 +34,24 @@ pub(super) fn getdel(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 pub(super) fn getex(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let mut arguments = Arguments::of(command);
     let key = Bytes::copy_from_slice(arguments.next()?);
-    let mut expiry = None;
+    let (mut time, mut persists) = (None, false);
     while arguments.left() > 0 {
-        if expiry.is_some() {
+        if time.is_none() && arguments.takes("persist") {
+            persists = true;
+        } else if persists {
             return Err(syntax_error());
-        }
-        expiry = if arguments.takes("persist") {
-            Some(Ok(Expiry::Stays))
         } else {
-            let (unit, argument) = Unit::next(&mut arguments)?.ok_or_else(syntax_error)?;
-            Some(
-                unit.deadline(argument, "getex")
-                    .map(Expiry::Goes)
-                    .map_err(|refusal| NoTime(refusal.text().into())),
-            )
-        };
+            time = Some(Time::next(&mut arguments, time)?);
+        }
     }
-    keep(context, TextOp::GetAndExpire { key, expiry: expiry.transpose() })
+    let expiry = match time {
+        None => Ok(persists.then_some(Expiry::Stays)),
+        Some(time) => match time.deadline("getex") {
+            Ok(deadline) => Ok(Some(Expiry::Goes(deadline))),
+            Err(refusal) => Err(NoTime(refusal.text().into())),
+        },
+    };
+    keep(context, TextOp::GetAndExpire { key, expiry })
 }
 
 /// `SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds |
@@ -61,7 +62,6 @@ pub(super) fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
     let mut op = plain(key, value, "set");
     let mut time = None;
     while arguments.left() > 0 {
-        let has_expiry = time.is_some() || op.expiry != Expiry::Stays;
         if op.only_if != Some(Existing::There) && arguments.takes("nx") {
             op.only_if = Some(Existing::NotThere);
         } else if op.only_if != Some(Existing::NotThere) && arguments.takes("xx") {
@@ -70,14 +70,14 @@ pub(super) fn set(context: &Context<'_>, command: &Command<'_>) -> Outcome {
             op.get = true;
         } else if time.is_none() && arguments.takes("keepttl") {
             op.expiry = Expiry::Kept;
-        } else if has_expiry {
+        } else if op.expiry == Expiry::Kept {
             return Err(syntax_error());
         } else {
-            time = Some(Unit::next(&mut arguments)?.ok_or_else(syntax_error)?);
+            time = Some(Time::next(&mut arguments, time)?);
         }
     }
-    if let Some((unit, argument)) = time {
-        op.expiry = Expiry::Goes(unit.deadline(argument, "set")?);
+    if let Some(time) = time {
+        op.expiry = Expiry::Goes(time.deadline("set")?);
     }
     keep(context, TextOp::Set(op))
 }
@@ -101,7 +101,7 @@ pub(super) fn psetex(context: &Context<'_>, command: &Command<'_>) -> Outcome {
 }
 
 fn set_and_expire(context: &Context<'_>, command: &Command<'_>, unit: Unit, name: &'static str) -> Outcome {
-    let expiry = Expiry::Goes(unit.deadline(command.arg(2), name)?);
+    let expiry = Expiry::Goes(Time { unit, number: command.arg(2) }.deadline(name)?);
     keep(context, TextOp::Set(SetOp { expiry, ..plain(command.arg(1), command.arg(3), name) }))
 }
 
@@ -172,7 +172,7 @@ pub(super) fn setrange(context: &Context<'_>, command: &Command<'_>) -> Outcome 
 }
 
 /// How the time is given when something goes away.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Seconds,
     Millis,
@@ -180,30 +180,37 @@ enum Unit {
     UnixMillis,
 }
 
-impl Unit {
-    /// Takes a unit and the number behind it; none if the next is no unit.
-    fn next<'a>(arguments: &mut Arguments<'_, 'a>) -> Result<Option<(Self, &'a [u8])>, Refusal> {
+/// A unit, and the number behind it.
+#[derive(Clone, Copy)]
+struct Time<'a> {
+    unit: Unit,
+    number: &'a [u8],
+}
+
+impl<'a> Time<'a> {
+    /// Takes the next one. Behind one `before` it, only the same unit may come again; the last counts.
+    fn next(arguments: &mut Arguments<'_, 'a>, before: Option<Self>) -> Result<Self, Refusal> {
         let units = [
             ("ex", Unit::Seconds),
             ("px", Unit::Millis),
             ("exat", Unit::UnixSeconds),
             ("pxat", Unit::UnixMillis),
         ];
-        for (word, unit) in units {
-            if arguments.takes(word) {
-                return Ok(Some((unit, arguments.next()?)));
-            }
+        let taken = units.into_iter().find(|(word, _)| arguments.takes(word));
+        let (_, unit) = taken.ok_or_else(syntax_error)?;
+        if before.is_some_and(|before| before.unit != unit) {
+            return Err(syntax_error());
         }
-        Ok(None)
+        Ok(Time { unit, number: arguments.next()? })
     }
 
-    fn deadline(self, argument: &[u8], command: &str) -> Result<Deadline, Refusal> {
-        let number = integer(argument)?;
-        let factor = if matches!(self, Unit::Seconds | Unit::UnixSeconds) { 1000 } else { 1 };
+    fn deadline(self, command: &str) -> Result<Deadline, Refusal> {
+        let number = integer(self.number)?;
+        let factor = if matches!(self.unit, Unit::Seconds | Unit::UnixSeconds) { 1000 } else { 1 };
         let millis = number.checked_mul(factor).filter(|millis| *millis > 0);
         let millis =
             millis.ok_or_else(|| Refusal::from(format!("ERR invalid expire time in '{command}' command")))?;
-        Ok(match self {
+        Ok(match self.unit {
             Unit::Seconds | Unit::Millis => Deadline::After(millis),
             Unit::UnixSeconds | Unit::UnixMillis => Deadline::At(millis),
         })

@@ -50,8 +50,8 @@ pub(super) fn refuse(context: &Context<'_>, command: &Command<'_>, refusal: &Ref
     }
     show_exec(context, command);
     let reason = refusal.text();
-    let reason = reason.strip_prefix("ERR ").unwrap_or(reason);
-    let text = format!("EXECABORT Transaction discarded because of: {reason}");
+    let reason = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+    let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
     end(context, |writer| writer.error(text))
 }
 

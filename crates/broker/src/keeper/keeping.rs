@@ -56,12 +56,12 @@ impl Keeping {
         let Some(mut guard) = self.turns.try_lock() else { return Beside::Busy };
         let Some(turns) = guard.as_mut() else { return Beside::Refused };
         if !turns.can_be_done_beside() || !jobs.iter().all(|(_, job)| turns.store.is_short(&job.task)) {
-            self.leave(guard);
+            self.end_work(guard);
             return Beside::Refused;
         }
         let answers = turns.turn_beside(core, jobs.drain(..).map(|(_, job)| job));
         let wait = turns.held.len();
-        self.leave(guard);
+        self.end_work(guard);
         Beside::Done { answers, wait }
     }
 
@@ -88,7 +88,7 @@ impl Keeping {
     }
 
     /// Ends being at work: what began to count meanwhile is let go.
-    fn leave(&self, mut guard: MutexGuard<'_, Option<Turns>>) {
+    fn end_work(&self, mut guard: MutexGuard<'_, Option<Turns>>) {
         if let Some(turns) = guard.as_mut() {
             self.ring(turns);
         }

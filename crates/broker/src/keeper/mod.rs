@@ -56,7 +56,7 @@ pub use salvage::{Report, SalvageError, salvage};
 pub(crate) use start::Keeper;
 pub use start::Storage;
 pub(crate) use streams::{
-    After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
+    After, BadArgument, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
 };
 pub(crate) use strings::{Existing, Expiry, NoTime, SetOp, TextOp};
 pub use verify::{Verification, verify};

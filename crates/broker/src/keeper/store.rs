@@ -55,6 +55,16 @@ pub(super) enum StoreError {
     Exhausted,
 }
 
+impl StoreError {
+    /// What the client is told.
+    pub(super) fn answer(&self) -> Vec<u8> {
+        match self {
+            StoreError::Stream(error) => error.answer(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+}
+
 /// What is stored, and the log that makes it last. Every change is recorded before it is applied; replaying the records
 /// gives the same state again.
 pub(super) struct Store {

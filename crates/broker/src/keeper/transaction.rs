@@ -32,7 +32,7 @@ impl Turns {
             until = until.max(until_then);
         }
         if let Err(error) = self.store.commit() {
-            return self.answer_with(asker, |writer| writer.error(error.to_string()));
+            return self.answer_with(asker, |writer| writer.error(error.answer()));
         }
         self.say(said);
         self.held.keep(self.store.journal.last(), Until::Counts, Release::Execution(asker, until, execution));
@@ -62,7 +62,7 @@ impl Turns {
             Ok(Outcome::Blocks(wait, _)) => wait.write_empty(&mut writer),
             Err(error) => {
                 reply.clear();
-                ReplyWriter::new(&mut reply, version).error(error.to_string());
+                ReplyWriter::new(&mut reply, version).error(error.answer());
             }
         }
         step.part = Part::Answered(reply);

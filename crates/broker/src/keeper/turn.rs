@@ -277,7 +277,7 @@ impl Turns {
         let watched = self.store.watches.add(profile, keys);
         self.answer_with(asker, |writer| match (expired, watched) {
             (Ok(()), Ok(())) => writer.simple("OK"),
-            (Err(error), _) => writer.error(error.to_string()),
+            (Err(error), _) => writer.error(error.answer()),
             (_, Err(refused)) => writer.error(refused.to_string()),
         });
         self.wake();
@@ -300,7 +300,7 @@ impl Turns {
                 self.say(said);
                 self.hold(asker, until, Reply::Whole(reply));
             }
-            Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+            Err(error) => self.answer_with(asker, |writer| writer.error(error.answer())),
         }
         self.wake();
     }
@@ -408,7 +408,7 @@ impl Turns {
             match wait.retry(&mut self.store, key, &mut ReplyWriter::new(&mut reply, asker.version)) {
                 Ok(false) => continue,
                 Ok(true) => self.answer(asker, reply),
-                Err(error) => self.answer_with(asker, |writer| writer.error(error.to_string())),
+                Err(error) => self.answer_with(asker, |writer| writer.error(error.answer())),
             }
             self.blocked.remove(client);
         }

@@ -1,4 +1,7 @@
+use naru_resp::parse_integer;
 use serde::{Deserialize, Serialize};
+
+use crate::c_string::{c_string, is_c_space};
 
 /// An entry's id: milliseconds, and a number within them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,12 +21,8 @@ impl StreamId {
 
     /// Reads `millis-sequence` or `millis`, which then stands for the sequence given.
     pub(crate) fn parse(text: &[u8], missing_sequence: u64) -> Result<StreamId, InvalidId> {
-        let mut parts = text.splitn(2, |&byte| byte == b'-');
-        let millis = parts.next().and_then(number).ok_or(InvalidId)?;
-        let sequence = match parts.next() {
-            None => missing_sequence,
-            Some(part) => number(part).ok_or(InvalidId)?,
-        };
+        let (millis, sequence) = parts(text)?;
+        let sequence = sequence.map_or(Some(missing_sequence), number).ok_or(InvalidId)?;
         Ok(StreamId { millis, sequence })
     }
 
@@ -75,11 +74,36 @@ impl AsRef<[u8]> for IdText {
     }
 }
 
+/// How many bytes Redis takes of an id.
+const READ_BYTES_MAX: usize = 127;
+
+/// The milliseconds, and what stands behind the first `-`.
+fn parts(text: &[u8]) -> Result<(u64, Option<&[u8]>), InvalidId> {
+    if text.len() > READ_BYTES_MAX {
+        return Err(InvalidId);
+    }
+    let mut parts = c_string(text).splitn(2, |byte| *byte == b'-');
+    let millis = parts.next().and_then(number).ok_or(InvalidId)?;
+    Ok((millis, parts.next()))
+}
+
+/// A number as Redis writes it, or else as `strtoull` reads it: behind white space and a sign, of which a minus counts down
+/// from 2^64.
 fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+    if let Some(number) = parse_integer(text) {
+        return u64::try_from(number).ok();
+    }
+    let start = text.iter().position(|byte| !is_c_space(*byte))?;
+    let (is_negative, digits) = match &text[start..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    str::from_utf8(text).ok()?.parse().ok()
+    let number: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if is_negative { number.wrapping_neg() } else { number })
 }
 
 /// The id that XADD asks for.
@@ -98,10 +122,10 @@ impl IdRequest {
         if text == b"*" {
             return Ok(IdRequest::Auto);
         }
-        if let Some(millis) = text.strip_suffix(b"-*") {
-            return number(millis).map(IdRequest::AutoSequence).ok_or(InvalidId);
+        match parts(text)? {
+            (millis, Some(b"*")) => Ok(IdRequest::AutoSequence(millis)),
+            _ => StreamId::parse(text, 0).map(IdRequest::Exactly),
         }
-        StreamId::parse(text, 0).map(IdRequest::Exactly)
     }
 }
 
@@ -116,9 +140,26 @@ mod tests {
         assert_eq!(StreamId::parse(b"5", u64::MAX), id(5, u64::MAX));
         assert_eq!(StreamId::parse(b"5-7", 0), id(5, 7));
         assert_eq!(StreamId::parse(b"18446744073709551615-18446744073709551615", 0), Ok(StreamId::MAX));
-        for bad in ["", "-", "-1", "1-", "a", "1-a", "1-2-3", "+1", "18446744073709551616", " 1"] {
+        for bad in
+            ["", "-", "-1", "1-", "a", "1-a", "1-2-3", "18446744073709551616", "1 ", " ", "+", "++1", "5--3"]
+        {
             assert_eq!(StreamId::parse(bad.as_bytes(), 0), Err(InvalidId), "{bad}");
         }
+    }
+
+    #[test]
+    fn ids_parse_as_strtoull_has_them() {
+        let id = |millis, sequence| Ok(StreamId { millis, sequence });
+        assert_eq!(StreamId::parse(b"+5", 0), id(5, 0));
+        assert_eq!(StreamId::parse(b" 6-+1", 0), id(6, 1));
+        assert_eq!(StreamId::parse(b"7-\t\x0b2", 0), id(7, 2));
+        assert_eq!(StreamId::parse(b"01-01", 0), id(1, 1));
+        assert_eq!(StreamId::parse(b"5- -3", 0), id(5, u64::MAX - 2));
+        assert_eq!(StreamId::parse(b"5-1\0-x", 0), id(5, 1));
+        assert_eq!(StreamId::parse(&[&[b'0'; 126][..], b"1"].concat(), 0), id(1, 0));
+        assert_eq!(StreamId::parse(&[&[b'0'; 127][..], b"1"].concat(), 0), Err(InvalidId));
+        assert_eq!(IdRequest::parse(b" +5-*"), Ok(IdRequest::AutoSequence(5)));
+        assert_eq!(IdRequest::parse(b"-0-*"), Err(InvalidId));
     }
 
     #[test]

@@ -21,31 +21,34 @@ pub(crate) struct LongDouble {
 impl LongDouble {
     const ZERO: LongDouble = LongDouble { is_negative: false, mantissa: 0, exponent: 0 };
 
-    /// Reads a decimal number such as `-1.5e3`; none if it is none, or too large or too small to be one.
+    /// What comes of it is no number any more.
+    const INFINITE: LongDouble = LongDouble { is_negative: false, mantissa: 1 << 63, exponent: i32::MAX };
+
+    /// Reads a number such as `-1.5e3`, `0x1f.8p3` or `inf`; none if it is none, or too large or too small to be one.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let (is_negative, text) = match text.first()? {
             b'-' => (true, &text[1..]),
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
+        let value = match text {
+            [b'0', b'x' | b'X', digits @ ..] => Self::hexadecimal(digits)?,
+            _ if is_infinite(text) => return Some(LongDouble { is_negative, ..Self::INFINITE }),
+            digits => Self::decimal(digits)?,
+        };
+        value.is_finite().then_some(LongDouble { is_negative, ..value })
+    }
+
+    fn decimal(text: &[u8]) -> Option<Self> {
         let (number, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
             Some(at) => (&text[..at], exponent(&text[at + 1..])?),
             None => (text, 0),
         };
-        let mut parts = number.splitn(2, |byte| *byte == b'.');
-        let (whole, fraction) = (parts.next()?, parts.next().unwrap_or_default());
-        if whole.is_empty() && fraction.is_empty() || number.len() > DIGITS_MAX {
-            return None;
-        }
-        let mut digits = Natural::default();
-        for digit in whole.iter().chain(fraction) {
-            let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
-            digits.multiply_add(10, digit);
-        }
+        let (digits, places) = digits(number, 10)?;
         if digits.is_zero() {
-            return Some(LongDouble { is_negative, ..Self::ZERO });
+            return Some(Self::ZERO);
         }
-        let power = exponent - fraction.len() as i64;
+        let power = exponent - places;
         if power.unsigned_abs() as usize > 2 * DIGITS_MAX {
             return None;
         }
@@ -53,13 +56,28 @@ impl LongDouble {
         for _ in 0..power.unsigned_abs() {
             scale.multiply_add(10, 0);
         }
-        let value = if power >= 0 { rounded(digits.times(&scale), 0) } else { quotient(digits, scale) };
-        let value = LongDouble { is_negative, ..value };
-        value.is_finite().then_some(value)
+        Some(if power >= 0 { rounded(digits.times(&scale), 0) } else { quotient(digits, scale) })
+    }
+
+    /// What stands behind `0x`.
+    fn hexadecimal(text: &[u8]) -> Option<Self> {
+        let (number, exponent) = match text.iter().position(|byte| matches!(byte, b'p' | b'P')) {
+            Some(at) => (&text[..at], exponent(&text[at + 1..])?),
+            None => (text, 0),
+        };
+        let (digits, places) = digits(number, 16)?;
+        if digits.is_zero() {
+            return Some(Self::ZERO);
+        }
+        let power = i32::try_from(exponent - 4 * places).ok()?;
+        (power.unsigned_abs() as usize <= 8 * DIGITS_MAX).then(|| rounded(digits, power))
     }
 
     /// The sum, rounded to even; none if it is too large.
     pub(crate) fn plus(self, other: Self) -> Option<Self> {
+        if !self.is_finite() || !other.is_finite() {
+            return None;
+        }
         if self.mantissa == 0 || other.mantissa == 0 {
             return Some(if self.mantissa == 0 { other } else { self });
         }
@@ -108,7 +126,25 @@ impl std::fmt::Display for LongDouble {
     }
 }
 
-/// What stands behind an `e`.
+fn is_infinite(text: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(b"inf") || text.eq_ignore_ascii_case(b"infinity")
+}
+
+/// What digits and a point among them say, without the point, and how many are behind it.
+fn digits(text: &[u8], base: u32) -> Option<(Natural, i64)> {
+    let mut parts = text.splitn(2, |byte| *byte == b'.');
+    let (whole, fraction) = (parts.next()?, parts.next().unwrap_or_default());
+    if whole.is_empty() && fraction.is_empty() || text.len() > DIGITS_MAX {
+        return None;
+    }
+    let mut number = Natural::default();
+    for digit in whole.iter().chain(fraction) {
+        number.multiply_add(base, char::from(*digit).to_digit(base)?);
+    }
+    Some((number, fraction.len() as i64))
+}
+
+/// What stands behind an `e` or a `p`.
 fn exponent(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match text.first()? {
         b'-' => (true, &text[1..]),
@@ -327,12 +363,37 @@ mod tests {
             ("3000", "0.1", "3000.10000000000000009"),
             ("0.00000000000000001", "0", "0.00000000000000001"),
             ("1e-18", "0", "0"),
+            ("0x10", "0", "16"),
+            ("-0X1.8p3", "+0x.8", "-11.5"),
+            ("0x1p-20", "1", "1.00000095367431641"),
         ] {
             let [first, second] = [one, other].map(|text| LongDouble::parse(text.as_bytes()).unwrap());
             assert_eq!(first.plus(second).unwrap().to_string(), sum, "{one} + {other}");
         }
-        for text in ["", "-", ".", "1.2.3", "x", "1e", "1e1025", "1e-1025", " 1", "0x1"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.2.3",
+            "x",
+            "1e",
+            "1e1025",
+            "1e-1025",
+            " 1",
+            "0x",
+            "0x.",
+            "0x1.8.",
+            "0xg",
+            "0x1p",
+            "0x1e400p9999",
+            "nan",
+            "infin",
+        ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text}");
+        }
+        for text in ["inf", "-inf", "+Infinity"] {
+            let infinite = LongDouble::parse(text.as_bytes()).unwrap();
+            assert_eq!(infinite.plus(LongDouble::ZERO), None, "{text}");
         }
     }
 }

@@ -78,6 +78,8 @@ fn sessions(page: &mut Page<'_>, metrics: &Metrics) -> Written {
             family.encode_family(&labels(transport, encoding))?.encode_gauge(&count)
         })
     })?;
+    let waiting = metrics.sum(Meter::waiting);
+    page.gauge("naru_sessions_waiting", "Requests for a session that wait for their turn", waiting)?;
     page.family(
         "naru_sessions_opened",
         "Sessions that clients have opened",

@@ -72,6 +72,8 @@ pub(super) const REFUSALS: [(Full, &str); 5] = [
 pub(crate) struct Meter {
     began: [Own; Flavour::COUNT],
     ended: [Own; Flavour::COUNT],
+    lined_up: Own,
+    left_line: Own,
     turned_away: [Own; REFUSALS.len()],
     subscribed: Own,
     unsubscribed: Own,
@@ -82,6 +84,15 @@ pub(crate) struct Meter {
     delivered: Own,
 }
 
+/// Somebody new who waits.
+struct InLine<'a>(&'a Meter);
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.0.left_line.add(1);
+    }
+}
+
 impl Meter {
     pub(crate) fn began(&self, flavour: Flavour) {
         self.began[flavour as usize].add(1);
@@ -89,6 +100,14 @@ impl Meter {
 
     pub(crate) fn ended(&self, flavour: Flavour) {
         self.ended[flavour as usize].add(1);
+    }
+
+    /// Waits for a newcomer's turn, which is counted meanwhile.
+    pub(crate) async fn in_line<T>(&self, turn: impl Future<Output = T>) -> T {
+        self.lined_up.add(1);
+        // Who gives up leaves the line as well.
+        let _in_line = InLine(self);
+        turn.await
     }
 
     pub(crate) fn turned_away(&self, full: Full) {
@@ -153,6 +172,10 @@ impl Meter {
 
     pub(super) fn opened(&self, flavour: usize) -> u64 {
         self.began[flavour].get()
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.lined_up.get().saturating_sub(self.left_line.get())
     }
 
     pub(super) fn subscriptions(&self) -> u64 {

@@ -111,7 +111,6 @@ impl Metrics {
     pub(crate) fn disconnected(&self, ending: &Ending) {
         let how = match ending {
             Ending::Gone => "gone",
-            Ending::Slow => "3008",
             Ending::Close(disconnect) => disconnect.digits(),
             // Any number that an application's server likes.
             Ending::Steered(..) => "steered",

@@ -42,8 +42,6 @@ pub struct Namespaces {
     /// Of channels without a `:`.
     nameless: Arc<Namespace>,
     named: HashMap<Box<str>, Arc<Namespace>, RandomState>,
-    /// Of channels that somebody with the right to has named, where no namespace is.
-    elsewhere: Arc<Namespace>,
     max_length: usize,
     personal: PersonalChannel,
 }
@@ -68,7 +66,6 @@ impl From<Settings> for Namespaces {
         Namespaces {
             nameless: Arc::new(settings.without_namespace),
             named: named.collect(),
-            elsewhere: Arc::default(),
             max_length: settings.max_length,
             personal: settings.subscribe_to_user_personal_channel,
         }
@@ -92,7 +89,7 @@ impl Namespaces {
         }
     }
 
-    /// A channel that a back end names: of any namespace there is.
+    /// A channel that a back end names, also by a token: of any namespace there is.
     pub(crate) fn find<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
         let name = Name::parse(name, self.max_length)?;
         let namespace = match name.namespace() {
@@ -107,17 +104,6 @@ impl Namespaces {
         let channel = self.find(name)?;
         channel.namespace.check_name(&channel.name)?;
         Ok(channel)
-    }
-
-    /// A channel that a connection token or a connect hook subscribes somebody to. Who signs may grant any but ours;
-    /// where no namespace is, it is live and no more.
-    pub(crate) fn find_granted<'a>(&self, name: &'a str) -> Result<Channel<'a>, Refused> {
-        let name = Name::parse(name, self.max_length)?;
-        let namespace = match name.namespace() {
-            None => &self.nameless,
-            Some(namespace) => self.named.get(namespace).unwrap_or(&self.elsewhere),
-        };
-        Ok(Channel { name, namespace: namespace.clone() })
     }
 
     /// The channel that every connection of a user is subscribed to by the server, if there is to be one. `None` also for a

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     auth::{Granted, Identity},
     channels::inbox_of,
-    codes::{Disconnect, Failure, Refused},
+    codes::{Code, Disconnect, Failure, Refused},
     crossing,
     interests::Interest,
     limits::{ADMIT_PATIENCE, HISTORY_BYTES_MAX, OFFSET_MAX, PING_INTERVAL, REPLAY_POINTERS_MAX},
@@ -103,7 +103,7 @@ impl Session {
         let mut turn = until;
         let was_up = bus.is_up();
         let admitted = timeout_at(until, async {
-            let _turn = arrivals.acquire().await.expect("the semaphore is never closed");
+            let _turn = arrivals.turn().await;
             turn = Instant::now();
             self.admit(id, connect, (identity, coming.missed()), data).await
         })
@@ -269,9 +269,9 @@ impl Session {
         let mut joined = Vec::new();
         for (channel, granted) in own.iter().map(|(name, granted)| (name, granted)).chain(named) {
             let sender = Sender { chan_info: granted.info.clone(), ..sender.clone() };
-            let terms = self.server_side(channel, sender, granted.overrides).map_err(|_| {
-                Refused::bad("the token, or the application, names a channel that no client can have")
-            })?;
+            let terms = self
+                .server_side(channel, sender, granted.overrides)
+                .map_err(|refused| not_to_be_had(channel, refused))?;
             let asked = standing.get(channel).filter(|standing| standing.recover);
             let wanted = asked.map(|at| Wanted { offset: at.offset, epoch: at.epoch.clone() });
             let data = granted.data.clone();
@@ -301,6 +301,19 @@ impl Session {
     }
 }
 
+/// Why nobody is let in who is to have this channel.
+fn not_to_be_had(channel: &str, refused: Refused) -> Refused {
+    if refused.code == Code::UnknownChannel {
+        // As a live channel alone it would lose what somebody means to be kept in it.
+        tracing::warn!(
+            channel,
+            "a token, or the application, names a channel of a namespace that there is not"
+        );
+        return refused;
+    }
+    Refused::bad("the token, or the application, names a channel that no client can have")
+}
+
 /// The device a client says it is: `data.device` of its connect command, a name. Without one, the default.
 fn device(data: &[u8]) -> Result<Device, Refused> {
     if !data.trim_ascii_start().starts_with(b"{") {
@@ -324,7 +337,6 @@ fn position(standing: &SubscribeRequest) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::Code;
 
     fn named(data: &str) -> Result<String, Code> {
         device(data.as_bytes()).map(|device| device.as_str().to_owned()).map_err(|refused| refused.code)

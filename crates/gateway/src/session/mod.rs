@@ -23,7 +23,7 @@ use crate::{
     codes::Disconnect,
     crossing,
     interests::Hold,
-    limits::{CLOSE_PATIENCE, LIVE_BYTES_MAX, OUTBOX_LIMIT, TURNED_OUT_PATIENCE},
+    limits::{CLOSE_PATIENCE, LIVE_BYTES_MAX, OUTBOX_LIMIT, SLOW_PATIENCE, TURNED_OUT_PATIENCE},
     metrics::Meter,
     protocol::{
         encoding::Encoding,
@@ -144,8 +144,6 @@ pub(crate) enum Ending {
     Steered(u16, Rc<str>),
     /// It broke the rules of WebSocket: a close code of those, and the reason.
     Faulty(u16, &'static str),
-    /// It does not read, so no close frame would reach it.
-    Slow,
 }
 
 impl Ending {
@@ -154,7 +152,7 @@ impl Ending {
             Ending::Close(disconnect) => Some((disconnect.code(), disconnect.reason())),
             Ending::Steered(code, reason) => Some((*code, reason)),
             Ending::Faulty(code, reason) => Some((*code, reason)),
-            Ending::Gone | Ending::Slow => None,
+            Ending::Gone => None,
         }
     }
 }
@@ -328,21 +326,32 @@ impl Session {
 
     /// Ends the connection, and says why.
     async fn close(&self, source: &mut Source, ending: Ending) {
+        let is_slow = ending == Disconnect::Slow.into();
+        if is_slow && !self.drop_waiting() {
+            return self.link.close();
+        }
+        let patience = match is_slow {
+            _ if self.pass.is_turned_out() => TURNED_OUT_PATIENCE,
+            true => SLOW_PATIENCE,
+            false => CLOSE_PATIENCE,
+        };
         match source {
-            Source::WebSocket(socket) => {
-                let is_turned_out = self.pass.is_turned_out();
-                let patience = if is_turned_out { TURNED_OUT_PATIENCE } else { CLOSE_PATIENCE };
-                socket.close(ending, patience).await;
-            }
+            Source::WebSocket(socket) => socket.close(ending, patience).await,
             Source::Apart(downstream) => {
                 let Some((code, reason)) = ending.close_frame() else { return self.link.close() };
                 self.send(&Push::disconnect(code, reason).into());
                 if !self.is_bare {
                     self.ended_if(self.link.write(|writer| writer.copy(flavour::LAST_CHUNK)));
                 }
-                downstream.close().await;
+                downstream.close(patience).await;
             }
         }
+    }
+
+    /// Drops what waits for the client, but for the rest of a message that it has in part; whether what is said next would be
+    /// understood.
+    fn drop_waiting(&self) -> bool {
+        self.link.drop_waiting(|frames, left| self.flavour.end_of_frame_at(frames, left, self.is_bare))
     }
 
     /// Commands have come apart from the connection.
@@ -462,13 +471,13 @@ impl Session {
             self.link.close();
             return false;
         }
-        self.end(Ending::Slow);
+        self.end(Disconnect::Slow);
         true
     }
 
     fn ended_if(&self, written: Result<(), Slow>) {
         if let Err(Slow) = written {
-            self.end(Ending::Slow);
+            self.end(Disconnect::Slow);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Session {
 
     async fn renew_subscription(self: &Rc<Self>, channel: &Arc<str>) -> Result<(), Ending> {
         let namespaces = self.shared().namespaces.load_full();
-        let found = namespaces.find_granted(channel).ok().map(|channel| channel.namespace().clone());
+        let found = namespaces.find(channel).ok().map(|channel| channel.namespace().clone());
         let Some(namespace) = found.filter(|namespace| namespace.sub_refresh_proxy_enabled) else {
             // It is not asked any more, so nobody prolongs it.
             return self.expire(channel).await;

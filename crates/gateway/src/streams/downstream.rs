@@ -1,16 +1,13 @@
 //! The connection of a session over plain HTTP, once it has begun: what comes on it means nothing, and that it ends does.
 
-use std::{io, rc::Rc};
+use std::{io, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use naru_fanout::{Core, Link};
 use tokio::{select, time::timeout};
 
 use super::Mailbox;
-use crate::{
-    limits::{CLOSE_PATIENCE, TURN_BYTES_MAX},
-    wire::Gate,
-};
+use crate::{limits::TURN_BYTES_MAX, wire::Gate};
 
 /// Where a session's commands come from that has its connection for what it is sent only.
 pub(crate) struct Downstream {
@@ -66,14 +63,14 @@ impl Downstream {
     }
 
     /// Ends the connection when all that was written has got through; waits a little for that.
-    pub(crate) async fn close(&self) {
+    pub(crate) async fn close(&self, patience: Duration) {
         let finished = async {
             self.link.flushed().await;
             // Whoever reads to the end finds it. Closing while the client still sends would reset the connection before.
             self.link.shutdown_write();
             self.gone().await
         };
-        let _ = timeout(CLOSE_PATIENCE, finished).await;
+        let _ = timeout(patience, finished).await;
         self.link.close();
     }
 }

@@ -22,7 +22,7 @@ mod taking;
 pub(crate) use downstream::Downstream;
 pub(crate) use emulation::emulate;
 pub(crate) use mailbox::{Full, Mailbox};
-pub(crate) use request::{Opening, read};
+pub(crate) use request::{Opening, look};
 pub(crate) use taking::{Taken, Watched, serve};
 
 /// Where HTTP streaming begins.

@@ -58,37 +58,62 @@ struct InQuery {
     cf_connect: Option<String>,
 }
 
-/// Reads the request of a session, or answers why there is none.
-pub(crate) async fn read(
+/// A session that is asked for, by what of its request has come with its head.
+pub(crate) struct Asked {
     request: Request<RequestBody>,
-    shared: &Shared,
-    pass: Pass,
-) -> Result<Opening, Response<Body>> {
+    /// What it begins with, if that is not the body.
+    in_query: Option<Bytes>,
+    takes: Takes,
+    /// What goes into any answer.
+    headers: HeaderMap,
+}
+
+/// Looks at what a session begins with before anything is done for it; or answers why there is none.
+#[expect(clippy::result_large_err, reason = "an answer goes on as it is, as in what awaits")]
+pub(crate) fn look(request: Request<RequestBody>, shared: &Shared) -> Result<Asked, Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let takes = if is_events { EVENTS } else { STREAM };
     let headers = admit(&request, takes.methods, &shared.origins)
         .map_err(|(status, headers)| takes.answer(status, headers))?;
-    let heard = shared.backend.hear(request.headers());
-    let is_bare = request.version() < Version::HTTP_11;
-    let flavour = match encoding(request.headers()) {
-        _ if is_events => Flavour::Events,
-        Encoding::Json => Flavour::StreamJson,
-        Encoding::Protobuf => Flavour::StreamProtobuf,
-    };
-    let read = match *request.method() {
-        Method::GET if is_events => in_query(&request),
-        Method::POST => {
-            body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX)).await
-        }
+    let in_query = match *request.method() {
+        Method::GET if is_events => match in_query(&request) {
+            Ok(first) => Some(first),
+            Err(status) => return Err(takes.answer(status, headers)),
+        },
+        Method::POST => None,
         _ => return Err(takes.not_allowed(headers)),
     };
-    let first = read.map_err(|status| takes.answer(status, headers.clone()))?;
-    let secret = secret::new().map_err(|error| {
-        tracing::error!(%error, "there is no randomness for a connection's secret");
-        takes.answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
-    })?;
-    let head = head(flavour, is_bare, headers);
-    Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
+    Ok(Asked { request, in_query, takes, headers })
+}
+
+impl Asked {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// Reads the rest, for who has a place; or answers why there is no session.
+    pub(crate) async fn read(self, shared: &Shared, pass: Pass) -> Result<Opening, Response<Body>> {
+        let Asked { request, in_query, takes, headers } = self;
+        let heard = shared.backend.hear(request.headers());
+        let is_bare = request.version() < Version::HTTP_11;
+        let flavour = match encoding(request.headers()) {
+            _ if request.uri().path() == EVENTS_PATH => Flavour::Events,
+            Encoding::Json => Flavour::StreamJson,
+            Encoding::Protobuf => Flavour::StreamProtobuf,
+        };
+        let first = match in_query {
+            Some(first) => first,
+            None => body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX))
+                .await
+                .map_err(|status| takes.answer(status, headers.clone()))?,
+        };
+        let secret = secret::new().map_err(|error| {
+            tracing::error!(%error, "there is no randomness for a connection's secret");
+            takes.answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
+        })?;
+        let head = head(flavour, is_bare, headers);
+        Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
+    }
 }
 
 fn in_query(request: &Request<RequestBody>) -> Result<Bytes, StatusCode> {

@@ -234,6 +234,12 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     gateway
 }
 
+/// Metrics on a port of their own.
+pub(crate) fn metrics_apart() -> metrics::Options {
+    let settings: metrics::Settings = serde_json::from_value(json!({"address": "127.0.0.1:0"})).unwrap();
+    settings.try_into().unwrap()
+}
+
 /// A client that speaks JSON, as the SDKs do.
 pub(crate) struct Client {
     socket: WebSocket<TcpStream>,

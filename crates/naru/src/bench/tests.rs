@@ -1,4 +1,5 @@
 use std::{
+    fmt::Debug,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
@@ -63,16 +64,10 @@ fn a_server_that_loses_repeats_or_alters_a_message_is_found_out() {
         (Fault::Refuse, Some("NOPERM")),
         (Fault::Close, Some("closed the connection")),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = thread::spawn(move || serve(&listener, fault));
-        let outcome = bench(address, &["--subscribers", "1", "--publishers", "1", "--in-flight", "4"]);
-        match (outcome, complaint) {
-            (Ok(_), None) => {}
-            (Err(error), Some(complaint)) => assert!(format!("{error:#}").contains(complaint), "{error:#}"),
-            (outcome, _) => panic!("{fault:?}: {outcome:?}"),
-        }
-        server.join().unwrap();
+        let arguments = ["--subscribers", "1", "--publishers", "1", "--in-flight", "4"];
+        let (outcome, ()) =
+            against(move |listener| serve(listener, fault), |address| bench(address, &arguments));
+        assert_found_out(&fault, outcome, complaint);
     }
 }
 
@@ -86,42 +81,62 @@ fn a_server_that_is_not_there_is_an_error() {
 
 #[test]
 fn at_a_fixed_rate_a_stall_is_charged_with_every_message_that_was_due_meanwhile() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = thread::spawn(move || serve(&listener, Fault::Stall));
     let arguments = ["--subscribers", "1", "--publishers", "1", "--in-flight", "4", "--rate", "1000"];
-    let report = serde_json::to_value(bench(address, &arguments).unwrap()).unwrap();
-    server.join().unwrap();
+    let (outcome, ()) =
+        against(|listener| serve(listener, Fault::Stall), |address| bench(address, &arguments));
+    let report = serde_json::to_value(outcome.unwrap()).unwrap();
     // Half of the window. In a closed loop four of some hundreds of messages would notice.
     assert!(report["latency"]["p90_us"].as_f64().unwrap() > 20_000.0, "{report}");
 }
 
 #[test]
 fn a_run_against_nats_measures_and_answers_signs_of_life() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = thread::spawn(move || serve_nats(&listener));
     let arguments = ["--protocol", "nats", "--subscribers", "1", "--publishers", "1", "--in-flight", "4"];
-    let report = serde_json::to_value(bench(address, &arguments).unwrap()).unwrap();
+    let (outcome, pongs) = against(serve_nats, |address| bench(address, &arguments));
+    let report = serde_json::to_value(outcome.unwrap()).unwrap();
     assert!(report["deliveries"].as_u64().unwrap() > 0, "{report}");
-    assert!(server.join().unwrap() > 0, "nobody answered a PING");
+    assert!(pongs > 0, "nobody answered a PING");
 }
 
 #[test]
 fn a_payload_that_a_nats_server_does_not_take_is_an_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = thread::spawn(move || {
+    let serve = |listener: &TcpListener| {
         let mut subscriber = listener.accept().unwrap().0;
         let mut said = greet_nats(&mut subscriber);
         assert!(next_line(&mut said).starts_with("SUB "));
         subscriber.write_all(b"PONG\r\n").unwrap();
         greet_nats(&mut listener.accept().unwrap().0);
-    });
+    };
     let arguments = ["--protocol", "nats", "--subscribers", "1", "--payload", "2000"];
-    let error = format!("{:#}", bench(address, &arguments).unwrap_err());
+    let (outcome, ()) = against(serve, |address| bench(address, &arguments));
+    let error = format!("{:#}", outcome.unwrap_err());
     assert!(error.contains("1000 bytes at most"), "{error}");
-    server.join().unwrap();
+}
+
+/// What comes of a run against a server of the test's own, and of the server.
+pub(super) fn against<T, R: Send + 'static>(
+    serve: impl FnOnce(&TcpListener) -> R + Send + 'static,
+    run: impl FnOnce(SocketAddr) -> T,
+) -> (T, R) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || serve(&listener));
+    (run(address), server.join().unwrap())
+}
+
+/// Whether a run has complained of its server's fault; of none if there is none.
+pub(super) fn assert_found_out<T: Debug>(
+    fault: &impl Debug,
+    outcome: anyhow::Result<T>,
+    complaint: Option<&str>,
+) {
+    match (outcome, complaint) {
+        (Ok(_), None) => {}
+        (Err(error), Some(complaint)) => {
+            assert!(format!("{error:#}").contains(complaint), "{fault:?}: {error:#}");
+        }
+        (outcome, _) => panic!("{fault:?}: {outcome:?}"),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

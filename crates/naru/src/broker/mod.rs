@@ -74,11 +74,14 @@ fn serve(settings: &Settings, config_file: Option<PathBuf>) -> anyhow::Result<Ex
             never = renew_at_hangups(tls.as_ref().zip(terms.as_ref())) => match never? {},
         }
     })?;
-    if let Some(failed) = ended {
+    if let Some(failed) = &ended {
         tracing::error!("{failed}");
+    }
+    // Whoever waits is told what became of it, also of a failure.
+    broker.stop();
+    if ended.is_some() {
         return Ok(ExitCode::from(EXIT_LOG_FAILED));
     }
-    broker.stop();
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }

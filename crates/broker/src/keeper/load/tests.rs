@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 
 use naru_ledger::{
-    Conversation as Name, Device, Generation, Kind, Millis, Mode, Role, Seq, Useq, User, Version,
+    ClientId, Conversation as Name, Device, Generation, Kind, Millis, Mode, Role, Seq, Useq, User, Version,
 };
 
 use super::*;
@@ -18,7 +18,7 @@ use crate::{
         store::Store,
     },
     keyspace::{Place, Spot},
-    ledger::{Part, Reached},
+    ledger::{IdKey, Part, Reached},
     lists::{End, ListChange},
     numbered::Number,
     streams::{Assigned, GroupChange, Progress, StreamChange, StreamId},
@@ -64,6 +64,28 @@ fn more_is_popped_than_there_is_without_an_end() {
     let mut loading = loading();
     loading.record(Lsn::new(1), Address::new(100), &record(&changes, b""));
     assert!(loading.failed.is_none() && loading.keyspace.len() == 0);
+}
+
+/// As nobody records it who knows what was before.
+#[test]
+fn entries_that_are_called_the_same_leave_what_can_be_written() {
+    let id = IdKey::new([7; 16]).id(&User::parse("a").unwrap(), &ClientId::parse("x").unwrap());
+    let changes = [1, 2, 3].map(|seq| {
+        Change::Ledger(LedgerChange::Appended {
+            conversation: Number::from(0),
+            name: Name::parse("dm:a:b").unwrap(),
+            seq: Seq(seq),
+            at: START,
+            count: seq,
+            id: Some(id),
+            is_open: false,
+            content: Body::Recorded(Spot { offset: 4, bytes: 1 }),
+        })
+    });
+    let mut loading = loading();
+    loading.record(Lsn::new(1), Address::new(100), &record(&changes, b"....x"));
+    assert!(loading.failed.is_none(), "{:?}", loading.failed);
+    law::use_all(&mut loading);
 }
 
 /// As a piece is written that is too long for one.

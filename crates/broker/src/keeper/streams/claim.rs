@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    Claim, ClaimNext, Delivered, Store, StoreError, StreamError, Writer, entries::write_entry, group,
-    groups::change,
+    BadArgument, Claim, ClaimNext, Delivered, Store, StoreError, StreamError, Writer, entries::write_entry,
+    group, groups::change,
 };
 use crate::{
     keeper::{change::Change, clock},
@@ -14,6 +14,9 @@ use crate::{
 
 /// How many pending entries XAUTOCLAIM looks at for each that it may claim, as in Redis.
 const LOOKS_A_CLAIM: usize = 10;
+
+/// How many entries XAUTOCLAIM takes to claim: Redis keeps 16 bytes for each, and no process has room for more.
+const CLAIM_COUNT_MAX: usize = (1 << 47) / 16;
 
 /// What a claim does.
 #[derive(Default)]
@@ -29,11 +32,11 @@ type Claimer<'a> = (&'a Bytes, &'a Bytes, &'a Bytes);
 pub(super) fn claim(
     store: &mut Store,
     claimer: Claimer<'_>,
-    claim: Result<Claim, String>,
+    claim: Result<Claim, BadArgument>,
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     let (stream, group) = group(store, claimer.0, claimer.1)?;
-    let claim = claim.map_err(StreamError::Argument)?;
+    let claim = claim.map_err(StreamError::from)?;
     let now = clock::now().0;
     let at = delivered_at(claim.delivered, now);
     let mut claimed = Claimed::default();
@@ -75,6 +78,9 @@ pub(super) fn claim_next(
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     let (stream, group) = group(store, claimer.0, claimer.1)?;
+    if claim.count >= CLAIM_COUNT_MAX {
+        return Err(StreamError::TooManyToClaim.into());
+    }
     let now = clock::now().0;
     let mut claimed = Claimed::default();
     let mut pending = group.pending_from(claim.start, StreamId::MAX);

@@ -1,6 +1,8 @@
-use bytes::Bytes;
-
-use crate::streams::{InvalidId, NoId};
+use super::BadArgument;
+use crate::{
+    c_string::c_string,
+    streams::{InvalidId, NoId},
+};
 
 /// Why a command on streams is refused; the texts are Redis's.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +11,12 @@ pub(in crate::keeper) enum StreamError {
     InvalidId(#[from] InvalidId),
     #[error(transparent)]
     NoId(#[from] NoId),
+    /// A text with names in it, which may have any bytes.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Naming(Vec<u8>),
     /// An argument that Redis looks at after the key.
-    #[error("{0}")]
-    Argument(String),
+    #[error(transparent)]
+    Argument(#[from] BadArgument),
     #[error("ERR no such key")]
     NoKey,
     #[error(
@@ -19,16 +24,6 @@ pub(in crate::keeper) enum StreamError {
          to create an empty stream automatically."
     )]
     NoKeyForGroup,
-    #[error("NOGROUP No such consumer group '{}' for key name '{}'", text(group), text(key))]
-    NoGroup { key: Bytes, group: Bytes },
-    #[error("NOGROUP No such key '{}' or consumer group '{}'", text(key), text(group))]
-    NoKeyOrGroup { key: Bytes, group: Bytes },
-    #[error(
-        "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option",
-        text(key),
-        text(group)
-    )]
-    NoGroupToRead { key: Bytes, group: Bytes },
     #[error("BUSYGROUP Consumer Group name already exists")]
     BusyGroup,
     #[error("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")]
@@ -37,8 +32,38 @@ pub(in crate::keeper) enum StreamError {
     BelowNewest,
     #[error("ERR The entries_added specified in XSETID is smaller than the target stream length")]
     FewerThanThere,
+    #[error("ERR Insufficient memory, failed allocating transient memory, COUNT too high.")]
+    TooManyToClaim,
 }
 
-fn text(name: &Bytes) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(name)
+impl StreamError {
+    /// There is a stream, but no such group.
+    pub(super) fn no_group(key: &[u8], group: &[u8]) -> Self {
+        let [key, group] = [key, group].map(c_string);
+        let parts = [b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"];
+        StreamError::Naming(parts.concat())
+    }
+
+    /// There is no such stream, or no such group.
+    pub(super) fn no_key_or_group(key: &[u8], group: &[u8]) -> Self {
+        let [key, group] = [key, group].map(c_string);
+        let parts = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"];
+        StreamError::Naming(parts.concat())
+    }
+
+    /// The same, to XREADGROUP.
+    pub(super) fn no_group_to_read(key: &[u8], group: &[u8]) -> Self {
+        let [key, group] = [key, group].map(c_string);
+        let end = b"' in XREADGROUP with GROUP option";
+        let parts = [b"NOGROUP No such key '", key, b"' or consumer group '", group, end];
+        StreamError::Naming(parts.concat())
+    }
+
+    /// What the client is told.
+    pub(in crate::keeper) fn answer(&self) -> Vec<u8> {
+        match self {
+            StreamError::Naming(text) | StreamError::Argument(BadArgument(text)) => text.clone(),
+            other => other.to_string().into_bytes(),
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub(super) fn run(
     }
     let found = stream.and_then(|stream| stream.group(group));
     if found.is_none() && !matches!(op, GroupOp::Create { .. } | GroupOp::Destroy) {
-        return Err(StreamError::NoGroup { key: key.clone(), group: group.clone() }.into());
+        return Err(StreamError::no_group(key, group).into());
     }
     let last_or_newest = |last: Result<Option<StreamId>, InvalidId>| {
         last.map(|last| last.unwrap_or_else(|| stream.map_or(StreamId::MIN, Stream::last)))

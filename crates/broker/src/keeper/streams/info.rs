@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Store, StoreError, StreamError, Writer, entries::write_entries, entries::write_entry};
+use super::{
+    BadArgument, Store, StoreError, StreamError, Writer, entries::write_entries, entries::write_entry,
+};
 use crate::{
     keeper::clock,
     streams::{Consumer, Group, Stream, StreamId},
@@ -15,10 +17,11 @@ fn existing<'a>(store: &'a Store, key: &[u8]) -> Result<&'a Stream, StoreError> 
 pub(super) fn stream(
     store: &Store,
     key: &[u8],
-    full: Option<usize>,
+    full: Result<Option<usize>, BadArgument>,
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     let stream = existing(store, key)?;
+    let full = full.map_err(StreamError::from)?;
     let (nodes, tree_nodes) = stream.node_counts();
     writer.map(if full.is_some() { 9 } else { 10 });
     number(writer, "length", stream.len());
@@ -123,8 +126,7 @@ pub(super) fn consumers(
     name: &Bytes,
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
-    let missing = || StreamError::NoGroup { key: key.clone(), group: name.clone() };
-    let group = existing(store, key)?.group(name).ok_or_else(missing)?;
+    let group = existing(store, key)?.group(name).ok_or_else(|| StreamError::no_group(key, name))?;
     let now = clock::now().0 as i64;
     let since = |at: u64| (now - at as i64).max(0);
     writer.array(group.consumers().len());

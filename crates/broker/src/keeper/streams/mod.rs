@@ -21,7 +21,9 @@ use super::{
 use crate::streams::{Group, Stream};
 
 pub(super) use error::StreamError;
-pub(crate) use op::{After, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp};
+pub(crate) use op::{
+    After, BadArgument, Claim, ClaimNext, Delivered, GroupOp, PendingRange, ReadGroup, SetId, StreamOp,
+};
 pub(super) use read::StreamWait;
 
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
@@ -30,8 +32,7 @@ type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 fn group<'a>(store: &'a Store, key: &Bytes, group: &Bytes) -> Result<(&'a Stream, &'a Group), StoreError> {
     let stream = store.stream(key)?;
     let found = stream.and_then(|stream| Some((stream, stream.group(group)?)));
-    let missing = || StreamError::NoKeyOrGroup { key: key.clone(), group: group.clone() };
-    Ok(found.ok_or_else(missing)?)
+    Ok(found.ok_or_else(|| StreamError::no_key_or_group(key, group))?)
 }
 
 /// Runs a command on streams.
@@ -48,7 +49,7 @@ pub(super) fn run(store: &mut Store, op: StreamOp, writer: &mut Writer<'_>) -> R
         StreamOp::Delete { key, ids } => entries::delete(store, &key, ids, writer)?,
         StreamOp::SetId { key, set } => entries::set_id(store, &key, set, writer)?,
         StreamOp::Read { streams, count, block } => {
-            let wait = StreamWait::Read { streams: read::resolved(store, &streams)?, count };
+            let wait = StreamWait::Read { streams: read::resolved(store, streams)?, count };
             return read::read_or_wait(store, wait, block, writer);
         }
         StreamOp::ReadGroup { read, block } => {

@@ -27,7 +27,7 @@ pub(crate) enum StreamOp {
     },
     /// `block`: wait if there is nothing; for ever if it holds no time.
     Read {
-        streams: Vec<(Bytes, After)>,
+        streams: Vec<(Bytes, Result<After, BadArgument>)>,
         count: Option<usize>,
         block: Option<Option<Duration>>,
     },
@@ -70,7 +70,7 @@ pub(crate) enum StreamOp {
         key: Bytes,
         group: Bytes,
         consumer: Bytes,
-        claim: Result<Claim, String>,
+        claim: Result<Claim, BadArgument>,
     },
     ClaimNext {
         key: Bytes,
@@ -81,7 +81,7 @@ pub(crate) enum StreamOp {
     /// `full`: with entries, groups and what is pending, so many of each; all for 0.
     Info {
         key: Bytes,
-        full: Option<usize>,
+        full: Result<Option<usize>, BadArgument>,
     },
     InfoGroups {
         key: Bytes,
@@ -99,6 +99,11 @@ impl StreamOp {
     }
 }
 
+/// What is wrong about an argument, as the client is told.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", String::from_utf8_lossy(.0))]
+pub(crate) struct BadArgument(pub(crate) Vec<u8>);
+
 /// From where XREAD reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum After {
@@ -114,7 +119,7 @@ pub(crate) struct ReadGroup {
     pub(crate) group: Bytes,
     pub(crate) consumer: Bytes,
     /// Each with the id that what is pending is read after, or none for what is new (`>`).
-    pub(crate) streams: Vec<(Bytes, Result<Option<StreamId>, String>)>,
+    pub(crate) streams: Vec<(Bytes, Result<Option<StreamId>, BadArgument>)>,
     pub(crate) count: Option<usize>,
     /// What is delivered is not pending.
     pub(crate) noack: bool,

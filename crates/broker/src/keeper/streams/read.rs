@@ -6,8 +6,8 @@ use bytes::Bytes;
 use naru_resp::Version;
 
 use super::{
-    After, Outcome, ReadGroup, Store, StoreError, Wait, Writer, entries::write_entries,
-    read_group::read_group,
+    After, BadArgument, Outcome, ReadGroup, Store, StoreError, StreamError, Wait, Writer,
+    entries::write_entries, read_group::read_group,
 };
 use crate::streams::{Stream, StreamId};
 
@@ -67,21 +67,21 @@ pub(super) fn read_or_wait(
 /// `$` and `+` as ids.
 pub(super) fn resolved(
     store: &Store,
-    streams: &[(Bytes, After)],
+    streams: Vec<(Bytes, Result<After, BadArgument>)>,
 ) -> Result<Vec<(Bytes, StreamId)>, StoreError> {
-    let resolve = |(key, after): &(Bytes, After)| {
-        let stream = store.stream(key)?;
-        let id = match after {
-            After::Id(id) => *id,
+    let resolve = |(key, after): (Bytes, Result<After, BadArgument>)| {
+        let stream = store.stream(&key)?;
+        let id = match after.map_err(StreamError::from)? {
+            After::Id(id) => id,
             After::Last => stream.map_or(StreamId::MIN, Stream::last),
             After::BeforeNewest => {
                 let newest = stream.and_then(Stream::newest).and_then(StreamId::previous);
                 newest.unwrap_or_else(|| stream.map_or(StreamId::MIN, Stream::last))
             }
         };
-        Ok((key.clone(), id))
+        Ok((key, id))
     };
-    streams.iter().map(resolve).collect()
+    streams.into_iter().map(resolve).collect()
 }
 
 /// Writes the entries above the ids given; false, and nothing is written, if there are none.

@@ -1,5 +1,7 @@
 //! XREADGROUP: what is new to a group, or what is pending for a consumer.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     keeper::{change::Change, clock},
     keyspace::Place,
-    streams::{Assigned, GroupChange, Progress, Stream, StreamChange, StreamId},
+    streams::{Assigned, GroupChange, Stream, StreamChange, StreamId},
 };
 
 /// What one stream has for a consumer.
@@ -30,21 +32,20 @@ pub(super) fn read_group(
     for (key, after) in &read.streams {
         check(store, key, &read.group)?;
         if let Err(refused) = after {
-            return Err(StreamError::Argument(refused.clone()).into());
+            return Err(StreamError::from(refused.clone()).into());
         }
     }
     let mut found = Vec::new();
     let mut changes = Vec::new();
-    let mut read_so_far: Vec<(&Bytes, Progress)> = Vec::new();
+    let mut looked_at = HashSet::new();
     for (key, after) in &read.streams {
+        if !looked_at.insert(key) {
+            // A stream may be named twice, and then what was read of it before counts.
+            store.change(std::mem::take(&mut changes))?;
+        }
         let Some(stream) = store.stream(key)? else { continue };
         let after = after.as_ref().map_or(None, |after| *after);
-        // A stream may be named twice, and goes on then where it was.
-        let before = read_so_far.iter().rev().find(|(other, _)| *other == key).map(|(_, before)| *before);
-        let (its, its_changes) = look(stream, read, (after, before), now);
-        if let Some(GroupChange::Delivered { progress, .. }) = its_changes.last() {
-            read_so_far.push((key, *progress));
-        }
+        let (its, its_changes) = look(stream, read, after, now);
         let change =
             |change| Change::Stream(key.clone(), StreamChange::Group { group: read.group.clone(), change });
         changes.extend(its_changes.into_iter().map(change));
@@ -68,7 +69,7 @@ pub(super) fn read_group(
 fn check(store: &Store, key: &Bytes, group: &Bytes) -> Result<(), StoreError> {
     match store.stream(key)?.and_then(|stream| stream.group(group)) {
         Some(_) => Ok(()),
-        None => Err(StreamError::NoGroupToRead { key: key.clone(), group: group.clone() }.into()),
+        None => Err(StreamError::no_group_to_read(key, group).into()),
     }
 }
 
@@ -76,7 +77,7 @@ fn check(store: &Store, key: &Bytes, group: &Bytes) -> Result<(), StoreError> {
 fn look(
     stream: &Stream,
     read: &ReadGroup,
-    (after, before): (Option<StreamId>, Option<Progress>),
+    after: Option<StreamId>,
     now: u64,
 ) -> (Option<Found>, Vec<GroupChange>) {
     let mut changes = Vec::new();
@@ -104,7 +105,7 @@ fn look(
         }
         return (Some(Found::Pending(entries)), changes);
     }
-    let mut progress = before.unwrap_or(group.progress());
+    let mut progress = group.progress();
     let Some(start) = progress.last.next() else { return (None, changes) };
     let entries: Vec<_> = stream.range(start, StreamId::MAX).take(most).collect();
     if entries.is_empty() {

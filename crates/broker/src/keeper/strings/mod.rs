@@ -21,7 +21,7 @@ pub(crate) use set::{Existing, Expiry, SetOp};
 type Writer<'a> = ReplyWriter<'a, Vec<u8>>;
 
 /// Why a time is none; what the client is told.
-pub(crate) struct NoTime(pub(crate) String);
+pub(crate) struct NoTime(pub(crate) Vec<u8>);
 
 /// What a command on strings asks for.
 pub(crate) enum TextOp {

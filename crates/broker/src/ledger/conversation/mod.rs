@@ -243,6 +243,7 @@ impl Conversation {
         name.is_ok_and(|name| matches!(name, Name::Room(_)) == self.parties.room().is_some())
             && self.parties.version().0 <= NUMBER_MAX
             && self.log.is_sound()
+            && self.windows.as_ref().is_none_or(|windows| windows.are_sound(self.log.head()))
             && self.open.as_ref().is_none_or(|open| {
                 !open.0.is_empty()
                     && open.0.iter().all(is_known)

@@ -1,6 +1,6 @@
 use std::num::NonZeroU64;
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 use naru_ledger::{Millis, Seq, limits::DEDUPE_IDS_MIN};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -21,6 +21,7 @@ struct Window {
     ids: Ids,
 }
 
+/// Each once.
 #[derive(Clone, Debug, Default)]
 struct Ids(HashTable<Given>);
 
@@ -40,7 +41,8 @@ impl Windows {
         windows
     }
 
-    /// Takes up an id that is not recognised at this moment, which is none before the last.
+    /// Takes up an id that is not recognised at this moment, which is none before the last. If one is that was taken back in,
+    /// since records before it are lost or say what cannot be, it is the newest entry's from here.
     pub(super) fn insert(&mut self, id: Id, seq: Seq, at: Millis, window_ms: NonZeroU64) {
         self.insert_bounded(id, seq, at, window_ms, DEDUPE_IDS_MIN);
     }
@@ -82,6 +84,11 @@ impl Windows {
         self.age(self.current.begins, at, window_ms) > 1
     }
 
+    /// Whether those that were read back can be of a log with this head.
+    pub(super) fn are_sound(&self, head: Seq) -> bool {
+        [&self.current, &self.before].into_iter().all(|window| window.ids.are_sound(head))
+    }
+
     /// How many windows ago one began.
     fn age(&self, begins: Millis, at: Millis, window_ms: NonZeroU64) -> u64 {
         (at.0 / window_ms).saturating_sub(begins.0 / window_ms)
@@ -93,13 +100,26 @@ impl Ids {
         self.0.find(id.1, |given| given.id == id).map(|given| given.seq)
     }
 
-    /// Takes what the other has.
-    fn take_over(&mut self, other: &mut Ids) {
-        other.0.drain().for_each(|Given { id, seq }| self.insert(id, seq));
+    fn entry(&mut self, id: Id) -> Entry<'_, Given> {
+        self.0.entry(id.1, |given| given.id == id, |given| given.id.1)
     }
 
     fn insert(&mut self, id: Id, seq: Seq) {
-        self.0.insert_unique(id.1, Given { id, seq }, |given| given.id.1);
+        self.entry(id).insert(Given { id, seq });
+    }
+
+    /// Takes what the other has, which is older.
+    fn take_over(&mut self, other: &mut Ids) {
+        for given in other.0.drain() {
+            self.entry(given.id).or_insert(given);
+        }
+    }
+
+    fn are_sound(&self, head: Seq) -> bool {
+        self.0.iter().all(|Given { id, seq }| {
+            let same = self.0.iter_hash(id.1).filter(|given| given.id == *id);
+            same.count() == 1 && Seq::ZERO < *seq && *seq <= head
+        })
     }
 }
 
@@ -117,11 +137,12 @@ impl Serialize for Ids {
 
 impl<'de> Deserialize<'de> for Ids {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ids, D::Error> {
-        let mut ids = Ids::default();
-        for Given { id, seq } in Vec::<Given>::deserialize(deserializer)? {
-            ids.insert(id, seq);
+        let mut ids = HashTable::new();
+        for given in Vec::<Given>::deserialize(deserializer)? {
+            // One that is there twice is kept twice, for `are_sound` to see.
+            ids.insert_unique(given.id.1, given, |given: &Given| given.id.1);
         }
-        Ok(ids)
+        Ok(Ids(ids))
     }
 }
 
@@ -150,6 +171,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_read_back_has_each_id_once_and_for_an_entry() {
+        let (one, other) = (Id(1, 1), Id(2, 1));
+        let read = |ids: &[(Id, Seq)]| -> Windows {
+            let (begins, none) = (Millis(1000), <&[(Id, Seq)]>::default());
+            let written = postcard::to_stdvec(&((begins, ids), (Millis(0), none))).unwrap();
+            postcard::from_bytes(&written).unwrap()
+        };
+        assert!(read(&[(one, Seq(1)), (other, Seq(5))]).are_sound(Seq(5)));
+        for ids in [[(one, Seq(1)), (one, Seq(2))], [(one, Seq(1)), (one, Seq(1))]] {
+            assert!(!read(&ids).are_sound(Seq(5)), "{ids:?}");
+        }
+        assert!(!read(&[(one, Seq(6))]).are_sound(Seq(5)));
+        assert!(!read(&[(one, Seq(0))]).are_sound(Seq(5)));
+    }
+
+    /// As records say that are damaged, or of which some are lost.
+    #[test]
+    fn an_id_that_is_given_again_is_the_newest_entrys() {
+        const IDS_MIN: usize = 2;
+        let (again, at) = (Id(1, 1), Millis(1000));
+        let mut windows = Windows::new(again, Seq(1), at, WINDOW);
+        let mut insert = |id, seq, at| {
+            windows.insert_bounded(id, seq, at, WINDOW, IDS_MIN);
+            assert!(windows.are_sound(seq));
+            assert_eq!(windows.find(again, at, WINDOW), Some(seq.min(Seq(4))));
+        };
+        insert(again, Seq(2), at);
+        insert(again, Seq(3), at);
+        insert(Id(2, 2), Seq(3), at);
+        // The half that has it is full; its last is in the next, which takes over that half later.
+        insert(again, Seq(4), at);
+        insert(Id(3, 3), Seq(5), Millis(1010));
     }
 
     proptest! {

@@ -9,8 +9,13 @@ use crate::{
     session::inbox::Trouble,
 };
 
-/// How far a session is that reads by conversations: those whose last change is up to here are replayed as they were then.
-pub(in crate::session) struct Far(pub(super) Useq);
+/// How far a session is that reads by conversations.
+pub(in crate::session) struct Far {
+    /// Those whose last change is up to here are replayed as they were then.
+    pub(super) replayed: Useq,
+    /// The user's last number when that began.
+    pub(super) head: Useq,
+}
 
 impl Session {
     /// Replays the conversations of the next page; answers whether there was none, so that all is replayed.
@@ -19,16 +24,17 @@ impl Session {
             let member = self.member();
             let _turn = self.replay_turn().await;
             let bus = &self.shared().bus;
-            bus.changed(&member.user, &member.device, far.0, REPLAY_ROWS_MAX).await?
+            bus.changed(&member.user, &member.device, far.replayed, REPLAY_ROWS_MAX).await?
         };
         if rows.rows.is_empty() {
-            self.advance(far.0);
+            // What changed up to the head and is in no row is of conversations that are forgotten.
+            self.advance(far.replayed.max(far.head));
             return Ok(true);
         }
         let count = rows.rows.len();
         for (nth, row) in rows.rows.iter().enumerate() {
             self.replay_row(row).await?;
-            far.0 = row.useq;
+            far.replayed = row.useq;
             // With the last one nothing is open up to its number.
             if !rows.more && nth + 1 == count {
                 self.advance(row.useq);

@@ -71,7 +71,7 @@ impl Session {
         // The client itself may have acknowledged more than it was pushed.
         self.advance(resumed.start);
         match resumed.how {
-            How::Index => Ok(Some(Far(self.position()))),
+            How::Index => Ok(Some(Far { replayed: self.position(), head: resumed.head })),
             How::Ring | How::Reset => {
                 if sabotage::is_due("forget-missed") {
                     self.advance(resumed.head);

@@ -9,7 +9,7 @@ use crate::{
     limits::{HELD_BYTES_MAX, HELD_MAX, LIVE_BYTES_MAX},
     protocol::push::Push,
     publication::{Kind, Publication},
-    session::{Chore, Ending},
+    session::Chore,
 };
 
 /// What becomes of a publication.
@@ -61,7 +61,7 @@ impl Session {
         match frame {
             None => self.end(Disconnect::InappropriateProtocol),
             // One that is large by itself says nothing of the client: in JSON it may have more bytes than its publication.
-            Some(frame) if queued > 0 && queued + frame.len() > LIVE_BYTES_MAX => self.end(Ending::Slow),
+            Some(frame) if queued > 0 && queued + frame.len() > LIVE_BYTES_MAX => self.end(Disconnect::Slow),
             Some(frame) => self.spread(frame),
         }
     }

@@ -313,7 +313,7 @@ impl Session {
             return Err(Code::PermissionDenied.into());
         }
         let namespaces = self.shared().namespaces.load();
-        if namespaces.find_granted(channel).is_ok_and(|it| it.namespace().sub_refresh_proxy_enabled) {
+        if namespaces.find(channel).is_ok_and(|it| it.namespace().sub_refresh_proxy_enabled) {
             return Err(Disconnect::BadRequest.into());
         }
         let client = self.client();
@@ -364,7 +364,7 @@ impl Session {
         overrides: Overrides,
     ) -> Result<Terms, Refused> {
         let namespaces = self.shared().namespaces.load();
-        let channel = namespaces.find_granted(channel)?;
+        let channel = namespaces.find(channel)?;
         let user = sender.user.clone();
         let who = Who { user: &user, is_subscribed: true, caps: Caps::default() };
         Ok(Terms {

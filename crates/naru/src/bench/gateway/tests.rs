@@ -1,12 +1,10 @@
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    thread,
-};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use super::{options, payload::MARK, publish};
+use crate::bench::tests::{against, assert_found_out};
 
 /// What a server does to the message with this number.
 const FAULTY: u64 = 20;
@@ -50,29 +48,25 @@ fn a_server_that_loses_repeats_or_alters_a_message_is_found_out() {
         (Fault::Unsubscribe, Some("ends the subscription")),
         (Fault::Close, Some("3008 slow")),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = thread::spawn(move || serve(&listener, fault));
-        let outcome = measured(address, &["--subscribers", "1", "--publishers", "1", "--in-flight", "4"]);
-        match (outcome, complaint) {
-            (Ok(report), None) => assert!(report["deliveries"].as_u64().unwrap() > FAULTY, "{report}"),
-            (Err(error), Some(complaint)) => assert!(format!("{error:#}").contains(complaint), "{error:#}"),
-            (outcome, _) => panic!("{fault:?}: {outcome:?}"),
+        let arguments = ["--subscribers", "1", "--publishers", "1", "--in-flight", "4"];
+        let (outcome, ()) =
+            against(move |listener| serve(listener, fault), |address| measured(address, &arguments));
+        if let Ok(report) = &outcome {
+            assert!(report["deliveries"].as_u64().unwrap() > FAULTY, "{report}");
         }
-        server.join().unwrap();
+        assert_found_out(&fault, outcome, complaint);
     }
 }
 
 #[test]
 fn a_server_that_is_not_there_or_is_none_is_an_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = thread::spawn(move || {
+    let serve = |listener: &TcpListener| {
         let (mut stream, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut stream, b"HTTP/1.1 404 Not Found\r\n\r\n").unwrap();
-    });
-    assert!(format!("{:#}", measured(address, &[]).unwrap_err()).contains("404 Not Found"));
-    server.join().unwrap();
+        listener.local_addr().unwrap()
+    };
+    let (outcome, address) = against(serve, |address| measured(address, &[]));
+    assert!(format!("{:#}", outcome.unwrap_err()).contains("404 Not Found"));
     assert!(format!("{:#}", measured(address, &[]).unwrap_err()).contains("cannot connect"));
 }
 

@@ -12,7 +12,7 @@ use naru_fanout::Listener;
 use naru_resp::{Command, ReplyWriter, Version};
 
 use super::{Load, Options, Report, add, beside, fill, trim, work};
-use crate::bench::tests::each_command;
+use crate::bench::tests::{assert_found_out, each_command};
 
 /// A small run against `server`, reported both ways; the JSON object.
 fn bench(server: SocketAddr, mode: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
@@ -110,13 +110,7 @@ fn a_server_that_does_not_keep_its_word_is_found_out() {
         (Fault::KeepPending, "work", &work, Some("are pending")),
     ] {
         let address = serve(fault);
-        match (bench(address, mode, arguments), complaint) {
-            (Ok(_), None) => {}
-            (Err(error), Some(complaint)) => {
-                assert!(format!("{error:#}").contains(complaint), "{fault:?}: {error:#}");
-            }
-            (outcome, _) => panic!("{fault:?}: {outcome:?}"),
-        }
+        assert_found_out(&fault, bench(address, mode, arguments), complaint);
     }
 }
 

@@ -15,10 +15,13 @@ use naru_broker::{Parameters, UserLine};
 
 use super::settings::{DATA, Settings};
 use crate::{listen, nearest, tls::AuthClients};
-use redis_only::REDIS_ONLY;
+use redis_only::{REDIS_ONLY, is_of_a_module};
 
 /// Files that include each other end here.
 const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Reads other files where it stands.
+const INCLUDE: &str = "include";
 
 /// Each such line is a user; unlike other parameters they add up.
 const USER: &str = "user";
@@ -142,8 +145,6 @@ pub(super) struct Configuration {
     pub(super) settings: Settings,
     /// Parameters of Redis that do not exist here, or ask for what does not.
     passed_over: BTreeSet<String>,
-    /// Texts about names that nobody knows.
-    unknown: Vec<String>,
 }
 
 impl Configuration {
@@ -156,9 +157,6 @@ impl Configuration {
 
     /// Says what was passed over.
     pub(super) fn log(&self) {
-        for text in &self.unknown {
-            tracing::warn!("{text}");
-        }
         if !self.passed_over.is_empty() {
             let names: Vec<_> = self.passed_over.iter().map(String::as_str).collect();
             tracing::warn!(
@@ -186,7 +184,7 @@ impl Configuration {
     fn add(&mut self, name: &str, words: &[String], place: &str, depth: usize) -> anyhow::Result<()> {
         let known = |name: &str| PARAMETERS.iter().find(|(known, _)| *known == name);
         let wrong = |error: anyhow::Error| anyhow!("{place}: {name}: {error}");
-        if name == "include" {
+        if name == INCLUDE {
             for file in included(one(words).map_err(wrong)?).map_err(wrong)? {
                 self.add_file(&file, depth + 1).map_err(|error| anyhow!("{place}: include: {error}"))?;
             }
@@ -198,14 +196,15 @@ impl Configuration {
             let value = words.join(" ");
             Parameters::default().set(name, &value).map_err(|error| wrong(error.into()))?;
             self.settings.set.push((name.to_owned(), value));
-        } else if REDIS_ONLY.binary_search(&name).is_ok() {
+        } else if REDIS_ONLY.binary_search(&name).is_ok() || is_of_a_module(name) {
             self.passed_over.insert(name.to_owned());
         } else {
             let names = PARAMETERS.iter().map(|(name, _)| *name).chain(REDIS_ONLY.iter().copied());
-            let names = names.chain([USER]);
+            let names = names.chain(Parameters::names()).chain([INCLUDE, USER]);
             let hint = nearest::nearest(name, names);
             let hint = hint.map(|hint| format!(": did you mean {hint}?")).unwrap_or_default();
-            self.unknown.push(format!("{place}: {name} is no parameter, of Redis or of Naru{hint}"));
+            // As in Redis: what was meant may be what keeps strangers out.
+            bail!("{place}: {name} is no parameter, of Redis or of Naru{hint}");
         }
         Ok(())
     }

@@ -80,15 +80,38 @@ fn the_last_line_wins_also_across_included_files() {
 fn what_does_not_exist_here_is_passed_over_and_remembered() {
     let read = read(&[(
         "main.conf",
-        "save 3600 1\nsave \"\"\nmaxmemory 1gb\nprotected-mode no\nprt 1\nnonsense 1\n",
+        "save 3600 1\nsave \"\"\nmaxmemory 1gb\nprotected-mode no\nsearch-timeout 5\njson.x 1\nrdma-port 1\n",
     )]);
     let read = read.unwrap();
-    assert_eq!(read.passed_over.iter().collect::<Vec<_>>(), ["maxmemory", "save"]);
-    assert!(
-        read.unknown[0]
-            .ends_with("main.conf:5: prt is no parameter, of Redis or of Naru: did you mean port?")
+    assert_eq!(
+        read.passed_over.iter().collect::<Vec<_>>(),
+        ["json.x", "maxmemory", "rdma-port", "save", "search-timeout"]
     );
-    assert!(read.unknown[1].ends_with("main.conf:6: nonsense is no parameter, of Redis or of Naru"));
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_refused_with_its_line() {
+    for (text, expected) in [
+        ("port 1\nprt 2", "main.conf:2: prt is no parameter, of Redis or of Naru: did you mean port?"),
+        (
+            "requirepas secret",
+            "main.conf:1: requirepas is no parameter, of Redis or of Naru: did you mean requirepass?",
+        ),
+        (
+            "protected-mod yes",
+            "main.conf:1: protected-mod is no parameter, of Redis or of Naru: did you mean protected-mode?",
+        ),
+        ("\nusr alice on", "main.conf:2: usr is no parameter, of Redis or of Naru: did you mean user?"),
+        (
+            "incldue a.conf",
+            "main.conf:1: incldue is no parameter, of Redis or of Naru: did you mean include?",
+        ),
+        ("nonsense 1", "main.conf:1: nonsense is no parameter, of Redis or of Naru"),
+    ] {
+        let said = complaint(text);
+        assert!(said.starts_with("--config: ") && said.ends_with(expected), "{text}: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
 }
 
 #[test]

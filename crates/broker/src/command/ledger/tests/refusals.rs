@@ -11,7 +11,7 @@ use super::{answer, read_words};
 fn read(line: &str) -> Result<Op, String> {
     let words: Vec<&[u8]> =
         line.split(' ').map(|word| if word == "''" { b"".as_slice() } else { word.as_bytes() }).collect();
-    read_words(&words).map_err(|refusal| refusal.text().to_owned())
+    read_words(&words).map_err(|refusal| String::from_utf8_lossy(refusal.text()).into_owned())
 }
 
 fn append(line: &str) -> Append {
@@ -86,9 +86,10 @@ fn what_is_wrong_says_what_to_do() {
         assert!(refused.starts_with("INVALID ") && refused.contains(says), "{line}: {refused}");
     }
     let words: [&[u8]; 5] = [b"NARU.APPEND", b"room:a", b"\xff", b"c1", b"{}"];
-    assert_eq!(read_words(&words).unwrap_err().text(), "INVALID a user name is no UTF-8");
+    assert_eq!(read_words(&words).unwrap_err().text(), b"INVALID a user name is no UTF-8");
     let words: [&[u8]; 5] = [b"NARU.APPEND", b"room:a", b"a", b"c1", b"\"\xff\""];
-    assert!(read_words(&words).unwrap_err().text().contains("the body is not JSON"));
+    let refusal = read_words(&words).unwrap_err();
+    assert!(String::from_utf8_lossy(refusal.text()).contains("the body is not JSON"));
 }
 
 #[test]
