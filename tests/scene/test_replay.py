@@ -113,6 +113,26 @@ def test_a_long_absence_brings_again_only_what_has_changed_and_a_cut_loses_nothi
     assert all(it["recovered"] for it in bob.seen("server subscribed", channel="inbox:bob")[1:])
 
 
+def test_what_was_said_while_one_was_out_of_a_room_is_not_replayed(servers, people):
+    alice, bob = people("alice", servers[0]), people("bob", servers[1])
+    room = {"conversation": "room:team"}
+    alice.rpc("room.join", room)
+    alice.rpc("room.join", {**room, "user": "bob"})
+    alice.send_all("room:team", range(1, 4))
+    bob.inbox("bob", 4)
+    bob.disconnect()
+    alice.send_all("room:team", range(4, 30))
+    left = alice.rpc("room.leave", {**room, "user": "bob"})["seq"]
+    alice.send_all("room:team", range(30, 60))
+    back = alice.rpc("room.join", {**room, "user": "bob"})["seq"]
+    alice.send_all("room:team", range(60, 100))
+    bob.connect()
+    last = head(bob)
+    eventually(lambda: any(it.get("offset") == last for it in bob.seen("publication")), "it does not come to an end")
+    seqs = had(bob, "bob")["room:team"]
+    assert seqs == [*range(seqs[0], left + 1), *range(back, back + 41)]
+
+
 def test_a_long_replay_goes_on_where_the_client_says_it_is(servers, people):
     for name in ("alice", "carol"):
         people(name, servers[0]).send_all("bob", range(1, 101))
