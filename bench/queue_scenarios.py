@@ -49,6 +49,7 @@ SCENARIOS = [
     Scenario("add-always-1", "XADD, 50 connections, one in flight each", "add", "always", add(1), ADD),
     Scenario("add-always-16", "XADD, 50 connections, 16 in flight each", "add", "always", add(16), ADD),
     Scenario("add-everysec-16", "XADD, 50 connections, 16 in flight each", "add", "everysec", add(16), ADD),
+    Scenario("add-no-16", "XADD, 50 connections, 16 in flight each", "add", "no", add(16), ADD),
     Scenario(
         "work-always",
         "XREADGROUP COUNT 10 and XACK by 10 consumers of one stream",
