@@ -222,6 +222,11 @@ impl GroupOptions {
                 return Err(unknown_or_wrong_number("XGROUP", command.arg(1)));
             }
         }
+        // As many as there are options, whichever they are.
+        let words_max = if makes { 8 } else { 7 };
+        if command.len() > words_max {
+            return Err(unknown_or_wrong_number("XGROUP", command.arg(1)));
+        }
         Ok(options)
     }
 }
