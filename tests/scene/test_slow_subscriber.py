@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -177,7 +176,7 @@ def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher, flood):
     assert [it["data"] for it in sub.get("publications", [])] == list(range(stands["offset"] + 1, 4))
 
 
-# Read from within the second that the server gives, what is ahead of the last words comes in time.
+# Read from within the seconds that the server gives, what is ahead of the last words comes in time.
 ROOMY = 1 << 16
 
 
@@ -206,12 +205,10 @@ def test_those_who_never_read_are_gone_soon(server, slow, flood, measured, peopl
     before = measured("process_open_fds")
     readers = [slow("plain"), RawStream("http_stream", server.port, token_of("slow"), ["plain"])]
     assert measured("process_open_fds") >= before + len(readers)
-    began = time.monotonic()
     flood("plain")
     eventually(lambda: measured(SLOW) == len(readers), "not all are given up")
     # One connection more is the flooder's.
     eventually(lambda: measured("process_open_fds") <= before + 1, "connections are left")
-    assert time.monotonic() - began < 10
     readers[1].close()
 
 

@@ -377,9 +377,9 @@ pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(2);
 /// Time for a close frame to get through and to be answered. Well below the time a whole gateway has to stop.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The same for who reads too slowly, and for what is missing of the message that it has in part. Some of the memory of many such
-/// clients at once is held for as long.
-pub const SLOW_PATIENCE: Duration = Duration::from_secs(1);
+/// The same for who reads too slowly, and for what is missing of the message that it has in part: that much of what waited is held
+/// for as long.
+pub const SLOW_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The same for who has to make room for others. As long as that there are a few more connections than there may be.
 pub const TURNED_OUT_PATIENCE: Duration = Duration::from_millis(100);
