@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use naru_ledger::{
-    User,
+    Seq, User,
     answer::{Content, Entry},
 };
 
@@ -31,21 +31,24 @@ impl Turn {
     }
 }
 
-/// Those who have left a room lately and have not come back: who is about to begin to listen may be among them.
+/// The last turns of those who have come into a room or left it lately: who is about to begin to listen may have left.
 #[derive(Default)]
-pub(crate) struct Departed(VecDeque<User>);
+pub(crate) struct Departed(VecDeque<(Seq, Turn)>);
 
 impl Departed {
-    pub(crate) fn note(&mut self, Turn { user, leaves }: Turn) {
-        self.0.retain(|departed| *departed != user);
-        if leaves {
-            self.0.push_back(user);
-            self.0.drain(..self.0.len().saturating_sub(DEPARTED_MAX));
+    /// Takes note of one, unless a later one of the user is known: what is told again, or late, says nothing.
+    pub(crate) fn note(&mut self, seq: Seq, turn: Turn) {
+        if self.0.iter().any(|(known, other)| other.user == turn.user && *known >= seq) {
+            return;
         }
+        self.0.retain(|(_, other)| other.user != turn.user);
+        self.0.push_back((seq, turn));
+        self.0.drain(..self.0.len().saturating_sub(DEPARTED_MAX));
     }
 
-    pub(crate) fn has(&self, user: &User) -> bool {
-        self.0.contains(user)
+    /// The entry by which a user has left and after which they have not come back.
+    pub(crate) fn left(&self, user: &User) -> Option<Seq> {
+        self.0.iter().find(|(_, turn)| turn.user == *user && turn.leaves).map(|(seq, _)| *seq)
     }
 
     /// Some may have come back without having been heard.
@@ -63,18 +66,20 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_is_known_until_they_come_back_or_too_many_have_left_since() {
+    fn who_has_left_is_known_until_they_come_back_or_too_many_have_turned_since() {
         let [alice, bob] = ["alice", "bob"].map(|name| User::parse(name).unwrap());
         let mut departed = Departed::default();
-        departed.note(turn("alice", true));
-        departed.note(turn("bob", true));
-        assert!(departed.has(&alice) && departed.has(&bob));
-        departed.note(turn("bob", false));
-        assert!(departed.has(&alice) && !departed.has(&bob));
+        departed.note(Seq(3), turn("alice", true));
+        departed.note(Seq(4), turn("bob", true));
+        assert_eq!((departed.left(&alice), departed.left(&bob)), (Some(Seq(3)), Some(Seq(4))));
+        departed.note(Seq(5), turn("bob", false));
+        departed.note(Seq(4), turn("bob", true));
+        assert_eq!(departed.left(&bob), None, "that was before they came back");
+        assert_eq!(departed.left(&alice), Some(Seq(3)));
         for n in 0..DEPARTED_MAX {
-            departed.note(turn(&format!("user{n}"), true));
+            departed.note(Seq(6), turn(&format!("user{n}"), true));
         }
-        assert!(!departed.has(&alice));
+        assert_eq!(departed.left(&alice), None);
         assert_eq!(departed.0.len(), DEPARTED_MAX);
     }
 }

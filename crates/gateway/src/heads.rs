@@ -117,7 +117,7 @@ impl Heads {
         if let Some(head) = self.followed(conversation) {
             head.known.heard(seq, entry.map(Newest::from));
             if let Some(turn) = entry.and_then(Turn::of) {
-                head.departed.lock().note(turn);
+                head.departed.lock().note(seq, turn);
             }
         }
     }
@@ -146,9 +146,9 @@ impl Head {
         self.known.newest(since, || self.look().boxed()).await
     }
 
-    /// Whether a user is known to have left it, and not to have come back.
-    pub(crate) fn has_departed(&self, user: &User) -> bool {
-        self.departed.lock().has(user)
+    /// The entry by which a user is known to have left it, and after which they have not come back.
+    pub(crate) fn left(&self, user: &User) -> Option<Seq> {
+        self.departed.lock().left(user)
     }
 
     fn look(&self) -> impl Future<Output = Result<Newest, BusError>> + Send + 'static {

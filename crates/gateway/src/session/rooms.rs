@@ -56,6 +56,8 @@ struct Room {
     /// It may have come further than the client has been told: a look that is not older than this says so.
     behind: Cell<Option<Instant>>,
     part: Cell<Part>,
+    /// The entry that last said so.
+    turned: Cell<Seq>,
 }
 
 /// Whether the user takes part in a room, by what was heard there.
@@ -78,9 +80,12 @@ impl Room {
         self.part.get() == Part::Takes
     }
 
-    /// The user comes or goes; whether the client is to hear that.
-    fn turn(&self, leaves: bool) -> bool {
+    /// The user comes or goes by an entry; whether the client is to hear that. What is told again, or late, says nothing.
+    fn turn(&self, seq: Seq, leaves: bool) -> bool {
         let was_heard = self.is_heard();
+        if seq <= self.turned.replace(self.turned.get().max(seq)) {
+            return was_heard;
+        }
         self.part.set(if leaves { Part::Left } else { Part::Takes });
         was_heard || self.is_heard()
     }
@@ -209,14 +214,17 @@ impl Session {
                 told: Cell::default(),
                 behind: Cell::default(),
                 part: Cell::default(),
+                turned: Cell::default(),
             };
             let name = Bytes::copy_from_slice(conversation.as_str().as_bytes());
             self.rooms.is_behind(&name, &room, self.shared().heads.since());
             self.rooms.insert(name.clone(), room);
             self.core.subscribe(self.id, topic(conversation.as_str()));
             // Between what said that they follow it, and this.
-            if head.has_departed(&self.member().user) {
-                self.rooms.with(&name, |_, room| room.part.set(Part::Left));
+            if let Some(seq) = head.left(&self.member().user) {
+                self.rooms.with(&name, |_, room| {
+                    room.turn(seq, true);
+                });
             }
         }
     }
@@ -278,7 +286,7 @@ impl Session {
         let own = turn.filter(|turn| self.signed_in().is_some_and(|member| member.user == turn.user));
         let mut is_heard = false;
         self.rooms.with(publication.channel(), |_, room| {
-            is_heard = own.map_or_else(|| room.is_heard(), |turn| room.turn(turn.leaves));
+            is_heard = own.map_or_else(|| room.is_heard(), |turn| room.turn(seq, turn.leaves));
         });
         if !is_heard {
             return;

@@ -1,8 +1,8 @@
 //! Conversation by conversation, for who is far behind.
 
-use naru_ledger::{Follow, Useq, answer::Row};
+use naru_ledger::{Conversation, Follow, Seq, Useq, answer::Row, op::From};
 
-use super::Session;
+use super::{Session, stay::Stay};
 use crate::{
     limits::REPLAY_ROWS_MAX,
     protocol::data::{Counts, MarkData},
@@ -49,9 +49,24 @@ impl Session {
         if row.follow == Follow::Channel {
             return Ok(());
         }
-        let mut at = row.from.max(self.reached(&row.conversation));
-        let replayed = self.replay_span(&row.conversation, &mut at, row.head, |_| {}).await;
-        self.has_reached(&row.conversation, at);
+        let conversation = &row.conversation;
+        let mut at = row.from.max(self.reached(conversation));
+        let mut stay = self.stay_behind(conversation, at).await?;
+        let replayed =
+            self.replay_span(conversation, &mut at, row.head, |_| {}, |entry| stay.is_theirs(entry)).await;
+        self.has_reached(conversation, stay.reached(at));
         replayed
+    }
+
+    /// Whether the user takes part behind the last entry that they have had.
+    async fn stay_behind(&self, conversation: &Conversation, at: Seq) -> Result<Stay, Trouble> {
+        let mut stay = Stay::new(self.member().user.clone());
+        if at > Seq::ZERO && matches!(conversation, Conversation::Room(_)) {
+            let piece = self.piece(conversation, From::After(Seq(at.0 - 1)), 1, 1).await?;
+            piece.entries.iter().filter(|entry| entry.seq == at).for_each(|entry| {
+                stay.is_theirs(entry);
+            });
+        }
+        Ok(stay)
     }
 }

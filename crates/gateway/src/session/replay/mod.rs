@@ -17,6 +17,7 @@ use tokio::{sync::SemaphorePermit, time::Instant};
 mod changed;
 mod ring;
 mod span;
+mod stay;
 
 pub(super) use changed::Far;
 

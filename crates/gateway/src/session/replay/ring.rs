@@ -38,7 +38,7 @@ impl Session {
                     open = later;
                 }
             };
-            self.replay_span(&first.conversation, &mut at, through, passes).await?;
+            self.replay_span(&first.conversation, &mut at, through, passes, |_| true).await?;
         }
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! Pushing a span of a log.
 
 use naru_ledger::{
-    Conversation, Seq, User,
+    Conversation, Seq,
     answer::{Entry, Page},
     op::From,
 };
 
 use super::Session;
 use crate::{
-    departed::Turn,
     limits::{REPLAY_BYTES_MAX, REPLAY_ENTRIES_MAX},
     protocol::data::MarkData,
     sabotage,
@@ -17,15 +16,15 @@ use crate::{
 
 impl Session {
     /// Pushes what a log has after `at` and up to `through`; `at` goes along. `passes` is told of each entry's number before it is
-    /// pushed. Where there is nothing any more, that is said; what was said between the user's leaving and coming back is not theirs.
+    /// pushed, if it `is_theirs`. Where there is nothing any more, that is said.
     pub(super) async fn replay_span(
         &self,
         conversation: &Conversation,
         at: &mut Seq,
         through: Seq,
         mut passes: impl FnMut(Seq),
+        mut is_theirs: impl FnMut(&Entry) -> bool,
     ) -> Result<(), Trouble> {
-        let mut stay = Stay::default();
         while *at < through {
             self.drained().await;
             let entries_max = usize::try_from(through.0 - at.0).unwrap_or(usize::MAX).min(REPLAY_ENTRIES_MAX);
@@ -38,7 +37,7 @@ impl Session {
             for entry in piece.entries.iter().take_while(|entry| entry.seq <= through) {
                 *at = entry.seq;
                 passes(entry.seq);
-                if stay.gets(&self.member().user, entry) && !sabotage::is_due("skip-replayed") {
+                if is_theirs(entry) && !sabotage::is_due("skip-replayed") {
                     self.push_entry(entry);
                 }
             }
@@ -53,23 +52,6 @@ impl Session {
     fn push_trimmed(&self, conversation: &Conversation, through: Seq, passes: &mut impl FnMut(Seq)) {
         passes(through);
         self.push(MarkData::trimmed(conversation, through));
-    }
-}
-
-/// Whether a user takes part in a conversation, as its entries say one after the other; before the first that does, they do.
-#[derive(Default)]
-struct Stay {
-    has_left: bool,
-}
-
-impl Stay {
-    /// Whether an entry is for them: those by which they leave and come back are.
-    fn gets(&mut self, user: &User, entry: &Entry) -> bool {
-        let had_left = self.has_left;
-        if let Some(turn) = Turn::of(entry).filter(|turn| turn.user == *user) {
-            self.has_left = turn.leaves;
-        }
-        !(had_left && self.has_left)
     }
 }
 
@@ -90,44 +72,25 @@ fn gone(piece: &Page, at: Seq, through: Seq, entries_max: usize) -> Seq {
 
 #[cfg(test)]
 mod tests {
-    use naru_ledger::{Millis, Role, answer::Content};
+    use naru_ledger::{Millis, User, answer::Content};
 
     use super::*;
 
-    fn entry(seq: u64, sender: &str, content: Content) -> Entry {
+    fn entry(seq: u64) -> Entry {
         Entry {
             conversation: Conversation::parse("room:a").unwrap(),
             seq: Seq(seq),
             prev: Seq(seq - 1),
             count: 0,
             at: Millis(1),
-            sender: User::parse(sender).unwrap(),
+            sender: User::parse("bob").unwrap(),
             client_id: None,
-            content,
-        }
-    }
-
-    #[test]
-    fn what_was_said_while_a_user_was_out_is_not_theirs() {
-        let join = || Content::Join { role: Role::Member };
-        let said = [
-            ("carol", Content::Leave, true),
-            ("bob", Content::Leave, true),
-            ("carol", join(), false),
-            ("carol", Content::Leave, false),
-            ("bob", join(), true),
-            ("carol", join(), true),
-            ("bob", join(), true),
-        ];
-        let (bob, mut stay) = (User::parse("bob").unwrap(), Stay::default());
-        for (nth, (sender, content, is_theirs)) in said.into_iter().enumerate() {
-            let entry = entry(nth as u64 + 1, sender, content);
-            assert_eq!(stay.gets(&bob, &entry), is_theirs, "{nth}");
+            content: Content::Leave,
         }
     }
 
     fn gone_of(seqs: &[u64], more: bool, trimmed: u64) -> u64 {
-        let entries = seqs.iter().map(|seq| entry(*seq, "bob", Content::Leave)).collect();
+        let entries = seqs.iter().map(|seq| entry(*seq)).collect();
         let piece = Page { trimmed: Seq(trimmed), head: Seq(1000), more, entries };
         gone(&piece, Seq(10), Seq(100), 64).0
     }
