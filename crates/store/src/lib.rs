@@ -72,6 +72,7 @@ mod listed;
 mod log;
 mod lsn;
 mod memory_fs;
+mod priority;
 mod real_fs;
 mod recovery;
 mod repair;

@@ -13,6 +13,7 @@ use crate::error::WriteError;
 use crate::level::Level;
 use crate::log::OnDurable;
 use crate::lsn::Lsn;
+use crate::priority;
 use crate::segment::SegmentHead;
 use crate::tail::{SHORT_FRAME_BYTES_MAX, Tail};
 
@@ -151,6 +152,7 @@ pub(crate) struct WriterThread {
 
 impl WriterThread {
     pub(crate) fn run(self) {
+        priority::raise();
         if let Err(error) = self.serve() {
             (self.on_durable)(Err(error));
         }
