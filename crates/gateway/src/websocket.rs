@@ -272,6 +272,8 @@ impl Write for Pipe<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -290,5 +292,31 @@ mod tests {
         unfinished.wait(async {}).await.unwrap();
         assert!(unfinished.wait(pending::<()>()).await.is_err());
         assert!(begun.elapsed().abs_diff(MESSAGE_PATIENCE) < Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_what_is_free_a_message_that_comes_at_a_kib_a_second_is_waited_for_and_a_slower_one_is_not()
+     {
+        const SECOND: Duration = Duration::from_secs(1);
+        const WHOLE: usize = 1 << 20;
+        // How long is waited for a message of which so much has come, and more comes each second, and whether all of it comes.
+        let waited = async |bytes, bytes_a_second| {
+            let mut unfinished = Unfinished { bytes, ..Unfinished::default() };
+            while unfinished.bytes < WHOLE {
+                if unfinished.wait(sleep(SECOND)).await.is_err() {
+                    break;
+                }
+                unfinished.bytes += bytes_a_second;
+            }
+            (unfinished.waited.as_secs_f64().round(), unfinished.bytes >= WHOLE)
+        };
+        let (free, floor) = (MESSAGE_BYTES_FREE, MESSAGE_BYTES_A_SECOND);
+        let (patience, behind) = (MESSAGE_PATIENCE.as_secs_f64(), ((WHOLE - free) / floor) as f64);
+        assert_eq!(waited(free, floor).await, (behind, true));
+        // Of what comes in two seconds one is made up for.
+        assert_eq!(waited(free, floor / 2).await, (patience * 2.0 - 1.0, false));
+        assert_eq!(waited(free, 0).await, (patience, false));
+        // What is free makes up for nothing, however steadily it comes.
+        assert_eq!(waited(0, free / 11).await, (patience, false));
     }
 }
