@@ -1,5 +1,7 @@
 //! What a channel's name says: `[$][namespace:]rest[#user,user]`.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use crate::{
     channels::is_reserved,
     codes::{Code, Refused},
@@ -49,6 +51,9 @@ impl<'a> Name<'a> {
                 "a channel name has no control or invisible characters, and neither { nor }",
             ));
         }
+        if !is_composed(whole) {
+            return Err(Refused::bad("a channel name is in Unicode's normal form C (NFC)"));
+        }
         let bare = whole.strip_prefix(PRIVATE);
         let (namespace, rest) = match bare.unwrap_or(whole).split_once(NAMESPACE_END) {
             Some((namespace, rest)) => (Some(namespace), rest),
@@ -91,15 +96,22 @@ pub(crate) fn personal(namespace: &str, user: &str) -> Option<String> {
     if user.is_empty() || user.contains(cannot_stand) {
         return None;
     }
-    Some(match namespace {
+    let name = match namespace {
         "" => format!("{USERS}{user}"),
         namespace => format!("{namespace}{NAMESPACE_END}{USERS}{user}"),
-    })
+    };
+    is_composed(&name).then_some(name)
 }
 
 /// Whether a namespace can have this name.
 pub(crate) fn is_namespace(name: &str) -> bool {
     name.len() >= 2 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// Whether a text is in normal form C: so what Unicode says is one text is not two names. A piece of such a
+/// text is as well: nobody is on a list of users whose own name is not.
+fn is_composed(text: &str) -> bool {
+    ComposingNormalizerBorrowed::new_nfc().is_normalized(text)
 }
 
 /// Characters that break lines, cannot be seen, or turn what stands beside them around; and the braces, by which Redis Cluster
@@ -110,19 +122,29 @@ fn is_harmful(c: char) -> bool {
             c,
             '{' | '}'
                 | '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
                 | '\u{180e}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
                 | '\u{feff}'
+                | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e007f}'
         )
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::limits::CHANNEL_BYTES_MAX;
 
@@ -166,7 +188,7 @@ mod tests {
 
     #[test]
     fn names_that_harm_somebody_are_refused() {
-        for c in "\0\t\r\n\u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{200d}\u{2028}\u{202e}\u{2066}\u{feff}\u{e0041}{}"
+        for c in "\0\t\r\n\u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{200d}\u{2028}\u{202e}\u{2066}\u{3164}\u{feff}\u{1d173}\u{e0041}{}"
             .chars()
         {
             assert_eq!(parse(&format!("ns:a{c}b")), Err(Code::BadRequest), "{c:?}");
@@ -174,6 +196,43 @@ mod tests {
         assert_eq!(parse(""), Err(Code::BadRequest));
         parse(&"x".repeat(255)).unwrap();
         assert_eq!(parse(&"x".repeat(256)), Err(Code::BadRequest));
+    }
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        for (composed, others) in [
+            ("ns:caf\u{e9}", &["ns:cafe\u{301}"][..]),
+            // In Hangul's letters, all or the last of them.
+            ("ns:\u{ac01}", &["ns:\u{1100}\u{1161}\u{11a8}", "ns:\u{ac00}\u{11a8}"]),
+            // A mark below comes before one above.
+            ("ns:\u{1ead}", &["ns:a\u{323}\u{302}", "ns:a\u{302}\u{323}", "ns:\u{e2}\u{323}"]),
+            // One letter that is there twice.
+            ("ns:\u{c5}", &["ns:\u{212b}"]),
+            ("$ns:x#\u{f1}", &["$ns:x#n\u{303}"]),
+        ] {
+            assert!(parse(composed).is_ok(), "{composed:?}");
+            for other in others {
+                assert_eq!(parse(other), Err(Code::BadRequest), "{other:?}");
+            }
+        }
+        assert!(parse("x#\u{e9}").unwrap().users.unwrap().have("\u{e9}"));
+        assert!(!parse("x#\u{e9}").unwrap().users.unwrap().have("e\u{301}"));
+    }
+
+    proptest! {
+        #[test]
+        fn of_all_spellings_of_a_text_one_at_most_is_a_name(
+            text in "([a-zåéñậ가-힣ㄱ-ㅎ\u{1100}-\u{11ff}\u{300}-\u{340}\u{1e00}-\u{1eff}\u{212a}-\u{212b}]|\\PC){1,12}",
+        ) {
+            let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&text);
+            let taken_apart = icu_normalizer::DecomposingNormalizerBorrowed::new_nfd().normalize(&text);
+            for spelling in [text.as_str(), &*taken_apart] {
+                prop_assert!(parse(spelling).is_err() || *spelling == *composed, "{spelling:?}");
+            }
+            for piece in composed.split(|c: char| !c.is_alphanumeric()) {
+                prop_assert!(is_composed(piece), "{piece:?}");
+            }
+        }
     }
 
     #[test]
@@ -197,7 +256,7 @@ mod tests {
     fn a_personal_channel_is_one_users_or_it_is_not() {
         assert_eq!(personal("", "alice").as_deref(), Some("#alice"));
         assert_eq!(personal("me", "앨리스").as_deref(), Some("me:#앨리스"));
-        for user in ["", "a,b", "a#b", "{a}", "a\nb"] {
+        for user in ["", "a,b", "a#b", "{a}", "a\nb", "e\u{301}"] {
             assert_eq!(personal("me", user), None, "{user}");
         }
     }
