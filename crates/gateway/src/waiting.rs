@@ -1,4 +1,4 @@
-//! What waits for all clients of a server together because they do not read: where it has a bound (`limits.waiting_size_limit`), those
+//! What waits for all clients of a server together because they do not read: unless it has no bound (`limits.waiting_size_limit`), those
 //! for whom most waits are cut off until it fits. What one client may have waiting is bounded in any case.
 
 use std::{
@@ -8,12 +8,17 @@ use std::{
 };
 
 use naru_fanout::{Core, CoreId, Peer};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{session::Session, wire::Gate};
 
 /// How often a core adds up. What comes in between is not seen: the bound is exceeded by as much as that.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Less often where a look takes long, as it does while one of very many clients does not read: one part in so many of a core's time.
+const LOOK_SHARE: u32 = 50;
+/// The longest pause all the same.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What waits on each core, in bytes. A frame that many wait for is counted for each of them.
 pub(crate) struct Waiting {
@@ -54,9 +59,12 @@ pub(crate) fn watch(core: &Rc<Core<Gate>>) {
     let Some(most) = core.shared().waiting.most else { return };
     let core = core.clone();
     tokio::task::spawn_local(async move {
+        let mut pause = LOOK_EVERY;
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(pause).await;
+            let begun = Instant::now();
             look(&core, most);
+            pause = (begun.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_PAUSE_MAX);
         }
     });
 }
