@@ -2,6 +2,7 @@
 
 mod bucket;
 mod buckets;
+mod memory;
 mod network;
 mod settings;
 
@@ -70,6 +71,10 @@ pub const LIVE_BYTES_MAX: usize = 1 << 20;
 
 /// The least that may be set for what waits for all clients together.
 pub const WAITING_BYTES_MIN: usize = 4 * LIVE_BYTES_MAX;
+
+/// Which part of the memory that may wait for, unless set otherwise. The rest is what the clients themselves take, and a broker in
+/// the same process.
+pub const WAITING_SHARE: u64 = 4;
 
 /// Bytes that may wait for a client before its commands are no longer read, and its inbox no longer pushed. What a
 /// stalled reader costs beside its three numbers.

@@ -565,7 +565,7 @@ fn metrics_are_shown_where_and_to_whom_they_are_to_be_and_are_those_of_the_docum
 fn for_whom_most_waits_makes_room_where_too_much_waits_for_all() {
     let harbour = Harbour::open();
     let one = harbour.gateway_with("one", |options| {
-        let limits = Settings { waiting_size_limit: 4 << 20, ..Settings::default() };
+        let limits = Settings { waiting_size_limit: Some(4 << 20), ..Settings::default() };
         options.limits = limits.try_into().unwrap();
         let settings = json!({"on_clients_port": true, "token": "t"});
         options.metrics = serde_json::from_value::<metrics::Settings>(settings).unwrap().try_into().unwrap();

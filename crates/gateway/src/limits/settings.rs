@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
     MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
-    WAITING_BYTES_MIN,
+    WAITING_BYTES_MIN, WAITING_SHARE, memory,
 };
 use crate::duration;
 
@@ -51,8 +51,9 @@ pub struct Settings {
     pub address_connection_rate_limit: u32,
     /// Bad tokens from there in a minute [default: 5].
     pub address_refusal_limit: u32,
-    /// Bytes that may wait for all clients together; those for whom most waits are cut off.
-    pub waiting_size_limit: usize,
+    /// Bytes that may wait for all clients together; those for whom most waits are cut off [default: a quarter of the memory that
+    /// the process may use].
+    pub waiting_size_limit: Option<usize>,
     /// Who is believed about whom it passes on: addresses or networks of the proxies in front.
     pub trusted_proxies: Vec<String>,
 }
@@ -77,7 +78,7 @@ impl Default for Settings {
             address_connection_limit: ADDRESS_CONNECTIONS_MAX,
             address_connection_rate_limit: ADDRESS_CONNECTIONS,
             address_refusal_limit: ADDRESS_REFUSALS,
-            waiting_size_limit: 0,
+            waiting_size_limit: None,
             trusted_proxies: Vec::new(),
         }
     }
@@ -152,6 +153,11 @@ impl Limits {
         self.began.elapsed()
     }
 
+    /// How many bytes may wait for all clients together, if there is a bound.
+    pub fn waiting_bytes_max(&self) -> Option<usize> {
+        self.waiting_bytes_max
+    }
+
     /// When that time is, or was.
     pub(crate) fn instant(&self, now: Duration) -> Instant {
         self.began + now
@@ -164,6 +170,11 @@ impl Default for Limits {
     }
 }
 
+/// How much of this memory may wait for clients that do not read.
+fn waiting_share(memory_bytes: u64) -> usize {
+    usize::try_from(memory_bytes / WAITING_SHARE).unwrap_or(usize::MAX).max(WAITING_BYTES_MIN)
+}
+
 impl TryFrom<Settings> for Limits {
     type Error = BadSettings;
 
@@ -173,9 +184,11 @@ impl TryFrom<Settings> for Limits {
         if !(1024..=16 << 20).contains(&settings.message_size_limit) {
             return Err(BadSettings::MessageSize);
         }
-        if (1..WAITING_BYTES_MIN).contains(&settings.waiting_size_limit) {
-            return Err(BadSettings::Waiting);
-        }
+        let waiting = match settings.waiting_size_limit {
+            Some(1..WAITING_BYTES_MIN) => return Err(BadSettings::Waiting),
+            Some(bytes) => Some(bytes).filter(|&bytes| bytes > 0),
+            None => memory::usable().map(waiting_share),
+        };
         if !(1..=100_000).contains(&settings.channel_limit) {
             return Err(BadSettings::Channels);
         }
@@ -216,7 +229,7 @@ impl TryFrom<Settings> for Limits {
                 .map(|count| Rate::new(count, SECOND, count)),
             address_refusal_rate: some(settings.address_refusal_limit)
                 .map(|count| Rate::new(count, MINUTE, count)),
-            waiting_bytes_max: Some(settings.waiting_size_limit).filter(|&max| max > 0),
+            waiting_bytes_max: waiting,
             trusted_proxies: proxies.collect::<Result<_, ()>>().map_err(|()| BadSettings::Proxies)?,
             newcomers_max: NEWCOMERS_MAX,
             newcomer_patience: NEWCOMER_PATIENCE,
@@ -244,7 +257,17 @@ mod tests {
         assert_eq!((limits.command_rate, limits.error_rate, limits.connection_rate), (None, None, None));
         assert_eq!((limits.user_command_rate, limits.address_command_rate), (None, None));
         assert_eq!((limits.user_connections_max, limits.connections_max), (None, None));
-        assert_eq!((limits.strangers_max, limits.waiting_bytes_max), (None, None));
+        assert_eq!(limits.strangers_max, None);
+    }
+
+    #[test]
+    fn a_quarter_of_the_memory_may_wait_unless_it_is_said_otherwise() {
+        let waiting = |value| Limits::try_from(read(value).unwrap()).unwrap().waiting_bytes_max;
+        assert_eq!(waiting(json!({})), memory::usable().map(waiting_share));
+        assert_eq!(waiting(json!({"waiting_size_limit": 0})), None);
+        assert_eq!(waiting(json!({"waiting_size_limit": 5_000_000})), Some(5_000_000));
+        assert_eq!(waiting_share(1 << 30), 256 << 20);
+        assert_eq!(waiting_share(1 << 20), WAITING_BYTES_MIN);
     }
 
     #[test]

@@ -241,6 +241,12 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
              anybody; give that many random characters, or more"
         );
     }
+    if let Some(bytes) = checked.limits.waiting_bytes_max() {
+        tracing::info!(
+            bytes,
+            "what waits for clients that do not read is bounded (limits.waiting_size_limit)"
+        );
+    }
     let listener = listen::bind(settings.bind, settings.port, "--port")?;
     let address = listener.address();
     let server = match checked.name {
