@@ -289,6 +289,12 @@ pub const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Clocks of ours and of whoever signs tokens may differ by this, unless the configuration says otherwise.
 pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 
+/// The least that tokens may be bounded to live: less would be over before it is shown.
+pub const LIFETIME_MIN: Duration = Duration::from_secs(1);
+
+/// And the most: a longer one bounds nothing for who has stolen one.
+pub const LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// The most that clocks may be configured to differ by: for as long as that, an expired token still opens connections.
 pub const CLOCK_LEEWAY_MAX: Duration = Duration::from_secs(300);
 

@@ -21,7 +21,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use naru_gateway::{Options, Tokens, auth::Settings, metrics};
+use naru_gateway::{Gateway, Options, Tokens, auth::Settings, metrics};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Harbour, eventually, key};
@@ -154,6 +154,83 @@ fn a_refresh_answers_as_the_protocol_says() {
     let over = signed(json!({"sub": "alice", "expire_at": 1}));
     assert_eq!(late.refused("connect", json!({"token": over})), (110, "expired".to_owned()));
     one.stop();
+}
+
+/// What a chat server answers to a token: the code of the error, 0 for none.
+fn code_of(server: &Gateway, token: &str) -> u64 {
+    let mut client = Client::open(server.address());
+    let reply = client.ask("connect", json!({"token": token}));
+    client.leave();
+    reply["error"]["code"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn a_token_that_connects_once_opens_no_other_connection_at_any_server() {
+    let mut harbour = Harbour::open();
+    let [one, two] =
+        ["one", "two"].map(|name| harbour.gateway_with(name, with(json!({"connect_once": true}))));
+    let named = |id: &str, user: &str| signed(json!({"sub": user, "jti": id}));
+    let first = named("1", "alice");
+    assert_eq!(code_of(&one, &first), 0);
+    for server in [&one, &two] {
+        assert_eq!(code_of(server, &first), 109);
+        assert_eq!(code_of(server, &named("1", "bob")), 109, "the name is what counts");
+    }
+    assert_eq!(code_of(&two, &named("2", "alice")), 0);
+    assert_eq!(code_of(&two, &named("1\nnaru", "alice")), 0);
+    // At servers that do not want it, it is nothing.
+    let lax = harbour.gateway("lax");
+    assert_eq!(code_of(&lax, &first), 0);
+    lax.stop();
+
+    for claims in [json!({"sub": "alice"}), json!({"sub": "alice", "jti": ""})] {
+        let mut client = Client::open(one.address());
+        client.command("connect", json!({"token": signed(claims)}));
+        assert_eq!(client.closed(), Some((3500, "invalid token".to_owned())));
+    }
+
+    // A refresh uses nothing up.
+    let mut alice = Client::open(one.address());
+    alice.ask("connect", json!({"token": named("3", "alice")}));
+    let refreshed = alice.ask("refresh", json!({"token": named("4", "alice")}));
+    assert_eq!(refreshed["refresh"]["expires"], true, "{refreshed}");
+    alice.leave();
+    assert_eq!((code_of(&two, &named("4", "alice")), code_of(&one, &named("4", "alice"))), (0, 109));
+
+    // Nobody is let in unasked; and the broker remembers.
+    harbour.stop();
+    let fifth = named("5", "alice");
+    assert_eq!(code_of(&one, &fifth), 100);
+    harbour.start();
+    eventually("the broker is back", || match code_of(&one, &fifth) {
+        100 => false,
+        code => {
+            assert_eq!(code, 0);
+            true
+        }
+    });
+    assert_eq!((code_of(&two, &first), code_of(&two, &fifth)), (109, 109));
+    one.stop();
+    two.stop();
+}
+
+#[test]
+fn of_all_who_come_at_once_with_a_token_that_connects_once_one_gets_in() {
+    let harbour = Harbour::open();
+    let servers = ["one", "two"].map(|name| harbour.gateway_with(name, with(json!({"connect_once": true}))));
+    for round in 0..20 {
+        let token = signed(json!({"sub": "alice", "jti": round.to_string()}));
+        let mut clients: Vec<_> = (0..8).map(|number| Client::open(servers[number % 2].address())).collect();
+        let ids: Vec<_> =
+            clients.iter_mut().map(|client| client.command("connect", json!({"token": token}))).collect();
+        let replies: Vec<_> = clients.iter_mut().zip(ids).map(|(client, id)| client.reply(id)).collect();
+        let (let_in, others): (Vec<_>, Vec<_>) =
+            replies.iter().partition(|reply| reply.get("connect").is_some());
+        assert_eq!(let_in.len(), 1, "{replies:?}");
+        assert!(others.iter().all(|reply| reply["error"]["code"] == 109), "{replies:?}");
+        clients.into_iter().for_each(Client::cut);
+    }
+    servers.into_iter().for_each(Gateway::stop);
 }
 
 /// Publishes a JWKS document on a port of its own.

@@ -74,6 +74,7 @@ impl OfConnection {
             subs,
             capabilities: Capabilities::read(self.caps.unwrap_or_default())?,
             mark: Mark::default(),
+            once: None,
         };
         Ok((identity, payload(self.data, self.b64data)?))
     }

@@ -38,6 +38,10 @@ pub(crate) enum Fault {
     Claims,
     #[error("it has no expiry, and one is asked for")]
     Endless,
+    #[error("its expiry is further away than lifetime_limit, or 7 days with connect_once")]
+    Lasting,
+    #[error("it has no jti, and opens one connection only (connect_once)")]
+    Unnamed,
     #[error("it is for another audience")]
     Audience,
     #[error("it is of another issuer")]

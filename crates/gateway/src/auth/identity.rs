@@ -10,6 +10,7 @@ use super::{
     capability::Capabilities,
     claims::{self, Registered, Seconds},
     fault::{BadToken, Fault},
+    once::Once,
     revoked::Mark,
 };
 use crate::{namespaces::Overrides, publication::Payload};
@@ -30,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) capabilities: Capabilities,
     /// By which the token is known if it is called back.
     pub(crate) mark: Mark,
+    /// There if the token opens one connection only: it is yet to be seen whether it has.
+    pub(crate) once: Option<Once>,
 }
 
 /// What a token says of one channel.
@@ -65,6 +68,7 @@ impl Identity {
             subs: BTreeMap::new(),
             capabilities: Capabilities::default(),
             mark: Mark::default(),
+            once: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Identity {
             capabilities: Capabilities::read(claims.caps.unwrap_or_default())?,
             expires_at: expiry(claims.expire_at, registered, now)?,
             mark: Mark::default(),
+            once: None,
         })
     }
 

@@ -23,6 +23,7 @@ mod jwk;
 mod jwks;
 mod key;
 mod keys;
+mod once;
 mod revoked;
 mod settings;
 mod signer;
@@ -42,6 +43,7 @@ pub(crate) use capability::Capabilities;
 pub(crate) use fault::{BadToken, Fault};
 pub(crate) use identity::{Granted, Identity, Pass, payload};
 pub use key::BadKey;
+pub(crate) use once::Once;
 pub(crate) use revoked::{Mark, Revocation, Revoke, Revoked, TooMany, hex_digest};
 pub use settings::{BadSettings, KeySettings, Settings};
 pub use signer::{EmptySecret, TokenKey};
@@ -63,6 +65,7 @@ pub struct Tokens {
     subscription: Option<Checked>,
     admits_nameless: bool,
     admits_tokenless: bool,
+    connects_once: bool,
 }
 
 /// Opens tokens.
@@ -73,6 +76,7 @@ pub(crate) struct Auth {
     revoked: Arc<Revoked>,
     admits_nameless: bool,
     admits_tokenless: bool,
+    connects_once: bool,
 }
 
 struct Verifier {
@@ -81,6 +85,7 @@ struct Verifier {
     issuer: Expected,
     leeway: u64,
     require_exp: bool,
+    lifetime_max: Option<u64>,
 }
 
 /// The connection that asks for a subscription.
@@ -96,6 +101,7 @@ impl Tokens {
     pub fn new(connection: Settings, subscription: Option<Settings>) -> Result<Tokens, BadSettings> {
         let admits_nameless = connection.allow_anonymous_connection_tokens;
         let admits_tokenless = connection.allow_anonymous_connect_without_token;
+        let connects_once = connection.connect_once;
         if !connection.has_keys() && !admits_tokenless {
             return Err(BadSettings::NoKey);
         }
@@ -103,6 +109,7 @@ impl Tokens {
             for (name, is_set) in [
                 ("allow_anonymous_connection_tokens", subscription.allow_anonymous_connection_tokens),
                 ("allow_anonymous_connect_without_token", subscription.allow_anonymous_connect_without_token),
+                ("connect_once", subscription.connect_once),
             ] {
                 if is_set {
                     return Err(BadSettings::NotHere(name));
@@ -117,6 +124,7 @@ impl Tokens {
             subscription: subscription.map(Checked::try_from).transpose()?,
             admits_nameless,
             admits_tokenless,
+            connects_once,
         })
     }
 
@@ -140,6 +148,7 @@ impl Auth {
                 issuer: checked.issuer,
                 leeway: checked.leeway.as_secs(),
                 require_exp: checked.require_exp,
+                lifetime_max: checked.lifetime_max.map(|lifetime| lifetime.as_secs()),
             }
         };
         Auth {
@@ -149,6 +158,7 @@ impl Auth {
             revoked: Arc::default(),
             admits_nameless: tokens.admits_nameless,
             admits_tokenless: tokens.admits_tokenless,
+            connects_once: tokens.connects_once,
         }
     }
 
@@ -238,7 +248,8 @@ impl Auth {
         if self.revoked.has(identity.user_name(), mark, now) {
             return Err(BadToken::Revoked);
         }
-        Ok(Identity { mark, ..identity })
+        let once = self.connects_once.then(|| Once::read(&registered, self.connection.leeway, now));
+        Ok(Identity { mark, once: once.transpose()?, ..identity })
     }
 
     async fn pass(&self, token: &str, channel: &str, holder: Holder<'_>) -> Result<Pass, BadToken> {
@@ -294,8 +305,12 @@ impl Verifier {
         {
             return Err(Fault::Issuer.into());
         }
-        if self.require_exp && registered.exp.is_none() {
+        if registered.exp.is_none() && (self.require_exp || self.lifetime_max.is_some()) {
             return Err(Fault::Endless.into());
+        }
+        let latest = self.lifetime_max.map(|lifetime| now.saturating_add(lifetime + self.leeway));
+        if latest.is_some_and(|latest| registered.exp.is_some_and(|exp| exp.0 > latest)) {
+            return Err(Fault::Lasting.into());
         }
         let is_over = registered.exp.is_some_and(|exp| exp.0.saturating_add(self.leeway) <= now);
         let is_early = registered.nbf.is_some_and(|nbf| nbf.0 > now.saturating_add(self.leeway));

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     duration,
-    limits::{CLOCK_LEEWAY, CLOCK_LEEWAY_MAX, JWKS_BYTES_MAX, JWKS_EVERY, JWKS_PATIENCE, JWKS_PAUSE},
+    limits::{
+        CLOCK_LEEWAY, CLOCK_LEEWAY_MAX, JWKS_BYTES_MAX, JWKS_EVERY, JWKS_PATIENCE, JWKS_PAUSE, LIFETIME_MAX,
+        LIFETIME_MIN,
+    },
     outbound::{BadEndpoint, Endpoint},
     secret::Secret,
 };
@@ -50,6 +53,11 @@ pub struct Settings {
     pub leeway: Option<Duration>,
     /// Whether tokens without `exp` are refused [default: false].
     pub require_exp: bool,
+    /// How far away the `exp` of a token may be at most, which it has then [default: any or none].
+    #[serde(deserialize_with = "time")]
+    pub lifetime_limit: Option<Duration>,
+    /// Whether a token opens one connection only, by its `jti`, which it has then as well as an `exp` [default: false].
+    pub connect_once: bool,
     /// Whether clients may connect with a token whose `sub` is empty [default: false].
     pub allow_anonymous_connection_tokens: bool,
     /// Whether clients may connect without a token [default: false].
@@ -124,6 +132,7 @@ pub(super) struct Checked {
     pub(super) issuer: Expected,
     pub(super) leeway: Duration,
     pub(super) require_exp: bool,
+    pub(super) lifetime_max: Option<Duration>,
 }
 
 /// What a claim is compared with.
@@ -187,6 +196,10 @@ impl TryFrom<Settings> for Checked {
         let day = Duration::from_secs(24 * 60 * 60);
         let every =
             within("jwks_refresh_interval", settings.jwks_refresh_interval, JWKS_EVERY, JWKS_PAUSE, day)?;
+        let lifetime_max = settings
+            .lifetime_limit
+            .map(|limit| within("lifetime_limit", Some(limit), limit, LIFETIME_MIN, LIFETIME_MAX))
+            .transpose()?;
         let mut keys = Vec::new();
         let named = |name: &str| {
             let name = name.to_owned();
@@ -229,7 +242,8 @@ impl TryFrom<Settings> for Checked {
         let audience =
             Expected::read("audience", settings.audience, ("audience_regex", settings.audience_regex))?;
         let issuer = Expected::read("issuer", settings.issuer, ("issuer_regex", settings.issuer_regex))?;
-        Ok(Checked { keys, jwks, audience, issuer, leeway, require_exp: settings.require_exp })
+        let require_exp = settings.require_exp;
+        Ok(Checked { keys, jwks, audience, issuer, leeway, require_exp, lifetime_max })
     }
 }
 

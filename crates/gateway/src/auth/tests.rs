@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{capability::Right, testing::*, *};
@@ -107,6 +109,47 @@ async fn a_token_counts_between_nbf_and_exp_give_or_take_the_leeway() {
     ] {
         assert_eq!(verdict(claims.clone()).await, Err(BadToken::Expired), "{claims}");
     }
+}
+
+#[tokio::test]
+async fn a_token_lives_no_longer_than_it_may() {
+    let auth = auth(json!({"hmac_secret_key": "secret", "leeway": "7s", "lifetime_limit": "15m"}));
+    let verdict = async |claims: Value| auth.connection(&sign(&claims), NOW).await.map(drop);
+    verdict(json!({"sub": "alice", "exp": NOW + 900 + 7})).await.unwrap();
+    // How long the connection may last is another thing.
+    verdict(json!({"sub": "alice", "exp": NOW + 900, "expire_at": 0})).await.unwrap();
+    for (claims, fault) in [
+        (json!({"sub": "alice", "exp": NOW + 900 + 8}), Fault::Lasting),
+        (json!({"sub": "alice", "exp": 253_402_300_799_u64}), Fault::Lasting),
+        (json!({"sub": "alice"}), Fault::Endless),
+        (json!({"sub": "alice", "expire_at": NOW + 60}), Fault::Endless),
+    ] {
+        assert_eq!(verdict(claims.clone()).await, Err(fault.into()), "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_connects_once_is_remembered_until_no_server_takes_it_any_more() {
+    let settings = json!({"hmac_secret_key": "secret", "leeway": "7s", "connect_once": true});
+    let auth = auth(settings);
+    let once = async |claims: Value| auth.connection(&sign(&claims), NOW).await.map(|who| who.once);
+    let window = |seconds| Some(Once { id: "1".into(), window: Duration::from_secs(seconds) });
+    assert_eq!(once(json!({"sub": "alice", "jti": "1", "exp": NOW + 60})).await, Ok(window(60 + 22)));
+    assert_eq!(once(json!({"sub": "alice", "jti": "1", "exp": NOW - 6})).await, Ok(window(16)));
+    let week = 7 * 24 * 60 * 60;
+    assert_eq!(once(json!({"sub": "alice", "jti": "1", "exp": NOW + week - 22})).await, Ok(window(week)));
+    for (claims, fault) in [
+        (json!({"sub": "alice", "jti": "1", "exp": NOW + week - 21}), Fault::Lasting),
+        (json!({"sub": "alice", "jti": "1"}), Fault::Endless),
+        (json!({"sub": "alice", "exp": NOW + 60}), Fault::Unnamed),
+        (json!({"sub": "alice", "jti": "", "exp": NOW + 60}), Fault::Unnamed),
+    ] {
+        assert_eq!(once(claims.clone()).await, Err(fault.into()), "{claims}");
+    }
+    // A subscription token opens no connection.
+    let holder = Holder { user: "alice", client: "c" };
+    auth.pass_at(&sign(&json!({"sub": "alice", "channel": "x"})), "x", holder, NOW).await.unwrap();
+    assert_eq!(verdict(json!({"sub": "alice", "jti": "1", "exp": NOW + 60})).await.unwrap().once, None);
 }
 
 #[tokio::test]

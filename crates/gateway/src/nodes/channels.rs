@@ -13,6 +13,12 @@ pub(super) const ALL: &str = "naru:control";
 /// Kept for all gateways: the tokens that are called back.
 pub(super) const REVOKED: &str = "naru:revoked";
 
+/// Where it is remembered that a token was used, which this is the hash of. A channel has a share of all of them: a store bounds how many
+/// one has, and a cluster of stores has them in several places.
+pub(super) fn of_used(hash: &str) -> String {
+    format!("naru:used:{}", &hash[..2])
+}
+
 /// Heard by one gateway.
 pub(super) fn of(server: &Server) -> String {
     format!("naru:node:{}", server.as_str())

@@ -22,6 +22,7 @@ mod control;
 mod index;
 mod load;
 mod message;
+mod once;
 mod payload;
 mod revoking;
 mod survey;

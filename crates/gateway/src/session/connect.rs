@@ -23,7 +23,7 @@ use super::{
     subscriptions::Joined,
 };
 use crate::{
-    auth::{Granted, Identity},
+    auth::{Granted, Identity, Once},
     channels::inbox_of,
     codes::{Code, Disconnect, Failure, Refused},
     crossing,
@@ -135,7 +135,7 @@ impl Session {
         (identity, missed): (Identity, Missed),
         data: Option<Payload>,
     ) -> Result<(), Failure> {
-        let Identity { user, expires_at, info, meta, subs: named, capabilities, mark } = identity;
+        let Identity { user, expires_at, info, meta, subs: named, capabilities, mark, once } = identity;
         let data = data.map(|data| self.said(&data)).transpose()?;
         let sender = Sender {
             user: user.as_ref().map_or("", User::as_str).to_owned(),
@@ -145,6 +145,9 @@ impl Session {
         };
         // What follows waits for the broker: whoever is steered meanwhile is steered.
         self.enter_index(user.as_ref(), mark, missed)?;
+        if let Some(once) = once {
+            self.use_up(once).await?;
+        }
         let granted = self.join_granted(&named, &sender, &connect.subs).await?;
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
@@ -204,6 +207,20 @@ impl Session {
         }
         self.clock.connected(self.now());
         self.begin_steered();
+        Ok(())
+    }
+
+    /// Sees to it that a token opens no other connection, and has opened none.
+    async fn use_up(&self, once: Once) -> Result<(), Failure> {
+        let is_first = self.shared().nodes.is_first_use(once).await.map_err(|error| {
+            let refused = Refused::from(error);
+            // Whatever it is: it is not the client's fault, who is to come again.
+            if refused.code.is_temporary() { refused } else { Refused::later() }
+        })?;
+        if !is_first {
+            tracing::debug!("a token that opens one connection has opened one before");
+            return Err(Code::TokenExpired.into());
+        }
         Ok(())
     }
 

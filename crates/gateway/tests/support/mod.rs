@@ -50,6 +50,13 @@ pub(crate) fn token(user: &str) -> String {
     key().sign(&User::parse(user).unwrap(), None)
 }
 
+/// One that opens a connection also where each opens only one.
+fn token_for_once(user: &str) -> String {
+    let id = uuid::Uuid::new_v4().to_string();
+    let claims = [("sub", user.to_owned()), ("jti", id)].map(|(name, value)| (name.to_owned(), value.into()));
+    key().sign_claims(claims.into_iter().collect(), Some(PATIENCE))
+}
+
 /// Looks until it is so.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -229,7 +236,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
     let address = gateway.address();
     eventually("the gateway reaches its broker", || {
         let mut probe = Client::open(address);
-        probe.ask("connect", json!({"token": token("probe")}))["error"].is_null()
+        probe.ask("connect", json!({"token": token_for_once("probe")}))["error"].is_null()
     });
     gateway
 }

@@ -31,12 +31,14 @@ fn every_setting_is_read() {
         "issuer_regex": "https://[a-z]+\\.example",
         "leeway": "5s",
         "require_exp": true,
+        "lifetime_limit": "15m",
     }))
     .unwrap();
     assert_eq!(checked.keys.len(), 9);
     assert_eq!(checked.jwks.unwrap().1, Duration::from_secs(3600));
     assert_eq!(checked.leeway, Duration::from_secs(5));
     assert!(checked.require_exp);
+    assert_eq!(checked.lifetime_max, Some(Duration::from_secs(900)));
     assert!(checked.audience.has("chat") && !checked.audience.has("chat2"));
     assert!(checked.issuer.has("https://a.example") && !checked.issuer.has("https://a.example.evil.org"));
 }
@@ -68,6 +70,7 @@ fn what_cannot_be_meant_is_refused_with_the_name_of_the_setting_and_no_secret() 
         (json!({"jwks_public_endpoint": "id.example"}), "jwks_public_endpoint: it is no URL"),
         (json!({"jwks_refresh_interval": "1s"}), "jwks_refresh_interval is from 10s to 1day"),
         (json!({"leeway": "1h"}), "leeway is from 0s to 5m"),
+        (json!({"lifetime_limit": "0s"}), "lifetime_limit is from 1s to 30days"),
         (json!({"leeway": 5}), "invalid type: integer `5`"),
         (json!({"leeway": "soon"}), "it is no time: write it as"),
     ] {
@@ -91,7 +94,9 @@ fn there_is_a_key_or_nobody_comes_in() {
     assert!(new(json!({"allow_anonymous_connection_tokens": true}), None).unwrap_err().contains("no key"));
     assert!(new(key.clone(), Some(json!({}))).unwrap_err().contains("there is no key"));
     let nameless = json!({"hmac_secret_key": "s", "allow_anonymous_connection_tokens": true});
-    assert!(new(key, Some(nameless)).unwrap_err().contains("belongs into [token]"));
+    assert!(new(key.clone(), Some(nameless)).unwrap_err().contains("belongs into [token]"));
+    let once = json!({"hmac_secret_key": "s", "connect_once": true});
+    assert!(new(key, Some(once)).unwrap_err().contains("connect_once belongs into [token]"));
 }
 
 #[test]
