@@ -197,10 +197,15 @@ fn a_token_that_connects_once_opens_no_other_connection_at_any_server() {
     alice.leave();
     assert_eq!((code_of(&two, &named("4", "alice")), code_of(&one, &named("4", "alice"))), (0, 109));
 
-    // Nobody is let in unasked; and the broker remembers.
+    // Nobody is let in unasked, also where nothing else is asked; and the broker remembers.
+    let bare = harbour.gateway_with("bare", |options| {
+        with(json!({"connect_once": true}))(options);
+        options.inboxes = false;
+    });
     harbour.stop();
     let fifth = named("5", "alice");
-    assert_eq!(code_of(&one, &fifth), 100);
+    assert_eq!((code_of(&one, &fifth), code_of(&bare, &fifth)), (100, 100));
+    bare.stop();
     harbour.start();
     eventually("the broker is back", || match code_of(&one, &fifth) {
         100 => false,
