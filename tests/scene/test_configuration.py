@@ -172,6 +172,20 @@ def test_the_example_is_a_good_configuration(naru, written):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("said", ["", "[limits]\nwaiting_size_limit = 0\n", "[limits]\nwaiting_size_limit = 5000000\n"])
+def test_what_waits_for_all_clients_has_a_bound_unless_none_is_wanted(serve, written, said):
+    server = serve(written(GOOD + said))
+    bounded = logged(server.program, "what waits for clients that do not read is bounded")
+    match said:
+        case "":
+            machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            assert 4 << 20 <= bounded["bytes"] <= machine // 4
+        case _ if "= 0" in said:
+            assert bounded is None
+        case _:
+            assert bounded["bytes"] == 5_000_000
+
+
 def test_sighup_reads_the_channels_again_unless_they_are_bad(broker, serve, written, people):
     path = written(GOOD)
     server = serve(path)
