@@ -60,6 +60,33 @@ def test_an_expired_token_is_said_to_be_so_and_a_new_one_lets_in(naru, server, s
     assert len(client.seen("token asked for")) == 1
 
 
+def test_a_client_whose_token_connects_once_comes_back_with_a_new_one(naru, broker, sdk, tmp_path):
+    path = tmp_path / "naru.toml"
+    path.write_text(f'[token]\nhmac_secret_key = "{SECRET}"\nconnect_once = true\nlifetime_limit = "2h"\n')
+    path.chmod(0o600)
+    one, two = (naru.joined_server(broker, "--config", path) for _ in range(2))
+
+    def token(name):
+        return jwt.signed({"sub": "alice", "exp": in_an_hour(), "jti": name}, SECRET)
+
+    alice = sdk.client(one.url, token=token("1"), next_tokens=[token("2"), token("3")])
+    alice.wait("connected")
+    assert not alice.seen("token asked for")
+    # Who has taken it from her, on another server.
+    thief = sdk.client(two.url, token=token("1"))
+    eventually(lambda: thief.seen("error"), "a token counted twice")
+    assert thief.seen("error")[0]["code"] == 109 and not thief.seen("connected")
+    # She has a link that breaks: her SDK comes with the token it has, is told that it is over, and asks for another.
+    one.program.kill()
+    naru.server(broker.url, "--config", path, port=one.port)
+    alice.wait("connected", 2)
+    assert len(alice.seen("error", code=109)) == 1
+    assert len(alice.seen("token asked for")) == 1
+    too_long = jwt.signed({"sub": "alice", "exp": in_an_hour() + 2 * 3600, "jti": "4"}, SECRET)
+    refused = sdk.client(two.url, token=too_long)
+    assert refused.wait("disconnected")["code"] == 3500
+
+
 def test_a_token_may_last_for_ever(server, sdk):
     sdk.client(server.url, token=jwt.signed({"sub": "alice"}, SECRET)).wait("connected")
 
