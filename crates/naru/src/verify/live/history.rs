@@ -131,6 +131,9 @@ pub(super) struct Entry {
     /// The number before it in the log, where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) prev: Option<u64>,
+    /// How many messages the conversation has had with it, where that is said; of what is no entry, how many it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
     /// What it is about, if it is a reaction, an edit or a deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<u64>,

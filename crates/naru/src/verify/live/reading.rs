@@ -51,6 +51,7 @@ pub(super) fn entry(data: &Value) -> Entry {
         from: text("from").unwrap_or_default(),
         id,
         prev: data["prev"].as_u64(),
+        count: data["count"].as_u64(),
         target,
         mentions,
         changed,

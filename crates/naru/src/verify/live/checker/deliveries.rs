@@ -13,6 +13,10 @@
 //!
 //! Any other repeat is a fault, and so is an offset that goes back within a connection. What is heard in the channel of a room of many
 //! rises within a connection; not all of it has to be heard there.
+//!
+//! Of a room of many only what a user said and what mentions them comes into an inbox. A replay to a device that is far behind leaves it
+//! out: in its place is the mark that says how many messages the inbox has come to there, and the device reads those itself. Having read
+//! what is behind that mark is no excuse.
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,6 +47,8 @@ struct Device<'a> {
     places: HashMap<&'a str, Option<Vec<usize>>>,
     /// What it has of rooms of many, in whatever way.
     has: HashSet<Key<'a>>,
+    /// Of each of them, how many messages there were with the last that a replay has left to be read.
+    left: HashMap<&'a str, u64>,
     /// What was passed over, by what came instead.
     skipped: HashMap<Key<'a>, u64>,
     /// Acknowledged, and answered.
@@ -207,6 +213,10 @@ impl<'a> Sweep<'a, '_> {
             let text = format!("{name} got {seq} of {conversation} with offset {offset}, after {before}");
             self.fault(Verdict::Offsets, about(), text);
         }
+        if let Some(count) = entry.count.filter(|_| entry.ends_replay()) {
+            let left = self.devices[number].left.entry(conversation).or_default();
+            *left = count.max(*left);
+        }
         if entry.is_logged() && !self.logs.is_old(conversation, *seq) {
             self.entry(number, (offset, moved), entry);
         }
@@ -328,6 +338,9 @@ impl<'a> Sweep<'a, '_> {
                 Some(places) => places[first..].iter().map(|place| log.entries[*place].seq).collect(),
             };
             if is_broadcast {
+                let left = device.left.get(conversation).copied().unwrap_or(0);
+                let is_left = |seq: &u64| log.at(*seq).and_then(|it| it.count).is_some_and(|it| it <= left);
+                seqs.retain(|seq| !is_left(seq));
                 let all = log.entries.iter().map(|entry| entry.seq);
                 seqs.extend(all.filter(|seq| !device.has.contains(&(conversation, *seq))));
             }

@@ -554,3 +554,21 @@ fn a_room_of_many_is_heard_out_of_order() {
     let found: Vec<_> = check(&story.ended_as_broadcast()).faults.iter().map(|fault| fault.verdict).collect();
     assert_eq!(found, [Verdict::Order]);
 }
+
+#[test]
+fn a_mention_in_a_room_of_many_is_read_and_does_not_come() {
+    // The laptop's replay has come to so many messages.
+    for left in [None, Some(0)] {
+        let mut story = Story::begin();
+        let seq = story.mentions_bob("a1");
+        story.gets(ALICE, seq);
+        story.gets(BOB, seq);
+        if let Some(count) = left {
+            story.is_left(LAPTOP, count);
+        }
+        story.looks(LAPTOP, &[seq]);
+        let faults = check(&story.ended_as_broadcast()).faults;
+        let found: Vec<_> = faults.iter().map(|fault| fault.verdict).collect();
+        assert_eq!(found, [Verdict::Undelivered], "{left:?}");
+    }
+}

@@ -386,3 +386,14 @@ fn a_room_of_many_is_heard_or_read() {
     story.looks(LAPTOP, &[1, 2]);
     assert_eq!(check(&story.ended_as_broadcast()).faults, []);
 }
+
+#[test]
+fn a_mention_in_a_room_of_many_that_a_replay_has_left_is_read() {
+    let mut story = Story::begin();
+    let seq = story.mentions_bob("a1");
+    story.gets(ALICE, seq);
+    story.gets(BOB, seq);
+    story.is_left(LAPTOP, 1);
+    story.looks(LAPTOP, &[seq]);
+    assert_eq!(check(&story.ended_as_broadcast()).faults, []);
+}

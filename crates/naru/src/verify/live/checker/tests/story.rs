@@ -222,6 +222,13 @@ impl Story {
         self.happens(What::Heard { device, link, entry: entry.unwrap_or_default() });
     }
 
+    /// A replay by conversations leaves a room of many to be read, as far as so many messages.
+    pub(super) fn is_left(&mut self, device: usize, count: u64) {
+        let mark = Entry { kind: "read".into(), count: Some(count), ..Story::entry("", "", 0) };
+        let offset = self.at[device];
+        self.gets_entry(device, offset, mark);
+    }
+
     pub(super) fn reads(&mut self, device: usize, seq: u64) {
         let call = self.invokes(device, Ask::Read { conversation: DM.into(), seq });
         self.answers(device, call, Answer::Read);
@@ -269,6 +276,19 @@ impl Story {
         conversations[0].is_broadcast = self.is_many;
         let run = Run { seed: 1, again: "naru verify".into(), devices, conversations };
         History { run, events: self.events.clone() }
+    }
+
+    /// Alice mentions Bob in a room of many, and nobody has it in their inbox.
+    pub(super) fn mentions_bob(&mut self, id: &str) -> u64 {
+        let (conversation, kind, mentions) = (DM.to_owned(), "message".to_owned(), vec!["bob".to_owned()]);
+        let ask = Ask::Send { conversation, id: id.into(), kind, target: None, mentions: mentions.clone() };
+        let call = self.invokes(ALICE, ask);
+        let seq = self.is_stored("alice", id);
+        if let Some(entry) = self.log.last_mut() {
+            (entry.count, entry.mentions) = (Some(seq), mentions);
+        }
+        self.is_answered(ALICE, call, seq);
+        seq
     }
 
     /// With the logs read and the end said.
