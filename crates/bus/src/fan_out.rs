@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join;
 use naru_ledger::answer::{Content, Delivered, Entry, Members, Open, Page};
 use naru_ledger::op::{Deliver, From, History, Recipient};
 use naru_ledger::{Answer, Body, Conversation, Mode, Op, Seq, User};
@@ -10,7 +11,7 @@ use naru_ledger::{Answer, Body, Conversation, Mode, Op, Seq, User};
 use crate::error::BusError;
 use crate::line::Line;
 use crate::reply::other_answer;
-use crate::scripts::{Deliveries, Since};
+use crate::scripts::{Comings, Deliveries, Since, Turn};
 use crate::tell::json_of;
 
 /// Entries, or members, that are asked for at once.
@@ -75,7 +76,7 @@ impl Line {
 
     pub(crate) async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
         let mentioned: BTreeSet<&User> = entry.mentions().collect();
-        let since = self.recipients(entry, mode).await?;
+        let (since, turns) = try_join(self.recipients(entry, mode), self.turns(entry)).await?;
         let to =
             since.keys().map(|user| Recipient { mentioned: mentioned.contains(user), user: user.clone() });
         let deliver = Deliver {
@@ -87,7 +88,7 @@ impl Line {
             mode,
             to: to.collect(),
         };
-        match self.steps(&deliver, &since, entry, before).await {
+        match self.steps(&deliver, Comings { since: &since, turns: &turns }, entry, before).await {
             // Retention has removed it meanwhile: nobody can be told of it any more.
             Err(BusError::Refused { code, .. }) if code == "NOTFOUND" => Ok(()),
             outcome => outcome,
@@ -97,7 +98,7 @@ impl Line {
     async fn steps(
         &self,
         deliver: &Deliver,
-        since: &Since,
+        comings: Comings<'_>,
         entry: &Entry,
         before: Before,
     ) -> Result<(), BusError> {
@@ -108,7 +109,7 @@ impl Line {
         };
         let entry = json_of(entry);
         let told = entry.as_ref().map_or(&[][..], Body::as_bytes);
-        let done_so_far = scripts.deliver(&self.connection(), deliver, since, Some(told)).await?;
+        let done_so_far = scripts.deliver(&self.connection(), deliver, comings, Some(told)).await?;
         let Deliveries { mut delivered, are_told } = done_so_far;
         if are_told {
             delivered.clear();
@@ -128,8 +129,11 @@ impl Line {
                 _ => Err(other_answer()),
             },
             Some(scripts) => {
-                let since = scripts.since(&self.connection(), deliver).await?;
-                let done = scripts.deliver(&self.connection(), deliver, &since, Some(&[])).await?;
+                let connection = self.connection();
+                let since = scripts.since(&connection, deliver).await?;
+                let turns = scripts.turns(&connection, &deliver.conversation, deliver.seq).await?;
+                let comings = Comings { since: &since, turns: &turns };
+                let done = scripts.deliver(&connection, deliver, comings, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
                 self.tell(deliver, None, untold).await?;
                 Ok(done.delivered)
@@ -150,6 +154,14 @@ impl Line {
         users.retain(|_, since| *since <= entry.seq);
         users.insert(entry.sender.clone(), sender.unwrap_or(Seq::ZERO));
         Ok(users)
+    }
+
+    /// Who has come or gone before an entry, and not yet into all inboxes, where the broker does not look for itself.
+    async fn turns(&self, entry: &Entry) -> Result<Vec<Turn>, BusError> {
+        match self.scripts() {
+            Some(scripts) => scripts.turns(&self.connection(), &entry.conversation, entry.seq).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Those of the mentioned who take part.

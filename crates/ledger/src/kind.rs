@@ -30,4 +30,9 @@ impl Kind {
     pub fn counts(self) -> bool {
         self == Kind::Message
     }
+
+    /// Whether entries of this kind say who is in a room, and as what: their sender is the one of whom they say it.
+    pub fn is_turn(self) -> bool {
+        matches!(self, Kind::Join | Kind::Leave | Kind::Role)
+    }
 }

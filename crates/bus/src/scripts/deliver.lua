@@ -1,11 +1,11 @@
 -- NARU.DELIVER conversation seq count sender USERS n user … [MENTIONED n user …] [KIND k] [MODE m], users of the partition, or with
 -- PARTS n … so many of each of the partitions that are the keys, one behind the other.
 -- With TELL entry, which may be empty, their servers are told. With SINCE n user seq … it is known by which entry of a room they
--- joined.
+-- joined. With TURNS n user seq count kind mode … it is known what is open of their coming and going before this, which comes first.
 local id, sender, users = argument(1), argument(4), tonumber(argument(6))
 local seq, count = tonumber(argument(2)), tonumber(argument(3))
 local spelled_seq, spelled_count = int(seq), int(count)
-local mentioned, since, parts, kind, mode, entry = {}, {}, { users }, 'message', 'fanout', nil
+local mentioned, since, turns, parts, kind, mode, entry = {}, {}, {}, { users }, 'message', 'fanout', nil
 local i = 7 + users
 while argument(i) do
   local option = argument(i)
@@ -21,6 +21,15 @@ while argument(i) do
       since[argument(j)] = tonumber(argument(j + 1))
     end
     i = i + 2 + 2 * n
+  elseif option == 'TURNS' then
+    local n = tonumber(argument(i + 1))
+    for j = i + 2, i + 1 + 5 * n, 5 do
+      local user = argument(j)
+      turns[user] = turns[user] or {}
+      table.insert(turns[user], { seq = tonumber(argument(j + 1)), count = tonumber(argument(j + 2)), kind = argument(j + 3),
+        mode = argument(j + 4), is_own = true })
+    end
+    i = i + 2 + 5 * n
   elseif option == 'PARTS' then
     for part = 1, #KEYS do
       parts[part] = tonumber(argument(i + part))
@@ -54,38 +63,38 @@ local function mention(record)
   set_mentions(record, mentions)
 end
 
--- Brings the entry to a user, of whom it is kept where they stand and the conversation's record. Returns after what the news begin, and
+-- Brings an entry to a user, of whom it is kept where they stand and the conversation's record. Returns after what the news begin, and
 -- the number of the change; nothing if there is none.
-local function bring(user, stands, before)
-  local is_own = user == sender
+local function bring(user, stands, before, it)
+  local seq, spelled_seq = it.seq, int(it.seq)
   local record = record_of(before)
   local head, followed = record.head, before and record.follow
   local is_news = seq > tonumber(head)
   if is_news then
-    record.head, record.count = spelled_seq, spelled_count
-    if is_own and kind == 'leave' then
+    record.head, record.count = spelled_seq, int(it.count)
+    if it.is_own and it.kind == 'leave' then
       record.follow = 'l'
-    elseif mode == 'broadcast' or kind == 'broadcast' then
+    elseif it.mode == 'broadcast' or it.kind == 'broadcast' then
       record.follow = 'c'
     else
       record.follow = 'i'
     end
   end
-  if is_own then
-    read_up_to(record, seq, count)
-  elseif mentioned[user] and count > tonumber(record.read) then
+  if it.is_own then
+    read_up_to(record, seq, it.count)
+  elseif mentioned[user] and it.count > tonumber(record.read) then
     mention(record)
   end
   if not is_news and packed(record) == (before or packed(record_of(nil))) then
     return
   end
-  local after, about = head, kind
+  local after, about = head, it.kind
   if not is_news then
-    after, about = spelled_seq, is_own and 'read' or 'mention'
-  elseif mode == 'broadcast' or (kind == 'join' and is_own) then
+    after, about = spelled_seq, it.is_own and 'read' or 'mention'
+  elseif it.mode == 'broadcast' or (it.kind == 'join' and it.is_own) then
     after = int(seq - 1)
-  elseif since[user] then
-    after = int(math.max(tonumber(head), math.min(since[user], seq) - 1))
+  elseif it.since then
+    after = int(math.max(tonumber(head), it.since - 1))
   end
   return after, change(person_from(user, stands), id, record, followed, after, spelled_seq, about)
 end
@@ -95,7 +104,7 @@ local is_plain = mode == 'fanout' and kind ~= 'broadcast'
 local pointer = ' ' .. spelled_seq .. ' ' .. kind .. ' ' .. id
 local counted = spelled_seq .. ' ' .. spelled_count .. ' '
 local function bring_one_more(user, stands, before)
-  if not is_plain or not before or user == sender or mentioned[user] then
+  if not is_plain or not before or user == sender or mentioned[user] or turns[user] then
     return
   end
   local head, rest = string.match(before, '^(%d+) %d+ (%d+ i [%d,]* )%d+$')
@@ -103,8 +112,8 @@ local function bring_one_more(user, stands, before)
     return
   end
   local after, joined = head, since[user]
-  if joined and math.min(joined, seq) - 1 > tonumber(head) then
-    after = int(math.min(joined, seq) - 1)
+  if joined and joined - 1 > tonumber(head) then
+    after = int(joined - 1)
   end
   local last, of, floor = string.match(stands, '^(%d+) (%d+) (%d+)$')
   local now, given = generation(), tonumber(of)
@@ -136,7 +145,18 @@ for u = 7, 6 + users do
   local stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
   local after, useq = bring_one_more(user, stored[1], stored[2])
   if not useq then
-    after, useq = bring(user, stored[1], stored[2])
+    for _, turn in ipairs(turns[user] or {}) do
+      local turn_after, turned = bring(user, stored[1], stored[2], turn)
+      if turned then
+        after, useq = turn_after, turned
+        stored = redis.call('HMGET', P .. ':ix:' .. user, STANDS, id)
+      end
+    end
+    local it = { seq = seq, count = count, kind = kind, mode = mode, is_own = user == sender, since = since[user] }
+    local entry_after, brought = bring(user, stored[1], stored[2], it)
+    if brought then
+      after, useq = entry_after, brought
+    end
   end
   if useq then
     delivered[#delivered + 1] = { user, useq, tonumber(after), NO_SERVERS }

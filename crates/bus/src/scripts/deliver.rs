@@ -1,12 +1,14 @@
 //! Bringing an entry into inboxes.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::try_join_all;
 use naru_ledger::answer::Delivered;
 use naru_ledger::op::{Deliver, Recipient};
 use naru_ledger::{Conversation, Seq, User};
 
 use super::spread::Piece;
-use super::{Scripts, Since, may_hear_of, spread};
+use super::{Scripts, Since, Turn, may_hear_of, spread};
 use crate::connection::Connection;
 use crate::error::BusError;
 use crate::partition::Partition;
@@ -23,22 +25,31 @@ pub(crate) struct Deliveries {
     pub(crate) are_told: bool,
 }
 
+/// How its recipients have come to take part in what is delivered.
+#[derive(Clone, Copy)]
+pub(crate) struct Comings<'a> {
+    /// Since when.
+    pub(crate) since: &'a Since,
+    /// What of it is not in all inboxes yet.
+    pub(crate) turns: &'a [Turn],
+}
+
 /// What scripts are given of a delivery beside the operation.
 #[derive(Clone, Copy)]
 struct Known<'a> {
-    since: &'a Since,
+    comings: Comings<'a>,
     tell: Option<&'a [u8]>,
 }
 
 impl Scripts {
     /// Brings an entry into inboxes, some of them at a time. `tell` is the entry's JSON, or empty, for their servers. In a direct
     /// conversation they are told by the scripts, so in the order of a user's changes, and sooner; of a room's, which may have many, it
-    /// is left to the caller to tell each server once. `since` is when its recipients joined.
+    /// is left to the caller to tell each server once.
     pub(crate) async fn deliver(
         &self,
         connection: &Connection,
         deliver: &Deliver,
-        since: &Since,
+        comings: Comings<'_>,
         tell: Option<&[u8]>,
     ) -> Result<Deliveries, BusError> {
         for recipient in &deliver.to {
@@ -46,7 +57,7 @@ impl Scripts {
         }
         let pieces = spread::pieces(&deliver.to, self.reach, |recipient: &Recipient| &recipient.user);
         let tell = tell.filter(|_| matches!(deliver.conversation, Conversation::Direct(_)));
-        let known = Known { since, tell };
+        let known = Known { comings, tell };
         let parts = pieces.chunks(PIECES_AT_ONCE);
         let parts = parts.map(|pieces| self.deliver_to(connection.clone(), deliver, known, pieces));
         let mut all: Vec<(usize, Delivered)> = try_join_all(parts).await?.into_iter().flatten().collect();
@@ -74,7 +85,7 @@ impl Scripts {
     ) -> Result<Vec<(usize, Delivered)>, BusError> {
         let call = |piece: &Piece| {
             let to = piece.places.iter().map(|place| &deliver.to[*place]);
-            let mut request = joined(delivery(deliver, to.clone()), to, known.since);
+            let mut request = came(delivery(deliver, to.clone()), (deliver.seq, to), known.comings);
             if let Some(entry) = known.tell {
                 request = request.word("TELL").bytes(entry);
             }
@@ -102,14 +113,35 @@ impl Scripts {
     }
 }
 
-/// A delivery to some with what is known of when they joined.
-fn joined<'a>(request: Request, to: impl Iterator<Item = &'a Recipient>, since: &Since) -> Request {
-    let of = |user: &User| since.get(user).copied().filter(|since| *since > Seq(1));
+/// A delivery of an entry to some with what is known of their coming and going before it.
+fn came<'a>(
+    request: Request,
+    (seq, to): (Seq, impl Iterator<Item = &'a Recipient> + Clone),
+    Comings { since, turns }: Comings<'_>,
+) -> Request {
+    let of = |user: &User| since.get(user).copied().filter(|since| (2..=seq.0).contains(&since.0));
     let joined: Vec<(&User, Seq)> =
-        to.filter_map(|recipient| Some((&recipient.user, of(&recipient.user)?))).collect();
-    if joined.is_empty() {
-        return request;
+        to.clone().filter_map(|recipient| Some((&recipient.user, of(&recipient.user)?))).collect();
+    let turns: Vec<&Turn> = match turns {
+        [] => Vec::new(),
+        turns => {
+            let to: BTreeSet<&User> = to.map(|recipient| &recipient.user).collect();
+            turns.iter().filter(|turn| to.contains(&turn.user)).collect()
+        }
+    };
+    let mut request = request;
+    if !joined.is_empty() {
+        request = request.word("SINCE").number(joined.len());
+        request = joined
+            .into_iter()
+            .fold(request, |request, (user, since)| request.word(user.as_str()).number(since.0));
     }
-    let request = request.word("SINCE").number(joined.len());
-    joined.into_iter().fold(request, |request, (user, since)| request.word(user.as_str()).number(since.0))
+    if !turns.is_empty() {
+        request = request.word("TURNS").number(turns.len());
+        request = turns.into_iter().fold(request, |request, Turn { user, seq, count, kind, mode }| {
+            let request = request.word(user.as_str()).number(seq.0).number(*count);
+            request.word(kind.as_str()).word(mode.as_str())
+        });
+    }
+    request
 }

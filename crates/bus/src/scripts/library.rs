@@ -85,12 +85,16 @@ const TEXTS: &[(&str, &str)] = &[
     ("NARU.CHANNEL.STATS", lua!("begin", "channel_stats")),
     (CHANNEL_RUNS, lua!("begin", "channel_runs")),
     (PART, lua!("begin", "log", "part")),
+    (TURNS, lua!("begin", "log", "turns")),
     (ALIVE, lua!("begin", "now", "alive")),
     (GENERATION, lua!("generation")),
 ];
 
 /// Which of some users take part in a conversation. No operation: in Naru's broker a send looks for itself.
 pub(crate) const PART: &str = "PART";
+
+/// Who has come or gone, and not yet into all inboxes. No operation: in Naru's broker a delivery looks for itself.
+pub(crate) const TURNS: &str = "TURNS";
 
 /// Which runs of servers say that somebody is present in a channel; or forgets what some of them said. No operation: Naru's broker
 /// knows which it believes.

@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use naru_ledger::answer::{Appended, Refused};
 use naru_ledger::op::{Append, Delete, Edit, Read, Sweep};
-use naru_ledger::{Answer, Conversation, Epoch, Generation, Level, Limits, Millis, Op, Seq, User};
+use naru_ledger::{
+    Answer, Conversation, Epoch, Generation, Kind, Level, Limits, Millis, Mode, Op, Seq, User,
+};
 use redis::Value;
 
 use crate::ask::in_time;
@@ -29,12 +31,22 @@ use crate::reply::{self, Fields};
 use crate::wire::answer;
 use crate::wire::{Request, request};
 use call::Call;
-pub(crate) use deliver::Deliveries;
-use library::{GENERATION, Library, PART};
+pub(crate) use deliver::{Comings, Deliveries};
+use library::{GENERATION, Library, PART, TURNS};
 pub(crate) use spread::Reach;
 
 /// Since which entry users take part in a conversation; 0 where it has always been so.
 pub(crate) type Since = BTreeMap<User, Seq>;
+
+/// Somebody has come, gone or been given a role by an entry that may not be in all inboxes yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    user: User,
+    seq: Seq,
+    count: u64,
+    kind: Kind,
+    mode: Mode,
+}
 
 /// Partitions that are looked at at once: a server's short turn.
 const SWEPT_AT_ONCE: usize = 256;
@@ -144,7 +156,9 @@ impl Scripts {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
             Op::Deliver(deliver) => {
                 let since = self.since(connection, deliver).await?;
-                let done = self.deliver(connection, deliver, &since, None).await?;
+                let turns = self.turns(connection, &deliver.conversation, deliver.seq).await?;
+                let done =
+                    self.deliver(connection, deliver, Comings { since: &since, turns: &turns }, None).await?;
                 Ok(Answer::Delivered(done.delivered))
             }
             Op::Sweep(sweep) => self.sweep(connection, sweep, Partition::all()).await,
@@ -197,6 +211,32 @@ impl Scripts {
             }
         }
         Ok(taking)
+    }
+
+    /// Who has come or gone before an entry, and not yet into all inboxes.
+    pub(crate) async fn turns(
+        &self,
+        connection: &Connection,
+        conversation: &Conversation,
+        before: Seq,
+    ) -> Result<Vec<Turn>, BusError> {
+        if matches!(conversation, Conversation::Direct(_)) {
+            return Ok(Vec::new());
+        }
+        let request = Request::new(TURNS).word(conversation.as_str()).number(before.0);
+        let call = self.call(Partition::of(conversation.as_str()), request);
+        let turns = self.run(connection, &[call]).await?.into_iter().next().unwrap_or(Value::Nil);
+        reply::each(turns, |mut fields| {
+            let user = fields.name()?;
+            let (seq, count) = (Seq(fields.number()?), fields.number()?);
+            Ok(Turn {
+                user,
+                seq,
+                count,
+                kind: fields.parsed(Kind::parse)?,
+                mode: fields.parsed(Mode::parse)?,
+            })
+        })
     }
 
     pub(crate) fn levels(&self) -> &Levels {

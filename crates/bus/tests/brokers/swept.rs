@@ -114,3 +114,48 @@ fn what_is_left_in_many_places_is_found_by_one_server_after_the_other() {
         });
     });
 }
+
+#[test]
+fn who_comes_and_goes_at_a_server_that_dies_has_all_of_it_in_order_with_the_next_message() {
+    each(|broker| {
+        let server = Gateway::up("s1", broker.target());
+        let room = Room::named("general").unwrap();
+        let conversation: Conversation = room.clone().into();
+        let change = |name: &str, change| Membership { room: room.clone(), user: user(name), change };
+        let join = || Change::Join(Role::Member);
+        for name in ["alice", "bob"] {
+            server.ask(async |bus| bus.membership(&change(name, join())).await).unwrap();
+        }
+        let send = |id: &str| {
+            let append = message(conversation.clone(), "alice", id);
+            server.ask(async |bus| bus.send(&append).await).unwrap()
+        };
+        // Of these nobody has been told when it is gone. What it has begun is finished with the next message, not by a sweep.
+        on_the_brink(&broker, async |line| {
+            line.ask(&Op::Append(message(conversation.clone(), "alice", "c1"))).await.unwrap();
+            line.ask(&Op::Membership(change("bob", Change::Leave))).await.unwrap();
+            line.ask(&Op::Append(message(conversation.clone(), "alice", "c2"))).await.unwrap();
+            line.ask(&Op::Membership(change("bob", join()))).await.unwrap();
+        });
+        assert_eq!(send("c3").seq, Seq(7));
+        let standing = Op::Standing { user: user("bob"), conversation: conversation.clone() };
+        let Answer::Standing(standing) =
+            on_the_brink(&broker, async |line| line.ask(&standing).await.unwrap())
+        else {
+            panic!()
+        };
+        let row = standing.row.unwrap();
+        assert_eq!(
+            (row.head, row.count - row.read),
+            (Seq(7), 1),
+            "what was said while bob was out is not unread"
+        );
+        let spans: Vec<(u64, u64)> = server
+            .resume("bob", None, 10)
+            .pointers
+            .iter()
+            .map(|pointer| (pointer.after.0, pointer.seq.0))
+            .collect();
+        assert_eq!(spans[spans.len() - 3..], [(2, 4), (5, 6), (6, 7)], "c1 and leave, join, c3");
+    });
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Model;
 use super::log::Log;
 use super::person::Part;
-use crate::answer::{Appended, Delivered, Open, Refused};
+use crate::answer::{Appended, Delivered, Entry, Open, Refused};
 use crate::names::User;
 use crate::op::{Append, Deliver, Recipient, Sweep};
 use crate::position::{Millis, Seq};
@@ -42,6 +42,24 @@ impl Model {
         })
     }
 
+    /// The open entries before this one by which a user has come, gone or been given a role. They come first.
+    pub fn turns(&self, conversation: &Conversation, user: &User, before: Seq) -> Vec<Deliver> {
+        let Some(log) = self.logs.get(conversation) else { return Vec::new() };
+        let open = log.open.range(..before).filter_map(|seq| log.entries.get(seq));
+        let own = open.map(|logged| &logged.entry).filter(|entry| entry.sender == *user);
+        let turns = own.filter(|entry| entry.kind().is_turn());
+        let turn = |entry: &Entry| Deliver {
+            conversation: conversation.clone(),
+            seq: entry.seq,
+            count: entry.count,
+            sender: user.clone(),
+            kind: entry.kind(),
+            mode: log.mode_of(entry.seq),
+            to: Vec::new(),
+        };
+        turns.map(turn).collect()
+    }
+
     pub(super) fn send(&mut self, append: &Append, now: Millis) -> Result<Appended, Refused> {
         let appended = self.append(append, now)?;
         let is_open = self.logs.get(&append.conversation).is_some_and(|log| log.open.contains(&appended.seq));
@@ -61,12 +79,19 @@ impl Model {
         for Recipient { user, mentioned } in &deliver.to {
             let mut person = self.people.get(user).cloned().unwrap_or_default();
             let member = self.logs.get(conversation).and_then(|log| log.members.get(user));
+            let member = member.filter(|member| member.since <= *seq);
             let part = Part {
                 is_own: user == &deliver.sender,
                 is_mentioned: *mentioned,
                 since: member.map_or(Seq::ZERO, |member| member.since),
             };
-            if let Some((useq, after)) = person.reach(deliver, part, self.generation, &self.limits) {
+            let mut reached = None;
+            for turn in self.turns(conversation, user, *seq) {
+                let part = Part { is_own: true, is_mentioned: false, since: Seq::ZERO };
+                reached = person.reach(&turn, part, self.generation, &self.limits).or(reached);
+            }
+            reached = person.reach(deliver, part, self.generation, &self.limits).or(reached);
+            if let Some((useq, after)) = reached {
                 self.people.insert(user.clone(), person);
                 let servers = self.routes.servers(user, now);
                 delivered.push(Delivered { user: user.clone(), useq, after, servers });

@@ -47,7 +47,7 @@ impl Record {
 pub(super) struct Part {
     pub(super) is_own: bool,
     pub(super) is_mentioned: bool,
-    /// The entry by which they joined; 0 if they take part without.
+    /// The entry by which they joined, if it is none behind this; 0 if they take part without.
     pub(super) since: Seq,
 }
 
@@ -87,9 +87,7 @@ impl Person {
         let is_alone = *mode == Mode::Broadcast || (*kind == Kind::Join && is_own);
         let (after, kind) = match (is_news, is_own) {
             (true, _) if is_alone => (Seq(seq.0 - 1), PointerKind::Entry(*kind)),
-            (true, _) => {
-                (before.head.max(Seq(since.min(*seq).0.saturating_sub(1))), PointerKind::Entry(*kind))
-            }
+            (true, _) => (before.head.max(Seq(since.0.saturating_sub(1))), PointerKind::Entry(*kind)),
             (false, true) => (*seq, PointerKind::Read),
             (false, false) => (*seq, PointerKind::Mention),
         };

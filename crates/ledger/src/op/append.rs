@@ -85,11 +85,13 @@ pub struct Delete {
 }
 
 /// An entry is to come into inboxes. It means "the conversation has reached `seq`", so what was missed before is
-/// covered, too, and repeats and races are harmless. For each user:
+/// covered, too, and repeats and races are harmless. For each user, first in the same way, one after the other, what is still open
+/// before the entry of their own joining, leaving and roles: so neither is what was said while they were out unread, nor is what was
+/// said before they went passed over, whichever comes first. Then:
 ///
 /// - `seq` is above the record's head (0 if there is no record): the record's head and count become `seq` and `count`, and the
 ///   ring gets a pointer `(after, seq]` of the entry's kind. `after` is the head before; but no less than what was before the
-///   entry by which a room's member has joined, which may come later or at the same time: that is not theirs to catch up with. In
+///   entry by which a room's member has joined, if that is not behind this one: that is not theirs to catch up with. In
 ///   broadcast mode and for the one who joins (sender of kind `join`) it is `seq - 1`, so the entry alone.
 ///   How the user follows becomes `left` for the sender of kind `leave`, else `channel` in broadcast mode and with kind
 ///   `broadcast`, else `inbox`.
@@ -98,7 +100,7 @@ pub struct Delete {
 ///   unread mention; of more than [`mentions_kept_max`](crate::Limits::mentions_kept_max) the lowest goes.
 /// - If only the second changed something, the entry having come late, the ring gets a pointer `(seq, seq]` of kind
 ///   `read` or `mention`.
-/// - If neither did, nothing changes, and the user is not in the answer. Else there is one new useq.
+/// - If neither did, nothing changes. Else there is one new useq. The answer has the last one; who got none is not in it.
 ///
 /// Whom an entry is for: all members, before and with the entry of kind `broadcast`, and whoever leaves with it; after that
 /// its sender and those of the mentioned who are members. Never a member who has joined after it.

@@ -183,7 +183,9 @@ impl History {
                     let (conversation, seq) = (deliver.conversation.clone(), deliver.seq);
                     steps.run(&Op::Done { conversation, seq }, self.world.now).unwrap();
                     assert!(steps == self.world.model, "a send is the three steps in one");
-                    self.truth.delivered(&mut self.given, &deliver, &delivered);
+                    let turns =
+                        |user: &User| self.world.model.turns(&deliver.conversation, user, deliver.seq);
+                    self.truth.delivered(&mut self.given, &deliver, &delivered, turns);
                 }
             }
         }
@@ -236,7 +238,8 @@ impl History {
     fn deliver(&mut self, deliver: &Deliver) {
         // Refused if what it speaks of was lost.
         if let Ok(Answer::Delivered(delivered)) = self.world.run(Op::Deliver(deliver.clone())) {
-            self.truth.delivered(&mut self.given, deliver, &delivered);
+            let turns = |user: &User| self.world.model.turns(&deliver.conversation, user, deliver.seq);
+            self.truth.delivered(&mut self.given, deliver, &delivered, turns);
         }
     }
 

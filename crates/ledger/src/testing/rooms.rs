@@ -120,6 +120,45 @@ fn what_was_said_before_one_joined_is_not_missed() {
 }
 
 #[test]
+fn what_was_said_while_one_was_out_is_not_unread_though_their_coming_back_is_not_delivered() {
+    let mut world = World::new(tight());
+    for name in ["alice", "bob"] {
+        world.join(ROOM, name);
+    }
+    let left = world.member(ROOM, "bob", Change::Leave).written.unwrap();
+    world.deliver(ROOM, left.seq);
+    world.done(ROOM, left.seq);
+    world.send(message(ROOM, "alice", "1", &[]));
+    let back = world.member(ROOM, "bob", Change::Join(Role::Member)).written.unwrap();
+    world.send(message(ROOM, "alice", "2", &[]));
+    assert_eq!(world.unread("bob", ROOM), (1, 0));
+    let resumed = world.resume("bob", "d", None);
+    let news: Vec<_> = spans(&resumed).into_iter().rev().take(2).collect();
+    let Seq(joined) = back.seq;
+    assert_eq!(news, [(joined, joined + 1, "message"), (joined - 1, joined, "join")]);
+    assert!(world.deliver(ROOM, back.seq).iter().all(|one| one.user.as_str() != "bob"), "it has come");
+}
+
+#[test]
+fn what_was_said_before_one_left_comes_though_they_are_back_before_it_is_delivered() {
+    let mut world = World::new(tight());
+    for name in ["alice", "bob"] {
+        world.join(ROOM, name);
+    }
+    let head = world.row("bob", ROOM).unwrap().head.0;
+    let said = world.say(ROOM, "alice", "1");
+    let left = world.member(ROOM, "bob", Change::Leave).written.unwrap();
+    let back = world.member(ROOM, "bob", Change::Join(Role::Member)).written.unwrap();
+    for seq in [back.seq, left.seq, said.seq] {
+        world.deliver(ROOM, seq);
+    }
+    let spans = spans(&world.resume("bob", "d", None));
+    let (left, back) = (left.seq.0, back.seq.0);
+    assert_eq!(spans[spans.len() - 2..], [(head, left, "leave"), (left, back, "join")]);
+    assert_eq!(world.unread("bob", ROOM), (0, 0));
+}
+
+#[test]
 fn a_room_with_one_member_too_many_goes_over_to_broadcast() {
     let mut world = World::new(tight());
     for name in ["a", "b", "c"] {

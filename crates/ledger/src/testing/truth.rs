@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::membership::Rooms;
 use super::words::*;
 use super::world::*;
+use crate::Kind;
 
 /// One that is written. `counts` is whether it is a message.
 #[derive(Debug, Clone)]
@@ -102,8 +103,23 @@ impl Truth {
     }
 
     /// Entries have come to the recipients of `deliver`, of whom `delivered` were told.
-    pub(crate) fn delivered(&mut self, given: &mut Given, deliver: &Deliver, delivered: &[Delivered]) {
+    /// Each has had first what was open of their coming and going, which is `turns`.
+    pub(crate) fn delivered(
+        &mut self,
+        given: &mut Given,
+        deliver: &Deliver,
+        delivered: &[Delivered],
+        turns: impl Fn(&User) -> Vec<Deliver>,
+    ) {
         let Deliver { conversation, seq, sender, .. } = deliver;
+        for Recipient { user, .. } in &deliver.to {
+            let useq = delivered.iter().find(|one| one.user == *user).map_or(0, |one| one.useq.0);
+            // Each is a change of its own, of which the answer has the last: the entry's.
+            let turns = turns(user);
+            for (turn, behind) in turns.iter().zip((1..=turns.len() as u64).rev()) {
+                self.has_turned(user, turn, Useq(useq.saturating_sub(behind)));
+            }
+        }
         for Delivered { user, useq, after, .. } in delivered {
             given.useq(user, *useq);
             let log = self.logs.get(conversation).into_iter().flatten();
@@ -120,6 +136,19 @@ impl Truth {
                 inbox.mentions.insert(*seq);
             }
         }
+    }
+
+    fn has_turned(&mut self, user: &User, turn: &Deliver, useq: Useq) {
+        let Deliver { conversation, seq, kind, mode, .. } = turn;
+        let inbox = self.inboxes.entry((user.clone(), conversation.clone())).or_default();
+        let is_alone = *kind == Kind::Join || *mode == Mode::Broadcast;
+        let after = if is_alone { inbox.head.max(Seq(seq.0 - 1)) } else { inbox.head };
+        inbox.head = inbox.head.max(*seq);
+        inbox.mark = inbox.mark.max(*seq);
+        let log = self.logs.get(conversation).into_iter().flatten();
+        let news = log.map(|told| told.seq).filter(|told| after < *told && told <= seq);
+        let due = self.due.entry(user.clone()).or_default();
+        due.extend(news.map(|seq| ((conversation.clone(), seq), useq)));
     }
 
     pub(crate) fn read(&mut self, given: &mut Given, read: &Read, before: Option<&Row>, unread: Unread) {

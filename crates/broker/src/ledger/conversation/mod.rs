@@ -165,6 +165,12 @@ impl Conversation {
         self.open.as_ref().is_some_and(|open| open.0.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok())
     }
 
+    /// The open entries before this one.
+    pub(crate) fn open_before(&self, before: Seq) -> impl Iterator<Item = Seq> {
+        let open = self.open.iter().flat_map(|open| &open.0).map(|(seq, _)| *seq);
+        open.take_while(move |seq| *seq < before)
+    }
+
     /// One below the first open entry, or the head.
     pub(crate) fn fanned_out(&self) -> Seq {
         let first = self.open.as_ref().and_then(|open| open.0.front());

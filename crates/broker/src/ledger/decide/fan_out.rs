@@ -5,10 +5,10 @@ use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
 use naru_ledger::{Conversation as Name, Generation, Kind, Millis, Mode, Seq, Useq, User};
 
 use super::append::Outcome;
-use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, entry, readable};
+use super::{Bodies, Conversation, Deciding, Decision, Ledger, LedgerChange, News, Person, entry, readable};
 use crate::ledger::{
     Content, Part, Reached,
-    person::{Arrival, Record},
+    person::{Arrival, Record, With},
 };
 use crate::numbered::Number;
 
@@ -19,6 +19,12 @@ struct Fresh {
     count: u64,
     kind: Kind,
     mode: Mode,
+}
+
+/// An open entry by which a user has come, gone or been given a role.
+struct Turn {
+    user: User,
+    fresh: Fresh,
 }
 
 impl<B: Bodies> Deciding<'_, B> {
@@ -41,8 +47,9 @@ impl<B: Bodies> Deciding<'_, B> {
         };
         let (seq, count, kind, mode) = (appended.seq, appended.count, content.about.kind(), appended.mode);
         let fresh = Fresh { number, seq, count, kind, mode };
+        let turns = conversation.map(|open| self.turns(number, open, seq)).transpose()?.unwrap_or_default();
         let to = audience(name, conversation, seq, &content, mode);
-        let to = self.reach(&fresh, to.into_iter());
+        let to = self.reach(&fresh, &turns, to.into_iter());
         if appended.repeat {
             self.changes.push(LedgerChange::Done { conversation: number, seq });
         }
@@ -76,14 +83,16 @@ impl<B: Bodies> Deciding<'_, B> {
                 false => Part::Recipient,
             };
             let joined = room.and_then(|room| room.members.get(&recipient.user));
+            let joined = joined.filter(|joined| joined.since <= seq);
             part.since(joined.map_or(Seq::ZERO, |joined| joined.since))
         };
         let fresh = Fresh { number, seq, count, kind, mode };
+        let turns = self.turns(number, conversation, seq)?;
         let is_rising = to.is_sorted_by(|one, other| one.user < other.user);
         let mut once = BTreeSet::new();
         // Whoever is there twice is reached once: the second time nothing changes.
         let to = to.iter().filter(|recipient| is_rising || once.insert(&recipient.user));
-        let delivered = self.reach(&fresh, to.map(|recipient| (&recipient.user, part(recipient))));
+        let delivered = self.reach(&fresh, &turns, to.map(|recipient| (&recipient.user, part(recipient))));
         if is_to_be_told(&delivered) {
             let entry = readable(self.entry(name, conversation, seq))?.flatten();
             let (conversation, kind) = (name.clone(), PointerKind::Entry(kind));
@@ -103,18 +112,82 @@ impl<B: Bodies> Deciding<'_, B> {
         }
     }
 
-    /// Sees to it that an entry has come into inboxes. Nobody is there twice.
-    fn reach<'u>(&mut self, fresh: &Fresh, to: impl Iterator<Item = (&'u User, Part)>) -> Vec<Delivered> {
+    /// Who has come or gone before an entry, so that it is not in all inboxes yet.
+    fn turns(&mut self, number: Number, conversation: &Conversation, before: Seq) -> Decision<Vec<Turn>, B> {
+        let mut turns = Vec::new();
+        if conversation.parties().room().is_none() {
+            return Ok(turns);
+        }
+        // What makes room for the entry itself is gone with it.
+        let gone = self.changes.iter().find_map(|change| match change {
+            LedgerChange::Trimmed { through, .. } => Some(*through),
+            _ => None,
+        });
+        let log = conversation.log();
+        for seq in conversation.open_before(before).filter(|seq| Some(*seq) > gone) {
+            let (Some(place), Some(count)) = (log.get(seq), log.count_with(seq)) else { continue };
+            let Some(content) = readable(self.content(place))? else { continue };
+            let (kind, mode) = (content.about.kind(), conversation.parties().mode_of(seq));
+            if kind.is_turn() {
+                turns.push(Turn { user: content.sender, fresh: Fresh { number, seq, count, kind, mode } });
+            }
+        }
+        Ok(turns)
+    }
+
+    /// Brings those of a user into their inbox, in order. The user as they are then, and the last change; none if there is none.
+    fn take_turns(&mut self, user: &User, turns: &[Turn]) -> Option<(Number, Person, Useq, Seq)> {
+        let generation = self.ledger.head.generation;
+        let mut taken: Option<(Number, Person, Useq, Seq)> = None;
+        for Turn { fresh, .. } in turns.iter().filter(|turn| turn.user == *user) {
+            let Fresh { number, seq, count, kind, mode } = *fresh;
+            let arrival = Arrival { seq, count, kind, mode, part: Part::Sender };
+            let now = taken.as_ref().map(|(number, person, ..)| (*number, person)).or(self.person(user));
+            let span = match now {
+                Some((_, person)) => person.arrival(number, &arrival, &self.bounds),
+                None => Some((Record::after_none(&arrival), arrival.part)),
+            };
+            let Some((after, part)) = span else { continue };
+            let (person, mut now) = match now {
+                Some((person, now)) => (person, now.clone()),
+                None => (self.know(user), Person::new(user)),
+            };
+            let useq = now.next(generation);
+            let with = &mut With { generation, bounds: self.bounds, scratch: &mut Vec::new() };
+            now.arrive(number, &arrival, useq, with);
+            let to = vec![Reached { person, useq, part }];
+            self.changes.push(LedgerChange::Delivered { conversation: number, seq, count, kind, mode, to });
+            taken = Some((person, now, useq, after));
+        }
+        taken
+    }
+
+    /// Sees to it that an entry has come into inboxes, behind what is open of who has come and gone: what was said while a user was
+    /// out is not theirs, and what was said before they went is. Nobody is there twice.
+    fn reach<'u>(
+        &mut self,
+        fresh: &Fresh,
+        turns: &[Turn],
+        to: impl Iterator<Item = (&'u User, Part)>,
+    ) -> Vec<Delivered> {
         let Fresh { number, seq, count, kind, mode } = *fresh;
         let generation = self.ledger.head.generation;
         let most = to.size_hint().1.unwrap_or(0);
         let (mut delivered, mut reached) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (user, part) in to {
             let arrival = Arrival { seq, count, kind, mode, part };
-            let (person, useq, after, part) = match self.person(user) {
+            let taken = if turns.is_empty() { None } else { self.take_turns(user, turns) };
+            let known = taken.as_ref().map(|(number, person, ..)| (*number, person)).or(self.person(user));
+            let (person, useq, after, part) = match known {
                 Some((person, known)) => match known.arrival(number, &arrival, &self.bounds) {
                     Some((after, part)) => (person, known.next(generation), after, part),
-                    None => continue,
+                    None => {
+                        if let Some((_, _, useq, after)) = taken {
+                            let servers = self.ledger.routes.servers(user, self.now);
+                            delivered.push(Delivered { user: user.clone(), useq, after, servers });
+                        }
+                        continue;
+                    }
                 },
                 None => {
                     let after = Record::after_none(&arrival);
@@ -222,7 +295,8 @@ fn audience<'a>(
         }
     };
     if let Err(at) = to.binary_search_by_key(&sender, |(user, _)| user) {
-        to.insert(at, (sender, Part::Sender.since(joined(sender).unwrap_or(Seq::ZERO))));
+        let joined = joined(sender).filter(|since| *since <= seq);
+        to.insert(at, (sender, Part::Sender.since(joined.unwrap_or(Seq::ZERO))));
     }
     to.dedup_by_key(|(user, _)| *user);
     to
