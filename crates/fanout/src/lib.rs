@@ -46,6 +46,7 @@ mod sync;
 mod tls;
 mod topic;
 mod unix_listener;
+mod unsent;
 mod wire;
 
 pub use arrivals::{Step, StepsASecond};

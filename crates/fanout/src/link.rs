@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use socket2::SockRef;
@@ -206,6 +206,14 @@ enum Due {
     WhenPossible,
 }
 
+/// Whether a link is closed, and by what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    No,
+    Asked,
+    Failed,
+}
+
 /// A peer's socket and outbox. Whatever is written into the outbox is flushed by the core; a peer that does not keep up
 /// gets a task of its own that waits for the socket.
 pub struct Link {
@@ -215,7 +223,7 @@ pub struct Link {
     /// Most links of a core have the same. Always there.
     limit: Cell<Option<Rc<OutboxLimit>>>,
     due: Cell<Due>,
-    closed: Cell<bool>,
+    closed: Cell<Closed>,
     /// Made when somebody waits for it.
     emptied: OnceCell<Box<Notify>>,
 }
@@ -228,7 +236,7 @@ impl Link {
             limit: Cell::new(Some(flusher.shared(limit))),
             flusher,
             due: Cell::new(Due::Never),
-            closed: Cell::new(false),
+            closed: Cell::new(Closed::No),
             emptied: OnceCell::new(),
         })
     }
@@ -251,7 +259,17 @@ impl Link {
     /// Whether the kernel has refused what waits: the peer does not read, or not fast enough. What is only to leave in its turn, or at
     /// the end of this one, holds nobody up.
     pub fn is_held_up(&self) -> bool {
-        self.due.get() == Due::WhenPossible && !self.closed.get()
+        self.due.get() == Due::WhenPossible && !self.is_closed()
+    }
+
+    /// For how long the peer has taken nothing of what waits, as this finds out if it is called again and again: what is taken between
+    /// two calls is seen by the later one. That includes what its kernel takes of what ours was handed, which says nothing as long as
+    /// it has not got rid of much.
+    pub fn stuck_for(&self) -> Duration {
+        if !self.is_held_up() {
+            return Duration::ZERO;
+        }
+        self.outbox.borrow_mut().stuck_for(self.socket.unsent(), Instant::now())
     }
 
     /// Appends with `write`; it leaves at the end of the core's turn. After [`Slow`] the caller ends the connection.
@@ -266,7 +284,7 @@ impl Link {
     }
 
     fn append(self: &Rc<Self>, due: Due, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Slow> {
-        if self.closed.get() {
+        if self.is_closed() {
             return Ok(());
         }
         let kept_up = {
@@ -310,7 +328,7 @@ impl Link {
                 self.flusher.held_up.set(self.flusher.held_up.get() + 1);
                 tokio::task::spawn_local(self.clone().write_when_possible());
             }
-            Err(_) => self.close(),
+            Err(_) => self.close_as(Closed::Failed),
         }
     }
 
@@ -319,7 +337,7 @@ impl Link {
         self.flusher.held_up.set(self.flusher.held_up.get() - 1);
         match written {
             Ok(()) => self.due.set(Due::Never),
-            Err(_) => self.close(),
+            Err(_) => self.close_as(Closed::Failed),
         }
     }
 
@@ -372,7 +390,7 @@ impl Link {
     pub async fn flushed(&self) {
         loop {
             let emptied = self.emptied().notified();
-            if self.closed.get() || self.outbox.borrow().is_empty() {
+            if self.is_closed() || self.outbox.borrow().is_empty() {
                 return;
             }
             emptied.await;
@@ -400,7 +418,12 @@ impl Link {
 
     /// Ends the connection at once and drops what waits. The peer's task finds the end of the stream.
     pub fn close(&self) {
-        if !self.closed.replace(true) {
+        self.close_as(Closed::Asked);
+    }
+
+    fn close_as(&self, closed: Closed) {
+        if !self.is_closed() {
+            self.closed.set(closed);
             self.socket.shutdown(Shutdown::Both);
             self.outbox.borrow_mut().clear(&mut self.flusher.spares.borrow_mut());
             self.notify_emptied();
@@ -412,7 +435,7 @@ impl Link {
         loop {
             // Closing empties the outbox, too.
             let emptied = self.emptied().notified();
-            if self.closed.get() {
+            if self.is_closed() {
                 return;
             }
             emptied.await;
@@ -421,7 +444,12 @@ impl Link {
 
     /// Whether [`Link::close`] was called or writing failed.
     pub fn is_closed(&self) -> bool {
-        self.closed.get()
+        self.closed.get() != Closed::No
+    }
+
+    /// Whether writing failed before [`Link::close`] was called.
+    pub fn has_failed(&self) -> bool {
+        self.closed.get() == Closed::Failed
     }
 }
 
@@ -496,6 +524,46 @@ mod tests {
         let (written, waiting) = subscribers.split_at_mut(FLUSH_SENDS_MIN);
         assert!(written.iter_mut().all(|(_, far)| heard(far) == "b"));
         assert!(waiting.iter_mut().all(|(_, far)| heard(far).is_empty()));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_peer_is_stuck_until_it_takes_something_of_what_waits() {
+        let here = tokio::task::LocalSet::new();
+        let _guard = here.enter();
+        let flusher = Flusher::new(Arc::default());
+        let (link, mut far) = linked(&flusher);
+        let _ = link.socket.writable().await;
+        assert_eq!(link.stuck_for(), Duration::ZERO);
+        link.write(|writer| writer.copy(&vec![0; 4 << 20])).unwrap();
+        flusher.flush();
+        let stuck_longer = || {
+            let begun = link.stuck_for();
+            std::thread::sleep(Duration::from_millis(1));
+            link.stuck_for() > begun
+        };
+        assert!(stuck_longer());
+        // Too little for the kernel to take more of it.
+        let before = link.queued();
+        far.read_exact(&mut vec![0; 64 << 10]).unwrap();
+        assert_eq!((link.stuck_for(), link.queued()), (Duration::ZERO, before));
+        assert!(stuck_longer());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_does_not_take_what_is_written_any_more_has_failed_and_who_is_closed_has_not() {
+        let flusher = Flusher::new(Arc::default());
+        let ((lost, far), (closed, _far)) = (linked(&flusher), linked(&flusher));
+        let _ = tokio::join!(lost.socket.writable(), closed.socket.writable());
+        drop(far);
+        closed.close();
+        for link in [&lost, &closed] {
+            link.write(|writer| writer.copy(b"x")).unwrap();
+        }
+        flusher.flush();
+        assert_eq!(
+            [&lost, &closed].map(|link| (link.is_closed(), link.has_failed())),
+            [(true, true), (true, false)]
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,4 +1,10 @@
-use std::{collections::VecDeque, io::IoSlice, ops::Range, rc::Rc, time::Instant};
+use std::{
+    collections::VecDeque,
+    io::IoSlice,
+    ops::Range,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -41,6 +47,7 @@ impl Spares {
     fn put_waiting(&mut self, mut waiting: Box<Waiting>) {
         if self.waiting.len() < SPARE_OUTBOXES_MAX {
             waiting.over_soft_since = None;
+            waiting.stuck = None;
             self.waiting.push(waiting);
         }
     }
@@ -122,6 +129,16 @@ struct Waiting {
     queued: usize,
     /// See [`OutboxLimit::soft_bytes`].
     over_soft_since: Option<Instant>,
+    /// None if something has left since the last look.
+    stuck: Option<Stuck>,
+}
+
+/// Looks have found that the peer takes nothing.
+#[derive(Clone, Copy)]
+struct Stuck {
+    since: Instant,
+    /// What the kernel has held of what had left, at each of them.
+    in_kernel: Option<usize>,
 }
 
 impl Outbox {
@@ -188,6 +205,9 @@ impl Outbox {
         let Some(mut waiting) = self.0.take() else { return };
         waiting.queued -= count;
         waiting.written += count;
+        if count > 0 {
+            waiting.stuck = None;
+        }
         while let Some(front) = waiting.chunks.first() {
             let len = front.len();
             if waiting.written < len {
@@ -227,6 +247,14 @@ impl Outbox {
             self.writer(spares, false).share(&rest);
         }
         true
+    }
+
+    /// For how long looks such as this one have found that nothing leaves, and that the kernel gets rid of nothing that has left.
+    pub(crate) fn stuck_for(&mut self, in_kernel: Option<usize>, now: Instant) -> Duration {
+        let Some(waiting) = &mut self.0 else { return Duration::ZERO };
+        let known = waiting.stuck.filter(|stuck| stuck.in_kernel == in_kernel);
+        let Stuck { since, .. } = *waiting.stuck.insert(known.unwrap_or(Stuck { since: now, in_kernel }));
+        now.duration_since(since)
     }
 
     pub(crate) fn clear(&mut self, spares: &mut Spares) {
@@ -355,6 +383,30 @@ mod tests {
         assert!(!outbox.keep_begun(&mut spares, |_, _| None));
         assert!(!outbox.keep_begun(&mut spares, |_, _| Some(11)));
         assert_eq!(outbox.queued(), 9);
+    }
+
+    #[test]
+    fn an_outbox_is_stuck_as_long_as_nothing_leaves_it_nor_the_kernel() {
+        let (mut outbox, mut spares, second) = (Outbox::default(), Spares::default(), Duration::from_secs(1));
+        let mut now = Instant::now();
+        let mut look = |outbox: &mut Outbox, in_kernel| {
+            now += second;
+            outbox.stuck_for(Some(in_kernel), now)
+        };
+        assert_eq!(look(&mut outbox, 7), Duration::ZERO);
+        outbox.writer(&mut spares, false).copy(b"0123456789");
+        let stuck = [7, 7, 7, 6, 6, 6].map(|in_kernel| look(&mut outbox, in_kernel));
+        assert_eq!(stuck, [0, 1, 2, 0, 1, 2].map(|seconds| second * seconds));
+        // As much has left as the kernel got rid of.
+        outbox.advance(3, &mut spares);
+        assert_eq!(look(&mut outbox, 6), Duration::ZERO);
+        outbox.writer(&mut spares, false).copy(b"more");
+        outbox.advance(0, &mut spares);
+        assert_eq!(look(&mut outbox, 6), second);
+        // What comes next begins anew.
+        outbox.clear(&mut spares);
+        outbox.writer(&mut spares, false).copy(b"again");
+        assert_eq!(look(&mut outbox, 6), Duration::ZERO);
     }
 
     #[test]

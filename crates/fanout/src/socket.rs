@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use crate::{HandshakeError, TlsSocket};
+use crate::{HandshakeError, TlsSocket, unsent::unsent};
 
 /// A connection on its way to a core: not yet registered with any runtime. All kinds are non-blocking.
 #[derive(Debug)]
@@ -120,6 +120,14 @@ impl Socket {
 
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         each!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    /// See [`unsent`].
+    pub(crate) fn unsent(&self) -> Option<usize> {
+        unsent(match self.tcp() {
+            Ok(stream) => stream.as_fd(),
+            Err(stream) => stream.as_fd(),
+        })
     }
 
     /// What pages can be sent into.
