@@ -170,6 +170,8 @@ pub(crate) enum Disconnect {
     SubscriptionExpired = 3006,
     /// It does not read, or not fast enough.
     Slow = 3008,
+    /// It took nothing for too long, or could not be written to any more.
+    WriteError = 3009,
     InsufficientState = 3010,
     NoPong = 3012,
     TooManyRequests = 3013,
@@ -197,6 +199,7 @@ impl Disconnect {
             Disconnect::Expired => "3005",
             Disconnect::SubscriptionExpired => "3006",
             Disconnect::Slow => "3008",
+            Disconnect::WriteError => "3009",
             Disconnect::InsufficientState => "3010",
             Disconnect::NoPong => "3012",
             Disconnect::TooManyRequests => "3013",
@@ -218,6 +221,7 @@ impl Disconnect {
             Disconnect::Expired => "expired",
             Disconnect::SubscriptionExpired => "subscription expired",
             Disconnect::Slow => "slow",
+            Disconnect::WriteError => "write error",
             Disconnect::InsufficientState => "insufficient state",
             Disconnect::NoPong => "no pong",
             Disconnect::TooManyRequests => "too many requests",

@@ -65,6 +65,7 @@ mod sabotage;
 mod secret;
 mod session;
 mod streams;
+mod stuck;
 mod tops;
 mod trouble;
 mod waiting;

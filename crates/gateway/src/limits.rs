@@ -270,6 +270,11 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// Time a client has for its pong.
 pub const PONG_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Time in which a client takes something of what waits for it, unless set otherwise: as long as it has for a pong, so that a
+/// connection that is away for a moment is not cut by either. What its system acknowledges counts, however little: the kernel takes
+/// more of us only once it has got rid of a third of what it holds, which on a slow connection lasts longer than this.
+pub const WRITE_TIMEOUT: Duration = PONG_PATIENCE;
+
 /// Time a client has for its connect command, unless set otherwise.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -26,6 +26,7 @@ use crate::{
     proxy::Backend,
     publication::{Publication, Run},
     session::{Alarms, Session},
+    stuck,
     tops::Tops,
     waiting::{self, Waiting},
 };
@@ -105,6 +106,7 @@ impl Wire for Gate {
 
     fn begin(core: &Rc<Core<Gate>>) {
         waiting::watch(core);
+        stuck::watch(core);
     }
 
     /// While the broker is away those who come are told so.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
     MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
-    WAITING_BYTES_MIN, WAITING_SHARE, memory,
+    WAITING_BYTES_MIN, WAITING_SHARE, WRITE_TIMEOUT, memory,
 };
 use crate::duration;
 
@@ -23,6 +23,9 @@ pub struct Settings {
     /// Time for the connect command [default: 10s].
     #[serde(deserialize_with = "duration::deserialize")]
     pub stale_close_delay: Duration,
+    /// Time in which a client takes something of what waits for it [default: 10s].
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub write_timeout: Duration,
     /// Commands of one connection in a second.
     pub command_rate_limit: u32,
     /// How many of those at once [default: twice as many].
@@ -64,6 +67,7 @@ impl Default for Settings {
             message_size_limit: MESSAGE_BYTES_MAX,
             channel_limit: CHANNELS_MAX,
             stale_close_delay: CONNECT_PATIENCE,
+            write_timeout: WRITE_TIMEOUT,
             command_rate_limit: 0,
             command_rate_burst: 0,
             user_command_rate_limit: 0,
@@ -105,6 +109,9 @@ pub enum BadSettings {
     /// Nobody could connect in that time, or it is no limit.
     #[error("stale_close_delay is from 1s to 10m")]
     Stale,
+    /// A client could not be away for a moment, or it is no limit.
+    #[error("write_timeout is from 1s to 10m")]
+    Write,
     /// A burst of nothing.
     #[error("{0}_burst is without {0}_limit: set both")]
     Burst(&'static str),
@@ -125,6 +132,7 @@ pub struct Limits {
     pub(crate) message_bytes_max: usize,
     pub(crate) channels_max: usize,
     pub(crate) connect_patience: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) command_rate: Option<Rate>,
     pub(crate) user_command_rate: Option<Rate>,
     pub(crate) address_command_rate: Option<Rate>,
@@ -195,6 +203,9 @@ impl TryFrom<Settings> for Limits {
         if !(SECOND..=MINUTE * 10).contains(&settings.stale_close_delay) {
             return Err(BadSettings::Stale);
         }
+        if !(SECOND..=MINUTE * 10).contains(&settings.write_timeout) {
+            return Err(BadSettings::Write);
+        }
         let rate = |name, limit, burst| Rate::a_second(limit, burst).map_err(|_| BadSettings::Burst(name));
         let (all, strangers) = (settings.connection_limit, settings.stranger_limit);
         if strangers > all {
@@ -207,6 +218,7 @@ impl TryFrom<Settings> for Limits {
             message_bytes_max: settings.message_size_limit,
             channels_max: settings.channel_limit,
             connect_patience: settings.stale_close_delay,
+            write_timeout: settings.write_timeout,
             command_rate: rate("command_rate", settings.command_rate_limit, settings.command_rate_burst)?,
             user_command_rate: rate(
                 "user_command_rate",
@@ -254,6 +266,7 @@ mod tests {
         assert_eq!(limits.message_bytes_max, MESSAGE_BYTES_MAX);
         assert_eq!(limits.channels_max, 128);
         assert_eq!(limits.connect_patience, CONNECT_PATIENCE);
+        assert_eq!(limits.write_timeout, Duration::from_secs(10));
         assert_eq!((limits.command_rate, limits.error_rate, limits.connection_rate), (None, None, None));
         assert_eq!((limits.user_command_rate, limits.address_command_rate), (None, None));
         assert_eq!((limits.user_connections_max, limits.connections_max), (None, None));
@@ -298,6 +311,8 @@ mod tests {
             (json!({"message_size_limit": 16_777_217}), "message_size_limit is from"),
             (json!({"channel_limit": 0}), "channel_limit is from"),
             (json!({"stale_close_delay": "0s"}), "stale_close_delay is from"),
+            (json!({"write_timeout": "999ms"}), "write_timeout is from"),
+            (json!({"write_timeout": "11m"}), "write_timeout is from"),
             (json!({"command_rate_burst": 5}), "command_rate_burst is without command_rate_limit"),
             (json!({"user_command_rate_burst": 5}), "user_command_rate_burst is without"),
             (json!({"address_command_rate_burst": 5}), "address_command_rate_burst is without"),

@@ -307,6 +307,9 @@ impl Session {
     }
 
     async fn leave(self: &Rc<Self>, source: &mut Source, ending: Ending) {
+        // Of a connection that failed as it was written, no more is seen than that it has ended.
+        let has_failed = ending == Ending::Gone && self.link.has_failed();
+        let ending = if has_failed { Disconnect::WriteError.into() } else { ending };
         // From here on its clock is not looked at.
         self.end(ending.clone());
         // No publication behind the close frame, and nobody else waits for this client any longer.
@@ -326,11 +329,11 @@ impl Session {
 
     /// Ends the connection, and says why.
     async fn close(&self, source: &mut Source, ending: Ending) {
-        let is_slow = ending == Disconnect::Slow.into();
-        if is_slow && !self.drop_waiting() {
+        let is_behind = [Disconnect::Slow, Disconnect::WriteError].map(Ending::from).contains(&ending);
+        if is_behind && !self.drop_waiting() {
             return self.link.close();
         }
-        let patience = match is_slow {
+        let patience = match is_behind {
             _ if self.pass.is_turned_out() => TURNED_OUT_PATIENCE,
             true => SLOW_PATIENCE,
             false => CLOSE_PATIENCE,
@@ -423,7 +426,7 @@ impl Session {
     }
 
     /// Ends the session as soon as its task runs; the first reason counts.
-    fn end(&self, ending: impl Into<Ending>) {
+    pub(crate) fn end(&self, ending: impl Into<Ending>) {
         let mut ended = self.ended.borrow_mut();
         if ended.is_none() {
             *ended = Some(Box::new(ending.into()));

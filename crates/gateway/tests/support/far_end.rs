@@ -118,6 +118,10 @@ pub(crate) struct FarEnd {
 
 impl FarEnd {
     pub(crate) fn connect(by: By, address: SocketAddr, user: &str) -> FarEnd {
+        FarEnd::connect_on(by, TcpStream::connect(address).unwrap(), user)
+    }
+
+    pub(crate) fn connect_on(by: By, mut stream: TcpStream, user: &str) -> FarEnd {
         let request = match by {
             By::Stream => post("/connection/http_stream", "application/json", connect(user).as_bytes()),
             By::Events => {
@@ -126,7 +130,9 @@ impl FarEnd {
                     .into()
             }
         };
-        FarEnd::connected(by, Answer::to(address, &request))
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&request).unwrap();
+        FarEnd::connected(by, Answer::of(BufReader::new(stream)))
     }
 
     pub(crate) fn connected(by: By, answer: Answer) -> FarEnd {

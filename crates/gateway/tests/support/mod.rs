@@ -266,7 +266,12 @@ impl Client {
 
     /// With headers in its request.
     pub(crate) fn open_with(address: SocketAddr, headers: &[(&str, &str)]) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
+        Client::open_on(TcpStream::connect(address).unwrap(), headers)
+    }
+
+    /// On a connection.
+    pub(crate) fn open_on(stream: TcpStream, headers: &[(&str, &str)]) -> Client {
+        let address = stream.peer_addr().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let request =
