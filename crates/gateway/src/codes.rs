@@ -166,6 +166,8 @@ impl Unsubscribed {
 pub(crate) enum Disconnect {
     ConnectionClosed = 3000,
     Shutdown = 3001,
+    /// It wants the end of what is still on its way.
+    InternalError = 3004,
     Expired = 3005,
     SubscriptionExpired = 3006,
     /// It does not read, or not fast enough.
@@ -196,6 +198,7 @@ impl Disconnect {
         match self {
             Disconnect::ConnectionClosed => "3000",
             Disconnect::Shutdown => "3001",
+            Disconnect::InternalError => "3004",
             Disconnect::Expired => "3005",
             Disconnect::SubscriptionExpired => "3006",
             Disconnect::Slow => "3008",
@@ -218,6 +221,7 @@ impl Disconnect {
         match self {
             Disconnect::ConnectionClosed => "connection closed",
             Disconnect::Shutdown => "shutdown",
+            Disconnect::InternalError => "internal server error",
             Disconnect::Expired => "expired",
             Disconnect::SubscriptionExpired => "subscription expired",
             Disconnect::Slow => "slow",

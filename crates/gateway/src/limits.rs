@@ -362,6 +362,9 @@ pub const JWKS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The least time between two looks at a JWKS endpoint, whatever strangers' tokens name for keys.
 pub const JWKS_PAUSE: Duration = Duration::from_secs(10);
 
+/// Time that a subscription may still take once its client wants to end it: as long as SDKs wait for the answer to that.
+pub const UNSUBSCRIBE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Time for the application's answer to a hook, unless the configuration says otherwise.
 pub const PROXY_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -140,6 +140,19 @@ impl WebSocket {
         pending().await
     }
 
+    /// Returns when a message that is so has come and is not taken, be there others before it, of a turn at most.
+    pub(crate) async fn has_come(&mut self, is_so: impl Fn(&Bytes) -> bool) {
+        let mut seen = 0;
+        while !self.waiting.iter().skip(seen).any(&is_so) {
+            seen = self.waiting.len();
+            let is_full = self.waiting.iter().map(Bytes::len).sum::<usize>() >= TURN_BYTES_MAX;
+            if is_full || self.ended.is_some() || self.link.socket().readable().await.is_err() {
+                return pending().await;
+            }
+            self.read();
+        }
+    }
+
     fn read(&mut self) {
         let core = self.core.clone();
         let mut buffer = core.read_buffer().borrow_mut();

@@ -27,6 +27,12 @@ pub(crate) struct Commands {
 }
 
 impl Encoding {
+    /// Whether one of a frame's commands ends a client's subscription to a channel.
+    pub(crate) fn unsubscribes(self, frame: &Bytes, channel: &str) -> bool {
+        let mut commands = self.commands(frame.clone()).map_while(Result::ok);
+        commands.any(|command| command.unsubscribe.is_some_and(|it| it.channel == channel))
+    }
+
     /// Reads a frame of commands.
     pub(crate) fn commands(self, frame: Bytes) -> Commands {
         Commands { encoding: self, rest: Some(frame) }
@@ -50,6 +56,11 @@ impl Iterator for Commands {
 }
 
 impl Commands {
+    /// What is not read yet, as a frame; none if everything is.
+    pub(crate) fn rest(&self) -> Option<Bytes> {
+        self.rest.clone()
+    }
+
     /// One a line; the last line may be ended. An empty line is a command that cannot be read.
     fn line(&mut self, mut frame: Bytes) -> Result<Command, Malformed> {
         let line = match memchr::memchr(b'\n', &frame) {

@@ -18,14 +18,15 @@ use tokio::{
     select,
     sync::OwnedSemaphorePermit,
     task::{spawn_local, unconstrained},
+    time::sleep,
 };
 
 use super::{Chore, Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
-    limits::{IN_HAND_MAX, PAUSE_BYTES},
+    limits::{IN_HAND_MAX, PAUSE_BYTES, UNSUBSCRIBE_PATIENCE},
     protocol::{
-        command::Request,
+        command::{Request, SubscribeRequest},
         encoding::Malformed,
         message::Error,
         reply::{Outcome, Reply},
@@ -154,7 +155,8 @@ impl Session {
         source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
-        for command in self.flavour.encoding().commands(message.clone()) {
+        let mut commands = self.flavour.encoding().commands(message.clone());
+        while let Some(command) = commands.next() {
             if in_hand.len() >= IN_HAND_MAX
                 && let Some((id, outcome)) = in_hand.next().await
             {
@@ -171,7 +173,7 @@ impl Session {
                 return Ok(());
             }
             let command = command.map_err(|Malformed| Disconnect::BadRequest)?;
-            self.start(command.id, command.request(), source, in_hand).await?;
+            self.start(command.id, command.request(), commands.rest(), source, in_hand).await?;
         }
         Ok(())
     }
@@ -180,6 +182,7 @@ impl Session {
         self: &Rc<Self>,
         id: u32,
         request: Request,
+        behind: Option<Bytes>,
         source: &mut Source,
         in_hand: &mut InHand,
     ) -> Result<(), Ending> {
@@ -199,7 +202,7 @@ impl Session {
             }
             Request::Subscribe(subscribe) => {
                 self.settle(in_hand).await?;
-                return Box::pin(self.subscribe(id, subscribe)).await;
+                return Box::pin(self.subscribe_while_wanted(id, subscribe, behind, source)).await;
             }
             Request::Unsubscribe(unsubscribe) => {
                 self.settle(in_hand).await?;
@@ -238,6 +241,29 @@ impl Session {
             Err(failure) => return self.refuse(id, failure, in_hand),
         }
         Ok(())
+    }
+
+    /// Subscribes. A client that wants to end it meanwhile is waited for, but not for ever. `behind` is what came with the command.
+    async fn subscribe_while_wanted(
+        self: &Rc<Self>,
+        id: u32,
+        subscribe: SubscribeRequest,
+        behind: Option<Bytes>,
+        source: &mut Source,
+    ) -> Result<(), Ending> {
+        let channel = subscribe.channel.clone();
+        let ends_it = |frame: &Bytes| self.flavour.encoding().unsubscribes(frame, &channel);
+        let is_given_up = async {
+            if !behind.as_ref().is_some_and(ends_it) {
+                source.has_come(ends_it).await;
+            }
+            sleep(UNSUBSCRIBE_PATIENCE).await;
+        };
+        select! {
+            biased;
+            done = self.subscribe(id, subscribe) => done,
+            () = is_given_up => Err(Disconnect::InternalError.into()),
+        }
     }
 
     /// Answers behind what is in hand.

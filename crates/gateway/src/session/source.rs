@@ -44,6 +44,15 @@ impl Source {
         }
     }
 
+    /// Returns when a frame that is so has come and is not taken, be there others before it, of a turn at most. Dropping the future loses
+    /// nothing.
+    pub(super) async fn has_come(&mut self, is_so: impl Fn(&Bytes) -> bool) {
+        match self {
+            Source::WebSocket(socket) => socket.has_come(is_so).await,
+            Source::Apart(downstream) => downstream.has_come(is_so).await,
+        }
+    }
+
     /// Returns when the client has gone without having said anything more.
     pub(super) async fn gone(&mut self) -> Ending {
         match self {

@@ -30,6 +30,11 @@ impl Downstream {
         self.mailbox.take()
     }
 
+    /// Returns when a frame that is so has come and is not taken, be there others before it.
+    pub(crate) async fn has_come(&self, is_so: impl Fn(&Bytes) -> bool) {
+        self.mailbox.has(is_so).await;
+    }
+
     /// Whether nothing has come that is not taken.
     pub(crate) fn is_silent(&self) -> bool {
         self.mailbox.is_empty()

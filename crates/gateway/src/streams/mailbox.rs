@@ -61,6 +61,15 @@ impl Mailbox {
         Some(frame)
     }
 
+    /// Waits until there is one to take that is so, while none is taken. Dropping the future loses nothing.
+    pub(super) async fn has(&self, is_so: impl Fn(&Bytes) -> bool) {
+        let mut seen = 0;
+        while !self.frames.borrow().iter().skip(seen).any(&is_so) {
+            seen = self.frames.borrow().len();
+            self.came.notified().await;
+        }
+    }
+
     /// Waits until there may be something to take. Dropping the future loses nothing.
     pub(super) async fn filled(&self) {
         while self.is_empty() {

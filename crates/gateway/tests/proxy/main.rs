@@ -9,7 +9,7 @@ mod support;
 
 use std::{
     io::Write as _,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use naru_gateway::{
@@ -20,7 +20,11 @@ use naru_gateway::{
 use serde_json::{Value, json};
 
 use application::{Application, Asked, Reply};
-use support::{Client, Harbour, eventually, token};
+use support::{
+    Client, Harbour, eventually,
+    far_end::{By, FarEnd},
+    token,
+};
 
 /// Takes the sections of a configuration.
 fn with(config: Value) -> impl FnOnce(&mut Options) {
@@ -404,6 +408,58 @@ fn the_application_prolongs_connections_and_subscriptions() {
     let (mut ada, _) = connected(&one, json!({}));
     eventually("it was asked about", || application.count("/refresh") > before);
     assert_eq!(ada.ask("ping", json!({}))["error"]["code"], 108);
+    one.stop();
+}
+
+#[test]
+fn who_ends_a_subscription_that_is_on_its_way_is_not_held_up_for_ever() {
+    let application = Application::start();
+    let harbour = Harbour::open();
+    let channel = json!({
+        "proxy": {"subscribe": {"endpoint": application.at("/subscribe"), "timeout": "30s"}},
+        "namespaces": [{"name": "chat", "subscribe_proxy_enabled": true}],
+    });
+    let one = harbour.gateway_with("one", with(json!({"channel": channel})));
+    let subscribe = |id, channel| json!({"id": id, "subscribe": {"channel": channel}}).to_string();
+    let unsubscribe = |id, channel| json!({"id": id, "unsubscribe": {"channel": channel}}).to_string();
+    let publish = json!({"id": 102, "publish": {"channel": "chat:a", "data": 1}}).to_string();
+    application.reply("/subscribe", Reply::Never);
+    // In one message, or each in its own, with others between.
+    let begun = Instant::now();
+    let mut clients: Vec<Client> = [
+        vec![[subscribe(101, "chat:a"), unsubscribe(103, "chat:a")].join("\n")],
+        vec![subscribe(101, "chat:a"), publish, unsubscribe(103, "chat:a")],
+        vec![subscribe(101, "chat:a"), unsubscribe(103, "chat:b")],
+    ]
+    .into_iter()
+    .map(|messages| {
+        let mut ada = Client::connect(one.address(), "ada");
+        messages.into_iter().for_each(|message| ada.raw(message));
+        ada
+    })
+    .collect();
+    let mut ben = FarEnd::connect(By::Stream, one.address(), "ben");
+    for command in [subscribe(101, "chat:a"), unsubscribe(103, "chat:a")] {
+        assert_eq!(ben.post(one.address(), &command), 204);
+    }
+    let other = clients.pop().unwrap();
+    for mut ada in clients {
+        assert_eq!(ada.closed(), Some((3004, "internal server error".into())));
+    }
+    assert_eq!(ben.disconnected(), json!({"code": 3004, "reason": "internal server error"}));
+    let taken = begun.elapsed();
+    assert!(Duration::from_secs(5) <= taken && taken < Duration::from_secs(15), "{taken:?}");
+    // Who waits for the end of another one waits on.
+    other.stream().set_nonblocking(true).unwrap();
+    let error = other.stream().peek(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    // One that comes in time is answered, and so is its end.
+    application.reply("/subscribe", Reply::Echo(Duration::from_millis(500)));
+    let mut cem = Client::connect(one.address(), "cem");
+    cem.raw(subscribe(101, "chat:a"));
+    cem.raw(unsubscribe(103, "chat:a"));
+    assert!(cem.reply(101)["error"].is_null());
+    assert_eq!(cem.reply(103)["unsubscribe"], json!({}));
     one.stop();
 }
 
