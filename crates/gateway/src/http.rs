@@ -131,13 +131,21 @@ fn unavailable(seat: &Seat, full: Full) -> Response<Body> {
 async fn open(seat: &Seat, request: Request<RequestBody>) -> Result<Opening, Response<Body>> {
     let shared = seat.core.shared();
     let asked = streams::look(request, shared)?;
-    let pass = enter(seat, asked.headers()).await?;
-    let turned_out = pass.turned_out();
-    tokio::select! {
-        biased;
-        () = turned_out => Err(unavailable(seat, Full::All)),
-        read = asked.read(shared, pass) => read,
-    }
+    let answered = asked.answered().clone();
+    let opened = async {
+        let pass = enter(seat, asked.headers()).await?;
+        let turned_out = pass.turned_out();
+        tokio::select! {
+            biased;
+            () = turned_out => Err(unavailable(seat, Full::All)),
+            read = asked.read(shared, pass) => read,
+        }
+    };
+    opened.await.map_err(|mut refused| {
+        // A browser shows a page no status without them.
+        refused.headers_mut().extend(answered);
+        refused
+    })
 }
 
 /// A WebSocket to be, when its answer has been written.

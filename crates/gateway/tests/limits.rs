@@ -15,7 +15,7 @@ use serde_json::json;
 use socket2::SockRef;
 use support::{
     Client, Harbour, PATIENCE, eventually,
-    far_end::{By, FarEnd, narrow, narrow_subscriber},
+    far_end::{Answer, By, FarEnd, narrow, narrow_subscriber},
     metrics_apart, token,
 };
 
@@ -307,6 +307,22 @@ fn in_a_namespace_there_is_a_rate_for_each_user_and_one_for_all() {
     assert!((2..=at_most(2, begun)).contains(&subscribed), "{subscribed}");
 }
 
+/// Without what browsers want of an answer to another origin, a page sees no status.
+fn assert_refused_visibly(address: SocketAddr, headers: &str, status: u16) {
+    let origin = "https://app.example";
+    for request in [
+        "POST /connection/http_stream HTTP/1.1\r\ncontent-length: 0\r\n",
+        "GET /connection/sse?cf_connect=%7b%7d HTTP/1.1\r\n",
+    ] {
+        let request = format!("{request}host: x\r\norigin: {origin}\r\n{headers}\r\n");
+        let answer = Answer::to(address, request.as_bytes());
+        assert_eq!(answer.status, status, "{}", answer.head);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{}", answer.head);
+        assert_eq!(answer.header("vary"), Some("origin"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+}
+
 #[test]
 fn bad_tokens_keep_an_address_out_before_it_is_a_connection() {
     let harbour = Harbour::open();
@@ -323,6 +339,7 @@ fn bad_tokens_keep_an_address_out_before_it_is_a_connection() {
     let (_, answer) = upgraded(one.address(), "X-Forwarded-For: 192.0.2.1\r\n");
     assert_eq!(status(&answer), "429", "{answer}");
     assert!(answer.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+    assert_refused_visibly(one.address(), "X-Forwarded-For: 192.0.2.1\r\n", 429);
     let mut other = Client::open_with(one.address(), &from("192.0.2.2"));
     assert!(other.ask("connect", json!({"token": token("alice")}))["error"].is_null());
 }
@@ -346,6 +363,7 @@ fn strangers_make_room_for_those_who_sign_in() {
     assert_eq!(strangers.remove(0).closed(), Some((3013, "too many requests".into())));
     let (_, answer) = upgraded(one.address(), "");
     assert_eq!(status(&answer), "503", "nobody who has signed in makes room: {answer}");
+    assert_refused_visibly(one.address(), "", 503);
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl Asked {
         self.request.headers()
     }
 
+    /// What goes into any answer.
+    pub(crate) fn answered(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Reads the rest, for who has a place; or answers why there is no session.
     pub(crate) async fn read(self, shared: &Shared, pass: Pass) -> Result<Opening, Response<Body>> {
         let Asked { request, in_query, takes, headers } = self;
