@@ -1,8 +1,8 @@
 //! How a connection is spoken to: in which encoding, and in which frames of its transport.
 
 use bytes::Bytes;
-use memchr::{memchr, memmem};
-use prost::{Message as _, decode_length_delimiter, length_delimiter_len};
+use memchr::memchr;
+use prost::Message as _;
 
 use super::{encoding::Encoding, json, reply::Reply};
 
@@ -28,11 +28,7 @@ const HEAD_BYTES_MAX: usize = 16;
 /// What JSON has usually more than Protobuf has: names of fields, numbers as text.
 const NAMES_BYTES: usize = 128;
 
-const CHUNK_END: &[u8] = b"\r\n";
-
-/// What an answer of HTTP begins with, and what ends its head.
-const HEAD_BEGIN: &[u8] = b"HTTP/";
-const HEAD_END: &[u8] = b"\r\n\r\n";
+pub(super) const CHUNK_END: &[u8] = b"\r\n";
 
 /// What ends a body of chunks.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -43,6 +39,15 @@ const FINAL_BINARY: u8 = 0x82;
 impl Flavour {
     /// How many there are: each one's number is below.
     pub(crate) const COUNT: usize = 5;
+
+    #[cfg(test)]
+    pub(super) const ALL: [Flavour; Flavour::COUNT] = [
+        Flavour::WebSocketJson,
+        Flavour::WebSocketProtobuf,
+        Flavour::StreamJson,
+        Flavour::StreamProtobuf,
+        Flavour::Events,
+    ];
 
     /// What the messages are written in.
     pub(crate) fn encoding(self) -> Encoding {
@@ -91,37 +96,6 @@ impl Flavour {
     }
 }
 
-impl Flavour {
-    /// Where the frame ends of which `at` is in the midst; `at` itself between two. `frames` begins with one, or with the head of
-    /// the answer that they are in.
-    pub(crate) fn end_of_frame_at(self, frames: &[u8], at: usize, is_bare: bool) -> Option<usize> {
-        let mut end = 0;
-        while end < at {
-            end += self.first_frame_bytes(frames.get(end..)?, is_bare)?;
-        }
-        Some(end)
-    }
-
-    fn first_frame_bytes(self, frames: &[u8], is_bare: bool) -> Option<usize> {
-        let through = |end: &[u8]| Some(memmem::find(frames, end)? + end.len());
-        if frames.starts_with(HEAD_BEGIN) {
-            return through(HEAD_END);
-        }
-        match self {
-            Flavour::WebSocketJson | Flavour::WebSocketProtobuf => websocket_bytes(frames),
-            Flavour::StreamJson | Flavour::StreamProtobuf | Flavour::Events if !is_bare => {
-                chunk_bytes(frames)
-            }
-            Flavour::StreamJson => through(b"\n"),
-            Flavour::StreamProtobuf => {
-                let held = decode_length_delimiter(frames).ok()?;
-                held.checked_add(length_delimiter_len(held))
-            }
-            Flavour::Events => through(b"\n\n"),
-        }
-    }
-}
-
 /// A frame for who knows no chunks: what is in its one.
 pub(crate) fn bare(frame: &Bytes) -> Bytes {
     let head = memchr(b'\n', frame).expect("a chunk begins with its length");
@@ -154,15 +128,6 @@ fn websocket(mut frame: Vec<u8>, opcode: u8) -> Bytes {
     Bytes::from(frame).slice(start..)
 }
 
-/// How long the frame is that stands first, of those that [`websocket`] makes.
-fn websocket_bytes(frames: &[u8]) -> Option<usize> {
-    match *frames.get(1)? {
-        126 => Some(4 + usize::from(u16::from_be_bytes(frames.get(2..4)?.try_into().ok()?))),
-        127 => usize::try_from(u64::from_be_bytes(frames.get(2..10)?.try_into().ok()?)).ok()?.checked_add(10),
-        short => Some(2 + usize::from(short)),
-    }
-}
-
 /// A finished chunk of an HTTP body (RFC 9112, section 7.1).
 fn chunk(mut frame: Vec<u8>) -> Bytes {
     let head = format!("{:x}\r\n", frame.len() - HEAD_BYTES_MAX);
@@ -170,13 +135,6 @@ fn chunk(mut frame: Vec<u8>) -> Bytes {
     frame[start..HEAD_BYTES_MAX].copy_from_slice(head.as_bytes());
     frame.extend_from_slice(CHUNK_END);
     Bytes::from(frame).slice(start..)
-}
-
-/// How long the chunk is that stands first, of those that [`chunk`] makes.
-fn chunk_bytes(frames: &[u8]) -> Option<usize> {
-    let digits = memmem::find(frames, CHUNK_END)?;
-    let held = usize::from_str_radix(str::from_utf8(&frames[..digits]).ok()?, 16).ok()?;
-    held.checked_add(digits + 2 * CHUNK_END.len())
 }
 
 /// What a frame holds, as its transport's own reader finds it.
@@ -219,20 +177,12 @@ mod tests {
         reply::{Outcome, RpcResult},
     };
 
-    const ALL: [Flavour; Flavour::COUNT] = [
-        Flavour::WebSocketJson,
-        Flavour::WebSocketProtobuf,
-        Flavour::StreamJson,
-        Flavour::StreamProtobuf,
-        Flavour::Events,
-    ];
-
     #[test]
     fn frames_of_every_length_are_read_by_a_client() {
         for length in [0, 1, 98, 99, 100, 101, 102, 103, 104, 105, 125, 126, 65_400, 65_534, 65_536, 70_000] {
             let data = Bytes::from(format!("\"{}\"", "x".repeat(length)));
             let reply = Reply::to(1, Outcome::Rpc(RpcResult { data }));
-            for flavour in ALL {
+            for flavour in Flavour::ALL {
                 assert!(held(flavour, &flavour.frame(&reply)).len() > length, "{flavour:?} {length}");
             }
         }
@@ -250,45 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_was_cut_ends_where_the_next_begins() {
-        let data = |length| Bytes::from(format!("\"{}\"", "x".repeat(length)));
-        let replies: Vec<Reply> = [0, 90, 120, 300, 70_000]
-            .into_iter()
-            .map(|length| Reply::to(1, Outcome::Rpc(RpcResult { data: data(length) })))
-            .collect();
-        for (flavour, is_bare) in ALL.into_iter().flat_map(|flavour| [(flavour, false), (flavour, true)]) {
-            let is_websocket = matches!(flavour, Flavour::WebSocketJson | Flavour::WebSocketProtobuf);
-            if is_bare && is_websocket {
-                continue;
-            }
-            let head: &[u8] = if is_websocket { b"" } else { b"HTTP/1.1 200 OK\r\na: b\r\n\r\n" };
-            let (mut frames, mut ends) = (head.to_vec(), vec![0, head.len()]);
-            for reply in &replies {
-                let frame = flavour.frame(reply);
-                frames.extend_from_slice(&if is_bare { bare(&frame) } else { frame });
-                ends.push(frames.len());
-            }
-            for at in (0..400).chain(frames.len() - 10..=frames.len()) {
-                let end = ends.iter().copied().find(|end| *end >= at);
-                assert_eq!(flavour.end_of_frame_at(&frames, at, is_bare), end, "{flavour:?} {is_bare} {at}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_begins_with_no_frame_ends_nowhere() {
-        for flavour in [Flavour::StreamJson, Flavour::StreamProtobuf, Flavour::Events] {
-            assert_eq!(flavour.end_of_frame_at(b"xyz\r\n{}", 1, false), None);
-            assert_eq!(flavour.end_of_frame_at(b"ffffffffffffffff\r\n{}", 1, false), None);
-            assert_eq!(flavour.end_of_frame_at(b"\xff", 1, true), None, "{flavour:?}");
-        }
-        assert_eq!(Flavour::WebSocketJson.end_of_frame_at(b"\x81", 1, false), None);
-        assert_eq!(Flavour::WebSocketJson.end_of_frame_at(b"\x81\x00", 3, false), None);
-    }
-
-    #[test]
     fn a_ping_is_an_empty_message() {
-        for flavour in ALL {
+        for flavour in Flavour::ALL {
             assert_eq!(flavour.ping(), flavour.frame(&Reply::default()), "{flavour:?}");
         }
     }

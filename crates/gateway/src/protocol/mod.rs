@@ -3,6 +3,7 @@
 //! A payload is what applications say to each other; it is `Bytes` here. In Protobuf it is a `bytes` field, in JSON it is JSON
 //! itself. An empty one is none.
 
+mod boundary;
 pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod emulation;
