@@ -398,8 +398,8 @@ impl Link {
     }
 
     /// Drops what waits, except for what is missing of a message of which a part has left, so that last words can follow; whether it
-    /// could. `end` is given messages one behind the other, of which so many bytes have left, and says where the one ends that has
-    /// left in part. Each call of [`Link::write`] and [`Link::deliver`] has to have written whole messages.
+    /// could. `end` is given messages one behind the other, of which so many bytes have left, maybe none, and says where the one
+    /// ends that has left in part, or that has to come before any other. Each call of [`Link::write`] and [`Link::deliver`] has to have written whole messages.
     pub fn drop_waiting(&self, end: impl FnOnce(&[u8], usize) -> Option<usize>) -> bool {
         // Of what is encrypted already nothing can be taken back.
         let is_plain = self.socket.plain().is_some();

@@ -223,7 +223,8 @@ impl Outbox {
     }
 
     /// Forgets all but what is missing of a message of which a part has left; whether it could. `end` is given the chunk with that
-    /// message, of which so much has left, and says where in it the message ends. Chunks begin with a message.
+    /// message, of which so much has left, maybe nothing, and says where in it the message ends, or what has to come before any other.
+    /// Chunks begin with a message.
     pub(crate) fn keep_begun(
         &mut self,
         spares: &mut Spares,
@@ -231,7 +232,8 @@ impl Outbox {
     ) -> bool {
         let written = self.written();
         let rest = match self.chunks().next() {
-            Some(chunk) if written > 0 => chunk.as_slice().and_then(|bytes| {
+            Some(Chunk::Paged(_)) if written == 0 => Some(Bytes::new()),
+            Some(chunk) => chunk.as_slice().and_then(|bytes| {
                 let rest =
                     written..end(bytes, written).filter(|end| (written..=bytes.len()).contains(end))?;
                 Some(match chunk {
@@ -239,7 +241,7 @@ impl Outbox {
                     Chunk::Copied(_) | Chunk::Paged(_) => Bytes::copy_from_slice(&bytes[rest]),
                 })
             }),
-            Some(_) | None => Some(Bytes::new()),
+            None => Some(Bytes::new()),
         };
         let Some(rest) = rest else { return false };
         self.clear(spares);
@@ -373,6 +375,14 @@ mod tests {
             assert_eq!(outbox.queued(), expected, "{written}");
             assert_eq!(drained(&mut outbox, &mut spares, 3), b"0123456789"[10 - expected..], "{written}");
         }
+    }
+
+    #[test]
+    fn what_has_to_come_before_any_other_is_kept_if_nothing_has_left() {
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.writer(&mut spares, false).copy(b"head:0123456789");
+        assert!(outbox.keep_begun(&mut spares, |_, written| Some(written + 5)));
+        assert_eq!(drained(&mut outbox, &mut spares, 3), b"head:");
     }
 
     #[test]

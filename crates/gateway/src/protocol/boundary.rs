@@ -11,10 +11,10 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 
 impl Flavour {
     /// Where the frame ends of which `at` is in the midst; `at` itself between two. `frames` begins with one, or with the head of
-    /// the answer that they are in.
+    /// the answer that they are in: that is never between two, since no frame is understood without it.
     pub(crate) fn end_of_frame_at(self, frames: &[u8], at: usize, is_bare: bool) -> Option<usize> {
         let mut end = 0;
-        while end < at {
+        while end < at || end == 0 && frames.starts_with(HEAD_BEGIN) {
             end += self.first_frame_bytes(frames.get(end..)?, is_bare)?;
         }
         Some(end)
@@ -81,7 +81,7 @@ mod tests {
                 continue;
             }
             let head: &[u8] = if is_websocket { b"" } else { b"HTTP/1.1 200 OK\r\na: b\r\n\r\n" };
-            let (mut frames, mut ends) = (head.to_vec(), vec![0, head.len()]);
+            let (mut frames, mut ends) = (head.to_vec(), vec![head.len()]);
             for reply in &replies {
                 let frame = flavour.frame(reply);
                 frames.extend_from_slice(&if is_bare { bare(&frame) } else { frame });
