@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use naru_fanout::{Core, Link};
+use naru_fanout::{Core, Link, Slow};
 use tokio::time::{Instant, error::Elapsed, timeout};
 use tungstenite::{
     Error, Message,
@@ -244,12 +244,15 @@ fn decoder(bytes_max: usize) -> Box<WebSocketContext> {
     Box::new(WebSocketContext::new(Role::Server, Some(config)))
 }
 
-/// How a fault of the client's WebSocket ends its connection: RFC 6455, section 7.4.1.
+/// How a fault of the client's WebSocket ends its connection (RFC 6455, section 7.4.1), or that a pong has no room among what waits.
 fn ending(error: &Error) -> Ending {
     match error {
         Error::Capacity(_) => Ending::Faulty(1009, "message too big"),
         Error::Utf8(_) => Ending::Faulty(1007, "text is UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Gone,
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Slow>()) => {
+            Disconnect::Slow.into()
+        }
         Error::Protocol(_) => Ending::Faulty(1002, "protocol error"),
         _ => Ending::Gone,
     }
@@ -288,6 +291,12 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+
+    #[test]
+    fn a_pong_for_which_there_is_no_room_is_of_one_who_is_slow() {
+        assert_eq!(ending(&Error::Io(io::Error::other(Slow))), Disconnect::Slow.into());
+        assert_eq!(ending(&Error::Io(io::ErrorKind::ConnectionReset.into())), Ending::Gone);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_waited_for_a_message_counts_whatever_else_is_seen_to_meanwhile() {
