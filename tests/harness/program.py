@@ -80,6 +80,8 @@ class Programs:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        # For those that would leave something elsewhere when they are killed.
+        self.temporary = {"TMPDIR": str(folder)}
         self.all = []
 
     def start(self, name, command, **options):

@@ -20,7 +20,7 @@ KINDS = [("naru", "Naru"), ("redis", "Redis 7"), ("valkey", "Valkey 9")]
 
 
 def verified(programs, name, *options, histories=HISTORIES):
-    verify = programs.start("verify", [BINARY, "verify", *options, "--histories", histories])
+    verify = programs.start("verify", [BINARY, "verify", *options, "--histories", histories], env=programs.temporary)
     assert verify.exit_code(within=SECONDS_MAX) == 0, "a history fails"
     said = verify.output()
     assert said.startswith(name), said

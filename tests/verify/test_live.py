@@ -25,7 +25,8 @@ RAN = re.compile(
 
 
 def live(programs, *options):
-    verify = programs.start("verify", [BINARY, "verify", "--live", "--patience", f"{PATIENCE}s", *options])
+    command = [BINARY, "verify", "--live", "--patience", f"{PATIENCE}s", *options]
+    verify = programs.start("verify", command, env=programs.temporary)
     code = verify.exit_code(within=WITHIN)
     return code, verify.output()
 
@@ -90,7 +91,8 @@ def test_what_is_wrong_with_the_options_is_said(naru):
 
 
 def test_what_it_has_started_ends_with_it(programs):
-    verify = programs.start("verify", [BINARY, "verify", "--live", "--start", "naru", "--kill-every", "0s"])
+    command = [BINARY, "verify", "--live", "--start", "naru", "--kill-every", "0s"]
+    verify = programs.start("verify", command, env=programs.temporary)
     children = Path(f"/proc/{verify.pid}/task/{verify.pid}/children")
     eventually(lambda: len(children.read_text().split()) == 4, "there are a broker and three servers")
     started = [Path("/proc", child) for child in children.read_text().split()]

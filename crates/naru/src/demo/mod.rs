@@ -4,10 +4,15 @@
 mod screen;
 mod sign_in;
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Args;
-use naru_broker::{Broker, Storage};
+use naru_broker::{Broker, Failed, Storage};
 use naru_bus::Target;
 use naru_fanout::Listener;
 use naru_gateway::{Gateway, RoomRules, TokenKey, Tokens, namespaces::Namespaces};
@@ -20,7 +25,7 @@ use crate::{
     pages::{self, About, Peer},
     secret,
     serve::GRACE,
-    signals,
+    signals::Ends,
 };
 
 const BROKER_PORT: u16 = 6379;
@@ -51,6 +56,9 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
     logging.start_beside("warn", screen::Crossings.with_filter(screen::OnlyCrossings))?;
     // Anyone who reaches the demo may sign in under any name, so only this machine does.
     let ip = IpAddr::from([127, 0, 0, 1]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before there is anything to be taken away.
+    let ends = runtime.block_on(async { Ends::new() })?;
     let temporary = tempfile::Builder::new().prefix("naru-demo-").tempdir()?;
     let folder = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
 
@@ -60,7 +68,23 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
     let cores = cores::default_count();
     let storage = Storage::Folder(folder);
     let mut broker = Broker::start(naru_broker::Options::new(vec![listener], storage, cores))?;
+    let shown = runtime.block_on(show(&mut broker, (ip, broker_address), cores, ends));
+    // Whoever waits is told what became of it, also of a failure; and then nobody writes into the folder any more.
+    broker.stop();
+    if let Some(failed) = shown? {
+        tracing::error!("{failed}");
+        return Ok(ExitCode::from(EXIT_LOG_FAILED));
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
+/// Runs two chat servers at the broker until the demo is asked to end, or the broker has failed.
+async fn show(
+    broker: &mut Broker,
+    (ip, broker_address): (IpAddr, SocketAddr),
+    cores: usize,
+    mut ends: Ends,
+) -> anyhow::Result<Option<Failed>> {
     let seats = SERVERS
         .into_iter()
         .map(|(name, port)| {
@@ -79,15 +103,12 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
         .map(|seat| start(seat, &peers, &secret, &format!("redis://{broker_address}"), cores))
         .collect::<anyhow::Result<Vec<_>>>()?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let failed = runtime.block_on(signals::asked_to_end_or_failed(Some(&mut broker)))?;
+    let failed = tokio::select! {
+        () = ends.come() => None,
+        failed = broker.failed() => Some(failed),
+    };
     gateways.into_iter().for_each(Gateway::stop);
-    if let Some(failed) = failed {
-        tracing::error!("{failed}");
-        return Ok(ExitCode::from(EXIT_LOG_FAILED));
-    }
-    broker.stop();
-    Ok(ExitCode::SUCCESS)
+    Ok(failed)
 }
 
 fn start(seat: Seat, peers: &[Peer], secret: &str, broker: &str, cores: usize) -> anyhow::Result<Gateway> {

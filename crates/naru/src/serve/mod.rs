@@ -313,13 +313,16 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
             never = renew_at_hangups(options.config.as_deref(), &gateway) => match never? {},
         }
     })?;
-    gateway.stop();
-    if let Some(failed) = ended {
+    if let Some(failed) = &ended {
         tracing::error!("{failed}");
-        return Ok(ExitCode::from(EXIT_LOG_FAILED));
     }
+    gateway.stop();
+    // Whoever waits is told what became of it, also of a failure.
     if let Some(broker) = broker {
         broker.stop();
+    }
+    if ended.is_some() {
+        return Ok(ExitCode::from(EXIT_LOG_FAILED));
     }
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)

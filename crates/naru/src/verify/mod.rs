@@ -33,7 +33,7 @@ use stage::Stage;
 use step::Step;
 use world::World;
 
-use crate::printed::say;
+use crate::{printed::say, signals::Ends};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("on").required(true))]
@@ -76,20 +76,28 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.live.live {
         return live::run(&options.live, options.start.as_ref(), options.broker.as_ref(), seed);
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut ends = Ends::new()?;
+        tokio::select! {
+            outcome = histories(options, seed) => outcome,
+            () = ends.come() => bail!("it was asked to end before there was a verdict"),
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn histories(options: &Options, seed: u64) -> Result<()> {
     let own = options.start.clone().map(Own::start).transpose()?;
     let url = own.as_ref().map(Own::url).or_else(|| options.broker.clone());
     let mut stage = Stage::new(url.context("--broker or --start")?, own);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        say!("{}", stage.connect().await?)?;
-        if options.channels {
-            check::<channels::Step>(&mut stage, options, seed).await?;
-        } else {
-            check::<Step>(&mut stage, options, seed).await?;
-        }
-        stage.clear().await
-    })?;
-    Ok(ExitCode::SUCCESS)
+    say!("{}", stage.connect().await?)?;
+    if options.channels {
+        check::<channels::Step>(&mut stage, options, seed).await?;
+    } else {
+        check::<Step>(&mut stage, options, seed).await?;
+    }
+    stage.clear().await
 }
 
 /// A history, of steps that mean something wherever they stand.

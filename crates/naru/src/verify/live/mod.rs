@@ -29,7 +29,7 @@ use tokio::task::LocalSet;
 
 use super::random::Random;
 use crate::printed::say;
-use crate::{secret, signals};
+use crate::{secret, signals::Ends};
 use cast::Cast;
 use client::Place;
 use history::{History, Run};
@@ -65,12 +65,10 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
+        let mut ends = Ends::new()?;
         tokio::select! {
             outcome = live(options, kind.as_ref(), seed) => outcome,
-            ended = signals::asked_to_end_or_failed(None) => {
-                ended?;
-                bail!("it was asked to end before there was a verdict");
-            }
+            () = ends.come() => bail!("it was asked to end before there was a verdict"),
         }
     })
 }

@@ -66,8 +66,9 @@ pub(super) struct Program {
 }
 
 pub(super) struct Stage {
-    folder: tempfile::TempDir,
+    /// Before the folder, which is removed when nobody writes there any more.
     pub(super) programs: Vec<Program>,
+    folder: tempfile::TempDir,
     pub(super) servers: Vec<(String, Place)>,
     /// Members of a room that goes into everybody's inbox.
     pub(super) members_max: usize,

@@ -1,0 +1,56 @@
+"""What is started to be looked at or tried takes away what it has stored, however it is ended."""
+
+import signal
+import socket
+from contextlib import suppress
+
+import pytest
+
+from harness.demo import Demo
+from harness.disk import FailingSync
+from harness.naru import BINARY
+from harness.resp import encode
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+ASKED = pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda it: it.name)
+
+
+@ASKED
+def test_a_demo_leaves_nothing(programs, elsewhere, asked):
+    demo = Demo(programs, env={"TMPDIR": str(elsewhere)})
+    assert len(list(elsewhere.glob("naru-demo-*/data"))) == 1
+    demo.program.process.send_signal(asked)
+    assert demo.program.exit_code() == 0
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_demo_whose_disk_fails_says_so_and_leaves_nothing(programs, tmp_path, elsewhere):
+    disk = FailingSync(tmp_path)
+    demo = Demo(programs, env={"TMPDIR": str(elsewhere), **disk.env})
+    disk.fail_next()
+    with socket.create_connection(("127.0.0.1", demo.broker_port)) as peer:
+        peer.sendall(encode("XADD", "s", "*", "n", 1))
+        with suppress(OSError):
+            peer.recv(4096)
+    assert demo.program.exit_code() == 70
+    assert disk.has_failed()
+    assert list(elsewhere.iterdir()) == []
+
+
+@ASKED
+@pytest.mark.parametrize("what", [("--live", "--start", "naru"), ("--live", "--start", "embedded"), ("--start", "naru")], ids=" ".join)
+def test_a_verification_leaves_nothing(programs, elsewhere, asked, what):
+    # More than there is time for.
+    much = ("--time", "10m") if "--live" in what else ("--histories", "1000000")
+    verify = programs.start("verify", [BINARY, "verify", *what, *much], env={"TMPDIR": str(elsewhere)})
+    verify.wait_for(lambda _: list(elsewhere.rglob("*.seg")), "nothing is stored")
+    verify.process.send_signal(asked)
+    assert verify.exit_code() == 1 and "asked to end" in verify.log(), verify.log()
+    assert list(elsewhere.iterdir()) == []
