@@ -76,8 +76,10 @@ pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
 pub use nodes::{BadCluster, Cluster};
+pub use protocol::command::COMMANDS;
 #[cfg(feature = "laws")]
 pub use protocol::{hold_commands, hold_emulation};
+pub use rpc::methods as rpc_methods;
 pub use secret::Secret;
 #[cfg(feature = "laws")]
 pub use websocket::law::hold_frames;

@@ -10,6 +10,22 @@ use super::{
     message::{Empty, StreamPosition},
 };
 
+/// What can be asked by a command, by the names of its members.
+pub const COMMANDS: [&str; 12] = [
+    "connect",
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "presence",
+    "presence_stats",
+    "history",
+    "ping",
+    "send",
+    "rpc",
+    "refresh",
+    "sub_refresh",
+];
+
 /// One command. At most one request is set; of several the first in the order of this list counts.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
@@ -270,5 +286,45 @@ impl Command {
             .or(self.refresh.map(Request::Refresh))
             .or(self.sub_refresh.map(Request::SubRefresh))
             .unwrap_or(Request::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{de::value::Error, forward_to_deserialize_any};
+
+    use super::*;
+
+    /// Reads nothing, but sees what members there are.
+    struct Members(&'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for &mut Members {
+        type Error = Error;
+
+        fn deserialize_struct<V: serde::de::Visitor<'de>>(
+            self,
+            _: &'static str,
+            members: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            self.0 = members;
+            Err(serde::de::Error::custom("nothing is read"))
+        }
+
+        fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(serde::de::Error::custom("a command is a struct"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn all_that_can_be_asked_is_listed() {
+        let mut members = Members(&[]);
+        Command::deserialize(&mut members).unwrap_err();
+        assert_eq!(members.0, [&["id"][..], &COMMANDS].concat());
     }
 }

@@ -56,6 +56,11 @@ const METHODS: [(&str, Method, Company); 13] = [
     ("room.members", room::members::call, Company::Alone),
 ];
 
+/// The rpc methods that are the server's own.
+pub fn methods() -> impl Iterator<Item = &'static str> {
+    METHODS.iter().map(|(name, ..)| *name)
+}
+
 /// Calls a method. One we do not have is the application's, or "not available", as the SDKs' own suite wants it; those we have are
 /// of inboxes and conversations, and so for who has a name.
 pub(crate) fn call(session: &Rc<Session>, rpc: &RpcRequest) -> Result<Later, Failure> {
