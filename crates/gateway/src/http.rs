@@ -16,6 +16,7 @@ use tower_service::Service;
 use crate::{
     admission::{Full, Pass},
     connection::Connection,
+    handshake::{self, Handshake, VERSION},
     limits::{HEADERS_BYTES_MAX, HEADERS_MAX, HEADERS_PATIENCE, HTTP_BUFFER_BYTES_MAX},
     origin,
     protocol::flavour::Flavour,
@@ -26,10 +27,6 @@ use crate::{
 };
 
 const WEBSOCKET_PATH: &str = "/connection/websocket";
-
-/// The subprotocols we speak; offering none means the first.
-const JSON: &str = "centrifuge-json";
-const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Serves a new connection in a task of its own.
 pub(crate) fn serve(core: Rc<Core<Gate>>, incoming: Incoming) {
@@ -67,13 +64,7 @@ where
             })
         }
     });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_PATIENCE)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEADERS_BYTES_MAX)
-        .max_buf_size(HTTP_BUFFER_BYTES_MAX);
-    match streams::serve(&http, stream, taken.clone(), service).await {
+    match streams::serve(&bounded(), stream, taken.clone(), service).await {
         Ok(None) => {
             let Upgrade { on, flavour, heard, pass } = upgraded.take()?;
             let upgraded = on.await.inspect_err(|error| {
@@ -92,6 +83,17 @@ where
             None
         }
     }
+}
+
+/// How requests are read.
+pub(crate) fn bounded() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_PATIENCE)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEADERS_BYTES_MAX)
+        .max_buf_size(HTTP_BUFFER_BYTES_MAX);
+    http
 }
 
 async fn route(seat: &Seat, request: Request<RequestBody>) -> Response<Body> {
@@ -170,15 +172,13 @@ async fn upgrade(
             "this page's origin may not connect here: start the server with --origin and that origin",
         );
     }
-    let offered = Offered::read(request.headers(), request.uri().query().unwrap_or_default());
-    let mut response = match tungstenite::handshake::server::create_response_with_body(&request, Body::empty)
-    {
-        Ok(response) => response,
-        Err(error) => {
+    let Handshake { flavour, response } = match handshake::read(&request) {
+        Ok(handshake) => handshake,
+        Err(fault) => {
             return refused(
-                StatusCode::UPGRADE_REQUIRED,
+                fault.status(),
                 &format!(
-                    "this is a WebSocket address, for the Centrifuge SDKs: ws://HOST:PORT{WEBSOCKET_PATH} ({error})"
+                    "this is a WebSocket address, for the Centrifuge SDKs: ws://HOST:PORT{WEBSOCKET_PATH} ({fault})"
                 ),
             );
         }
@@ -187,42 +187,10 @@ async fn upgrade(
         Ok(pass) => pass,
         Err(refused) => return refused,
     };
-    if let Some(subprotocol) = offered.subprotocol {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
-    }
     let heard = seat.core.shared().backend.hear(request.headers());
     let on = hyper::upgrade::on(&mut request);
-    upgraded.set(Some(Upgrade { on, flavour: offered.flavour, heard, pass }));
+    upgraded.set(Some(Upgrade { on, flavour, heard, pass }));
     response
-}
-
-/// What a client wants to speak.
-#[derive(Debug, PartialEq, Eq)]
-struct Offered {
-    flavour: Flavour,
-    /// The subprotocol of that, if it was offered.
-    subprotocol: Option<&'static str>,
-}
-
-impl Offered {
-    fn read(headers: &HeaderMap, query: &str) -> Offered {
-        let wants_protobuf =
-            query.split('&').any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"));
-        let offers = |name: &str| {
-            headers
-                .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-                .iter()
-                .filter_map(|list| list.to_str().ok())
-                .flat_map(|list| list.split(','))
-                .any(|offered| offered.trim() == name)
-        };
-        let (flavour, name) = if wants_protobuf || offers(PROTOBUF) {
-            (Flavour::WebSocketProtobuf, PROTOBUF)
-        } else {
-            (Flavour::WebSocketJson, JSON)
-        };
-        Offered { flavour, subprotocol: offers(name).then_some(name) }
-    }
 }
 
 fn refused(status: StatusCode, hint: &str) -> Response<Body> {
@@ -237,31 +205,7 @@ fn refused(status: StatusCode, hint: &str) -> Response<Body> {
     if status == StatusCode::UPGRADE_REQUIRED {
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_spoken_unless_protobuf_is_asked_for() {
-        let read = |offers: &[&str], query: &str| {
-            let mut headers = HeaderMap::new();
-            for offer in offers {
-                headers.append(header::SEC_WEBSOCKET_PROTOCOL, offer.parse().unwrap());
-            }
-            Offered::read(&headers, query)
-        };
-        let offered = |flavour, subprotocol| Offered { flavour, subprotocol };
-        let (json, protobuf) = (Flavour::WebSocketJson, Flavour::WebSocketProtobuf);
-        assert_eq!(read(&[], ""), offered(json, None));
-        assert_eq!(read(&["chat"], "format=json"), offered(json, None));
-        assert_eq!(read(&["a, centrifuge-json"], ""), offered(json, Some(JSON)));
-        assert_eq!(read(&["a", "centrifuge-protobuf"], ""), offered(protobuf, Some(PROTOBUF)));
-        assert_eq!(read(&["centrifuge-json,centrifuge-protobuf"], ""), offered(protobuf, Some(PROTOBUF)));
-        assert_eq!(read(&[], "a=b&format=protobuf"), offered(protobuf, None));
-        assert_eq!(read(&["centrifuge-json"], "cf_protocol=protobuf"), offered(protobuf, None));
-    }
 }

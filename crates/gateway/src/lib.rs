@@ -41,6 +41,7 @@ mod epoch;
 mod events;
 mod frame_end;
 mod gateway;
+mod handshake;
 mod heads;
 mod health;
 mod http;
