@@ -177,8 +177,10 @@ impl WebSocket {
             match context.read(&mut pipe) {
                 Ok(Message::Text(text)) => self.waiting.push_back(text.into()),
                 Ok(Message::Binary(bytes)) => self.waiting.push_back(bytes),
-                // Pongs and the answer to a close are written by the next read.
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                // Its answer follows those to what came before: behind a close frame nothing is said any more.
+                Ok(Message::Close(_)) => self.ended = Some(Ending::Gone),
+                // Pongs are written by the next read.
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => self.ended = Some(ending(&error)),
             }
@@ -205,7 +207,11 @@ impl WebSocket {
                 let _ = timeout(patience, self.drain()).await;
             }
         } else if ending == Ending::Gone {
-            // The answer to the client's close frame may still wait.
+            // The answer to the client's close frame waits, if there was one.
+            let mut pipe = Pipe { read: &[], link: &self.link };
+            if let Some(context) = &mut self.context {
+                let _ = context.flush(&mut pipe);
+            }
             let _ = timeout(patience, self.link.flushed()).await;
         }
         self.link.close();

@@ -43,6 +43,13 @@ fn decoded(frames: &[u8], piece: usize, is_given_up: bool) -> Decoded {
         loop {
             match decoder.read(&mut pipe) {
                 Ok(message @ (Message::Text(_) | Message::Binary(_))) => decoded.messages.push(message),
+                Ok(Message::Close(_)) => {
+                    decoder
+                        .flush(&mut pipe)
+                        .unwrap_or_else(|error| assert!(matches!(error, Error::ConnectionClosed)));
+                    decoded.ended = Some("closed by the client".to_owned());
+                    return decoded;
+                }
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
