@@ -16,6 +16,9 @@ pub(crate) const VERSION: &str = "13";
 
 const KEY_BYTES: usize = 16;
 
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod law;
+
 /// What comes of a request that is as it should be.
 pub(crate) struct Handshake {
     pub(crate) flavour: Flavour,

@@ -76,6 +76,8 @@ mod wire;
 pub use auth::{EmptySecret, TokenKey, Tokens};
 pub use channels::RoomRules;
 pub use gateway::{Gateway, Options, StartError};
+#[cfg(feature = "laws")]
+pub use handshake::law::hold_handshakes;
 pub use nodes::{BadCluster, Cluster};
 pub use protocol::command::COMMANDS;
 #[cfg(feature = "laws")]
