@@ -1,6 +1,7 @@
 """Thousands of people, in one process of their own (crowd_program.py): no SDK, but the words it says."""
 
 import json
+import resource
 import sys
 from pathlib import Path
 
@@ -9,6 +10,14 @@ from .node import Ordered
 from .waiting import PATIENCE
 
 PROGRAM = Path(__file__).with_name("crowd_program.py")
+
+
+def with_files_for(count):
+    """So many, for whom this process and those it starts may have as many files as they can be given."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    assert most > count + 500, f"{count} people take more files than {most}: see ulimit -Hn, or set NARU_CROWD"
+    return count
 
 
 class Crowd(Ordered):
