@@ -2,19 +2,21 @@
 
 mod chunk;
 mod log;
+mod open;
 mod parties;
 mod windows;
 
 pub(crate) use log::Log;
 pub(crate) use parties::{Joined, Parties};
 
-use std::{collections::VecDeque, num::NonZeroU64};
+use std::num::NonZeroU64;
 
 use naru_ledger::{Conversation as Name, Millis, Role, Seq, User, Version};
 use serde::{Deserialize, Serialize};
 
 use super::{Id, NUMBER_MAX};
 use crate::{keyspace::Place, numbered::Named};
+use open::Open;
 use windows::Windows;
 
 /// One conversation: its log, and who takes part. The order of its fields is the format of checkpoints. A copy shares what is
@@ -28,10 +30,6 @@ pub(crate) struct Conversation {
     windows: Option<Box<Windows>>,
     open: Option<Box<Open>>,
 }
-
-/// What is appended and not done, and when it was stored; rising, and never none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Open(VecDeque<(Seq, Millis)>);
 
 impl Named for Conversation {
     fn name(&self) -> &[u8] {
@@ -70,12 +68,7 @@ impl Conversation {
         }
         let is_sound = self.name == before.name && self.log.keep_entries_of(&before.log) && {
             let Conversation { log, open, .. } = self;
-            if let Some(rest) = open.as_mut() {
-                rest.0.retain(|(seq, _)| log.get(*seq).is_some());
-            }
-            if open.as_ref().is_some_and(|rest| rest.0.is_empty()) {
-                *open = None;
-            }
+            retain(open, |seq| log.get(seq).is_some());
             self.is_sound()
         };
         if !is_sound {
@@ -122,7 +115,7 @@ impl Conversation {
 
     /// How many of them are not done.
     pub(crate) fn open_entries(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.0.len())
+        self.open.as_ref().map_or(0, |open| open.len())
     }
 
     /// How many things it holds: entries, ids by which repeats are recognised, members.
@@ -158,48 +151,45 @@ impl Conversation {
 
     /// Since when its first open entry has been.
     pub(crate) fn open_since(&self) -> Option<Millis> {
-        self.open.as_ref().and_then(|open| open.0.front()).map(|(_, at)| *at)
+        self.open.as_ref().and_then(|open| open.since())
     }
 
     pub(crate) fn is_open(&self, seq: Seq) -> bool {
-        self.open.as_ref().is_some_and(|open| open.0.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok())
+        self.open.as_ref().is_some_and(|open| open.has(seq))
     }
 
-    /// The open entries before this one.
-    pub(crate) fn open_before(&self, before: Seq) -> impl Iterator<Item = Seq> {
-        let open = self.open.iter().flat_map(|open| &open.0).map(|(seq, _)| *seq);
-        open.take_while(move |seq| *seq < before)
+    /// The open entries before this one by which somebody who is asked for has come, gone or been given a role, and perhaps others.
+    pub(crate) fn open_turns_before(
+        &self,
+        before: Seq,
+        is_asked_for: impl Fn(&User) -> bool,
+    ) -> impl Iterator<Item = Seq> {
+        self.open.as_ref().map(|open| open.turns_before(before, is_asked_for)).into_iter().flatten()
     }
 
     /// One below the first open entry, or the head.
     pub(crate) fn fanned_out(&self) -> Seq {
-        let first = self.open.as_ref().and_then(|open| open.0.front());
-        first.map_or(self.log.head(), |(seq, _)| Seq(seq.0 - 1))
+        let first = self.open.as_ref().and_then(|open| open.entries().next());
+        first.map_or(self.log.head(), |seq| Seq(seq.0 - 1))
     }
 
     /// What would be fanned out if this entry were done.
     pub(crate) fn fanned_out_without(&self, seq: Seq) -> Seq {
-        let mut open = self.open.iter().flat_map(|open| &open.0).map(|(open, _)| *open);
+        let mut open = self.open.iter().flat_map(|open| open.entries());
         open.find(|open| *open != seq).map_or(self.log.head(), |first| Seq(first.0 - 1))
     }
 
     /// The newest entry is to be delivered.
     pub(super) fn open(&mut self, seq: Seq, at: Millis) {
-        self.open.get_or_insert_with(|| Box::new(Open(VecDeque::new()))).0.push_back((seq, at));
+        match &mut self.open {
+            Some(open) => open.push(seq, at),
+            None => self.open = Some(Box::new(Open::new(seq, at))),
+        }
     }
 
     /// An entry is delivered to all it is for.
     pub(super) fn close(&mut self, seq: Seq) {
-        self.retain_open(|open| open != seq);
-    }
-
-    fn retain_open(&mut self, keep: impl Fn(Seq) -> bool) {
-        if let Some(open) = &mut self.open {
-            open.0.retain(|(seq, _)| keep(*seq));
-            if open.0.is_empty() {
-                self.open = None;
-            }
-        }
+        retain(&mut self.open, |open| open != seq);
     }
 
     /// Removes the oldest entries, as [`Log::cut_through`] does.
@@ -210,13 +200,16 @@ impl Conversation {
         gone: &mut dyn FnMut(Place),
     ) {
         self.log.cut_through(through, first_at, gone);
-        self.retain_open(|open| open > through);
+        retain(&mut self.open, |open| open > through);
     }
 
     /// A member joins, leaves or has another role; whether this is a room.
     pub(super) fn set_member(&mut self, version: Version, user: User, role: Option<Role>, seq: Seq) -> bool {
         let Some(room) = self.parties.room_mut().filter(|_| version.0 <= NUMBER_MAX) else { return false };
         room.version = version;
+        if let Some(open) = &mut self.open {
+            open.is_turn_of(seq, &user);
+        }
         match role {
             None => drop(room.members.remove(&user)),
             Some(role) => {
@@ -243,17 +236,18 @@ impl Conversation {
 
     /// Whether one that was read back can have come to be as conversations do.
     pub(super) fn is_sound(&self) -> bool {
-        let is_known = |(seq, _): &(Seq, Millis)| self.log.get(*seq).is_some();
-        let rises = |one: &(Seq, Millis), other: &(Seq, Millis)| one.0 < other.0;
         let name = Name::parse(&self.name);
         name.is_ok_and(|name| matches!(name, Name::Room(_)) == self.parties.room().is_some())
             && self.parties.version().0 <= NUMBER_MAX
             && self.log.is_sound()
             && self.windows.as_ref().is_none_or(|windows| windows.are_sound(self.log.head()))
-            && self.open.as_ref().is_none_or(|open| {
-                !open.0.is_empty()
-                    && open.0.iter().all(is_known)
-                    && open.0.iter().is_sorted_by(|a, b| rises(a, b))
-            })
+            && self.open.as_ref().is_none_or(|open| open.is_sound(|seq| self.log.get(seq).is_some()))
+    }
+}
+
+/// Leaves of what is open what is to be kept.
+fn retain(open: &mut Option<Box<Open>>, keep: impl Fn(Seq) -> bool) {
+    if open.as_mut().is_some_and(|rest| !rest.retain(keep)) {
+        *open = None;
     }
 }

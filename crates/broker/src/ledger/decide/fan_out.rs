@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use naru_ledger::answer::{Appended, Delivered, Entry, Open, PointerKind, Refused};
 use naru_ledger::op::{Append, Deliver, Recipient, Sweep};
@@ -21,11 +21,8 @@ struct Fresh {
     mode: Mode,
 }
 
-/// An open entry by which a user has come, gone or been given a role.
-struct Turn {
-    user: User,
-    fresh: Fresh,
-}
+/// Open entries by which users have come, gone or been given a role.
+type Turns = BTreeMap<User, Vec<Fresh>>;
 
 impl<B: Bodies> Deciding<'_, B> {
     pub(super) fn send(&mut self, append: &Append) -> Decision<Appended, B> {
@@ -47,8 +44,11 @@ impl<B: Bodies> Deciding<'_, B> {
         };
         let (seq, count, kind, mode) = (appended.seq, appended.count, content.about.kind(), appended.mode);
         let fresh = Fresh { number, seq, count, kind, mode };
-        let turns = conversation.map(|open| self.turns(number, open, seq)).transpose()?.unwrap_or_default();
         let to = audience(name, conversation, seq, &content, mode);
+        let turns = match conversation {
+            Some(conversation) => self.turns(number, conversation, seq, to.iter().map(|(user, _)| *user))?,
+            None => Turns::new(),
+        };
         let to = self.reach(&fresh, &turns, to.into_iter());
         if appended.repeat {
             self.changes.push(LedgerChange::Done { conversation: number, seq });
@@ -87,7 +87,7 @@ impl<B: Bodies> Deciding<'_, B> {
             part.since(joined.map_or(Seq::ZERO, |joined| joined.since))
         };
         let fresh = Fresh { number, seq, count, kind, mode };
-        let turns = self.turns(number, conversation, seq)?;
+        let turns = self.turns(number, conversation, seq, to.iter().map(|recipient| &recipient.user))?;
         let is_rising = to.is_sorted_by(|one, other| one.user < other.user);
         let mut once = BTreeSet::new();
         // Whoever is there twice is reached once: the second time nothing changes.
@@ -112,34 +112,43 @@ impl<B: Bodies> Deciding<'_, B> {
         }
     }
 
-    /// Who has come or gone before an entry, so that it is not in all inboxes yet.
-    fn turns(&mut self, number: Number, conversation: &Conversation, before: Seq) -> Decision<Vec<Turn>, B> {
-        let mut turns = Vec::new();
-        if conversation.parties().room().is_none() {
+    /// Who of those an entry is for has come or gone before it, so that it is not in their inbox yet.
+    fn turns<'u>(
+        &mut self,
+        number: Number,
+        conversation: &Conversation,
+        before: Seq,
+        to: impl Iterator<Item = &'u User>,
+    ) -> Decision<Turns, B> {
+        let mut turns = Turns::new();
+        if conversation.open_turns_before(before, |_| true).next().is_none() {
             return Ok(turns);
         }
+        let to: BTreeSet<&User> = to.collect();
         // What makes room for the entry itself is gone with it.
         let gone = self.changes.iter().find_map(|change| match change {
             LedgerChange::Trimmed { through, .. } => Some(*through),
             _ => None,
         });
         let log = conversation.log();
-        for seq in conversation.open_before(before).filter(|seq| Some(*seq) > gone) {
+        let open = conversation.open_turns_before(before, |user| to.contains(user));
+        for seq in open.filter(|seq| Some(*seq) > gone) {
             let (Some(place), Some(count)) = (log.get(seq), log.count_with(seq)) else { continue };
             let Some(content) = readable(self.content(place))? else { continue };
             let (kind, mode) = (content.about.kind(), conversation.parties().mode_of(seq));
-            if kind.is_turn() {
-                turns.push(Turn { user: content.sender, fresh: Fresh { number, seq, count, kind, mode } });
+            if kind.is_turn() && to.contains(&content.sender) {
+                let fresh = Fresh { number, seq, count, kind, mode };
+                turns.entry(content.sender).or_default().push(fresh);
             }
         }
         Ok(turns)
     }
 
     /// Brings those of a user into their inbox, in order. The user as they are then, and the last change; none if there is none.
-    fn take_turns(&mut self, user: &User, turns: &[Turn]) -> Option<(Number, Person, Useq, Seq)> {
+    fn take_turns(&mut self, user: &User, turns: &Turns) -> Option<(Number, Person, Useq, Seq)> {
         let generation = self.ledger.head.generation;
         let mut taken: Option<(Number, Person, Useq, Seq)> = None;
-        for Turn { fresh, .. } in turns.iter().filter(|turn| turn.user == *user) {
+        for fresh in turns.get(user).into_iter().flatten() {
             let Fresh { number, seq, count, kind, mode } = *fresh;
             let arrival = Arrival { seq, count, kind, mode, part: Part::Sender };
             let now = taken.as_ref().map(|(number, person, ..)| (*number, person)).or(self.person(user));
@@ -167,7 +176,7 @@ impl<B: Bodies> Deciding<'_, B> {
     fn reach<'u>(
         &mut self,
         fresh: &Fresh,
-        turns: &[Turn],
+        turns: &Turns,
         to: impl Iterator<Item = (&'u User, Part)>,
     ) -> Vec<Delivered> {
         let Fresh { number, seq, count, kind, mode } = *fresh;
