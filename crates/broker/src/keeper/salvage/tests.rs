@@ -264,10 +264,13 @@ impl Desk {
         }
     }
 
-    /// Whoever takes part has got as far as the log says.
+    /// Whoever takes part has got as far as the log says, but for what is still to be delivered: the end of the log may be between
+    /// an entry and that.
     fn check_inboxes(&mut self, said: &str) {
         for conversation in [chat(), room()] {
-            let Some(last) = self.log(&conversation).pop() else { continue };
+            let fanned_out = self.fanned_out(&conversation);
+            let done = |entry: &Entry| entry.seq <= fanned_out;
+            let Some(last) = self.log(&conversation).into_iter().rfind(done) else { continue };
             let members = Op::Members { conversation: conversation.clone(), after: None, limit: 100 };
             let Answer::Members(members) = self.run(&members) else { panic!() };
             for member in members.members {
@@ -276,6 +279,12 @@ impl Desk {
                 assert!(standing.row.is_some_and(|row| row.head >= last.seq), "{conversation} {said}");
             }
         }
+    }
+
+    fn fanned_out(&self, conversation: &Conversation) -> Seq {
+        let conversations = self.store.ledger.conversations();
+        let number = conversations.find(conversation.as_str().as_bytes());
+        number.and_then(|number| conversations.get(number)).map_or(Seq::ZERO, |it| it.fanned_out())
     }
 
     /// Something is said in the room, changed and read, and somebody comes and goes.
