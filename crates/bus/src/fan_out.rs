@@ -2,6 +2,7 @@
 //! is open, and found by a sweep.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use futures_util::future::try_join;
 use naru_ledger::answer::{Content, Delivered, Entry, Members, Open, Page};
@@ -76,7 +77,7 @@ impl Line {
 
     pub(crate) async fn fan_out(&self, entry: &Entry, mode: Mode, before: Before) -> Result<(), BusError> {
         let mentioned: BTreeSet<&User> = entry.mentions().collect();
-        let (since, turns) = try_join(self.recipients(entry, mode), self.turns(entry)).await?;
+        let (since, turns) = try_join(self.recipients(entry, mode), self.turns(entry, mode)).await?;
         let to =
             since.keys().map(|user| Recipient { mentioned: mentioned.contains(user), user: user.clone() });
         let deliver = Deliver {
@@ -131,7 +132,7 @@ impl Line {
             Some(scripts) => {
                 let connection = self.connection();
                 let since = scripts.since(&connection, deliver).await?;
-                let turns = scripts.turns(&connection, &deliver.conversation, deliver.seq).await?;
+                let turns = scripts.turns_of(&connection, deliver).await?;
                 let comings = Comings { since: &since, turns: &turns };
                 let done = scripts.deliver(&connection, deliver, comings, Some(&[])).await?;
                 let untold = if done.are_told { &[] } else { &done.delivered[..] };
@@ -157,11 +158,11 @@ impl Line {
     }
 
     /// Who has come or gone before an entry, and not yet into all inboxes, where the broker does not look for itself.
-    async fn turns(&self, entry: &Entry) -> Result<Vec<Turn>, BusError> {
-        match self.scripts() {
-            Some(scripts) => scripts.turns(&self.connection(), &entry.conversation, entry.seq).await,
-            None => Ok(Vec::new()),
-        }
+    async fn turns(&self, entry: &Entry, mode: Mode) -> Result<Vec<Turn>, BusError> {
+        let Some(scripts) = self.scripts() else { return Ok(Vec::new()) };
+        let named = || iter::once(&entry.sender).chain(entry.mentions());
+        let of = (mode == Mode::Broadcast).then(named);
+        scripts.turns(&self.connection(), (&entry.conversation, entry.seq), of).await
     }
 
     /// Those of the mentioned who take part.

@@ -5,6 +5,9 @@ if log.head == 0 or seq > log.head then
   return redis.error_reply(NO_SUCH_MESSAGE)
 end
 redis.call('ZREMRANGEBYSCORE', P .. ':f:' .. log.id, seq, seq)
+if log.version > 0 then
+  redis.call('ZREMRANGEBYSCORE', P .. ':t:' .. log.id, seq, seq)
+end
 local first = waits(log)
 if first then
   return first - 1

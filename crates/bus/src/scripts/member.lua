@@ -35,6 +35,7 @@ log.owners = owners() + (to == 'owner' and 1 or 0) - (role == 'owner' and 1 or 0
 
 local moment = now()
 local written = push(log, moment, user, nil, change, to and { 'r', to } or {})
+redis.call('ZADD', P .. ':t:' .. log.id, int(written.seq), int(written.seq) .. ':' .. int(written.count) .. ':' .. change .. ':' .. user)
 if change == 'leave' then
   redis.call('HDEL', members, user)
   redis.call('ZREM', P .. ':mo:' .. log.id, user)

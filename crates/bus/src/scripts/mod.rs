@@ -18,7 +18,7 @@ use std::sync::Arc;
 use naru_ledger::answer::{Appended, Refused};
 use naru_ledger::op::{Append, Delete, Edit, Read, Sweep};
 use naru_ledger::{
-    Answer, Conversation, Epoch, Generation, Kind, Level, Limits, Millis, Mode, Op, Seq, User,
+    Answer, Conversation, Epoch, Generation, Kind, Level, Limits, Millis, Mode, Op, Seq, User, op::Deliver,
 };
 use redis::Value;
 
@@ -156,7 +156,7 @@ impl Scripts {
             Op::Send(_) => Err(BusError::Unusable("a send is no one step here".to_owned())),
             Op::Deliver(deliver) => {
                 let since = self.since(connection, deliver).await?;
-                let turns = self.turns(connection, &deliver.conversation, deliver.seq).await?;
+                let turns = self.turns_of(connection, deliver).await?;
                 let done =
                     self.deliver(connection, deliver, Comings { since: &since, turns: &turns }, None).await?;
                 Ok(Answer::Delivered(done.delivered))
@@ -213,17 +213,18 @@ impl Scripts {
         Ok(taking)
     }
 
-    /// Who has come or gone before an entry, and not yet into all inboxes.
+    /// Who has come or gone before an entry, and not yet into all inboxes: of some users, or of all.
     pub(crate) async fn turns(
         &self,
         connection: &Connection,
-        conversation: &Conversation,
-        before: Seq,
+        (conversation, before): (&Conversation, Seq),
+        of: Option<impl Iterator<Item = &User>>,
     ) -> Result<Vec<Turn>, BusError> {
         if matches!(conversation, Conversation::Direct(_)) {
             return Ok(Vec::new());
         }
         let request = Request::new(TURNS).word(conversation.as_str()).number(before.0);
+        let request = of.into_iter().flatten().fold(request, |request, user| request.word(user.as_str()));
         let call = self.call(Partition::of(conversation.as_str()), request);
         let turns = self.run(connection, &[call]).await?.into_iter().next().unwrap_or(Value::Nil);
         reply::each(turns, |mut fields| {
@@ -237,6 +238,17 @@ impl Scripts {
                 mode: fields.parsed(Mode::parse)?,
             })
         })
+    }
+
+    /// The same before what is delivered.
+    pub(crate) async fn turns_of(
+        &self,
+        connection: &Connection,
+        deliver: &Deliver,
+    ) -> Result<Vec<Turn>, BusError> {
+        let to = deliver.to.iter().map(|recipient| &recipient.user);
+        let of = (deliver.mode == Mode::Broadcast).then_some(to);
+        self.turns(connection, (&deliver.conversation, deliver.seq), of).await
     }
 
     pub(crate) fn levels(&self) -> &Levels {

@@ -31,6 +31,9 @@ local function trim(log)
     redis.call('HDEL', P .. ':b:' .. log.id, int(log.trimmed))
   until not too_much()
   redis.call('ZREMRANGEBYSCORE', P .. ':f:' .. log.id, '-inf', log.trimmed)
+  if log.version > 0 then
+    redis.call('ZREMRANGEBYSCORE', P .. ':t:' .. log.id, '-inf', log.trimmed)
+  end
   waits(log)
 end
 
