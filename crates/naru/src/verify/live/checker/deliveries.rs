@@ -339,8 +339,12 @@ impl<'a> Sweep<'a, '_> {
             };
             if is_broadcast {
                 let left = device.left.get(conversation).copied().unwrap_or(0);
-                let is_left = |seq: &u64| log.at(*seq).and_then(|it| it.count).is_some_and(|it| it <= left);
-                seqs.retain(|seq| !is_left(seq));
+                // What does not count has the count of the message before it, which may be the last that was left.
+                let is_left = |it: &Entry, count| count < left || (count == left && it.is_message());
+                let was_left = |seq: &u64| {
+                    log.at(*seq).is_some_and(|it| it.count.is_some_and(|count| is_left(it, count)))
+                };
+                seqs.retain(|seq| !was_left(seq));
                 let all = log.entries.iter().map(|entry| entry.seq);
                 seqs.extend(all.filter(|seq| !device.has.contains(&(conversation, *seq))));
             }
