@@ -37,6 +37,8 @@ pub(crate) struct WebSocket {
     frame_end: FrameEnd,
     /// Messages decoded and not yet handled: those of one turn.
     waiting: VecDeque<Bytes>,
+    /// Bytes read since nothing was left to take: [`TURN_BYTES_MAX`] at most, but for what came right behind the handshake.
+    turn_bytes: usize,
     /// Why nothing more will come, once the waiting ones are handled.
     ended: Option<Ending>,
     /// A close frame was sent: the decoder waits for its answer.
@@ -86,6 +88,7 @@ impl WebSocket {
             context: None,
             frame_end,
             waiting,
+            turn_bytes: 0,
             ended: None,
             is_closing: false,
             unfinished: Unfinished::default(),
@@ -97,6 +100,9 @@ impl WebSocket {
     /// The next message, if it has come.
     pub(crate) fn take(&mut self) -> Option<Result<Bytes, Ending>> {
         let message = self.waiting.pop_front().map(Ok);
+        if message.is_none() {
+            self.turn_bytes = 0;
+        }
         message.or_else(|| self.ended.clone().map(Err))
     }
 
@@ -132,6 +138,9 @@ impl WebSocket {
             if let Some(ended) = &self.ended {
                 return ended.clone();
             }
+            if self.is_turn_over() {
+                break;
+            }
             if self.link.socket().readable().await.is_err() {
                 return Ending::Gone;
             }
@@ -145,18 +154,25 @@ impl WebSocket {
         let mut seen = 0;
         while !self.waiting.iter().skip(seen).any(&is_so) {
             seen = self.waiting.len();
-            let is_full = self.waiting.iter().map(Bytes::len).sum::<usize>() >= TURN_BYTES_MAX;
-            if is_full || self.ended.is_some() || self.link.socket().readable().await.is_err() {
+            let is_over = self.is_turn_over() || self.ended.is_some();
+            if is_over || self.link.socket().readable().await.is_err() {
                 return pending().await;
             }
             self.read();
         }
     }
 
+    /// Whether nothing more is read before all is taken.
+    fn is_turn_over(&self) -> bool {
+        self.turn_bytes >= TURN_BYTES_MAX
+    }
+
+    /// Reads what is left of a turn, of which something is left.
     fn read(&mut self) {
         let core = self.core.clone();
         let mut buffer = core.read_buffer().borrow_mut();
-        match self.link.socket().try_read(&mut buffer[..TURN_BYTES_MAX]) {
+        let left = TURN_BYTES_MAX - self.turn_bytes;
+        match self.link.socket().try_read(&mut buffer[..left]) {
             Ok(0) => self.ended = Some(Ending::Gone),
             Ok(count) => self.decode(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -168,6 +184,7 @@ impl WebSocket {
         if bytes.is_empty() {
             return;
         }
+        self.turn_bytes += bytes.len();
         let is_between_messages = self.frame_end.is_at_end_of(bytes);
         let waiting = self.waiting.len();
         let mut pipe = Pipe { read: bytes, link: &self.link };
@@ -231,8 +248,9 @@ impl WebSocket {
                     Ok(_) | Err(_) => {}
                 }
             } else {
-                self.read();
                 self.waiting.clear();
+                self.turn_bytes = 0;
+                self.read();
                 if self.ended.is_some() {
                     return;
                 }

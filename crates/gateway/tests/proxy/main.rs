@@ -460,6 +460,18 @@ fn who_ends_a_subscription_that_is_on_its_way_is_not_held_up_for_ever() {
     cem.raw(unsubscribe(103, "chat:a"));
     assert!(cem.reply(101)["error"].is_null());
     assert_eq!(cem.reply(103)["unsubscribe"], json!({}));
+    // What has come is looked at as far as a turn of the connection goes, of empty messages too, though one is no command.
+    application.reply("/subscribe", Reply::Echo(Duration::from_secs(7)));
+    let mut clients = [100, 20_000].map(|empty| {
+        let mut dan = Client::connect(one.address(), "dan");
+        dan.raw(subscribe(101, "chat:a"));
+        (0..empty).for_each(|_| dan.raw(""));
+        dan.raw(unsubscribe(103, "chat:a"));
+        dan
+    });
+    assert_eq!(clients[0].closed().map(|(code, _)| code), Some(3004));
+    assert!(clients[1].reply(101)["error"].is_null());
+    assert_eq!(clients[1].closed().map(|(code, _)| code), Some(3501));
     one.stop();
 }
 
