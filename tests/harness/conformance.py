@@ -246,6 +246,9 @@ def closing():
         yield Case(f"{name} behind close", "5.5.1", [end + more], [closed(1000)])
     yield Case("a message before close", "5.5.1", [frame(text) + end], [answer(2), closed(1000)])
     yield Case("a large message before close", "5.5.1", [frame(command(2, 100 << 10)) + end], [answer(2), closed(1000)])
+    # It is for the session to end, which the client has done already.
+    yield Case("no command before close", "5.5.1", [frame(b"no command") + end], [closed(1000)])
+    yield Case("a message and no command before close", "5.5.1", [frame(text) + frame(b"no command") + end], [answer(2), closed(1000)])
     yield Case("close inside a message", "5.4, 5.5.1", [frame(text[:5], final=False) + end + frame(text[5:], CONTINUATION)], [closed(1000)])
     yield Case("close with reserved bits, behind a good one", "5.5.1", [end + frame(b"", CLOSE, reserved=7)], [closed(1000)])
 

@@ -218,10 +218,17 @@ impl WebSocket {
             let mut pipe = Pipe { read: &[], link: &self.link };
             let bytes_max = self.core.shared().limits.message_bytes_max;
             let context = self.context.get_or_insert_with(|| decoder(bytes_max));
-            if context.close(&mut pipe, Some(frame)).is_ok() {
-                self.is_closing = true;
-                // Closing while the client still sends would reset the connection before it has read the frame.
-                let _ = timeout(patience, self.drain()).await;
+            match context.close(&mut pipe, Some(frame)) {
+                Ok(()) => {
+                    self.is_closing = true;
+                    // Closing while the client still sends would reset the connection before it has read the frame.
+                    let _ = timeout(patience, self.drain()).await;
+                }
+                // The client has closed first: that was answered instead.
+                Err(Error::ConnectionClosed) => {
+                    let _ = timeout(patience, self.link.flushed()).await;
+                }
+                Err(_) => {}
             }
         } else if ending == Ending::Gone {
             // The answer to the client's close frame waits, if there was one.
