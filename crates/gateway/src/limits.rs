@@ -362,7 +362,11 @@ pub const JWKS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The least time between two looks at a JWKS endpoint, whatever strangers' tokens name for keys.
 pub const JWKS_PAUSE: Duration = Duration::from_secs(10);
 
-/// Time that a subscription may still take once its client wants to end it: as long as SDKs wait for the answer to that.
+/// How long a subscribe has to last before it is looked whether its client wants to end it: with most there is no time for that, and
+/// of many in one frame each would read all the others.
+pub const UNSUBSCRIBE_LOOK_AFTER: Duration = Duration::from_millis(100);
+
+/// Time that a subscription may still take once it is seen that its client wants to end it: as long as SDKs wait for the answer to that.
 pub const UNSUBSCRIBE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time for the application's answer to a hook, unless the configuration says otherwise.

@@ -24,7 +24,7 @@ use tokio::{
 use super::{Chore, Ending, Session, Source};
 use crate::{
     codes::{Code, Disconnect, Failure},
-    limits::{IN_HAND_MAX, PAUSE_BYTES, UNSUBSCRIBE_PATIENCE},
+    limits::{IN_HAND_MAX, PAUSE_BYTES, UNSUBSCRIBE_LOOK_AFTER, UNSUBSCRIBE_PATIENCE},
     protocol::{
         command::{Request, SubscribeRequest},
         encoding::Malformed,
@@ -254,6 +254,7 @@ impl Session {
         let channel = subscribe.channel.clone();
         let ends_it = |frame: &Bytes| self.flavour.encoding().unsubscribes(frame, &channel);
         let is_given_up = async {
+            sleep(UNSUBSCRIBE_LOOK_AFTER).await;
             if !behind.as_ref().is_some_and(ends_it) {
                 source.has_come(ends_it).await;
             }
