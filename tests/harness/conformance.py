@@ -4,7 +4,7 @@ ends a session by its own rules."""
 import itertools
 from dataclasses import dataclass
 
-from .websocket import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, close, command, fragments, frame, octets, request
+from .websocket import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, accepted, close, command, fragments, frame, octets, request
 
 
 @dataclass
@@ -286,6 +286,8 @@ def shakes():
     for line in [None, "Upgrade: h2c", "Upgrade: websocket2", "Upgrade: websocket/13", "Upgrade: web socket", "Upgrade:"]:
         yield shake(repr(line) + " for upgrade", "4.2.1 item 3", request(upgrade_line=line), 426)
     yield shake("the key of the RFC", "1.3", request(key_line="Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), sec_websocket_accept="s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    # Sixteen bytes and the bits behind their end, which are none of theirs.
+    yield shake("the other key of the RFC", "4.1", request(key_line="Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC=="), sec_websocket_accept=accepted("AQIDBAUGBwgJCgsMDQ4PEC=="))
     keys = {
         "no key": None,
         "an empty key": "",
@@ -296,7 +298,6 @@ def shakes():
         "a key that is no base64": "!" * 22 + "==",
         "a key of the other base64": "_" * 21 + "w==",
         "a key with a blank in it": KEY[:10] + " " + KEY[11:],
-        "a key with bits behind its end": KEY[:21] + "x==",
     }
     for name, key in keys.items():
         yield shake(name, "4.2.1 item 5", request(key_line=key and f"Sec-WebSocket-Key: {key}"), 426)

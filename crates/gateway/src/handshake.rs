@@ -1,7 +1,10 @@
 //! The opening handshake of a WebSocket: RFC 6455, section 4.2.
 
 use axum::body::Body;
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tungstenite::handshake::derive_accept_key;
 
@@ -15,6 +18,12 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 pub(crate) const VERSION: &str = "13";
 
 const KEY_BYTES: usize = 16;
+
+/// Of the last character only some bits count. The others may be any: in the example of RFC 6455, section 4.1, they are set.
+const KEY: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod law;
@@ -76,7 +85,7 @@ pub(crate) fn read<B>(request: &Request<B>) -> Result<Handshake, Fault> {
         return Err(Fault::Upgrade);
     }
     only(headers, header::SEC_WEBSOCKET_VERSION).filter(|it| *it == VERSION).ok_or(Fault::Version)?;
-    let is_key = |key: &&HeaderValue| STANDARD.decode(key).is_ok_and(|key| key.len() == KEY_BYTES);
+    let is_key = |key: &&HeaderValue| KEY.decode(key).is_ok_and(|key| key.len() == KEY_BYTES);
     let key = only(headers, header::SEC_WEBSOCKET_KEY).filter(is_key).ok_or(Fault::Key)?;
     let accepted = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
 

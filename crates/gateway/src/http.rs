@@ -175,6 +175,7 @@ async fn upgrade(
     let Handshake { flavour, response } = match handshake::read(&request) {
         Ok(handshake) => handshake,
         Err(fault) => {
+            tracing::debug!(%fault, "a WebSocket handshake is refused");
             return refused(
                 fault.status(),
                 &format!(
