@@ -8,8 +8,8 @@ from .naru import BINARY
 class Demo:
     """The demo, its addresses read from what it prints."""
 
-    def __init__(self, programs, *arguments, env=None):
-        self.program = programs.start("demo", [BINARY, "demo", *arguments], env={**programs.temporary, **(env or {})})
+    def __init__(self, programs, *arguments, env=None, by=()):
+        self.program = programs.start("demo", [*by, BINARY, "demo", *arguments], env={**programs.temporary, **(env or {})})
         self.urls = self.program.wait_for(lambda it: self._addresses(it.output()), "no addresses are shown")
         self.broker_port = int(re.search(r"redis://127\.0\.0\.1:(\d+)", self.program.output())[1])
 

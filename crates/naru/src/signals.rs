@@ -1,5 +1,6 @@
 use std::{
     convert::Infallible,
+    fs,
     future::{pending, poll_fn},
     io,
     task::Poll,
@@ -8,15 +9,22 @@ use std::{
 use naru_broker::{Broker, Failed};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM, Ctrl-C, and SIGHUP for what has nothing to read again then. From when this is made on, in a runtime, none of them ends the
-/// process before it has taken away what it leaves to nobody.
-pub(crate) struct Ends([Signal; 3]);
+/// What asks a process to end. From when this is made on, in a runtime, none of it ends the process before it has taken away what it
+/// leaves to nobody.
+pub(crate) struct Ends(Vec<Signal>);
 
 impl Ends {
+    /// SIGTERM, Ctrl-C, and SIGHUP for what has nothing to read again then; but for those that are ignored, as `nohup` has SIGHUP ignored,
+    /// and a shell Ctrl-C by what is in the background.
     pub(crate) fn new() -> io::Result<Ends> {
-        let [terminate, interrupt, hangup] =
-            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        Ok(Ends([terminate?, interrupt?, hangup?]))
+        Ends::of(&[SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()])
+    }
+
+    fn of(kinds: &[SignalKind]) -> io::Result<Ends> {
+        // Whoever listens is called, ignored or not.
+        let ignored = ignored();
+        let heeded = kinds.iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
+        heeded.map(|kind| signal(*kind)).collect::<io::Result<_>>().map(Ends)
     }
 
     /// Waits until the process is asked to end, or has been.
@@ -29,10 +37,16 @@ impl Ends {
     }
 }
 
+/// The signals that are ignored since before, from the lowest bit on. None where the system does not say so in a file, as Linux does.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
 /// Waits until a server is asked to end (SIGTERM, or Ctrl-C), or its broker, if it has one, has failed.
 pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::Result<Option<Failed>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut ends = Ends::of(&[SignalKind::interrupt(), SignalKind::terminate()])?;
     let failed = async {
         match broker {
             Some(broker) => broker.failed().await,
@@ -40,8 +54,7 @@ pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::R
         }
     };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = ends.come() => {}
         failed = failed => return Ok(Some(failed)),
     }
     tracing::info!("asked to end: clients get what they are owed");
