@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{session::Session, wire::Gate};
 
-/// How often a core adds up. What comes in between is not seen: the bound is exceeded by as much as that.
+/// How often a core adds up. Who reads has taken by the next time what a short burst to very many, of whom each counts, had waiting for
+/// a moment: so clients are cut off only where it is too much twice in a row, and the bound is exceeded by as much as comes from one time
+/// to the next but one.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Less often where a look takes long, as it does while one of very many clients does not read: one part in so many of a core's time.
@@ -59,33 +61,34 @@ pub(crate) fn watch(core: &Rc<Core<Gate>>) {
     let Some(most) = core.shared().waiting.most else { return };
     let core = core.clone();
     tokio::task::spawn_local(async move {
-        let mut pause = LOOK_EVERY;
+        let (mut pause, mut was_too_much) = (LOOK_EVERY, false);
         loop {
             sleep(pause).await;
             let begun = Instant::now();
-            look(&core, most);
+            was_too_much = look(&core, most, was_too_much);
             pause = (begun.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_PAUSE_MAX);
         }
     });
 }
 
-fn look(core: &Rc<Core<Gate>>, most: usize) {
+/// Whether too much waits for all together; if it has been so before, clients are cut off.
+fn look(core: &Rc<Core<Gate>>, most: usize, was_too_much: bool) -> bool {
     // What has been appended to the outboxes of all and leaves in its turn is no sign that somebody does not read.
     let mut behind: Vec<(usize, Rc<Session>)> =
         core.held_up().into_iter().map(|session| (session.link().queued(), session)).collect();
     let mut bytes: usize = behind.iter().map(|(queued, _)| queued).sum();
     behind.sort_unstable_by_key(|(queued, _)| *queued);
     let waiting = &core.shared().waiting;
+    let largest = |behind: &[(usize, Rc<Session>)]| behind.last().map_or(0, |(queued, _)| *queued);
+    waiting.note(core.id(), bytes, largest(&behind));
+    let is_too_much = waiting.total() > most;
     let mut cut_off = 0_u32;
-    loop {
-        waiting.note(core.id(), bytes, behind.last().map_or(0, |(queued, _)| *queued));
-        if waiting.total() <= most {
-            break;
-        }
+    while was_too_much && waiting.total() > most {
         match behind.pop() {
             Some((queued, session)) if waiting.is_largest(core.id(), queued) => {
                 cut_off += u32::from(session.cut_off());
                 bytes -= queued;
+                waiting.note(core.id(), bytes, largest(&behind));
             }
             // It is for another core to go on.
             _ => break,
@@ -97,6 +100,7 @@ fn look(core: &Rc<Core<Gate>>, most: usize) {
             "cut off: more than limits.waiting_size_limit waits for all clients together, and most for these"
         );
     }
+    is_too_much
 }
 
 #[cfg(test)]
