@@ -132,15 +132,14 @@ fn unavailable(seat: &Seat, full: Full) -> Response<Body> {
 /// Reads what a session over plain HTTP begins with, or answers why there is none.
 async fn open(seat: &Seat, request: Request<RequestBody>) -> Result<Opening, Response<Body>> {
     let shared = seat.core.shared();
-    let asked = streams::look(request, shared)?;
-    let answered = asked.answered().clone();
+    let (asked, answered) = streams::look(request, shared)?;
     let opened = async {
         let pass = enter(seat, asked.headers()).await?;
         let turned_out = pass.turned_out();
         tokio::select! {
             biased;
             () = turned_out => Err(unavailable(seat, Full::All)),
-            read = asked.read(shared, pass) => read,
+            read = asked.read(shared, pass, &answered) => read,
         }
     };
     opened.await.map_err(|mut refused| {

@@ -64,26 +64,28 @@ pub(crate) struct Asked {
     /// What it begins with, if that is not the body.
     in_query: Option<Bytes>,
     takes: Takes,
-    /// What goes into any answer.
-    headers: HeaderMap,
 }
 
-/// Looks at what a session begins with before anything is done for it; or answers why there is none.
+/// Looks at what a session begins with before anything is done for it, and at the headers that go into any answer; or answers why there
+/// is none.
 #[expect(clippy::result_large_err, reason = "an answer goes on as it is, as in what awaits")]
-pub(crate) fn look(request: Request<RequestBody>, shared: &Shared) -> Result<Asked, Response<Body>> {
+pub(crate) fn look(
+    request: Request<RequestBody>,
+    shared: &Shared,
+) -> Result<(Asked, HeaderMap), Response<Body>> {
     let is_events = request.uri().path() == EVENTS_PATH;
     let takes = if is_events { EVENTS } else { STREAM };
-    let headers = admit(&request, takes.methods, &shared.origins)
+    let answered = admit(&request, takes.methods, &shared.origins)
         .map_err(|(status, headers)| takes.answer(status, headers))?;
     let in_query = match *request.method() {
         Method::GET if is_events => match in_query(&request) {
             Ok(first) => Some(first),
-            Err(status) => return Err(takes.answer(status, headers)),
+            Err(status) => return Err(takes.answer(status, answered)),
         },
         Method::POST => None,
-        _ => return Err(takes.not_allowed(headers)),
+        _ => return Err(takes.not_allowed(answered)),
     };
-    Ok(Asked { request, in_query, takes, headers })
+    Ok((Asked { request, in_query, takes }, answered))
 }
 
 impl Asked {
@@ -91,14 +93,14 @@ impl Asked {
         self.request.headers()
     }
 
-    /// What goes into any answer.
-    pub(crate) fn answered(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// Reads the rest, for who has a place; or answers why there is no session.
-    pub(crate) async fn read(self, shared: &Shared, pass: Pass) -> Result<Opening, Response<Body>> {
-        let Asked { request, in_query, takes, headers } = self;
+    /// Reads the rest, for who has a place; or answers why there is no session, without what goes into any answer.
+    pub(crate) async fn read(
+        self,
+        shared: &Shared,
+        pass: Pass,
+        answered: &HeaderMap,
+    ) -> Result<Opening, Response<Body>> {
+        let Asked { request, in_query, takes } = self;
         let heard = shared.backend.hear(request.headers());
         let is_bare = request.version() < Version::HTTP_11;
         let flavour = match encoding(request.headers()) {
@@ -110,13 +112,13 @@ impl Asked {
             Some(first) => first,
             None => body(request.into_body(), shared.limits.message_bytes_max.min(MESSAGE_BYTES_MAX))
                 .await
-                .map_err(|status| takes.answer(status, headers.clone()))?,
+                .map_err(|status| takes.answer(status, HeaderMap::new()))?,
         };
         let secret = secret::new().map_err(|error| {
             tracing::error!(%error, "there is no randomness for a connection's secret");
-            takes.answer(StatusCode::INTERNAL_SERVER_ERROR, headers.clone())
+            takes.answer(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new())
         })?;
-        let head = head(flavour, is_bare, headers);
+        let head = head(flavour, is_bare, answered);
         Ok(Opening { flavour, mailbox: Mailbox::new(secret, first), is_bare, heard, head, pass })
     }
 }
@@ -170,7 +172,8 @@ where
 }
 
 /// The head of an answer that goes on, and for events the line that comes before the first.
-fn head(flavour: Flavour, is_bare: bool, mut headers: HeaderMap) -> Bytes {
+fn head(flavour: Flavour, is_bare: bool, answered: &HeaderMap) -> Bytes {
+    let mut headers = HeaderMap::new();
     let content_type = match flavour {
         Flavour::Events => "text/event-stream",
         Flavour::StreamProtobuf => PROTOBUF,
@@ -194,7 +197,7 @@ fn head(flavour: Flavour, is_bare: bool, mut headers: HeaderMap) -> Bytes {
         headers.insert(DATE, date);
     }
     let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
-    for (name, value) in &headers {
+    for (name, value) in answered.iter().chain(&headers) {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn nobody_on_the_way_keeps_or_changes_a_stream() {
         let text =
-            |flavour, is_bare| String::from_utf8(head(flavour, is_bare, HeaderMap::new()).to_vec()).unwrap();
+            |flavour, is_bare| String::from_utf8(head(flavour, is_bare, &HeaderMap::new()).to_vec()).unwrap();
         let events = text(Flavour::Events, false);
         assert!(
             events.starts_with("HTTP/1.1 200 OK\r\n") && events.ends_with("\r\n\r\n2\r\n\r\n\r\n"),
