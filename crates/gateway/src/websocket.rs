@@ -194,7 +194,8 @@ impl WebSocket {
             match context.read(&mut pipe) {
                 Ok(Message::Text(text)) => self.waiting.push_back(text.into()),
                 Ok(Message::Binary(bytes)) => self.waiting.push_back(bytes),
-                // Its answer follows those to what came before: behind a close frame nothing is said any more.
+                // Answered when the session ends, behind the answers that are there by then: behind a close frame nothing is said
+                // any more, and for what the broker has in hand nobody waits who goes.
                 Ok(Message::Close(_)) => self.ended = Some(Ending::Gone),
                 // Pongs are written by the next read.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
