@@ -1,5 +1,7 @@
 """Fixtures of all suites: a place for each test's programs, and Naru."""
 
+import signal
+
 import pytest
 
 from harness.naru import BINARY, Naru
@@ -9,6 +11,9 @@ from harness.program import Programs
 def pytest_sessionstart():
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is missing: cargo build --release, or name another with NARU_BIN", returncode=2)
+    # What is started heeds it, also where this itself was started by `nohup`.
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,17 +14,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Ends(Vec<Signal>);
 
 impl Ends {
-    /// SIGTERM, Ctrl-C, and SIGHUP for what has nothing to read again then; but for those that are ignored, as `nohup` has SIGHUP ignored,
-    /// and a shell Ctrl-C by what is in the background.
+    /// SIGTERM, Ctrl-C, and SIGHUP for what has nothing to read again then; unless that is ignored, as `nohup` has it.
     pub(crate) fn new() -> io::Result<Ends> {
-        Ends::of(&[SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()])
+        let Ends(mut ends) = Ends::of_servers()?;
+        // Whoever listens is called, ignored or not.
+        if !is_ignored(SignalKind::hangup()) {
+            ends.push(signal(SignalKind::hangup())?);
+        }
+        Ok(Ends(ends))
     }
 
-    fn of(kinds: &[SignalKind]) -> io::Result<Ends> {
-        // Whoever listens is called, ignored or not.
-        let ignored = ignored();
-        let heeded = kinds.iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
-        heeded.map(|kind| signal(*kind)).collect::<io::Result<_>>().map(Ends)
+    /// SIGTERM and Ctrl-C, also where a shell has that ignored by what is in the background: who sends it by name means it.
+    fn of_servers() -> io::Result<Ends> {
+        Ok(Ends(vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
     }
 
     /// Waits until the process is asked to end, or has been.
@@ -37,16 +39,17 @@ impl Ends {
     }
 }
 
-/// The signals that are ignored since before, from the lowest bit on. None where the system does not say so in a file, as Linux does.
-fn ignored() -> u64 {
+/// Whether a signal is ignored since before; not where the system does not say so in a file, as Linux does.
+fn is_ignored(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 /// Waits until a server is asked to end (SIGTERM, or Ctrl-C), or its broker, if it has one, has failed.
 pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::Result<Option<Failed>> {
-    let mut ends = Ends::of(&[SignalKind::interrupt(), SignalKind::terminate()])?;
+    let mut ends = Ends::of_servers()?;
     let failed = async {
         match broker {
             Some(broker) => broker.failed().await,
