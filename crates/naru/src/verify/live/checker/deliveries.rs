@@ -16,7 +16,8 @@
 //!
 //! Of a room of many only what a user said and what mentions them comes into an inbox. A replay to a device that is far behind leaves it
 //! out: in its place is the mark that says how many messages the inbox has come to there, and the device reads those itself. Having read
-//! what is behind that mark is no excuse.
+//! what is behind that mark is no excuse, but for what does not count right behind the last of them: the mark cannot say whether the inbox
+//! has come to that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -340,7 +341,8 @@ impl<'a> Sweep<'a, '_> {
             if is_broadcast {
                 let left = device.left.get(conversation).copied().unwrap_or(0);
                 // What does not count has the count of the message before it, which may be the last that was left.
-                let is_left = |it: &Entry, count| count < left || (count == left && it.is_message());
+                let is_known = |it: &Entry| it.is_message() || device.has.contains(&(conversation, it.seq));
+                let is_left = |it: &Entry, count| count < left || (count == left && is_known(it));
                 let was_left = |seq: &u64| {
                     log.at(*seq).is_some_and(|it| it.count.is_some_and(|count| is_left(it, count)))
                 };

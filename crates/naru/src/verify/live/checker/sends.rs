@@ -12,8 +12,19 @@ struct Sent<'a> {
     /// The highest number of the conversation that anybody had seen before it was first sent.
     floor: u64,
     answers: Vec<(u64, bool)>,
-    is_refused: bool,
+    refusals: usize,
     calls: usize,
+}
+
+impl Sent<'_> {
+    fn is_refused(&self) -> bool {
+        self.refusals > 0
+    }
+
+    /// Whether no attempt can have been taken. One without an answer may be at a server that stands still, and is done when that goes on.
+    fn is_refused_for_good(&self) -> bool {
+        self.refusals == self.calls
+    }
 }
 
 /// A call under way.
@@ -95,7 +106,7 @@ impl<'a> Sweep<'a> {
                 if let Some(Call::Send { key, .. }) = self.calls.remove(call)
                     && let Some(sent) = self.sent.get_mut(&key)
                 {
-                    sent.is_refused = true;
+                    sent.refusals += 1;
                 }
             }
             What::Pushed { entry, .. } if entry.is_logged() => self.see(&entry.conversation, entry.seq),
@@ -119,7 +130,7 @@ impl<'a> Sweep<'a> {
         let order = &mut self.order;
         let sent = self.sent.entry(key).or_insert_with(|| {
             order.push(key);
-            Sent { conversation, floor, answers: Vec::new(), is_refused: false, calls: 0 }
+            Sent { conversation, floor, answers: Vec::new(), refusals: 0, calls: 0 }
         });
         sent.calls += 1;
         Call::Send { key, conversation, link, number }
@@ -229,7 +240,7 @@ impl<'a> Sweep<'a> {
         logs: &Logs<'a>,
         is_over: bool,
     ) {
-        let Sent { conversation, floor, answers, is_refused, .. } = sent;
+        let Sent { conversation, floor, answers, .. } = sent;
         let about = |seqs: &[u64]| About::of(conversation, seqs.iter().copied()).and_sent(sender, id);
         if let Some((first, _)) = answers.first() {
             if let Some((other, _)) = answers.iter().find(|(seq, _)| seq != first) {
@@ -240,7 +251,7 @@ impl<'a> Sweep<'a> {
                 let text = format!("{id} of {sender} was answered twice as if it were new");
                 self.fault(Verdict::Answers, about(&[*first]), text);
             }
-        } else if is_over && !is_refused {
+        } else if is_over && !sent.is_refused() {
             let text =
                 format!("{id} of {sender} to {conversation} was sent again and again, and never answered");
             self.fault(Verdict::Unanswered, about(&[]), text);
@@ -253,7 +264,7 @@ impl<'a> Sweep<'a> {
             return;
         };
         let there = log.seqs(sender, id);
-        if *is_refused && !there.is_empty() {
+        if sent.is_refused_for_good() && !there.is_empty() {
             let text =
                 format!("{id} of {sender} was refused for good, and is {} in {conversation}", there[0]);
             self.fault(Verdict::Refused, about(there), text);

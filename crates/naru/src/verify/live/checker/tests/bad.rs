@@ -113,6 +113,18 @@ fn what_was_refused_is_there() {
 }
 
 #[test]
+fn what_was_refused_at_each_attempt_is_there() {
+    let mut story = Story::begin();
+    for _ in 0..2 {
+        let call = story.sends(ALICE, "large");
+        story.is_refused(ALICE, call);
+    }
+    let seq = story.is_stored("alice", "large");
+    story.all_get(seq);
+    story.fails_with(&[Verdict::Refused]);
+}
+
+#[test]
 fn a_logs_numbers_go_back() {
     let mut story = three();
     story.log.swap(1, 2);
@@ -570,5 +582,28 @@ fn a_mention_in_a_room_of_many_is_read_and_does_not_come() {
         let faults = check(&story.ended_as_broadcast()).faults;
         let found: Vec<_> = faults.iter().map(|fault| fault.verdict).collect();
         assert_eq!(found, [Verdict::Undelivered], "{left:?}");
+    }
+}
+
+#[test]
+fn an_own_reaction_in_a_room_of_many_does_not_come() {
+    // The laptop's replay has not come to it, or nothing has shown it there.
+    for (left, is_read) in [(0, true), (1, false)] {
+        let mut story = Story::begin();
+        let message = story.mentions_bob("a1");
+        let reaction = story.bob_reacts("b1", message);
+        story.gets(ALICE, message);
+        story.hears(ALICE, reaction);
+        for seq in [message, reaction] {
+            story.gets(BOB, seq);
+        }
+        story.is_left(LAPTOP, left);
+        match is_read {
+            true => story.looks(LAPTOP, &[message, reaction]),
+            false => story.hears(LAPTOP, message),
+        }
+        let faults = check(&story.ended_as_broadcast()).faults;
+        let found: Vec<_> = faults.iter().map(|fault| fault.verdict).collect();
+        assert_eq!(found, [Verdict::Undelivered], "{left}");
     }
 }

@@ -397,3 +397,30 @@ fn a_mention_in_a_room_of_many_that_a_replay_has_left_is_read() {
     story.looks(LAPTOP, &[seq]);
     assert_eq!(check(&story.ended_as_broadcast()).faults, []);
 }
+
+#[test]
+fn an_own_reaction_right_behind_what_a_replay_has_left_is_read() {
+    let mut story = Story::begin();
+    let message = story.mentions_bob("a1");
+    let reaction = story.bob_reacts("b1", message);
+    story.gets(ALICE, message);
+    story.hears(ALICE, reaction);
+    for seq in [message, reaction] {
+        story.gets(BOB, seq);
+    }
+    story.is_left(LAPTOP, 1);
+    story.looks(LAPTOP, &[message, reaction]);
+    assert_eq!(check(&story.ended_as_broadcast()).faults, []);
+}
+
+#[test]
+fn what_was_refused_when_it_was_sent_again_is_taken_by_a_server_that_stood_still() {
+    let mut story = Story::begin();
+    let call = story.sends(ALICE, "late");
+    story.hears_nothing(ALICE, call);
+    let call = story.sends(ALICE, "late");
+    story.is_refused(ALICE, call);
+    let seq = story.is_stored("alice", "late");
+    story.all_get(seq);
+    story.passes();
+}

@@ -291,6 +291,27 @@ impl Story {
         seq
     }
 
+    /// Bob reacts in a room of many: it counts for nothing.
+    pub(super) fn bob_reacts(&mut self, id: &str, target: u64) -> u64 {
+        let (conversation, kind) = (DM.to_owned(), "reaction".to_owned());
+        let asked = kind.clone();
+        let ask = Ask::Send {
+            conversation,
+            id: id.into(),
+            kind: asked,
+            target: Some(target),
+            mentions: Vec::new(),
+        };
+        let call = self.invokes(BOB, ask);
+        let count = self.log.last().and_then(|before| before.count);
+        let seq = self.is_stored("bob", id);
+        if let Some(entry) = self.log.last_mut() {
+            (entry.kind, entry.count, entry.target) = (kind, count, Some(target));
+        }
+        self.is_answered(BOB, call, seq);
+        seq
+    }
+
     /// With the logs read and the end said.
     pub(super) fn ended(mut self) -> History {
         self.calms_down();
