@@ -300,14 +300,14 @@ def shakes():
         "a key with a blank in it": KEY[:10] + " " + KEY[11:],
     }
     for name, key in keys.items():
-        yield shake(name, "4.2.1 item 5", request(key_line=key and f"Sec-WebSocket-Key: {key}"), 426)
-    yield shake("two keys", "11.3.1", request(f"Sec-WebSocket-Key: {KEY}"), 426)
+        yield shake(name, "4.2.1 item 5", request(key_line=key and f"Sec-WebSocket-Key: {key}"), 400)
+    yield shake("two keys", "11.3.1", request(f"Sec-WebSocket-Key: {KEY}"), 400)
     for version in [None, "", "0", "7", "8", "12", "14", "255", "013", "13.0", "13, 8", "8, 13", "13;q=1", "thirteen"]:
         line = None if version is None else f"Sec-WebSocket-Version: {version}"
         yield shake(f"version {version!r}", "4.2.1 item 6, 4.4", request(version_line=line), 426, sec_websocket_version="13")
     yield shake("two versions", "11.3.5", request("Sec-WebSocket-Version: 8"), 426, sec_websocket_version="13")
     for method in ["POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "CONNECT", "get", "WEBSOCKET"]:
-        yield shake(method, "4.2.1 item 1", request("Content-Length: 0", method=method), 426)
+        yield shake(method, "4.2.1 item 1", request("Content-Length: 0", method=method), 405, allow="GET")
     yield shake("HTTP/1.0", "4.2.1 item 1", request(version="HTTP/1.0"), 426)
     for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3", "HTTP", "http/1.1", "WS/1.1"]:
         yield shake(version, "4.2.1 item 1", request(version=version), 400)

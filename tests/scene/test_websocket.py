@@ -76,9 +76,9 @@ def test_what_comes_right_behind_the_head_is_read(peer):
 
 def test_several_requests_may_come_before_the_one_that_becomes_a_websocket(peer):
     peer.send(request(method="POST") + request(version_line="Sec-WebSocket-Version: 8") + request())
-    for _ in range(2):
+    for status in (405, 426):
         head = peer.head()
-        assert head.status == 426
+        assert head.status == status
         peer.take(int(head.headers["content-length"]))
     assert peer.head().status == 101
 

@@ -58,8 +58,10 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            // RFC 9112, section 3.2, and section 9.3.1 of RFC 9110.
-            Fault::Host | Fault::Body => StatusCode::BAD_REQUEST,
+            // RFC 9110, section 15.5.6.
+            Fault::Method => StatusCode::METHOD_NOT_ALLOWED,
+            // RFC 9112, section 3.2; RFC 9110, section 9.3.1; RFC 6455, section 4.2.1.
+            Fault::Host | Fault::Body | Fault::Key => StatusCode::BAD_REQUEST,
             _ => StatusCode::UPGRADE_REQUIRED,
         }
     }
