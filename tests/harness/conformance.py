@@ -249,6 +249,9 @@ def closing():
     # It is for the session to end, which the client has done already.
     yield Case("no command before close", "5.5.1", [frame(b"no command") + end], [closed(1000)])
     yield Case("a message and no command before close", "5.5.1", [frame(text) + frame(b"no command") + end], [answer(2), closed(1000)])
+    # So much is read at once, and the close frame when the session has ended already.
+    whole_turn = frame(b"no command".ljust((16 << 10) - 8))
+    yield Case("a turn of no command before close", "5.5.1", [whole_turn + end], [BAD_REQUEST])
     yield Case("close inside a message", "5.4, 5.5.1", [frame(text[:5], final=False) + end + frame(text[5:], CONTINUATION)], [closed(1000)])
     yield Case("close with reserved bits, behind a good one", "5.5.1", [end + frame(b"", CLOSE, reserved=7)], [closed(1000)])
 

@@ -222,8 +222,13 @@ impl WebSocket {
             match context.close(&mut pipe, Some(frame)) {
                 Ok(()) => {
                     self.is_closing = true;
-                    // Closing while the client still sends would reset the connection before it has read the frame.
-                    let _ = timeout(patience, self.drain()).await;
+                    let said_and_heard = async {
+                        // Closing while the client still sends would reset the connection before it has read the frame.
+                        self.drain().await;
+                        // A client that has closed meanwhile, too, gets what waits all the same.
+                        self.link.flushed().await;
+                    };
+                    let _ = timeout(patience, said_and_heard).await;
                 }
                 // The client has closed first: that was answered instead.
                 Err(Error::ConnectionClosed) => {
