@@ -49,6 +49,24 @@ impl Waiting {
         self.cores.iter().map(|core| core.bytes.load(Ordering::Relaxed)).sum()
     }
 
+    /// Notes what waits for each who is held up on a core, least first. Whether that is too much with what waits on the others; and for
+    /// how many of the last of them: nobody, unless it was too much at the last look.
+    fn weigh(&self, core: CoreId, behind: &[usize], most: usize, was_too_much: bool) -> (bool, usize) {
+        let (mut bytes, mut left) = (behind.iter().sum(), behind);
+        self.note(core, bytes, left.last().copied().unwrap_or_default());
+        let is_too_much = self.total() > most;
+        while was_too_much
+            && self.total() > most
+            && let Some((largest, others)) = left.split_last()
+            // Else it is for another core to go on.
+            && self.is_largest(core, *largest)
+        {
+            (bytes, left) = (bytes - largest, others);
+            self.note(core, bytes, left.last().copied().unwrap_or_default());
+        }
+        (is_too_much, behind.len() - left.len())
+    }
+
     /// Whether for no client on another core more waits than this.
     fn is_largest(&self, core: CoreId, bytes: usize) -> bool {
         let others = self.cores.iter().enumerate().filter(|(other, _)| *other != core.0);
@@ -76,24 +94,12 @@ fn look(core: &Rc<Core<Gate>>, most: usize, was_too_much: bool) -> bool {
     // What has been appended to the outboxes of all and leaves in its turn is no sign that somebody does not read.
     let mut behind: Vec<(usize, Rc<Session>)> =
         core.held_up().into_iter().map(|session| (session.link().queued(), session)).collect();
-    let mut bytes: usize = behind.iter().map(|(queued, _)| queued).sum();
     behind.sort_unstable_by_key(|(queued, _)| *queued);
+    let bytes: Vec<usize> = behind.iter().map(|(queued, _)| *queued).collect();
     let waiting = &core.shared().waiting;
-    let largest = |behind: &[(usize, Rc<Session>)]| behind.last().map_or(0, |(queued, _)| *queued);
-    waiting.note(core.id(), bytes, largest(&behind));
-    let is_too_much = waiting.total() > most;
-    let mut cut_off = 0_u32;
-    while was_too_much && waiting.total() > most {
-        match behind.pop() {
-            Some((queued, session)) if waiting.is_largest(core.id(), queued) => {
-                cut_off += u32::from(session.cut_off());
-                bytes -= queued;
-                waiting.note(core.id(), bytes, largest(&behind));
-            }
-            // It is for another core to go on.
-            _ => break,
-        }
-    }
+    let (is_too_much, too_many) = waiting.weigh(core.id(), &bytes, most, was_too_much);
+    let too_many = &behind[behind.len() - too_many..];
+    let cut_off: u32 = too_many.iter().map(|(_, session)| u32::from(session.cut_off())).sum();
     if cut_off > 0 {
         tracing::warn!(
             clients = cut_off,
@@ -115,5 +121,19 @@ mod tests {
         assert_eq!(waiting.total(), 170);
         assert!(!waiting.is_largest(CoreId(0), 60));
         assert!(waiting.is_largest(CoreId(1), 70));
+    }
+
+    #[test]
+    fn a_burst_that_is_read_by_the_next_look_cuts_nobody_off_and_of_what_lasts_the_largest_goes() {
+        let (waiting, core) = (Waiting::new(Some(10), 2), CoreId(0));
+        assert_eq!(waiting.weigh(core, &[2, 4, 8], 10, false), (true, 0));
+        assert_eq!(waiting.weigh(core, &[2], 10, true), (false, 0));
+        assert_eq!(waiting.weigh(core, &[2, 4, 8], 10, true), (true, 1));
+        assert_eq!(waiting.total(), 6);
+        // What waits on another core makes it too much, for none of whom more does.
+        waiting.note(CoreId(1), 8, 3);
+        assert_eq!(waiting.weigh(core, &[2, 4], 10, true), (true, 1));
+        waiting.note(CoreId(1), 9, 9);
+        assert_eq!(waiting.weigh(core, &[2, 4], 10, true), (true, 0));
     }
 }
