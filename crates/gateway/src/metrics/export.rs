@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use super::{
     Figure, Meter, Metrics, Value,
-    meter::{COMMANDS, ERRORS, REFUSALS},
+    meter::{self, ERRORS, REFUSALS},
     process::{self, Process},
 };
 use crate::{limits::CALLS_MAX, namespaces::Counted, protocol::flavour::Flavour};
@@ -118,9 +118,9 @@ fn sessions(page: &mut Page<'_>, metrics: &Metrics) -> Written {
 
 fn commands(page: &mut Page<'_>, metrics: &Metrics) -> Written {
     page.family("naru_commands", "Commands of clients", MetricType::Counter, |family| {
-        COMMANDS.iter().enumerate().try_for_each(|(place, name)| {
+        meter::commands().enumerate().try_for_each(|(place, name)| {
             let count = metrics.sum(|meter| meter.command(place));
-            counter(&mut family.encode_family(&[("command", *name)])?, count)
+            counter(&mut family.encode_family(&[("command", name)])?, count)
         })
     })?;
     page.family("naru_command_errors", "Commands answered with an error", MetricType::Counter, |family| {

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::{
     admission::Full,
     codes::Code,
-    protocol::{command::Request, flavour::Flavour},
+    protocol::{
+        command::{COMMANDS, Request},
+        flavour::Flavour,
+    },
 };
 
 /// A number that one thread changes and any may read.
@@ -22,23 +25,16 @@ impl Own {
     }
 }
 
+/// What else comes as a command.
+const OTHERS: [&str; 2] = ["pong", "unknown"];
+
+/// How many names [`commands`] has.
+const COUNTED: usize = COMMANDS.len() + OTHERS.len();
+
 /// Commands as they are called.
-pub(super) const COMMANDS: [&str; 14] = [
-    "connect",
-    "subscribe",
-    "unsubscribe",
-    "publish",
-    "presence",
-    "presence_stats",
-    "history",
-    "ping",
-    "send",
-    "rpc",
-    "refresh",
-    "sub_refresh",
-    "pong",
-    "unknown",
-];
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.into_iter().chain(OTHERS)
+}
 
 /// Codes of errors that clients are answered.
 pub(super) const ERRORS: [(Code, &str); 13] = [
@@ -77,7 +73,7 @@ pub(crate) struct Meter {
     turned_away: [Own; REFUSALS.len()],
     subscribed: Own,
     unsubscribed: Own,
-    commands: [Own; COMMANDS.len()],
+    commands: [Own; COUNTED],
     errors: [Own; ERRORS.len()],
     /// Errors in the application's words.
     told: Own,
@@ -142,8 +138,8 @@ impl Meter {
             Request::Rpc(_) => 9,
             Request::Refresh(_) => 10,
             Request::SubRefresh(_) => 11,
-            Request::Pong => 12,
-            Request::Unknown => 13,
+            Request::Pong => COMMANDS.len(),
+            Request::Unknown => COMMANDS.len() + 1,
         };
         self.commands[place].add(1);
     }
@@ -192,5 +188,32 @@ impl Meter {
 
     pub(super) fn deliveries(&self) -> u64 {
         self.delivered.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::protocol::encoding::Encoding;
+
+    #[test]
+    fn each_command_is_counted_by_its_name() {
+        for (place, name) in commands().enumerate() {
+            let command = match name {
+                "pong" => "{}".to_owned(),
+                name => format!(r#"{{"id":1,"{name}":{{}}}}"#),
+            };
+            let meter = Meter::default();
+            for command in Encoding::Json.commands(Bytes::from(command)) {
+                meter.commanded(&command.unwrap().request());
+            }
+            assert_eq!(
+                (0..COUNTED).filter(|it| meter.command(*it) == 1).collect::<Vec<_>>(),
+                [place],
+                "{name}"
+            );
+        }
     }
 }
