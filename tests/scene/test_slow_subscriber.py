@@ -26,7 +26,11 @@ NAMESPACES = (
 on_clients_port = true
 token = "{METRICS_TOKEN}"
 """
+    # They are read one after the other, and the last are waited for as long as a busy machine takes for those before.
     """
+[limits]
+write_timeout = "1m"
+
 [channel.without_namespace]
 allow_subscribe_for_client = true
 allow_publish_for_client = true
