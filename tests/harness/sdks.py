@@ -11,13 +11,17 @@ from .node import NODE_FOLDER, Ordered
 from .waiting import PATIENCE
 
 
+# How long tokens are good, unless a test wants something else: longer than any test takes.
+TOKEN_SECONDS = 3600
+
+
 def token_of(user, **claims):
     """A connection token."""
-    return signed({"sub": user, **claims}, SECRET)
+    return signed({"sub": user, "exp": in_seconds(TOKEN_SECONDS), **claims}, SECRET)
 
 
 def subscription_token(user, channel, **claims):
-    return signed({"sub": user, "channel": channel, **claims}, SECRET)
+    return token_of(user, channel=channel, **claims)
 
 
 def in_seconds(seconds):

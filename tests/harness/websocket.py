@@ -7,8 +7,7 @@ import json
 import os
 import socket
 
-from .jwt import signed
-from .naru import SECRET
+from .sdks import token_of
 from .waiting import PATIENCE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -142,7 +141,7 @@ class Peer:
         """Shakes hands, and connects as somebody; `first` is sent in the same piece as the request."""
         self.send(request(**how) + first)
         assert self.head().status == 101
-        connect = {"id": 1, "connect": {"token": signed({"sub": "alice"}, SECRET)}}
+        connect = {"id": 1, "connect": {"token": token_of("alice")}}
         self.send(frame(json.dumps(connect).encode()))
         assert self.frame() == ("answer", 1, None)
 

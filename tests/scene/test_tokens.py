@@ -8,6 +8,7 @@ import pytest
 
 from harness import jwt
 from harness.naru import SECRET
+from harness.sdks import token_of
 from harness.waiting import eventually
 
 
@@ -100,11 +101,11 @@ def test_a_connection_is_renewed_when_its_token_runs_out(naru, server, sdk):
 
 
 def test_a_token_can_grant_channels(naru, broker, server, sdk, people):
-    token = jwt.signed({"sub": "alice", "channels": ["private-room"]}, SECRET)
+    token = token_of("alice", channels=["private-room"])
     client = sdk.client(server.url, token=token)
     client.wait("connected")
     client.wait("server subscribed", channel="private-room")
-    other = jwt.signed({"sub": "mallory", "channels": ["inbox:alice"]}, SECRET)
+    other = token_of("mallory", channels=["inbox:alice"])
     refused = sdk.client(server.url, token=other)
     eventually(lambda: refused.seen("error") or refused.seen("disconnected"), "an inbox was granted")
     assert not refused.seen("connected")

@@ -82,7 +82,7 @@ def test_3501_in_protobuf(servers, frame):
         assert closed.value.rcvd.code == 3501
 
 
-@pytest.mark.parametrize("token", ["x", "a.b.c", token_of("alice")[:-4] + "AAAA"])
+@pytest.mark.parametrize("token", ["x", "a.b.c", token_of("alice")[:-4] + "AAAA"], ids=["x", "a.b.c", "spoiled"])
 def test_3500_is_for_a_token_that_is_none(wire, token):
     one = wire()
     one.say(json.dumps({"id": 1, "connect": {"token": token}}))

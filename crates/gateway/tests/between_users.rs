@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use support::{
     API_KEY, Client, Harbour, PATIENCE, eventually,
     far_end::{By, FarEnd},
-    token,
+    signed, token,
 };
 
 /// What is in all that only bob, and those whom bob says it to, may see.
@@ -79,11 +79,6 @@ const CHANNELS: [&str; 10] = [
 
 /// Those with a history.
 const KEPT: [&str; 3] = ["team:x#bob,carol", "team:#bob", "closed:bobs"];
-
-fn signed(claims: Value) -> String {
-    let Value::Object(claims) = claims else { panic!("claims are an object") };
-    support::key().sign_claims(claims, Some(std::time::Duration::from_secs(600)))
-}
 
 /// A token of bob's for a channel of bob's.
 fn bobs_ticket() -> String {

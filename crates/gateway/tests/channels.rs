@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Client, Harbour, eventually};
+use support::{Client, Harbour, eventually, signed};
 
 #[test]
 fn a_publication_reaches_subscribers_on_every_server_and_its_publisher() {
@@ -182,10 +182,6 @@ fn channels_are_refused_with_the_protocols_codes() {
 fn a_token_subscribes_its_bearer_to_the_channels_it_names() {
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
-    let signed = |claims: Value| {
-        let secret = jsonwebtoken::EncodingKey::from_secret(b"a secret of the tests");
-        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &secret).unwrap()
-    };
     let token = signed(json!({"sub": "alice", "channels": ["team-a", "team-b"], "info": {"name": "Alice"}}));
     let mut alice = Client::open(one.address());
     let reply = alice.ask("connect", json!({"token": token}));

@@ -13,7 +13,7 @@ use std::{
 use naru_gateway::TokenKey;
 use naru_ledger::User;
 use serde_json::{Value, json};
-use support::{Client, Harbour, PATIENCE, gateway_with, token};
+use support::{Client, Harbour, PATIENCE, TOKEN_TIME, gateway_with, token};
 use tungstenite::Message;
 
 /// The whole answer to an HTTP request.
@@ -96,7 +96,7 @@ fn only_who_brings_a_good_token_comes_in() {
     assert_eq!(closed(json!({"token": ""})), bad_request);
     assert_eq!(closed(json!({"token": "nonsense"})), invalid);
     let other = TokenKey::secret("another secret").unwrap();
-    assert_eq!(closed(json!({"token": other.sign(&User::parse("alice").unwrap(), None)})), invalid);
+    assert_eq!(closed(json!({"token": other.sign(&User::parse("alice").unwrap(), TOKEN_TIME)})), invalid);
 
     // Signed by us, over in 1970.
     let expired = {
@@ -153,7 +153,7 @@ fn commands_of_one_frame_are_answered_in_order_with_their_ids() {
     client.raw(Message::binary(frame));
     let connected = client.next();
     assert_eq!(connected["id"], 4_294_967_295_u32);
-    assert!(connected["connect"]["expires"].is_null());
+    assert_eq!(connected["connect"]["expires"], true);
     assert_eq!(client.next(), json!({"id": 7, "subscribe": {}}));
     assert_eq!(client.next(), json!({"id": 7, "error": {"code": 105, "message": "already subscribed"}}));
     assert_eq!(client.next(), json!({"id": 3, "error": {"code": 102, "message": "unknown channel"}}));
@@ -191,7 +191,7 @@ fn a_device_that_is_no_name_is_refused() {
 fn a_connection_that_expires_is_refreshed_by_its_own_user() {
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
-    let hour = Some(Duration::from_secs(3600));
+    let hour = Duration::from_secs(3600);
     let fresh = |user: &str| support::key().sign(&User::parse(user).unwrap(), hour);
     let connect = || {
         let mut client = Client::open(one.address());

@@ -11,7 +11,7 @@ use std::{
 
 use naru_gateway::{Gateway, namespaces::Namespaces};
 use serde_json::{Value, json};
-use support::{Client, Harbour, eventually};
+use support::{Client, Harbour, eventually, signed};
 
 /// Namespaces by Centrifugo's options.
 fn namespaces(list: Value) -> Namespaces {
@@ -459,7 +459,7 @@ fn a_subscription_that_is_not_refreshed_ends_after_its_grace() {
     let one = gateway(&harbour, "one", kept(10, json!({})));
     let exp = in_seconds(1);
     let mut bob = Client::connect(one.address(), "bob");
-    let token = signed(&json!({"sub": "bob", "channel": "kept:a", "exp": exp}));
+    let token = signed(json!({"sub": "bob", "channel": "kept:a", "exp": exp}));
     assert_eq!(subscribe(&mut bob, json!({"channel": "kept:a", "token": token}))["expires"], true);
     let ended = json!({"channel": "kept:a", "unsubscribe": {"code": 2501, "reason": "subscription expired"}});
     // Pings are answered meanwhile.
@@ -489,11 +489,6 @@ fn who_may_not_recover_is_told_where_the_channel_stands_and_no_more() {
     one.stop();
 }
 
-fn signed(claims: &Value) -> String {
-    let secret = jsonwebtoken::EncodingKey::from_secret(b"a secret of the tests");
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &secret).unwrap()
-}
-
 fn in_seconds(seconds: u64) -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     (now + Duration::from_secs(seconds)).as_secs()
@@ -510,7 +505,7 @@ fn a_token_opens_a_channel_says_who_comes_and_is_refreshed() {
         for (name, value) in more.as_object().unwrap() {
             claims[name] = value.clone();
         }
-        signed(&claims)
+        signed(claims)
     };
     assert_eq!(alice.refused("subscribe", json!({"channel": "$place:a"})).0, 103);
     assert_eq!(alice.refused("subscribe", json!({"channel": "$place:a", "token": "no"})).0, 103);
@@ -539,7 +534,7 @@ fn the_server_subscribes_by_a_connections_token_and_the_client_comes_back_to_whe
         json!({"sub": "bob", "channels": ["kept:a"], "subs": {"kept:b": {"data": {"x": 1}}, "else": {}}});
     let connect = |subs: Value| {
         let mut bob = Client::open(one.address());
-        let reply = bob.ask("connect", json!({"token": signed(&claims), "subs": subs}));
+        let reply = bob.ask("connect", json!({"token": signed(claims.clone()), "subs": subs}));
         assert!(reply["error"].is_null(), "{reply}");
         (bob, reply["connect"]["subs"].clone())
     };

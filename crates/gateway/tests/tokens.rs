@@ -24,12 +24,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use naru_gateway::{Gateway, Options, Tokens, auth::Settings, metrics};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Harbour, eventually, key};
-
-fn signed(claims: Value) -> String {
-    let Value::Object(claims) = claims else { panic!("claims are an object") };
-    key().sign_claims(claims, Some(Duration::from_secs(600)))
-}
+use crate::support::{Client, Harbour, eventually, key, signed};
 
 /// The key of the tests, which the probe comes with, and more settings.
 fn with(settings: Value) -> impl FnOnce(&mut Options) {
@@ -281,6 +276,8 @@ impl Publisher {
         let signing = EncodingKey::from_ec_der(private.as_ref());
         move |claims| {
             let header = Header { kid: Some(kid.into()), ..Header::new(Algorithm::ES256) };
+            let mut claims = claims;
+            claims["exp"] = jsonwebtoken::get_current_timestamp().saturating_add(600).into();
             jsonwebtoken::encode(&header, &claims, &signing).unwrap()
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let key = TokenKey::secret(&options.secret).context("--secret")?;
-    say!("{}", key.sign_claims(claims(options)?, Some(options.ttl)))?;
+    say!("{}", key.sign_claims(claims(options)?, options.ttl))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -31,17 +31,14 @@ impl TokenKey {
         Ok(TokenKey { secret: Secret::new(secret), encoding: EncodingKey::from_secret(secret.as_bytes()) })
     }
 
-    /// A connection token for `user`, good for `ttl` from now, or for ever.
-    pub fn sign(&self, user: &User, ttl: Option<Duration>) -> String {
+    /// A connection token for `user`, good for `ttl` from now.
+    pub fn sign(&self, user: &User, ttl: Duration) -> String {
         self.sign_claims(Map::from_iter([("sub".into(), user.as_str().into())]), ttl)
     }
 
-    /// A token that says this, good for `ttl` from now, or for ever, unless the claims have an `exp` of their own.
-    pub fn sign_claims(&self, mut claims: Map<String, Value>, ttl: Option<Duration>) -> String {
-        if let Some(ttl) = ttl {
-            let exp = unix_seconds().saturating_add(ttl.as_secs());
-            claims.entry("exp").or_insert(exp.into());
-        }
+    /// A token that says this, good for `ttl` from now, unless the claims have an `exp` of their own.
+    pub fn sign_claims(&self, mut claims: Map<String, Value>, ttl: Duration) -> String {
+        claims.entry("exp").or_insert_with(|| unix_seconds().saturating_add(ttl.as_secs()).into());
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .expect("JSON can be signed with a secret")
     }

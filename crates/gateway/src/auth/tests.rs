@@ -25,7 +25,16 @@ fn bytes(payload: &Option<Payload>) -> Option<&[u8]> {
     payload.as_ref().map(|payload| &payload.bytes()[..])
 }
 
+/// With an end a minute from `NOW`, if the claims have none.
 fn sign(claims: &Value) -> String {
+    let mut claims = claims.clone();
+    if let Some(claims) = claims.as_object_mut() {
+        claims.entry("exp").or_insert((NOW + 60).into());
+    }
+    sign_just(&claims)
+}
+
+fn sign_just(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
     signed(Algorithm::HS256, None, claims, &key)
 }
@@ -81,7 +90,7 @@ async fn a_good_token_says_who_comes_and_what_they_get() {
     assert!(!identity.capabilities.allow("chat:9", Right::Subscribe));
 
     let bare = verdict(json!({"sub": "bob"})).await.unwrap();
-    assert_eq!((bare.expires_at, bare.info, bare.subs.len()), (None, None, 0));
+    assert_eq!((bare.expires_at, bare.info, bare.subs.len()), (Some(NOW + 60), None, 0));
     let binary = verdict(json!({"sub": "bob", "info": {}, "b64info": "/w=="})).await.unwrap();
     assert_eq!(bytes(&binary.info), Some(&[255][..]));
 }
@@ -113,8 +122,10 @@ async fn a_token_counts_between_nbf_and_exp_give_or_take_the_leeway() {
 
 #[tokio::test]
 async fn a_token_lives_no_longer_than_it_may() {
-    let auth = auth(json!({"hmac_secret_key": "secret", "leeway": "7s", "lifetime_limit": "15m"}));
-    let verdict = async |claims: Value| auth.connection(&sign(&claims), NOW).await.map(drop);
+    let auth = auth(json!({
+        "hmac_secret_key": "secret", "leeway": "7s", "lifetime_limit": "15m", "require_exp": false,
+    }));
+    let verdict = async |claims: Value| auth.connection(&sign_just(&claims), NOW).await.map(drop);
     verdict(json!({"sub": "alice", "exp": NOW + 900 + 7})).await.unwrap();
     // How long the connection may last is another thing.
     verdict(json!({"sub": "alice", "exp": NOW + 900, "expire_at": 0})).await.unwrap();
@@ -130,9 +141,10 @@ async fn a_token_lives_no_longer_than_it_may() {
 
 #[tokio::test]
 async fn a_token_that_connects_once_is_remembered_until_no_server_takes_it_any_more() {
-    let settings = json!({"hmac_secret_key": "secret", "leeway": "7s", "connect_once": true});
+    let settings =
+        json!({"hmac_secret_key": "secret", "leeway": "7s", "connect_once": true, "require_exp": false});
     let auth = auth(settings);
-    let once = async |claims: Value| auth.connection(&sign(&claims), NOW).await.map(|who| who.once);
+    let once = async |claims: Value| auth.connection(&sign_just(&claims), NOW).await.map(|who| who.once);
     let window = |seconds| Some(Once { id: "1".into(), window: Duration::from_secs(seconds) });
     assert_eq!(once(json!({"sub": "alice", "jti": "1", "exp": NOW + 60})).await, Ok(window(60 + 22)));
     assert_eq!(once(json!({"sub": "alice", "jti": "1", "exp": NOW - 6})).await, Ok(window(16)));
@@ -187,9 +199,11 @@ async fn claims_of_the_wrong_kind_make_a_token_invalid() {
         assert_eq!(verdict(claims.clone()).await.unwrap_err(), fault.into(), "{claims}");
     }
     let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
-    let doubled = forged(r#"{"alg":"HS256"}"#, r#"{"sub":"a","subs":{"b":{},"b":{"info":1}}}"#, |message| {
-        sign_with(message, &key, Algorithm::HS256)
-    });
+    let doubled = forged(
+        r#"{"alg":"HS256"}"#,
+        r#"{"sub":"a","exp":1800000060,"subs":{"b":{},"b":{"info":1}}}"#,
+        |message| sign_with(message, &key, Algorithm::HS256),
+    );
     assert_eq!(by_secret().connection(&doubled, NOW).await.unwrap_err(), Fault::Claims.into());
 }
 
@@ -249,7 +263,7 @@ async fn a_subscription_token_is_for_one_user_and_one_channel() {
     ] {
         assert_eq!(pass(claims.clone()).await.unwrap_err(), bad, "{claims}");
     }
-    // As the SDKs' suites make them: nobody's, without an end.
+    // As the SDKs' suites make them: nobody's.
     let nobody = Holder { user: "", client: "c1" };
     let token = sign(&json!({"channel": "$news", "iat": NOW}));
     auth.pass_at(&token, "$news", nobody, NOW).await.unwrap();
@@ -262,7 +276,7 @@ async fn subscription_tokens_may_have_keys_of_their_own() {
         Some(json!({"hmac_secret_key": "secret", "audience": "x"})),
     );
     let holder = Holder { user: "alice", client: "c1" };
-    let claims = json!({"sub": "alice", "channel": "$news", "aud": "x"});
+    let claims = json!({"sub": "alice", "channel": "$news", "aud": "x", "exp": NOW + 60});
     auth.pass_at(&sign(&claims), "$news", holder, NOW).await.unwrap();
     let of_connections =
         signed(Algorithm::HS256, None, &claims, &jsonwebtoken::EncodingKey::from_secret(b"other"));
@@ -278,12 +292,12 @@ async fn each_command_answers_a_bad_token_in_the_protocols_way() {
     let now = unix_seconds();
     let holder = Holder { user: "alice", client: "c1" };
     let connection = |more: Value| {
-        let mut claims = json!({"sub": "alice"});
+        let mut claims = json!({"sub": "alice", "exp": now + 60});
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         sign(&claims)
     };
     let channel = |more: Value| {
-        let mut claims = json!({"sub": "alice", "channel": "$news"});
+        let mut claims = json!({"sub": "alice", "channel": "$news", "exp": now + 60});
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         sign(&claims)
     };
@@ -331,10 +345,9 @@ async fn what_we_sign_we_accept() {
     let key = TokenKey::secret("secret").unwrap();
     let auth = Auth::new(Tokens::new((&key).into(), None).unwrap(), &Outbound::start(None).unwrap());
     let user = naru_ledger::User::parse("alice").unwrap();
-    let identity = auth.connect(&key.sign(&user, Some(std::time::Duration::from_secs(60)))).await.unwrap();
+    let identity = auth.connect(&key.sign(&user, Duration::from_secs(60))).await.unwrap();
     assert_eq!(identity.user, Some(user.clone()));
     assert!(identity.expires_at.unwrap() > unix_seconds());
-    assert_eq!(auth.connect(&key.sign(&user, None)).await.unwrap().expires_at, None);
     assert_eq!(TokenKey::secret("").err(), Some(EmptySecret));
 }
 
@@ -365,7 +378,7 @@ async fn all_of_a_familys_algorithms_count_for_a_key_that_names_none_and_one_for
         (ES512, &P521.signing, false, true),
         (EdDSA, &ED.signing, true, false),
     ] {
-        let token = signed(algorithm, None, &json!({"sub": "alice"}), key);
+        let token = signed(algorithm, None, &json!({"sub": "alice", "exp": NOW + 60}), key);
         assert_eq!(all.connection(&token, NOW).await.is_ok(), in_all, "{algorithm:?}");
         assert_eq!(one.connection(&token, NOW).await.is_ok(), in_one, "{algorithm:?}");
     }

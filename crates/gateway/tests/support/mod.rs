@@ -39,6 +39,9 @@ use tungstenite::{
 /// Longer than anything takes that is going to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long tokens are good, unless a test wants something else: longer than any test takes.
+pub(crate) const TOKEN_TIME: Duration = Duration::from_secs(600);
+
 /// The key of the server API.
 pub(crate) const API_KEY: &str = "a key of the tests";
 
@@ -47,14 +50,20 @@ pub(crate) fn key() -> TokenKey {
 }
 
 pub(crate) fn token(user: &str) -> String {
-    key().sign(&User::parse(user).unwrap(), None)
+    key().sign(&User::parse(user).unwrap(), TOKEN_TIME)
+}
+
+/// A token that says this.
+pub(crate) fn signed(claims: Value) -> String {
+    let Value::Object(claims) = claims else { panic!("claims are an object") };
+    key().sign_claims(claims, TOKEN_TIME)
 }
 
 /// One that opens a connection also where each opens only one.
 fn token_for_once(user: &str) -> String {
     let id = uuid::Uuid::new_v4().to_string();
     let claims = [("sub", user.to_owned()), ("jti", id)].map(|(name, value)| (name.to_owned(), value.into()));
-    key().sign_claims(claims.into_iter().collect(), Some(PATIENCE))
+    key().sign_claims(claims.into_iter().collect(), PATIENCE)
 }
 
 /// Looks until it is so.

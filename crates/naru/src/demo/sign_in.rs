@@ -33,7 +33,7 @@ async fn sign_in(
     Json(wish): Json<SignIn>,
 ) -> Result<Json<Token>, (StatusCode, Json<Refusal>)> {
     match User::parse(&wish.user) {
-        Ok(user) => Ok(Json(Token { token: key.sign(&user, Some(TTL)) })),
+        Ok(user) => Ok(Json(Token { token: key.sign(&user, TTL) })),
         Err(error) => Err((StatusCode::BAD_REQUEST, Json(Refusal { error: error.to_string() }))),
     }
 }

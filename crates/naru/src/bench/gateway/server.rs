@@ -179,7 +179,7 @@ impl Doors {
     /// The command that signs `user` in, as a message; it may be empty.
     pub(super) fn sign_in(&self, user: &str, at: Option<(&str, &Position)>) -> anyhow::Result<Vec<u8>> {
         let token = match &self.key {
-            Some(key) => key.sign(&User::parse(user)?, Some(TOKEN_TIME)),
+            Some(key) => key.sign(&User::parse(user)?, TOKEN_TIME),
             None => String::new(),
         };
         let mut message = Vec::new();

@@ -22,6 +22,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use naru_gateway::TokenKey;
@@ -39,6 +40,9 @@ use scene::Scene;
 use stage::{Kind, Stage};
 
 const MARK_CHARS: usize = 8;
+
+/// How long tokens are good beyond the time that people send and are waited for: starting and checking take a while as well.
+const TOKEN_TIME_TO_SPARE: Duration = Duration::from_secs(60 * 60);
 
 /// Checks a history that was written before.
 pub(super) fn check(file: &Path) -> Result<ExitCode> {
@@ -145,7 +149,8 @@ fn cast(options: &Options, mark: &str, secret: Option<&str>, random: &mut Random
     let secret =
         secret.context("--servers needs the --token-secret that they were given, or --tokens of people")?;
     let key = TokenKey::secret(secret).context("--token-secret")?;
-    Cast::make(options.users, mark, &key, random)
+    let ttl = options.time.saturating_add(options.patience).saturating_add(TOKEN_TIME_TO_SPARE);
+    Cast::make(options.users, mark, |user| key.sign(user, ttl), random)
 }
 
 /// The command line that does the same again.
