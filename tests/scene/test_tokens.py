@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import jwt
-from harness.naru import SECRET
+from harness.naru import SECRET, log_lines
 from harness.sdks import token_of
 from harness.waiting import eventually
 
@@ -88,8 +88,18 @@ def test_a_client_whose_token_connects_once_comes_back_with_a_new_one(naru, brok
     assert refused.wait("disconnected")["code"] == 3500
 
 
-def test_a_token_may_last_for_ever(server, sdk):
-    sdk.client(server.url, token=jwt.signed({"sub": "alice"}, SECRET)).wait("connected")
+def test_a_token_without_an_end_is_refused_and_the_log_says_what_to_do(naru, broker, server, sdk, tmp_path):
+    endless = jwt.signed({"sub": "alice"}, SECRET)
+    for _ in range(2):
+        assert sdk.client(server.url, token=endless).wait("disconnected")["code"] == 3500
+    said = [it for it in log_lines(server.program) if "token" in it["message"]]
+    assert [(it["level"], it["command"]) for it in said] == [("WARN", "connect")], said
+    assert "give tokens one" in said[0]["fault"] and "NARU__TOKEN__REQUIRE_EXP" in said[0]["fault"]
+    # What it says helps.
+    path = tmp_path / "naru.toml"
+    path.write_text("[token]\nrequire_exp = false\n")
+    lax = naru.joined_server(broker, "--config", path)
+    sdk.client(lax.url, token=endless).wait("connected")
 
 
 def test_a_connection_is_renewed_when_its_token_runs_out(naru, server, sdk):

@@ -160,6 +160,36 @@ fn code_of(server: &Gateway, token: &str) -> u64 {
 }
 
 #[test]
+fn a_token_without_an_end_is_invalid_unless_the_configuration_says_otherwise() {
+    let endless = |claims: Value| {
+        let secret = EncodingKey::from_secret(b"a secret of the tests");
+        jsonwebtoken::encode(&Header::default(), &claims, &secret).unwrap()
+    };
+    let comes = endless(json!({"sub": "alice"}));
+    let subscribes =
+        json!({"channel": "$news", "token": endless(json!({"sub": "alice", "channel": "$news"}))});
+    let harbour = Harbour::open();
+
+    let strict = harbour.gateway("strict");
+    let mut alice = Client::open(strict.address());
+    alice.command("connect", json!({"token": comes}));
+    assert_eq!(alice.closed(), Some((3500, "invalid token".to_owned())));
+    let mut alice = Client::connect(strict.address(), "alice");
+    assert_eq!(alice.refused("subscribe", subscribes.clone()).0, 103);
+    alice.command("refresh", json!({"token": comes}));
+    assert_eq!(alice.closed(), Some((3500, "invalid token".to_owned())));
+    strict.stop();
+
+    let lax = harbour.gateway_with("lax", with(json!({"require_exp": false})));
+    let mut alice = Client::open(lax.address());
+    let connected = alice.ask("connect", json!({"token": comes}));
+    assert_eq!(connected["connect"]["expires"], Value::Null, "{connected}");
+    let subscribed = alice.ask("subscribe", subscribes);
+    assert!(subscribed["subscribe"].is_object(), "{subscribed}");
+    lax.stop();
+}
+
+#[test]
 fn a_token_that_connects_once_opens_no_other_connection_at_any_server() {
     let mut harbour = Harbour::open();
     let [one, two] =

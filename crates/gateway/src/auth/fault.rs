@@ -36,7 +36,10 @@ pub(crate) enum Fault {
     Signature,
     #[error("a claim is missing, doubled or of the wrong type")]
     Claims,
-    #[error("it has no expiry, and one is asked for")]
+    #[error(
+        "it has no exp: give tokens one; or set require_exp = false in [token] (NARU__TOKEN__REQUIRE_EXP), or \
+         in [subscription_token] if that has its key, without lifetime_limit and connect_once"
+    )]
     Endless,
     #[error("its expiry is further away than lifetime_limit, or 7 days with connect_once")]
     Lasting,

@@ -33,7 +33,10 @@ mod testing;
 mod tests;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -77,6 +80,8 @@ pub(crate) struct Auth {
     admits_nameless: bool,
     admits_tokenless: bool,
     connects_once: bool,
+    /// Whether the log has said what to do about tokens without an end.
+    has_warned: AtomicBool,
 }
 
 struct Verifier {
@@ -159,6 +164,7 @@ impl Auth {
             admits_nameless: tokens.admits_nameless,
             admits_tokenless: tokens.admits_tokenless,
             connects_once: tokens.connects_once,
+            has_warned: AtomicBool::new(false),
         }
     }
 
@@ -179,7 +185,7 @@ impl Auth {
             let admitted = self.admits_tokenless.then(Identity::nobody);
             return admitted.ok_or_else(|| Disconnect::BadRequest.into());
         }
-        self.connection(token, unix_seconds()).await.map_err(|bad| match said(bad, "connect") {
+        self.connection(token, unix_seconds()).await.map_err(|bad| match self.said(bad, "connect") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
             BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
             BadToken::Over => Code::Expired.into(),
@@ -196,7 +202,7 @@ impl Auth {
         let opened = self.connection(token, unix_seconds()).await.and_then(|identity| {
             if identity.user_name() == user { Ok(identity) } else { Err(Fault::NotTheirs.into()) }
         });
-        opened.map_err(|bad| match said(bad, "refresh") {
+        opened.map_err(|bad| match self.said(bad, "refresh") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
             // The client comes back and asks for a new token.
             BadToken::Expired | BadToken::Revoked | BadToken::Over => Disconnect::Expired.into(),
@@ -211,7 +217,7 @@ impl Auth {
         channel: &str,
         holder: Holder<'_>,
     ) -> Result<Pass, Failure> {
-        self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "subscribe") {
+        self.pass(token, channel, holder).await.map_err(|bad| match self.said(bad, "subscribe") {
             BadToken::Invalid(Fault::NotTheirs) => Disconnect::InvalidToken.into(),
             BadToken::Invalid(_) => Code::PermissionDenied.into(),
             BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
@@ -230,7 +236,7 @@ impl Auth {
         if token.is_empty() {
             return Err(Code::BadRequest.into());
         }
-        self.pass(token, channel, holder).await.map_err(|bad| match said(bad, "sub_refresh") {
+        self.pass(token, channel, holder).await.map_err(|bad| match self.said(bad, "sub_refresh") {
             BadToken::Invalid(_) => Disconnect::InvalidToken.into(),
             BadToken::Expired | BadToken::Revoked => Code::TokenExpired.into(),
             BadToken::Over => Code::Expired.into(),
@@ -275,6 +281,24 @@ impl Auth {
         let is_revoked = self.revoked.has(&pass.user, self.revoked.mark(&registered), now);
         if is_revoked { Err(BadToken::Revoked) } else { Ok(pass) }
     }
+
+    /// Tells whoever looks for the reason; the client is not told.
+    fn said(&self, bad: BadToken, command: &'static str) -> BadToken {
+        match bad {
+            // It was signed with our key, so it is the configuration or the application that is to change.
+            BadToken::Invalid(fault @ Fault::Endless) if !self.has_warned.swap(true, Relaxed) => {
+                tracing::warn!(command, %fault, "a token is not valid; that of others like it is said on debug");
+            }
+            BadToken::Invalid(fault) => tracing::debug!(command, %fault, "a token is not valid"),
+            BadToken::Expired => tracing::debug!(command, "a token is not valid any more, or not yet"),
+            BadToken::Revoked => tracing::debug!(command, "a token was called back"),
+            BadToken::Over => tracing::debug!(command, "what a token grants is over"),
+            BadToken::Undecided => {
+                tracing::debug!(command, "a token names a key that cannot be looked for right now");
+            }
+        }
+        bad
+    }
 }
 
 impl Verifier {
@@ -316,20 +340,6 @@ impl Verifier {
         let is_early = registered.nbf.is_some_and(|nbf| nbf.0 > now.saturating_add(self.leeway));
         if is_over || is_early { Err(BadToken::Expired) } else { Ok(()) }
     }
-}
-
-/// Tells whoever looks for the reason; the client is not told.
-fn said(bad: BadToken, command: &'static str) -> BadToken {
-    match bad {
-        BadToken::Invalid(fault) => tracing::debug!(command, %fault, "a token is not valid"),
-        BadToken::Expired => tracing::debug!(command, "a token is not valid any more, or not yet"),
-        BadToken::Revoked => tracing::debug!(command, "a token was called back"),
-        BadToken::Over => tracing::debug!(command, "what a token grants is over"),
-        BadToken::Undecided => {
-            tracing::debug!(command, "a token names a key that cannot be looked for right now");
-        }
-    }
-    bad
 }
 
 /// Milliseconds since 1970.

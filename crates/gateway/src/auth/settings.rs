@@ -51,8 +51,8 @@ pub struct Settings {
     /// How much clocks of ours and of whoever signs may differ [default: 30s].
     #[serde(deserialize_with = "time")]
     pub leeway: Option<Duration>,
-    /// Whether tokens without `exp` are refused [default: false].
-    pub require_exp: bool,
+    /// Whether tokens without `exp` are refused [default: true].
+    pub require_exp: Option<bool>,
     /// How far away the `exp` of a token may be at most, which it has then [default: any or none].
     #[serde(deserialize_with = "time")]
     pub lifetime_limit: Option<Duration>,
@@ -242,7 +242,7 @@ impl TryFrom<Settings> for Checked {
         let audience =
             Expected::read("audience", settings.audience, ("audience_regex", settings.audience_regex))?;
         let issuer = Expected::read("issuer", settings.issuer, ("issuer_regex", settings.issuer_regex))?;
-        let require_exp = settings.require_exp;
+        let require_exp = settings.require_exp.unwrap_or(true);
         Ok(Checked { keys, jwks, audience, issuer, leeway, require_exp, lifetime_max })
     }
 }

@@ -121,6 +121,46 @@ async fn a_token_counts_between_nbf_and_exp_give_or_take_the_leeway() {
 }
 
 #[tokio::test]
+async fn a_token_without_an_end_counts_only_where_the_configuration_says_so() {
+    let holder = Holder { user: "alice", client: "c1" };
+    let (connection, subscription) = (json!({"sub": "alice"}), json!({"sub": "alice", "channel": "$news"}));
+    let (comes, subscribes) = (sign_just(&connection), sign_just(&subscription));
+
+    let strict = by_secret();
+    assert_eq!(strict.connection(&comes, NOW).await.unwrap_err(), Fault::Endless.into());
+    assert_eq!(strict.pass_at(&subscribes, "$news", holder, NOW).await.unwrap_err(), Fault::Endless.into());
+    // Its connection may have an end, or none: that is another thing.
+    for expire_at in [NOW + 60, 0] {
+        let token = sign_just(&json!({"sub": "alice", "expire_at": expire_at}));
+        assert_eq!(strict.connection(&token, NOW).await.unwrap_err(), Fault::Endless.into());
+    }
+    let closed = Failure::from(Disconnect::InvalidToken);
+    assert_eq!(strict.connect(&comes).await.unwrap_err(), closed);
+    assert_eq!(strict.refresh(&comes, "alice").await.unwrap_err(), closed);
+    assert_eq!(
+        strict.subscribe(&subscribes, "$news", holder).await.unwrap_err(),
+        Code::PermissionDenied.into()
+    );
+    assert_eq!(strict.sub_refresh(&subscribes, "$news", holder).await.unwrap_err(), closed);
+
+    let endless = json!({"hmac_secret_key": "secret", "require_exp": false});
+    let lax = auth(endless.clone());
+    assert_eq!(lax.connection(&comes, NOW).await.unwrap().expires_at, None);
+    assert_eq!(lax.pass_at(&subscribes, "$news", holder, NOW).await.unwrap().expires_at, None);
+    let expired = sign(&json!({"sub": "alice", "exp": NOW - 60}));
+    assert_eq!(lax.connection(&expired, NOW).await.unwrap_err(), BadToken::Expired);
+
+    // Each kind by its own section, where there are two.
+    let key = json!({"hmac_secret_key": "secret"});
+    for (of_connections, of_subscriptions) in [(key.clone(), endless.clone()), (endless, key)] {
+        let is_lax = of_connections.get("require_exp").is_some();
+        let auth = auth_with(of_connections, Some(of_subscriptions));
+        assert_eq!(auth.connection(&comes, NOW).await.is_ok(), is_lax);
+        assert_eq!(auth.pass_at(&subscribes, "$news", holder, NOW).await.is_ok(), !is_lax);
+    }
+}
+
+#[tokio::test]
 async fn a_token_lives_no_longer_than_it_may() {
     let auth = auth(json!({
         "hmac_secret_key": "secret", "leeway": "7s", "lifetime_limit": "15m", "require_exp": false,

@@ -30,14 +30,14 @@ fn every_setting_is_read() {
         "audience": "chat",
         "issuer_regex": "https://[a-z]+\\.example",
         "leeway": "5s",
-        "require_exp": true,
+        "require_exp": false,
         "lifetime_limit": "15m",
     }))
     .unwrap();
     assert_eq!(checked.keys.len(), 9);
     assert_eq!(checked.jwks.unwrap().1, Duration::from_secs(3600));
     assert_eq!(checked.leeway, Duration::from_secs(5));
-    assert!(checked.require_exp);
+    assert!(!checked.require_exp);
     assert_eq!(checked.lifetime_max, Some(Duration::from_secs(900)));
     assert!(checked.audience.has("chat") && !checked.audience.has("chat2"));
     assert!(checked.issuer.has("https://a.example") && !checked.issuer.has("https://a.example.evil.org"));

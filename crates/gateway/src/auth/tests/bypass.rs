@@ -61,7 +61,6 @@ fn configured() -> Auth {
             {"id": "ed", "algorithm": "EdDSA", "public_key": ED.pem},
         ],
         "audience": "chat",
-        "require_exp": true,
     }))
 }
 

@@ -168,6 +168,8 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(file.server.origins, ["https://a.example", "https://b.example"]);
     let file = read("", "", said("NARU__TOKEN__HMAC_SECRET_KEY", "12345")).unwrap();
     assert_eq!(file.token.hmac_secret_key.map(|secret| secret.expose().to_owned()).as_deref(), Some("12345"));
+    let file = read("[token]\nrequire_exp = true", "", said("NARU__TOKEN__REQUIRE_EXP", "false")).unwrap();
+    assert_eq!(file.token.require_exp, Some(false));
 }
 
 #[test]
