@@ -239,6 +239,7 @@ fn a_token_that_connects_once_opens_no_other_connection_at_any_server() {
             true
         }
     });
+    eventually("the other has it back as well", || code_of(&two, &first) != 100);
     assert_eq!((code_of(&two, &first), code_of(&two, &fifth)), (109, 109));
     one.stop();
     two.stop();
