@@ -12,7 +12,7 @@ use crate::faults::{Disk, Fault, Keep};
 use crate::frame::Kind;
 
 /// Crashes in one run of the test; the long run raises it by `NARU_CRASHES`.
-const CRASHES: u64 = 12_000;
+const CRASHES: u64 = 120_000;
 const CRASHES_A_SEED: u64 = 20;
 
 pub(super) fn number_from(variable: &str) -> Option<u64> {
@@ -43,12 +43,15 @@ pub(super) fn go_down(disk: &Disk, random: &mut Random) -> bool {
 }
 
 /// Opens the log, going down during that up to three times.
-fn open_through_crashes(disk: &Disk, random: &mut Random) -> Result<Opened, String> {
+fn open_through_crashes(disk: &Disk, random: &mut Random, stopped: &mut u64) -> Result<Opened, String> {
     for _ in 0..random.below(4) {
         plan_fault(disk, random, 24);
         match open(disk) {
             Ok(opened) => return Ok(opened),
-            Err(OpenError::Io { .. }) => drop(go_down(disk, random)),
+            Err(OpenError::Io { .. }) => {
+                *stopped += 1;
+                go_down(disk, random);
+            }
             Err(error) => return Err(format!("refused: {error}")),
         }
     }
@@ -56,15 +59,17 @@ fn open_through_crashes(disk: &Disk, random: &mut Random) -> Result<Opened, Stri
     open(disk).map_err(|error| format!("refused: {error}"))
 }
 
-fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(), String> {
+/// Goes down so often. How many recoveries were stopped, besides.
+fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<u64, String> {
     let mut random = Random(seed);
     let disk = Disk::new(random.next());
     if ignore_syncs {
         disk.ignore_syncs();
     }
     let mut model = Model::default();
+    let mut stopped = 0;
     for _ in 0..crashes {
-        let mut opened = open_through_crashes(&disk, &mut random)?;
+        let mut opened = open_through_crashes(&disk, &mut random, &mut stopped)?;
         model.check(&opened)?;
         plan_fault(&disk, &mut random, 30);
         let frames = random.below(20);
@@ -83,19 +88,23 @@ fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(), String> {
         }
         go_down(&disk, &mut random);
     }
-    Ok(())
+    Ok(stopped)
 }
 
 #[test]
 fn no_crash_loses_what_was_acknowledged_or_changes_what_is_found() {
     let crashes = number_from("NARU_CRASHES").unwrap_or(CRASHES);
     let first = number_from("NARU_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let mut stopped = 0;
     for index in 0..crashes.div_ceil(CRASHES_A_SEED) {
         let seed = first.wrapping_add(index);
-        if let Err(what) = run(seed, CRASHES_A_SEED, false) {
-            panic!("{what}; again with NARU_SEED={seed} NARU_CRASHES=1");
+        match run(seed, CRASHES_A_SEED, false) {
+            Ok(recoveries) => stopped += recoveries,
+            Err(what) => panic!("{what}; again with NARU_SEED={seed} NARU_CRASHES=1"),
         }
     }
+    println!("{crashes} crashes, and {stopped} of recoveries");
+    assert!(crashes < 1000 || stopped > crashes / 4, "{stopped}");
 }
 
 #[test]

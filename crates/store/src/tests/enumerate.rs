@@ -19,7 +19,7 @@ const LIVES: u64 = 3;
 /// As many of them while the disk is full: enough to fill the segment in use, the next one, and the reserve.
 const FULL_STEPS: u64 = 50;
 /// Subsets drawn at random at each crash, beside the simple ones; the long run raises it by `NARU_SUBSETS`.
-const SUBSETS: u64 = 8;
+const SUBSETS: u64 = 64;
 /// A recovery is itself stopped at each of its operations after one crash of so many; `NARU_RECOVERIES=1` takes each.
 const RECOVERIES: u64 = 100;
 

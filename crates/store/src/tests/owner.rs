@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -24,9 +25,9 @@ use crate::tail::Tail;
 use crate::verify::verify;
 use crate::vfs::Vfs;
 
-const KEYS: u8 = 12;
+pub(super) const KEYS: u8 = 12;
 /// Crashes in one run of the test; the long run raises it by `NARU_CRASHES`.
-const CRASHES: u64 = 4_000;
+const CRASHES: u64 = 80_000;
 const CRASHES_A_SEED: u64 = 20;
 
 /// What a key holds: where, and as of which record. Without a place it was deleted.
@@ -110,17 +111,32 @@ pub(super) struct Promise {
 }
 
 impl Owner {
+    /// Changes a few keys at once, whichever, and syncs that or not.
     pub(super) fn change(&mut self, random: &mut Random, promise: &mut Promise) -> Result<(), WriteError> {
+        let changes: Vec<_> = (0..1 + random.below(3))
+            .map(|_| {
+                let key = random.below(u64::from(KEYS)) as u8;
+                let bytes = if random.below(4) == 0 { 0 } else { 1 + random.below(700) };
+                (key, vec![random.next() as u8; bytes as usize])
+            })
+            .collect();
+        self.write(&changes, random.below(3) > 0, promise)
+    }
+
+    /// Gives keys these values, in one frame; without a byte the key is deleted.
+    pub(super) fn write(
+        &mut self,
+        changes: &[(u8, Vec<u8>)],
+        is_synced: bool,
+        promise: &mut Promise,
+    ) -> Result<(), WriteError> {
         let mut batch = Batch::new(self.tail.end(), self.tail.written().plus(1));
         let mut dead = Vec::new();
-        for _ in 0..1 + random.below(3) {
-            let key = random.below(u64::from(KEYS)) as u8;
-            let bytes = if random.below(4) == 0 { 0 } else { 1 + random.below(700) };
-            let mut record = vec![random.next() as u8; 1 + bytes as usize];
-            record[0] = key;
+        for (key, value) in changes {
+            let record = [&[*key], &value[..]].concat();
             let (lsn, address) = batch.push(Kind::Data, &record);
-            promise.history.push((lsn, key, (bytes > 0).then(|| record[1..].to_vec())));
-            let before = self.state.0.get(&key).and_then(|(_, place)| *place);
+            promise.history.push((lsn, *key, (!value.is_empty()).then(|| value.clone())));
+            let before = self.state.0.get(key).and_then(|(_, place)| *place);
             dead.extend(before);
             self.state.record(lsn, address, &record);
         }
@@ -136,7 +152,7 @@ impl Owner {
             self.segments.count_dead(address, u64::from(bytes), Hold::Loose, now);
         }
         promise.written = self.tail.written();
-        if random.below(3) > 0 {
+        if is_synced {
             self.tail.pave()?;
             self.sync(promise)?;
         }
@@ -213,6 +229,13 @@ impl Owner {
             return Err(format!("{promised} was promised, the last is {last}"));
         }
         promise.history.retain(|(lsn, ..)| *lsn <= last);
+        self.check_values(promise)?;
+        (promise.written, promise.synced) = (last, last);
+        Ok(())
+    }
+
+    /// Every key has its last value, to the byte.
+    pub(super) fn check_values(&self, promise: &Promise) -> Result<(), String> {
         let mut expected: BTreeMap<u8, Option<&Vec<u8>>> = BTreeMap::new();
         for (_, key, value) in &promise.history {
             expected.insert(*key, value.as_ref());
@@ -233,18 +256,25 @@ impl Owner {
                 return Err(format!("key {key} is not what it was"));
             }
         }
-        (promise.written, promise.synced) = (last, last);
         Ok(())
     }
 }
 
 /// Opens, going down during that up to three times.
-fn open_through_crashes(disk: &Disk, random: &mut Random, killed: &mut bool) -> Result<Owner, String> {
+fn open_through_crashes(
+    disk: &Disk,
+    random: &mut Random,
+    killed: &mut bool,
+    stopped: &mut u64,
+) -> Result<Owner, String> {
     for _ in 0..random.below(4) {
         plan_fault(disk, random, 24);
         match open(disk) {
             Ok(owner) => return Ok(owner),
-            Err(OpenError::Io { .. }) => *killed &= go_down(disk, random),
+            Err(OpenError::Io { .. }) => {
+                *stopped += 1;
+                *killed &= go_down(disk, random);
+            }
             Err(error) => return Err(format!("refused: {error}")),
         }
     }
@@ -252,18 +282,28 @@ fn open_through_crashes(disk: &Disk, random: &mut Random, killed: &mut bool) -> 
     open(disk).map_err(|error| format!("refused: {error}"))
 }
 
-fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(u64, u64), String> {
+/// What was met between so many crashes.
+#[derive(Debug, Default)]
+struct Met {
+    /// Recoveries that were stopped.
+    stopped: u64,
+    /// Segments that were removed.
+    removed: u64,
+    /// Starts from a checkpoint.
+    used: u64,
+}
+
+fn run(seed: u64, crashes: u64, ignore_syncs: bool, met: &mut Met) -> Result<(), String> {
     let mut random = Random(seed);
     let disk = Disk::new(random.next());
     if ignore_syncs {
         disk.ignore_syncs();
     }
     let (mut promise, mut killed) = (Promise::default(), false);
-    let (mut removed, mut used) = (0, 0);
     for _ in 0..crashes {
-        let mut owner = open_through_crashes(&disk, &mut random, &mut killed)?;
+        let mut owner = open_through_crashes(&disk, &mut random, &mut killed, &mut met.stopped)?;
         owner.check(&mut promise, killed)?;
-        used += u64::from(owner.recovery.checkpoint.is_some());
+        met.used += u64::from(owner.recovery.checkpoint.is_some());
         if !owner.recovery.damaged_checkpoints.is_empty() {
             return Err("a crash has damaged a checkpoint".to_owned());
         }
@@ -283,44 +323,60 @@ fn run(seed: u64, crashes: u64, ignore_syncs: bool) -> Result<(u64, u64), String
                 break;
             }
         }
-        removed += owner.removed;
+        met.removed += owner.removed;
         killed = go_down(&disk, &mut random);
         disk.limit(None);
     }
-    Ok((removed, used))
+    Ok(())
 }
 
 #[test]
 fn no_crash_loses_or_changes_what_the_state_refers_to() {
     let crashes = number_from("NARU_CRASHES").unwrap_or(CRASHES);
     let first = number_from("NARU_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let (mut removed, mut used) = (0, 0);
+    let mut met = Met::default();
     for index in 0..crashes.div_ceil(CRASHES_A_SEED) {
         let seed = first.wrapping_add(index);
-        match run(seed, CRASHES_A_SEED, false) {
-            Ok(counts) => (removed, used) = (removed + counts.0, used + counts.1),
-            Err(what) => panic!("{what}; again with NARU_SEED={seed} NARU_CRASHES=1"),
-        }
+        run(seed, CRASHES_A_SEED, false, &mut met)
+            .unwrap_or_else(|what| panic!("{what}; again with NARU_SEED={seed} NARU_CRASHES=1"));
     }
-    assert!(crashes < 1000 || (removed > crashes / 10 && used > crashes / 3), "{removed} {used}");
+    println!("{crashes} crashes: {met:?}");
+    let Met { stopped, removed, used } = met;
+    assert!(crashes < 1000 || (stopped > crashes / 4 && removed > crashes / 10 && used > crashes / 3));
 }
 
 #[test]
 fn a_disk_that_ignores_syncs_is_caught_by_this_check_too() {
-    let caught = (0..20).filter(|seed| run(*seed, CRASHES_A_SEED, true).is_err()).count();
+    let caught =
+        (0..20).filter(|seed| run(*seed, CRASHES_A_SEED, true, &mut Met::default()).is_err()).count();
     assert!(caught >= 19, "only {caught} of 20");
 }
 
 /// A folder with two checkpoints, gaps where dead segments were, and records behind the newest checkpoint.
-fn stored() -> (Disk, Promise) {
+struct Shape {
+    seed: u64,
+    /// Changes for each step of a checkpoint.
+    changes_a_step: u64,
+    removed_min: u64,
+    sealed_max: usize,
+}
+
+const SMALL: Shape = Shape { seed: 5, changes_a_step: 1, removed_min: 1, sealed_max: 1 };
+const LARGE: Shape = Shape { seed: 17, changes_a_step: 3, removed_min: 4, sealed_max: 6 };
+
+fn stored(shape: &Shape) -> (Disk, Promise) {
     let disk = Disk::new(5);
-    let mut random = Random(17);
+    let mut random = Random(shape.seed);
     let mut promise = Promise::default();
     let mut owner = open(&disk).unwrap();
     let mut steps = 0;
-    while owner.removed < 4 || owner.underway.is_none() || owner.segments.sealed().count() > 6 {
+    while owner.removed < shape.removed_min
+        || owner.underway.is_none()
+        || owner.checkpoints.len() < 2
+        || owner.segments.sealed().count() > shape.sealed_max
+    {
         owner.change(&mut random, &mut promise).unwrap();
-        if steps % 3 == 0 {
+        if steps % shape.changes_a_step == 0 {
             owner.checkpoint(&mut random, &mut promise).unwrap();
             owner.reclaim();
         }
@@ -329,55 +385,101 @@ fn stored() -> (Disk, Promise) {
     }
     owner.sync(&mut promise).unwrap();
     drop(owner);
-    disk.power_on(Keep::Nothing);
+    disk.power_on(Keep::Everything);
+    let whole = verify(&disk.copy(), data()).unwrap();
+    assert!(whole.damages.is_empty() && whole.torn.is_none() && whole.checkpoints >= 2, "{whole:?}");
     (disk, promise)
+}
+
+/// What became of a folder with one bit flipped, and how often.
+#[derive(Debug, Default)]
+struct Outcomes {
+    refused: u64,
+    cut: u64,
+    said: u64,
+    compared: u64,
+    whole: u64,
+}
+
+impl Outcomes {
+    /// Opens a copy in which a file holds other bytes: nothing of it is passed over in silence.
+    fn add(&mut self, disk: &Disk, promise: &Promise, path: &Path, bytes: &[u8], place: &str) {
+        let copy = disk.copy();
+        copy.overwrite(path, bytes).unwrap();
+        let verified = verify(&copy, data());
+        let is_seen = verified.is_err()
+            || verified.is_ok_and(|found| !found.damages.is_empty() || found.torn.is_some());
+        match open(&copy) {
+            Err(error) => {
+                assert!(is_seen, "{place}: {error}");
+                let text = error.to_string();
+                assert!(text.contains("/data") && !text.contains("newer Naru"), "{place}: {text}");
+                self.refused += 1;
+            }
+            Ok(owner) if owner.recovery.torn.is_some() => {
+                assert!(is_seen, "{place}");
+                let mut promise = promise.clone();
+                promise.written = promise.written.min(owner.recovery.last);
+                owner.check(&mut promise, true).unwrap_or_else(|what| panic!("{place}: {what}"));
+                self.cut += 1;
+            }
+            Ok(owner) if !owner.recovery.damaged_checkpoints.is_empty() => {
+                assert!(is_seen, "{place}");
+                assert_eq!(owner.recovery.damaged_checkpoints[0].path, path);
+                owner.check(&mut promise.clone(), true).unwrap_or_else(|what| panic!("{place}: {what}"));
+                self.said += 1;
+            }
+            // Below the replay point nobody reads bodies at the start: whoever does compares their checksums.
+            Ok(owner) if owner.check(&mut promise.clone(), true).is_err() => {
+                assert!(is_seen && path.extension().is_some_and(|seg| seg == "seg"), "{place}");
+                self.compared += 1;
+            }
+            Ok(_) => self.whole += 1,
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.refused + self.cut + self.said + self.compared + self.whole
+    }
+}
+
+/// Flips bits, one at a time: of one in so many bytes, those that are chosen.
+fn flip(
+    (disk, promise): &(Disk, Promise),
+    step: usize,
+    mut bits: impl FnMut() -> std::ops::Range<u64>,
+) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (path, _) in disk.files() {
+        let mut bytes = disk.contents(&path).unwrap();
+        for at in (0..bytes.len()).step_by(step) {
+            for bit in bits() {
+                bytes[at] ^= 1 << bit;
+                let place = format!("{} byte {at} bit {bit}", path.display());
+                outcomes.add(disk, promise, &path, &bytes, &place);
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+    println!("{} flips: {outcomes:?}", outcomes.total());
+    outcomes
 }
 
 #[test]
 fn a_flipped_bit_anywhere_is_refused_said_or_shows_when_the_bytes_are_compared() {
-    let (disk, promise) = stored();
-    let whole = verify(&disk.copy(), data()).unwrap();
-    assert!(whole.damages.is_empty() && whole.torn.is_none() && whole.checkpoints == 2, "{whole:?}");
     let mut random = Random(19);
-    let (mut refused, mut cut, mut said, mut compared, mut whole) = (0, 0, 0, 0, 0);
-    for (path, length) in disk.files() {
-        for at in (0..length as usize).step_by(9) {
-            let copy = disk.copy();
-            let mut bytes = disk.contents(&path).unwrap();
-            bytes[at] ^= 1 << random.below(8);
-            copy.overwrite(&path, &bytes).unwrap();
-            let place = format!("{} byte {at}", path.display());
-            let verified = verify(&copy, data());
-            let is_seen = verified.is_err()
-                || verified.is_ok_and(|found| !found.damages.is_empty() || found.torn.is_some());
-            match open(&copy) {
-                Err(error) => {
-                    assert!(is_seen, "{place}: {error}");
-                    let text = error.to_string();
-                    assert!(text.contains("/data") && !text.contains("newer Naru"), "{place}: {text}");
-                    refused += 1;
-                }
-                Ok(owner) if owner.recovery.torn.is_some() => {
-                    assert!(is_seen, "{place}");
-                    cut += 1;
-                }
-                Ok(owner) if !owner.recovery.damaged_checkpoints.is_empty() => {
-                    assert!(is_seen, "{place}");
-                    assert_eq!(owner.recovery.damaged_checkpoints[0].path, path);
-                    owner.check(&mut promise.clone(), true).unwrap_or_else(|what| panic!("{place}: {what}"));
-                    said += 1;
-                }
-                // Below the replay point nobody reads bodies at the start: whoever does compares their checksums.
-                Ok(owner) if owner.check(&mut promise.clone(), true).is_err() => {
-                    assert!(is_seen && path.extension().is_some_and(|seg| seg == "seg"), "{place}");
-                    compared += 1;
-                }
-                Ok(_) => whole += 1,
-            }
-        }
-    }
-    assert!(
-        refused > 100 && said > 10 && compared > 30 && cut + whole > 0,
-        "{refused} {cut} {said} {compared} {whole}"
-    );
+    let Outcomes { refused, cut, said, compared, whole } = flip(&stored(&LARGE), 9, || {
+        let bit = random.below(8);
+        bit..bit + 1
+    });
+    assert!(refused > 100 && said > 10 && compared > 30 && cut + whole > 0);
+}
+
+#[test]
+fn no_bit_of_a_small_folder_is_flipped_in_silence() {
+    let small = stored(&SMALL);
+    let outcomes = flip(&small, 1, || 0..8);
+    let Outcomes { refused, cut, said, compared, whole } = outcomes;
+    assert_eq!(outcomes.total(), 8 * small.0.bytes());
+    assert!(refused > 1000 && cut > 100 && said > 1000 && compared > 1000 && whole > 1000);
 }
