@@ -7,6 +7,7 @@ mod enumerate;
 mod levels;
 mod log;
 mod memory;
+mod model;
 mod owner;
 mod read;
 mod reclaim;
