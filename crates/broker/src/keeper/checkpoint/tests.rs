@@ -92,7 +92,8 @@ impl Desk {
         self.reclaim.look(&mut self.store);
         self.reclaim.go_on(&mut self.store);
         loop {
-            let submitted = self.store.journal.log().submit();
+            // A short frame is written here, which saves most turns the way to the writer's thread and back.
+            let submitted = self.store.journal.log().submit_and_wait();
             assert!(submitted.is_ok() || self.may_fail);
             if submitted.is_err() || self.store.journal.durable() >= self.store.journal.last() {
                 break;
@@ -222,8 +223,14 @@ impl Desk {
 /// No key's name.
 const PEOPLE: &[u8] = b"\0people";
 
+/// Cases in one run of a test; the long run raises it by `NARU_CASES`.
+fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("NARU_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(usual);
+    ProptestConfig::with_cases(cases)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
     #[test]
     fn what_is_taken_back_in_is_what_was_there(
         lives in prop::collection::vec(
@@ -630,6 +637,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What is done in one life. Many short ones find more than few long ones, but those fill segments and make checkpoints.
+fn steps(max: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![
+        9 => prop::collection::vec(step(), 1..20),
+        1 => prop::collection::vec(step(), 1..max),
+    ]
+}
+
 impl Desk {
     fn take(&mut self, step: Step, number: usize) {
         let name = |name: usize| Bytes::from(format!("key-{name}"));
@@ -681,11 +696,11 @@ impl Desk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
     /// Few names, so that each is another key again and again while one walk is under way; and no life ends in order.
     #[test]
     fn names_that_go_to_and_fro_hold_what_they_held_when_it_was_killed(
-        lives in prop::collection::vec(prop::collection::vec(step(), 0..150), 2..4),
+        lives in prop::collection::vec(steps(150), 2..4),
     ) {
         let (fs, data) = (MemoryFs::new(), Path::new("/data"));
         let mut number = 0;

@@ -60,17 +60,22 @@ impl History {
     }
 }
 
+/// After how many operations the power is cut: also in a short life, and anywhere in a long one.
+fn cuts() -> impl Strategy<Value = u64> {
+    prop_oneof![1_u64..60, 1_u64..400]
+}
+
 fn open(disk: &Disk) -> Desk {
     Desk::open_in(Arc::new(disk.clone()), Path::new("/data"))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn what_was_acknowledged_is_there_after_the_power_was_cut(
         seed: u64,
-        lives in prop::collection::vec((prop::collection::vec(step(), 1..120), 1_u64..400, 0_u64..60), 2..5),
+        lives in prop::collection::vec((steps(120), cuts(), 0_u64..60), 2..5),
     ) {
         let disk = Disk::new(seed);
         let model = Model::new(Epoch::parse("none").unwrap(), tight());
