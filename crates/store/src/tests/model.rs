@@ -33,7 +33,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let bytes = prop_oneof![1 => Just(0_usize), 2 => 1_usize..40, 2 => 40_usize..1200];
-    let values = prop::collection::vec((0..owner::KEYS, bytes, any::<u8>()), 1..4);
+    // A few are written again and again, so that segments die.
+    let key = prop_oneof![3 => 0_u8..3, 1 => 0..owner::KEYS];
+    let values = prop::collection::vec((key, bytes, any::<u8>()), 1..4);
     prop_oneof![
         9 => (values, any::<bool>()).prop_map(|(values, is_synced)| Step::Write { values, is_synced }),
         1 => Just(Step::Sync),
@@ -59,8 +61,8 @@ struct Life {
 fn life() -> impl Strategy<Value = Life> {
     // Many short ones find more than few long ones, but those fill segments and let them go.
     let steps = prop_oneof![
-        12 => prop::collection::vec(step(), 0..12),
-        1 => prop::collection::vec(step(), 30..90),
+        4 => prop::collection::vec(step(), 0..12),
+        1 => prop::collection::vec(step(), 20..80),
     ];
     let fault = prop_oneof![
         4 => Just(Fault::Stop),
