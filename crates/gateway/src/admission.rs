@@ -1,11 +1,11 @@
 //! Who may open a session, before anything is known of whom: how many there are, how fast they come, from where.
 //!
 //! Nothing is counted while nothing is limited. Whoever has not signed in is a **stranger**. Where there is a limit of all
-//! connections, strangers have a share of them only, and make room for who comes after them: so nobody is kept out by connections
+//! connections, as there is by default, strangers have a share of them only, and make room for who comes after them: so nobody is kept out by connections
 //! that only stand there.
 
 use std::{
-    cell::RefCell,
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{
@@ -29,17 +29,22 @@ use crate::{
 pub(crate) struct Admission {
     limits: Arc<Limits>,
     taken: Mutex<Taken>,
+    /// The place of all who count among all, and for no address: as many as hold it.
+    inside: Arc<Place>,
     /// Connections of users who are counted nowhere else: those of servers without inboxes.
     users: Mutex<HashMap<User, usize, RandomState>>,
     /// What users and addresses have spent of their rates.
     pub(crate) rates: Buckets,
     /// It was said that an address has no more.
     has_warned: AtomicBool,
+    /// It was said that there are no more.
+    has_warned_of_all: AtomicBool,
 }
 
 #[derive(Default)]
 struct Taken {
-    all: usize,
+    /// Those who count among all and have places of their own.
+    apart: usize,
     by_address: HashMap<Ipv6Addr, u32, RandomState>,
     /// In the order in which they came, with what sends them away.
     strangers: BTreeMap<u64, Arc<Notify>>,
@@ -47,15 +52,22 @@ struct Taken {
     rate: Bucket,
 }
 
-/// A session's place, given back when dropped.
+/// A session's place, given back when dropped. A pointer: each session has one.
 #[derive(Default)]
 #[must_use]
-pub(crate) struct Pass(Option<Box<Place>>);
+pub(crate) struct Pass(Cell<Option<Arc<Place>>>);
 
-struct Place {
+enum Place {
+    Inside,
+    Apart(Apart),
+}
+
+/// A place of somebody's own.
+struct Apart {
     admission: Arc<Admission>,
     address: Option<Ipv6Addr>,
-    standing: RefCell<Standing>,
+    /// Its holder's alone; a lock, for the place of all is every core's.
+    standing: Mutex<Standing>,
 }
 
 /// How far a place's holder has come.
@@ -111,9 +123,11 @@ impl Admission {
         Arc::new(Admission {
             limits,
             taken: Mutex::default(),
+            inside: Arc::new(Place::Inside),
             users: Mutex::default(),
             rates: Buckets::default(),
             has_warned: AtomicBool::new(false),
+            has_warned_of_all: AtomicBool::new(false),
         })
     }
 
@@ -142,8 +156,9 @@ impl Admission {
         if let Some(address) = address {
             self.take_of(address).inspect_err(|full| self.warn(*full))?;
         }
-        let standing = RefCell::new(Standing::Outside);
-        Ok(Pass(Some(Box::new(Place { admission: self.clone(), address, standing }))))
+        let standing = Mutex::new(Standing::Outside);
+        let place = Place::Apart(Apart { admission: self.clone(), address, standing });
+        Ok(Pass(Cell::new(Some(Arc::new(place)))))
     }
 
     fn take_of(&self, address: Ipv6Addr) -> Result<(), Full> {
@@ -157,12 +172,18 @@ impl Admission {
         Ok(())
     }
 
+    /// How many there are.
+    fn all(&self, taken: &Taken) -> usize {
+        taken.apart + Arc::strong_count(&self.inside) - 1
+    }
+
     fn take(&self) -> Result<Standing, Full> {
         let Limits { connections_max, strangers_max, connection_rate, .. } = *self.limits;
         let mut taken = self.taken.lock();
         let strangers_max = strangers_max.unwrap_or(usize::MAX);
-        let is_full = connections_max.is_some_and(|max| taken.all >= max);
+        let is_full = connections_max.is_some_and(|max| self.all(&taken) >= max);
         if is_full && taken.strangers.is_empty() {
+            self.warn(Full::All);
             return Err(Full::All);
         }
         if connection_rate.is_some_and(|rate| !taken.rate.take(rate, self.limits.now())) {
@@ -171,7 +192,7 @@ impl Admission {
         if is_full || taken.strangers.len() >= strangers_max {
             taken.turn_out_the_first();
         }
-        taken.all += 1;
+        taken.apart += 1;
         Ok(connections_max.map_or(Standing::Inside, |_| Standing::Stranger(taken.stranger())))
     }
 
@@ -200,8 +221,14 @@ impl Admission {
         }
     }
 
-    /// Says once what may be a proxy in front that is not known as one.
+    /// Says once what the operator may change: what may be a proxy in front that is not known as one, and that there are no more.
     fn warn(&self, full: Full) {
+        if full == Full::All && !self.has_warned_of_all.swap(true, Relaxed) {
+            tracing::warn!(
+                "there are as many connections as limits.connection_limit lets there be, which is what `ulimit -n` has room for \
+                 unless it is set; who comes is answered 503"
+            );
+        }
         if matches!(full, Full::Address | Full::AddressRate) && !self.has_warned.swap(true, Relaxed) {
             tracing::warn!(
                 "an address has as many connections as limits.address_connection_limit and \
@@ -255,7 +282,7 @@ impl Taken {
     fn turn_out_the_first(&mut self) {
         if let Some((_, first)) = self.strangers.pop_first() {
             first.notify_one();
-            self.all -= 1;
+            self.apart -= 1;
         }
     }
 }
@@ -263,23 +290,37 @@ impl Taken {
 impl Pass {
     /// Takes its place among all.
     pub(crate) fn enter(self) -> Result<Pass, Full> {
-        if let Some(place) = &self.0 {
-            *place.standing.borrow_mut() = place.admission.take()?;
-        }
+        self.apart(|place| {
+            let standing = place.admission.take()?;
+            *place.standing.lock() = standing;
+            Ok(())
+        })
+        .transpose()?;
         Ok(self)
+    }
+
+    fn apart<T>(&self, what: impl FnOnce(&Apart) -> T) -> Option<T> {
+        let place = self.0.take();
+        let told = match place.as_deref() {
+            Some(Place::Apart(place)) => Some(what(place)),
+            Some(Place::Inside) | None => None,
+        };
+        self.0.set(place);
+        told
     }
 
     /// Where its holder comes from, if that is counted.
     pub(crate) fn address(&self) -> Option<Ipv6Addr> {
-        self.0.as_ref()?.address
+        self.apart(|place| place.address).flatten()
     }
 
     /// Returns when the holder has to make room. Not once they have signed in.
     pub(crate) fn turned_out(&self) -> impl Future<Output = ()> + use<> {
-        let stranger = self.0.as_ref().and_then(|place| match &*place.standing.borrow() {
+        let stranger = self.apart(|place| match &*place.standing.lock() {
             Standing::Stranger(stranger) => Some(stranger.turned_out.clone()),
             Standing::Outside | Standing::Inside => None,
         });
+        let stranger = stranger.flatten();
         async move {
             match stranger {
                 Some(turned_out) => turned_out.notified().await,
@@ -290,37 +331,50 @@ impl Pass {
 
     /// The holder is known from now on.
     pub(crate) fn signed_in(&self) {
-        if let Some(place) = &self.0 {
-            place.leave_strangers(&mut place.admission.taken.lock());
+        if let Some(inside) = self.apart(Apart::signed_in).flatten() {
+            self.0.set(Some(inside));
         }
     }
 
     /// Whether its holder has to make room, and nobody has to wait for it.
     pub(crate) fn is_turned_out(&self) -> bool {
-        let Some(place) = &self.0 else { return false };
-        match &*place.standing.borrow() {
-            Standing::Stranger(stranger) => {
-                !place.admission.taken.lock().strangers.contains_key(&stranger.number)
+        let is_turned_out = self.apart(|place| {
+            let taken = place.admission.taken.lock();
+            match &*place.standing.lock() {
+                Standing::Stranger(stranger) => !taken.strangers.contains_key(&stranger.number),
+                Standing::Outside | Standing::Inside => false,
             }
-            Standing::Outside | Standing::Inside => false,
-        }
+        });
+        is_turned_out.unwrap_or(false)
     }
 
     /// The holder has come with a bad token.
     pub(crate) fn refused(&self) {
-        let Some((place, address)) = self.0.as_ref().zip(self.address()) else { return };
-        let Admission { limits, rates, .. } = &*place.admission;
-        if let Some(rate) = limits.address_refusal_rate {
-            // Whether it was too much is asked when the next one comes.
-            let _ = rates.spend(Whose::Refusals(address), rate, limits.now());
-        }
+        self.apart(|place| {
+            let Admission { limits, rates, .. } = &*place.admission;
+            if let Some((address, rate)) = place.address.zip(limits.address_refusal_rate) {
+                // Whether it was too much is asked when the next one comes.
+                let _ = rates.spend(Whose::Refusals(address), rate, limits.now());
+            }
+        });
     }
 }
 
-impl Place {
+impl Apart {
+    /// The holder is known; the place that is enough from now on, if there is one.
+    fn signed_in(&self) -> Option<Arc<Place>> {
+        let mut taken = self.admission.taken.lock();
+        if !self.leave_strangers(&mut taken) || self.address.is_some() {
+            return None;
+        }
+        taken.apart -= 1;
+        *self.standing.lock() = Standing::Outside;
+        Some(self.admission.inside.clone())
+    }
+
     /// Whether it counts among all: it does not once it was a stranger's who had to make room.
     fn leave_strangers(&self, taken: &mut Taken) -> bool {
-        let mut standing = self.standing.borrow_mut();
+        let mut standing = self.standing.lock();
         match &*standing {
             Standing::Inside => true,
             Standing::Stranger(Stranger { number, .. }) if taken.strangers.remove(number).is_some() => {
@@ -332,11 +386,11 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Apart {
     fn drop(&mut self) {
         let mut taken = self.admission.taken.lock();
         if self.leave_strangers(&mut taken) {
-            taken.all -= 1;
+            taken.apart -= 1;
         }
         let Some(address) = self.address else { return };
         if let Some(count) = taken.by_address.get_mut(&address) {
@@ -380,7 +434,7 @@ mod tests {
 
     #[test]
     fn a_place_is_had_again_when_somebody_has_gone() {
-        let admission = admission(|settings| settings.connection_limit = 2);
+        let admission = admission(|settings| settings.connection_limit = Some(2));
         let first = enter(&admission, "10.0.0.1", "").ok().unwrap();
         let second = enter(&admission, "10.0.0.1", "").ok().unwrap();
         [&first, &second].iter().for_each(|pass| pass.signed_in());
@@ -392,7 +446,7 @@ mod tests {
     #[test]
     fn strangers_have_a_share_and_who_came_first_makes_room() {
         let admission = admission(|settings| {
-            settings.connection_limit = 4;
+            settings.connection_limit = Some(4);
             settings.stranger_limit = 2;
         });
         let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
@@ -420,13 +474,34 @@ mod tests {
         assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All), "they did not count any more");
         drop((known, fourth));
         assert_eq!(admission.taken.lock().strangers.len(), 0);
-        assert_eq!(admission.taken.lock().all, 0);
+        assert_eq!(admission.all(&admission.taken.lock()), 0);
+    }
+
+    #[test]
+    fn who_has_signed_in_and_counts_for_no_address_has_no_place_of_its_own() {
+        let admission = admission(|settings| settings.address_connection_limit = 9);
+        let [here, there] = ["127.0.0.1", "10.0.0.1"].map(|from| enter(&admission, from, "").ok().unwrap());
+        [&here, &there].iter().for_each(|pass| pass.signed_in());
+        let shares = |pass: &Pass| {
+            let place = pass.0.take();
+            let shares = place.as_ref().is_some_and(|place| Arc::ptr_eq(place, &admission.inside));
+            pass.0.set(place);
+            shares
+        };
+        assert!(shares(&here) && !shares(&there));
+        assert_eq!(admission.all(&admission.taken.lock()), 2);
+        // Once more changes nothing.
+        [&here, &there].iter().for_each(|pass| pass.signed_in());
+        assert_eq!(admission.all(&admission.taken.lock()), 2);
+        drop((here, there));
+        assert_eq!(admission.all(&admission.taken.lock()), 0);
+        assert_eq!(size_of::<Pass>(), size_of::<usize>());
     }
 
     #[test]
     fn strangers_never_take_what_is_for_others() {
         let admission = admission(|settings| {
-            settings.connection_limit = 100;
+            settings.connection_limit = Some(100);
             settings.stranger_limit = 10;
         });
         let mut all: Vec<_> = (0..50).map(|_| enter(&admission, "10.0.0.1", "").ok().unwrap()).collect();

@@ -142,6 +142,19 @@ impl Gateway {
             grace,
         } = options;
         let address = listener.address();
+        let listener = match limits.sockets_max {
+            Some(most) => listener.with_at_most(most),
+            None => listener,
+        };
+        if limits
+            .sockets_max
+            .zip(limits.connections_max)
+            .is_some_and(|(sockets, sessions)| sessions > sockets)
+        {
+            tracing::warn!(
+                "this process may not have as many files open as limits.connection_limit says: raise `ulimit -n`"
+            );
+        }
         let ears = events::Ears::default();
         let named: Arc<OnceLock<Arc<Nodes>>> = Arc::default();
         let events = events::Handler {
@@ -208,11 +221,11 @@ impl Gateway {
             router,
             admission: Admission::new(limits.clone()),
             waiting: Waiting::new(limits.waiting_bytes_max, cores),
+            arrivals: Arrivals::new(limits.strangers_max),
             limits,
             draining: draining.clone(),
             metrics: counted.clone(),
             calls,
-            arrivals: Arrivals::new(),
             emulations: Semaphore::new(EMULATIONS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
         };

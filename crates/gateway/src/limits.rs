@@ -2,6 +2,7 @@
 
 mod bucket;
 mod buckets;
+mod files;
 mod memory;
 mod network;
 mod settings;
@@ -21,6 +22,13 @@ pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 
 /// Connections from one address, unless set otherwise: more than one household or office has, fewer than fill a server.
 pub const ADDRESS_CONNECTIONS_MAX: u32 = 100;
+
+/// Which part of the files that the process may have open is left to others than sessions, and how many at most: to the log, the
+/// broker and peers, the ports of their own ([`API_CONNECTIONS_MAX`]), requests to other servers, and to those who ask for a session
+/// and hear that there is none. Connections of any kind to the clients' port leave half of it.
+pub const OTHER_FILES_SHARE: usize = 4;
+/// See [`OTHER_FILES_SHARE`].
+pub const OTHER_FILES_MAX: usize = 2 * API_CONNECTIONS_MAX;
 
 /// New connections from one address in a second, unless set otherwise.
 pub const ADDRESS_CONNECTIONS: u32 = 200;
@@ -94,6 +102,15 @@ pub const CHANNEL_BYTES_MAX: usize = 255;
 /// How long offset and epoch of a channel with history outlive its last use, where its namespace says nothing: longer than
 /// most clients stay away.
 pub const HISTORY_META_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Publications of a user in a namespace in a second, unless set otherwise, and how many at once: more than people write.
+pub const PUBLICATIONS: u32 = 20;
+/// See [`PUBLICATIONS`].
+pub const PUBLICATIONS_AT_ONCE: u32 = 50;
+
+/// Subscriptions of a user in a namespace in a second, unless set otherwise. At once as many as a connection may have channels: an
+/// SDK that comes back asks for all of them.
+pub const SUBSCRIPTIONS: u32 = 50;
 
 /// Channels of one client, unless set otherwise.
 pub const CHANNELS_MAX: usize = 128;

@@ -156,7 +156,7 @@ fn has_so_many_connections(one: &Gateway) {
 fn a_server_has_so_many_connections_and_says_so_before_it_is_one() {
     let harbour = Harbour::open();
     let one = harbour.gateway_with("one", |options| {
-        options.limits = Settings { connection_limit: 2, ..Settings::default() }.try_into().unwrap();
+        options.limits = Settings { connection_limit: Some(2), ..Settings::default() }.try_into().unwrap();
         options.metrics = metrics_apart();
     });
     eventually("the one that has looked is gone", || get(one.address(), "/health", "").ends_with("{}"));
@@ -348,7 +348,7 @@ fn bad_tokens_keep_an_address_out_before_it_is_a_connection() {
 fn strangers_make_room_for_those_who_sign_in() {
     let harbour = Harbour::open();
     let one = limited(&harbour, |settings| {
-        settings.connection_limit = 8;
+        settings.connection_limit = Some(8);
         settings.stranger_limit = 4;
     });
     eventually("whoever has looked is gone", || get(one.address(), "/ready", "").ends_with("{}"));

@@ -14,6 +14,7 @@ mod cli;
 mod cores;
 mod demo;
 mod doctor;
+mod files;
 mod host;
 mod listen;
 mod logging;

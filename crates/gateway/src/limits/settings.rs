@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
-    MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, Rate, STRANGERS_MIN, STRANGERS_SHARE,
-    WAITING_BYTES_MIN, WAITING_SHARE, WRITE_TIMEOUT, memory,
+    MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, OTHER_FILES_MAX, OTHER_FILES_SHARE, Rate,
+    STRANGERS_MIN, STRANGERS_SHARE, WAITING_BYTES_MIN, WAITING_SHARE, WRITE_TIMEOUT, files, memory,
 };
 use crate::duration;
 
@@ -42,8 +42,8 @@ pub struct Settings {
     pub error_limit: u32,
     /// Connections of one user at this server.
     pub user_connection_limit: usize,
-    /// Connections at this server.
-    pub connection_limit: usize,
+    /// Connections at this server [default: what the process may have open, less a quarter of it and 2048 at most].
+    pub connection_limit: Option<usize>,
     /// Of those, the ones that have not signed in [default: a tenth of them, 16 at least].
     pub stranger_limit: usize,
     /// New connections at this server in a second.
@@ -76,7 +76,7 @@ impl Default for Settings {
             address_command_rate_burst: 0,
             error_limit: 0,
             user_connection_limit: 0,
-            connection_limit: 0,
+            connection_limit: None,
             stranger_limit: 0,
             connection_rate_limit: 0,
             address_connection_limit: ADDRESS_CONNECTIONS_MAX,
@@ -116,7 +116,7 @@ pub enum BadSettings {
     #[error("{0}_burst is without {0}_limit: set both")]
     Burst(&'static str),
     /// Of no number there is no share.
-    #[error("stranger_limit is without connection_limit, or larger: set both, and connection_limit to more")]
+    #[error("stranger_limit is without connection_limit, or larger: set connection_limit to more")]
     Strangers,
     /// Less than what one client may have waiting: the quick would be cut off with the slow.
     #[error("waiting_size_limit is 4 MiB (4194304) at least: what waits for a few clients fits into that")]
@@ -139,6 +139,8 @@ pub struct Limits {
     pub(crate) error_rate: Option<Rate>,
     pub(crate) user_connections_max: Option<usize>,
     pub(crate) connections_max: Option<usize>,
+    /// Connections of any kind, whatever is set: the process has more to open.
+    pub(crate) sockets_max: Option<usize>,
     /// There if there is a limit of connections.
     pub(crate) strangers_max: Option<usize>,
     pub(crate) connection_rate: Option<Rate>,
@@ -183,6 +185,21 @@ fn waiting_share(memory_bytes: u64) -> usize {
     usize::try_from(memory_bytes / WAITING_SHARE).unwrap_or(usize::MAX).max(WAITING_BYTES_MIN)
 }
 
+/// How many of so many files are left to others than sessions.
+fn other_files(files: usize) -> usize {
+    (files / OTHER_FILES_SHARE).min(OTHER_FILES_MAX)
+}
+
+/// How many sessions there may be, where the process may have so many files open.
+fn sessions(files: usize) -> usize {
+    (files - other_files(files)).max(1)
+}
+
+/// And how many connections, with those that are none.
+fn sockets(files: usize) -> usize {
+    (files - other_files(files) / 2).max(1)
+}
+
 impl TryFrom<Settings> for Limits {
     type Error = BadSettings;
 
@@ -207,11 +224,14 @@ impl TryFrom<Settings> for Limits {
             return Err(BadSettings::Write);
         }
         let rate = |name, limit, burst| Rate::a_second(limit, burst).map_err(|_| BadSettings::Burst(name));
-        let (all, strangers) = (settings.connection_limit, settings.stranger_limit);
-        if strangers > all {
+        let strangers = settings.stranger_limit;
+        if settings.connection_limit.is_some_and(|all| strangers > all) {
             return Err(BadSettings::Strangers);
         }
-        let strangers = if strangers == 0 { (all / STRANGERS_SHARE).max(STRANGERS_MIN) } else { strangers };
+        let files = files::usable();
+        let all = settings.connection_limit.or(files.map(sessions)).filter(|&max| max > 0);
+        let share =
+            |all: usize| if strangers == 0 { (all / STRANGERS_SHARE).max(STRANGERS_MIN) } else { strangers };
         let some = |count: u32| (count > 0).then_some(count);
         let proxies = settings.trusted_proxies.iter().map(|text| text.parse());
         Ok(Limits {
@@ -232,8 +252,9 @@ impl TryFrom<Settings> for Limits {
             )?,
             error_rate: some(settings.error_limit).map(|count| Rate::new(count, MINUTE, count)),
             user_connections_max: Some(settings.user_connection_limit).filter(|&max| max > 0),
-            connections_max: Some(all).filter(|&max| max > 0),
-            strangers_max: (all > 0).then_some(strangers.min(all)),
+            connections_max: all,
+            sockets_max: files.map(sockets),
+            strangers_max: all.map(|all| share(all).min(all)),
             connection_rate: some(settings.connection_rate_limit)
                 .map(|count| Rate::new(count, SECOND, count)),
             address_connections_max: some(settings.address_connection_limit),
@@ -269,8 +290,7 @@ mod tests {
         assert_eq!(limits.write_timeout, Duration::from_secs(10));
         assert_eq!((limits.command_rate, limits.error_rate, limits.connection_rate), (None, None, None));
         assert_eq!((limits.user_command_rate, limits.address_command_rate), (None, None));
-        assert_eq!((limits.user_connections_max, limits.connections_max), (None, None));
-        assert_eq!(limits.strangers_max, None);
+        assert_eq!(limits.user_connections_max, None);
     }
 
     #[test]
@@ -296,8 +316,24 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_as_the_process_may_have_open_unless_it_is_said_otherwise() {
+        let limits = |value| Limits::try_from(read(value).unwrap()).unwrap();
+        assert_eq!(limits(json!({})).connections_max, files::usable().map(sessions));
+        assert_eq!(limits(json!({})).sockets_max, files::usable().map(sockets));
+        assert_eq!(limits(json!({"connection_limit": 7})).connections_max, Some(7));
+        let none = limits(json!({"connection_limit": 0}));
+        assert_eq!((none.connections_max, none.strangers_max), (None, None));
+        assert_eq!((sessions(1_024), sockets(1_024)), (768, 896));
+        assert_eq!((sessions(20_000), sockets(20_000)), (17_952, 18_976));
+        assert_eq!((sessions(0), sockets(0)), (1, 1));
+    }
+
+    #[test]
     fn strangers_have_a_tenth() {
         let strangers = |value| Limits::try_from(read(value).unwrap()).unwrap().strangers_max;
+        let share = |files| (sessions(files) / STRANGERS_SHARE).max(STRANGERS_MIN);
+        assert_eq!(strangers(json!({})), files::usable().map(share));
+        assert_eq!(strangers(json!({"stranger_limit": 3})), files::usable().map(|_| 3));
         assert_eq!(strangers(json!({"connection_limit": 10_000})), Some(1_000));
         assert_eq!(strangers(json!({"connection_limit": 50})), Some(16));
         assert_eq!(strangers(json!({"connection_limit": 5})), Some(5));
@@ -316,7 +352,8 @@ mod tests {
             (json!({"command_rate_burst": 5}), "command_rate_burst is without command_rate_limit"),
             (json!({"user_command_rate_burst": 5}), "user_command_rate_burst is without"),
             (json!({"address_command_rate_burst": 5}), "address_command_rate_burst is without"),
-            (json!({"stranger_limit": 5}), "stranger_limit is without"),
+            (json!({"stranger_limit": 5, "connection_limit": 0}), "stranger_limit is without"),
+            (json!({"stranger_limit": 5, "connection_limit": 4}), "stranger_limit is without"),
             (json!({"waiting_size_limit": 4_194_303}), "waiting_size_limit is 4 MiB"),
             (json!({"trusted_proxies": ["a.example"]}), "trusted_proxies has"),
             (json!({"command_rate": 5}), "unknown field"),

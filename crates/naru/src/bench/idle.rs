@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use super::{
     connect::Connector,
-    files,
     frame::shown,
     live::Live,
     nats,
@@ -21,6 +20,7 @@ use super::{
     table::{self, Table},
     target::Target,
 };
+use crate::files;
 
 /// How often progress is shown, in connections.
 const SHOWN_EVERY: u32 = 500;

@@ -9,7 +9,6 @@
 mod answers;
 mod connect;
 mod dialog;
-mod files;
 mod frame;
 mod gateway;
 mod holder;

@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 
 use super::{
     connect::Connector,
-    files,
     frame::Frame,
     live::{self, Live},
     metronome::Metronome,
@@ -24,6 +23,7 @@ use super::{
     report::{Report, Used, Window},
     worker::{SubscriberSocket, Worker, latencies},
 };
+use crate::files;
 
 /// How long the last answers and deliveries may take, once nothing new is published.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);

@@ -26,7 +26,7 @@ use naru_ledger::Server;
 
 use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
-    listen, logging, pages,
+    files, listen, logging, pages,
     printed::say,
     remote, secret, signals,
     tls_client::{self, Trust},
@@ -149,6 +149,8 @@ pub(crate) fn run(options: &Options, logging: &logging::Options) -> anyhow::Resu
         say!("{}", config::EXAMPLE.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    // Before the limits are read, which go by it.
+    files::raise();
     let settings = Settings::of(options, config::load(options.config.as_deref())?)?;
     let checked = Checked::of(&settings)?;
     if options.check_config {

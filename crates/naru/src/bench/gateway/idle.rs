@@ -23,11 +23,13 @@ use super::{
     server::{Opened, Servers},
     tongue::{Heard, Tongue},
 };
-use crate::bench::{
+use crate::{
+    bench::{
+        live::Live,
+        options::seconds,
+        table::{self, Table},
+    },
     files,
-    live::Live,
-    options::seconds,
-    table::{self, Table},
 };
 
 /// How often progress is shown, in connections.

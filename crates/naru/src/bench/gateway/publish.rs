@@ -7,14 +7,16 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{meter::Meter, options::Load, payload::Payload, place::Place, server::Doors, worker::Worker};
-use crate::bench::{
+use crate::{
+    bench::{
+        live::Live,
+        progress::{Phase, Progress},
+        run::Threads,
+        server_use::Done,
+        table::{self, Table},
+        traffic::Traffic,
+    },
     files,
-    live::Live,
-    progress::{Phase, Progress},
-    run::Threads,
-    server_use::Done,
-    table::{self, Table},
-    traffic::Traffic,
 };
 
 /// What was measured. The names are those of the JSON output; units are in the names.

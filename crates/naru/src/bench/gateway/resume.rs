@@ -33,15 +33,17 @@ use super::{
     server::{CONNECT_ID, Doors, ENTRY_ID, FIRST_ID, upgraded},
     tongue::{Granted, Heard, Position, Tongue},
 };
-use crate::bench::{
+use crate::{
+    bench::{
+        frame::Stamp,
+        live::Live,
+        options::seconds,
+        progress::Phase,
+        report::Latency,
+        table::{self, Table},
+        worker::latencies,
+    },
     files,
-    frame::Stamp,
-    live::Live,
-    options::seconds,
-    progress::Phase,
-    report::Latency,
-    table::{self, Table},
-    worker::latencies,
 };
 
 /// What one of them may take to come back; over it the run fails.

@@ -10,10 +10,9 @@ use super::{
 };
 use crate::{
     bench::{
-        connect::Connector, dialog::Dialog, files, options::seconds, process::Process, protocol::Protocol,
-        target,
+        connect::Connector, dialog::Dialog, options::seconds, process::Process, protocol::Protocol, target,
     },
-    host,
+    files, host,
 };
 
 /// The server to load, and how to report.

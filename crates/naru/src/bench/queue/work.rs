@@ -15,7 +15,10 @@ use super::{
     streams::Streams,
     worker::{Delivered, GROUP, Worker},
 };
-use crate::bench::{dialog::Dialog, files, live::Live, redis, report::Latency, table::Table};
+use crate::{
+    bench::{dialog::Dialog, live::Live, redis, report::Latency, table::Table},
+    files,
+};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Options {
