@@ -85,6 +85,12 @@ impl Refused {
         Refused { code: Code::TooManyRequests, message: "too many come at once, try again".into() }
     }
 
+    /// It comes faster than this option of a namespace lets it: who writes the client sees which one that is.
+    pub(crate) fn faster_than(option: &str) -> Refused {
+        let message = format!("too many requests: over the namespace's {option}");
+        Refused { code: Code::TooManyRequests, message: message.into() }
+    }
+
     /// Something that it takes cannot be had right now.
     pub(crate) fn later() -> Refused {
         Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }

@@ -307,6 +307,69 @@ fn in_a_namespace_there_is_a_rate_for_each_user_and_one_for_all() {
     assert!((2..=at_most(2, begun)).contains(&subscribed), "{subscribed}");
 }
 
+#[test]
+fn unless_it_is_said_otherwise_a_user_publishes_and_subscribes_as_fast_as_people_do() {
+    let harbour = Harbour::open();
+    let settings = json!({"namespaces": [
+        {"name": "usual", "allow_subscribe_for_client": true, "allow_publish_for_client": true},
+        {"name": "bursts", "allow_publish_for_client": true, "publish_rate_burst": 5},
+        {"name": "any", "allow_subscribe_for_client": true, "allow_publish_for_client": true,
+         "publish_rate_limit": 0, "subscribe_rate_limit": 0},
+    ]});
+    let settings: naru_gateway::namespaces::Settings = serde_json::from_value(settings).unwrap();
+    let one = harbour.gateway_with("one", |options| options.namespaces = settings.into());
+    let mut clients: Vec<_> =
+        ["alice", "alice", "bob"].iter().map(|user| Client::connect(one.address(), user)).collect();
+    // All at once, for so many as there may be at once come back within seconds: how many were done, and how the others were refused.
+    let ask_all = |client: &mut Client, method: &str, requests: Vec<serde_json::Value>| {
+        let count = requests.len();
+        let all: Vec<_> =
+            requests.into_iter().map(|it| json!({"id": client.next_id(), method: it}).to_string()).collect();
+        for some in all.chunks(32) {
+            client.raw(some.join("\n"));
+        }
+        let errors: Vec<_> =
+            (0..count).map(|_| client.next()["error"].clone()).filter(|it| !it.is_null()).collect();
+        for error in &errors {
+            assert_eq!((&error["code"], &error["temporary"]), (&json!(111), &json!(true)), "{error}");
+        }
+        (count - errors.len(), errors)
+    };
+    let publications = |channel: &str, count| vec![json!({"channel": channel, "data": {}}); count];
+    let subscriptions = |prefix: &str, count| {
+        (0..count).map(|nth| json!({"channel": format!("{prefix}{nth}")})).collect::<Vec<_>>()
+    };
+    // Of so many at once, and so many in each second since then.
+    let at_most = |burst: usize, a_second: f64, begun: Instant| {
+        burst + (a_second * begun.elapsed().as_secs_f64()) as usize + 1
+    };
+
+    let begun = Instant::now();
+    let (done, errors) = ask_all(&mut clients[0], "publish", publications("usual:a", 200));
+    assert!((50..=at_most(50, 20.0, begun)).contains(&done), "{done}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("publish_rate_limit"), "{}", errors[0]);
+    let more = ask_all(&mut clients[1], "publish", publications("usual:b", 200)).0;
+    assert!(done + more <= at_most(50, 20.0, begun), "{done} and {more}: she had hers");
+    assert_eq!(ask_all(&mut clients[2], "publish", publications("usual:a", 50)).0, 50, "of another user");
+    let begun = Instant::now();
+    let done = ask_all(&mut clients[2], "publish", publications("bursts:a", 60)).0;
+    assert!((5..=at_most(5, 20.0, begun)).contains(&done), "{done}");
+    assert_eq!(ask_all(&mut clients[2], "publish", publications("any:a", 200)).0, 200);
+
+    // An SDK that comes back asks for all its channels at once.
+    let begun = Instant::now();
+    assert_eq!(ask_all(&mut clients[0], "subscribe", subscriptions("usual:", 128)).0, 128);
+    let mut done = 128;
+    eventually("who subscribes faster is refused", || {
+        let mut more = Client::connect(one.address(), "alice");
+        let (some, errors) = ask_all(&mut more, "subscribe", subscriptions("usual:", 128));
+        done += some;
+        errors.first().is_some_and(|it| it["message"].as_str().unwrap().contains("subscribe_rate_limit"))
+    });
+    assert!(done <= at_most(128, 50.0, begun), "{done}");
+    assert_eq!(ask_all(&mut clients[2], "subscribe", subscriptions("any:", 128)).0, 128);
+}
+
 /// Without what browsers want of an answer to another origin, a page sees no status.
 fn assert_refused_visibly(address: SocketAddr, headers: &str, status: u16) {
     let origin = "https://app.example";

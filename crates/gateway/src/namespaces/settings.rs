@@ -14,7 +14,10 @@ use crate::{
     channels::is_reserved_namespace,
     codes::Refused,
     duration,
-    limits::{BurstOfNothing, CHANNEL_BYTES_MAX, HISTORY_META_TTL, Rate},
+    limits::{
+        BurstOfNothing, CHANNEL_BYTES_MAX, HISTORY_META_TTL, PUBLICATIONS, PUBLICATIONS_AT_ONCE, Rate,
+        SUBSCRIPTIONS,
+    },
     proxy::OfChannels,
 };
 
@@ -81,9 +84,9 @@ pub struct Namespace {
     pub(crate) allow_presence_for_anonymous: bool,
     pub(crate) allow_user_limited_channels: bool,
     channel_regex: ChannelRegex,
-    publish_rate_limit: u32,
+    publish_rate_limit: Option<u32>,
     publish_rate_burst: u32,
-    subscribe_rate_limit: u32,
+    subscribe_rate_limit: Option<u32>,
     subscribe_rate_burst: u32,
     total_publish_rate_limit: u32,
     total_publish_rate_burst: u32,
@@ -179,9 +182,9 @@ impl Default for Namespace {
             allow_presence_for_anonymous: false,
             allow_user_limited_channels: false,
             channel_regex: ChannelRegex(None),
-            publish_rate_limit: 0,
+            publish_rate_limit: None,
             publish_rate_burst: 0,
-            subscribe_rate_limit: 0,
+            subscribe_rate_limit: None,
             subscribe_rate_burst: 0,
             total_publish_rate_limit: 0,
             total_publish_rate_burst: 0,
@@ -291,12 +294,13 @@ impl Namespace {
 
     /// How often one user may publish.
     pub(crate) fn publish_rate(&self) -> Option<Rate> {
-        rate(self.publish_rate_limit, self.publish_rate_burst)
+        usual(self.publish_rate_limit, self.publish_rate_burst, (PUBLICATIONS, PUBLICATIONS_AT_ONCE))
     }
 
-    /// How often one user may subscribe.
-    pub(crate) fn subscribe_rate(&self) -> Option<Rate> {
-        rate(self.subscribe_rate_limit, self.subscribe_rate_burst)
+    /// How often one user may subscribe, whose connections may have so many channels.
+    pub(crate) fn subscribe_rate(&self, channels_max: usize) -> Option<Rate> {
+        let at_once = u32::try_from(channels_max).unwrap_or(u32::MAX).max(SUBSCRIPTIONS);
+        usual(self.subscribe_rate_limit, self.subscribe_rate_burst, (SUBSCRIPTIONS, at_once))
     }
 
     /// How often all clients of a server together may publish.
@@ -428,8 +432,8 @@ impl Namespace {
                 .into());
         }
         for (option, limit, burst) in [
-            ("publish_rate", self.publish_rate_limit, self.publish_rate_burst),
-            ("subscribe_rate", self.subscribe_rate_limit, self.subscribe_rate_burst),
+            ("publish_rate", self.publish_rate_limit.unwrap_or(PUBLICATIONS), self.publish_rate_burst),
+            ("subscribe_rate", self.subscribe_rate_limit.unwrap_or(SUBSCRIPTIONS), self.subscribe_rate_burst),
             ("total_publish_rate", self.total_publish_rate_limit, self.total_publish_rate_burst),
         ] {
             if let Err(BurstOfNothing) = Rate::a_second(limit, burst) {
@@ -443,6 +447,14 @@ impl Namespace {
             return Err(format!("{proxy}_name without {proxy}_enabled: set {proxy}_enabled = true as well"));
         }
         Ok(())
+    }
+}
+
+/// As it is set; or so many in a second, and at once unless that is set.
+fn usual(limit: Option<u32>, burst: u32, (usual, at_once): (u32, u32)) -> Option<Rate> {
+    match limit {
+        Some(limit) => rate(limit, burst),
+        None => rate(usual, if burst == 0 { at_once } else { burst }),
     }
 }
 

@@ -44,7 +44,7 @@ impl Session {
     pub(super) fn spend_in(&self, namespace: &Namespace, doing: Doing) -> Result<(), Refused> {
         let (rate, all) = match doing {
             Doing::Publishing => (namespace.publish_rate(), namespace.total_publish_rate()),
-            Doing::Subscribing => (namespace.subscribe_rate(), None),
+            Doing::Subscribing => (namespace.subscribe_rate(self.shared().limits.channels_max), None),
         };
         let user = self.user_name();
         let client: String;
@@ -55,13 +55,17 @@ impl Session {
             user
         };
         let name = &*namespace.name;
-        let take = |whose, rate: Option<Rate>| {
+        let take = |whose, rate: Option<Rate>, option| {
             let (rates, limits) = (&self.shared().admission.rates, &self.shared().limits);
             let is_enough = rate.is_none_or(|rate| rates.take(whose, rate, limits.now()));
-            if is_enough { Ok(()) } else { Err(Refused::from(Code::TooManyRequests)) }
+            if is_enough { Ok(()) } else { Err(Refused::faster_than(option)) }
         };
-        take(Whose::In { namespace: name, doing, who }, rate)?;
-        take(Whose::Publishing(name), all)
+        let option = match doing {
+            Doing::Publishing => "publish_rate_limit",
+            Doing::Subscribing => "subscribe_rate_limit",
+        };
+        take(Whose::In { namespace: name, doing, who }, rate, option)?;
+        take(Whose::Publishing(name), all, "total_publish_rate_limit")
     }
 
     /// Counts an error that is the client's fault.
