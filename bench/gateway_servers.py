@@ -22,6 +22,16 @@ PEERS = ROOT / "bench/peers"
 LIVE, KEPT = "public", "kept"
 KEPT_MESSAGES, KEPT_TIME = 1_000, "1h"
 
+# Load generators publish faster than people, whose rates are bounded by default.
+NARU_SETTINGS = f"""
+[[channel.namespaces]]
+name = "{LIVE}"
+allow_subscribe_for_client = true
+allow_publish_for_client = true
+publish_rate_limit = 0
+subscribe_rate_limit = 0
+"""
+
 REDIS = ["redis-server", "--bind", "127.0.0.1", "--save", ""]
 
 
@@ -87,7 +97,9 @@ class Naru(Peer):
         secret = secrets.token_hex(32)
         running.told = ["--token-secret", secret]
         cores = ["--cores", str(self.cores)] if self.cores else []
-        base = [self.binary, "serve", "--token-secret", secret, *cores]
+        settings = Path(running.folder, "naru.toml")
+        settings.write_text(NARU_SETTINGS, encoding="utf-8")
+        base = [self.binary, "serve", "--config", str(settings), "--token-secret", secret, *cores]
         if wanted == "two":
             broker = free_port()
             data = str(Path(running.folder, "data"))

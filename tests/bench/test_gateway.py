@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.bench import SMALL, run
-from harness.naru import BINARY, SECRET
+from harness.naru import BINARY, PUBLIC_WITHOUT_RATES, SECRET
 from harness.waiting import PATIENCE
 
 QUICK = ["--seconds", "0.5", "--warm-up", "0.1"]
@@ -14,8 +14,15 @@ LONE = ["--subscribers", 7, "--publishers", 1, "--in-flight", 1]
 
 
 @pytest.fixture
-def server(naru, broker):
-    return naru.joined_server(broker)
+def config(tmp_path):
+    path = tmp_path / "naru.toml"
+    path.write_text(PUBLIC_WITHOUT_RATES)
+    return ["--config", path]
+
+
+@pytest.fixture
+def server(naru, broker, config):
+    return naru.joined_server(broker, *config)
 
 
 def at(*servers):
@@ -46,8 +53,8 @@ def test_a_report_is_a_table_for_people(naru, server):
     assert done.stderr == "" and "latency p99" in done.stdout and "server CPU" not in done.stdout
 
 
-def test_messages_cross_from_one_server_to_another(naru, broker, server):
-    second = naru.joined_server(broker, name="second")
+def test_messages_cross_from_one_server_to_another(naru, broker, server, config):
+    second = naru.joined_server(broker, *config, name="second")
     for to in ("channels", "people"):
         load = [*QUICK, *FEW, "--to", to, "--json"]
         done = naru.run("bench", "gateway", "publish", *at(server, second), *load)

@@ -13,6 +13,15 @@ BINARY = Path(os.environ.get("NARU_BIN", ROOT / "target/release/naru")).resolve(
 
 SECRET = "a secret of the tests, long enough to sign with"
 
+# For who publishes faster than people do, which is bounded by default.
+PUBLIC_WITHOUT_RATES = """
+[[channel.namespaces]]
+name = "public"
+allow_subscribe_for_client = true
+allow_publish_for_client = true
+publish_rate_limit = 0
+"""
+
 # Of the server API.
 API_KEY = "test-api-key"
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from harness.naru import PUBLIC_WITHOUT_RATES
 from harness.resp import Wire
 from harness.sdk import Refused
 from harness.waiting import PATIENCE, eventually
@@ -112,7 +113,11 @@ def test_channels_that_are_not_open_are_refused(broker, servers, people, channel
     assert not alice.seen("disconnected")
 
 
-def test_a_large_stream_arrives_whole_and_in_order(servers, people):
+def test_a_large_stream_arrives_whole_and_in_order(brokers, broker, people, tmp_path):
+    # Faster than people write.
+    config = tmp_path / "naru.toml"
+    config.write_text(PUBLIC_WITHOUT_RATES)
+    servers = brokers.servers(broker, ["server-1", "server-2"], ["--config", config])
     alice, bob = people("alice", servers[0]), people("bob", servers[1])
     bob.call("subscribe", channel="public:news")
     for number in range(200):

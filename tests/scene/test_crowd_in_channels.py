@@ -21,6 +21,7 @@ NAMESPACE = """
 name = "one"
 allow_subscribe_for_client = true
 allow_publish_for_client = true
+publish_rate_limit = 0
 history_size = 100
 history_ttl = "1h"
 force_recovery = true

@@ -29,6 +29,7 @@ FEED = """
 name = "feed"
 allow_subscribe_for_client = true
 allow_publish_for_client = true
+publish_rate_limit = 0
 history_size = 10000
 history_ttl = "1h"
 force_recovery = true

@@ -4,6 +4,7 @@ import pytest
 
 from harness.raw_stream import RawStream
 from harness.cut import Way
+from harness.naru import PUBLIC_WITHOUT_RATES
 from harness.waiting import eventually
 
 HOWS = {
@@ -96,7 +97,12 @@ def test_a_server_that_is_killed_is_left_for_another(servers, people, how):
 
 
 @pytest.mark.parametrize("transport", ["http_stream", "sse"])
-def test_a_reader_that_does_not_read_costs_a_little_memory_and_is_cut_off(naru, servers, people, transport):
+def test_a_reader_that_does_not_read_costs_a_little_memory_and_is_cut_off(
+    naru, brokers, broker, people, tmp_path, transport
+):
+    config = tmp_path / "naru.toml"
+    config.write_text(PUBLIC_WITHOUT_RATES)
+    servers = brokers.servers(broker, ["server-1", "server-2"], ["--config", config])
     alice, carol = people("alice", servers[0]), people("carol", servers[1])
     carol.call("subscribe", channel="public:news")
     # One for live publications, and one whose inbox waits for it.

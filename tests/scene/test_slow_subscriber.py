@@ -34,11 +34,13 @@ write_timeout = "1m"
 [channel.without_namespace]
 allow_subscribe_for_client = true
 allow_publish_for_client = true
+publish_rate_limit = 0
 
 [[channel.namespaces]]
 name = "kept"
 allow_subscribe_for_client = true
 allow_publish_for_client = true
+publish_rate_limit = 0
 history_size = 300
 history_ttl = "1h"
 force_recovery = true
@@ -47,6 +49,7 @@ force_recovery = true
 name = "few"
 allow_subscribe_for_client = true
 allow_publish_for_client = true
+publish_rate_limit = 0
 history_size = 10
 history_ttl = "1h"
 force_recovery = true
