@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use ahash::RandomState;
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 
 use crate::{
     codes::Disconnect,
-    limits::{Bucket, Buckets, Limits, Whose, place},
+    limits::{Bucket, Buckets, Limits, STRANGER_PATIENCE, Whose, place},
 };
 
 /// The places for sessions.
@@ -46,10 +47,16 @@ struct Taken {
     /// Those who count among all and have places of their own.
     apart: usize,
     by_address: HashMap<Ipv6Addr, u32, RandomState>,
-    /// In the order in which they came, with what sends them away.
-    strangers: BTreeMap<u64, Arc<Notify>>,
+    /// In the order in which they came.
+    strangers: BTreeMap<u64, Waiting>,
     came: u64,
     rate: Bucket,
+}
+
+/// When a stranger came, and what sends it away.
+struct Waiting {
+    since: Duration,
+    turned_out: Arc<Notify>,
 }
 
 /// A session's place, given back when dropped. A pointer: each session has one.
@@ -193,7 +200,20 @@ impl Admission {
             taken.turn_out_the_first();
         }
         taken.apart += 1;
-        Ok(connections_max.map_or(Standing::Inside, |_| Standing::Stranger(taken.stranger())))
+        Ok(connections_max
+            .map_or(Standing::Inside, |_| Standing::Stranger(taken.stranger(self.limits.now()))))
+    }
+
+    /// Whether somebody new can be let in for whom no stranger has to go who has just come. A few places are left for those who are on
+    /// their way already.
+    pub(crate) fn has_room(&self) -> bool {
+        let Some(max) = self.limits.strangers_max else { return true };
+        let taken = self.taken.lock();
+        if taken.strangers.len() < max - max / 8 {
+            return true;
+        }
+        let first = taken.strangers.first_key_value();
+        first.is_none_or(|(_, first)| self.limits.now().saturating_sub(first.since) >= STRANGER_PATIENCE)
     }
 
     /// Takes one of a user's connections, if that is limited.
@@ -271,17 +291,17 @@ impl Drop for OfUser {
 }
 
 impl Taken {
-    fn stranger(&mut self) -> Stranger {
+    fn stranger(&mut self, since: Duration) -> Stranger {
         self.came += 1;
         let turned_out = Arc::new(Notify::new());
-        self.strangers.insert(self.came, turned_out.clone());
+        self.strangers.insert(self.came, Waiting { since, turned_out: turned_out.clone() });
         Stranger { number: self.came, turned_out }
     }
 
     /// Who came first has had the most time to sign in. It goes at once, and does not count any more.
     fn turn_out_the_first(&mut self) {
         if let Some((_, first)) = self.strangers.pop_first() {
-            first.notify_one();
+            first.turned_out.notify_one();
             self.apart -= 1;
         }
     }
@@ -475,6 +495,23 @@ mod tests {
         drop((known, fourth));
         assert_eq!(admission.taken.lock().strangers.len(), 0);
         assert_eq!(admission.all(&admission.taken.lock()), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_have_their_time_before_others_are_let_in() {
+        let admission = admission(|settings| {
+            settings.connection_limit = Some(100);
+            settings.stranger_limit = 8;
+        });
+        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
+        let strangers: Vec<_> = (0..7).map(|_| come()).collect();
+        assert!(!admission.has_room());
+        strangers[0].signed_in();
+        assert!(admission.has_room());
+        let _another = come();
+        assert!(!admission.has_room());
+        tokio::time::advance(STRANGER_PATIENCE).await;
+        assert!(admission.has_room());
     }
 
     #[test]

@@ -16,22 +16,18 @@ use crate::limits::{ARRIVALS_MAX, EXPECTED_FOR, EXPECTED_MAX};
 /// longer. They are not told apart: whoever connects is taken for the one who was let in first.
 pub(crate) struct Arrivals {
     turns: Semaphore,
-    expected_max: usize,
     /// When each of the expected was let in.
     expected: Mutex<VecDeque<Instant>>,
 }
 
 impl Arrivals {
-    /// Where those who have not signed in are bounded, no more are expected than that: who is let in has some time then before somebody
-    /// else takes the place.
-    pub(crate) fn new(strangers_max: Option<usize>) -> Arrivals {
-        let expected_max = strangers_max.map_or(EXPECTED_MAX, |max| max.min(EXPECTED_MAX));
-        Arrivals { turns: Semaphore::new(ARRIVALS_MAX), expected_max, expected: Mutex::default() }
+    pub(crate) fn new() -> Arrivals {
+        Arrivals { turns: Semaphore::new(ARRIVALS_MAX), expected: Mutex::default() }
     }
 
     /// Whether somebody new may be let in.
     pub(crate) fn has_room(&self) -> bool {
-        self.turns.available_permits() > 0 && self.expected().len() < self.expected_max
+        self.turns.available_permits() > 0 && self.expected().len() < EXPECTED_MAX
     }
 
     /// Somebody was given a session.
@@ -67,7 +63,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_let_in_while_many_are_expected_and_who_does_not_connect_is_not_for_long() {
-        let arrivals = Arrivals::new(None);
+        let arrivals = Arrivals::new();
         come(&arrivals, EXPECTED_MAX - 1);
         assert!(arrivals.has_room());
         advance(EXPECTED_FOR / 2).await;
@@ -82,18 +78,9 @@ mod tests {
         assert_eq!(arrivals.expected().len(), 2, "who came later is expected still");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn no_more_are_expected_than_may_be_strangers() {
-        let arrivals = Arrivals::new(Some(3));
-        come(&arrivals, 3);
-        assert!(!arrivals.has_room());
-        advance(EXPECTED_FOR).await;
-        assert!(arrivals.has_room());
-    }
-
     #[tokio::test]
     async fn nobody_is_let_in_while_as_many_ask_the_broker_as_may() {
-        let arrivals = Arrivals::new(None);
+        let arrivals = Arrivals::new();
         let mut turns = Vec::new();
         for _ in 0..ARRIVALS_MAX {
             assert!(arrivals.has_room());

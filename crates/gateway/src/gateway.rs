@@ -221,7 +221,7 @@ impl Gateway {
             router,
             admission: Admission::new(limits.clone()),
             waiting: Waiting::new(limits.waiting_bytes_max, cores),
-            arrivals: Arrivals::new(limits.strangers_max),
+            arrivals: Arrivals::new(),
             limits,
             draining: draining.clone(),
             metrics: counted.clone(),

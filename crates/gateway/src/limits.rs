@@ -23,10 +23,12 @@ pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 /// Connections from one address, unless set otherwise: more than one household or office has, fewer than fill a server.
 pub const ADDRESS_CONNECTIONS_MAX: u32 = 100;
 
-/// Which part of the files that the process may have open is left to others than sessions, and how many at most: to the log, the
-/// broker and peers, the ports of their own ([`API_CONNECTIONS_MAX`]), requests to other servers, and to those who ask for a session
+/// Which part of the files that the process may have open is left to others than sessions, and how many at least and at most: to the
+/// event loops (some 60 files on two cores), the log, the broker and peers, the ports of their own ([`API_CONNECTIONS_MAX`]), requests to other servers, and to those who ask for a session
 /// and hear that there is none. Connections of any kind to the clients' port leave half of it.
 pub const OTHER_FILES_SHARE: usize = 4;
+/// See [`OTHER_FILES_SHARE`]. Never more than half of all.
+pub const OTHER_FILES_MIN: usize = 256;
 /// See [`OTHER_FILES_SHARE`].
 pub const OTHER_FILES_MAX: usize = 2 * API_CONNECTIONS_MAX;
 
@@ -40,6 +42,10 @@ pub const ADDRESS_REFUSALS: u32 = 5;
 pub const STRANGERS_SHARE: usize = 10;
 /// See [`STRANGERS_SHARE`].
 pub const STRANGERS_MIN: usize = 16;
+
+/// Time that who has not signed in has before somebody else takes the place; where all of them are taken by such, who comes waits. Most
+/// sign in within a round trip, but where thousands come at once the clients' machines may take a second.
+pub const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time that what is missing of a message may be waited for. From [`MESSAGE_BYTES_FREE`] on each KiB that has come is worth a second
 /// more.

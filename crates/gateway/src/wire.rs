@@ -111,8 +111,8 @@ impl Wire for Gate {
 
     /// While the broker is away those who come are told so.
     fn has_room(core: &Core<Gate>) -> bool {
-        let Shared { arrivals, bus, .. } = &**core.shared();
-        arrivals.has_room() || !bus.is_up()
+        let Shared { arrivals, admission, bus, .. } = &**core.shared();
+        admission.has_room() && (arrivals.has_room() || !bus.is_up())
     }
 
     fn accept(core: &Rc<Core<Gate>>, incoming: Incoming) {

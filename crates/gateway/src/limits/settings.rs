@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::{
     ADDRESS_CONNECTIONS, ADDRESS_CONNECTIONS_MAX, ADDRESS_REFUSALS, CHANNELS_MAX, CONNECT_PATIENCE,
-    MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, OTHER_FILES_MAX, OTHER_FILES_SHARE, Rate,
-    STRANGERS_MIN, STRANGERS_SHARE, WAITING_BYTES_MIN, WAITING_SHARE, WRITE_TIMEOUT, files, memory,
+    MESSAGE_BYTES_MAX, NEWCOMER_PATIENCE, NEWCOMERS_MAX, Network, OTHER_FILES_MAX, OTHER_FILES_MIN,
+    OTHER_FILES_SHARE, Rate, STRANGERS_MIN, STRANGERS_SHARE, WAITING_BYTES_MIN, WAITING_SHARE, WRITE_TIMEOUT,
+    files, memory,
 };
 use crate::duration;
 
@@ -42,7 +43,7 @@ pub struct Settings {
     pub error_limit: u32,
     /// Connections of one user at this server.
     pub user_connection_limit: usize,
-    /// Connections at this server [default: what the process may have open, less a quarter of it and 2048 at most].
+    /// Connections at this server [default: what the process may have open, less a quarter of it, 256 at least and 2048 at most].
     pub connection_limit: Option<usize>,
     /// Of those, the ones that have not signed in [default: a tenth of them, 16 at least].
     pub stranger_limit: usize,
@@ -187,7 +188,7 @@ fn waiting_share(memory_bytes: u64) -> usize {
 
 /// How many of so many files are left to others than sessions.
 fn other_files(files: usize) -> usize {
-    (files / OTHER_FILES_SHARE).min(OTHER_FILES_MAX)
+    (files / OTHER_FILES_SHARE).clamp(OTHER_FILES_MIN, OTHER_FILES_MAX).min(files / 2)
 }
 
 /// How many sessions there may be, where the process may have so many files open.
@@ -325,6 +326,8 @@ mod tests {
         assert_eq!((none.connections_max, none.strangers_max), (None, None));
         assert_eq!((sessions(1_024), sockets(1_024)), (768, 896));
         assert_eq!((sessions(20_000), sockets(20_000)), (17_952, 18_976));
+        assert_eq!((sessions(512), sockets(512)), (256, 384));
+        assert_eq!((sessions(100), sockets(100)), (50, 75));
         assert_eq!((sessions(0), sockets(0)), (1, 1));
     }
 
