@@ -11,9 +11,9 @@ from harness.raw_client import RawClient
 from harness.resp import Error, Wire
 from harness.waiting import eventually
 
-FILES = 256
-# A quarter of the files is for others, and half of that for those who are none yet.
-SESSIONS, CONNECTIONS = 192, 224
+FILES = 512
+# 256 files are for others at least.
+SESSIONS = 256
 
 UPGRADE = {
     "Connection": "Upgrade",
