@@ -29,6 +29,8 @@ history_size = 100
 history_ttl = "300s"
 force_recovery = true
 %(open)s
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 
 [[channel.namespaces]]
 name = "smallhistory"
@@ -36,6 +38,8 @@ force_recovery = true
 history_size = 2
 history_ttl = "300s"
 %(open)s
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 """ % {
     "open": "\n".join(
         f"allow_{what}_for_{whom} = true"
