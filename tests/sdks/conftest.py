@@ -22,17 +22,21 @@ ENCODINGS = ("json", "protobuf")
 # Only the JavaScript library has other ways than WebSocket.
 WITHOUT_WEBSOCKET = ("json by http_stream", "protobuf by http_stream", "json by sse")
 
-# Each test has channels of its own in these.
+# Each test has channels of its own in these, and the users of the others: together they are faster than people.
 NAMESPACES = """
 [token]
 leeway = "0s"
 
 [channel.without_namespace]
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 allow_subscribe_for_client = true
 allow_publish_for_client = true
 
 [[channel.namespaces]]
 name = "kept"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 100
 history_ttl = "10m"
 force_recovery = true
@@ -45,6 +49,8 @@ allow_presence_for_subscriber = true
 
 [[channel.namespaces]]
 name = "few"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 2
 history_ttl = "10m"
 force_recovery = true
@@ -53,6 +59,8 @@ allow_publish_for_client = true
 
 [[channel.namespaces]]
 name = "newest"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 10
 history_ttl = "10m"
 force_recovery = true
@@ -62,6 +70,8 @@ allow_publish_for_client = true
 
 [[channel.namespaces]]
 name = "asked"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 100
 history_ttl = "10m"
 allow_recovery = true
@@ -72,6 +82,8 @@ allow_publish_for_client = true
 
 [[channel.namespaces]]
 name = "delta"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 100
 history_ttl = "10m"
 force_recovery = true
@@ -82,16 +94,22 @@ allow_publish_for_client = true
 
 [[channel.namespaces]]
 name = "private"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 history_size = 10
 history_ttl = "10m"
 
 [[channel.namespaces]]
 name = "dialog"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 allow_user_limited_channels = true
 allow_publish_for_subscriber = true
 
 [[channel.namespaces]]
 name = "objects"
+publish_rate_limit = 0
+subscribe_rate_limit = 0
 publication_data_format = "json_object"
 allow_subscribe_for_client = true
 allow_publish_for_client = true

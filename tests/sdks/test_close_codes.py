@@ -97,8 +97,7 @@ def test_3505_is_for_more_channels_than_a_connection_may_have(wire):
 
 def test_106_is_for_one_more_channel_than_a_client_may_have(wire):
     one = wire()
-    # Somebody of whom no other test has spent anything.
-    one.connect_as("many")
+    one.connect_as("alice")
     codes = [one.ask("subscribe", {"channel": f"many-{n}"}).get("error", {}).get("code") for n in range(129)]
     assert codes.count(None) in (127, 128) and codes[-1] == 106
 
