@@ -16,8 +16,8 @@
 //!
 //! Of a room of many only what a user said and what mentions them comes into an inbox. A replay to a device that is far behind leaves it
 //! out: in its place is the mark that says how many messages the inbox has come to there, and the device reads those itself. Having read
-//! what is behind that mark is no excuse, but for what does not count right behind the last of them: the mark cannot say whether the inbox
-//! has come to that.
+//! what is behind that mark is no excuse, but for what does not count right behind the last of them, and was not heard: the mark cannot say
+//! whether the inbox has come to that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -48,6 +48,8 @@ struct Device<'a> {
     places: HashMap<&'a str, Option<Vec<usize>>>,
     /// What it has of rooms of many, in whatever way.
     has: HashSet<Key<'a>>,
+    /// What of that it has read, and not heard.
+    read: HashSet<Key<'a>>,
     /// Of each of them, how many messages there were with the last that a replay has left to be read.
     left: HashMap<&'a str, u64>,
     /// What was passed over, by what came instead.
@@ -127,9 +129,16 @@ impl<'a> Sweep<'a, '_> {
             What::Heard { device, link, entry } if entry.is_logged() => {
                 self.heard(*device, *link, entry);
                 self.has(*device, entry);
+                self.devices[*device].read.remove(&(entry.conversation.as_str(), entry.seq));
             }
             What::Ok { device, answer: super::super::history::Answer::Page { entries }, .. } => {
-                entries.iter().for_each(|entry| self.has(*device, entry));
+                for entry in entries {
+                    let key = (entry.conversation.as_str(), entry.seq);
+                    if !self.devices[*device].has.contains(&key) {
+                        self.devices[*device].read.insert(key);
+                    }
+                    self.has(*device, entry);
+                }
             }
             What::End => {
                 for number in 0..self.devices.len() {
@@ -341,7 +350,7 @@ impl<'a> Sweep<'a, '_> {
             if is_broadcast {
                 let left = device.left.get(conversation).copied().unwrap_or(0);
                 // What does not count has the count of the message before it, which may be the last that was left.
-                let is_known = |it: &Entry| it.is_message() || device.has.contains(&(conversation, it.seq));
+                let is_known = |it: &Entry| it.is_message() || device.read.contains(&(conversation, it.seq));
                 let is_left = |it: &Entry, count| count < left || (count == left && is_known(it));
                 let was_left = |seq: &u64| {
                     log.at(*seq).is_some_and(|it| it.count.is_some_and(|count| is_left(it, count)))

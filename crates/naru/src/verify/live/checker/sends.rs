@@ -1,6 +1,6 @@
 //! What was sent, and what servers have answered, against the logs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::history::{Answer, Ask, Event, History, What};
 use super::fault::{About, Fault, Verdict};
@@ -14,6 +14,8 @@ struct Sent<'a> {
     answers: Vec<(u64, bool)>,
     refusals: usize,
     calls: usize,
+    /// An attempt was refused that was made when it was there already.
+    is_forgotten: bool,
 }
 
 impl Sent<'_> {
@@ -21,9 +23,10 @@ impl Sent<'_> {
         self.refusals > 0
     }
 
-    /// Whether no attempt can have been taken. One without an answer may be at a server that stands still, and is done when that goes on.
+    /// Whether no attempt can have been taken behind a refusal. One without an answer may be at a server that stands still, and is done
+    /// when that goes on; not if it was seen before the refused one was made, which is then its repeat.
     fn is_refused_for_good(&self) -> bool {
-        self.refusals == self.calls
+        self.is_refused() && (self.is_forgotten || self.refusals + self.answers.len() == self.calls)
     }
 }
 
@@ -35,6 +38,7 @@ enum Call<'a> {
         conversation: &'a str,
         link: u64,
         number: Option<usize>,
+        was_there: bool,
     },
     Page {
         conversation: &'a str,
@@ -60,6 +64,8 @@ struct Sweep<'a> {
     calls: HashMap<u64, Call<'a>>,
     /// The highest number of each conversation that anybody has seen.
     seen: HashMap<&'a str, u64>,
+    /// Who sent what somebody has got, and its id.
+    got: HashSet<(&'a str, &'a str)>,
     /// First attempts that were answered, by connection and conversation.
     firsts: HashMap<(u64, &'a str), Vec<First<'a>>>,
     faults: Vec<Fault>,
@@ -103,13 +109,17 @@ impl<'a> Sweep<'a> {
                 }
             }
             What::Fail { call, .. } => {
-                if let Some(Call::Send { key, .. }) = self.calls.remove(call)
+                if let Some(Call::Send { key, was_there, .. }) = self.calls.remove(call)
                     && let Some(sent) = self.sent.get_mut(&key)
                 {
                     sent.refusals += 1;
+                    sent.is_forgotten |= was_there;
                 }
             }
-            What::Pushed { entry, .. } if entry.is_logged() => self.see(&entry.conversation, entry.seq),
+            What::Pushed { entry, .. } if entry.is_logged() => {
+                self.see(&entry.conversation, entry.seq);
+                self.got.insert((&entry.from, &entry.id));
+            }
             _ => {}
         }
     }
@@ -130,16 +140,16 @@ impl<'a> Sweep<'a> {
         let order = &mut self.order;
         let sent = self.sent.entry(key).or_insert_with(|| {
             order.push(key);
-            Sent { conversation, floor, answers: Vec::new(), refusals: 0, calls: 0 }
+            Sent { conversation, floor, answers: Vec::new(), refusals: 0, calls: 0, is_forgotten: false }
         });
         sent.calls += 1;
-        Call::Send { key, conversation, link, number }
+        Call::Send { key, conversation, link, number, was_there: self.got.contains(&key) }
     }
 
     fn answered(&mut self, call: Call<'a>, answer: &'a Answer, logs: &Logs<'a>) {
         match (call, answer) {
             (
-                Call::Send { key, conversation, link, number },
+                Call::Send { key, conversation, link, number, .. },
                 Answer::Sent { conversation: at, seq, duplicate, .. },
             ) => {
                 if at != conversation {

@@ -113,6 +113,25 @@ fn what_was_refused_is_there() {
 }
 
 #[test]
+fn what_was_taken_is_refused_when_it_is_sent_again() {
+    let mut story = Story::begin();
+    let seq = story.says("a1");
+    let call = story.sends(ALICE, "a1");
+    story.is_refused(ALICE, call);
+    story.fails_with(&[Verdict::Refused]);
+    // The answer was lost, but all had got it.
+    let mut story = Story::begin();
+    let call = story.sends(ALICE, "a1");
+    let stored = story.is_stored("alice", "a1");
+    assert_eq!(stored, seq);
+    story.all_get(stored);
+    story.hears_nothing(ALICE, call);
+    let call = story.sends(ALICE, "a1");
+    story.is_refused(ALICE, call);
+    story.fails_with(&[Verdict::Refused]);
+}
+
+#[test]
 fn what_was_refused_at_each_attempt_is_there() {
     let mut story = Story::begin();
     for _ in 0..2 {
@@ -587,8 +606,9 @@ fn a_mention_in_a_room_of_many_is_read_and_does_not_come() {
 
 #[test]
 fn an_own_reaction_in_a_room_of_many_does_not_come() {
-    // The laptop's replay has not come to it, or nothing has shown it there.
-    for (left, is_read) in [(0, true), (1, false)] {
+    // The laptop's replay has not come to it, or nothing has shown it there, or it came after that.
+    for (left, is_read, is_heard) in [(0, true, false), (1, false, false), (1, false, true), (1, true, true)]
+    {
         let mut story = Story::begin();
         let message = story.mentions_bob("a1");
         let reaction = story.bob_reacts("b1", message);
@@ -601,6 +621,9 @@ fn an_own_reaction_in_a_room_of_many_does_not_come() {
         match is_read {
             true => story.looks(LAPTOP, &[message, reaction]),
             false => story.hears(LAPTOP, message),
+        }
+        if is_heard {
+            story.hears(LAPTOP, reaction);
         }
         let faults = check(&story.ended_as_broadcast()).faults;
         let found: Vec<_> = faults.iter().map(|fault| fault.verdict).collect();
