@@ -123,7 +123,11 @@ fn go_down(disk: &Disk, keep: Option<Keep>) -> bool {
 fn live(disk: &Disk, lives: &[Life]) -> Result<(), String> {
     let mut random = Random(7);
     let (mut promise, mut only_process_died) = (Promise::default(), true);
-    let open = || owner::open(disk).map_err(|error| format!("refused: {error}"));
+    let open = || match owner::open(disk) {
+        Ok(owner) if owner.recovery.damaged_checkpoints.is_empty() => Ok(owner),
+        Ok(_) => Err("a crash has damaged a checkpoint".to_owned()),
+        Err(error) => Err(format!("refused: {error}")),
+    };
     for life in lives {
         let mut owner = open()?;
         owner.check(&mut promise, only_process_died)?;
