@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -83,8 +84,16 @@ impl Listener {
     ) -> io::Result<()> {
         let more = self.inner.try_clone()?;
         let listener = tokio::net::TcpListener::from_std(self.inner)?;
+        let has_warned = Cell::new(false);
         hand_out(directory.clone(), stop, async || {
             while directory.connections() >= self.at_most {
+                if !has_warned.replace(true) {
+                    tracing::warn!(
+                        at_most = self.at_most,
+                        "there are as many connections as the process has files for, and who comes waits: raise the hard limit \
+                         (ulimit -Hn, LimitNOFILE), or add a server"
+                    );
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             let (stream, peer) = match more.accept() {

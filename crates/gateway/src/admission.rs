@@ -1,8 +1,8 @@
 //! Who may open a session, before anything is known of whom: how many there are, how fast they come, from where.
 //!
 //! Nothing is counted while nothing is limited. Whoever has not signed in is a **stranger**. Where there is a limit of all
-//! connections, as there is by default, strangers have a share of them only, and make room for who comes after them: so nobody is kept out by connections
-//! that only stand there.
+//! connections, as there is by default, strangers have a share of them only, and after a moment make room for who comes after
+//! them: so nobody is kept out for long by connections that only stand there.
 
 use std::{
     cell::Cell,
@@ -184,12 +184,17 @@ impl Admission {
         taken.apart + Arc::strong_count(&self.inside) - 1
     }
 
+    fn is_full(&self, taken: &Taken) -> bool {
+        self.limits.connections_max.is_some_and(|max| self.all(taken) >= max)
+    }
+
     fn take(&self) -> Result<Standing, Full> {
         let Limits { connections_max, strangers_max, connection_rate, .. } = *self.limits;
         let mut taken = self.taken.lock();
         let strangers_max = strangers_max.unwrap_or(usize::MAX);
-        let is_full = connections_max.is_some_and(|max| self.all(&taken) >= max);
+        let is_full = self.is_full(&taken);
         if is_full && taken.strangers.is_empty() {
+            drop(taken);
             self.warn(Full::All);
             return Err(Full::All);
         }
@@ -209,7 +214,7 @@ impl Admission {
     pub(crate) fn has_room(&self) -> bool {
         let Some(max) = self.limits.strangers_max else { return true };
         let taken = self.taken.lock();
-        if taken.strangers.len() < max - max / 8 {
+        if taken.strangers.len() < max - max / 8 && !self.is_full(&taken) {
             return true;
         }
         let first = taken.strangers.first_key_value();
@@ -245,8 +250,8 @@ impl Admission {
     fn warn(&self, full: Full) {
         if full == Full::All && !self.has_warned_of_all.swap(true, Relaxed) {
             tracing::warn!(
-                "there are as many connections as limits.connection_limit lets there be, which is what `ulimit -n` has room for \
-                 unless it is set; who comes is answered 503"
+                "there are as many connections as limits.connection_limit lets there be, and who comes is answered 503: raise it, \
+                 or the hard limit of open files (ulimit -Hn, LimitNOFILE) that it goes by unless it is set, or add a server"
             );
         }
         if matches!(full, Full::Address | Full::AddressRate) && !self.has_warned.swap(true, Relaxed) {
@@ -509,6 +514,28 @@ mod tests {
         strangers[0].signed_in();
         assert!(admission.has_room());
         let _another = come();
+        assert!(!admission.has_room());
+        tokio::time::advance(STRANGER_PATIENCE).await;
+        assert!(admission.has_room());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_of_all_places_is_not_taken_from_a_stranger_who_has_just_come() {
+        let admission = admission(|settings| {
+            settings.connection_limit = Some(3);
+            settings.stranger_limit = 3;
+        });
+        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
+        let known = [come(), come()];
+        known.iter().for_each(Pass::signed_in);
+        let last = come();
+        assert!(!admission.has_room());
+        // Where nobody makes room, who comes hears that there is none.
+        last.signed_in();
+        assert!(admission.has_room());
+        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All));
+        drop(last);
+        let _last = come();
         assert!(!admission.has_room());
         tokio::time::advance(STRANGER_PATIENCE).await;
         assert!(admission.has_room());

@@ -149,10 +149,11 @@ impl Gateway {
         if limits
             .sockets_max
             .zip(limits.connections_max)
-            .is_some_and(|(sockets, sessions)| sessions > sockets)
+            .is_some_and(|(sockets, sessions)| sessions >= sockets)
         {
             tracing::warn!(
-                "this process may not have as many files open as limits.connection_limit says: raise `ulimit -n`"
+                "this process may not have as many files open as limits.connection_limit takes, and who comes then waits unanswered: \
+                 raise the hard limit (ulimit -Hn, LimitNOFILE)"
             );
         }
         let ears = events::Ears::default();

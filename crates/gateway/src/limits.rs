@@ -24,11 +24,12 @@ pub const MESSAGE_BYTES_MAX: usize = 128 << 10;
 pub const ADDRESS_CONNECTIONS_MAX: u32 = 100;
 
 /// Which part of the files that the process may have open is left to others than sessions, and how many at least and at most: to the
-/// event loops (some 60 files on two cores), the log, the broker and peers, the ports of their own ([`API_CONNECTIONS_MAX`]), requests to other servers, and to those who ask for a session
-/// and hear that there is none. Connections of any kind to the clients' port leave half of it.
+/// event loops (some 60 files on two cores), the log (64 segments that are read, and what it writes), Redis clients, the ports of their
+/// own ([`API_CONNECTIONS_MAX`]), requests to other servers, and to those who ask for a session and hear that there is none.
+/// Connections of any kind to the clients' port leave half of it.
 pub const OTHER_FILES_SHARE: usize = 4;
 /// See [`OTHER_FILES_SHARE`]. Never more than half of all.
-pub const OTHER_FILES_MIN: usize = 256;
+pub const OTHER_FILES_MIN: usize = 512;
 /// See [`OTHER_FILES_SHARE`].
 pub const OTHER_FILES_MAX: usize = 2 * API_CONNECTIONS_MAX;
 

@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(limits(json!({"connection_limit": 7})).connections_max, Some(7));
         let none = limits(json!({"connection_limit": 0}));
         assert_eq!((none.connections_max, none.strangers_max), (None, None));
-        assert_eq!((sessions(1_024), sockets(1_024)), (768, 896));
+        assert_eq!((sessions(1_024), sockets(1_024)), (512, 768));
         assert_eq!((sessions(20_000), sockets(20_000)), (17_952, 18_976));
         assert_eq!((sessions(512), sockets(512)), (256, 384));
         assert_eq!((sessions(100), sockets(100)), (50, 75));

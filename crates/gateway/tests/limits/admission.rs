@@ -1,6 +1,9 @@
 //! Who comes in.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use naru_gateway::{Gateway, limits::Settings};
 use serde_json::json;
@@ -127,8 +130,10 @@ fn strangers_make_room_for_those_who_sign_in() {
     });
     eventually("whoever has looked is gone", || get(one.address(), "/ready", "").ends_with("{}"));
     let mut known: Vec<_> = (0..2).map(|_| Client::connect(one.address(), "alice")).collect();
-    // Three times as many as there may be, none of whom says who it is.
+    // Three times as many as there may be, none of whom says who it is. Each has two seconds before the next takes the place.
+    let begun = Instant::now();
     let mut strangers: Vec<_> = (0..12).map(|_| Client::open(one.address())).collect();
+    assert!(begun.elapsed() >= Duration::from_millis(3_900), "{:?}", begun.elapsed());
     let mut more: Vec<_> = (0..6).map(|_| Client::connect(one.address(), "bob")).collect();
     for client in known.iter_mut().chain(&mut more) {
         assert_eq!(client.refused("presence_stats", json!({"channel": "public:x"})).0, 108);
