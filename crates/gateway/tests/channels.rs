@@ -222,13 +222,7 @@ fn a_token_subscribes_its_bearer_to_the_channels_it_names() {
 #[test]
 fn a_live_subscriber_that_does_not_read_is_cut_off_and_harms_nobody() {
     let harbour = Harbour::open();
-    let public = json!({"namespaces": [{
-        "name": "public", "allow_subscribe_for_client": true, "allow_publish_for_client": true,
-        // Faster than people write.
-        "publish_rate_limit": 0,
-    }]});
-    let public: naru_gateway::namespaces::Settings = serde_json::from_value(public).unwrap();
-    let one = harbour.gateway_with("one", |options| options.namespaces = public.into());
+    let one = harbour.gateway("one");
     let mut slow = Client::connect(one.address(), "slow");
     slow.subscribe("public:flood");
     let mut quick = Client::connect(one.address(), "quick");

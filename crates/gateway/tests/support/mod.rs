@@ -25,7 +25,7 @@ use naru_gateway::{
     Cluster, Gateway, Options, RoomRules, TokenKey, Tokens,
     api::{SecretKey, Settings},
     metrics,
-    namespaces::Namespaces,
+    namespaces::{self, Namespaces},
     proxy::Proxies,
 };
 use naru_ledger::{Limits, Server, User};
@@ -219,6 +219,15 @@ pub(crate) fn gateway_with(name: &str, broker: &SocketAddr, change: impl FnOnce(
     gateway_on(Terms::default(), name, broker, change)
 }
 
+/// The namespace that there is without a configuration, but tests are faster than people.
+fn public() -> Namespaces {
+    let public = json!({"namespaces": [{
+        "name": "public", "allow_subscribe_for_client": true, "allow_publish_for_client": true,
+        "channel_regex": ".*", "publish_rate_limit": 0, "subscribe_rate_limit": 0,
+    }]});
+    serde_json::from_value::<namespaces::Settings>(public).unwrap().into()
+}
+
 fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce(&mut Options)) -> Gateway {
     let mut options = Options {
         listener: Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
@@ -230,7 +239,7 @@ fn gateway_on(terms: Terms, name: &str, broker: &SocketAddr, change: impl FnOnce
         embedded: None,
         pages: axum::Router::new(),
         api: Settings { key: SecretKey::new(API_KEY), ..Settings::default() }.try_into().unwrap(),
-        namespaces: Namespaces::default(),
+        namespaces: public(),
         inboxes: true,
         rooms: RoomRules::default(),
         origins: vec!["https://app.example".into()],
