@@ -63,7 +63,7 @@ def test_who_comes_to_a_full_server_is_told_so_and_all_others_are_served(naru, s
     assert status == 101
     # Whoever has not signed in makes room.
     people.append(Person(naru, server, "last"))
-    assert b"too many requests" in stranger.recv(1000)
+    assert b"too many requests" in stranger.sock.recv(1000)
     status, text, _ = ask_for_a_session(server)
     assert status == 503 and "as many connections as there may be" in text
     assert logged(server.program, "who comes is answered 503")
