@@ -7,7 +7,7 @@ use super::{
     group, groups::change,
 };
 use crate::{
-    keeper::{change::Change, clock},
+    keeper::change::Change,
     keyspace::Place,
     streams::{Assigned, GroupChange, Pending, Progress, StreamId},
 };
@@ -37,7 +37,7 @@ pub(super) fn claim(
 ) -> Result<(), StoreError> {
     let (stream, group) = group(store, claimer.0, claimer.1)?;
     let claim = claim.map_err(StreamError::from)?;
-    let now = clock::now().0;
+    let now = store.now;
     let at = delivered_at(claim.delivered, now);
     let mut claimed = Claimed::default();
     for id in claim.ids {
@@ -81,7 +81,7 @@ pub(super) fn claim_next(
     if claim.count >= CLAIM_COUNT_MAX {
         return Err(StreamError::TooManyToClaim.into());
     }
-    let now = clock::now().0;
+    let now = store.now;
     let mut claimed = Claimed::default();
     let mut pending = group.pending_from(claim.start, StreamId::MAX);
     let mut looks = claim.count.saturating_mul(LOOKS_A_CLAIM);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{SetId, Store, StoreError, StreamError, Writer};
 use crate::{
-    keeper::{change::Change, clock, journal::Journal},
+    keeper::{change::Change, journal::Journal},
     keyspace::Place,
     streams::{Fields, IdRequest, InvalidId, Stream, StreamChange, StreamId, Trim},
 };
@@ -21,7 +21,7 @@ pub(super) fn add(
         return Ok(());
     }
     store.check_space()?;
-    let now = clock::now().0;
+    let now = store.now;
     let id = match stream {
         Some(stream) => stream.next_id(request, now),
         None => Stream::default().next_id(request, now),

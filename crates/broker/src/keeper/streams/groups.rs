@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{GroupOp, Store, StoreError, StreamError, Writer};
 use crate::{
-    keeper::{change::Change, clock},
+    keeper::change::Change,
     streams::{Consumer, GroupChange, InvalidId, Progress, Stream, StreamChange, StreamId},
 };
 
@@ -80,7 +80,7 @@ pub(super) fn run(
         GroupOp::CreateConsumer(name) => {
             let is_new = consumer(&name).is_none();
             if is_new {
-                let created = GroupChange::ConsumerCreated { consumer: name, at: clock::now().0 };
+                let created = GroupChange::ConsumerCreated { consumer: name, at: store.now };
                 store.change(vec![change(key, group, created)])?;
             }
             writer.integer(i64::from(is_new));

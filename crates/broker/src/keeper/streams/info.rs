@@ -5,10 +5,7 @@ use bytes::Bytes;
 use super::{
     BadArgument, Store, StoreError, StreamError, Writer, entries::write_entries, entries::write_entry,
 };
-use crate::{
-    keeper::clock,
-    streams::{Consumer, Group, Stream, StreamId},
-};
+use crate::streams::{Consumer, Group, Stream, StreamId};
 
 fn existing<'a>(store: &'a Store, key: &[u8]) -> Result<&'a Stream, StoreError> {
     Ok(store.stream(key)?.ok_or(StreamError::NoKey)?)
@@ -127,7 +124,7 @@ pub(super) fn consumers(
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     let group = existing(store, key)?.group(name).ok_or_else(|| StreamError::no_group(key, name))?;
-    let now = clock::now().0 as i64;
+    let now = store.now as i64;
     let since = |at: u64| (now - at as i64).max(0);
     writer.array(group.consumers().len());
     for consumer in group.consumers() {

@@ -3,10 +3,7 @@
 use bytes::Bytes;
 
 use super::{PendingRange, Store, StoreError, Writer, group};
-use crate::{
-    keeper::clock,
-    streams::{Pending, StreamId},
-};
+use crate::streams::{Pending, StreamId};
 
 /// How much is pending, from where to where, and for whom.
 pub(super) fn summary(
@@ -45,7 +42,7 @@ pub(super) fn range(
     writer: &mut Writer<'_>,
 ) -> Result<(), StoreError> {
     let (_, group) = group(store, key, name)?;
-    let now = clock::now().0 as i64;
+    let now = store.now as i64;
     let is_idle = |pending: &Pending| range.idle_min == 0 || now - pending.at as i64 >= range.idle_min;
     let found: Vec<(StreamId, Pending, &[u8])> = match &range.consumer {
         None => group

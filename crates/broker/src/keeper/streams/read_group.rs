@@ -10,7 +10,7 @@ use super::{
     read::{start_stream, start_streams},
 };
 use crate::{
-    keeper::{change::Change, clock},
+    keeper::change::Change,
     keyspace::Place,
     streams::{Assigned, GroupChange, Stream, StreamChange, StreamId},
 };
@@ -28,7 +28,7 @@ pub(super) fn read_group(
     read: &ReadGroup,
     writer: &mut Writer<'_>,
 ) -> Result<bool, StoreError> {
-    let now = clock::now().0;
+    let now = store.now;
     for (key, after) in &read.streams {
         check(store, key, &read.group)?;
         if let Err(refused) = after {
