@@ -121,6 +121,10 @@ impl Blocked {
         self.waiters.insert(client, (place, waiter));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
     /// Who has waited longest for something of this kind under `key`, of those behind a place.
     pub(super) fn next(&self, key: &Bytes, family: Kind, behind: Option<Place>) -> Option<(Place, PeerId)> {
         let waiting = &self.by_key.get(key)?[number(family)];

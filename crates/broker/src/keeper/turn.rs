@@ -375,6 +375,9 @@ impl Turns {
     /// waited longest first. What they change is tried for too. While the log's batch is full they wait, and whoever asks
     /// for anything else behind them.
     pub(super) fn wake(&mut self) {
+        if self.blocked.is_empty() {
+            return self.store.ready.clear();
+        }
         while !self.is_batch_full()
             && let Some(key) = self.store.ready.pop_front()
         {
