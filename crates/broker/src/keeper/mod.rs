@@ -6,6 +6,7 @@
 //! durable) → the reply goes to the client's core, the
 //! message to the servers that hold its recipients.
 
+mod ahead;
 mod apply;
 mod blocked;
 mod change;

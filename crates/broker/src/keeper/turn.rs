@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Asker, Job, Op, Task, Unblocked,
+    ahead::{self, LOOKED_AT_TOGETHER},
     blocked::{Blocked, WAITED_FOR, Wait, Waiter},
     channels,
     counts::KeyCounts,
@@ -35,6 +36,9 @@ use crate::{
     profile::Profile,
     wire::{Answer, Mail, Reply, Resp},
 };
+
+/// What most replies fit into: an id, a number, a short status.
+const REPLY_BYTES: usize = 32;
 
 /// What became of an operation.
 pub(super) enum Outcome {
@@ -182,10 +186,14 @@ impl Turns {
     /// Does what was asked for, at most so much and as far as there is room; how much that was.
     fn do_jobs(&mut self, jobs_max: usize) -> usize {
         self.store.follow_limits();
+        self.store.tick();
         // Who waited while there was no room goes before who comes now.
         self.wake();
         let mut done = 0;
         while done < jobs_max && !self.is_batch_full() {
+            if done.is_multiple_of(LOOKED_AT_TOGETHER) {
+                ahead::look(&self.store.keyspace, self.queue.iter().take(LOOKED_AT_TOGETHER));
+            }
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);
             done += 1;
@@ -285,7 +293,7 @@ impl Turns {
 
     fn answer_op(&mut self, asker: Asker, op: Op) {
         self.store.tick();
-        let mut reply = Vec::new();
+        let mut reply = Vec::with_capacity(REPLY_BYTES);
         match self.operate(asker, op, &mut ReplyWriter::new(&mut reply, asker.version)) {
             Ok(Outcome::Blocks(wait, timeout)) => {
                 // A time beyond what the clock can say is for ever.

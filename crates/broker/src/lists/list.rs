@@ -25,6 +25,12 @@ impl List {
         self.len == 0
     }
 
+    /// The first element and the last.
+    pub(crate) fn ends(&self) -> [Option<&Element>; 2] {
+        let (first, last) = (self.chunks.front(), self.chunks.back());
+        [first.and_then(|chunk| chunk.front()), last.and_then(|chunk| chunk.back())]
+    }
+
     pub(crate) fn push(&mut self, end: End, element: Element) {
         let outermost = match end {
             End::Left => self.chunks.front_mut(),

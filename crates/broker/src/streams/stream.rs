@@ -58,6 +58,11 @@ impl Stream {
         self.last
     }
 
+    /// The id of the last entry that is there.
+    pub(crate) fn end(&self) -> Option<StreamId> {
+        self.nodes.back()?.last()
+    }
+
     /// The id an entry would get at `now` (unix milliseconds).
     pub(crate) fn next_id(&self, request: IdRequest, now: u64) -> Result<StreamId, NoId> {
         let above = self.last.next().ok_or(NoId::Exhausted)?;
