@@ -192,7 +192,7 @@ impl Turns {
         let mut done = 0;
         while done < jobs_max && !self.is_batch_full() {
             if done.is_multiple_of(LOOKED_AT_TOGETHER) {
-                ahead::look(&self.store.keyspace, self.queue.iter().take(LOOKED_AT_TOGETHER));
+                ahead::look(&self.store, self.queue.iter().take(LOOKED_AT_TOGETHER));
             }
             let Some(job) = self.queue.pop_front() else { break };
             self.perform(job);

@@ -31,7 +31,7 @@ pub(crate) use totals::Totals;
 
 use std::collections::{BTreeSet, HashMap};
 
-use naru_ledger::{Epoch, Generation, Millis, Server, op::Run};
+use naru_ledger::{Conversation as Name, Epoch, Generation, Millis, Server, op::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::numbered::{Number, Table};
@@ -102,6 +102,10 @@ impl Ledger {
     /// How much there is of what is bounded.
     pub(crate) fn totals(&self) -> Totals {
         self.totals
+    }
+
+    pub(crate) fn conversation(&self, name: &Name) -> Option<&Conversation> {
+        self.conversations.get(self.conversations.find(name.as_str().as_bytes())?)
     }
 
     /// By their numbers, for those who walk through them.

@@ -57,6 +57,10 @@ impl Chunk {
         self.first + self.places.len() as u64
     }
 
+    pub(super) fn last(&self) -> Option<Place> {
+        self.places.last().map(|packed| packed.place())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.places.len() == CHUNK_ENTRIES_MAX
     }

@@ -29,6 +29,11 @@ impl Log {
         self.head
     }
 
+    /// Where what the newest entry says is.
+    pub(super) fn newest(&self) -> Option<Place> {
+        self.newest.last()
+    }
+
     /// How many messages there have been.
     pub(crate) fn count(&self) -> u64 {
         self.count

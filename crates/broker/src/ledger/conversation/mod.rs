@@ -9,7 +9,7 @@ mod windows;
 pub(crate) use log::Log;
 pub(crate) use parties::{Joined, Parties};
 
-use std::num::NonZeroU64;
+use std::{hint::black_box, num::NonZeroU64};
 
 use naru_ledger::{Conversation as Name, Millis, Role, Seq, User, Version};
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,11 @@ impl Conversation {
 
     pub(super) fn is_called(&self, name: &Name) -> bool {
         *self.name == *name.as_str()
+    }
+
+    /// Reads what another entry begins with, so that it is in the processor's cache then.
+    pub(crate) fn touch(&self) {
+        black_box((self.log.newest(), self.open_since(), self.windows.as_ref().map(|it| it.len())));
     }
 
     pub(crate) fn log(&self) -> &Log {
