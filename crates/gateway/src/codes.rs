@@ -91,6 +91,11 @@ impl Refused {
         Refused { code: Code::TooManyRequests, message: message.into() }
     }
 
+    /// Only subscribers may, and this one is about to be one again.
+    pub(crate) fn resubscribing() -> Refused {
+        Refused { code: Code::Internal, message: "the subscription begins again, try again".into() }
+    }
+
     /// Something that it takes cannot be had right now.
     pub(crate) fn later() -> Refused {
         Refused { code: Code::Internal, message: "it cannot be decided right now, try again".into() }
@@ -155,6 +160,11 @@ pub(crate) enum Unsubscribed {
 impl Unsubscribed {
     pub(crate) fn code(self) -> u16 {
         self as u16
+    }
+
+    /// Whether the client subscribes again by itself.
+    pub(crate) fn is_for_now(self) -> bool {
+        self.code() >= 2500
     }
 
     pub(crate) fn reason(self) -> &'static str {
@@ -254,6 +264,17 @@ pub(crate) enum Failure {
     Disconnect(Disconnect),
     /// The same in the application's words.
     Told(Told),
+}
+
+impl Failure {
+    /// Whether the client asks again by itself, perhaps with a new token.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        match self {
+            Failure::Refused(refused) => refused.code.is_temporary() || refused.code == Code::TokenExpired,
+            Failure::Told(Told::Error(error)) => error.temporary,
+            Failure::Told(Told::Disconnect(..)) | Failure::Disconnect(_) => false,
+        }
+    }
 }
 
 impl<T: Into<Refused>> From<T> for Failure {

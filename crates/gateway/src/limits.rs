@@ -285,6 +285,9 @@ pub const MEMBERS: usize = 100;
 /// See [`MEMBERS`].
 pub const MEMBERS_MAX: usize = 1_000;
 
+/// Channels of a connection in which it is expected to subscribe again.
+pub const RETURNING_MAX: usize = CHANNELS_MAX;
+
 /// Interests withdrawn at the broker at once.
 pub const WITHDRAWALS_MAX: usize = 32;
 

@@ -39,7 +39,7 @@ impl Session {
     fn may_publish(&self, channel: &str) -> Result<Permit, Refused> {
         let namespaces = self.shared().namespaces.load();
         let channel = namespaces.find_for_client(channel)?;
-        let hook = match channel.may_publish(&self.who(channel.name()))? {
+        let hook = match self.right(channel.name(), |who| channel.may_publish(who))? {
             By::Rule | By::Token => None,
             By::Hook(name) => Some(name.to_owned()),
         };

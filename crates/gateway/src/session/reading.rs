@@ -25,7 +25,7 @@ impl Session {
     pub(super) fn history(self: &Rc<Self>, history: &HistoryRequest) -> Result<Later, Failure> {
         let HistoryRequest { channel, limit, since, reverse } = history.clone();
         let meta_ttl = self.asked(&channel, |channel, session| {
-            channel.may_read_history(&session.who(channel.name()))?;
+            session.right(channel.name(), |who| channel.may_read_history(who))?;
             channel.namespace().history().ok_or_else(|| Code::NotAvailable.into())
         })?;
         if reverse && since.as_ref().is_some_and(|since| since.offset == 0) {
@@ -116,7 +116,9 @@ impl Session {
     }
 
     fn asked_presence(&self, channel: &str) -> Result<String, Failure> {
-        self.asked(channel, |channel, session| channel.may_see_presence(&session.who(channel.name())))?;
+        self.asked(channel, |channel, session| {
+            session.right(channel.name(), |who| channel.may_see_presence(who))
+        })?;
         Ok(channel.to_owned())
     }
 

@@ -1,43 +1,74 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::Subscription;
+use super::{Subscription, returning::Returning};
 use crate::keyed::Keyed;
 
 type ByName = HashMap<Arc<str>, Subscription, Keyed>;
 
-/// Subscriptions by name. While there are none, no room is kept for them.
+/// Subscriptions by name, and those that have ended and are about to begin again. While there are none, no room is kept for them.
 #[derive(Default)]
-pub(super) struct All(Option<Box<ByName>>);
+pub(super) struct All(Option<Box<Channels>>);
+
+#[derive(Default)]
+struct Channels {
+    subscribed: ByName,
+    returning: Returning,
+}
 
 impl All {
     pub(super) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |all| all.len())
+        self.subscribed().map_or(0, HashMap::len)
     }
 
     pub(super) fn get(&self, channel: &str) -> Option<&Subscription> {
-        self.0.as_ref()?.get(channel)
+        self.subscribed()?.get(channel)
     }
 
     pub(super) fn get_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
-        self.0.as_mut()?.get_mut(channel)
+        self.0.as_mut()?.subscribed.get_mut(channel)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Subscription)> {
-        self.0.iter().flat_map(|all| all.iter())
+        self.subscribed().into_iter().flatten()
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
-        self.0.iter_mut().flat_map(|all| all.values_mut())
+        self.0.iter_mut().flat_map(|all| all.subscribed.values_mut())
     }
 
     pub(super) fn insert(&mut self, channel: Arc<str>, subscription: Subscription) -> Option<Subscription> {
-        self.0.get_or_insert_default().insert(channel, subscription)
+        self.0.get_or_insert_default().subscribed.insert(channel, subscription)
     }
 
     pub(super) fn remove(&mut self, channel: &str) -> Option<Subscription> {
-        let removed = self.0.as_mut()?.remove(channel);
-        self.0.take_if(|all| all.is_empty());
+        let removed = self.0.as_mut()?.subscribed.remove(channel);
+        self.tidy();
         removed
+    }
+
+    /// The client is expected to subscribe again.
+    pub(super) fn expect(&mut self, channel: &str) {
+        self.0.get_or_insert_default().returning.add(channel.into());
+    }
+
+    pub(super) fn is_expected(&self, channel: &str) -> bool {
+        self.0.as_ref().is_some_and(|all| all.returning.has(channel))
+    }
+
+    /// It has done so, or will not.
+    pub(super) fn expect_no_more(&mut self, channel: &str) {
+        if let Some(all) = &mut self.0 {
+            all.returning.remove(channel);
+            self.tidy();
+        }
+    }
+
+    fn subscribed(&self) -> Option<&ByName> {
+        self.0.as_ref().map(|all| &all.subscribed)
+    }
+
+    fn tidy(&mut self) {
+        self.0.take_if(|all| all.subscribed.is_empty() && all.returning.is_empty());
     }
 }
 
@@ -46,6 +77,17 @@ impl IntoIterator for All {
     type IntoIter = std::iter::Flatten<std::option::IntoIter<ByName>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.map(|all| *all).into_iter().flatten()
+        self.0.map(|all| all.subscribed).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_subscriber_has_takes_little() {
+        // What the allocator gives for the names alone.
+        assert!(size_of::<Channels>() <= 40);
     }
 }

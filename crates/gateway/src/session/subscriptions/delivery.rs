@@ -7,7 +7,6 @@ use super::{Held, Phase, Session, Stream, Subscription, position::Heard};
 use crate::{
     codes::{Disconnect, Unsubscribed},
     limits::{HELD_BYTES_MAX, HELD_MAX, LIVE_BYTES_MAX},
-    protocol::push::Push,
     publication::{Kind, Publication},
     session::Chore,
 };
@@ -94,7 +93,7 @@ impl Session {
             }
             stream.phase = Phase::Over;
             drop(all);
-            self.send(&Push::unsubscribe(channel, Unsubscribed::InsufficientState).into());
+            self.say_ended(channel, Unsubscribed::InsufficientState);
             self.bells.ring(Chore::Subscriptions);
         }
     }

@@ -38,6 +38,7 @@ mod delivery;
 mod departing;
 mod joining;
 mod position;
+mod returning;
 mod upkeep;
 
 use all::All;
@@ -189,7 +190,12 @@ impl Session {
     ) -> Result<(), Ending> {
         let joined = match self.join_as_asked(&subscribe).await {
             Ok(joined) => joined,
-            Err(failure) => return self.answer(id, Err(failure)),
+            Err(failure) => {
+                if !failure.is_asked_again() {
+                    self.subscriptions.all.borrow_mut().expect_no_more(&subscribe.channel);
+                }
+                return self.answer(id, Err(failure));
+            }
         };
         // The reply comes before any publication, and after the broker's confirmation.
         self.answer(id, Ok(Outcome::Subscribe(joined.result.clone())))?;
@@ -277,6 +283,21 @@ impl Session {
         }
     }
 
+    /// What this client may do in a channel. Whom it is only refused since the server has ended a subscription that is about to
+    /// begin again, it is refused for now.
+    pub(super) fn right<T>(
+        &self,
+        channel: &str,
+        may: impl Fn(&Who<'_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let who = self.who(channel);
+        may(&who).map_err(|refused| {
+            let returns = self.subscriptions.all.borrow().is_expected(channel);
+            let is_for_now = returns && may(&Who { is_subscribed: true, ..who }).is_ok();
+            if is_for_now { Refused::resubscribing() } else { refused }
+        })
+    }
+
     /// Succeeds also for what is not subscribed. What the server has subscribed to stays.
     pub(super) async fn unsubscribe(
         self: &Rc<Self>,
@@ -286,6 +307,7 @@ impl Session {
         if channel.is_empty() {
             return Err(Disconnect::BadRequest.into());
         }
+        self.subscriptions.all.borrow_mut().expect_no_more(channel);
         let is_ours = self.subscriptions.all.borrow().get(channel).is_some_and(|it| !it.is_server_side);
         if is_ours {
             self.take_away(channel).await;
@@ -296,8 +318,16 @@ impl Session {
     /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
         if self.subscriptions.has(channel) {
-            self.send(&Push::unsubscribe(channel, why).into());
+            self.say_ended(channel, why);
             self.take_away(channel).await;
+        }
+    }
+
+    /// Tells the client that a subscription ends.
+    fn say_ended(&self, channel: &str, why: Unsubscribed) {
+        self.send(&Push::unsubscribe(channel, why).into());
+        if why.is_for_now() {
+            self.subscriptions.all.borrow_mut().expect(channel);
         }
     }
 

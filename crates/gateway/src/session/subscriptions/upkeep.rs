@@ -13,7 +13,6 @@ use super::{Phase, Session, Standing, Subscription, Tells};
 use crate::{
     codes::{Disconnect, Unsubscribed},
     limits::{CHANNEL_RETRY, LIVE_BYTES_MAX, PAUSE_BYTES, POSITION_CHECK, STREAM_BYTES, STREAM_PAGE},
-    protocol::push::Push,
     publication::{self, Envelope, Said},
     session::{Chore, Ending},
 };
@@ -117,7 +116,7 @@ impl Session {
         if is_server_side {
             return Err(Disconnect::SubscriptionExpired.into());
         }
-        self.send(&Push::unsubscribe(&**channel, Unsubscribed::Expired).into());
+        self.say_ended(channel, Unsubscribed::Expired);
         self.take_away(channel).await;
         Ok(())
     }
