@@ -17,14 +17,18 @@ use std::{
 
 use ahash::RandomState;
 use http::HeaderMap;
-use naru_ledger::User;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{
-    codes::Disconnect,
-    limits::{Bucket, Buckets, Limits, STRANGER_PATIENCE, Whose, place},
-};
+use crate::limits::{Bucket, Buckets, Limits, STRANGER_PATIENCE, Whose};
+use users::Users;
+
+pub(crate) use full::Full;
+pub(crate) use users::OfUser;
+
+mod full;
+mod users;
+mod whence;
 
 /// The places for sessions.
 pub(crate) struct Admission {
@@ -32,8 +36,7 @@ pub(crate) struct Admission {
     taken: Mutex<Taken>,
     /// The place of all who count among all, and for no address: as many as hold it.
     inside: Arc<Place>,
-    /// Connections of users who are counted nowhere else: those of servers without inboxes.
-    users: Mutex<HashMap<User, usize, RandomState>>,
+    pub(crate) users: Arc<Users>,
     /// What users and addresses have spent of their rates.
     pub(crate) rates: Buckets,
     /// It was said that an address has no more.
@@ -59,7 +62,8 @@ struct Waiting {
     turned_out: Arc<Notify>,
 }
 
-/// A session's place, given back when dropped. A pointer: each session has one.
+/// A session's place, given back when dropped. A pointer: each session has one. It changes when the holder has signed in: what they
+/// needed as a stranger is given back, and they share a place.
 #[derive(Default)]
 #[must_use]
 pub(crate) struct Pass(Cell<Option<Arc<Place>>>);
@@ -87,51 +91,18 @@ enum Standing {
     Inside,
 }
 
-/// One of a user's connections, given back when dropped.
-pub(crate) struct OfUser {
-    admission: Arc<Admission>,
-    user: User,
-}
-
 struct Stranger {
     number: u64,
     turned_out: Arc<Notify>,
 }
 
-/// Why there is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    All,
-    Rate,
-    Address,
-    AddressRate,
-    Refusals,
-}
-
-impl Full {
-    pub(crate) fn hint(self) -> &'static str {
-        match self {
-            Full::All => "there are as many connections as there may be: try again",
-            Full::Rate => "too many connections come at once: try again",
-            Full::Address => "there are as many connections from this address as there may be",
-            Full::AddressRate => "too many connections come from this address at once: try again",
-            Full::Refusals => "too many bad tokens came from this address: try again later",
-        }
-    }
-
-    /// Whether who asks asks too much, rather than all together.
-    pub(crate) fn is_theirs(self) -> bool {
-        matches!(self, Full::AddressRate | Full::Refusals)
-    }
-}
-
 impl Admission {
     pub(crate) fn new(limits: Arc<Limits>) -> Arc<Admission> {
         Arc::new(Admission {
+            users: Arc::new(Users::new(limits.user_connections_max)),
             limits,
             taken: Mutex::default(),
             inside: Arc::new(Place::Inside),
-            users: Mutex::default(),
             rates: Buckets::default(),
             has_warned: AtomicBool::new(false),
             has_warned_of_all: AtomicBool::new(false),
@@ -156,7 +127,9 @@ impl Admission {
     /// Takes a place for whoever asks with these headers from there: at first among those of its address, see [`Pass::enter`].
     pub(crate) fn knock(self: &Arc<Self>, from: Option<IpAddr>, headers: &HeaderMap) -> Result<Pass, Full> {
         let Limits { connections_max, connection_rate, .. } = &*self.limits;
-        let address = from.filter(|_| self.wants_addresses()).and_then(|from| self.origin(from, headers));
+        let address = from
+            .filter(|_| self.wants_addresses())
+            .and_then(|from| whence::counted(&self.limits.trusted_proxies, from, headers));
         if connections_max.is_none() && connection_rate.is_none() && address.is_none() {
             return Ok(Pass::default());
         }
@@ -221,18 +194,6 @@ impl Admission {
         first.is_none_or(|(_, first)| self.limits.now().saturating_sub(first.since) >= STRANGER_PATIENCE)
     }
 
-    /// Takes one of a user's connections, if that is limited.
-    pub(crate) fn enter_user(self: &Arc<Self>, user: &User) -> Result<Option<OfUser>, Disconnect> {
-        let Some(most) = self.limits.user_connections_max else { return Ok(None) };
-        let mut users = self.users.lock();
-        let count = users.entry(user.clone()).or_default();
-        if *count >= most {
-            return Err(Disconnect::ConnectionLimit);
-        }
-        *count += 1;
-        Ok(Some(OfUser { admission: self.clone(), user: user.clone() }))
-    }
-
     /// Counts one that comes from there.
     fn spend(&self, address: Ipv6Addr) -> Result<(), Full> {
         let Limits { address_connection_rate, address_refusal_rate, .. } = *self.limits;
@@ -259,38 +220,6 @@ impl Admission {
                 "an address has as many connections as limits.address_connection_limit and \
                  limits.address_connection_rate_limit let it have; if it is a proxy's, name it in limits.trusted_proxies"
             );
-        }
-    }
-
-    /// Where a connection comes from that is counted. A proxy that is trusted says it, and nobody else is believed: each proxy
-    /// adds to the end of `X-Forwarded-For` whom it was asked by. Not this machine: a proxy there is not known to be one.
-    fn origin(&self, from: IpAddr, headers: &HeaderMap) -> Option<Ipv6Addr> {
-        let is_trusted =
-            |address: IpAddr| self.limits.trusted_proxies.iter().any(|network| network.has(address));
-        let told: Vec<&str> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|list| list.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .collect();
-        let mut told = told.into_iter().rev();
-        let mut address = from;
-        while is_trusted(address) {
-            // A proxy that does not say it is not counted: it would be for all behind it.
-            address = told.next()?.trim().parse().ok()?;
-        }
-        (!address.to_canonical().is_loopback()).then(|| place(address))
-    }
-}
-
-impl Drop for OfUser {
-    fn drop(&mut self) {
-        let mut users = self.admission.users.lock();
-        if let Some(count) = users.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                users.remove(&self.user);
-            }
         }
     }
 }
@@ -428,215 +357,4 @@ impl Drop for Apart {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::limits::Settings;
-
-    fn admission(change: impl FnOnce(&mut Settings)) -> Arc<Admission> {
-        let mut settings = Settings {
-            address_connection_limit: 0,
-            address_connection_rate_limit: 0,
-            address_refusal_limit: 0,
-            ..Settings::default()
-        };
-        change(&mut settings);
-        Admission::new(Arc::new(settings.try_into().unwrap()))
-    }
-
-    fn enter(admission: &Arc<Admission>, from: &str, forwarded: &str) -> Result<Pass, Full> {
-        let mut headers = HeaderMap::new();
-        if !forwarded.is_empty() {
-            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        }
-        admission.knock(Some(from.parse().unwrap()), &headers)?.enter()
-    }
-
-    fn is_turned_out(pass: &Pass) -> bool {
-        pass.turned_out().now_or_never().is_some()
-    }
-
-    #[test]
-    fn a_place_is_had_again_when_somebody_has_gone() {
-        let admission = admission(|settings| settings.connection_limit = Some(2));
-        let first = enter(&admission, "10.0.0.1", "").ok().unwrap();
-        let second = enter(&admission, "10.0.0.1", "").ok().unwrap();
-        [&first, &second].iter().for_each(|pass| pass.signed_in());
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All));
-        drop(first);
-        assert!(enter(&admission, "10.0.0.1", "").is_ok());
-    }
-
-    #[test]
-    fn strangers_have_a_share_and_who_came_first_makes_room() {
-        let admission = admission(|settings| {
-            settings.connection_limit = Some(4);
-            settings.stranger_limit = 2;
-        });
-        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
-        let known: Vec<_> = (0..3).map(|_| come()).inspect(Pass::signed_in).collect();
-        let first = come();
-        assert!(!is_turned_out(&first));
-        // All places are taken: whoever comes takes a stranger's.
-        let second = come();
-        assert!(is_turned_out(&first) && !is_turned_out(&second));
-        drop(first);
-        let third = come();
-        assert!(is_turned_out(&second) && !is_turned_out(&third));
-        let fourth = come();
-        assert!(is_turned_out(&third) && known.iter().all(|pass| !is_turned_out(pass)));
-        // Who signs in too late has to go all the same.
-        third.signed_in();
-        assert!(third.is_turned_out() && !fourth.is_turned_out());
-        fourth.signed_in();
-        assert_eq!(
-            enter(&admission, "10.0.0.1", "").err(),
-            Some(Full::All),
-            "nobody who is known makes room"
-        );
-        drop((second, third));
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All), "they did not count any more");
-        drop((known, fourth));
-        assert_eq!(admission.taken.lock().strangers.len(), 0);
-        assert_eq!(admission.all(&admission.taken.lock()), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn strangers_have_their_time_before_others_are_let_in() {
-        let admission = admission(|settings| {
-            settings.connection_limit = Some(100);
-            settings.stranger_limit = 8;
-        });
-        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
-        let strangers: Vec<_> = (0..7).map(|_| come()).collect();
-        assert!(!admission.has_room());
-        strangers[0].signed_in();
-        assert!(admission.has_room());
-        let _another = come();
-        assert!(!admission.has_room());
-        tokio::time::advance(STRANGER_PATIENCE).await;
-        assert!(admission.has_room());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_of_all_places_is_not_taken_from_a_stranger_who_has_just_come() {
-        let admission = admission(|settings| {
-            settings.connection_limit = Some(3);
-            settings.stranger_limit = 3;
-        });
-        let come = || enter(&admission, "10.0.0.1", "").ok().unwrap();
-        let known = [come(), come()];
-        known.iter().for_each(Pass::signed_in);
-        let last = come();
-        assert!(!admission.has_room());
-        // Where nobody makes room, who comes hears that there is none.
-        last.signed_in();
-        assert!(admission.has_room());
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::All));
-        drop(last);
-        let _last = come();
-        assert!(!admission.has_room());
-        tokio::time::advance(STRANGER_PATIENCE).await;
-        assert!(admission.has_room());
-    }
-
-    #[test]
-    fn who_has_signed_in_and_counts_for_no_address_has_no_place_of_its_own() {
-        let admission = admission(|settings| settings.address_connection_limit = 9);
-        let [here, there] = ["127.0.0.1", "10.0.0.1"].map(|from| enter(&admission, from, "").ok().unwrap());
-        [&here, &there].iter().for_each(|pass| pass.signed_in());
-        let shares = |pass: &Pass| {
-            let place = pass.0.take();
-            let shares = place.as_ref().is_some_and(|place| Arc::ptr_eq(place, &admission.inside));
-            pass.0.set(place);
-            shares
-        };
-        assert!(shares(&here) && !shares(&there));
-        assert_eq!(admission.all(&admission.taken.lock()), 2);
-        // Once more changes nothing.
-        [&here, &there].iter().for_each(|pass| pass.signed_in());
-        assert_eq!(admission.all(&admission.taken.lock()), 2);
-        drop((here, there));
-        assert_eq!(admission.all(&admission.taken.lock()), 0);
-        assert_eq!(size_of::<Pass>(), size_of::<usize>());
-    }
-
-    #[test]
-    fn strangers_never_take_what_is_for_others() {
-        let admission = admission(|settings| {
-            settings.connection_limit = Some(100);
-            settings.stranger_limit = 10;
-        });
-        let mut all: Vec<_> = (0..50).map(|_| enter(&admission, "10.0.0.1", "").ok().unwrap()).collect();
-        all.retain(|pass| !is_turned_out(pass));
-        assert_eq!(all.len(), 10);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn bad_tokens_keep_an_address_out_for_a_while_and_no_other() {
-        let admission = admission(|settings| settings.address_refusal_limit = 2);
-        for _ in 0..2 {
-            enter(&admission, "10.0.0.1", "").ok().unwrap().refused();
-        }
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::Refusals));
-        assert!(enter(&admission, "10.0.0.2", "").is_ok());
-        tokio::time::advance(std::time::Duration::from_secs(31)).await;
-        assert!(enter(&admission, "10.0.0.1", "").is_ok());
-        // Of this machine none are counted.
-        (0..9).for_each(|_| enter(&admission, "127.0.0.1", "").ok().unwrap().refused());
-        assert!(enter(&admission, "127.0.0.1", "").is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn so_many_come_from_an_address_in_a_second() {
-        let admission = admission(|settings| settings.address_connection_rate_limit = 3);
-        let come = |from| (0..5).filter(|_| enter(&admission, from, "").is_ok()).count();
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), None);
-        assert_eq!(come("10.0.0.1"), 2);
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::AddressRate));
-        assert_eq!(come("10.0.0.2"), 3);
-        assert_eq!(come("127.0.0.1"), 5);
-        tokio::time::advance(std::time::Duration::from_secs(1)).await;
-        assert_eq!(come("10.0.0.1"), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn so_many_come_in_a_second() {
-        let admission = admission(|settings| settings.connection_rate_limit = 3);
-        let come = || (0..5).filter(|_| enter(&admission, "10.0.0.1", "").is_ok()).count();
-        assert_eq!(come(), 3);
-        tokio::time::advance(std::time::Duration::from_secs(10)).await;
-        assert_eq!(come(), 3);
-    }
-
-    #[test]
-    fn an_address_has_so_many_and_this_machine_as_many_as_it_likes() {
-        let admission = admission(|settings| settings.address_connection_limit = 1);
-        let one = enter(&admission, "10.0.0.1", "").ok().unwrap();
-        assert_eq!(enter(&admission, "10.0.0.1", "").err(), Some(Full::Address));
-        // Whoever is not trusted is not believed.
-        assert_eq!(enter(&admission, "10.0.0.1", "10.9.9.9").err(), Some(Full::Address));
-        let _other = enter(&admission, "10.0.0.2", "").ok().unwrap();
-        let _here: Vec<_> = (0..5).map(|_| enter(&admission, "127.0.0.1", "").ok().unwrap()).collect();
-        drop(one);
-        let _again = enter(&admission, "10.0.0.1", "").ok().unwrap();
-        assert_eq!(admission.taken.lock().by_address.len(), 2);
-    }
-
-    #[test]
-    fn a_proxy_that_is_trusted_says_who_comes() {
-        let admission = admission(|settings| {
-            settings.address_connection_limit = 1;
-            settings.trusted_proxies = vec!["10.0.0.0/8".into(), "127.0.0.1".into()];
-        });
-        let _one = enter(&admission, "10.0.0.1", "192.0.2.1").ok().unwrap();
-        let _other = enter(&admission, "10.0.0.1", "192.0.2.2").ok().unwrap();
-        assert_eq!(enter(&admission, "127.0.0.1", "192.0.2.1").err(), Some(Full::Address));
-        // What stands further to the left, clients can write themselves.
-        assert_eq!(enter(&admission, "10.0.0.1", "192.0.2.9, 192.0.2.1").err(), Some(Full::Address));
-        assert_eq!(enter(&admission, "10.0.0.1", "192.0.2.1, 10.0.0.2").err(), Some(Full::Address));
-        // A proxy that says nothing is not counted.
-        assert!(enter(&admission, "10.0.0.1", "").is_ok() && enter(&admission, "10.0.0.1", "x").is_ok());
-    }
-}
+mod tests;

@@ -152,7 +152,7 @@ impl Session {
         let (inbox, named_only) = match user {
             Some(user) if self.shared().inboxes => (Some(self.open_inbox(user, &connect).await?), None),
             Some(user) => {
-                let place = self.shared().admission.enter_user(&user)?;
+                let place = self.shared().admission.users.enter(&user)?;
                 (None, Some((user, place)))
             }
             None => (None, None),
