@@ -62,8 +62,8 @@ struct Waiting {
     turned_out: Arc<Notify>,
 }
 
-/// A session's place, given back when dropped. A pointer: each session has one. It changes when the holder has signed in: what they
-/// needed as a stranger is given back, and they share a place.
+/// A session's place, given back when dropped. A pointer: each session has one. Where its holder counts for no address,
+/// it changes when they have signed in: from then on they share one.
 #[derive(Default)]
 #[must_use]
 pub(crate) struct Pass(Cell<Option<Arc<Place>>>);
