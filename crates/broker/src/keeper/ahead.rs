@@ -6,10 +6,12 @@ use bytes::Bytes;
 use naru_ledger::Conversation as Name;
 
 use super::{Job, LedgerOp, ListOp, Op, StreamOp, Task, TextOp, store::Store};
-use crate::{keyspace::Key, ledger::Conversation};
+use crate::{keyspace::Key, ledger::Conversation, limits::JOBS_TOGETHER_MAX};
 
-/// As many as the nearest cache holds beside what the jobs themselves need.
+/// More than the processor waits for at once, and few enough to be near still when the last of them is done.
 pub(super) const LOOKED_AT_TOGETHER: usize = 16;
+
+const _: () = assert!(JOBS_TOGETHER_MAX.is_multiple_of(LOOKED_AT_TOGETHER));
 
 #[derive(Clone, Copy)]
 enum Found<'s> {

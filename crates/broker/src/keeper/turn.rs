@@ -186,12 +186,12 @@ impl Turns {
     /// Does what was asked for, at most so much and as far as there is room; how much that was.
     fn do_jobs(&mut self, jobs_max: usize) -> usize {
         self.store.follow_limits();
+        // Who waited while there was no room goes before who comes now, and is served now.
         self.store.tick();
-        // Who waited while there was no room goes before who comes now.
         self.wake();
         let mut done = 0;
         while done < jobs_max && !self.is_batch_full() {
-            if done.is_multiple_of(LOOKED_AT_TOGETHER) {
+            if done.is_multiple_of(LOOKED_AT_TOGETHER) && self.queue.len() > 1 {
                 ahead::look(&self.store, self.queue.iter().take(LOOKED_AT_TOGETHER));
             }
             let Some(job) = self.queue.pop_front() else { break };
