@@ -57,6 +57,7 @@ impl World<'_> {
         let (at_one, at_other) = (self.moment(&first), self.moment(&second));
         let now = self.now;
         let mut agreeing: Vec<Model> = Vec::new();
+        let mut expected = Vec::new();
         for model in std::mem::take(&mut self.models) {
             for one_is_first in [true, false] {
                 let mut model = model.clone();
@@ -71,11 +72,15 @@ impl World<'_> {
                     self.told.agree(one, &a, &first, now) && self.told.agree(other, &b, &second, now);
                 if agrees && !agreeing.contains(&model) {
                     agreeing.push(model);
+                } else if !agrees {
+                    expected.push((a, b));
                 }
             }
         }
         if agreeing.is_empty() {
-            bail!("in no order:\n  {one:?}\n  answered {first:?}\n  {other:?}\n  answered {second:?}");
+            bail!(
+                "in no order:\n  {one:?}\n  answered {first:?}\n  {other:?}\n  answered {second:?}\n  expected {expected:?}"
+            );
         }
         self.models = agreeing;
         // A log's entries in their order, whoever was first.

@@ -6,29 +6,39 @@ use std::time::Duration;
 use naru_ledger::op::{
     Ack, Append, Change, Delete, Edit, From, History, Membership, Read, Resume, Said, ServerIs, What, Within,
 };
-use naru_ledger::{Answer, Body, Conversation, Epoch, Level, Op, Position, Seq, Useq, User};
+use naru_ledger::{Answer, Body, Conversation, Epoch, Level, Millis, Model, Op, Position, Seq, Useq, User};
 
 use super::cast;
 use super::step::{self, Asked, Pages, Stands};
 use super::world::World;
+
+/// Whether the entry is there that a store which has not the log at hand believes to be there.
+fn is_believed_rightly(model: &mut Model, op: &Op, now: Millis) -> bool {
+    let (conversation, seq) = match op {
+        Op::Deliver(deliver) => (&deliver.conversation, deliver.seq),
+        Op::Read(read) => (&read.conversation, read.seq),
+        _ => return true,
+    };
+    let trace = model.run(&Op::Trace { conversation: conversation.clone(), what: What::Seq(seq) }, now);
+    matches!(trace, Ok(Answer::Traced(traced)) if traced.entry.is_some())
+}
 
 impl World<'_> {
     /// The operation that is asked; none where there is nothing to ask for, or nothing that a server would ask: that an entry
     /// of a log is there, a store which has not the log at hand believes.
     pub(super) fn resolve(&mut self, asked: &Asked) -> Option<Op> {
         let op = self.operation(asked)?;
-        let is_there = match &op {
-            Op::Deliver(deliver) => self.has(&deliver.conversation, deliver.seq),
-            Op::Read(read) => self.has(&read.conversation, read.seq),
-            _ => true,
-        };
-        is_there.then_some(op)
+        let now = self.now;
+        is_believed_rightly(self.model(), &op, now).then_some(op)
     }
 
-    fn has(&mut self, conversation: &Conversation, seq: Seq) -> bool {
-        let (now, what) = (self.now, What::Seq(seq));
-        let trace = self.model().run(&Op::Trace { conversation: conversation.clone(), what }, now);
-        matches!(trace, Ok(Answer::Traced(traced)) if traced.entry.is_some())
+    /// Whether `op` is still what a server would ask if the other is done first.
+    pub(super) fn outlasts(&mut self, op: &Op, other: &Op) -> bool {
+        let now = self.now;
+        let mut model = self.model().clone();
+        // Refused or not: what it removes is gone.
+        let _ = model.run(other, now);
+        is_believed_rightly(&mut model, op, now)
     }
 
     fn operation(&mut self, asked: &Asked) -> Option<Op> {

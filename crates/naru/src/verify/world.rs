@@ -136,7 +136,8 @@ impl<'a> World<'a> {
                 let (Some(first), Some(second)) = (self.resolve(one), self.resolve(other)) else {
                     return Ok(());
                 };
-                if self.is_one_step(&first) && self.is_one_step(&second) {
+                let is_fair = self.outlasts(&first, &second) && self.outlasts(&second, &first);
+                if is_fair && self.is_one_step(&first) && self.is_one_step(&second) {
                     return self.together(&first, &second).await;
                 }
                 self.ask(&first).await?;
