@@ -53,15 +53,6 @@ publish_rate_limit = 0
 history_size = 10
 history_ttl = "1h"
 force_recovery = true
-
-[[channel.namespaces]]
-name = "few-members"
-allow_subscribe_for_client = true
-allow_publish_for_subscriber = true
-publish_rate_limit = 0
-history_size = 10
-history_ttl = "1h"
-force_recovery = true
 """
 )
 
@@ -170,32 +161,6 @@ def test_one_who_is_farther_behind_than_is_kept_is_told_so(slow, publisher):
         offsets.append(last["pub"]["offset"])
     assert last["unsubscribe"] == {"code": 2500, "reason": "insufficient state"}
     assert offsets == list(range(1, len(offsets) + 1)) and len(offsets) < COUNT
-
-
-def test_until_one_who_is_told_so_subscribes_again_what_only_subscribers_may_is_refused_for_now(slow, publisher):
-    channel = "few-members:a"
-    returns, leaves, stranger = (slow(*channels, user=f"slow-{n}") for n, channels in enumerate(([channel], [channel], [])))
-    publisher(channel, COUNT)
-
-    def ended(client):
-        messages = client.messages()
-        next(it for it in pushed(messages, channel) if "unsubscribe" in it)
-        return messages
-
-    def published(client, messages):
-        client.command("publish", {"channel": channel, "data": 1})
-        reply = next(it for it in messages if it.get("id") == client.last_id)
-        return (reply["error"]["code"], reply["error"].get("temporary", False)) if "error" in reply else True
-
-    assert published(stranger, stranger.messages()) == (103, False)
-    messages = ended(returns)
-    assert published(returns, messages) == (100, True)
-    returns.command("subscribe", {"channel": channel})
-    assert published(returns, messages) is True
-    messages = ended(leaves)
-    assert published(leaves, messages) == (100, True)
-    leaves.command("unsubscribe", {"channel": channel})
-    assert published(leaves, messages) == (103, False)
 
 
 def test_one_who_is_cut_off_comes_back_to_where_it_was(slow, publisher, flood):

@@ -92,7 +92,7 @@ impl Refused {
     }
 
     /// Only subscribers may, and this one is about to be one again.
-    pub(crate) fn resubscribing() -> Refused {
+    pub(crate) fn returning() -> Refused {
         Refused { code: Code::Internal, message: "the subscription begins again, try again".into() }
     }
 
@@ -267,11 +267,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether the client asks again by itself, perhaps with a new token.
+    /// Whether a client that subscribes asks again by itself: at once, with a new token, or from another position.
     pub(crate) fn is_asked_again(&self) -> bool {
         match self {
-            Failure::Refused(refused) => refused.code.is_temporary() || refused.code == Code::TokenExpired,
-            Failure::Told(Told::Error(error)) => error.temporary,
+            Failure::Refused(Refused { code, .. }) => {
+                code.is_temporary() || matches!(code, Code::TokenExpired | Code::UnrecoverablePosition)
+            }
+            Failure::Told(Told::Error(error)) => error.temporary || error.code == Code::TokenExpired as u32,
             Failure::Told(Told::Disconnect(..)) | Failure::Disconnect(_) => false,
         }
     }
@@ -308,6 +310,25 @@ mod tests {
         assert_eq!(json(Code::UnknownChannel), r#"{"code":102,"message":"unknown channel"}"#);
         assert_eq!(json(Code::TokenExpired), r#"{"code":109,"message":"token expired"}"#);
         assert_eq!(json(Refused::bad("no id")), r#"{"code":107,"message":"bad request: no id"}"#);
+    }
+
+    #[test]
+    fn a_client_asks_again_after_what_passes_or_what_it_can_change_itself() {
+        let told = |code, temporary| Told::Error(Error { code, message: String::new(), temporary });
+        for (failure, is_asked_again) in [
+            (Failure::from(Code::Internal), true),
+            (Code::TooManyRequests.into(), true),
+            (Code::TokenExpired.into(), true),
+            (Code::UnrecoverablePosition.into(), true),
+            (Code::PermissionDenied.into(), false),
+            (Code::LimitExceeded.into(), false),
+            (told(1_000, true).into(), true),
+            (told(1_000, false).into(), false),
+            (told(109, false).into(), true),
+            (Disconnect::BadRequest.into(), false),
+        ] {
+            assert_eq!(failure.is_asked_again(), is_asked_again, "{failure:?}");
+        }
     }
 
     #[test]

@@ -285,8 +285,9 @@ pub const MEMBERS: usize = 100;
 /// See [`MEMBERS`].
 pub const MEMBERS_MAX: usize = 1_000;
 
-/// Channels of a connection in which it is expected to subscribe again.
-pub const RETURNING_MAX: usize = CHANNELS_MAX;
+/// How long a client whose subscription the server has ended for now is expected to subscribe again. SDKs wait up to 20 s between
+/// two attempts.
+pub const RETURNING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Interests withdrawn at the broker at once.
 pub const WITHDRAWALS_MAX: usize = 32;

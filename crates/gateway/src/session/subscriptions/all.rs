@@ -46,17 +46,17 @@ impl All {
         removed
     }
 
-    /// The client is expected to subscribe again.
-    pub(super) fn expect(&mut self, channel: &str) {
-        self.0.get_or_insert_default().returning.add(channel.into());
+    /// The client is about to subscribe again; at most so many are noted.
+    pub(super) fn returns(&mut self, channel: &str, most: usize) {
+        self.0.get_or_insert_default().returning.add(channel.into(), most);
     }
 
-    pub(super) fn is_expected(&self, channel: &str) -> bool {
+    pub(super) fn is_returning(&self, channel: &str) -> bool {
         self.0.as_ref().is_some_and(|all| all.returning.has(channel))
     }
 
     /// It has done so, or will not.
-    pub(super) fn expect_no_more(&mut self, channel: &str) {
+    pub(super) fn returns_no_more(&mut self, channel: &str) {
         if let Some(all) = &mut self.0 {
             all.returning.remove(channel);
             self.tidy();

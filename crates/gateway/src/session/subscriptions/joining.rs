@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Delta, Held, More, Phase, Session, Standing, Stream, Subscription, Tells, Wanted, topic};
 use crate::{
-    codes::{Code, Disconnect, Failure, Refused},
+    codes::{Code, Disconnect, Failure},
     interests::{Hold, Interest},
     limits::{POSITION_CHECK, STREAM_PAGE},
     namespaces::{DeltaType, Granted, History, RecoveryMode},
@@ -97,11 +97,7 @@ impl Session {
         // The server may have ended it meanwhile and told the client so, and have begun another one.
         if !self.subscriptions.has_numbered(&channel, number) {
             let is_another = self.subscriptions.has(&channel);
-            let refused = match is_another {
-                true => Code::AlreadySubscribed.into(),
-                false if self.subscriptions.all.borrow().is_expected(&channel) => Refused::resubscribing(),
-                false => Code::PermissionDenied.into(),
-            };
+            let refused = if is_another { Code::AlreadySubscribed.into() } else { self.gone(&channel) };
             return Err(joined.err().unwrap_or(refused.into()));
         }
         match joined {
@@ -295,10 +291,13 @@ impl Session {
     /// Begins to deliver; the client has been told.
     pub(in crate::session) fn begin(self: &Rc<Self>, joined: Joined) {
         let Joined { channel, number, is_behind, .. } = joined;
-        let mut all = self.subscriptions.all.borrow_mut();
-        all.expect_no_more(&channel);
         // It may have ended meanwhile, and another one be in its place.
-        let Some(subscription) = all.get_mut(&channel).filter(|it| it.number == number) else { return };
+        if !self.subscriptions.has_numbered(&channel, number) {
+            return;
+        }
+        let mut all = self.subscriptions.all.borrow_mut();
+        all.returns_no_more(&channel);
+        let Some(subscription) = all.get_mut(&channel) else { return };
         if subscription.more.is_some() {
             self.bells.ring(Chore::Subscriptions);
             self.bells.ring(Chore::Renewal);

@@ -144,7 +144,7 @@ impl Subscriptions {
 
     /// Whether this one is there still, and not another one in its place.
     fn has_numbered(&self, channel: &str, number: u64) -> bool {
-        self.all.borrow().get(channel).is_some_and(|subscription| subscription.number == number)
+        self.all.borrow().get(channel).is_some_and(|it| it.number == number && !it.is_over())
     }
 
     /// Whether the client is subscribed, or about to be.
@@ -192,7 +192,7 @@ impl Session {
             Ok(joined) => joined,
             Err(failure) => {
                 if !failure.is_asked_again() {
-                    self.subscriptions.all.borrow_mut().expect_no_more(&subscribe.channel);
+                    self.subscriptions.all.borrow_mut().returns_no_more(&subscribe.channel);
                 }
                 return self.answer(id, Err(failure));
             }
@@ -283,19 +283,23 @@ impl Session {
         }
     }
 
-    /// What this client may do in a channel. Whom it is only refused since the server has ended a subscription that is about to
-    /// begin again, it is refused for now.
+    /// What this client may do in a channel. What it may not only since the server has ended its subscription, it may not for now.
     pub(super) fn right<T>(
         &self,
         channel: &str,
         may: impl Fn(&Who<'_>) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         let who = self.who(channel);
-        may(&who).map_err(|refused| {
-            let returns = self.subscriptions.all.borrow().is_expected(channel);
-            let is_for_now = returns && may(&Who { is_subscribed: true, ..who }).is_ok();
-            if is_for_now { Refused::resubscribing() } else { refused }
+        may(&who).map_err(|refused| match may(&Who { is_subscribed: true, ..who }) {
+            Ok(_) => self.gone(channel),
+            Err(_) => refused,
         })
+    }
+
+    /// Why that is refused which takes a subscription, where there is none.
+    fn gone(&self, channel: &str) -> Refused {
+        let returns = self.subscriptions.all.borrow().is_returning(channel);
+        if returns { Refused::returning() } else { Code::PermissionDenied.into() }
     }
 
     /// Succeeds also for what is not subscribed. What the server has subscribed to stays.
@@ -307,7 +311,7 @@ impl Session {
         if channel.is_empty() {
             return Err(Disconnect::BadRequest.into());
         }
-        self.subscriptions.all.borrow_mut().expect_no_more(channel);
+        self.subscriptions.all.borrow_mut().returns_no_more(channel);
         let is_ours = self.subscriptions.all.borrow().get(channel).is_some_and(|it| !it.is_server_side);
         if is_ours {
             self.take_away(channel).await;
@@ -315,9 +319,10 @@ impl Session {
         Ok(Outcome::Unsubscribe(Empty {}))
     }
 
-    /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none.
+    /// Ends a subscription, whoever has begun it, and tells the client. Nothing if there is none, and none is about to be again.
     pub(crate) async fn unsubscribe_by_server(self: &Rc<Self>, channel: &str, why: Unsubscribed) {
-        if self.subscriptions.has(channel) {
+        let returns = self.subscriptions.all.borrow().is_returning(channel);
+        if self.subscriptions.has(channel) || returns {
             self.say_ended(channel, why);
             self.take_away(channel).await;
         }
@@ -326,8 +331,11 @@ impl Session {
     /// Tells the client that a subscription ends.
     fn say_ended(&self, channel: &str, why: Unsubscribed) {
         self.send(&Push::unsubscribe(channel, why).into());
+        let mut all = self.subscriptions.all.borrow_mut();
         if why.is_for_now() {
-            self.subscriptions.all.borrow_mut().expect(channel);
+            all.returns(channel, self.shared().limits.channels_max);
+        } else {
+            all.returns_no_more(channel);
         }
     }
 
@@ -340,7 +348,7 @@ impl Session {
             return Err(Code::NotAvailable.into());
         }
         if !self.subscriptions.has(channel) {
-            return Err(Code::PermissionDenied.into());
+            return Err(self.gone(channel).into());
         }
         let namespaces = self.shared().namespaces.load();
         if namespaces.find(channel).is_ok_and(|it| it.namespace().sub_refresh_proxy_enabled) {
@@ -350,6 +358,9 @@ impl Session {
         let holder = Holder { user: self.user_name(), client: &client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
+        if !self.subscriptions.has(channel) {
+            return Err(self.gone(channel).into());
+        }
         let mut all = self.subscriptions.all.borrow_mut();
         let Some(subscription) = all.get_mut(channel) else { return Err(Code::PermissionDenied.into()) };
         if let Some(more) = &mut subscription.more {

@@ -1,33 +1,38 @@
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::limits::RETURNING_MAX;
+use tokio::time::Instant;
 
-/// Channels in which the server has ended a subscription that the client begins again by itself. Until then what only
-/// subscribers may do there is refused for now, and not for good. While there are none, no room is kept for them.
+use crate::limits::RETURNING_PATIENCE;
+
+type Channels = VecDeque<(Arc<str>, Instant)>;
+
+/// Channels in which the server has ended a subscription that the client begins again by itself, and when. Until then what only
+/// subscribers may do there is refused for now, and not for good; but not for long, since a client can give it up without a
+/// word. While there are none, no room is kept for them.
 #[derive(Default)]
-#[expect(clippy::box_collection, reason = "it takes a pointer where there is none")]
-pub(super) struct Returning(Option<Box<VecDeque<Arc<str>>>>);
+pub(super) struct Returning(Option<Box<Channels>>);
 
 impl Returning {
-    /// Of too many the first is forgotten.
-    pub(super) fn add(&mut self, channel: Arc<str>) {
+    /// At most so many: the first is forgotten.
+    pub(super) fn add(&mut self, channel: Arc<str>, most: usize) {
         self.remove(&channel);
-        let names = self.0.get_or_insert_default();
-        if names.len() == RETURNING_MAX {
-            names.pop_front();
+        let channels = self.0.get_or_insert_default();
+        if channels.len() >= most {
+            channels.pop_front();
         }
-        names.push_back(channel);
+        channels.push_back((channel, Instant::now()));
     }
 
     pub(super) fn remove(&mut self, channel: &str) {
-        if let Some(names) = &mut self.0 {
-            names.retain(|name| **name != *channel);
+        if let Some(channels) = &mut self.0 {
+            channels.retain(|(name, since)| **name != *channel && is_expected(*since));
         }
-        self.0.take_if(|names| names.is_empty());
+        self.0.take_if(|channels| channels.is_empty());
     }
 
     pub(super) fn has(&self, channel: &str) -> bool {
-        self.0.iter().flat_map(|names| names.iter()).any(|name| **name == *channel)
+        let mut channels = self.0.iter().flat_map(|channels| channels.iter());
+        channels.any(|(name, since)| **name == *channel && is_expected(*since))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -35,22 +40,28 @@ impl Returning {
     }
 }
 
+fn is_expected(since: Instant) -> bool {
+    since.elapsed() < RETURNING_PATIENCE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_channel_is_expected_until_it_is_there_and_of_too_many_the_last() {
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_returns_until_it_is_there_and_not_for_ever_and_of_too_many_the_last() {
         let mut returning = Returning::default();
         for channel in ["a", "b", "a"] {
-            returning.add(channel.into());
+            returning.add(channel.into(), 2);
         }
         assert!(returning.has("a") && returning.has("b") && !returning.has("c"));
+        returning.add("c".into(), 2);
+        assert!(returning.has("a") && !returning.has("b") && returning.has("c"));
         returning.remove("a");
-        assert!(!returning.has("a") && returning.has("b"));
-        (0..RETURNING_MAX).for_each(|number| returning.add(number.to_string().into()));
-        assert!(!returning.has("b") && returning.has("0"));
-        (0..RETURNING_MAX).for_each(|number| returning.remove(&number.to_string()));
-        assert!(returning.is_empty());
+        assert!(!returning.has("a") && returning.has("c"));
+        tokio::time::advance(RETURNING_PATIENCE).await;
+        assert!(!returning.has("c"));
+        returning.remove("a");
+        assert!(returning.is_empty(), "what is over takes no room once something else happens");
     }
 }

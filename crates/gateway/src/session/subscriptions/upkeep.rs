@@ -159,11 +159,13 @@ impl Session {
             || !is_next
             || (page.publications.is_empty() && page.top.offset > from.offset);
         if is_lost {
-            self.lose(channel);
+            // It may have been taken away, and begun anew.
+            if self.is_still_behind(channel, from.offset) {
+                self.lose(channel);
+            }
             return Ok(Ok(()));
         }
         for (offset, payload) in page.publications {
-            // It may have been taken away, and begun anew.
             if !self.is_still_behind(channel, offset - 1) {
                 return Ok(Ok(()));
             }
