@@ -610,13 +610,7 @@ fn an_own_reaction_in_a_room_of_many_does_not_come() {
     for (left, is_read, is_heard) in [(0, true, false), (1, false, false), (1, false, true), (1, true, true)]
     {
         let mut story = Story::begin();
-        let message = story.mentions_bob("a1");
-        let reaction = story.bob_reacts("b1", message);
-        story.gets(ALICE, message);
-        story.hears(ALICE, reaction);
-        for seq in [message, reaction] {
-            story.gets(BOB, seq);
-        }
+        let (message, reaction) = story.bob_reacts_to_a_mention();
         story.is_left(LAPTOP, left);
         match is_read {
             true => story.looks(LAPTOP, &[message, reaction]),

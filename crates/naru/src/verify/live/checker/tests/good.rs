@@ -401,13 +401,7 @@ fn a_mention_in_a_room_of_many_that_a_replay_has_left_is_read() {
 #[test]
 fn an_own_reaction_right_behind_what_a_replay_has_left_is_read() {
     let mut story = Story::begin();
-    let message = story.mentions_bob("a1");
-    let reaction = story.bob_reacts("b1", message);
-    story.gets(ALICE, message);
-    story.hears(ALICE, reaction);
-    for seq in [message, reaction] {
-        story.gets(BOB, seq);
-    }
+    let (message, reaction) = story.bob_reacts_to_a_mention();
     story.is_left(LAPTOP, 1);
     story.looks(LAPTOP, &[message, reaction]);
     assert_eq!(check(&story.ended_as_broadcast()).faults, []);

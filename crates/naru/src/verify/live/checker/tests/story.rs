@@ -291,8 +291,19 @@ impl Story {
         seq
     }
 
+    /// In a room of many Bob reacts to what mentions him. All get both but for his laptop, which gets neither.
+    pub(super) fn bob_reacts_to_a_mention(&mut self) -> (u64, u64) {
+        let message = self.mentions_bob("a1");
+        let reaction = self.bob_reacts("b1", message);
+        self.gets(ALICE, message);
+        self.hears(ALICE, reaction);
+        self.gets(BOB, message);
+        self.gets(BOB, reaction);
+        (message, reaction)
+    }
+
     /// Bob reacts in a room of many: it counts for nothing.
-    pub(super) fn bob_reacts(&mut self, id: &str, target: u64) -> u64 {
+    fn bob_reacts(&mut self, id: &str, target: u64) -> u64 {
         let (conversation, kind) = (DM.to_owned(), "reaction".to_owned());
         let asked = kind.clone();
         let ask = Ask::Send {
