@@ -283,7 +283,8 @@ impl Session {
         }
     }
 
-    /// What this client may do in a channel. What it may not only since the server has ended its subscription, it may not for now.
+    /// What this client may do in a channel. Refused for now, and not for good, is what it may do again once it has subscribed
+    /// again to what the server has ended.
     pub(super) fn right<T>(
         &self,
         channel: &str,
@@ -358,11 +359,11 @@ impl Session {
         let holder = Holder { user: self.user_name(), client: &client };
         let pass = self.shared().auth.sub_refresh(&refresh.token, channel, holder).await?;
         let (Expiry { expires, ttl }, ends_at) = clock::expiry(pass.expires_at);
-        if !self.subscriptions.has(channel) {
-            return Err(self.gone(channel).into());
-        }
         let mut all = self.subscriptions.all.borrow_mut();
-        let Some(subscription) = all.get_mut(channel) else { return Err(Code::PermissionDenied.into()) };
+        let Some(subscription) = all.get_mut(channel).filter(|it| !it.is_over()) else {
+            drop(all);
+            return Err(self.gone(channel).into());
+        };
         if let Some(more) = &mut subscription.more {
             more.ends_at = ends_at;
         } else if ends_at.is_some() {
