@@ -10,7 +10,7 @@ use naru_broker::{Broker, Failed};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What asks a process to end. From when this is made on, in a runtime, none of it ends the process before it has taken away what it
-/// leaves to nobody.
+/// leaves to nobody; what comes before anybody waits for it is not missed.
 pub(crate) struct Ends(Vec<Signal>);
 
 impl Ends {
@@ -25,7 +25,7 @@ impl Ends {
     }
 
     /// SIGTERM and Ctrl-C, also where a shell has that ignored by what is in the background: who sends it by name means it.
-    fn of_servers() -> io::Result<Ends> {
+    pub(crate) fn of_servers() -> io::Result<Ends> {
         Ok(Ends(vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
     }
 
@@ -48,8 +48,7 @@ fn is_ignored(kind: SignalKind) -> bool {
 }
 
 /// Waits until a server is asked to end (SIGTERM, or Ctrl-C), or its broker, if it has one, has failed.
-pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::Result<Option<Failed>> {
-    let mut ends = Ends::of_servers()?;
+pub(crate) async fn asked_to_end_or_failed(mut ends: Ends, broker: Option<&mut Broker>) -> Option<Failed> {
     let failed = async {
         match broker {
             Some(broker) => broker.failed().await,
@@ -58,19 +57,25 @@ pub(crate) async fn asked_to_end_or_failed(broker: Option<&mut Broker>) -> io::R
     };
     tokio::select! {
         () = ends.come() => {}
-        failed = failed => return Ok(Some(failed)),
+        failed = failed => return Some(failed),
     }
     tracing::info!("asked to end: clients get what they are owed");
-    Ok(None)
+    None
 }
 
-/// Calls `act` at every SIGHUP, which then no longer ends the process.
-pub(crate) async fn at_each_hangup(act: impl Fn()) -> io::Result<Infallible> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        match hangup.recv().await {
-            Some(()) => act(),
-            None => return pending().await,
+/// SIGHUP, which no longer ends the process from when this is made on, in a runtime.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    pub(crate) fn new() -> io::Result<Hangups> {
+        Ok(Hangups(signal(SignalKind::hangup())?))
+    }
+
+    /// Calls `act` at each.
+    pub(crate) async fn act(&mut self, act: impl Fn()) -> Infallible {
+        while self.0.recv().await.is_some() {
+            act();
         }
+        pending().await
     }
 }

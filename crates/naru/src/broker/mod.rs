@@ -5,14 +5,18 @@ mod config;
 mod ports;
 mod settings;
 
-use std::{convert::Infallible, future::pending, io, path::PathBuf, process::ExitCode};
+use std::{convert::Infallible, future::pending, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
 use naru_broker::{Broker, Password};
 use naru_fanout::TlsTerms;
 
-use crate::{cores, listen, logging, signals, tls::TlsPort};
+use crate::{
+    cores, listen, logging,
+    signals::{self, Ends, Hangups},
+    tls::TlsPort,
+};
 use config::Configuration;
 use ports::Ways;
 use settings::Settings;
@@ -66,14 +70,19 @@ fn serve(settings: &Settings, config_file: Option<PathBuf>) -> anyhow::Result<Ex
         stays_awake: cores::leave_some(cores),
         ..naru_broker::Options::new(listeners, settings.storage(), cores)
     })?;
-    ways.log(cores, !broker.needed_no_password());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Whoever reads that it is ready may ask it to end in the same moment.
+    let (ends, hangups) = {
+        let _in_runtime = runtime.enter();
+        (Ends::of_servers()?, tls.as_ref().map(|_| Hangups::new()).transpose()?)
+    };
+    ways.log(cores, !broker.needed_no_password());
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = signals::asked_to_end_or_failed(Some(&mut broker)) => ended,
-            never = renew_at_hangups(tls.as_ref().zip(terms.as_ref())) => match never? {},
+            ended = signals::asked_to_end_or_failed(ends, Some(&mut broker)) => ended,
+            never = renew_at(hangups, tls.as_ref().zip(terms.as_ref())) => match never {},
         }
-    })?;
+    });
     if let Some(failed) = &ended {
         tracing::error!("{failed}");
     }
@@ -88,14 +97,14 @@ fn serve(settings: &Settings, config_file: Option<PathBuf>) -> anyhow::Result<Ex
 
 /// Reads certificate and key again at every SIGHUP, for connections from then on. Without TLS it waits for ever, and
 /// SIGHUP does what it does to any process.
-async fn renew_at_hangups(tls: Option<(&TlsPort, &TlsTerms)>) -> io::Result<Infallible> {
-    let Some((tls, terms)) = tls else { return pending().await };
-    signals::at_each_hangup(|| match tls.files.load() {
+async fn renew_at(hangups: Option<Hangups>, tls: Option<(&TlsPort, &TlsTerms)>) -> Infallible {
+    let (Some(mut hangups), Some((tls, terms))) = (hangups, tls) else { return pending().await };
+    let act = || match tls.files.load() {
         Ok(config) => {
             terms.replace(config);
             tracing::info!("SIGHUP: certificate and key were read again");
         }
         Err(error) => tracing::error!("SIGHUP: certificate and key stay as they were: {error:#}"),
-    })
-    .await
+    };
+    hangups.act(act).await
 }

@@ -7,7 +7,6 @@ mod settings;
 use std::{
     convert::Infallible,
     future::pending,
-    io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -28,7 +27,8 @@ use crate::{
     broker::{EXIT_LOG_FAILED, parse_set},
     files, listen, logging, pages,
     printed::say,
-    remote, secret, signals,
+    remote, secret,
+    signals::{self, Ends, Hangups},
     tls_client::{self, Trust},
 };
 use settings::{At, Settings};
@@ -291,6 +291,12 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         target,
     )
     .map_err(not_started)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Whoever reads that it is ready may ask it to end in the same moment.
+    let (ends, hangups) = {
+        let _in_runtime = runtime.enter();
+        (Ends::of_servers()?, options.config.as_ref().map(|_| Hangups::new()).transpose()?)
+    };
     let api = gateway.api_address();
     if let Some(address) = gateway.metrics_address() {
         tracing::info!(%address, "metrics are served");
@@ -308,13 +314,12 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
              naru token --secret {secret} --user alice"
         );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = signals::asked_to_end_or_failed(broker.as_mut()) => ended,
-            never = renew_at_hangups(options.config.as_deref(), &gateway) => match never? {},
+            ended = signals::asked_to_end_or_failed(ends, broker.as_mut()) => ended,
+            never = renew_at(hangups.zip(options.config.as_deref()), &gateway) => match never {},
         }
-    })?;
+    });
     if let Some(failed) = &ended {
         tracing::error!("{failed}");
     }
@@ -332,14 +337,14 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
 
 /// Reads the configuration's channels again at every SIGHUP, for what is asked from then on; the rest of it counts at a
 /// start. Without a file SIGHUP does what it does to any process.
-async fn renew_at_hangups(file: Option<&Path>, gateway: &Gateway) -> io::Result<Infallible> {
-    let Some(file) = file else { return pending().await };
+async fn renew_at(hangups: Option<(Hangups, &Path)>, gateway: &Gateway) -> Infallible {
+    let Some((mut hangups, file)) = hangups else { return pending().await };
     let renew = || gateway.replace_namespaces(config::load(Some(file))?.channel).map_err(anyhow::Error::from);
-    signals::at_each_hangup(|| match renew() {
+    let act = || match renew() {
         Ok(()) => tracing::info!("SIGHUP: the channels' configuration was read again"),
         Err(error) => tracing::error!("SIGHUP: the configuration stays as it was: {error:#}"),
-    })
-    .await
+    };
+    hangups.act(act).await
 }
 
 /// The broker, if it is elsewhere, as far as it can be known without going there.
