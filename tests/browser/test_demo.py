@@ -67,6 +67,7 @@ def test_plain_pub_sub_to_someone_who_is_away_is_gone_and_both_are_told(demo, br
     alice.turn_to("bob")
     bob.turn_to("alice")
     alice.switch("plain-switch", True)
+    demo.follows("bob", 1)
     alice.write("heard")
     assert alice.messages(1, state="live") == ["heard"]
     assert bob.messages(1, state="live") == ["heard"]
@@ -75,6 +76,7 @@ def test_plain_pub_sub_to_someone_who_is_away_is_gone_and_both_are_told(demo, br
     bob.switch("offline-switch", True)
     bob.see("connection-state", state="offline")
     demo.shows(r"offline +bob has gone")
+    demo.follows("bob", 0)
     alice.write("lost")
     assert alice.messages(1, state="gone") == ["lost"]
     assert "gone: nobody was listening" in alice.do("texts", "#messages")[0]
@@ -93,6 +95,7 @@ def test_plain_pub_sub_to_someone_who_is_away_is_gone_and_both_are_told(demo, br
 def test_redis_cli_can_speak_to_a_page(demo, browser):
     bob = browser.open(demo.urls[1])
     bob.sign_in("bob")
+    demo.follows("bob", 1)
     with Wire(demo.broker_port) as wire:
         assert wire.call("PUBLISH", "public:to:bob", '{"from":"redis","text":"from the prompt"}') == 1
     bob.see("conversation-item", name="redis", unread="1")
@@ -153,5 +156,5 @@ def test_a_second_demo_takes_the_next_ports_and_says_so(demo, programs, browser)
     assert set(second.urls).isdisjoint(demo.urls) and second.broker_port != demo.broker_port
     second.shows(r"Port \d+ is taken; server-1 uses \d+ instead")
     browser.open(second.urls[0]).sign_in("alice")
-    assert second.program.terminate(5) == 0
-    assert demo.program.terminate(5) == 0
+    assert second.program.terminate() == 0
+    assert demo.program.terminate() == 0

@@ -6,7 +6,7 @@ from harness.naru import logged
 from harness.waiting import eventually
 
 
-def talk(alice, bob):
+def talk(demo, alice, bob):
     """Something to look at: messages both ways, one missed, one gone."""
     alice.sign_in("alice")
     bob.sign_in("밥")
@@ -22,6 +22,7 @@ def talk(alice, bob):
     alice.write("This one waits for you.")
     alice.messages(2, state="stored")
     alice.switch("plain-switch", True)
+    demo.follows("밥", 0)
     alice.write("This one does not.")
     alice.messages(1, state="gone")
     bob.switch("offline-switch", False)
@@ -30,7 +31,7 @@ def talk(alice, bob):
 
 def test_korean_and_english_each_to_whom_speaks_it_and_switched_at_will(demo, browser):
     alice, bob = browser.open(demo.urls[0], language="en-GB"), browser.open(demo.urls[1], language="ko-KR")
-    talk(alice, bob)
+    talk(demo, alice, bob)
     assert "Go offline" in alice.do("texts", "label")
     assert "놓친 메시지 — 지금 도착" in bob.do("texts", "#messages")[0]
     assert "자리를 비우신 동안 온 메시지 1개" in bob.do("texts", "#messages")[0]
@@ -56,7 +57,7 @@ def test_a_phone_shows_one_thing_at_a_time_without_scrolling_sideways(demo, brow
     bob = browser.open(demo.urls[1], language="ko-KR", width=360, height=640, dark=dark)
     shade = "dark" if dark else "light"
     bob.picture(f"phone-{shade}-sign-in")
-    talk(alice, bob)
+    talk(demo, alice, bob)
     for window, name in ((alice, "alice"), (bob, "bob")):
         window.see_not("recipient")
         window.picture(f"phone-{shade}-talk-{name}")
@@ -73,7 +74,7 @@ def test_a_phone_shows_one_thing_at_a_time_without_scrolling_sideways(demo, brow
 
 def test_a_window_in_the_dark(demo, browser):
     alice, bob = browser.open(demo.urls[0], dark=True), browser.open(demo.urls[1], dark=True)
-    talk(alice, bob)
+    talk(demo, alice, bob)
     alice.picture("dark-alice")
     bob.picture("dark-bob")
 

@@ -41,7 +41,7 @@ class Window:
     def __init__(self, browser, name):
         self.browser, self.name, self.events = browser, name, []
 
-    def do(self, what, selector=None, within=2 * PATIENCE, **how):
+    def do(self, what, selector=None, within=3 * PATIENCE, **how):
         if selector:
             how["selector"] = selector
         return self.browser.answer(self.browser.order(what, window=self.name, **how), within)

@@ -3,6 +3,8 @@
 import re
 
 from .naru import BINARY
+from .resp import Wire
+from .waiting import eventually
 
 
 class Demo:
@@ -17,6 +19,12 @@ class Demo:
     def _addresses(output):
         urls = re.findall(r"server-[12] +(http://127\.0\.0\.1:\d+/)", output)
         return urls if len(urls) == 2 and "What crosses" in output else None
+
+    def follows(self, user, servers):
+        """Waits until so many servers follow what is said to a user by plain publish and subscribe."""
+        channel = f"public:to:{user}"
+        with Wire(self.broker_port) as wire:
+            eventually(lambda: wire.call("PUBSUB", "NUMSUB", channel)[1] == servers, f"not {servers} follow {channel}")
 
     def shows(self, pattern):
         """Waits until the terminal shows a line like that."""

@@ -27,9 +27,9 @@ API_KEY = "test-api-key"
 
 
 def log_lines(program):
-    """The JSON lines of a program's log."""
-    for line in program.log().splitlines():
-        if line.startswith("{"):
+    """The JSON lines of a program's log; the last may be half-written."""
+    for line in program.log().splitlines(keepends=True):
+        if line.startswith("{") and line.endswith("\n"):
             yield json.loads(line)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+from contextlib import suppress
 
 from .waiting import PATIENCE
 
@@ -34,7 +35,10 @@ class RawClient:
 
     def command(self, name, request):
         self.last_id += 1
-        text = json.dumps({"id": self.last_id, name: request}).encode()
+        self._say({"id": self.last_id, name: request})
+
+    def _say(self, what):
+        text = json.dumps(what).encode()
         mask = os.urandom(4)
         length = struct.pack("!B", 0x80 | len(text)) if len(text) < 126 else struct.pack("!BH", 0x80 | 126, len(text))
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
@@ -44,8 +48,15 @@ class RawClient:
         """So many bytes, and no more."""
         return self.socket.recv(count)
 
+    def until_answered(self):
+        """Reads as far as the answer to the last command, of what is left for `messages`."""
+        while b'"id":%d,' % self.last_id not in self.data:
+            byte = self.socket.recv(1)
+            assert byte, f"the end, instead of an answer: {self.data}"
+            self.data += byte
+
     def messages(self):
-        """All that comes from here on, up to the end: a close frame is its code and reason."""
+        """All that comes from here on, up to the end: a close frame is its code and reason. Pings are answered."""
         data = self.data
         while more := self.socket.recv(1 << 20):
             data += more
@@ -54,8 +65,12 @@ class RawClient:
                 if kind == CLOSE:
                     yield {"close": struct.unpack("!H", payload[:2])[0], "reason": payload[2:].decode()}
                     return
-                for line in filter(None, payload.split(b"\n")):
-                    yield json.loads(line)
+                for message in map(json.loads, filter(None, payload.split(b"\n"))):
+                    if not message:
+                        # The end may have come behind it.
+                        with suppress(OSError):
+                            self._say({})
+                    yield message
 
     def _frame(self, data):
         """The first frame, if it is whole, and what is behind it; none of the server's is masked, or in parts."""

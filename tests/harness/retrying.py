@@ -37,12 +37,12 @@ class Sending(threading.Thread):
 
     def reach(self, count):
         """Waits until so many are answered."""
-        eventually(lambda: self.failure or len(self.answers) >= count, lambda: f"only {len(self.answers)} answered")
+        eventually(lambda: self.failure or len(self.answers) >= count, lambda: f"only {len(self.answers)} answered", 3 * PATIENCE)
         assert not self.failure, self.failure
 
     def finish(self):
         """Waits until all are answered; their answers."""
-        self.join(3 * PATIENCE)
+        self.join(6 * PATIENCE)
         assert not self.failure, self.failure
         assert not self.is_alive(), f"only {len(self.answers)} of {self.count} answered"
         return self.answers

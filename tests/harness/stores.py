@@ -5,9 +5,18 @@ from pathlib import Path
 
 from .naru import HeldPort, Listening, logged
 from .resp import Wire
+from .waiting import eventually
 
 APART = ("naru", "redis", "valkey")
 EVERY = (*APART, "embedded")
+
+
+def hear_each_other(broker, servers):
+    """Waits until chat servers hear what others tell them, for which they ask once they have reached their broker."""
+    with Wire(broker.port) as wire:
+        for server in servers:
+            channel = f"naru:node:{server.name}"
+            eventually(lambda: wire.call("PUBSUB", "NUMSUB", channel)[1], f"{server.name} does not hear others")
 
 
 def binary_of(kind):
@@ -89,12 +98,15 @@ class Brokers:
     def servers(self, broker, names, arguments=()):
         """Chat servers that have joined it; the first is the one it is embedded in, if it is."""
         joined = [broker.server] if self.kind == "embedded" else []
+        hear_each_other(broker, joined)
         return joined + self.servers_apart(broker, names[len(joined) :], arguments)
 
     def servers_apart(self, broker, names, arguments=()):
         """Chat servers that have joined it; none is the one it is embedded in."""
         arguments = [*arguments, *self.sets()]
-        return [self.naru.joined_server(broker, *arguments, name=name) for name in names]
+        servers = [self.naru.joined_server(broker, *arguments, name=name) for name in names]
+        hear_each_other(broker, servers)
+        return servers
 
     def sets(self):
         """What a chat server is to be told of the bounds."""

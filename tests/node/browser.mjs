@@ -11,7 +11,7 @@ const LAUNCH = {
     '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
   ],
 };
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 
 const windows = new Map();
 let browser;

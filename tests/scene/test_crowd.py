@@ -50,7 +50,7 @@ def test_a_crowd_comes_back_at_once_and_misses_nothing_while_others_talk(
         server.program.wait_for(lambda it: logged(it, "connected to the broker"), "the broker was not reached")
 
     talk = Talk(alice, bob, "bob")
-    eventually(lambda: talk.failure or len(talk.delays) >= 200, "the two hardly talk")
+    eventually(lambda: talk.failure or len(talk.delays) >= 200, "the two hardly talk", patience)
     calm = talk.finish(patience)
     talk = Talk(alice, bob, "bob")
     coming = crowd.come(back, patience)

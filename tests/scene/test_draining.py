@@ -12,7 +12,7 @@ from harness.stores import APART
 from harness.waiting import eventually
 
 DRAIN_SECONDS = 1
-TERM_SECONDS = DRAIN_SECONDS + 5
+TERM_SECONDS = DRAIN_SECONDS + 15
 PEOPLE = 4
 COUNT = 400
 # What readers, listeners and the publisher speak, and on what.

@@ -66,7 +66,7 @@ def test_secrets_and_bodies_are_in_no_log_and_no_metric(naru, broker, sdk, tmp_p
     status, page = get(metrics, "/metrics", {"Authorization": f"Bearer {METRICS_TOKEN}"})
     assert status == 200 and page.endswith("# EOF\n")
     assert "naru_sessions_opened_total" in page
-    assert program.terminate(5) == 0
+    assert program.terminate() == 0
 
     log = program.log()
     assert "a session ended" in log, "it logs too little to show anything"

@@ -15,6 +15,10 @@ LARGE = "x" * 50_000
 COUNT = 200
 
 CONFIG = """
+[limits]
+# For who does not read for as long as a busy machine takes.
+write_timeout = "1m"
+
 [[channel.namespaces]]
 name = "members"
 allow_publish_for_subscriber = true

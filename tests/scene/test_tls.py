@@ -16,8 +16,8 @@ def certificates(tmp_path_factory):
 def tls_port(naru, certificates, tmp_path):
     """The port of a broker that has no other, and wants a certificate and a password."""
     held = HeldPort()
-    held.release()
     certificate, key = certificates.signed("broker")
+    held.release()
     program = naru.start(
         "broker", "broker", "--data", tmp_path / "data", "--port", "0", "--tls-port", str(held.number),
         "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificates.authority,

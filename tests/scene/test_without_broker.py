@@ -74,7 +74,7 @@ def _answered(alice):
 def test_a_server_can_end_while_its_broker_is_away(naru):
     held = HeldPort()
     server = naru.server(f"redis://127.0.0.1:{held.number}")
-    assert server.program.terminate(5) == 0
+    assert server.program.terminate() == 0
 
 
 def test_a_redis_is_joined_and_what_it_keeps_is_said(naru, programs):
@@ -83,7 +83,7 @@ def test_a_redis_is_joined_and_what_it_keeps_is_said(naru, programs):
     said = server.program.wait_for(lambda it: logged(it, "the ledger is kept on"), "it does not say what it has found")
     assert "a restart loses what came after the last snapshot" in said["message"] and said["level"] == "WARN", said
     server.program.wait_for(lambda it: logged(it, "connected to the broker"), "it has not joined it")
-    assert server.program.terminate(5) == 0
+    assert server.program.terminate() == 0
 
 
 def test_a_redis_that_may_throw_messages_away_is_refused_with_what_to_do(naru, programs):

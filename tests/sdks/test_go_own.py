@@ -48,6 +48,8 @@ subscribe_rate_limit = 0
     )
 }
 FILES = ("client_test.go", "getstate_test.go")
+# Where nobody listens.
+NOBODY = "localhost:9000"
 SECONDS_MAX = 240.0
 # Tests that fail, and why. One that passes fails the run.
 NOT_PASSING = {}
@@ -82,8 +84,16 @@ def test_its_own_tests_pass(programs, request, tmp_path):
     names = []
     for file in FILES:
         text = (source / file).read_text()
-        (source / file).write_text(text.replace("localhost:8000", f"127.0.0.1:{server.port}"))
-        names += re.findall(r"^func (Test\w+)\(", text, re.MULTILINE)
+        names += [
+            name
+            for name, body in re.findall(r"^func (Test\w+)\((.*?)^}", text, re.MULTILINE | re.DOTALL)
+            if NOBODY not in body
+        ]
+        text = text.replace("localhost:8000", f"127.0.0.1:{server.port}")
+        text = re.sub(r"time\.After\([35] \* time\.Second\)", "time.After(20 * time.Second)", text)
+        # What is tried again and again is counted after that.
+        text = text.replace("time.Sleep(500 * time.Millisecond)", "time.Sleep(5 * time.Second)")
+        (source / file).write_text(text)
     go("test", "-c", "-o", tmp_path / "own.test", ".", cwd=source)
     run = programs.start("own-tests", [tmp_path / "own.test", "-test.v", "-test.run", f"^({'|'.join(names)})$"])
     run.exit_code(SECONDS_MAX)

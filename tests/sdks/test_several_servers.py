@@ -96,7 +96,7 @@ def published(person, data):
     try:
         person.publish("kept:all", data)
     except Refused as refused:
-        assert refused.temporary, refused
+        assert passes(refused), refused
         return False
     return True
 
@@ -131,6 +131,8 @@ def test_a_broker_that_comes_back_has_what_was_kept(naru, brokers, two, started,
             # Nobody knows whether such a store has lost something: so it begins anew, and says so.
             assert page["epoch"] != epoch and set(kept) == {5}
             assert stands["was_recovering"] and not stands["recovered"]
+            for person in (alice, bob):
+                person.wait("subscribed", 2, channel="kept:all")
         for person in (alice, bob, carol):
             eventually(lambda: in_place(person), person.events)
         alice.publish("kept:all", 6)
@@ -139,6 +141,11 @@ def test_a_broker_that_comes_back_has_what_was_kept(naru, brokers, two, started,
     finally:
         way.close()
         again.program.kill()
+
+
+def passes(refused):
+    """Below 100 it is the library's own, such as a timeout."""
+    return refused.temporary or (refused.code or 0) < 100
 
 
 def heard(person):
@@ -155,7 +162,7 @@ def history_of(person):
     try:
         return person.history("kept:all", limit=100)
     except Refused as refused:
-        assert refused.temporary, refused
+        assert passes(refused), refused
         return None
 
 

