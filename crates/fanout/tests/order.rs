@@ -98,6 +98,7 @@ fn receivers_are_counted_exactly_while_subscriptions_come_and_go() {
     let mut counted = 0;
     while !churning.is_finished() {
         let receivers = publisher.ask("P news x");
+        always.iter_mut().for_each(|client| assert_eq!(client.hear(), "news x"));
         counted += receivers[1..].parse::<usize>().unwrap() - always.len();
     }
     assert_eq!(churning.join().unwrap(), counted);

@@ -208,7 +208,9 @@ impl Scene {
     /// channels with what is kept of them and who is there, connections.
     fn bobs(&mut self) -> Map<String, Value> {
         // Who answers no pings is not there for long.
-        self.phone.refused("ping", json!({}));
+        for client in [&mut self.phone, &mut self.carol] {
+            client.refused("ping", json!({}));
+        }
         let rpc = |method: &str, params: Value| json!({"rpc": {"method": method, "params": params}});
         let mut asked = vec![
             rpc("inbox", json!({"user": "bob", "limit": 100})),
@@ -506,12 +508,14 @@ impl Attempt {
 
 #[test]
 fn nothing_one_user_says_shows_or_changes_what_is_anothers() {
+    let ping = Attempt { command: "ping", request: json!({}), comes: Refused };
     for name in ["mallory", "bob:carol", "Bob", "inbox:bob"] {
         let mut scene = Scene::set(name);
         let (attempts, before) = (scene.attempts(), scene.bobs());
         assert!(json!(before).to_string().matches(SECRET).count() > 10, "there is something to be seen");
         let mut there = Vec::new();
-        for command in attempts.iter().map(|attempt| attempt.command).collect::<BTreeSet<_>>() {
+        let commands = attempts.iter().map(|attempt| attempt.command).collect::<BTreeSet<_>>();
+        for (nth, command) in commands.into_iter().enumerate() {
             let mut client = None;
             for attempt in attempts.iter().filter(|attempt| attempt.command == command) {
                 let connection = || match command {
@@ -528,6 +532,10 @@ fn nothing_one_user_says_shows_or_changes_what_is_anothers() {
                 }
             }
             there.extend(client.filter(|_| command != "rpc ack").map(|client| (command, client)));
+            // As bob's telephone; not each time, for they become many.
+            for (_, client) in there.iter_mut().filter(|_| nth % 10 == 0) {
+                assert!(ping.make(client), "it stays");
+            }
             let now = scene.bobs();
             for (what, was) in &before {
                 assert_eq!(now.get(what), Some(was), "{what} of bob's, after {command}");

@@ -4,8 +4,9 @@
 
 mod support;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use naru_gateway::limits::Settings;
 use serde_json::{Value, json};
 use support::{Client, Harbour, eventually};
 
@@ -131,7 +132,10 @@ fn what_another_connection_of_the_device_has_acknowledged_is_a_hole_and_said_to_
 #[test]
 fn a_connection_whose_device_has_acknowledged_more_on_another_is_sent_to_be_told() {
     let harbour = Harbour::open();
-    let one = harbour.gateway("one");
+    let one = harbour.gateway_with("one", |options| {
+        let write_timeout = Duration::from_secs(120);
+        options.limits = Settings { write_timeout, ..Settings::default() }.try_into().unwrap();
+    });
     let mut alice = Client::connect(one.address(), "alice");
     let (mut slow, _) = Client::connect_with(one.address(), "bob", json!({}));
     let (mut other, _) = Client::connect_with(one.address(), "bob", json!({}));

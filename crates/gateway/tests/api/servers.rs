@@ -59,7 +59,8 @@ fn what_is_not_understood_between_servers_is_passed_over() {
     let harbour = Harbour::open();
     let one = harbour.gateway("one");
     let mut alice = Client::connect(one.address(), "alice");
-    eventually("the server listens", || harbour.listeners("naru:control") == 1);
+    let channels = ["naru:control", "naru:node:one"];
+    eventually("the server listens", || channels.iter().all(|channel| harbour.listeners(channel) == 1));
     let said = |cluster: &str, say: Value| {
         json!({"cluster": cluster, "from": "another", "run": "r", "say": say}).to_string()
     };
@@ -72,7 +73,7 @@ fn what_is_not_understood_between_servers_is_passed_over() {
         said("naru", json!({"answer": {"id": "x", "answer": {"info": {}}, "more": false}})),
         said("staging", disconnect.clone()),
     ] {
-        for channel in ["naru:control", "naru:node:one"] {
+        for channel in channels {
             assert_eq!(harbour.redis(&[b"PUBLISH", channel.as_bytes(), payload.as_bytes()]), ":1");
         }
     }

@@ -11,13 +11,14 @@ use std::{
     thread,
 };
 
+use naru_gateway::limits::CLOSE_PATIENCE;
 use prost::Message as _;
 use serde_json::json;
 use support::{
     Client, Harbour, PATIENCE, eventually,
     far_end::{Answer, By, FarEnd, connect, narrow, narrow_subscriber, post},
     protobuf::{self, Command, Connected, Emulation, Nothing},
-    token,
+    token, told_at_last,
 };
 
 const BOTH: [By; 2] = [By::Stream, By::Events];
@@ -191,6 +192,7 @@ fn a_server_that_stops_sends_everybody_away() {
 fn commands_find_their_session_from_any_server() {
     let harbour = Harbour::open();
     let (one, other) = (harbour.gateway("one"), harbour.gateway("other"));
+    eventually("it can be told of commands", || harbour.listeners("naru:node:one") == 1);
     for by in BOTH {
         let mut ann = FarEnd::connect(by, one.address(), "ann");
         assert_eq!(ann.node, "one");
@@ -354,23 +356,25 @@ fn who_posts_more_than_is_taken_is_closed() {
     let harbour = Harbour::open();
     let gateway = harbour.gateway("a");
     let address = gateway.address();
-    let mut ann = narrow_subscriber(address, "public:a");
     let mut bob = Client::connect(address, "bob");
     let text = "x".repeat(100 << 10);
-    // So much that its commands are not taken any more, and not so much that it is cut off: the kernel takes an unknown part.
-    let mut posted = 0;
-    'full: loop {
-        bob.ask("publish", json!({"channel": "public:a", "data": text}));
-        let command =
-            json!({"id": 100, "rpc": {"method": "none", "data": "y".repeat(100 << 10)}}).to_string();
-        for _ in 0..6 {
-            assert_eq!(ann.post(address, &command), 204);
-            posted += 1;
-            if harbour.listeners("public:a") == 0 {
-                break 'full;
+    let command = json!({"id": 100, "rpc": {"method": "none", "data": "y".repeat(100 << 10)}}).to_string();
+    let end = told_at_last(CLOSE_PATIENCE, || {
+        let ann = narrow_subscriber(address, "public:a");
+        // So much that its commands are not taken any more, and not so much that it is cut off: the kernel takes an unknown part.
+        let mut posted = 0;
+        'full: loop {
+            bob.ask("publish", json!({"channel": "public:a", "data": text}));
+            for _ in 0..6 {
+                assert_eq!(ann.post(address, &command), 204);
+                posted += 1;
+                if harbour.listeners("public:a") == 0 {
+                    break 'full;
+                }
             }
+            assert!(posted < 4_000, "it is never full");
         }
-        assert!(posted < 4_000, "it is never full");
-    }
-    assert_eq!(ann.disconnected(), json!({"code": 3013, "reason": "too many requests"}));
+        ann.last_words()
+    });
+    assert_eq!(end, Some(json!({"code": 3013, "reason": "too many requests"})));
 }

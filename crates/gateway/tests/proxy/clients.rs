@@ -161,7 +161,7 @@ fn each_way_to_fail_has_its_code_whatever_is_asked() {
         {"status_code": 402, "to_error": {"code": 402, "message": "unpaid"}},
         {"status_code": 503, "to_disconnect": {"code": 4003, "reason": "busy"}},
     ]);
-    let more = json!({"timeout": "2s", "http": {"status_to_code_transforms": transforms}});
+    let more = json!({"timeout": "6s", "http": {"status_to_code_transforms": transforms}});
     let one = harbour.gateway_with("one", with(everything(&application, &more)));
     let text = |status, text: &str| Reply::Text(status, text.into());
     let result = json!({"result": {}}).to_string();
@@ -232,7 +232,7 @@ fn requests_are_signed_over_what_clients_and_settings_give() {
 fn what_is_asked_is_counted_by_hook_and_outcome() {
     let application = Application::start();
     let harbour = Harbour::open();
-    let hooks = with(everything(&application, &json!({"timeout": "2s"})));
+    let hooks = with(everything(&application, &json!({"timeout": "6s"})));
     let one = harbour.gateway_with("one", |options| {
         hooks(options);
         let settings = json!({"on_clients_port": true, "token": "t"});

@@ -21,15 +21,29 @@ use serde_json::{Value, json};
 
 use application::{Application, Asked, Reply};
 use support::{
-    Client, Harbour, eventually,
+    Client, Harbour, PATIENCE, eventually,
     far_end::{By, FarEnd},
     token,
 };
 
-/// Takes the sections of a configuration.
-fn with(config: Value) -> impl FnOnce(&mut Options) {
+/// Takes the sections of a configuration, of which each hook has time enough, unless it says how much.
+fn with(mut config: Value) -> impl FnOnce(&mut Options) {
     fn part<T: serde::de::DeserializeOwned>(config: &Value, name: &str, default: Value) -> T {
         serde_json::from_value(config.get(name).cloned().unwrap_or(default)).unwrap()
+    }
+    let patience = format!("{}s", PATIENCE.as_secs());
+    for hook in [
+        "/client/proxy/connect",
+        "/client/proxy/refresh",
+        "/channel/proxy/subscribe",
+        "/channel/proxy/publish",
+        "/channel/proxy/sub_refresh",
+        "/rpc/proxy",
+        "/proxies/0",
+    ] {
+        if let Some(Value::Object(hook)) = config.pointer_mut(hook) {
+            hook.entry("timeout").or_insert_with(|| patience.clone().into());
+        }
     }
     let client: Hooks = part(&config, "client", json!({}));
     let rpc: Rpc = part(&config, "rpc", json!({}));
@@ -131,7 +145,7 @@ fn whoever_is_not_let_in_is_told_why() {
     let one = harbour.gateway_with(
         "one",
         with(json!({"client": {"proxy": {"connect": {
-            "enabled": true, "endpoint": application.at("/connect"), "timeout": "2s",
+            "enabled": true, "endpoint": application.at("/connect"), "timeout": "6s",
             "http": {"status_to_code_transforms":
                 [{"status_code": 404, "to_error": {"code": 404, "message": "who?"}}]},
         }}}})),
@@ -211,7 +225,7 @@ fn namespaces_ask_their_own_hooks_who_subscribes() {
     let one = harbour.gateway_with(
         "one",
         with(json!({
-            "proxies": [{"name": "billing", "endpoint": application.at("/billing"), "timeout": "2s"}],
+            "proxies": [{"name": "billing", "endpoint": application.at("/billing"), "timeout": "6s"}],
             "channel": {
                 "proxy": {"subscribe": {"endpoint": application.at("/subscribe")}},
                 "namespaces": [
@@ -307,7 +321,7 @@ fn methods_that_are_not_ours_are_the_applications() {
         with(json!({
             "proxies": [{"name": "billing", "endpoint": application.at("/billing")}],
             "rpc": {
-                "proxy": {"endpoint": application.at("/rpc"), "timeout": "2s"},
+                "proxy": {"endpoint": application.at("/rpc"), "timeout": "6s"},
                 "without_namespace": {"proxy_enabled": true},
                 "namespaces": [{"name": "bills", "proxy_enabled": true, "proxy_name": "billing"}],
             },
@@ -359,11 +373,11 @@ fn the_application_prolongs_connections_and_subscriptions() {
             },
         })),
     );
-    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
-    application.answer("/subscribe", json!({"result": {"expire_at": in_seconds(3)}}));
+    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(4)}}));
+    application.answer("/subscribe", json!({"result": {"expire_at": in_seconds(6)}}));
     let later = in_seconds(1000);
     application.answer("/refresh", json!({"result": {"expire_at": later, "info": {"is": "new"}}}));
-    application.answer("/sub_refresh", json!({"result": {"expire_at": in_seconds(6)}}));
+    application.answer("/sub_refresh", json!({"result": {"expire_at": in_seconds(10)}}));
     let (mut ada, reply) = connected(&one, json!({}));
     assert_eq!((reply.get("expires"), reply.get("ttl")), (None, None), "{reply}");
     ada.subscribe("chat:a");
@@ -397,14 +411,14 @@ fn the_application_prolongs_connections_and_subscriptions() {
         (json!({"disconnect": {"code": 4502, "reason": "gone"}}), 4502),
     ] {
         application.answer("/refresh", answer);
-        application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
+        application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(4)}}));
         let (mut ada, _) = connected(&one, json!({}));
         assert_eq!(ada.closed().map(|(code, _)| code), Some(code));
     }
     // While nobody answers, it stays.
     application.reply("/refresh", Reply::Nothing);
     let before = application.count("/refresh");
-    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(2)}}));
+    application.answer("/connect", json!({"result": {"user": "ada", "expire_at": in_seconds(4)}}));
     let (mut ada, _) = connected(&one, json!({}));
     eventually("it was asked about", || application.count("/refresh") > before);
     assert_eq!(ada.ask("ping", json!({}))["error"]["code"], 108);
@@ -461,7 +475,7 @@ fn who_ends_a_subscription_that_is_on_its_way_is_not_held_up_for_ever() {
     assert!(cem.reply(101)["error"].is_null());
     assert_eq!(cem.reply(103)["unsubscribe"], json!({}));
     // What has come is looked at as far as a turn of the connection goes, of empty messages too, though one is no command.
-    application.reply("/subscribe", Reply::Echo(Duration::from_secs(7)));
+    application.reply("/subscribe", Reply::Echo(Duration::from_secs(11)));
     let mut clients = [100, 20_000].map(|empty| {
         let mut dan = Client::connect(one.address(), "dan");
         dan.raw(subscribe(101, "chat:a"));
@@ -486,7 +500,7 @@ fn a_subscription_that_the_server_began_ends_with_its_connection_when_nobody_pro
     let one = harbour.gateway_with("one", with(json!({"channel": channel})));
     application.answer("/sub_refresh", json!({"result": {"expired": true}}));
     let mut ada = Client::connect(one.address(), "ada");
-    let body = json!({"user": "ada", "channel": "chat:a", "expire_at": in_seconds(2)}).to_string();
+    let body = json!({"user": "ada", "channel": "chat:a", "expire_at": in_seconds(4)}).to_string();
     let mut stream = std::net::TcpStream::connect(one.api_address()).unwrap();
     let head = format!("POST /api/subscribe HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n", support::API_KEY);
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();

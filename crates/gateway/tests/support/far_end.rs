@@ -197,6 +197,16 @@ impl FarEnd {
         push["disconnect"].clone()
     }
 
+    /// The same of an answer that may have been cut off meanwhile: nothing then.
+    pub(crate) fn last_words(self) -> Option<Value> {
+        let mut rest = Vec::new();
+        let _ = self.answer.into_reader().read_to_end(&mut rest);
+        let rest = std::str::from_utf8(rest.strip_suffix(b"\r\n0\r\n\r\n")?).unwrap();
+        let last = rest.trim_end().lines().last().unwrap();
+        let message: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap_or(last)).unwrap();
+        Some(message["push"]["disconnect"].clone())
+    }
+
     pub(crate) fn cut(self) {
         self.answer.stream().shutdown(Shutdown::Both).unwrap();
     }

@@ -75,6 +75,16 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// What somebody is told at last. There is only so much time to read it, and who was too late for it tries again.
+pub(crate) fn told_at_last<T>(patience: Duration, mut read: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..10).find_map(|_| {
+        let begun = Instant::now();
+        let told = read();
+        assert!(told.is_some() || begun.elapsed() > patience, "it was cut off");
+        told
+    })
+}
+
 /// Whether the store is another than Naru's broker, with which a test cannot do; then it says so, also where tests' output is kept.
 pub(crate) fn is_skipped_elsewhere(why: &str) -> bool {
     let is_skipped = std::env::var_os("NARU_TESTS_ON").is_some();
@@ -154,7 +164,13 @@ impl Harbour {
     }
 
     pub(crate) fn start(&mut self) {
-        self.start_with(Listener::bind(self.address).unwrap());
+        let mut listener = None;
+        // Another test may be given the port for a moment.
+        eventually("the port is free", || {
+            listener = Listener::bind(self.address).ok();
+            listener.is_some()
+        });
+        self.start_with(listener.unwrap());
     }
 
     /// Another store at the same address: it has nothing of what there was.
@@ -208,6 +224,10 @@ impl Harbour {
 impl Drop for Harbour {
     fn drop(&mut self) {
         self.stop();
+        // A gateway that was not stopped comes back for ever: the port is not to be another test's.
+        if let Ok(kept) = TcpListener::bind(self.address) {
+            std::mem::forget(kept);
+        }
     }
 }
 
