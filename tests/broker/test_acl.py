@@ -192,7 +192,7 @@ def test_passwords_show_nowhere(naru, tmp_path):
         while b"the end" not in (line := monitor.frame()):
             answers.append(line)
     assert SECRET not in str(answers)
-    assert broker.program.terminate(5) == 0
+    assert broker.program.terminate() == 0
     assert SECRET not in broker.program.log()
 
 
@@ -223,7 +223,7 @@ def test_a_file_of_users_is_read_changed_saved_and_read_again(naru, tmp_path):
         # Who is in the file stays, by its rules.
         assert bob.call("ECHO", "x") == b"x"
         assert admin.call("ACL", "LIST") == users
-    broker.program.terminate(5)
+    broker.program.terminate()
     again = naru.restarted(broker)
     with signed_in(again.port, "default", "sesame") as admin:
         assert admin.call("ACL", "LIST") == users

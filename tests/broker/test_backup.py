@@ -38,7 +38,7 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before(naru, tmp_p
         assert (done.returncode, done.stdout) == (0, f"{copy}\n"), done.stderr
         copies.append((copy, begun, history.now()))
     so_far = answers()
-    eventually(lambda: answers() > so_far + 2000, "the broker goes on")
+    eventually(lambda: answers() > so_far + 2000, "the broker goes on", within=60)
     broker.program.kill()
     for worker in workers:
         worker.join()
@@ -46,7 +46,7 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before(naru, tmp_p
 
     known, ops = history.known, history.ops
     for copy, begun, ended in copies:
-        done = naru.run("doctor", "verify", copy)
+        done = naru.run("doctor", "verify", copy, within=60)
         assert done.returncode == 0, done.stdout + done.stderr
         restored = naru.broker(data=copy)
         then = History()

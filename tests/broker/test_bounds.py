@@ -11,13 +11,14 @@ from harness.waiting import PATIENCE, eventually
 MIB = 1 << 20
 
 
-def publish_until(broker, stop, channel="news", text=b"x" * 65536):
-    """Publishes, one at a time, until `stop` is true; how many."""
+def publish_until(broker, reader, stop, channel="news", text=b"x" * 65536):
+    """Publishes, one at a time and no faster than `reader` reads, until `stop` is true; how many."""
     with Wire(broker.port) as wire:
         count = 0
         while not stop():
             wire.call("PUBLISH", channel, text)
             count += 1
+            eventually(lambda: reader.count > count - 100, "the reader is left behind")
         return count
 
 
@@ -52,7 +53,7 @@ def test_a_subscriber_that_never_reads_is_closed_at_its_limit_while_others_hear_
 
     eventually(lambda: not is_closed(), "the stalled subscriber was not counted")
     # 32 MiB in pieces of 64 KiB, and what the kernel takes.
-    count = publish_until(broker, is_closed)
+    count = publish_until(broker, reader, is_closed)
     assert 500 < count < 1500
     assert highest - before < 100 * MIB
     with Wire(broker.port) as wire:
@@ -163,10 +164,12 @@ def test_more_commands_than_may_wait_for_the_disk_are_all_answered_in_order(dura
     for index, wire in enumerate(wires):
         ask = b"".join(encode("XADD", f"s{index}", f"{number + 1}-1", "f", "v") for number in range(commands))
         senders.append(threading.Thread(target=wire.send_raw, args=(ask,), daemon=True))
+        wire.socket.settimeout(60)
     for sender in senders:
         sender.start()
     for wire in wires:
-        assert [wire.reply() for _ in range(commands)] == [b"%d-1" % (number + 1) for number in range(commands)]
+        replies = [wire.reply(within=60) for _ in range(commands)]
+        assert replies == [b"%d-1" % (number + 1) for number in range(commands)]
         wire.close()
     for sender in senders:
         sender.join(PATIENCE)

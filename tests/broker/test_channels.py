@@ -70,7 +70,7 @@ def test_what_was_answered_or_heard_outlives_sigkill_at_its_offset(naru, tmp_pat
     for round_, enough in enumerate((100, 1500, 500, 3000)):
         listener = Listener(broker.port, "room")
         publishers = [Publisher(broker.port, "room", f"{name}{round_}") for name in "ab"]
-        eventually(lambda: sum(len(it.answers) for it in publishers) >= enough, "too few answers")
+        eventually(lambda: sum(len(it.answers) for it in publishers) >= enough, "too few answers", within=60)
         broker.program.kill()
         for thread in [listener, *publishers]:
             thread.join()

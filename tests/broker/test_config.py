@@ -36,8 +36,10 @@ def test_a_silent_client_is_closed_after_the_timeout_and_a_subscriber_is_not(bro
         silent.call("PING")
         subscriber.call("SUBSCRIBE", "news")
         blocked.send("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
+        # A subscriber itself, so that it is not closed if it is held up.
+        admin.call("HELLO", "3")
+        admin.call("SUBSCRIBE", "mine")
         assert admin.call("CONFIG", "SET", "timeout", "1") == b"OK"
-        # Who speaks is not idle.
         eventually(lambda: admin.call("CLIENT", "LIST").count(b"\n") == 3, "the silent one is not closed")
         assert silent.is_at_end()
         assert admin.call("PUBLISH", "news", "x") == 1

@@ -77,7 +77,7 @@ def test_a_broker_started_with_the_rewritten_file_is_the_same(naru, tmp_path):
     assert "\ntimeout 3\n" in text and "\nmaxmemory-clients 3mb\n" in text and "maxclients" not in text
     assert "secret" not in text and stat.S_IMODE(file.stat().st_mode) == 0o640
     before = state(broker.port, 'a "new" one\n')
-    broker.program.terminate(5)
+    broker.program.terminate()
     broker.arguments = [word for word in broker.arguments if word not in ("--set", "timeout=3")]
     again = naru.restarted(broker)
     assert state(again.port, 'a "new" one\n') == before

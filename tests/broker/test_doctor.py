@@ -9,10 +9,12 @@ import pytest
 
 from harness.naru import BINARY
 from harness.resp import Wire
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 
 DAMAGED = 3
 LOST = 4
+# To read a folder of a hundred megabytes, or write one.
+LONG = 3 * PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def flip(path, offset):
 
 
 def verified(naru, folder):
-    done = naru.run("doctor", "verify", folder)
+    done = naru.run("doctor", "verify", folder, within=LONG)
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout
 
@@ -71,7 +73,7 @@ def check_damage(naru, folder, *words, keeps_from_starting=True):
     assert not missing, f"{missing} not in: {said}"
     assert "backup" in said and f"naru doctor salvage {folder} --into" in said
     if keeps_from_starting:
-        done = naru.run("broker", "--port", 0, "--data", folder)
+        done = naru.run("broker", "--port", 0, "--data", folder, within=LONG)
         assert done.returncode == DAMAGED, done.stderr
         assert str(words[0]) in done.stderr and "at byte" in done.stderr
         assert f"naru doctor verify {folder}" in done.stderr and "backup" in done.stderr
@@ -88,7 +90,7 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(naru, folder, tmp_path):
         # As of a program that SIGPIPE has ended.
         assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
     # It was there before anything was printed.
-    assert naru.run("doctor", "verify", tmp_path / "new").returncode == 0
+    assert naru.run("doctor", "verify", tmp_path / "new", within=LONG).returncode == 0
 
 
 def test_a_whole_folder(naru, folder):
@@ -173,7 +175,7 @@ def contents(folder):
 def salvaged(naru, folder, expected):
     """The new folder, which verifies, and what was said of it; the old one is as it was."""
     before, new = contents(folder), folder.with_name("new")
-    done = naru.run("doctor", "salvage", folder, "--into", new)
+    done = naru.run("doctor", "salvage", folder, "--into", new, within=LONG)
     assert done.returncode == expected and not done.stderr, done
     is_same = contents(folder) == before
     assert is_same, "the damaged folder is changed"
@@ -181,7 +183,7 @@ def salvaged(naru, folder, expected):
     assert report.read_text() in done.stdout and str(report) in done.stdout
     assert report.stat().st_mode & 0o777 == 0o600
     assert f"naru broker --data {new}" in done.stdout
-    assert verified(naru, new) == (0, naru.run("doctor", "verify", new).stdout)
+    assert verified(naru, new) == (0, naru.run("doctor", "verify", new, within=LONG).stdout)
     return new, done.stdout
 
 

@@ -31,17 +31,23 @@ def test_what_could_not_be_synced_is_not_acknowledged_and_not_tried_again(naru, 
     with Wire(broker.port) as wire:
         kept = [[wire.call(*words) for words in write(number)] for number in range(BURST)]
 
-    wires = [Wire(broker.port) for _ in range(1 if who == "one at a time" else 3)]
-    disk.fail_next()
-    for wire in wires:
-        # By then it may have ended.
-        with suppress(OSError):
-            wire.send_raw(b"".join(encode(*words) for number in range(BURST, 2 * BURST) for words in write(number)))
-    answers = [frame for wire in wires for frame in frames(wire)]
-    assert disk.has_failed()
-    assert answers and all(frame.startswith(b"-IOERR ") for frame in answers), answers
-    assert broker.program.exit_code() == 70
-    assert logged(broker.program, "the log cannot be written"), broker.program.log()
+    # What cannot be synced may be a mark, which is written in a pause: then there is nobody to tell.
+    for _ in range(3):
+        wires = [Wire(broker.port) for _ in range(1 if who == "one at a time" else 3)]
+        disk.fail_next()
+        for wire in wires:
+            # By then it may have ended.
+            with suppress(OSError):
+                wire.send_raw(b"".join(encode(*words) for number in range(BURST, 2 * BURST) for words in write(number)))
+        answers = [frame for wire in wires for frame in frames(wire)]
+        assert disk.has_failed()
+        assert all(frame.startswith(b"-IOERR ") for frame in answers), answers
+        assert broker.program.exit_code() == 70
+        assert logged(broker.program, "the log cannot be written"), broker.program.log()
+        if answers:
+            break
+        broker = naru.broker(data=tmp_path / "data", env=disk.env)
+    assert answers
 
     broker = naru.restarted(broker)
     with Wire(broker.port) as wire:

@@ -2,6 +2,7 @@
 
 Time is coarse: keys go away in a long time, or at once, which is then waited for."""
 
+import itertools
 import random
 
 import pytest
@@ -14,17 +15,20 @@ from harness.waiting import eventually
 KEYS = ["k1", "k2", "k3", "k4", "k5"]
 NUMBERS = ["0", "1", "-1", "2", "-2", "5", "-5", "100", "-100", "9223372036854775807", "-9223372036854775808", "x", "1.5"]
 VALUES = ["a", "b", "c", "", "10", "-3", "3.25", "a value that is too long to be kept within a list or a key", "\r\n"]
-FAR = ["1000", "2000", "100000"]
+# In seconds, and farther from each other than a run is long.
+FAR = [10**6, 2 * 10**6, 10**8]
 
 
-def command(rng):
+def command(rng, rising):
     key, number, value = (lambda: rng.choice(KEYS)), (lambda: rng.choice(NUMBERS)), (lambda: rng.choice(VALUES))
     # Since 7.2 the least is none.
     rank = lambda: rng.choice(NUMBERS[:10])
     side = lambda: rng.choice(["LEFT", "RIGHT"])
     values = lambda: [value() for _ in range(rng.randint(1, 5))]
     some = lambda *options: rng.choice([[], [], *options])
-    far = lambda: rng.choice([["EX", rng.choice(FAR)], ["PX", rng.choice(FAR) + "000"], ["EXAT", "4000000000"]])
+    # Never the same twice, so that GT and LT say the same at both, whenever it comes to them.
+    seconds = lambda: f"{rng.choice(FAR) + next(rising)}"
+    far = lambda: rng.choice([["EX", seconds()], ["PX", seconds() + "000"], ["EXAT", "4000000000"]])
     return rng.choice(
         [
             lambda: ["LPUSH", key(), *values()],
@@ -47,7 +51,7 @@ def command(rng):
             lambda: ["GET", key()],
             lambda: ["SET", key(), value(), *some(["NX"], ["XX"]), *some(["GET"]), *some(far(), ["KEEPTTL"])],
             lambda: ["SETNX", key(), value()],
-            lambda: ["SETEX", key(), rng.choice([*FAR, *NUMBERS[:4]]), value()],
+            lambda: ["SETEX", key(), rng.choice([seconds(), "0", "-1"]), value()],
             lambda: ["GETSET", key(), value()],
             lambda: ["GETDEL", key()],
             lambda: ["GETEX", key(), *some(far(), ["PERSIST"])],
@@ -63,7 +67,7 @@ def command(rng):
             lambda: ["SETRANGE", key(), rng.choice(["0", "3", "70", "-1"]), value()],
             lambda: [rng.choice(["DEL", "UNLINK", "EXISTS", "TOUCH"]), key(), key()],
             lambda: ["TYPE", key()],
-            lambda: ["EXPIRE", key(), rng.choice([*FAR, "-1"]), *some(["NX"], ["XX"], ["GT"], ["LT"])],
+            lambda: ["EXPIRE", key(), rng.choice([*[seconds()] * 3, "-1"]), *some(["NX"], ["XX"], ["GT"], ["LT"])],
             lambda: ["PEXPIREAT", key(), rng.choice(["1", "4000000000123"]), *some(["NX"], ["XX"], ["GT"], ["LT"])],
             lambda: [rng.choice(["TTL", "EXPIRETIME"]), key()],
             lambda: ["PERSIST", key()],
@@ -79,7 +83,7 @@ def command(rng):
 def same(theirs, ours, words):
     """Of what depends on the clock nearly the same will do."""
     if words[0] in ("TTL", "EXPIRETIME") and isinstance(theirs, int) and isinstance(ours, int):
-        return abs(theirs - ours) <= 1
+        return abs(theirs - ours) <= 30
     return theirs == ours
 
 
@@ -95,14 +99,14 @@ def state(wire):
 @pytest.mark.parametrize("seed", [random.randrange(1 << 32) for _ in range(5)])
 def test_random_commands_are_answered_as_by_redis(programs, naru, tmp_path, seed):
     print(f"seed {seed}")
-    rng = random.Random(seed)
+    rng, rising = random.Random(seed), itertools.count()
     redis = Wire(redis_peer.start(programs, HeldPort()))
     broker = naru.broker(data=tmp_path / "data")
     ours = Wire(broker.port)
     said = []
     for round_ in range(3):
         for _ in range(500):
-            commands = [command(rng) for _ in range(rng.choice([1, 1, 1, 1, 4]))]
+            commands = [command(rng, rising) for _ in range(rng.choice([1, 1, 1, 1, 4]))]
             if len(commands) > 1:
                 # Whether a millisecond passes within a transaction, nobody knows.
                 commands.sort(key=lambda words: words[0] == "PEXPIRE")
@@ -130,4 +134,4 @@ def test_random_commands_are_answered_as_by_redis(programs, naru, tmp_path, seed
         theirs, mine = state(redis), state(ours)
         for key in KEYS:
             assert theirs[key][:2] == mine[key][:2], key
-            assert abs(theirs[key][2] - mine[key][2]) <= 10, key
+            assert abs(theirs[key][2] - mine[key][2]) <= 60, key

@@ -9,7 +9,8 @@ import pytest
 from harness.naru import BINARY
 from harness.resp import Wire
 
-TERM_SECONDS = 5
+# Those who do not read have some seconds to.
+TERM_SECONDS = 15
 
 
 def test_sigterm_ends_it_in_time_whatever_clients_do(naru, tmp_path):

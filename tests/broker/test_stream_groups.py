@@ -152,17 +152,19 @@ def test_a_worker_is_killed_and_another_finishes_what_it_had(programs, durable_b
     broker, jobs = durable_broker, 2000
     wire = connect(broker.port)
     wire.call("XGROUP", "CREATE", "jobs", "workers", "0", "MKSTREAM")
-    workers = [programs.start(f"worker-{it}", [sys.executable, "-c", WORKER, broker.port, it]) for it in "ab"]
+    start_worker = lambda name: programs.start(f"worker-{name}", [sys.executable, "-c", WORKER, broker.port, name])
+    first = start_worker("a")
     for number in range(jobs):
         wire.call("XADD", "jobs", "*", "job", number)
         if number == jobs // 2:
-            eventually(lambda: len(workers[0].output().splitlines()) > 20, "the worker does nothing")
-            workers[0].kill()
+            eventually(lambda: len(first.output().splitlines()) > 20, "the worker does nothing")
+            other = start_worker("b")
+            first.kill()
     eventually(lambda: wire.call("XINFO", "GROUPS", "jobs")[0][11] == 0, "not all was delivered")
     # The broker too: who had what is known afterwards.
     eventually(lambda: all(who == b"a" for _, who, *_ in pending(wire)), "the other worker does not finish")
     left = pending(wire)
-    workers[1].kill()
+    other.kill()
     broker.program.kill()
     wire = connect(naru.restarted(broker).port)
     # When it was delivered counts on as well.

@@ -43,6 +43,8 @@ BLOCKS = ["1", "2", "-1", "x", "1.5", ""]
 
 # Where numbers are times.
 TIMED = ["SET", "GETEX", "SETEX", "PSETEX", "EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]
+# Where the fourth argument is how long an entry has been idle.
+CLAIMED = ["XCLAIM", "XAUTOCLAIM"]
 
 
 class OddLines:
@@ -275,12 +277,15 @@ class OddLines:
         return any(word == b"BLOCK" and value not in blocks for word, value in zip(words, words[1:]))
 
     def _without_clock(self, line):
-        """Ids are not made from the clock, and times are far and all different, so that GT and LT say the same anywhere."""
+        """Ids are not made from the clock, times are far and all different, so that GT and LT say the same anywhere,
+        and what is to have been idle is to have been so for a day."""
         name = line[0].upper().decode("latin-1")
         if name == "XADD":
             return [b"77-*" if word == b"*" else word for word in line]
         if name in TIMED:
             return line[:2] + [self._far() if is_time(word) else word for word in line[2:]]
+        if name in CLAIMED or name == "XPENDING" and line[3:4] and line[3].upper() == b"IDLE":
+            return line[:4] + [b"100000000" if is_time(word) else word for word in line[4:5]] + line[5:]
         return line
 
     def _far(self):

@@ -112,6 +112,8 @@ class Stage:
         answers = actor.answers()
         if step.mark == "?":
             answers = [NUMBER.sub(b"<number>", frame) for frame in answers]
+        if step.mark == "@":
+            answers = [NUMBER.sub(lambda it: b"<%d>" % round(int(it[0]), -1), frame) for frame in answers]
         got = {step.who: answers}
         for who, other in self.actors.items():
             if who == step.who or who in self.waiting:

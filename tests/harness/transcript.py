@@ -7,6 +7,7 @@
     a~ XREAD BLOCK 0 ...      as >, but it is not answered yet
     a<                        now it is
     a? OBJECT IDLETIME s      as >, but whole numbers in the answer are of the clock: only that they are numbers counts
+    a@ TTL s                 as >, but whole numbers in the answer are seconds of the clock: they count to the nearest ten
     ! why                     the line before is answered otherwise than by Redis, for this reason,
     | +OK\\r\\n                 namely so; without such a line in any way
     !2 why, !3 why            so, but only in RESP2, or RESP3
@@ -69,6 +70,6 @@ def read(path):
             cases[-1].steps[-1].expected.append(unescape(text))
         else:
             sent = unescape(text) if mark[1] in "=<" else b"".join(encode(*words(it)) for it in text.split(" ; "))
-            assert mark[1] in ">=~<?" and mark[0].islower(), f"{path}:{number}: {line}"
+            assert mark[1] in ">=~<?@" and mark[0].islower(), f"{path}:{number}: {line}"
             cases[-1].steps.append(Step(mark[0], sent, line, mark=mark[1]))
     return cases

@@ -8,7 +8,9 @@ import (
 )
 
 func goRedis(t *testing.T, protocol int) *redis.Client {
-	client := redis.NewClient(&redis.Options{Addr: address, Protocol: protocol})
+	// As long as everything else may take: what is late is said again.
+	options := redis.Options{Addr: address, Protocol: protocol, ReadTimeout: patience, WriteTimeout: patience}
+	client := redis.NewClient(&options)
 	t.Cleanup(func() { client.Close() })
 	return client
 }
