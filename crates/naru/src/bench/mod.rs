@@ -18,6 +18,7 @@ mod live;
 mod metronome;
 mod nats;
 mod options;
+mod overtime;
 mod process;
 mod progress;
 mod protocol;

@@ -17,6 +17,7 @@ use super::{
     live::{self, Live},
     metronome::Metronome,
     options::Pubsub,
+    overtime::{self, Overtime},
     process::{CpuTime, Process},
     progress::{Phase, Progress},
     publisher::Channel,
@@ -46,7 +47,7 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     threads.measure("warming up", options.warm_up, &progress, &mut live)?;
     let before = Reading::take(server, &progress)?;
     progress.enter(Phase::Measure);
-    threads.measure("measuring", options.seconds, &progress, &mut live)?;
+    threads.measure_some(options.seconds, &progress, &mut live)?;
     let after = Reading::take(server, &progress)?;
     progress.enter(Phase::Drain);
 
@@ -54,7 +55,7 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     let latency = threads.finish()?;
     drop(live);
     let window = after.since(&before, server, resident_before)?;
-    ensure!(window.delivered > 0, "nothing was delivered within {:?}", options.seconds);
+    ensure!(window.delivered > 0, "nothing was delivered within {:?}", window.length);
     Ok(Report::new(options, &window, &latency))
 }
 
@@ -128,6 +129,21 @@ impl Threads {
             self.watch(left.min(live::LOOK))?;
             live.show(what, left, progress.delivered());
         }
+    }
+
+    /// The same for a window, until something is delivered in it.
+    pub(super) fn measure_some(
+        &self,
+        time: Duration,
+        progress: &Progress,
+        live: &mut Live,
+    ) -> anyhow::Result<()> {
+        let overtime = Overtime::of(time, progress.delivered());
+        self.measure("measuring", time, progress, live)?;
+        while overtime.goes_on(progress.delivered()) {
+            self.watch(overtime::LOOK)?;
+        }
+        Ok(())
     }
 
     /// Waits for what is on its way.

@@ -50,14 +50,14 @@ pub(super) fn measure(load: &Load) -> anyhow::Result<Report> {
     running.threads.measure("warming up", load.warm_up, &running.progress, &mut live)?;
     let before = running.counted(&meter)?;
     running.progress.enter(Phase::Measure);
-    running.threads.measure("measuring", load.seconds, &running.progress, &mut live)?;
+    running.threads.measure_some(load.seconds, &running.progress, &mut live)?;
     let after = running.counted(&meter)?;
     let latency = running.finish()?;
     drop(live);
 
     let between = meter.between(&before.reading, &after.reading);
     let (answered, delivered) = (after.answered - before.answered, after.delivered - before.delivered);
-    ensure!(delivered > 0, "nothing was delivered within {:?}", load.seconds);
+    ensure!(delivered > 0, "nothing was delivered within {:?}", between.length);
     let server_use = meter.server_use(&between, delivered, answered)?;
     let done = Done { delivered, answered };
     let traffic = Traffic::new(between.length, &done, &latency, server_use, between.generator_cores());

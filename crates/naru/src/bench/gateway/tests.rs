@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use super::{options, payload::MARK, publish};
-use crate::bench::tests::{against, assert_found_out};
+use crate::bench::tests::{LONG, against, assert_found_out};
 
 /// What a server does to the message with this number.
 const FAULTY: u64 = 20;
@@ -29,7 +29,7 @@ enum Fault {
 
 fn measured(server: SocketAddr, arguments: &[&str]) -> anyhow::Result<Value> {
     let url = format!("ws://{server}");
-    let fixed = ["--server", &url, "--seconds", "0.3", "--warm-up", "0"];
+    let fixed = ["--server", &url, "--seconds", LONG, "--warm-up", "0"];
     Ok(serde_json::to_value(publish::measure(&options::parsed(&[&fixed, arguments].concat()))?)?)
 }
 

@@ -64,12 +64,12 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Appends> {
         crew.watch("warming up", options.pace.warm_up, &mut live).await?;
         let (before, done_before) = (meter.read()?, crew.done());
         crew.measure();
-        crew.watch("measuring", options.pace.seconds, &mut live).await?;
+        crew.watch_some(options.pace.seconds, &mut live).await?;
         let appends = crew.done() - done_before;
         let used = meter.since(&before, appends)?;
         crew.stop();
         let (writers, latency) = crew.finish("waiting for the last answers", &mut live).await?;
-        ensure!(appends > 0, "nothing was answered within {:?}", options.pace.seconds);
+        ensure!(appends > 0, "nothing was answered within {:.1} s", used.seconds);
         live.write("comparing the conversations with what was answered");
         check(&place, &writers).await?;
         let reached = writers.iter().filter_map(|writer| writer.reached).min();

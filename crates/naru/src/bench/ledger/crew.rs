@@ -15,6 +15,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::bench::{
     live::{self, Live},
+    overtime::{self, Overtime},
     worker::latencies,
 };
 
@@ -83,6 +84,16 @@ impl<W: Worker> Crew<W> {
                 Err(_) => live.show(what, left, self.done()),
             }
         }
+    }
+
+    /// The same for a window, until something is counted in it.
+    pub(super) async fn watch_some(&mut self, time: Duration, live: &mut Live) -> anyhow::Result<()> {
+        let overtime = Overtime::of(time, self.done());
+        self.watch("measuring", time, live).await?;
+        while overtime.goes_on(self.done()) {
+            self.watch("measuring", overtime::LOOK, live).await?;
+        }
+        Ok(())
     }
 
     /// Asks nothing more; [`Self::finish`] then returns when the last answers have come.

@@ -48,7 +48,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Added> {
     let mut live = Live::new("entries");
     let load = Load::start(&options.server, &options.adding)?;
     load.warm_up(&mut live)?;
-    let window = load.window(|run| run.watch("measuring", options.adding.seconds, &mut live))?;
+    let window = load.window(|run| run.watch_some(options.adding.seconds, &mut live))?;
     load.finish(window, &mut live)
 }
 

@@ -50,7 +50,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Published> {
     let load = Load::start(&options.server, &options.adding)?;
     load.warm_up(&mut live)?;
     probe.take();
-    let window = load.window(|run| run.watch("measuring", options.adding.seconds, &mut live))?;
+    let window = load.window(|run| run.watch_some(options.adding.seconds, &mut live))?;
     // While the load goes on, so that no message's wait is cut short.
     let (beside, _) = probe.finish()?;
     Ok(Published {

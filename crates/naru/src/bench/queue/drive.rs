@@ -26,6 +26,7 @@ use tokio::{
 use crate::bench::{
     connect::Connector,
     live::{self, Live},
+    overtime::{self, Overtime},
     worker::latencies,
 };
 
@@ -161,6 +162,16 @@ impl<C: Client> Run<C> {
                 Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => bail!("a thread ended early"),
             }
         }
+    }
+
+    /// The same for a window, until something is done in it.
+    pub(super) fn watch_some(&self, time: Duration, live: &mut Live) -> anyhow::Result<()> {
+        let overtime = Overtime::of(time, self.done());
+        self.watch("measuring", time, live)?;
+        while overtime.goes_on(self.done()) {
+            self.watch("measuring", overtime::LOOK, live)?;
+        }
+        Ok(())
     }
 
     /// Asks nothing more; [`Self::finish`] then returns when the last answers have come.

@@ -12,7 +12,7 @@ use naru_fanout::Listener;
 use naru_resp::{Command, ReplyWriter, Version};
 
 use super::{Load, Options, Report, add, beside, fill, trim, work};
-use crate::bench::tests::{assert_found_out, each_command};
+use crate::bench::tests::{self, assert_found_out, each_command, with_something_done};
 
 /// A small run against `server`, reported both ways; the JSON object.
 fn bench(server: SocketAddr, mode: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
@@ -35,6 +35,7 @@ fn both(report: &impl Report) -> serde_json::Value {
 }
 
 const SHORT: [&str; 4] = ["--seconds", "0.3", "--warm-up", "0"];
+const LONG: [&str; 4] = ["--seconds", tests::LONG, "--warm-up", "0"];
 
 #[test]
 fn every_load_runs_against_the_broker_and_finds_no_fault() {
@@ -66,7 +67,7 @@ fn every_load_runs_against_the_broker_and_finds_no_fault() {
         ("beside", [&SHORT[..], &quick, &["--streams", "10", "--maxlen", "5", "--rate", "200"]].concat()),
     ] {
         for known in [&known[..], &[]] {
-            let report = bench(address, mode, &[&arguments[..], known].concat());
+            let report = with_something_done(|| bench(address, mode, &[&arguments[..], known].concat()));
             let report = report.unwrap_or_else(|error| panic!("{mode} {arguments:?}: {error:#}"));
             assert!(report["entries"].as_u64().unwrap() > 0, "{report}");
             assert_eq!(report["server_use"].is_object(), !known.is_empty(), "{report}");
@@ -93,7 +94,7 @@ fn what_cannot_be_measured_is_refused() {
 
 #[test]
 fn a_server_that_does_not_keep_its_word_is_found_out() {
-    let add = [&SHORT[..], &["--streams", "2", "--connections", "2"]].concat();
+    let add = [&LONG[..], &["--streams", "2", "--connections", "2", "--body", "8"]].concat();
     let work = vec!["--entries", "100", "--consumers", "2"];
     for (fault, mode, arguments, complaint) in [
         (Fault::None, "add", &add, None),
