@@ -218,7 +218,7 @@ fn calls_fail_at_once_while_there_is_no_broker() {
     }
     let removed = scene.asks(async |bus| (bus.unsubscribe("room").await, bus.unroute(&bob()).await));
     assert_eq!(removed.join().unwrap(), (Ok(()), Ok(())));
-    assert!(asked.elapsed() < Duration::from_secs(3));
+    assert!(asked.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

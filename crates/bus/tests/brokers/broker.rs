@@ -1,5 +1,6 @@
 //! A broker of any kind, that keeps what it has answered when it ends.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use naru_broker::{Options, Storage};
 use naru_bus::{Keeping, Line, Target};
 use naru_fanout::Listener;
 
-use crate::server::{self, Server};
+use crate::server::{self, Server, in_the_end};
 
 pub(crate) enum Broker {
     Naru { running: Option<naru_broker::Broker>, port: u16, folder: tempfile::TempDir },
@@ -27,7 +28,7 @@ pub(crate) fn each(test: impl Fn(Broker)) {
 impl Broker {
     pub(crate) fn naru() -> Broker {
         let folder = tempfile::tempdir().unwrap();
-        let (running, port) = naru(0, Storage::Folder(folder.path().to_owned()));
+        let (running, port) = naru(Storage::Folder(folder.path().to_owned()));
         Broker::Naru { running: Some(running), port, folder }
     }
 
@@ -62,7 +63,9 @@ impl Broker {
         match self {
             Broker::Naru { running, port, folder } => {
                 let folder: PathBuf = folder.path().to_owned();
-                *running = Some(naru(*port, Storage::Folder(folder)).0);
+                // Somebody else may have the port for a moment.
+                let listener = in_the_end(|| bind(*port).ok());
+                *running = Some(start(listener, Storage::Folder(folder)));
             }
             Broker::Other(server) => server.start_again(),
         }
@@ -79,10 +82,17 @@ impl Drop for Broker {
     }
 }
 
-/// One of ours on loopback, on a free port when `port` is 0.
-pub(crate) fn naru(port: u16, storage: Storage) -> (naru_broker::Broker, u16) {
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+/// One of ours on loopback, on a free port.
+pub(crate) fn naru(storage: Storage) -> (naru_broker::Broker, u16) {
+    let listener = bind(0).unwrap();
     let port = listener.address().port();
-    let broker = naru_broker::Broker::start(Options::new(vec![listener], storage, 2)).unwrap();
-    (broker, port)
+    (start(listener, storage), port)
+}
+
+fn bind(port: u16) -> io::Result<Listener> {
+    Listener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+fn start(listener: Listener, storage: Storage) -> naru_broker::Broker {
+    naru_broker::Broker::start(Options::new(vec![listener], storage, 2)).unwrap()
 }

@@ -12,7 +12,7 @@ use crate::gateway::Gateway;
 
 #[test]
 fn all_servers_hear_a_channel_in_one_order_whichever_way_they_are_linked() {
-    let (broker, port) = naru(0, Storage::Memory);
+    let (broker, port) = naru(Storage::Memory);
     let near = Gateway::up("near", Target::Embedded(Arc::new(broker.connector())));
     let far = Gateway::up("far", Target::Url(format!("redis://127.0.0.1:{port}")));
     for gateway in [&near, &far] {

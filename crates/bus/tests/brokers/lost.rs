@@ -103,6 +103,6 @@ fn a_call_does_not_wait_longer_than_a_call_may() {
         broker.end();
         let (error, took) = asking.join().unwrap();
         assert_eq!(error, BusError::Unreachable);
-        assert!(took < Duration::from_secs(8), "{took:?}");
+        assert!(took < Duration::from_secs(30), "{took:?}");
     });
 }

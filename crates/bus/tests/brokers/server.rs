@@ -1,9 +1,11 @@
 //! A Redis or a Valkey that a test starts.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use naru_bus::{BusError, Keeping, Line, Target};
@@ -22,10 +24,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(program: &Path, options: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let (program, options) = (program.to_owned(), options.iter().map(|&option| option.to_owned()));
         let options: Vec<String> = options.collect();
-        let child = run(&program, &options, port, folder.path());
+        let (child, port) = in_the_end(|| {
+            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+            run(&program, &options, port, folder.path()).map(|child| (child, port))
+        });
         Server { program, options, child, port, folder }
     }
 
@@ -41,7 +45,7 @@ impl Server {
 
     /// On what it has written.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(&self.program, &self.options, self.port, self.folder.path());
+        self.child = in_the_end(|| run(&self.program, &self.options, self.port, self.folder.path()));
     }
 
     /// Has redis-cli say something to it.
@@ -79,11 +83,43 @@ impl Drop for Server {
     }
 }
 
-fn run(program: &Path, options: &[String], port: u16, folder: &Path) -> Child {
+/// What one attempt after the other brings.
+pub(crate) fn in_the_end<T>(attempt: impl Fn() -> Option<T>) -> T {
+    let end = Instant::now() + SOON;
+    loop {
+        if let Some(brought) = attempt() {
+            return brought;
+        }
+        assert!(Instant::now() < end);
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Once it answers; none if it has ended before, as where somebody else has the port by now.
+fn run(program: &Path, options: &[String], port: u16, folder: &Path) -> Option<Child> {
     let mut command = Command::new(program);
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
     command.args(["--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0"]).args(options);
-    command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap()
+    let mut child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + SOON;
+    while !answers(child.id(), port) {
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        assert!(Instant::now() < end);
+        thread::sleep(Duration::from_millis(10));
+    }
+    Some(child)
+}
+
+/// Whether it is this process that listens there.
+fn answers(process: u32, port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut said = Vec::new();
+    let asked = stream.write_all(b"INFO server\r\nQUIT\r\n");
+    let _ = asked.and_then(|()| stream.read_to_end(&mut said));
+    String::from_utf8_lossy(&said).lines().any(|line| line == format!("process_id:{process}"))
 }
 
 pub(crate) fn redis() -> Option<PathBuf> {

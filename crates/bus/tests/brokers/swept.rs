@@ -9,8 +9,8 @@ use naru_ledger::{Answer, Conversation, Kind, Mode, Op, Role, Room, Seq};
 use crate::broker::{Broker, each};
 use crate::gateway::{Gateway, direct, id, message, to, user};
 
-/// A little more than two seconds, on a machine that does something else besides.
-const IN_TIME: Duration = Duration::from_secs(4);
+/// Many times as long as it takes, on a machine that does something else besides.
+const IN_TIME: Duration = Duration::from_secs(30);
 
 fn on_the_brink<T>(broker: &Broker, ask: impl AsyncFnOnce(naru_bus::Line) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -22,14 +22,14 @@ fn who_dies_between_append_and_deliver_keeps_nobody_waiting() {
     each(|broker| {
         let servers = ["s1", "s2"].map(|name| Gateway::up(name, broker.target()));
         servers[1].ask(async |bus| bus.route(&user("bob")).await.unwrap());
+        let begun = Instant::now();
         on_the_brink(&broker, async |line| {
             let append = message(direct("alice", "bob"), "alice", "c1");
             line.ask(&Op::Append(append)).await.unwrap();
         });
-        let died = Instant::now();
         let delivery = servers[1].delivered();
         assert_eq!((id(&delivery), to(&delivery)), ("c1", vec![("bob", 1, 0)]));
-        let took = died.elapsed();
+        let took = begun.elapsed();
         println!("after {took:?}");
         assert!(took < IN_TIME, "{took:?}");
         assert!(took > Duration::from_millis(500), "it is left to its server for a while");

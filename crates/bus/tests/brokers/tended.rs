@@ -12,7 +12,7 @@ use naru_ledger::op::{Run, ServerIs};
 use naru_ledger::{Epoch, Level, Op, Seq, Server as ServerName};
 
 use crate::gateway::{Gateway, id, to, user};
-use crate::server::{SOON, Server, redis, valkey};
+use crate::server::{SOON, Server, in_the_end, redis, valkey};
 
 fn servers() -> impl Iterator<Item = Server> {
     let programs = [redis(), valkey()].into_iter().flatten();
@@ -109,8 +109,15 @@ fn who_has_lost_the_connection_for_waiting_makes_both_again() {
     let server = Server::start(&program, &["--appendonly", "yes", "--appendfsync", "everysec"]);
     let gateway = Gateway::start("s1", server.target());
     gateway.comes_up();
-    let append = |id| crate::gateway::message(crate::gateway::direct("alice", "bob"), "alice", id);
-    gateway.ask(async |bus| bus.send(&append("c1")).await).unwrap();
+    let send = |id| {
+        let append = crate::gateway::message(crate::gateway::direct("alice", "bob"), "alice", id);
+        in_the_end(|| match gateway.ask(async |bus| bus.send(&append).await) {
+            // A slow disk is not waited for as long as it takes.
+            Err(BusError::Uncertain { code, .. }) if code == "LEVEL" => None,
+            sent => Some(sent.unwrap()),
+        });
+    };
+    send("c1");
     // It is the one that hears nothing; what it asked last is not long ago either.
     let clients = server.says(&["CLIENT", "LIST", "TYPE", "normal"]);
     let waits = clients.lines().find(|line| line.contains("lib-name=naru-bus")).unwrap();
@@ -119,7 +126,7 @@ fn who_has_lost_the_connection_for_waiting_makes_both_again() {
     let reason = gateway.goes_down();
     assert!(reason.contains("second connection"), "{reason}");
     assert!(gateway.comes_up());
-    gateway.ask(async |bus| bus.send(&append("c2")).await).unwrap();
+    send("c2");
 }
 
 /// The rules that docs/redis.md says a chat server needs.
@@ -133,10 +140,6 @@ fn documented_rules() -> Vec<String> {
 fn a_user_with_the_rules_that_are_documented_may_do_everything() {
     for program in [redis(), valkey()].into_iter().flatten() {
         let server = Server::start(&program, &["--appendonly", "yes", "--appendfsync", "everysec"]);
-        let end = Instant::now() + SOON;
-        while server.says(&["PING"]) != "PONG" {
-            assert!(Instant::now() < end);
-        }
         let mut rules = documented_rules();
         if server.says(&["INFO", "server"]).contains("redis_version:7.0") {
             rules.truncate(rules.len() - 2);

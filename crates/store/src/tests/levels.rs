@@ -48,10 +48,10 @@ fn at_every_second_what_is_written_counts_and_is_on_disk_a_second_later() {
     while opened.log.synced() < Lsn::new(3) {
         last = opened.store();
         std::thread::sleep(Duration::from_millis(60));
-        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert!(begin.elapsed() < Duration::from_secs(60));
     }
     assert!(begin.elapsed() > Duration::from_millis(900), "{:?}", begin.elapsed());
-    assert!(last > Lsn::new(10));
+    assert!(opened.log.syncs().0 < last.number(), "not each by itself");
     // Nothing comes after it.
     last = opened.store();
     wait_until("the last one is synced too", || opened.log.synced() == last);
@@ -60,16 +60,29 @@ fn at_every_second_what_is_written_counts_and_is_on_disk_a_second_later() {
     assert_eq!(open(&disk, Level::Always).count as u64, last.number());
 }
 
+/// What is seen before the sync that comes a second after the first write; again, where the second was over first.
+fn within_a_second<T>(mut look: impl FnMut() -> T) -> T {
+    loop {
+        let begin = Instant::now();
+        let seen = look();
+        if begin.elapsed() < Duration::from_secs(1) {
+            return seen;
+        }
+    }
+}
+
 #[test]
 fn what_counts_without_a_sync_survives_the_process() {
     for level in [Level::EverySecond, Level::No] {
-        let disk = Disk::new(1);
-        let mut opened = open(&disk, level);
-        for _ in 0..5 {
-            opened.store();
-        }
-        assert_eq!(opened.log.synced(), Lsn::ZERO);
-        let (killed, cut) = (disk.copy(), disk.copy());
+        let (synced, killed, cut) = within_a_second(|| {
+            let disk = Disk::new(1);
+            let mut opened = open(&disk, level);
+            for _ in 0..5 {
+                opened.store();
+            }
+            (opened.log.synced(), disk.copy(), disk.copy())
+        });
+        assert_eq!(synced, Lsn::ZERO);
         assert_eq!(open(&killed, level).count, 5);
         killed.power_on(Keep::Nothing);
         assert_eq!(open(&killed, level).count, 5, "what was shown after a restart stays");
@@ -109,16 +122,18 @@ fn at_no_only_full_segments_checkpoints_a_stricter_level_and_closing_sync() {
 #[test]
 fn what_is_asked_to_be_synced_is_and_that_is_told() {
     for level in [Level::EverySecond, Level::No] {
-        let disk = Disk::new(1);
-        let mut opened = open(&disk, level);
-        let (first, _) = opened.log.append(&[1; 100]).unwrap();
-        opened.log.submit().unwrap();
-        assert_eq!(opened.durable.recv().unwrap().unwrap(), first);
-        opened.log.sync();
-        assert_eq!(opened.durable.recv().unwrap().unwrap(), first, "told once more");
-        assert_eq!(opened.log.synced(), first);
-        opened.store();
-        let cut = disk.copy();
+        let (first, cut) = within_a_second(|| {
+            let disk = Disk::new(1);
+            let mut opened = open(&disk, level);
+            let (first, _) = opened.log.append(&[1; 100]).unwrap();
+            opened.log.submit().unwrap();
+            assert_eq!(opened.durable.recv().unwrap().unwrap(), first);
+            opened.log.sync();
+            assert_eq!(opened.durable.recv().unwrap().unwrap(), first, "told once more");
+            assert_eq!(opened.log.synced(), first);
+            opened.store();
+            (first, disk.copy())
+        });
         cut.power_on(Keep::Nothing);
         assert_eq!(open(&cut, level).count as u64, first.number(), "the other was not asked for");
     }
@@ -138,7 +153,7 @@ fn a_sync_that_was_asked_for_and_fails_stops_the_log() {
 #[test]
 fn a_sync_that_fails_later_stops_the_log() {
     let disk = Disk::new(1);
-    let mut opened = open(&disk, Level::EverySecond);
+    let mut opened = open(&disk, Level::No);
     opened.store();
     disk.plan(disk.operations() + 1, Fault::Error(ErrorKind::Other));
     opened.log.set_level(Level::Always);
