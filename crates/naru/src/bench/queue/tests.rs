@@ -12,7 +12,7 @@ use naru_fanout::Listener;
 use naru_resp::{Command, ReplyWriter, Version};
 
 use super::{Load, Options, Report, add, beside, fill, trim, work};
-use crate::bench::tests::{self, assert_found_out, each_command, with_something_done};
+use crate::bench::tests::{self, assert_found_out, each_command};
 
 /// A small run against `server`, reported both ways; the JSON object.
 fn bench(server: SocketAddr, mode: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
@@ -67,7 +67,7 @@ fn every_load_runs_against_the_broker_and_finds_no_fault() {
         ("beside", [&SHORT[..], &quick, &["--streams", "10", "--maxlen", "5", "--rate", "200"]].concat()),
     ] {
         for known in [&known[..], &[]] {
-            let report = with_something_done(|| bench(address, mode, &[&arguments[..], known].concat()));
+            let report = bench(address, mode, &[&arguments[..], known].concat());
             let report = report.unwrap_or_else(|error| panic!("{mode} {arguments:?}: {error:#}"));
             assert!(report["entries"].as_u64().unwrap() > 0, "{report}");
             assert_eq!(report["server_use"].is_object(), !known.is_empty(), "{report}");
