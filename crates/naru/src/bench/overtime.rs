@@ -1,3 +1,5 @@
+//! Windows in which nothing has come about.
+
 use std::time::{Duration, Instant};
 
 /// How much longer than was asked for a window may last.
