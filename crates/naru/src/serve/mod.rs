@@ -257,14 +257,24 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
     };
     let Checked { cluster, tokens, proxies, made, api, limits, metrics, outbound_tls, .. } = checked;
     let cores = settings.cores;
-    let (mut broker, target) = match (&settings.broker, checked.target) {
+    let (embedded, target) = match (&settings.broker, checked.target) {
         (At::Inside { data, resp_port }, _) => {
-            let broker = embedded_broker(data, *resp_port, checked.parameters, cores)?;
+            let (broker, address) = embedded_broker(data, *resp_port, checked.parameters, cores)?;
             let target = Target::Embedded(Arc::new(broker.connector()));
-            (Some(broker), target)
+            (Some((broker, address)), target)
         }
         (At::Url { .. }, target) => (None, target.expect("one elsewhere was understood before")),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Whoever reads that one of the two is ready may ask them to end in the same moment.
+    let (ends, hangups) = {
+        let _in_runtime = runtime.enter();
+        (Ends::of_servers()?, options.config.as_ref().map(|_| Hangups::new()).transpose()?)
+    };
+    let mut broker = embedded.map(|(broker, address)| {
+        tracing::info!(%address, "the embedded broker is ready for Redis clients");
+        broker
+    });
     let about = pages::About { server: server.as_str().into(), demo: false, peers: Vec::new() };
     let gateway = Gateway::start_on(
         checked.terms,
@@ -291,12 +301,6 @@ fn serve(options: &Options, settings: Settings, checked: Checked) -> anyhow::Res
         target,
     )
     .map_err(not_started)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Whoever reads that it is ready may ask it to end in the same moment.
-    let (ends, hangups) = {
-        let _in_runtime = runtime.enter();
-        (Ends::of_servers()?, options.config.as_ref().map(|_| Hangups::new()).transpose()?)
-    };
     let api = gateway.api_address();
     if let Some(address) = gateway.metrics_address() {
         tracing::info!(%address, "metrics are served");
@@ -384,7 +388,7 @@ fn embedded_broker(
     resp_port: Option<u16>,
     parameters: Parameters,
     cores: usize,
-) -> anyhow::Result<Broker> {
+) -> anyhow::Result<(Broker, SocketAddr)> {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let listener = match resp_port {
         Some(port) => listen::bind(loopback, port, "--resp-port")?,
@@ -396,6 +400,5 @@ fn embedded_broker(
         parameters,
         ..naru_broker::Options::new(vec![listener], storage, cores)
     })?;
-    tracing::info!(%address, "the embedded broker is ready for Redis clients");
-    Ok(broker)
+    Ok((broker, address))
 }
