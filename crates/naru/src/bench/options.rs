@@ -35,7 +35,7 @@ pub(super) struct Pubsub {
     /// pause [default: 1 if one publish is in flight in all, else four times those in flight].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) lag_max: Option<u32>,
-    /// How long to measure.
+    /// How long to measure; longer, by 10 s at most, while nothing at all comes.
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     pub(super) seconds: Duration,
     /// How long to publish before that.

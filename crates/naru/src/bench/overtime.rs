@@ -1,4 +1,4 @@
-//! Windows in which nothing has come about.
+//! Extra time for a window in which nothing was counted.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 /// How often its end is looked for.
 pub(super) const LOOK: Duration = Duration::from_millis(1);
 
-/// What a window lasts beyond its time when nothing was counted in it: whoever stood still for all of a short one goes on after
-/// it, and the figures are by how long it was.
+/// What a window lasts beyond its time when nothing was counted in it: a server that stood still for all of a short one is not yet
+/// one that does nothing. Rates are over the length it had.
 pub(super) struct Overtime {
     count: u64,
     end: Instant,

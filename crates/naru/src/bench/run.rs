@@ -55,7 +55,7 @@ pub(super) fn pubsub(options: &Pubsub) -> anyhow::Result<Report> {
     let latency = threads.finish()?;
     drop(live);
     let window = after.since(&before, server, resident_before)?;
-    ensure!(window.delivered > 0, "nothing was delivered within {:?}", window.length);
+    ensure!(window.delivered > 0, "nothing was delivered within {:.1?}", window.length);
     Ok(Report::new(options, &window, &latency))
 }
 

@@ -57,7 +57,7 @@ pub(super) fn measure(load: &Load) -> anyhow::Result<Report> {
 
     let between = meter.between(&before.reading, &after.reading);
     let (answered, delivered) = (after.answered - before.answered, after.delivered - before.delivered);
-    ensure!(delivered > 0, "nothing was delivered within {:?}", between.length);
+    ensure!(delivered > 0, "nothing was delivered within {:.1?}", between.length);
     let server_use = meter.server_use(&between, delivered, answered)?;
     let done = Done { delivered, answered };
     let traffic = Traffic::new(between.length, &done, &latency, server_use, between.generator_cores());

@@ -90,7 +90,7 @@ impl<W: Worker> Crew<W> {
     pub(super) async fn watch_some(&mut self, time: Duration, live: &mut Live) -> anyhow::Result<()> {
         let overtime = Overtime::of(time, self.done());
         self.watch("measuring", time, live).await?;
-        while overtime.goes_on(self.done()) {
+        while overtime.goes_on(self.done()) && !self.tasks.is_empty() {
             self.watch("measuring", overtime::LOOK, live).await?;
         }
         Ok(())

@@ -84,7 +84,7 @@ pub(super) struct Pace {
     /// Operations under way at the same time on each connection.
     #[arg(long, default_value_t = 32, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) in_flight: u32,
-    /// How long to measure.
+    /// How long to measure; longer, by 10 s at most, while nothing at all comes.
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = crate::bench::options::seconds)]
     pub(super) seconds: Duration,
     /// How long to go on before that.

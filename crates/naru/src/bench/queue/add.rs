@@ -94,7 +94,7 @@ impl<'a> Load<'a> {
         let Load { server, adding, disk, streams, run, .. } = self;
         run.stop();
         let (adders, latencies) = run.finish("waiting for the last answers", live)?;
-        ensure!(window.done > 0, "nothing was acknowledged within {:?}", window.length);
+        ensure!(window.done > 0, "nothing was acknowledged within {:.1?}", window.length);
         live.write("comparing the streams with what was acknowledged");
         let mut lengths = Adder::lengths(&adders, adding.entries.streams);
         let queued_bytes = lengths.iter().sum::<u64>() * adding.entries.body as u64;

@@ -112,7 +112,7 @@ pub(super) struct Adding {
     /// Trim a stream to so many entries with each that is added [default: keep all].
     #[arg(long, value_name = "COUNT")]
     pub(super) maxlen: Option<u64>,
-    /// How long to measure.
+    /// How long to measure; longer, by 10 s at most, while nothing at all comes.
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     pub(super) seconds: Duration,
     /// How long to append before that.

@@ -94,10 +94,11 @@ fn what_cannot_be_measured_is_refused() {
 
 #[test]
 fn a_server_that_does_not_keep_its_word_is_found_out() {
-    let add = [&LONG[..], &["--streams", "2", "--connections", "2", "--body", "8"]].concat();
+    let few = &["--streams", "2", "--connections", "2", "--body", "8"];
+    let (add, short) = ([&LONG[..], few].concat(), [&SHORT[..], few].concat());
     let work = vec!["--entries", "100", "--consumers", "2"];
     for (fault, mode, arguments, complaint) in [
-        (Fault::None, "add", &add, None),
+        (Fault::None, "add", &short, None),
         (Fault::None, "work", &work, None),
         (Fault::Lose, "add", &add, Some("were acknowledged")),
         (Fault::StepBack, "add", &add, Some("came behind")),
