@@ -1,5 +1,7 @@
 """What CONFIG SET changes takes effect."""
 
+import time
+
 import pytest
 
 from harness.resp import Wire, encode
@@ -46,6 +48,23 @@ def test_a_silent_client_is_closed_after_the_timeout_and_a_subscriber_is_not(bro
         assert subscriber.reply()[2] == b"x"
         admin.call("XADD", "s", "1-1", "f", "v")
         assert blocked.reply()
+
+
+def test_who_speaks_is_not_idle(broker, admin):
+    assert admin.call("CONFIG", "SET", "timeout", "1") == b"OK"
+
+    def goes_on():
+        end = time.monotonic() + 3
+        with Wire(broker.port) as wire:
+            while time.monotonic() < end:
+                wire.send("PING")
+                if wire.frame() != b"+PONG\r\n":
+                    return False
+                # As somebody speaks now and then; if that is held up for a second, it begins again.
+                time.sleep(0.05)
+        return True
+
+    eventually(goes_on, "who speaks is closed")
 
 
 def test_a_lower_output_limit_holds_for_those_who_are_subscribed_already(broker, admin):

@@ -64,7 +64,7 @@ def test_nothing_acknowledged_is_lost_or_twice_however_often_it_is_killed(naru, 
     broker = naru.broker("--fsync", "always", data=tmp_path / "data")
     make_groups(broker.port, history)
     for round_ in range(3 * ROUNDS):
-        # Kills may go by checkpoints for longer.
+        # A kill often comes before a checkpoint is written: it goes on until there were some.
         if round_ >= ROUNDS and (ROUNDS < 50 or checkpoints >= 5):
             break
         answers += life(naru, broker, history, SEED, round_, chance.randrange(ANSWERS_MAX))

@@ -158,8 +158,8 @@ def test_a_worker_is_killed_and_another_finishes_what_it_had(programs, durable_b
         wire.call("XADD", "jobs", "*", "job", number)
         if number == jobs // 2:
             eventually(lambda: len(first.output().splitlines()) > 20, "the worker does nothing")
-            other = start_worker("b")
             first.kill()
+            other = start_worker("b")
     eventually(lambda: wire.call("XINFO", "GROUPS", "jobs")[0][11] == 0, "not all was delivered")
     # The broker too: who had what is known afterwards.
     eventually(lambda: all(who == b"a" for _, who, *_ in pending(wire)), "the other worker does not finish")

@@ -9,6 +9,8 @@ from _pytest.runner import runtestprotocol
 
 TOLD = json.loads(os.environ["NARU_OWN_TESTS"])
 TRIES = 3
+# What has failed, and was tried again.
+TRIED = []
 
 
 def pytest_collection_modifyitems(items):
@@ -30,9 +32,17 @@ def pytest_runtest_protocol(item, nextitem):
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for _ in range(TRIES):
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if not any(report.failed for report in reports):
+        failures = [report for report in reports if report.failed]
+        if not failures:
             break
+        TRIED.extend((item.nodeid, report.longreprtext) for report in failures)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What has passed only in the end is not passed over in silence."""
+    for name, why in TRIED:
+        terminalreporter.write_line(f"{name} has failed once:\n{why}")

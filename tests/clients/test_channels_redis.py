@@ -15,7 +15,7 @@ NOT_PASSING = {}
 
 def test_its_own_tests_pass(programs, naru, tell_listed):
     tell_listed("channels_redis", NOT_PASSING)
-    # On one core: a moment after asking to be subscribed, unanswered, they publish on another connection.
+    # On one core: they publish on another connection without waiting until they are subscribed.
     broker = naru.broker("--cores", "1")
     source = unpacked("channels_redis", programs.folder)
     run = Run(

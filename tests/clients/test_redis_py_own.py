@@ -28,7 +28,7 @@ NOT_PASSING_SYNC = {
     "TestRedisCommands::test_lists_with_memoryview_keys": "there is no LCS",
 }
 FORMS = {"sync": "tests", "asyncio": "tests/test_asyncio"}
-# Those that wait beside those that work.
+# In an order in which those that wait are beside those that work.
 RUNS = [(subject, form, protocol) for form in FORMS for subject in NOT_PASSING for protocol in (2, 3)]
 AT_ONCE = 4
 
@@ -58,7 +58,7 @@ def runs(tmp_path_factory, tell_listed):
             # Without those for a cluster, and those that need no server.
             *("-m", "not onlycluster and not fixed_client"),
             *("--protocol", protocol, "--redis-url", f"redis://localhost:{broker.port}/0"),
-            # Theirs ends the whole run.
+            # Where a test of theirs takes too long it would end the whole run.
             *("-p", "no:timeout"),
             *selected(subject),
             settings="pyproject.toml",

@@ -7,7 +7,7 @@
     a~ XREAD BLOCK 0 ...      as >, but it is not answered yet
     a<                        now it is
     a? OBJECT IDLETIME s      as >, but whole numbers in the answer are of the clock: only that they are numbers counts
-    a@ TTL s                 as >, but whole numbers in the answer are seconds of the clock: they count to the nearest ten
+    a@ TTL s                as >, but whole numbers in the answer are seconds of the clock: to the nearest ten they are the same
     ! why                     the line before is answered otherwise than by Redis, for this reason,
     | +OK\\r\\n                 namely so; without such a line in any way
     !2 why, !3 why            so, but only in RESP2, or RESP3

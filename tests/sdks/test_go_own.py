@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,17 @@ subscribe_rate_limit = 0
     )
 }
 FILES = ("client_test.go", "getstate_test.go")
+# They wait for some seconds, or count what was tried again and again in half of one.
+IN_TIME = {
+    r"time\.After\([35] \* time\.Second\)": "time.After(20 * time.Second)",
+    r"time\.Sleep\(500 \* time\.Millisecond\)": "time.Sleep(5 * time.Second)",
+}
 # Where nobody listens.
 NOBODY = "localhost:9000"
 SECONDS_MAX = 240.0
 # Tests that fail, and why. One that passes fails the run.
 NOT_PASSING = {}
+TESTS = 26
 
 
 @pytest.fixture
@@ -90,15 +97,13 @@ def test_its_own_tests_pass(programs, request, tmp_path):
             if NOBODY not in body
         ]
         text = text.replace("localhost:8000", f"127.0.0.1:{server.port}")
-        text = re.sub(r"time\.After\([35] \* time\.Second\)", "time.After(20 * time.Second)", text)
-        # What is tried again and again is counted after that.
-        text = text.replace("time.Sleep(500 * time.Millisecond)", "time.Sleep(5 * time.Second)")
-        (source / file).write_text(text)
+        (source / file).write_text(reduce(lambda text, change: re.sub(*change, text), IN_TIME.items(), text))
     go("test", "-c", "-o", tmp_path / "own.test", ".", cwd=source)
     run = programs.start("own-tests", [tmp_path / "own.test", "-test.v", "-test.run", f"^({'|'.join(names)})$"])
     run.exit_code(SECONDS_MAX)
     said = run.output() + run.log()
     failed = set(re.findall(r"^--- FAIL: (\S+)", said, re.MULTILINE))
     passed = set(re.findall(r"^--- PASS: (\S+)", said, re.MULTILINE))
+    assert len(names) == TESTS
     assert failed == set(NOT_PASSING), said
     assert passed == set(names) - failed, said

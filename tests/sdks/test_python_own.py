@@ -5,8 +5,6 @@ Left out are the files that put the client before a server of their own (fake_se
 about Naru.
 """
 
-from functools import reduce
-
 import pytest
 
 from clients.own_tests import Run, unpacked
@@ -78,17 +76,25 @@ def test_its_own_tests_pass(programs, request):
     broker = naru.broker()
     server = naru.joined_server(broker, "--config", config)
     source = unpacked("centrifuge_python", programs.folder, library="centrifuge")
-    for file in (source / "tests").glob("*.py"):
-        text = file.read_text().replace("localhost:8000", f"127.0.0.1:{server.port}")
-        text = text.replace('hmac_secret = "secret"', f"hmac_secret = {SECRET!r}")
-        file.write_text(reduce(lambda text, change: text.replace(*change), IN_TIME.items(), text))
+    changes = {
+        "localhost:8000": f"127.0.0.1:{server.port}",
+        'hmac_secret = "secret"': f"hmac_secret = {SECRET!r}",
+        **IN_TIME,
+    }
+    texts = {file: file.read_text() for file in (source / "tests").glob("*.py")}
+    for old, new in changes.items():
+        assert any(old in text for text in texts.values()), f"there is no {old!r} any more"
+        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    for file, text in texts.items():
+        file.write_text(text)
     run = Run(
         programs,
         broker,
         source,
         "tests/test_client.py",
         # They wait without a limit; and functions of theirs that are no tests are called test_….
-        *("--timeout", 30, "-o", "python_functions=none_of_them", "-p", "no:asyncio"),
+        *("--timeout", 30, "-o", "timeout_func_only=true"),
+        *("-o", "python_functions=none_of_them", "-p", "no:asyncio"),
         settings="pyproject.toml",
         not_passing=NOT_PASSING,
     )

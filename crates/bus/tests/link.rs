@@ -201,6 +201,13 @@ fn a_refused_login_says_what_to_check() {
 
 #[test]
 fn calls_fail_at_once_while_there_is_no_broker() {
+    let took: Vec<_> = (0..3).map(|_| calls_without_a_broker()).collect();
+    // None waits as long as a call may, 4 s; a busy machine may hold up one of the three.
+    assert!(took.iter().any(|took| *took < Duration::from_secs(1)), "{took:?}");
+}
+
+/// How long they take.
+fn calls_without_a_broker() -> Duration {
     // It takes the connection and says nothing.
     let scene = Scene::new(64);
     let _silent = scene.connections.recv_timeout(SOON).unwrap();
@@ -218,7 +225,7 @@ fn calls_fail_at_once_while_there_is_no_broker() {
     }
     let removed = scene.asks(async |bus| (bus.unsubscribe("room").await, bus.unroute(&bob()).await));
     assert_eq!(removed.join().unwrap(), (Ok(()), Ok(())));
-    assert!(asked.elapsed() < Duration::from_secs(10));
+    asked.elapsed()
 }
 
 #[test]

@@ -46,13 +46,12 @@ mod tests {
         while let Ok(count) = near.write(&[0; 1 << 16]) {
             written += count;
         }
-        let unsent_before = loop {
-            let now = unsent(near.as_fd()).unwrap();
-            if now < written {
-                break now;
-            }
-            std::thread::yield_now();
-        };
+        // The far end's kernel may be behind for a moment.
+        let mut looks = (0..1000).map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            unsent(near.as_fd()).unwrap()
+        });
+        let unsent_before = looks.find(|now| *now < written).unwrap();
         assert!(0 < unsent_before);
         far.read_exact(&mut vec![0; written - unsent_before]).unwrap();
         while unsent(near.as_fd()).unwrap() == unsent_before {

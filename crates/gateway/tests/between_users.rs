@@ -532,7 +532,7 @@ fn nothing_one_user_says_shows_or_changes_what_is_anothers() {
                 }
             }
             there.extend(client.filter(|_| command != "rpc ack").map(|client| (command, client)));
-            // As bob's telephone; not each time, for they become many.
+            // These have to answer pings too; at every tenth command, for they become many.
             for (_, client) in there.iter_mut().filter(|_| nth % 10 == 0) {
                 assert!(ping.make(client), "it stays");
             }

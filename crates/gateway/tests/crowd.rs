@@ -45,7 +45,7 @@ impl Full {
     /// The same, when nobody new is let in any more.
     fn seen(address: SocketAddr, strait: &Strait) -> Full {
         let full = Full::of(address, strait);
-        // One that is not answered may have come to a core that is busy.
+        // One that is not answered may just have met a busy core: so there are four.
         full.meanwhile("nobody new is let in", || {
             let knocks = [(); 4].map(|()| knock(address, ""));
             thread::sleep(WATCHED);
@@ -67,7 +67,7 @@ impl Full {
 
 /// Until an attempt answers that it was in time, which it may not be on a machine that is busy meanwhile.
 fn in_time(attempt: impl Fn() -> bool) {
-    assert!((0..10).any(|_| attempt()), "the machine is too slow for it");
+    assert!((0..10).any(|_| attempt()), "in none of ten attempts it came to that in time");
 }
 
 /// Asks for a session.
@@ -172,7 +172,7 @@ fn whose_turn_to_be_let_in_does_not_come_is_told_that_many_come_and_not_that_the
         });
         let mut told: Vec<_> = told.collect();
         told.sort();
-        // Whose turn comes with much of its time left, because it was heard later than others, is told of the broker too.
+        // If they are heard far apart, the last get their turn with time left, and are told of the broker as well.
         let is_in_time = full.begun.elapsed() < ADMIT_PATIENCE * 3 / 2;
         if is_in_time {
             let (asked, waited) = told.split_at(ARRIVALS_MAX);

@@ -8,7 +8,7 @@ import (
 )
 
 func goRedis(t *testing.T, protocol int) *redis.Client {
-	// As long as everything else may take: what is late is said again.
+	// A command whose answer is later than that is said again.
 	options := redis.Options{Addr: address, Protocol: protocol, ReadTimeout: patience, WriteTimeout: patience}
 	client := redis.NewClient(&options)
 	t.Cleanup(func() { client.Close() })

@@ -116,7 +116,7 @@ fn an_edit_a_deletion_and_what_was_read_are_told_and_a_large_entry_is_left_to_be
 #[test]
 fn what_is_begun_is_finished_although_who_asked_has_given_up() {
     each(|broker| {
-        // Nor does a sweep find it.
+        // So it is no sweep that brings it.
         let [first, second] = ["first", "second"].map(|name| {
             let terms = Terms { sweeps: false, ..Terms::default() };
             let gateway = Gateway::start_on(terms, name, broker.target());

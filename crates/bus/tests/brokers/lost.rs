@@ -103,6 +103,7 @@ fn a_call_does_not_wait_longer_than_a_call_may() {
         broker.end();
         let (error, took) = asking.join().unwrap();
         assert_eq!(error, BusError::Unreachable);
-        assert!(took < Duration::from_secs(30), "{took:?}");
+        // 4 s; the rest is for a busy machine.
+        assert!(took < Duration::from_secs(12), "{took:?}");
     });
 }

@@ -112,7 +112,7 @@ fn who_has_lost_the_connection_for_waiting_makes_both_again() {
     let send = |id| {
         let append = crate::gateway::message(crate::gateway::direct("alice", "bob"), "alice", id);
         in_the_end(|| match gateway.ask(async |bus| bus.send(&append).await) {
-            // A slow disk is not waited for as long as it takes.
+            // A slow disk takes longer than is waited for: then it is said again.
             Err(BusError::Uncertain { code, .. }) if code == "LEVEL" => None,
             sent => Some(sent.unwrap()),
         });

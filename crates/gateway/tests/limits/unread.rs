@@ -120,14 +120,14 @@ fn who_takes_nothing_of_what_waits_is_told_so_and_sent_away() {
         count += 1;
         eventually("it is sent away", || metric(address, WRITE_ERRORS) >= count);
     };
-    let end = told_at_last(SLOW_PATIENCE, || {
+    let end = told_at_last(SLOW_PATIENCE, |_| {
         let mut bob = asks_for_much(address, ROOMY);
         is_sent_away();
         bob.closed()
     });
     assert_eq!(end, Some((3009, "write error".into())));
     for by in [By::Stream, By::Events] {
-        let end = told_at_last(SLOW_PATIENCE, || {
+        let end = told_at_last(SLOW_PATIENCE, |_| {
             let carol = FarEnd::connect_on(by, narrow(address, ROOMY), "carol");
             assert_eq!(carol.post(address, &much().join("\n")), 204);
             is_sent_away();

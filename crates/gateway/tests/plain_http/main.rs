@@ -9,6 +9,7 @@ use std::{
     io::{BufReader, Read, Write},
     net::TcpStream,
     thread,
+    time::Instant,
 };
 
 use naru_gateway::limits::CLOSE_PATIENCE;
@@ -359,13 +360,14 @@ fn who_posts_more_than_is_taken_is_closed() {
     let mut bob = Client::connect(address, "bob");
     let text = "x".repeat(100 << 10);
     let command = json!({"id": 100, "rpc": {"method": "none", "data": "y".repeat(100 << 10)}}).to_string();
-    let end = told_at_last(CLOSE_PATIENCE, || {
+    let end = told_at_last(CLOSE_PATIENCE, |begun| {
         let ann = narrow_subscriber(address, "public:a");
         // So much that its commands are not taken any more, and not so much that it is cut off: the kernel takes an unknown part.
         let mut posted = 0;
         'full: loop {
             bob.ask("publish", json!({"channel": "public:a", "data": text}));
             for _ in 0..6 {
+                *begun = Instant::now();
                 assert_eq!(ann.post(address, &command), 204);
                 posted += 1;
                 if harbour.listeners("public:a") == 0 {

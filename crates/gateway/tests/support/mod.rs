@@ -75,11 +75,15 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// What somebody is told at last. There is only so much time to read it, and who was too late for it tries again.
-pub(crate) fn told_at_last<T>(patience: Duration, mut read: impl FnMut() -> Option<T>) -> Option<T> {
+/// What somebody is told at last. There is only so much time to read it, and who was too late for it tries again. The time begins
+/// with the attempt, or when that says so.
+pub(crate) fn told_at_last<T>(
+    patience: Duration,
+    mut read: impl FnMut(&mut Instant) -> Option<T>,
+) -> Option<T> {
     (0..10).find_map(|_| {
-        let begun = Instant::now();
-        let told = read();
+        let mut begun = Instant::now();
+        let told = read(&mut begun);
         assert!(told.is_some() || begun.elapsed() > patience, "it was cut off");
         told
     })

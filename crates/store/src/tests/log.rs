@@ -165,7 +165,7 @@ fn what_is_little_is_on_disk_when_its_submitter_goes_on_and_nobody_else_is_told(
         assert_eq!(opened.log.synced(), lsn);
     }
     drop(opened.log);
-    // Those that go into the next segment are for the thread, and any that finds it still at work.
+    // The writer's thread does those that begin a segment, and any that come while it is still at work.
     let told = opened.durable.try_iter().count();
     assert!(told < 10, "{told}");
     disk.power_on(Keep::Nothing);
@@ -202,7 +202,7 @@ fn nothing_is_written_or_synced_after_a_failure_on_the_submitters_thread() {
         opened.log.append(b"lost or not").unwrap();
         if opened.log.submit_and_wait().is_ok() {
             // It held something after all, and fails itself.
-            while opened.durable.recv().unwrap().is_ok() {}
+            while opened.durable.recv_timeout(Duration::from_secs(60)).unwrap().is_ok() {}
         }
         let operations = disk.operations();
         assert!(matches!(opened.log.append(b"no"), Err(AppendError::Stopped(WriteError::Failed { .. }))));

@@ -493,7 +493,7 @@ fn renaming_behind_a_walk_fills_its_queue_and_no_more() {
         }
     };
     let (_, bytes) = naru_measured::peak_bytes(|| rename(&mut desk));
-    assert!(bytes < 5 << 20, "{bytes}");
+    assert!((1..5 << 20).contains(&bytes), "{bytes}");
     assert!(desk.checkpoints.walk.as_ref().is_some_and(|walk| walk.behind.len() > KEYS / 2));
     drop(still);
     while desk.checkpoints.walk.is_some() {
