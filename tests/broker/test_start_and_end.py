@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_sigterm_in_the_middle_of_writes_loses_no_answered_one(naru, tmp_path):
     assert broker.program.exit_code(TERM_SECONDS) == 0
     with Wire(naru.restarted(broker).port) as wire:
         assert wire.call("XLEN", "s") >= answered
+
+
+@pytest.mark.parametrize("command", [["broker", "--memory"], ["serve", "--resp-port", "0", "--data", "data"]])
+def test_sigterm_in_the_moment_in_which_it_is_ready_ends_it_in_order(tmp_path, command):
+    command = [BINARY, *command, "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as program:
+        # Of the two in one process, the one that is ready first.
+        next(line for line in program.stderr if "ready" in line)
+        program.terminate()
+        program.stderr.read()
+        assert program.wait(TERM_SECONDS) == 0
 
 
 def test_sigint_ends_it_too(broker):
